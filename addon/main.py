@@ -1,0 +1,5 @@
+"""What `mitmdump -s` and `mitmweb -s` load."""
+
+from pointsman.addon import Pointsman
+
+addons = [Pointsman()]

@@ -1,0 +1,160 @@
+"""The mitmproxy addon: options, hooks and commands. It wires the parts together and holds no logic of its own.
+
+mitmproxy goes on as a plain proxy when an addon fails in `load`, so nothing that can fail happens there: `configure` collects every fault
+and logs them as one error, which ends mitmdump and mitmweb with status 1 before they serve anybody.
+"""
+
+import logging
+import os
+import secrets
+import ssl
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
+
+from pointsman import config
+from pointsman.config import ConfigError, Settings
+from pointsman.demo import demo_providers, demo_settings
+from pointsman.dispatch import Dispatcher
+from pointsman.reception import is_loopback_name, vouches
+from pointsman.secrets import masked_credential
+from pointsman.ownpages import pages
+from pointsman.transport import doors, guard
+from pointsman.transport.layers import swap_in
+from pointsman.transport.providers import Providers
+
+logger = logging.getLogger(__name__)
+
+OPTION = "pointsman_config"
+
+
+class Pointsman:
+    """Routes LLM chat traffic. `dispatcher` is None while the configuration is at fault, and then nothing is routed."""
+
+    def __init__(self) -> None:
+        self.dispatcher: Dispatcher | None = None
+        self._providers = Providers(ssl.create_default_context)
+        self._demo: Sequence[Any] = ()
+        self._admin_key = ""
+        self._vouched: set[str] = set()
+
+    # Start and end.
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option(OPTION, str, "", "Pointsman's configuration file. Default: ./pointsman.yaml, then ~/.pointsman/pointsman.yaml, else demo providers.")
+        # The default dials a request's original destination before anything is routed, and fails the client if that fails.
+        ctx.options.update(connection_strategy="lazy")
+
+    def configure(self, updated: set[str]) -> None:
+        if self.dispatcher is None and OPTION in updated:
+            self._start()
+
+    def _start(self) -> None:
+        faults = guard.differences()
+        if faults:
+            logger.error("Pointsman does not start: this mitmproxy is not the one it was tested with.\n" + "\n".join(faults))
+            return
+        try:
+            path = config.find(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
+            settings = config.load(path, os.environ) if path else self._demo_settings()
+        except ConfigError as error:
+            logger.error(f"Pointsman does not start: its configuration is at fault.\n{error}")
+            return
+        if problem := exposed(settings, ctx.options.mode, ctx.options.listen_host):
+            logger.error(problem)
+            return
+        for warning in settings.warnings:
+            logger.warning(warning)
+        self._open(settings)
+
+    def _demo_settings(self) -> Settings:
+        self._demo = demo_providers()
+        for provider in self._demo:
+            provider.bind()
+        return config.from_mapping({"providers": demo_settings(self._demo)}, os.environ)
+
+    def _open(self, settings: Settings) -> None:
+        self._admin_key = settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
+        self.dispatcher = Dispatcher(settings, self._providers, self._vouched)
+        self.dispatcher.pages = pages(self.dispatcher, lambda: self._admin_key)
+
+    async def running(self) -> None:
+        for name in ctx.options.deferred:
+            if name.startswith("pointsman"):
+                logger.warning(f"There is no option {name}; Pointsman's only ones begin with {OPTION}.")
+        if self.dispatcher is None:
+            return
+        for provider in self._demo:
+            await provider.start()
+        await self._listen_on_loopback()
+        self._announce(self.dispatcher.settings)
+
+    async def _listen_on_loopback(self) -> None:
+        """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
+        server = ctx.master.addons.get("proxyserver")
+        if ctx.options.listen_host or all(is_loopback_name(address[0]) for address in server.listen_addrs()):
+            return
+        ctx.options.update(listen_host="127.0.0.1")
+        modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
+        await server.servers.update([])
+        await server.servers.update(modes)
+
+    def _announce(self, settings: Settings) -> None:
+        addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        for host, port, *_ in addresses[:1]:
+            logger.info(f"Pointsman: base URL http://{host}:{port}/v1, what it did: http://{host}:{port}/internal/exchanges")
+        names = ", ".join(settings.providers) or "none"
+        logger.info(f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}")
+        if settings.server.admin_key is None:
+            print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
+
+    async def done(self) -> None:
+        await self._providers.close()
+        for provider in self._demo:
+            await provider.close()
+
+    # Traffic.
+
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        if self.dispatcher is not None:
+            ctx.master.addons.get("nextlayer").next_layer(nextlayer)  # a script's hook runs before the built-in one
+            swap_in(nextlayer, self.dispatcher)
+
+    def client_connected(self, client: Client) -> None:
+        if self.dispatcher is None or self.dispatcher.settings.server.client_key is not None:
+            return
+        if not doors.is_local(client):
+            client.error = "Without a client key, only clients on this machine are served."
+
+    def client_disconnected(self, client: Client) -> None:
+        self._vouched.discard(client.id)
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        if self.dispatcher is None or "proxy-authorization" not in flow.request.headers:
+            return
+        headers = {name.lower(): value for name, value in flow.request.headers.items()}
+        if vouches(headers, self.dispatcher.settings.server):
+            self._vouched.add(flow.client_conn.id)
+        flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
+
+
+def exposed(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:
+    """Why this configuration must not start: it would serve other machines, and no client key says who may use it."""
+    if settings.server.client_key is not None:
+        return None
+    for spec in modes:
+        mode = ProxyMode.parse(spec)
+        host = mode.custom_listen_host or listen_host
+        if host and not isinstance(mode, LocalMode) and not is_loopback_name(host):
+            return (
+                f"Pointsman does not start: mode {spec} would listen on {host} for other machines, but no client key is set."
+                " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), or listen on 127.0.0.1."
+            )
+    return None

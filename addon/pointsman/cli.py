@@ -1,0 +1,115 @@
+"""The `pointsman` command: starts mitmweb or mitmdump with the addon loaded and with defaults that suit it.
+
+A command is one row in `COMMANDS`. What follows its name on the command line is its own to read.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointsman import __version__
+
+# Option of mitmproxy -> the arguments that set it, unless the user's own arguments do.
+DEFAULTS: Mapping[str, tuple[str, ...]] = {
+    # As an argument, not later by the addon: by then the sockets are open on every interface.
+    "listen_host": ("--listen-host", "127.0.0.1"),
+    # An eager mitmproxy dials the original destination before anything has been routed.
+    "connection_strategy": ("--set", "connection_strategy=lazy"),
+}
+WEB_DEFAULTS: Mapping[str, tuple[str, ...]] = {**DEFAULTS, "web_open_browser": ("--no-web-open-browser",)}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `run` takes the arguments after its name and returns the exit status."""
+
+    run: Callable[[list[str]], int]
+    summary: str
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` (default: the process's arguments) names, `web` if it names none.
+
+    Returns the exit status. mitmproxy itself may raise SystemExit instead.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    match arguments:
+        case ["-h" | "--help", *_]:
+            return show_help()
+        case ["--version", *_]:
+            return show_version()
+        case ["--dump", *rest]:
+            return start_mitmdump(rest)
+        case [name, *rest] if name in COMMANDS:
+            return COMMANDS[name].run(rest)
+        case [name, *_] if not name.startswith("-"):
+            print(f"pointsman: unknown command {name!r} (pointsman --help lists them)", file=sys.stderr)
+            return 2
+        case _:
+            return start_mitmweb(arguments)
+
+
+def start_mitmweb(arguments: list[str]) -> int:
+    from mitmproxy.tools.main import mitmweb  # here, because it takes a second and not every command needs it
+
+    sys.argv[0] = "pointsman web"  # the name mitmproxy gives itself in its usage and errors
+    return mitmweb(mitmproxy_arguments(WEB_DEFAULTS, arguments)) or 0
+
+
+def start_mitmdump(arguments: list[str]) -> int:
+    from mitmproxy.tools.main import mitmdump
+
+    sys.argv[0] = "pointsman dump"
+    return mitmdump(mitmproxy_arguments(DEFAULTS, arguments)) or 0
+
+
+def show_help() -> int:
+    width = max(map(len, COMMANDS))
+    print("usage: pointsman [command] [arguments]\n\ncommands:")
+    for name, command in COMMANDS.items():
+        print(f"  {name:<{width}}  {command.summary}")
+    print("\nWithout a command: web. `--dump` is short for dump; `pointsman web --help` shows mitmproxy's arguments.")
+    return 0
+
+
+def show_version() -> int:
+    from mitmproxy.version import MITMPROXY
+
+    print(f"pointsman {__version__} ({MITMPROXY}, Python {platform.python_version()})")
+    return 0
+
+
+def mitmproxy_arguments(defaults: Mapping[str, tuple[str, ...]], user: Sequence[str]) -> list[str]:
+    """Arguments for mitmproxy: the addon's script, the defaults that `user` does not set, then all of `user`.
+
+    A default gives way entirely: mitmproxy refuses an option that is set twice in some of the ways it can be set.
+    """
+    arguments = ["-s", str(script_path())]
+    for option, setting in defaults.items():
+        if not any(_sets(argument, option) for argument in user):
+            arguments += setting
+    return [*arguments, *user]
+
+
+def script_path() -> Path:
+    """The file for mitmproxy's `-s`: a wheel carries it inside the package, a checkout beside it."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "script" / "main.py"
+    return packaged if packaged.is_file() else package.parent / "main.py"
+
+
+def _sets(argument: str, option: str) -> bool:
+    """Whether one command-line argument sets mitmproxy's `option`, as a flag of its own or through `--set`."""
+    flag = option.replace("_", "-")
+    return re.match(rf"(--(no-)?{flag}|(--set=)?{option})(=|$)", argument) is not None
+
+
+COMMANDS: Mapping[str, Command] = {
+    "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
+    "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
+}

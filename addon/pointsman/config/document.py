@@ -1,0 +1,193 @@
+"""A configuration file as plain data: YAML in, mappings, lists and scalars out.
+
+`${NAME}` is accepted unquoted everywhere, also inside `[…]` and `{…}`, where YAML itself would take its brace for a
+mapping. Files come from people and from scripts, so size, nesting and the expansion of aliases are bounded.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from pointsman.config.faults import ConfigError, Found
+from pointsman.config.values import Tree
+from pointsman.config.wording import Place, is_secret, notation
+
+LARGEST = 2**20
+"""Bytes in a file."""
+MOST_VALUES = 100_000
+"""Values in a file, each counted as often as aliases repeat it."""
+DEEPEST = 40
+"""Levels of nesting."""
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+MASKED = re.compile("\ue000\ue001([A-Za-z_][A-Za-z0-9_]*)\ue002")
+"""`${NAME}` while the YAML is parsed: as long as the original, so that columns stay true, but without braces."""
+
+TAG = "tag:yaml.org,2002:"
+
+
+class Document(NamedTuple):
+    """What a file holds, as far as it could be read, and what is wrong with the way it is written."""
+
+    tree: Tree
+    faults: tuple[Found, ...] = ()
+
+
+def read(path: Path) -> Document:
+    """Raises ConfigError, naming the file, when there is nothing to go on with."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise _unusable(path, UNREADABLE.get(type(error), f"cannot be read ({error.strerror})")) from None
+    if len(data) > LARGEST:
+        raise _unusable(path, "is larger than 1 MiB, which no configuration needs to be")
+    try:
+        return parse(data.decode("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _unusable(f"{path}:{line}", "is not UTF-8 text; save the file as UTF-8") from None
+
+
+UNREADABLE: dict[type[OSError], str] = {
+    FileNotFoundError: "does not exist; create it, or name another file",
+    IsADirectoryError: "is a directory; name the YAML file in it",
+    PermissionError: "may not be read by this user; change its permissions",
+}
+
+
+def parse(text: str, name: str) -> Document:
+    """`text` as plain data; `name` is what messages call the file. Raises ConfigError."""
+    try:
+        root = YAML(typ="safe", pure=True).compose(REFERENCE.sub("\ue000\ue001\\1\ue002", text))
+    except RecursionError:
+        raise _unusable(name, f"is nested more than {DEEPEST} levels deep") from None
+    except MarkedYAMLError as error:
+        raise _malformed(error, name) from None
+    except YAMLError:
+        raise _unusable(name, "holds a control character, which YAML does not allow") from None
+    if root is None:
+        return Document({})
+    if not isinstance(root, MappingNode):
+        kind = "a list" if isinstance(root, SequenceNode) else "a single value"
+        raise _unusable(name, f"must hold a mapping of sections (server, routing, providers, …), got {kind}")
+    reader = _Reader(name)
+    return Document(reader.mapping(root, ()), tuple(reader.faults))
+
+
+def _unusable(name: object, problem: str) -> ConfigError:
+    return ConfigError([Found(str(name), problem)])
+
+
+MALFORMED = {
+    "character '\\t'": "is indented with a tab; YAML wants spaces",
+    "another document": 'begins a second document; keep one, without "---"',
+    "undefined alias": 'uses an alias that nothing defines; put a value that begins with "*" in quotes',
+    "mapping values": "has a colon where none can stand; put a value that holds one in quotes",
+}
+
+
+def _malformed(error: MarkedYAMLError, name: str) -> ConfigError:
+    """The parser's own message may repeat a word of the file, a credential perhaps: only single characters pass."""
+    mark = error.problem_mark or error.context_mark
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    problem = str(error.problem)
+    known = next((ours for theirs, ours in MALFORMED.items() if theirs in problem), None)
+    spoken = re.sub(r"'[^'<]{3,}'", "a word", problem)
+    return _unusable(where, known or f"is not valid YAML: {spoken}")
+
+
+class _Reader:
+    """Turns the nodes of one file into data, and notes what is wrong with them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.faults: list[Found] = []
+        self.values = 0
+
+    def value(self, node: Node, place: Place) -> Any:
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise _unusable(self.name, f"holds more than {MOST_VALUES} values once its aliases are expanded")
+        if len(place) > DEEPEST:
+            raise _unusable(self.name, f"is nested more than {DEEPEST} levels deep")
+        if isinstance(node, MappingNode):
+            return self.mapping(node, place)
+        if isinstance(node, SequenceNode):
+            return [self.value(child, (*place, index)) for index, child in enumerate(node.value)]
+        return self.scalar(node.tag or "", node, place)
+
+    def mapping(self, node: MappingNode, place: Place) -> Tree:
+        """What `<<` brings in comes first, so that what is written replaces it."""
+        merges = [child for key, child in node.value if key.tag == TAG + "merge"]
+        written = [(key, child) for key, child in node.value if key.tag != TAG + "merge"]
+        tree = {name: value for child in merges for name, value in self.merged(child, place)}
+        lines: dict[str, int] = {}
+        for key, child in written:
+            line = key.start_mark.line + 1
+            if not isinstance(key, ScalarNode):
+                self.faults.append(Found(notation(place), f"has a list or a mapping as a key (line {line})"))
+            elif (name := unmasked(key.value)) in lines:
+                self.faults.append(_repeated(name, place, lines[name], line))
+            else:
+                lines[name] = line
+                tree[name] = self.value(child, (*place, name))
+        return tree
+
+    def merged(self, node: Node, place: Place) -> Iterator[tuple[str, Any]]:
+        """The entries of `<<: *one` or `<<: [*one, *another]`; of several sources the first wins, hence stands last."""
+        for source in reversed(node.value if isinstance(node, SequenceNode) else [node]):
+            if isinstance(value := self.value(source, (*place, "<<")), dict):
+                yield from value.items()
+            else:
+                self.faults.append(Found(notation(place), 'must have a mapping after "<<"'))
+
+    def scalar(self, tag: str, node: Node, place: Place) -> Any:
+        read = SCALARS.get(tag)
+        if read is not None:
+            return read(node.value)
+        line = node.start_mark.line + 1
+        hint = 'put a value that begins with "!" in quotes'
+        self.faults.append(Found(notation(place), f"has a YAML tag, which means nothing here (line {line}); {hint}"))
+        return None
+
+
+def _repeated(name: str, place: Place, first: int, second: int) -> Found:
+    lines = f"lines {first} and {second}"
+    if is_secret(place):
+        return Found(notation(place), f"has one key twice ({lines}); remove one")
+    return Found(notation((*place, name)), f"is written twice ({lines}); remove one")
+
+
+def unmasked(text: str) -> str:
+    return MASKED.sub(r"${\1}", text)
+
+
+def _number(text: str) -> int | float | str:
+    """Numbers that are out of all proportion stay text, and fail as such where a number is wanted."""
+    digits = text.replace("_", "").lower()
+    try:
+        if "0x" in digits or "0o" in digits or "0b" in digits:
+            return int(digits, 0)
+        return int(digits)
+    except ValueError:
+        pass
+    try:
+        return float(digits.replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:
+        return text
+
+
+SCALARS: dict[str, Callable[[str], Any]] = {
+    TAG + "str": unmasked,
+    TAG + "timestamp": unmasked,
+    TAG + "int": _number,
+    TAG + "float": _number,
+    TAG + "bool": lambda text: text.lower() in ("true", "yes", "on"),
+    TAG + "null": lambda text: None,
+}

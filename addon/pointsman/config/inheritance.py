@@ -1,0 +1,46 @@
+"""What a provider in the file takes over: from the catalog before the values are judged, from `stream` and `hedge` after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pointsman.config.providers import Provider
+from pointsman.config.section import completed
+from pointsman.config.settings import Sections
+from pointsman.config.values import Tree
+
+type Catalog = Mapping[str, Mapping[str, Any]]
+
+
+def inherit(tree: Tree, catalog: Catalog) -> None:
+    """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole.
+
+    The catalog's timeouts step back behind those that the section `stream` writes: whoever writes `stall: 2s` there means
+    every provider.
+    """
+    providers = tree.get("providers")
+    if not isinstance(providers, dict):
+        return
+    general = tree.get("stream") if isinstance(tree.get("stream"), dict) else {}
+    for name, written in providers.items():
+        if name in catalog and (written is None or isinstance(written, dict)):
+            known = dict(catalog[name])
+            known["timeouts"] = {key: value for key, value in known.get("timeouts", {}).items() if key not in general}
+            providers[name] = _merged(known, written or {})
+
+
+def _merged(known: Mapping[str, Any], written: Mapping[str, Any]) -> Tree:
+    merged = {**known, **written}
+    for key in known.keys() & written.keys():
+        if isinstance(known[key], dict) and isinstance(written[key], dict):
+            merged[key] = {**known[key], **written[key]}
+    return merged
+
+
+def settled(provider: Provider, sections: Sections) -> Provider:
+    """The provider with its timers complete: what it does not write is as in `stream` and `hedge`."""
+    return provider.model_copy(
+        update={
+            "timeouts": completed(provider.timeouts, sections.stream),
+            "hedge": completed(provider.hedge, sections.hedge),
+        }
+    )

@@ -1,0 +1,73 @@
+"""The names in a configuration, read from the tree as it is written, however wrong the rest of it may be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from pointsman.config.providers import Redirect
+from pointsman.config.values import Tree
+from pointsman.config.words import Mode
+
+AUTO = "auto"
+MODE_NAMES = frozenset({AUTO, *(f"{AUTO}-{mode}" for mode in Mode)})
+
+
+def mapping(value: Any) -> Tree:
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """`models` are the ids of each configured provider, `redirects` those of all of them."""
+
+    models: Mapping[str, frozenset[str]]
+    redirects: tuple[Redirect, ...]
+    aliases: Mapping[str, str]
+
+    @classmethod
+    def of(cls, tree: Tree) -> Self:
+        providers = {name: mapping(provider) for name, provider in mapping(tree.get("providers")).items()}
+        aliases = mapping(mapping(tree.get("routing")).get("aliases"))
+        return cls(
+            models={name: frozenset(_ids(provider)) for name, provider in providers.items()},
+            redirects=tuple(redirect for provider in providers.values() for redirect in _redirects(provider)),
+            aliases={name: target for name, target in aliases.items() if isinstance(target, str)},
+        )
+
+    def means_something(self, name: str) -> bool:
+        """Whether a client could ask for `name`: an alias, a mode, provider/model, a model, or what a redirect catches."""
+        provider, _, rest = name.partition("/")
+        return (
+            name in self.aliases
+            or name in MODE_NAMES
+            or rest in self.models.get(provider, ())
+            or any(name in ids for ids in self.models.values())
+            or any(redirect.matches(name) for redirect in self.redirects)
+        )
+
+    def names(self) -> list[str]:
+        bare = {id for ids in self.models.values() for id in ids}
+        full = {f"{provider}/{id}" for provider, ids in self.models.items() for id in ids}
+        return sorted({*MODE_NAMES, *self.aliases, *bare, *full})
+
+
+def _ids(provider: Tree) -> list[str]:
+    ids = [mapping(model).get("id") for model in sequence(provider.get("models"))]
+    return [id for id in ids if isinstance(id, str)]
+
+
+def _redirects(provider: Tree) -> list[Redirect]:
+    """Those that are well written; the others have a fault of their own."""
+    good = []
+    for written in sequence(provider.get("redirects")):
+        try:
+            good.append(Redirect.model_validate(written))
+        except ValidationError:
+            continue
+    return good

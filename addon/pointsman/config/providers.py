@@ -1,0 +1,136 @@
+"""The section `providers`: upstream accounts, their keys, their models and what is particular about them."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
+
+from pointsman.config.section import Section, Table, empty_table
+from pointsman.config.stream import Hedge, Stream
+from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, Timer, unique
+from pointsman.config.wording import Unshown
+from pointsman.config.words import Capability, Dialect, Level, Pool, RedirectMatch
+
+LONGEST_PATTERN = 200
+
+
+class Key(Section):
+    """A credential. In the file it is the bare value, or a mapping; the label is what logs, audit and pages call it."""
+
+    value: Secret
+    label: Line
+    enabled: Flag = True
+
+
+def labelled(written: Any) -> Any:
+    """The keys of a provider as mappings, each with a label: `key-1`, `key-2`, … where none is written."""
+    if not isinstance(written, list | tuple):
+        return written
+    return [_labelled(item, number) for number, item in enumerate(written, start=1)]
+
+
+def _labelled(item: Any, number: int) -> Any:
+    if isinstance(item, Key):
+        return item
+    return {"label": f"key-{number}", **(item if isinstance(item, dict) else {"value": item})}
+
+
+class Limits(Section):
+    """What a key may use of one model. Absent: not limited here."""
+
+    rpm: Limit = None  # requests a minute
+    rpd: Limit = None  # requests a day
+    tpm: Limit = None  # tokens a minute
+    tpd: Limit = None  # tokens a day
+
+
+class Model(Section):
+    """A model as its provider spells it, and what is known of it."""
+
+    id: Name
+    name: Line | None = None  # for people
+    pool: Pool = Pool.BALANCED
+    intelligence: Rank = None  # 1 is best, None counts as the middle
+    speed: Rank = None  # likewise
+    context: Limit = None  # tokens; None is never excluded for size
+    supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
+    limits: Limits = Limits()
+    smart_first: Flag = False  # stands before the others of its pool, which is `smart` unless written otherwise
+    enabled: Flag = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _smart_first_is_smart(cls, written: Any) -> Any:
+        if isinstance(written, dict) and written.get("smart_first") is True:
+            return {"pool": Pool.SMART, **written}
+        return written
+
+
+class Redirect(Section):
+    """A rewriting of the name about to be sent; the first one that matches wins."""
+
+    match: RedirectMatch
+    source: Line
+    target: Name
+
+    @field_validator("source")
+    @classmethod
+    def _pattern_compiles(cls, source: str, info: ValidationInfo) -> str:
+        if info.data.get("match") is not RedirectMatch.REGEX:
+            return source
+        if len(source) > LONGEST_PATTERN:
+            raise ValueError(f"must be a regular expression of at most {LONGEST_PATTERN} characters")
+        try:
+            re.compile(source)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"must be a regular expression ({error})") from None
+        return source
+
+    def matches(self, name: str) -> bool:
+        match self.match:
+            case RedirectMatch.EXACT:
+                return name == self.source
+            case RedirectMatch.PREFIX:
+                return name.startswith(self.source)
+            case RedirectMatch.SUFFIX:
+                return name.endswith(self.source)
+            case RedirectMatch.CONTAINS:
+                return self.source in name
+            case RedirectMatch.REGEX:
+                return re.search(self.source, name) is not None
+
+
+class Timeouts(Section):
+    """Seconds that an attempt at this provider may take for each step. What is not written here is as in `stream`."""
+
+    connect: Timer = 10.0
+    first_byte: Timer = Stream.model_fields["first_byte"].default
+    stall: Timer = Stream.model_fields["stall"].default
+    answer: Timer = Stream.model_fields["answer"].default
+
+
+class Provider(Section):
+    """An upstream account; `name` is its key in the file. The last three are the catalog's, but may be written too."""
+
+    name: Name
+    base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
+    enabled: Flag = True
+    dialect: Dialect = Dialect.OPENAI_CHAT
+    keys: Annotated[tuple[Key, ...], BeforeValidator(labelled)] = ()  # none: no Authorization header
+    dialects: Table[Dialect, BaseUrl] = empty_table()  # further dialects, each with its own base URL
+    protection: Level = Level.MODEL_SKIP
+    hedge: Hedge = Hedge()  # what is not written is as in the section `hedge`
+    timeouts: Timeouts = Timeouts()
+    redirects: tuple[Redirect, ...] = ()
+    models: tuple[Model, ...] = ()
+    drop_params: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # request parameters that it refuses
+    stream_usage: Flag = False  # it understands stream_options.include_usage
+    keyless: Flag = False  # it answers without a key
+
+    @field_validator("dialects")
+    @classmethod
+    def _differ_from_the_first(cls, dialects: Mapping[Dialect, str], info: ValidationInfo) -> Mapping[Dialect, str]:
+        if (first := info.data.get("dialect")) in dialects:
+            raise Unshown(f"must not name {first}, which base_url speaks already")
+        return dialects

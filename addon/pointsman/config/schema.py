@@ -1,0 +1,55 @@
+"""Which names a place in the configuration knows, and what stands below them, read off the models."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from pointsman.config.providers import Provider
+from pointsman.config.section import Section
+from pointsman.config.settings import Sections
+from pointsman.config.wording import Place
+
+
+def is_section(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, Section)
+
+
+def is_table(shape: Any) -> bool:
+    return get_origin(shape) is Mapping
+
+
+def is_list(shape: Any) -> bool:
+    return get_origin(shape) in (tuple, frozenset)
+
+
+def below(shape: Any, step: str | int) -> Any:
+    """What stands under `step` of `shape`; None where the models know nothing of it."""
+    if is_section(shape):
+        field = shape.model_fields.get(step)
+        return None if field is None else _present(field.annotation)
+    return get_args(shape)[1 if is_table(shape) else 0] if get_args(shape) else None
+
+
+def at(place: Place) -> Any:
+    shape: Any = Sections
+    for step in place:
+        shape = below(shape, step)
+    return shape
+
+
+def names(shape: Any) -> list[str]:
+    """The keys that a file may write in the section `shape`. A provider's name is the key that it stands under."""
+    return [name for name in shape.model_fields if (shape, name) != (Provider, "name")]
+
+
+def closed_keys(table: Any) -> list[str]:
+    """The keys that a mapping can have, if they are words of a closed set."""
+    key = get_args(table)[0]
+    return [str(word) for word in key] if issubclass(key, StrEnum) else []
+
+
+def _present(annotation: Any) -> Any:
+    """`X | None` is X."""
+    present = [choice for choice in get_args(annotation) if choice is not NoneType]
+    return present[0] if NoneType in get_args(annotation) and len(present) == 1 else annotation

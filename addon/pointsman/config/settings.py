@@ -1,0 +1,164 @@
+"""The configuration as the rest of Pointsman reads it.
+
+Every default stands here, or in the sections imported here, and nowhere else.
+Durations are seconds, sizes are bytes. Everything is frozen; a reload makes a new `Settings`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pointsman.config.providers import Provider
+from pointsman.config.section import Section, Table, empty_table
+from pointsman.config.stream import Hedge, Stream
+from pointsman.config.values import (
+    File,
+    Flag,
+    Grace,
+    HeaderName,
+    HeaderPrefix,
+    Host,
+    MaybeSecret,
+    Name,
+    Pause,
+    Span,
+    Timer,
+    Weight,
+    count,
+    read_path,
+    size,
+    unique,
+)
+from pointsman.config.wording import Unshown
+from pointsman.config.words import KeySource, Level, Mode, UnknownModel
+
+
+class Server(Section):
+    """Who may come in, and how the router names its headers."""
+
+    client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
+    admin_key: MaybeSecret = None  # None: one is generated at start
+    header_prefix: HeaderPrefix = "X-"  # of the sticky headers
+    # Hosts whose chat requests are routed when the router is the client's proxy.
+    intercept: Annotated[tuple[Host, ...], AfterValidator(unique)] = ("api.openai.com",)
+    max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
+    drain: Grace = 10.0  # how long running streams may go on when the process is told to end
+
+
+class Weights(Section):
+    """How much each quality of a candidate counts in one mode."""
+
+    reliability: Weight
+    speed: Weight
+    latency: Weight
+    intelligence: Weight
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if not any((self.reliability, self.speed, self.latency, self.intelligence)):
+            raise Unshown("must hold at least one weight above 0")
+        return self
+
+
+class BalancedWeights(Weights):
+    reliability: Weight = 0.50
+    speed: Weight = 0.15
+    latency: Weight = 0.10
+    intelligence: Weight = 0.25
+
+
+class SmartWeights(Weights):
+    reliability: Weight = 0.35
+    speed: Weight = 0.05
+    latency: Weight = 0.05
+    intelligence: Weight = 0.55
+
+
+class FastWeights(Weights):
+    reliability: Weight = 0.35
+    speed: Weight = 0.30
+    latency: Weight = 0.25
+    intelligence: Weight = 0.10
+
+
+class WeightsByMode(Section):
+    """`weights[mode]`."""
+
+    balanced: BalancedWeights = BalancedWeights()
+    smart: SmartWeights = SmartWeights()
+    fast: FastWeights = FastWeights()
+
+    def __getitem__(self, mode: Mode) -> Weights:
+        weights: Weights = getattr(self, mode)
+        return weights
+
+
+class Routing(Section):
+    """Which targets a request may have, and how long new ones are tried."""
+
+    default_mode: Mode = Mode.BALANCED
+    max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
+    deadline: Timer = 120.0  # before commit, after which nothing more is launched
+    unknown_model: UnknownModel = UnknownModel.ERROR
+    aliases: Table[str, Name] = empty_table()
+    weights: WeightsByMode = WeightsByMode()
+
+
+def _some[T](items: Sequence[T]) -> Sequence[T]:
+    if not items:
+        raise Unshown("must name at least one; to recognise no conversations, set sticky.enabled to false")
+    return items
+
+
+class Sticky(Section):
+    """How a conversation is recognised, and for how long it keeps its pin."""
+
+    enabled: Flag = True
+    modes: Annotated[tuple[Mode, ...], AfterValidator(unique)] = tuple(Mode)  # in which the pin is preferred
+    idle_ttl: Span = 1800.0  # sliding
+    max_sessions: Annotated[int, count(1_000_000)] = 10_000  # least recently used goes first
+    key_sources: Annotated[tuple[KeySource, ...], AfterValidator(unique), AfterValidator(_some)] = (
+        KeySource.SESSION_HEADER,
+        KeySource.SESSION_BODY,
+        KeySource.PREFIX_HASH,
+        KeySource.AUTH_HEADER,
+    )
+    session_headers: Annotated[tuple[HeaderName, ...], AfterValidator(unique)] = (
+        "X-Session-ID",
+        "X-Claude-Code-Session-Id",
+        "session-id",
+        "session_id",
+        "thread-id",
+        "x-session-affinity",
+    )
+    rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
+
+
+class Cooldowns(Section):
+    """How long a target or key is excluded for everyone. Seconds, 0 is off."""
+
+    transient: Pause = 15.0
+    rate_limit: Pause = 90.0
+    key_invalid: Pause = 300.0
+
+
+class History(Section):
+    """The request log."""
+
+    path: File = Field(default_factory=lambda: read_path("~/.pointsman/history.db"))  # None keeps no history
+    keep: Span = 30 * 86400.0
+
+
+class Sections(Section):
+    """What a file may hold."""
+
+    server: Server = Server()
+    routing: Routing = Routing()
+    sticky: Sticky = Sticky()
+    stream: Stream = Stream()
+    hedge: Hedge = Hedge()
+    cooldowns: Cooldowns = Cooldowns()
+    protection: Table[str, Level] = empty_table()  # by provider, or by provider/model
+    history: History = History()
+    providers: Table[str, Provider] = empty_table()

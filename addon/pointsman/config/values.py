@@ -1,0 +1,259 @@
+"""The kinds of single values: durations, sizes, counts, names, addresses.
+
+The annotated types at the end read plain YAML values. A wrong one is a ValueError whose text is a sentence without
+subject ("must be a positive integer"); whoever reports it puts the path in front and what was found behind. `Unshown`
+says that nothing may follow.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import PlainValidator, SecretStr
+
+from pointsman.config.wording import FromEnvironment, Unshown, quoted
+
+SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+DAY = SECOND_UNITS["d"]
+TEN_YEARS = 3650 * DAY
+MOST = 10**12
+"""No count in the configuration is larger: a longer number is a slip of the keyboard."""
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What HTTP allows as the name of a header."""
+VISIBLE = re.compile(r"[!-~]+")
+"""Text that may stand in a header: ASCII without spaces."""
+HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from `15s`, `1.5m`, `500ms`, `2h`, `30d` or a number of seconds. Raises ValueError."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?", value)
+        if match is not None:
+            return float(match[1]) * SECOND_UNITS[match[2] or "s"]
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
+        return float(value)
+    raise ValueError("must be a duration such as 15s, 3m or 500ms")
+
+
+def parse_size(value: object) -> int:
+    """Bytes from `64MiB`, `10MB`, `512KiB` or a number of bytes. Raises ValueError."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"([0-9]{1,12}) ?(B|kB|KB|MB|GB|KiB|MiB|GiB)?", value)
+        if match is not None:
+            return int(match[1]) * BYTE_UNITS[match[2] or "B"]
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("must be a size such as 64MiB, 500kB or a number of bytes")
+
+
+def duration(*, longest: float = DAY, zero: bool = False) -> PlainValidator:
+    """A duration above zero (or from zero on) and up to `longest` seconds."""
+
+    def read(value: object) -> float:
+        seconds = parse_duration(value)
+        if seconds > longest:
+            raise ValueError(f"must be at most {longest / DAY:g}d")
+        if seconds == 0 and not zero:
+            raise ValueError("must be longer than nothing")
+        return seconds
+
+    return PlainValidator(read)
+
+
+def duration_or(*words: str) -> PlainValidator:
+    """A duration above zero, or one of `words`: `off` is read as None, any other word as itself."""
+    allowed = "".join(f", or {word}" for word in words)
+
+    def read(value: object) -> float | str | None:
+        if isinstance(value, str) and value in words:
+            return None if value == "off" else str(value)
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            raise ValueError(f"{error}{allowed}") from None
+        if not 0 < seconds <= DAY:
+            raise ValueError(f"must be longer than nothing and at most 1d{allowed}")
+        return seconds
+
+    return PlainValidator(read)
+
+
+def _pause(value: object) -> float:
+    """`off` is a pause without length."""
+    if value == "off":
+        return 0.0
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+    if seconds > DAY:
+        raise ValueError("must be at most 1d")
+    return seconds
+
+
+def count(high: int = MOST) -> PlainValidator:
+    """An integer from 1 to `high`."""
+    sentence = "must be a positive integer" if high == MOST else f"must be an integer from 1 to {high}"
+
+    def read(value: object) -> int:
+        if isinstance(value, FromEnvironment) and re.fullmatch(r"[0-9]{1,13}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(sentence)
+        if value > high:
+            raise ValueError(f"must be at most {high}")
+        return value
+
+    return PlainValidator(read)
+
+
+def size(high: int) -> PlainValidator:
+    """A number of bytes from 1 to `high`."""
+
+    def read(value: object) -> int:
+        if not 1 <= (amount := parse_size(value)) <= high:
+            raise ValueError(f"must be from 1 to {high} bytes")
+        return amount
+
+    return PlainValidator(read)
+
+
+def _weight(value: object) -> float:
+    if isinstance(value, FromEnvironment) and re.fullmatch(r"[0-9]{0,6}(\.[0-9]{1,9})?", value) and value:
+        value = float(value)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1000:
+        raise ValueError("must be a number from 0 to 1000")
+    return float(value)
+
+
+FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, FromEnvironment):
+        value = FLAGS.get(value.lower(), value)
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text; put it in quotes")
+    return str(value)
+
+
+def _line(value: object) -> str:
+    text = _text(value)
+    if not text.strip() or not text.isprintable() or len(text) > 200:
+        raise ValueError("must be one line of 1 to 200 characters")
+    return text
+
+
+def _name(value: object) -> str:
+    text = _text(value)
+    if not VISIBLE.fullmatch(text) or len(text) > 200:
+        raise ValueError("must be 1 to 200 visible ASCII characters without spaces")
+    return text
+
+
+def _secret(value: object) -> SecretStr:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is None:
+        raise Unshown("has no value; write one or remove it")
+    text = _text(value)
+    if not text:
+        raise Unshown("must not be empty; remove it if none is meant")
+    if not VISIBLE.fullmatch(text):
+        raise Unshown("must be visible ASCII characters without spaces or line ends")
+    return SecretStr(text)
+
+
+def _header_name(value: object) -> str:
+    text = _text(value)
+    if not TOKEN.fullmatch(text) or len(text) > 100:
+        raise ValueError("must be the name of a header, such as X-Session-ID")
+    return text
+
+
+def _header_prefix(value: object) -> str:
+    text = _text(value)
+    if not TOKEN.fullmatch(text) or not text.endswith("-") or len(text) > 40:
+        raise ValueError('must be the beginning of a header\'s name, ending in "-", such as X-')
+    return text
+
+
+def _host(value: object) -> str:
+    text = _text(value).lower()
+    if not HOST.fullmatch(text):
+        raise ValueError("must be a bare host name, such as api.openai.com, without scheme, port or path")
+    return text
+
+
+ENDPOINTS = ("/chat/completions", "/responses", "/messages", "/models")
+
+
+def _base_url(value: object) -> str:
+    text = _text(value)
+    example = "must be an absolute http or https URL, such as https://api.groq.com/openai/v1"
+    if "@" in text:
+        raise Unshown("must not hold a user name or password; the credential belongs in keys")
+    if "?" in text or "#" in text:
+        raise Unshown("must not hold a query or a fragment; a credential belongs in keys")
+    try:
+        url = urlsplit(text)
+        absolute = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        raise ValueError(example) from None
+    if not absolute or not VISIBLE.fullmatch(text):
+        raise ValueError(example)
+    text = text.rstrip("/")
+    if ending := next((ending for ending in ENDPOINTS if text.endswith(ending)), None):
+        raise ValueError(f"must end before {ending}")
+    return text
+
+
+def read_path(value: object) -> Path | None:
+    """`off` is None; a `~` at the beginning is the home directory. Raises ValueError."""
+    text = _line(value)
+    try:
+        return None if text == "off" else Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("must be a path; its ~ stands for no home directory that exists") from None
+
+
+def unique[T](items: Sequence[T]) -> Sequence[T]:
+    """Refuses a list that says the same thing twice, whatever its case."""
+    seen = [str(item).lower() for item in items]
+    if twice := next((item for item in seen if seen.count(item) > 1), None):
+        raise Unshown(f"must not name {quoted(twice)} twice")
+    return items
+
+
+Timer = Annotated[float, duration()]
+Span = Annotated[float, duration(longest=TEN_YEARS)]
+Grace = Annotated[float, duration(zero=True)]
+Pause = Annotated[float, PlainValidator(_pause)]
+TimerOrOff = Annotated[float | None, duration_or("off")]
+HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]
+Weight = Annotated[float, PlainValidator(_weight)]
+Flag = Annotated[bool, PlainValidator(_flag)]
+Line = Annotated[str, PlainValidator(_line)]
+Name = Annotated[str, PlainValidator(_name)]
+Secret = Annotated[SecretStr, PlainValidator(_secret)]
+MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
+HeaderName = Annotated[str, PlainValidator(_header_name)]
+HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
+Host = Annotated[str, PlainValidator(_host)]
+BaseUrl = Annotated[str, PlainValidator(_base_url)]
+File = Annotated[Path | None, PlainValidator(read_path)]
+Limit = Annotated[int, count()] | None
+Rank = Annotated[int, count(1000)] | None
+Tree = dict[str, Any]
+"""A mapping as YAML gives it: text, numbers, flags, None, lists and further mappings."""

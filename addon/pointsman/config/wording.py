@@ -1,0 +1,85 @@
+"""How messages speak of the configuration: paths as the file writes them, what was found, and what stays unsaid."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+SECRETS = frozenset({"keys", "client_key", "admin_key"})
+"""Whatever stands at or below one of these names never enters a message."""
+
+type Place = Sequence[str | int]
+"""The way to a value: keys of mappings and positions in lists."""
+
+
+class Unshown(ValueError):
+    """A fault whose sentence is complete: the value stays out of the message."""
+
+
+class FromEnvironment(str):
+    """Text that an environment variable gave. Flags and numbers in it are read as if they stood in the file.
+
+    `hidden` is true for `${NAME}` in the file: such a variable mostly holds a secret, so messages name it instead.
+    """
+
+    variable: str
+    hidden: bool
+
+    def __new__(cls, text: str, variable: str, *, hidden: bool) -> "FromEnvironment":
+        self = super().__new__(cls, text)
+        self.variable = variable
+        self.hidden = hidden
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{self.variable}>"
+
+
+def is_secret(place: Place) -> bool:
+    return not SECRETS.isdisjoint(place)
+
+
+def notation(place: Place) -> str:
+    """`providers.groq.models[2].limits.rpm`; a key that would be misread stands in quotes."""
+    return "".join(_step(step) for step in place).removeprefix(".")
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if re.fullmatch(r"[\w@/:-]{1,60}", step) else f".{quoted(step)}"
+
+
+def finding(value: object, *, secret: bool = False) -> str:
+    """What was found, for a message: the value, or only its kind where it may be a secret."""
+    match value:
+        case None:
+            return "nothing"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case FromEnvironment() if secret or value.hidden:
+            return f"a value from {value.variable}"
+        case FromEnvironment():
+            return f"{quoted(str(value))} from {value.variable}"
+        case str():
+            return "text" if secret else quoted(value)
+        case bool():
+            return "true or false" if secret else str(value).lower()
+        case _:
+            return "a number" if secret else shortened(str(value))
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def quoted(text: str) -> str:
+    return json.dumps(shortened(text), ensure_ascii=False)
+
+
+def suggestion(word: object, known: Iterable[str]) -> str:
+    """` (did you mean "x"?)`, or nothing."""
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f" (did you mean {quoted(close[0])}?)" if close else ""

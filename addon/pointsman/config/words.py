@@ -1,0 +1,73 @@
+"""The closed sets of the configuration: every word that a setting may take."""
+
+from enum import StrEnum
+
+
+class Dialect(StrEnum):
+    """A wire format."""
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+
+
+class Mode(StrEnum):
+    """How candidates are ranked."""
+
+    BALANCED = "balanced"
+    SMART = "smart"
+    FAST = "fast"
+
+
+class Pool(StrEnum):
+    """The group that a model belongs to."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    SMART = "smart"
+
+
+class Level(StrEnum):
+    """What a failure excludes for the session (provider-ban), or for the rest of the exchange (model-skip)."""
+
+    PROVIDER_BAN = "provider-ban"
+    MODEL_SKIP = "model-skip"
+    OFF = "off"
+
+
+class KeySource(StrEnum):
+    """Where the key of a session may come from."""
+
+    SESSION_HEADER = "session_header"
+    SESSION_BODY = "session_body"
+    PREFIX_HASH = "prefix_hash"
+    AUTH_HEADER = "auth_header"
+    IP = "ip"
+
+
+class Capability(StrEnum):
+    """What a request may need of a model."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON = "json"
+    REASONING = "reasoning"
+    AUDIO = "audio"
+
+
+class RedirectMatch(StrEnum):
+    """How a redirect's source is compared with the name about to be sent."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    REGEX = "regex"
+
+
+class UnknownModel(StrEnum):
+    """What becomes of a request for a model that nobody has."""
+
+    ERROR = "error"
+    AUTO = "auto"

@@ -1,0 +1,102 @@
+"""Good answers in an odd form, all of them told to a good end: a router should pass every one of them on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, assert_never
+
+from pointsman.demo.menu.manners import with_headers
+from pointsman.demo.menu.telling import TEXT, Cue, Telling, in_streams, plain, told
+from pointsman.demo.script import Behaviour
+from pointsman.demo.stage import Stage
+from pointsman.demo.voices import Event, Part, Usage
+
+type Place = Literal["first", "finish", "every", "after-done"]
+
+PING = Event(Part.COMMENT, "ping")
+HOP_BY_HOP = (
+    ("Connection", "keep-alive, X-Demo-Hop"),
+    ("Keep-Alive", "timeout=5, max=1000"),
+    ("Proxy-Connection", "keep-alive"),
+    ("X-Demo-Hop", "1"),
+    ("Upgrade", "h2c"),
+    ("TE", "trailers"),
+)
+
+
+def pings(seconds: float = 1.0, every: float = 0.1, text: str = TEXT, after_tokens: int = 0) -> Behaviour:
+    """A stream that says `: ping` every so often for that many seconds, and then goes on."""
+
+    async def act(stage: Stage) -> None:
+        for _ in range(max(1, round(seconds / every))):
+            await stage.chunk(PING.encode())
+            await stage.sleep(every)
+
+    return told("pings", plain(text), Telling(cues=(Cue(after_tokens, in_streams(act)),)))
+
+
+def comments(text: str = TEXT) -> Behaviour:
+    """A stream with a comment before every event."""
+    return _arranged("comments", text, lambda events: [each for event in events for each in (PING, event)])
+
+
+def multiline(text: str = TEXT) -> Behaviour:
+    """Events whose JSON is spread over several `data:` lines."""
+
+    def spread(event: Event) -> Event:
+        return event if event.part is Part.END else replace(event, data=json.dumps(json.loads(event.data), indent=1))
+
+    return _arranged("multiline", text, lambda events: [spread(event) for event in events])
+
+
+def line_ends(style: Literal["lf", "crlf", "cr"] = "crlf", space: bool = True, text: str = TEXT) -> Behaviour:
+    """Events whose lines end in CRLF or a bare CR, and with no `space` after `data:` if so wished."""
+    newline = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}[style]
+    return told(f"line_ends:{style}", plain(text), Telling(newline=newline, space=space))
+
+
+def finish_twice(text: str = TEXT) -> Behaviour:
+    """The finish reason comes in two events."""
+
+    def arrange(events: list[Event]) -> list[Event]:
+        return [each for event in events for each in [event] * (2 if event.part is Part.FINISH else 1)]
+
+    return _arranged("finish_twice", text, arrange)
+
+
+def usage_at(where: Place = "first", text: str = TEXT) -> Behaviour:
+    """Usage that nobody asked for: first, in the finish event, in every event, or after the end marker."""
+    said = replace(plain(text), usage=Usage.ALWAYS)
+    return told(f"usage_at:{where}", said, Telling(arrange=lambda events: _move_usage(events, where)))
+
+
+def hop_by_hop(text: str = TEXT) -> Behaviour:
+    """A head with the headers that HTTP/2 forbids, and others that concern one connection only."""
+    return Behaviour("hop_by_hop", with_headers(told("", plain(text)), HOP_BY_HOP).play)
+
+
+def _arranged(name: str, text: str, arrange: Callable[[list[Event]], list[Event]]) -> Behaviour:
+    return told(name, plain(text), Telling(arrange=arrange))
+
+
+def _move_usage(events: list[Event], where: Place) -> list[Event]:
+    usage = next(event for event in events if event.part is Part.USAGE)
+    others = [event for event in events if event is not usage]
+    match where:
+        case "first":
+            return [others[0], usage, *others[1:]]
+        case "after-done":
+            return [*others, usage]
+        case "finish":
+            return [_with_usage(event, usage) if event.part is Part.FINISH else event for event in others]
+        case "every":
+            return [event if event.part is Part.END else _with_usage(event, usage) for event in others]
+        case _:
+            assert_never(where)
+
+
+def _with_usage(event: Event, usage: Event) -> Event:
+    merged = {**json.loads(event.data), "usage": json.loads(usage.data)["usage"]}
+    return replace(event, data=json.dumps(merged, separators=(",", ":")))

@@ -1,0 +1,195 @@
+"""The provider: listens on loopback, accepts connections, and puts each request to its script."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from pointsman.demo.connection import Connection
+from pointsman.demo.menu.errors import bad_request, not_found
+from pointsman.demo.script import Behaviour, Playlist, Script
+from pointsman.demo.seen import Seen
+
+BACKLOG = 1024
+PAUSE_AFTER_FAILED_ACCEPT = 0.05
+"""Seconds; accepting fails when the process is out of file descriptors, which takes a moment to mend."""
+
+log = logging.getLogger(__name__)
+
+
+class Provider:
+    """A real HTTP/1.1 server that plays a script. Chat requests use the script up; `GET …/models` lists `models`.
+
+    It may be started again after `close()`, and is then found at the same port.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        name: str = "demo",
+        models: Sequence[str] = ("demo",),
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keep: int = 10_000,
+    ) -> None:
+        """`keep` is how many requests `seen` holds at most. Raises ValueError if the script is an empty list."""
+        self.name = name
+        self.models = tuple(models)
+        self.seen: list[Seen] = []
+        """The requests received, oldest first."""
+        self.accepted = 0
+        """Connections accepted so far."""
+        self.script = script
+        self._tls = tls
+        self._host = host
+        self._port = port
+        self._keep = keep
+        self._received = 0
+        self._arrival = asyncio.Event()
+        self._listener: socket.socket | None = None
+        self._acceptor: asyncio.Task[None] | None = None
+        self._serving: dict[asyncio.Task[None], Connection | None] = {}
+
+    @property
+    def script(self) -> Script:
+        """What it plays; a new script begins with the next request."""
+        return self._script
+
+    @script.setter
+    def script(self, script: Script) -> None:
+        self._script = script
+        self._playlist = Playlist(script)
+
+    @property
+    def base_url(self) -> str:
+        """What stands before `/chat/completions`. Raises RuntimeError if no port is known yet."""
+        if not self._port:
+            raise RuntimeError(f"provider {self.name} has not been started")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}/v1"
+
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        return len(self._serving)
+
+    async def start(self) -> None:
+        """Begins to listen. Raises OSError if the port is taken."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._listener = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
+        self._listener.setblocking(False)
+        self._port = self._listener.getsockname()[1]
+        self._acceptor = asyncio.create_task(self._accept(self._listener))
+
+    async def close(self) -> None:
+        """Stops listening and ends every connection, whatever is being played on it."""
+        await asyncio.sleep(0)  # the acceptor takes what it was given already: its cancellation would lose that socket
+        tasks = [*self._serving, *([self._acceptor] if self._acceptor else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = self._acceptor = None
+        await asyncio.sleep(0)  # transports close their sockets one step after they are told to
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def arrived(self, count: int = 1) -> Seen:
+        """Waits until that many requests are in `seen`, and gives the last of them."""
+        while len(self.seen) < count:
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self.seen[count - 1]
+
+    def drop_idle(self) -> None:
+        """Closes the connections that no request is being answered on, so that the peers' pools hold stale ones."""
+        for connection in self._serving.values():
+            if connection is not None and connection.idle:
+                connection.close()
+
+    def choose_unread(self, seen: Seen) -> Behaviour | None:
+        behaviour = self._playlist.next if _is_chat(seen) else None
+        if behaviour is None or behaviour.reads_body:
+            return None
+        self._record(seen)
+        return self._named(seen, self._playlist.advance())
+
+    def choose(self, seen: Seen) -> Behaviour:
+        self._record(seen)
+        if _is_chat(seen):
+            is_sound = bool(seen.fields)
+            return self._named(seen, self._playlist.take(seen) if is_sound else bad_request())
+        is_listing = seen.method == "GET" and seen.route.endswith("/models")
+        return self._named(seen, _models_list(self.models) if is_listing else not_found())
+
+    def _record(self, seen: Seen) -> None:
+        self._received += 1
+        seen.number = self._received
+        self.seen.append(seen)
+        del self.seen[: -self._keep]
+        self._arrival.set()
+
+    def _named(self, seen: Seen, behaviour: Behaviour) -> Behaviour:
+        seen.behaviour = behaviour.name
+        return behaviour
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError:
+                await asyncio.sleep(PAUSE_AFTER_FAILED_ACCEPT)
+                continue
+            self.accepted += 1
+            task = asyncio.create_task(self._serve(sock, self.accepted))
+            self._serving[task] = None
+            task.add_done_callback(partial(self._served, sock))
+
+    def _served(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        sock.close()
+        del self._serving[task]
+
+    async def _serve(self, sock: socket.socket, number: int) -> None:
+        try:
+            behaviour = self._playlist.next
+            if behaviour is not None and behaviour.at_accept is not None:
+                self._playlist.advance()
+                await behaviour.at_accept(sock)
+            else:
+                await self._serve_http(sock, number)
+        except OSError:
+            pass  # the peer left before there was a request, or within the TLS handshake
+        except Exception:
+            log.exception("provider %s could not play its script", self.name)
+
+    async def _serve_http(self, sock: socket.socket, number: int) -> None:
+        connection = await Connection.open(self, number, sock, self._tls)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[task] = connection
+        await connection.run()
+
+
+def _is_chat(seen: Seen) -> bool:
+    return seen.method == "POST" and seen.voice is not None
+
+
+def _models_list(models: Sequence[str]) -> Behaviour:
+    return Behaviour("models", lambda stage: stage.reply(200, stage.voice.models_body(models)))

@@ -1,0 +1,72 @@
+"""The three providers of a start without configuration: one fails every other time, one is slow, one is steady.
+
+Flaky comes first, so that the first question already shows a failover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pointsman.demo import menu
+from pointsman.demo.script import Behaviour, Script, rotation
+from pointsman.demo.server import Provider
+
+SHARED_MODEL = "demo"
+"""The model that all three have."""
+
+READING_PACE = 0.05
+"""Seconds between words."""
+
+FIRST_TOKEN_DELAY = 2.5
+"""Seconds that the slow one takes to begin."""
+
+KEEP = 16
+"""Requests that each remembers: enough to look at, little enough to run for days."""
+
+
+def demo_providers() -> tuple[Provider, ...]:
+    """The three, not yet started, in the order in which they should be tried."""
+    return (
+        _provider("demo-flaky", rotation(*_every_other_fails())),
+        _provider("demo-slow", _echo("slow", first_delay=FIRST_TOKEN_DELAY)),
+        _provider("demo-steady", _echo("steady")),
+    )
+
+
+def demo_settings(providers: Sequence[Provider]) -> dict[str, Any]:
+    """The `providers:` section of a configuration that names these providers, which have been started."""
+    return {
+        provider.name: {
+            "base_url": provider.base_url,
+            "dialect": "openai-chat",
+            "keys": [],
+            "models": [{"id": model} for model in provider.models],
+        }
+        for provider in providers
+    }
+
+
+def _every_other_fails() -> list[Behaviour]:
+    failures = [
+        menu.status(503),
+        menu.wrapped("openai"),
+        menu.rate_limited(),
+        menu.cut(after_tokens=0),
+        menu.reset(),
+        menu.empty("stop"),
+        menu.html(),
+        menu.status(500),
+        menu.reset("headers"),
+    ]
+    return [each for failure in failures for each in (failure, _echo("flaky"))]
+
+
+def _provider(name: str, script: Script) -> Provider:
+    return Provider(script, name=name, models=(f"{name}-1", SHARED_MODEL), keep=KEEP)
+
+
+def _echo(who: str, first_delay: float = 0.0) -> Behaviour:
+    before = f'Hello from the {who} demo provider! You said: "'
+    after = '". Add a provider of your own to get real answers.'
+    return menu.echo(before, after, first_delay=first_delay, pace=READING_PACE)

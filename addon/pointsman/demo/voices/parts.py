@@ -1,0 +1,112 @@
+"""What every voice speaks of, whatever its dialect: answers, their stream events, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pointsman.demo.seen import Seen
+
+
+class Part(Enum):
+    """What a stream event is for; behaviours aim at parts and never look into a dialect."""
+
+    OPENING = "opening"
+    CONTENT = "content"
+    FINISH = "finish"
+    USAGE = "usage"
+    END = "end"
+    ERROR = "error"
+    COMMENT = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One SSE event: its data, which may span lines, and its type where the dialect names types."""
+
+    part: Part
+    data: str
+    type: str | None = None
+
+    def encode(self, newline: str = "\n", space: bool = True) -> bytes:
+        """The event's bytes, blank line included; `newline` is LF, CRLF or CR, `space` the one after each colon."""
+        gap = " " if space else ""
+        lines = [] if self.type is None else [f"event:{gap}{self.type}"]
+        field = "" if self.part is Part.COMMENT else "data"
+        lines += [f"{field}:{gap}{line}" for line in self.data.split("\n")]
+        return (newline.join(lines) + newline * 2).encode("utf-8", "surrogatepass")
+
+
+class Usage(Enum):
+    """When a streamed answer reports its token usage."""
+
+    NEVER = "never"
+    ASKED = "asked"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of one tool; `arguments` is the JSON text the model wrote."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer before any dialect: the tokens of its text, and how it ends. `finish` is in OpenAI's words, "" is none."""
+
+    tokens: tuple[str, ...]
+    finish: str = "stop"
+    usage: Usage = Usage.ASKED
+    done: bool = True
+    model: str | None = None
+    tool_call: ToolCall | None = None
+    reasoning: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error before any dialect."""
+
+    message: str
+    type: str
+    code: str | None = None
+
+
+class Voice(Protocol):
+    """A dialect, spoken by a module of functions."""
+
+    DIALECT: str
+
+    def claims(self, route: str) -> bool:
+        """Is this path (without its query) one of the dialect's chat paths?"""
+
+    def question(self, body: dict[str, Any]) -> str:
+        """The last thing the user said, or ""."""
+
+    def wants_stream(self, seen: Seen) -> bool:
+        """Does the request ask for a streamed answer?"""
+
+    def events(self, answer: Answer, seen: Seen) -> list[Event]:
+        """The events of a streamed answer, in order."""
+
+    def whole(self, answer: Answer, seen: Seen) -> bytes:
+        """The body of an answer that is not streamed."""
+
+    def error_body(self, complaint: Complaint) -> bytes:
+        """The body of an error status."""
+
+    def error_event(self, complaint: Complaint) -> Event:
+        """The event that tells of an error within a stream."""
+
+    def models_body(self, models: Sequence[str]) -> bytes:
+        """The body that lists the models on offer."""

@@ -1,0 +1,154 @@
+"""The dispatcher: everything between a client's stream and the parts that decide. It wires reception, wire, routing, exchange and pages.
+
+One dispatcher lives as long as the addon. Settings may be replaced while it runs; an exchange keeps those it began with.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Collection
+from uuid import uuid4
+
+from mitmproxy import ctx, http
+from mitmproxy.connection import Client
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HTTPMode
+
+from pointsman.config import Settings
+from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
+from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.engine import Exchange
+from pointsman.ledger import Ledger
+from pointsman.reception import Chat, Decision, Door, Refusal, receive
+from pointsman.routing.router import Router
+from pointsman.secrets import Masker, masked_credential
+from pointsman.transport import doors
+from pointsman.transport.conductor import Conductor
+from pointsman.transport.layers import RoutedStream
+from pointsman.transport.providers import Providers
+from pointsman.transport.station import Answer, PassOn
+from pointsman.web.page import Reply
+from pointsman.web.page import Request as PageRequest
+from pointsman.web.pages import Pages
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.faults import Code, Problem
+from pointsman.wire.headers import to_provider
+
+logger = logging.getLogger(__name__)
+
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie")
+KEY_IN_QUERY = re.compile(r"([?&]key=)[^&]*")
+OWN_REQUEST_ID = "x-request-id"
+
+
+class Dispatcher:
+    """Implements `transport.station.Station`."""
+
+    def __init__(self, settings: Settings, providers: Providers, vouched: Collection[str]) -> None:
+        self.router = Router(settings)
+        self.ledger = Ledger()
+        self.providers = providers
+        self.vouched = vouched
+        """Ids of client connections whose CONNECT carried the client key."""
+        self.pages: Pages | None = None
+        self._rules = Rules.of(settings, _masker(settings))
+
+    @property
+    def settings(self) -> Settings:
+        return self.router.settings
+
+    @property
+    def max_body(self) -> int:
+        return self.settings.server.max_body
+
+    def replace(self, settings: Settings) -> None:
+        """New settings for exchanges that begin from now on."""
+        self.router.replace(settings)
+        self._rules = Rules.of(settings, _masker(settings))
+
+    # Heads.
+
+    def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
+        listening = ctx.master.addons.get("proxyserver").listen_addrs()
+        arrival = doors.arrival(request, context, mode, listening, context.client.id in self.vouched)
+        return receive(arrival, self.settings.server)
+
+    def mask(self, request: http.Request) -> None:
+        """No flow, log or saved file ever holds a client's credential."""
+        for name in CREDENTIAL_HEADERS:
+            if name in request.headers:
+                request.headers.set_all(name, [masked_credential(value) for value in request.headers.get_all(name)])
+        if "key=" in request.path:
+            request.path = KEY_IN_QUERY.sub(r"\g<1>***", request.path)
+
+    def is_local(self, client: Client) -> bool:
+        return doors.is_local(client)
+
+    # Answers without an exchange.
+
+    def refuse(self, refusal: Refusal, request: http.Request) -> Answer:
+        return self._say(refusal.problem, refusal.dialect, request, refusal.headers)
+
+    def too_large(self, chat: Chat, request: http.Request) -> Answer:
+        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request's body is larger than server.max_body allows ({self.max_body} bytes).")
+        return self._say(problem, chat.dialect, request)
+
+    def crashed(self, chat: Chat, request: http.Request) -> Answer:
+        message = f"The router failed on this request; its log has more under {self.request_id(request)}."
+        return self._say(Problem(Code.INTERNAL_ERROR, message), chat.dialect, request)
+
+    def page(self, request: PageRequest) -> Reply:
+        assert self.pages
+        return self.pages.answer(request)
+
+    def _say(self, problem: Problem, dialect: str, request: http.Request, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+        body = self._rules.masker.data(DIALECTS[dialect].error_body(problem))
+        routed = routing_headers(self.request_id(request), self._rules.prefix, None, 0, ())
+        form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
+        return Answer(problem.status, (*form, *routed, *headers), body)
+
+    # Exchanges.
+
+    def open(self, flow: http.HTTPFlow, chat: Chat, credentials: http.Headers | None) -> Exchange | Answer | PassOn:
+        """The request is whole: what it asks for decides whether an exchange begins."""
+        request, dialect = flow.request, DIALECTS[chat.dialect]
+        body = request.raw_content or b""
+        try:
+            facts = dialect.facts(body, request.path)
+            plan = self.router.plan(facts, chat.dialect)
+        except Problem as problem:
+            if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
+                return PassOn()
+            return self._say(problem, chat.dialect, request)
+        call = Call(
+            request_id=self.request_id(request),
+            dialect=dialect,
+            facts=facts,
+            path=request.path,
+            body=body,
+            headers=to_provider(request.headers.items(multi=True)),
+            started=time.time(),
+        )
+        return Exchange(call, plan, self._rules)
+
+    def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
+        handler = ctx.master.addons.get("proxyserver").connections[stream.context.client.id]
+        return Conductor(exchange, stream, handler, self.providers)
+
+    def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
+        self.ledger.add(exchange.record())
+
+    def request_id(self, request: http.Request) -> str:
+        """The client's own, if it is sane; else a new one, which the flow then carries."""
+        given = request.headers.get(OWN_REQUEST_ID, "")
+        if not SANE_ID.fullmatch(given):
+            given = request.headers[OWN_REQUEST_ID] = uuid4().hex
+        return given
+
+
+def _masker(settings: Settings) -> Masker:
+    """Knows every secret of the configuration."""
+    server = [key.get_secret_value() for key in (settings.server.client_key, settings.server.admin_key) if key]
+    keys = [key.value.get_secret_value() for provider in settings.providers.values() for key in provider.keys]
+    return Masker([*server, *keys])

@@ -1,0 +1,1 @@
+"""The sans-io heart: one client request, its attempts, timers, commit and audit. Time comes in as an argument; bytes come in, effects go out."""

@@ -1,0 +1,52 @@
+"""The headers of the router's answers, and the words it puts beside a provider's."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.routing.targets import Target
+from pointsman.wire.headers import Headers
+
+TRAIL_LIMIT = 1024
+SSE_HEADERS: Headers = (
+    ("Content-Type", "text/event-stream"),
+    ("Cache-Control", "no-cache"),
+    ("X-Accel-Buffering", "no"),
+)
+
+
+def routing_headers(request_id: str, prefix: str, target: Target | None, failed: int, records: Sequence[AttemptRecord]) -> Headers:
+    """On every routed answer, errors too; `target` is None when nobody answered, `failed` counts attempts passed over at commit."""
+    headers = [("X-Request-ID", request_id), ("X-Fallback-Attempts", str(failed))]
+    if target:
+        headers += [("X-Routed-Via", header_text(target.label)), (f"{prefix}Endpoint", target.provider.name)]
+    if text := trail(records):
+        headers.append(("X-Fallback-Trail", text))
+    return tuple(headers)
+
+
+def trail(records: Sequence[AttemptRecord]) -> str:
+    """Every attempt passed over, one word each, at most 1 KiB; a longer trail says so by its last word."""
+    words: list[str] = []
+    room = TRAIL_LIMIT - len(" ...")
+    for record in records:
+        word = header_text(record.trail)
+        room -= len(word) + 1
+        if room < 0:
+            return " ".join([*words, "..."])
+        words.append(word)
+    return " ".join(words)
+
+
+def retry_after_headers(seconds: float | None) -> Headers:
+    """`Retry-After` is in whole seconds, and at least one, so that nobody asks again at once."""
+    return () if seconds is None else (("Retry-After", str(max(1, ceil(seconds)))),)
+
+
+def body_headers(content_type: str, body: bytes) -> Headers:
+    return (("Content-Type", content_type), ("Content-Length", str(len(body))))
+
+
+def header_text(text: str) -> str:
+    """Text that may stand in a header: printable ASCII, anything else as a question mark."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)

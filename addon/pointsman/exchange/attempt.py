@@ -1,0 +1,135 @@
+"""One upstream request made for an exchange: its phase, what it holds back, and the times it leaves in the record."""
+
+from collections.abc import Sequence
+
+from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.exchange.call import Timeouts
+from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
+from pointsman.routing.targets import Candidate
+from pointsman.secrets import Masker
+from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.frames import Frame, Reader
+
+HOLD_EVENTS = 64
+HOLD_BYTES = 1 << 20
+PINGS_COUNT_FOR = 300.0
+"""Seconds for which a committed attempt's own comments and pings may stand in for data."""
+
+
+class Attempt:
+    """Times are the exchange's clock, in seconds; None: it has not happened. The exchange is the only one to change an attempt."""
+
+    def __init__(self, n: int, candidate: Candidate, base_url: str, timeouts: Timeouts, streamed: bool, now: float) -> None:
+        self.n = n
+        self.candidate = candidate
+        self.base_url = base_url
+        self.timeouts = timeouts
+        self.phase = Phase.LAUNCHED
+        self.over = False
+        """The provider's side has ended by itself, so there is nothing to cancel."""
+        self.launched = now
+        self.connected: float | None = None
+        self.first_byte: float | None = None
+        self.first_content: float | None = None
+        self.connect_due: float | None = now + timeouts.connect
+        self.content_due = now + (timeouts.first_byte if streamed else timeouts.answer)
+        self.last_event = now
+        self.last_ping = now
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.reader: Reader | None = None
+        self.bytes_received = 0
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+
+    def move(self, step: AttemptMove) -> None:
+        self.phase = move(ATTEMPT, self.phase, step)
+
+    def connect(self, now: float) -> None:
+        self.move(AttemptMove.CONNECT)
+        self.connected = now
+        self.connect_due = None
+
+    def head(self, status: int, headers: dict[str, str], reader: Reader, now: float) -> None:
+        self.move(AttemptMove.HEAD)
+        self.status, self.headers, self.reader = status, headers, reader
+        self.connect_due = None
+        self.first_byte = now
+
+    def hold(self, data: bytes) -> bool:
+        """Keep a neutral frame back until commit; False when there is no more room for it."""
+        self._held.append(data)
+        self._held_bytes += len(data)
+        return len(self._held) <= HOLD_EVENTS and self._held_bytes <= HOLD_BYTES
+
+    def take_held(self) -> bytes:
+        held = b"".join(self._held)
+        self._held.clear()
+        return held
+
+    def due(self) -> float:
+        """When this attempt, not yet committed, has taken too long."""
+        return self.content_due if self.connect_due is None else min(self.connect_due, self.content_due)
+
+    def stall_due(self) -> float:
+        """When this attempt, committed, has been silent too long."""
+        by_data = self.last_event + self.timeouts.stall
+        by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PINGS_COUNT_FOR)
+        return max(by_data, by_pings)
+
+    def stand_still(self, seconds: float) -> None:
+        """The client was slow for so long: the provider is not to blame for it."""
+        self.content_due += seconds
+        self.last_event += seconds
+        self.last_ping += seconds
+
+    def fault_so_far(self, fault: Fault) -> Fault:
+        """What an attempt that broke off suffered: a status that came before the break says more than the break."""
+        return self.reader.fault() if isinstance(self.reader, ErrorReader) else fault
+
+    def late(self, streamed: bool, now: float) -> Fault | None:
+        """The timeout that has passed, if one has."""
+        if self.connect_due is not None and now >= self.connect_due:
+            return Fault(FaultKind.CONNECT_TIMEOUT, f"no connection within {self.timeouts.connect:g} s", status=504)
+        if now < self.content_due:
+            return None
+        if streamed:
+            fault = Fault(FaultKind.FIRST_BYTE_TIMEOUT, f"no content within {self.timeouts.first_byte:g} s", status=504)
+        else:
+            fault = Fault(FaultKind.ANSWER_TIMEOUT, f"no whole answer within {self.timeouts.answer:g} s", status=504)
+        return self.fault_so_far(fault)
+
+    def read(self, data: bytes, now: float) -> Sequence[Frame]:
+        assert self.reader
+        self.bytes_received += len(data)
+        return self.reader.read(data)
+
+    def record(self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker) -> AttemptRecord:
+        """`wall` is the wall-clock time of the attempt's launch."""
+
+        def ms(moment: float | None) -> float | None:
+            return None if moment is None else round((moment - self.launched) * 1000, 1)
+
+        target = self.candidate.target
+        return AttemptRecord(
+            n=self.n,
+            provider=target.provider.name,
+            base_url=self.base_url,
+            model=target.model.id,
+            model_sent=target.model.id,
+            redirect=None,
+            key=self.candidate.key_label,
+            outcome=outcome,
+            status=self.status,
+            error=fault.label if fault else None,
+            message=masker.text(fault.message) if fault else "",
+            started=wall,
+            connected_ms=ms(self.connected),
+            first_byte_ms=ms(self.first_byte),
+            first_content_ms=ms(self.first_content),
+            settled_ms=ms(now),
+            bytes_received=self.bytes_received,
+            usage=self.reader.usage if self.reader else None,
+            finish_reason=self.reader.finish_reason if self.reader else None,
+        )

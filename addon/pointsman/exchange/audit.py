@@ -1,0 +1,125 @@
+"""The record that every attempt leaves when it settles, and the exchange's own. Immutable, plain, without secrets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pointsman.wire.frames import Usage
+
+
+class Outcome(StrEnum):
+    HEDGE_TRIGGERED = "hedge_triggered"
+    """Informational: this attempt was slow, so another one was started beside it."""
+    HEDGE_WINNER = "hedge_winner"
+    RETRY_SUCCESS = "retry_success"
+    REQUEST_SUCCESS = "request_success"
+    HEDGE_LOSER_CANCELLED = "hedge_loser_cancelled"
+    RETRY_FAILED = "retry_failed"
+    CLIENT_ERROR_NON_RETRYABLE = "client_error_non_retryable"
+    CLIENT_ABORT = "client_abort"
+    STREAM_STALLED = "stream_stalled"
+    STREAM_BROKEN = "stream_broken"
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRedirect:
+    """The redirect that one attempt applied, with the rule that matched."""
+
+    original_model: str
+    redirected_model: str
+    match: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt. Times are seconds on the wall clock (`started`) or milliseconds after the attempt's start; None: it never happened."""
+
+    n: int
+    provider: str
+    base_url: str
+    model: str
+    model_sent: str
+    redirect: AppliedRedirect | None
+    key: str | None
+    outcome: Outcome
+    status: int | None
+    error: str | None
+    message: str
+    started: float
+    connected_ms: float | None
+    first_byte_ms: float | None
+    first_content_ms: float | None
+    settled_ms: float | None
+    bytes_received: int
+    usage: Usage | None
+    finish_reason: str | None
+
+    @property
+    def trail(self) -> str:
+        """This attempt in one word, for the trail of headers and errors."""
+        word = self.error or {Outcome.HEDGE_LOSER_CANCELLED: "hedge_loser"}.get(self.outcome, self.outcome.value)
+        return f"{self.provider}/{self.model}@{word}"
+
+    def plain(self) -> dict[str, object]:
+        """This record in plain JSON types."""
+        redirect = self.redirect
+        return {
+            "n": self.n,
+            "provider": self.provider,
+            "base_url": self.base_url,
+            "model": self.model,
+            "model_sent": self.model_sent,
+            "redirect": redirect
+            and {
+                "original_model": redirect.original_model,
+                "redirected_model": redirect.redirected_model,
+                "match": redirect.match,
+                "source": redirect.source,
+            },
+            "key": self.key,
+            "outcome": self.outcome.value,
+            "status": self.status,
+            "error": self.error,
+            "message": self.message,
+            "started": self.started,
+            "connected_ms": self.connected_ms,
+            "first_byte_ms": self.first_byte_ms,
+            "first_content_ms": self.first_content_ms,
+            "settled_ms": self.settled_ms,
+            "bytes": self.bytes_received,
+            "usage": self.usage and {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
+            "finish_reason": self.finish_reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """One exchange, ended. `status` is what the client saw, None if it left before it saw anything."""
+
+    request_id: str
+    session: str | None
+    mode: str
+    model: str
+    status: int | None
+    error: str | None
+    started: float
+    ended_ms: float
+    streamed: bool
+    attempts: tuple[AttemptRecord, ...]
+    excluded: tuple[Mapping[str, object], ...]
+
+    def plain(self) -> dict[str, object]:
+        return {
+            "request_id": self.request_id,
+            "session": self.session,
+            "mode": self.mode,
+            "model": self.model,
+            "status": self.status,
+            "error": self.error,
+            "started": self.started,
+            "ended_ms": self.ended_ms,
+            "stream": self.streamed,
+            "attempts": [record.plain() for record in self.attempts],
+            "excluded": list(self.excluded),
+        }

@@ -1,0 +1,75 @@
+"""What an exchange is given: the client's request, and the rules in force when it came."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pointsman.config import Provider, Settings, Stream
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.routing.targets import Candidate
+from pointsman.secrets import Masker
+from pointsman.wire.dialect import Dialect
+from pointsman.wire.facts import RequestFacts
+from pointsman.wire.faults import Fault, Problem
+from pointsman.wire.headers import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One client request. `headers` are those a provider may see; `started` is on the wall clock, for people."""
+
+    request_id: str
+    dialect: Dialect
+    facts: RequestFacts
+    path: str
+    body: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that one attempt may take for each step. `answer` takes the place of `first_byte` when nothing is streamed."""
+
+    connect: float
+    first_byte: float
+    answer: float
+    stall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says about exchanges as such. Times in seconds."""
+
+    max_attempts: int
+    deadline: float
+    stream: Stream
+    prefix: str
+    """Of the sticky headers and of `<prefix>Endpoint`."""
+    masker: Masker = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, masker: Masker) -> "Rules":
+        return cls(settings.routing.max_attempts, settings.routing.deadline, settings.stream, settings.server.header_prefix, masker)
+
+    def timeouts(self, provider: Provider) -> Timeouts:
+        """The provider's own, else those of the `stream` section."""
+        own, common = provider.timeouts, self.stream
+        return Timeouts(own.connect, own.first_byte or common.first_byte, own.answer or common.answer, own.stall or common.stall)
+
+
+class Planner(Protocol):
+    """What an exchange asks of routing."""
+
+    def next(self, now: float, running: Sequence[Candidate]) -> Candidate | None: ...
+
+    def is_final(self, fault: Fault) -> bool: ...
+
+    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    def excluded(self, now: float) -> Sequence[Mapping[str, object]]: ...
+
+    def exhausted(self, now: float) -> Problem: ...

@@ -1,0 +1,75 @@
+"""What an exchange wants done. Transport carries these out in order and decides nothing."""
+
+from dataclasses import dataclass, field
+
+from pointsman.exchange.audit import AttemptRecord
+
+type Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One upstream request. The headers hold the provider's key, so none of this is ever printed."""
+
+    url: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Send this request to a provider and report on it as attempt `n`."""
+
+    n: int
+    request: Outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Break attempt `n` off at once, whatever it is doing."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The rest of attempt `n` is of no interest; its connection may be kept if it ends cleanly and soon."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Open the client's response. A body that is known whole is announced by its Content-Length among the headers."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Whole SSE events, or the whole body; never empty."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The client's response is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Close on the client: it has stopped taking part."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An attempt has ended; observers get its record."""
+
+    record: AttemptRecord
+
+
+type Effect = Launch | Cancel | Release | Respond | Send | End | Abort | Settled

@@ -1,0 +1,172 @@
+"""Who is let in, and to what: every decision about a client's request that can be made from its head.
+
+A request comes in by one of three doors. At the router's own address everything is ours: chat paths are routed, other paths are own
+pages. In reverse mode chat paths and the operators' pages are ours, the rest belongs to the target. As somebody's proxy, only chat paths
+on the hosts of `server.intercept` are ours. What is not ours passes as if the router were not there.
+
+Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this machine and not a web
+page of another site. As a proxy the credential belongs to the provider, so only the place, or `Proxy-Authorization`, can speak for the
+client.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from urllib.parse import parse_qs, urlsplit
+
+from pointsman.config import Server
+from pointsman.config.words import Dialect
+from pointsman.wire.dialects import dialect_of_path
+from pointsman.wire.faults import Code, Problem
+
+REVERSE_PAGES = ("/healthz", "/internal", "/api")
+"""What is ours in reverse mode besides chat paths."""
+
+
+class Door(Enum):
+    OWN = auto()
+    REVERSE = auto()
+    PROXY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The head of a client's request. `host` is where it wants to go, empty at our own door; header names are in lower case."""
+
+    door: Door
+    method: str
+    path: str
+    host: str
+    headers: Mapping[str, str] = field(repr=False)
+    local: bool
+    """The peer is on this machine: a loopback address, or mitmproxy's local mode."""
+    vouched: bool = False
+    """An earlier CONNECT on this connection carried the client key."""
+
+
+class Pass(Enum):
+    """Not ours."""
+
+    ON = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An own page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat request to be routed."""
+
+    dialect: Dialect
+    door: Door
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer in the client's dialect, before its body is read."""
+
+    dialect: Dialect
+    problem: Problem
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+type Decision = Pass | Page | Chat | Refusal
+
+
+def receive(arrival: Arrival, server: Server) -> Decision:
+    """What to do with a request, judged by its head alone."""
+    dialect = dialect_of_path(arrival.path)
+    if dialect is None:
+        return _other_path(arrival)
+    if arrival.door is Door.PROXY and arrival.host.lower() not in server.intercept:
+        return Pass.ON
+    if arrival.method != "POST":
+        allow = (("Allow", "POST"),)
+        problem = Problem(Code.METHOD_NOT_ALLOWED, f"{arrival.method} is not allowed here; chat requests are sent with POST.")
+        return Pass.ON if arrival.door is Door.PROXY else Refusal(dialect, problem, allow)
+    if problem := _not_admitted(arrival, server) or _too_large(arrival, server):
+        return Refusal(dialect, problem)
+    return Chat(dialect, arrival.door)
+
+
+def _other_path(arrival: Arrival) -> Decision:
+    path = arrival.path.partition("?")[0]
+    ours = arrival.door is Door.OWN or (
+        arrival.door is Door.REVERSE and any(path == page or path.startswith(f"{page}/") for page in REVERSE_PAGES)
+    )
+    return Page() if ours else Pass.ON
+
+
+def _not_admitted(arrival: Arrival, server: Server) -> Problem | None:
+    if arrival.door is Door.PROXY:
+        if arrival.local or arrival.vouched or vouches(arrival.headers, server):
+            return None
+        return Problem(Code.INVALID_API_KEY, "This proxy routes chat requests only for this machine, or with the client key as proxy password.")
+    return client_problem(arrival.headers, arrival.path, arrival.local, server)
+
+
+def client_problem(headers: Mapping[str, str], path: str, local: bool, server: Server) -> Problem | None:
+    """Why a client may not use our own chat paths and model list; None when it may."""
+    if server.client_key is not None:
+        expected = server.client_key.get_secret_value()
+        if any(same(given, expected) for given in credentials(headers, path)):
+            return None
+        return Problem(Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key.")
+    if not local:
+        return Problem(Code.INVALID_API_KEY, "Without a configured client key, only clients on this machine are served.")
+    if is_cross_site(headers):
+        return Problem(Code.FORBIDDEN, "A web page of another site may not use this router while no client key is set.")
+    return None
+
+
+def _too_large(arrival: Arrival, server: Server) -> Problem | None:
+    length = arrival.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > server.max_body:
+        return Problem(Code.REQUEST_TOO_LARGE, f"The request's body has {length} bytes; server.max_body allows {server.max_body}.")
+    return None
+
+
+def credentials(headers: Mapping[str, str], path: str) -> list[str]:
+    """Every credential a client sent, in whatever form its dialect has."""
+    given = [headers[name] for name in ("x-api-key", "x-goog-api-key") if headers.get(name)]
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        given.append(token.strip())
+    if "key=" in path:
+        given += parse_qs(path.partition("?")[2]).get("key", [])
+    return given
+
+
+def vouches(headers: Mapping[str, str], server: Server) -> bool:
+    """`Proxy-Authorization` holds the client key, as a bearer token or as the password of basic authentication."""
+    if server.client_key is None:
+        return False
+    scheme, _, value = headers.get("proxy-authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            value = base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+    return same(value.strip(), server.client_key.get_secret_value())
+
+
+def same(given: str, expected: str) -> bool:
+    """Equality in constant time."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
+
+
+def is_cross_site(headers: Mapping[str, str]) -> bool:
+    """A browser sent this for a page that is not on this machine."""
+    if headers.get("sec-fetch-site", "").lower() == "cross-site":
+        return True
+    origin = headers.get("origin")
+    return origin is not None and not is_loopback_name(urlsplit(origin).hostname or "")
+
+
+def is_loopback_name(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")

@@ -1,0 +1,39 @@
+"""Why a candidate was left out: a closed set, printed alike by headers, audit, pages and logs."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from pointsman.routing.targets import Target
+
+
+class Reason(StrEnum):
+    DISABLED = "disabled"
+    NO_KEY = "no_key"
+    DIALECT = "dialect"
+    CAPABILITY = "missing_capability"
+    CONTEXT = "context_too_small"
+    SKIPPED_TARGET = "skipped_target"
+    """The target failed in this exchange."""
+    SKIPPED_KEY = "skipped_key"
+    """The key failed in this exchange."""
+
+
+class Exclusion(NamedTuple):
+    """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if it does by itself."""
+
+    target: Target
+    key: str | None
+    reason: Reason
+    detail: str = ""
+    until: float | None = None
+
+    def plain(self) -> dict[str, object]:
+        """In plain JSON types."""
+        return {
+            "provider": self.target.provider.name,
+            "model": self.target.model.id,
+            "key": self.key,
+            "reason": self.reason.value,
+            "detail": self.detail or None,
+            "until": self.until,
+        }

@@ -1,0 +1,69 @@
+"""Which targets a requested model name means.
+
+The name is read in this order, the first that fits wins:
+
+1. absent: `auto`;
+2. an alias (aliases may name aliases; the configuration has no circles);
+3. a mode: `auto`, `auto-balanced`, `auto-smart`, `auto-fast`: every target, ranked in that mode;
+4. `provider/rest`, when the part before the first slash is a configured provider that has `rest`;
+5. a bare id: every provider that has it;
+6. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
+"""
+
+from dataclasses import dataclass
+
+from pointsman.config import Settings
+from pointsman.config.words import Mode
+from pointsman.routing.targets import Inventory, Target
+from pointsman.wire.faults import Code, Problem
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a name means: the targets that may serve it, in configured order.
+
+    `name` is what the name became after aliases. `explicit` is true when the client named one provider's model; `automatic` when any
+    model would do.
+    """
+
+    asked: str
+    name: str
+    mode: Mode
+    targets: tuple[Target, ...]
+    explicit: bool = False
+    automatic: bool = False
+
+
+def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Resolution:
+    """Raises Problem (model_not_found) for a name that means nothing here."""
+    asked = asked if asked is not None else AUTO
+    name = asked
+    while name in settings.routing.aliases:
+        name = settings.routing.aliases[name]
+    found = _meaning(asked, name, settings, inventory)
+    if found is None and settings.routing.unknown_model == AUTO:
+        found = _meaning(asked, AUTO, settings, inventory)
+    if found is None:
+        raise Problem(Code.MODEL_NOT_FOUND, f"No configured provider has a model named {name!r}; GET /v1/models lists what there is.", param="model")
+    return found
+
+
+def _meaning(asked: str, name: str, settings: Settings, inventory: Inventory) -> Resolution | None:
+    default = settings.routing.default_mode
+    if mode := mode_named(name, default):
+        return Resolution(asked, name, mode, inventory.targets, automatic=True)
+    if target := inventory.by_label.get(name):
+        return Resolution(asked, name, default, (target,), explicit=True)
+    if targets := inventory.by_id.get(name):
+        return Resolution(asked, name, default, targets)
+    return None
+
+
+def mode_named(name: str, default: Mode) -> Mode | None:
+    """The mode that `auto` or `auto-<mode>` asks for, None for any other name."""
+    if name == AUTO:
+        return default
+    prefix, _, mode = name.partition("-")
+    return Mode(mode) if prefix == AUTO and mode in Mode else None

@@ -1,0 +1,76 @@
+"""Targets and candidates: the configuration as routing sees it.
+
+An `Inventory` is made once for each configuration and never changes; a reload makes a new one, and running exchanges keep theirs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pointsman.config import Key, Model, Provider, Settings
+from pointsman.config.words import Dialect
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A (provider, model) pair. `rank` is its place in the configured order, 0 first."""
+
+    provider: Provider
+    model: Model
+    rank: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.provider.name}/{self.model.id}"
+
+    @property
+    def enabled(self) -> bool:
+        return self.provider.enabled and self.model.enabled
+
+    def address(self, dialect: Dialect) -> str | None:
+        """The base URL under which the provider speaks this dialect, or None."""
+        if dialect in self.provider.dialects:
+            return self.provider.dialects[dialect]
+        return self.provider.base_url if dialect == self.provider.dialect else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A target and one of its keys; `key` is None for a provider that wants none."""
+
+    target: Target
+    key: Key | None
+
+    @property
+    def key_label(self) -> str | None:
+        return self.key.label if self.key else None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Every target in configured order, and the ways to find them by name."""
+
+    targets: tuple[Target, ...]
+    by_id: Mapping[str, tuple[Target, ...]] = field(repr=False)
+    by_label: Mapping[str, Target] = field(repr=False)
+    keys: Mapping[Target, tuple[Candidate, ...]] = field(repr=False)
+    """The candidates of each target: one for each enabled key, a single keyless one where the provider has no keys at all."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Inventory":
+        pairs = [(provider, model) for provider in settings.providers.values() for model in provider.models]
+        targets = tuple(Target(provider, model, rank) for rank, (provider, model) in enumerate(pairs))
+        by_id: dict[str, tuple[Target, ...]] = {}
+        for target in targets:
+            by_id[target.model.id] = (*by_id.get(target.model.id, ()), target)
+        return cls(
+            targets=targets,
+            by_id=by_id,
+            by_label={target.label: target for target in targets},
+            keys={target: _candidates(target) for target in targets},
+        )
+
+
+def _candidates(target: Target) -> tuple[Candidate, ...]:
+    if not target.provider.keys:
+        return (Candidate(target, None),)
+    return tuple(Candidate(target, key) for key in target.provider.keys if key.enabled)

@@ -1,0 +1,35 @@
+"""Masking: no configured secret leaves the router in an error body, an audit record or a log line."""
+
+from collections.abc import Iterable
+
+MASK = "***"
+SHORTEST = 6
+"""A shorter value is no secret worth the name, and masking it would shred ordinary text."""
+
+
+class Masker:
+    """Replaces every occurrence of the given secrets in text or bytes."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        # Longest first, so that a secret which contains another one is masked whole.
+        self._secrets = sorted({s for s in secrets if len(s) >= SHORTEST}, key=len, reverse=True)
+        self._encoded = [s.encode() for s in self._secrets]
+
+    def text(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        return text
+
+    def data(self, data: bytes) -> bytes:
+        for secret in self._encoded:
+            if secret in data:
+                data = data.replace(secret, MASK.encode())
+        return data
+
+
+def masked_credential(value: str) -> str:
+    """A credential as it may be shown: its scheme, and its last four characters if it is long enough to spare them."""
+    scheme, space, secret = value.rpartition(" ")
+    tail = secret[-4:] if len(secret) >= 16 else ""
+    return f"{scheme}{space}{MASK}{tail}"

@@ -1,0 +1,175 @@
+"""The conductor of one exchange: it turns effects into tasks and timers, and what happens outside into inputs.
+
+Every input that may cause effects enters through mitmproxy's connection handler, as mitmproxy's own injected messages do, so that they are
+carried out within the client's layer and in order. A provider is read no faster than the client's side takes what it sends.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+import aiohttp
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.utils import asyncio_utils
+
+from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
+from pointsman.exchange.engine import HIGH_WATER, Exchange
+from pointsman.transport.posted import Input, Posted
+from pointsman.transport.providers import Providers, fault_of
+from pointsman.wire.faults import FaultKind
+
+if TYPE_CHECKING:
+    from pointsman.transport.layers import RoutedStream
+
+logger = logging.getLogger(__name__)
+
+DRAIN_BYTES = 64 * 1024
+DRAIN_SECONDS = 1.0
+"""How much, and how long, to read on after an answer's end so that its connection can be kept."""
+
+type ClientEffect = Respond | Send | End | Abort
+
+
+class Conductor:
+    """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
+
+    def __init__(self, exchange: Exchange, stream: "RoutedStream", handler: ConnectionHandler, providers: Providers) -> None:
+        self.exchange = exchange
+        self._stream = stream
+        self._handler = handler
+        self._providers = providers
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._released: set[int] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._room = asyncio.Event()
+
+    # For the client's layer.
+
+    def feed(self, given: Input) -> list[ClientEffect]:
+        """Hand an input to the exchange. What concerns providers is done at once; what concerns the client is returned."""
+        effects = given(self._loop.time())
+        for_client = [effect for effect in effects if not self._carried_out(effect)] if effects else []
+        self._set_timer()
+        return for_client
+
+    def took(self, size: int) -> None:
+        """The layer has processed so many posted bytes."""
+        self._unread -= size
+        self._room.set()
+
+    def client_moved(self) -> None:
+        """The client has sent something: perhaps it opened its window."""
+        self._room.set()
+
+    def cut_off_client(self) -> None:
+        """Close the client's socket without waiting for what it does not read."""
+        io = self._handler.transports.get(self._handler.client)
+        if transport := getattr(io and io.writer, "transport", None):
+            transport.abort()
+
+    # Effects.
+
+    def _carried_out(self, effect: Effect) -> bool:
+        match effect:
+            case Launch():
+                self._launch(effect)
+            case Cancel(n):
+                if task := self._tasks.get(n):
+                    task.cancel()
+            case Release(n):
+                self._released.add(n)
+            case Settled():
+                pass
+            case _:
+                return False
+        return True
+
+    def _launch(self, launch: Launch) -> None:
+        name = f"attempt {launch.n} of {self.exchange.call.request_id}"
+        task = asyncio_utils.create_task(self._attempt(launch), name=name, keep_ref=True)
+        self._tasks[launch.n] = task
+        task.add_done_callback(lambda _: self._tasks.pop(launch.n, None))
+
+    def _set_timer(self) -> None:
+        """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
+        due = self.exchange.deadline
+        if self._timer is not None:
+            if due is not None and self._timer.when() <= due:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._alarm)
+
+    def _alarm(self) -> None:
+        self._timer = None
+        self._tell(partial(self.exchange.client_slow, self._backlog()))
+        if self._timer is None or self._timer.when() <= self._loop.time():
+            asyncio_utils.create_task(self._post(self.exchange.tick), name="exchange timer", keep_ref=True)
+
+    # Inputs.
+
+    async def _attempt(self, launch: Launch) -> None:
+        n, exchange = launch.n, self.exchange
+        try:
+            async with self._providers.send(launch.request, lambda: self._tell(partial(exchange.connected, n))) as answer:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                self._tell(partial(exchange.head, n, answer.status, headers))
+                async for data in answer.content.iter_any():
+                    await self._post(partial(exchange.data, n, data), len(data))
+                    if n in self._released:
+                        await _drain(answer)
+                        return
+                    if self._backlog() > HIGH_WATER:
+                        await self._wait_for_client()
+                await self._post(partial(exchange.end, n))
+        except Exception as error:
+            kind, message = fault_of(error)
+            if kind is FaultKind.INTERNAL:
+                logger.exception(f"Attempt {n} of exchange {exchange.call.request_id} failed inside the router.")
+            await self._post(partial(exchange.failed, n, kind, message))
+
+    async def _post(self, given: Input, size: int = 0) -> None:
+        self._unread += size
+        await self._handler.server_event(Posted(self._stream, given, size))
+
+    def _tell(self, given: Input) -> None:
+        """An input that never causes effects needs no way through the layer."""
+        effects = given(self._loop.time())
+        assert not effects, effects
+        self._set_timer()
+
+    # The client's pace.
+
+    def _backlog(self) -> int:
+        """Bytes on their way to the client that it has not taken."""
+        io = self._handler.transports.get(self._handler.client)
+        transport = getattr(io and io.writer, "transport", None)
+        return self._unread + self._stream.buffered() + (transport.get_write_buffer_size() if transport else 0)
+
+    async def _wait_for_client(self) -> None:
+        while (waiting := self._backlog()) > HIGH_WATER:
+            self._tell(partial(self.exchange.client_slow, waiting))
+            self._room.clear()
+            await self._handler.drain_writers()
+            if self._backlog() > HIGH_WATER:
+                with self._stream.hungry(self):
+                    await self._room.wait()
+        self._tell(partial(self.exchange.client_slow, waiting))
+
+
+async def _drain(answer: aiohttp.ClientResponse) -> None:
+    """Read what little may follow an answer's end, so that its connection is kept; a provider that goes on is cut off."""
+    read = 0
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for data in answer.content.iter_any():
+                read += len(data)
+                if read > DRAIN_BYTES:
+                    break
+    except (TimeoutError, aiohttp.ClientError):
+        answer.close()
+

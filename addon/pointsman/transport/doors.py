@@ -1,0 +1,68 @@
+"""By which door a request comes in: mitmproxy's modes, read as the reception's `Door`."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from mitmproxy import http
+from mitmproxy.connection import Client
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.mode_specs import LocalMode, ReverseMode
+
+from pointsman.reception import Arrival, Door, is_loopback_name
+
+type Address = tuple[str, int]
+
+
+def arrival(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address], vouched: bool) -> Arrival:
+    """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet."""
+    door, host = _door(request, context, mode, listening)
+    return Arrival(
+        door=door,
+        method=request.method,
+        path=request.path,
+        host=host,
+        headers={name.lower(): value for name, value in request.headers.items(multi=False)},
+        local=is_local(context.client),
+        vouched=vouched,
+    )
+
+
+def _door(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]) -> tuple[Door, str]:
+    if isinstance(context.client.proxy_mode, ReverseMode):
+        return Door.REVERSE, ""
+    if mode is not HTTPMode.transparent and not request.host:
+        return Door.OWN, ""
+    host, port = _destination(request, context, mode)
+    if any(port == ours and (host == name or is_loopback_name(host)) for name, ours, *_ in listening):
+        return Door.OWN, ""
+    return Door.PROXY, host
+
+
+def _destination(request: http.Request, context: Context, mode: HTTPMode) -> Address:
+    if mode is not HTTPMode.transparent or context.server.address is None:
+        return request.host, request.port
+    host, port = context.server.address[:2]
+    if _is_ip(host):  # transparent and local mode know the address only; the name is what the client asked TLS or HTTP for
+        host = context.client.sni or (request.host_header or "").partition(":")[0] or host
+    return host, port
+
+
+def is_local(client: Client) -> bool:
+    """The client runs on this machine."""
+    if isinstance(client.proxy_mode, LocalMode):
+        return True
+    try:
+        address = ipaddress.ip_address(client.peername[0].partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

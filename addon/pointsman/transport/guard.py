@@ -1,0 +1,45 @@
+"""What this router relies on inside mitmproxy, compared at start with what it was tested with.
+
+`mitmproxy.proxy.layers` is no documented interface. A method that is overridden or called here and that has changed its signature would fail
+on some request, at some time; it is better to refuse to start and name it.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers import http
+from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
+from mitmproxy.proxy.server import ConnectionHandler
+
+TESTED: Mapping[Callable[..., Any], str] = {
+    http.HttpStream.__init__: "(self, context, stream_id)",
+    http.HttpStream.state_wait_for_request_headers: "(self, event)",
+    http.HttpStream.state_consume_request_body: "(self, event)",
+    http.HttpStream.state_stream_response_body: "(self, event)",
+    http.HttpStream.make_server_connection: "(self)",
+    http.HttpStream.start_request_stream: "(self)",
+    http.HttpStream.check_body_size: "(self, request)",
+    http.HttpStream.check_killed: "(self, emit_error_hook)",
+    http.HttpStream.send_response: "(self, already_streamed)",
+    http.HttpStream.flow_done: "(self)",
+    http.HttpStream.handle_protocol_error: "(self, event)",
+    http.HttpLayer.__init__: "(self, context, mode)",
+    http.HttpLayer.make_stream: "(self, stream_id)",
+    http.HttpLayer.event_to_child: "(self, child, event)",
+    layer.Layer.handle_event: "(self, event)",
+    ConnectionHandler.server_event: "(self, event)",
+    ConnectionHandler.drain_writers: "(self)",
+    BufferedH2Connection.send_data: "(self, stream_id, data, end_stream, pad_length)",
+}
+
+
+def differences(tested: Mapping[Callable[..., Any], str] = TESTED) -> list[str]:
+    """A line for each method whose parameters are not what they were; empty when all is well."""
+    found = ((function, _parameters(function), expected) for function, expected in tested.items())
+    return [f"{f.__module__}.{f.__qualname__}: expected {expected}, found {now}" for f, now, expected in found if now != expected]
+
+
+def _parameters(function: Callable[..., Any]) -> str:
+    return f"({', '.join(inspect.signature(function).parameters)})"

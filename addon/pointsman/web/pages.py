@@ -1,0 +1,95 @@
+"""The table of own pages: which path, which method, who may see it, which function answers.
+
+A page's function takes a `Request` and what its path's placeholder held (nothing for most), and gives a `Reply` or raises `Problem`.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from pointsman.config import Server
+from pointsman.reception import client_problem, credentials, is_cross_site, is_loopback_name, same
+from pointsman.web.page import Reply, Request, reply_problem
+from pointsman.wire.faults import Code, Problem
+
+logger = logging.getLogger(__name__)
+
+
+class Gate(Enum):
+    """Who may see a page."""
+
+    OPEN = auto()
+    CLIENT = auto()
+    """Whoever may use the chat paths."""
+    OPERATOR = auto()
+    """Clients on this machine, others with the admin key."""
+    ADMIN = auto()
+    """Only with the admin key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A path that ends in `/*` takes one more segment, which its function is given."""
+
+    method: str
+    path: str
+    gate: Gate
+    answer: Callable[[Request, str], Reply]
+
+
+class Pages:
+    """Answers every request at the router's own address that is no chat request."""
+
+    def __init__(self, pages: Sequence[Page], server: Callable[[], Server], admin_key: Callable[[], str]) -> None:
+        self._server = server
+        self._admin_key = admin_key
+        self._pages: dict[str, dict[str, Page]] = {}
+        for page in pages:
+            self._pages.setdefault(page.path, {})[page.method] = page
+
+    def answer(self, request: Request) -> Reply:
+        try:
+            return self._answer(request)
+        except Problem as problem:
+            return reply_problem(problem)
+        except Exception:
+            logger.exception(f"The page {request.path} failed.")
+            return reply_problem(Problem(Code.INTERNAL_ERROR, "This page failed; the router's log says more."))
+
+    def _answer(self, request: Request) -> Reply:
+        methods, rest = self._find(request.path)
+        page = methods.get("GET" if request.method == "HEAD" else request.method)
+        if page is None:
+            allowed = ", ".join(sorted(methods))
+            problem = Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here, only {allowed}.")
+            return reply_problem(problem, (("Allow", allowed),))
+        if problem_at_gate := self._refused(page.gate, request):
+            raise problem_at_gate
+        return page.answer(request, rest)
+
+    def _find(self, path: str) -> tuple[dict[str, Page], str]:
+        if path in self._pages:
+            return self._pages[path], ""
+        parent, _, last = path.rpartition("/")
+        if last and f"{parent}/*" in self._pages:
+            return self._pages[f"{parent}/*"], last
+        raise Problem(Code.NOT_FOUND, f"There is nothing at {path[:200]}.")
+
+    def _refused(self, gate: Gate, request: Request) -> Problem | None:
+        if gate is Gate.OPEN:
+            return None
+        if gate is Gate.CLIENT:
+            return client_problem(request.headers, f"?{request.query}", request.local, self._server())
+        if gate is Gate.OPERATOR and request.local and _is_asked_for_by_name(request):
+            return None
+        if any(same(given, self._admin_key()) for given in credentials(request.headers, "")):
+            return None
+        return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
+
+
+def _is_asked_for_by_name(request: Request) -> bool:
+    """The request was meant for this machine: no web page of another site sent it, and no foreign name was made to point here."""
+    host = request.headers.get("host", "localhost").removesuffix(".")
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return not is_cross_site(request.headers) and (is_loopback_name(name) or name.replace(".", "").isdecimal())

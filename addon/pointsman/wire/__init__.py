@@ -1,0 +1,1 @@
+"""Dialects: what the bytes of clients and providers mean. No sockets, no clocks, no policy."""

@@ -1,0 +1,26 @@
+"""What routing needs to know of a request. Each dialect has a pure function that reads it off the body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pointsman.config.words import Capability
+
+IMAGE_TOKENS = 1500
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """Facts of one chat request, whatever its dialect.
+
+    `model` is None when the request names none. `tokens` is an estimate: text bytes / 4, and 1,500 for an image. `document` is the parsed
+    body, for the ids and turns that sessions read; the body itself stays the bytes the client sent.
+    """
+
+    model: str | None
+    stream: bool
+    needs: frozenset[Capability]
+    tokens: int
+    asks_usage: bool = False
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -1,0 +1,45 @@
+"""Which headers cross, in both directions. Names are compared in lower case; what no list names stays behind."""
+
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
+
+type Headers = tuple[tuple[str, str], ...]
+
+TO_PROVIDER = frozenset({"content-type", "accept", "user-agent"})
+TO_PROVIDER_PREFIXES = ("x-stainless-", "anthropic-", "openai-")
+TO_CLIENT = frozenset({"content-type", "retry-after"})
+TO_CLIENT_PREFIXES = ("openai-", "anthropic-")
+SECRET_SUFFIXES = ("-api-key", "-authorization")
+REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "cf-ray")
+"""Where providers put their own request id, the first one present counts."""
+
+
+def to_provider(headers: Iterable[tuple[str, str]]) -> Headers:
+    """The client's headers that a provider may see."""
+    return tuple((name, value) for name, value in headers if _crosses(name.lower(), TO_PROVIDER, TO_PROVIDER_PREFIXES))
+
+
+def to_client(headers: Mapping[str, str]) -> Headers:
+    """A provider's headers (names in lower case) that the client may see, without the content type."""
+    kept = [(n, v) for n, v in headers.items() if n != "content-type" and _crosses(n, TO_CLIENT, TO_CLIENT_PREFIXES)]
+    request_id = next((headers[name] for name in REQUEST_IDS if name in headers), None)
+    if request_id:
+        kept.append(("X-Provider-Request-ID", request_id))
+    return tuple(kept)
+
+
+def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
+    """Seconds that `Retry-After` asks for, in either of its forms; None where it is absent or means nothing."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - wall
+        except ValueError:
+            return None
+    return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
+
+
+def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> bool:
+    return (name in names or name.startswith(prefixes)) and not name.endswith(SECRET_SUFFIXES)

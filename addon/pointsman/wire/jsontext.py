@@ -1,0 +1,137 @@
+"""JSON as text: parsing what clients and providers really send, and changing one member without touching another byte.
+
+A request goes on as the bytes its client wrote, since a parsed and re-serialised body is a different body: large integers, lone
+surrogates, duplicate inner keys and the order of members would suffer. So a member is located in the text, and only its value replaced.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+type Span = tuple[int, int]
+"""Offsets in a body: the first byte, and the one behind the last."""
+
+_FOREIGN_STARTS = (
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"\xef\xbb\xbf", "a byte order mark"),
+    (b"{\x00", "UTF-16"),
+    (b"\x00", "UTF-16 or UTF-32"),
+)
+_LONGEST_INTEGER = 4300  # digits: what int() takes
+
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NEITHER = rb'[^"\[\]{}]*+'
+_FLAT = rb"[\[{]" + _NEITHER + rb"(?:" + _STRING + _NEITHER + rb")*+[\]}]"  # a container that holds no other
+_TO_BRACKET = re.compile(_NEITHER + rb"(?:(?:" + _STRING + rb"|" + _FLAT + rb")" + _NEITHER + rb")*+([\[\]{}])", re.DOTALL)
+_SCALAR = re.compile(_STRING + rb"|[^\s,\]}]++", re.DOTALL)
+_EMPTY_OBJECT = re.compile(rb"\{\s*\}")
+
+
+class DuplicateMember(ValueError):
+    """A member stands twice, so which one counts is anybody's guess."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is given twice")
+        self.name = name
+
+
+def loads(body: bytes) -> Any:
+    """The value of a JSON text in UTF-8. Raises ValueError with a short message for people.
+
+    Integers too large for a float are infinite: nothing that reads the value cares.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _loads_lenient(body)
+
+
+def _loads_lenient(body: bytes) -> Any:
+    """What orjson refuses though others write it: lone surrogates, NaN and infinities; else the reason for the refusal."""
+    for start, encoding in _FOREIGN_STARTS:
+        if body.startswith(start):
+            raise ValueError(f"not plain UTF-8: starts like {encoding}")
+    try:
+        return json.loads(body.decode(), parse_int=_parse_integer)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not valid UTF-8 at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _parse_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def member_span(body: bytes, name: str, document: Mapping[str, Any]) -> Span | None:
+    """Where the value of the top-level member `name` (ASCII letters, digits, underscores) stands, None if there is none.
+
+    `document` is what `body` parses to. Raises DuplicateMember.
+    """
+    if name not in document:
+        return None
+    keys = [match.span() for match in _key_pattern(name).finditer(body)]
+    if len(keys) > 1:
+        keys = _top_level(body, keys, document)
+    if len(keys) > 1:
+        raise DuplicateMember(name)
+    [(_, value)] = keys
+    return value, _value_end(body, value)
+
+
+@lru_cache(maxsize=32)
+def _key_pattern(name: str) -> re.Pattern[bytes]:
+    """Everything that may spell the key: escaped or not, at any depth, and strings that merely end with it in escaped quotes."""
+    spelled = "".join(rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in name)
+    return re.compile(rf'"{spelled}"\s*+:\s*+'.encode())
+
+
+def _top_level(body: bytes, keys: list[Span], document: Mapping[str, Any]) -> list[Span]:
+    """Those of `keys` that are members of the root: each gets a name of its own, and the parser tells which of them arrive there."""
+    unused = max(document, key=len) + "-"
+    pieces: list[bytes] = []
+    at = 0
+    for number, (start, end) in enumerate(keys):
+        pieces += body[at:start], json.dumps(f"{unused}{number}").encode(), b":"
+        at = end
+    renamed = loads(b"".join((*pieces, body[at:])))
+    return [key for number, key in enumerate(keys) if f"{unused}{number}" in renamed]
+
+
+def _value_end(body: bytes, start: int) -> int:
+    if body[start] in b"[{":
+        return _container_end(body, start)
+    scalar = _SCALAR.match(body, start)
+    assert scalar, "a key has a value"
+    return scalar.end()
+
+
+def _container_end(body: bytes, start: int) -> int:
+    depth = 1
+    at = start + 1
+    while depth:
+        bracket = _TO_BRACKET.match(body, at)
+        assert bracket, "what is opened is closed"
+        depth += 1 if bracket[1] in b"[{" else -1
+        at = bracket.end()
+    return at
+
+
+def splice(body: bytes, span: Span, value: str) -> bytes:
+    """`body` with the JSON string `value` in place of what `span` covers."""
+    start, end = span
+    return b"".join((body[:start], json.dumps(value).encode(), body[end:]))
+
+
+def insert_member(body: bytes, name: str, raw_value: bytes) -> bytes:
+    """The object `body` with one more top-level member in front, its value given as JSON text."""
+    at = body.index(b"{")
+    comma = b"" if _EMPTY_OBJECT.match(body, at) else b","
+    return b"".join((body[: at + 1], json.dumps(name).encode(), b":", raw_value, comma, body[at + 1 :]))

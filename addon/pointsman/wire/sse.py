@@ -1,0 +1,133 @@
+"""Server-sent events, cut out of a byte stream without losing or moving a byte.
+
+An event ends with the terminator of its blank line, and the bytes alone decide that, never where a chunk happened to end. A line may
+end with LF, CR or CRLF, and a CR may be the first half of a CRLF. So behind a line that ended with LF or CR, the CR of a blank line ends
+the event at once (an LF after it is an empty line before the next event, where empty lines mean nothing); behind a line that ended with
+CRLF, it waits for one more byte. Nothing else waits.
+"""
+
+import re
+from typing import NamedTuple
+
+MAX_EVENT = 1 << 20
+"""Bytes that one event may have."""
+
+_BOM = b"\xef\xbb\xbf"
+_LINE_ENDS = b"\r\n"
+_END = re.compile(
+    rb"""
+      \n [\r\n]
+    | \r\n (?: \n | \r (?: \n | (?= [^\n] ) ) )
+    | \r\r
+    """,
+    re.VERBOSE,
+)
+_UNDECIDED = len(b"\r\n\r")
+"""So many bytes behind the last match may still become part of an end."""
+
+
+class Event(NamedTuple):
+    """`raw` is the event as it came, comments and blank line included; `data` is None when no field carried any."""
+
+    raw: bytes
+    data: bytes | None
+    event: str = ""
+
+
+class OversizedEvent(ValueError):
+    """An event, complete or not, has more than MAX_EVENT bytes. `events` are those completed before it."""
+
+    def __init__(self, events: list[Event]) -> None:
+        super().__init__(f"an event of more than {MAX_EVENT} bytes")
+        self.events = events
+
+
+class Decoder:
+    """Cuts a stream into events. The raws of all events and the tail that `close` returns make up the input."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._searched = 0  # no end begins in this many bytes of what is held
+        self._has_cr = False  # what is held needs more than a search for LF LF
+        self._parse = self._parse_first
+
+    @property
+    def pending(self) -> int:
+        """Bytes held back for an event that is not complete."""
+        return len(self._held)
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that this chunk completes. Raises OversizedEvent, after which the decoder is of no more use."""
+        has_cr = self._has_cr or b"\r" in chunk
+        is_one_event = not (has_cr or self._held) and 0 < chunk.find(b"\n\n") == len(chunk) - 2
+        events: list[Event] = []
+        for raw in [chunk] if is_one_event else self._cut(chunk, has_cr):
+            if len(raw) > MAX_EVENT:
+                raise OversizedEvent(events)
+            events.append(self._parse(raw, has_cr))
+        if len(self._held) > MAX_EVENT:
+            raise OversizedEvent(events)
+        return events
+
+    def close(self) -> bytes:
+        """What was held back: no complete event."""
+        tail = bytes(self._held)
+        self._held.clear()
+        return tail
+
+    def _cut(self, chunk: bytes, has_cr: bool) -> list[bytes]:
+        find_end = _any_end if has_cr else _lf_end
+        stream: bytes | bytearray = chunk
+        if self._held:
+            self._held += chunk
+            stream = self._held
+        raws = []
+        start = 0
+        while (end := find_end(stream, self._searched)) > 0:
+            raws.append(bytes(stream[start:end]))
+            self._searched = start = end
+        if stream is chunk:
+            self._held += chunk[start:]
+        else:
+            del self._held[:start]
+        self._searched = max(0, len(self._held) - _UNDECIDED)
+        self._has_cr = has_cr and (start == 0 or b"\r" in self._held)
+        return raws
+
+    def _parse_first(self, raw: bytes, has_cr: bool) -> Event:
+        self._parse = _parse
+        return _parse(raw.removeprefix(_BOM), has_cr)._replace(raw=raw)
+
+
+def _any_end(stream: bytes | bytearray, searched: int) -> int:
+    """Where the first event ends, or 0. Empty lines before an event do not end it."""
+    match = _END.search(stream, searched)
+    while match and (match.start() == 0 or stream[match.start() - 1] in _LINE_ENDS):
+        match = _END.search(stream, match.start() + 1)
+    return match.end() if match else 0
+
+
+def _lf_end(stream: bytes | bytearray, searched: int) -> int:
+    """The same for a stream without CR, as most are, at a fraction of the cost."""
+    at = stream.find(b"\n\n", searched)
+    while at == 0 or (at > 0 and stream[at - 1] in _LINE_ENDS):
+        at = stream.find(b"\n\n", at + 1)
+    return at + 2 if at > 0 else 0
+
+
+def _parse(raw: bytes, has_cr: bool) -> Event:
+    is_one_data_line = not has_cr and raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2
+    return Event(raw, raw[6:-2]) if is_one_data_line else _parse_lines(raw)
+
+
+def _parse_lines(raw: bytes) -> Event:
+    data: list[bytes] = []
+    event = ""
+    for line in raw.splitlines():
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"event":
+            event = value.decode("utf-8", "replace")
+    return Event(raw, b"\n".join(data) if data else None, event)
