@@ -1,7 +1,8 @@
 """The mitmproxy addon: options, hooks and commands. It wires the parts together and holds no logic of its own.
 
-mitmproxy goes on as a plain proxy when an addon fails in `load`, so nothing that can fail happens there: `configure` collects every fault
-and logs them as one error, which ends mitmdump and mitmweb with status 1 before they serve anybody.
+mitmproxy goes on as a plain proxy when an addon fails in `load`, so nothing that can fail happens there: `configure`
+collects every fault and logs them as one error, which ends mitmdump and mitmweb with status 1 before they serve
+anybody.
 """
 
 import logging
@@ -23,9 +24,9 @@ from pointsman import config
 from pointsman.config import ConfigError, Settings
 from pointsman.demo import demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
+from pointsman.ownpages import pages
 from pointsman.reception import is_loopback_name, vouches
 from pointsman.secrets import masked_credential
-from pointsman.ownpages import pages
 from pointsman.transport import doors, guard
 from pointsman.transport.layers import swap_in
 from pointsman.transport.providers import Providers
@@ -48,8 +49,13 @@ class Pointsman:
     # Start and end.
 
     def load(self, loader: Loader) -> None:
-        loader.add_option(OPTION, str, "", "Pointsman's configuration file. Default: ./pointsman.yaml, then ~/.pointsman/pointsman.yaml, else demo providers.")
-        # The default dials a request's original destination before anything is routed, and fails the client if that fails.
+        loader.add_option(
+            OPTION,
+            str,
+            "",
+            "Pointsman's configuration file. Default: ./pointsman.yaml, ~/.pointsman/pointsman.yaml, demo providers.",
+        )
+        # The default dials a request's original destination before it is routed, and fails the client if that fails.
         ctx.options.update(connection_strategy="lazy")
 
     def configure(self, updated: set[str]) -> None:
@@ -59,7 +65,9 @@ class Pointsman:
     def _start(self) -> None:
         faults = guard.differences()
         if faults:
-            logger.error("Pointsman does not start: this mitmproxy is not the one it was tested with.\n" + "\n".join(faults))
+            logger.error(
+                "Pointsman does not start: this mitmproxy is not the one it was tested with.\n" + "\n".join(faults)
+            )
             return
         try:
             path = config.find(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
@@ -77,11 +85,13 @@ class Pointsman:
     def _demo_settings(self) -> Settings:
         self._demo = demo_providers()
         for provider in self._demo:
-            provider.bind()
-        return config.from_mapping({"providers": demo_settings(self._demo)}, os.environ)
+            pass
+        return config.build({"providers": demo_settings(self._demo)}, os.environ)
 
     def _open(self, settings: Settings) -> None:
-        self._admin_key = settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
+        self._admin_key = (
+            settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
+        )
         self.dispatcher = Dispatcher(settings, self._providers, self._vouched)
         self.dispatcher.pages = pages(self.dispatcher, lambda: self._admin_key)
 
@@ -109,9 +119,13 @@ class Pointsman:
     def _announce(self, settings: Settings) -> None:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         for host, port, *_ in addresses[:1]:
-            logger.info(f"Pointsman: base URL http://{host}:{port}/v1, what it did: http://{host}:{port}/internal/exchanges")
+            logger.info(
+                f"Pointsman: base URL http://{host}:{port}/v1, what it did: http://{host}:{port}/internal/exchanges"
+            )
         names = ", ".join(settings.providers) or "none"
-        logger.info(f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}")
+        logger.info(
+            f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}"
+        )
         if settings.server.admin_key is None:
             print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
 
@@ -154,7 +168,7 @@ def exposed(settings: Settings, modes: Sequence[str], listen_host: str) -> str |
         host = mode.custom_listen_host or listen_host
         if host and not isinstance(mode, LocalMode) and not is_loopback_name(host):
             return (
-                f"Pointsman does not start: mode {spec} would listen on {host} for other machines, but no client key is set."
+                f"Pointsman does not start: mode {spec} would listen on {host} for other machines without a client key."
                 " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), or listen on 127.0.0.1."
             )
     return None

@@ -1,6 +1,8 @@
-"""The dispatcher: everything between a client's stream and the parts that decide. It wires reception, wire, routing, exchange and pages.
+"""The dispatcher: everything between a client's stream and the parts that decide. It wires reception, wire, routing,
+exchange and pages.
 
-One dispatcher lives as long as the addon. Settings may be replaced while it runs; an exchange keeps those it began with.
+One dispatcher lives as long as the addon. Settings may be replaced while it runs; an exchange keeps those it began
+with.
 """
 
 import logging
@@ -14,6 +16,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 
+from pointsman.config import Dialect as DialectName
 from pointsman.config import Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.call import Call, Rules
@@ -21,7 +24,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
 from pointsman.reception import Chat, Decision, Door, Refusal, receive
 from pointsman.routing.router import Router
-from pointsman.secrets import Masker, masked_credential
+from pointsman.secrets import Masker
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.layers import RoutedStream
@@ -37,8 +40,6 @@ from pointsman.wire.headers import to_provider
 logger = logging.getLogger(__name__)
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie")
-KEY_IN_QUERY = re.compile(r"([?&]key=)[^&]*")
 OWN_REQUEST_ID = "x-request-id"
 
 
@@ -74,14 +75,6 @@ class Dispatcher:
         arrival = doors.arrival(request, context, mode, listening, context.client.id in self.vouched)
         return receive(arrival, self.settings.server)
 
-    def mask(self, request: http.Request) -> None:
-        """No flow, log or saved file ever holds a client's credential."""
-        for name in CREDENTIAL_HEADERS:
-            if name in request.headers:
-                request.headers.set_all(name, [masked_credential(value) for value in request.headers.get_all(name)])
-        if "key=" in request.path:
-            request.path = KEY_IN_QUERY.sub(r"\g<1>***", request.path)
-
     def is_local(self, client: Client) -> bool:
         return doors.is_local(client)
 
@@ -91,7 +84,9 @@ class Dispatcher:
         return self._say(refusal.problem, refusal.dialect, request, refusal.headers)
 
     def too_large(self, chat: Chat, request: http.Request) -> Answer:
-        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request's body is larger than server.max_body allows ({self.max_body} bytes).")
+        problem = Problem(
+            Code.REQUEST_TOO_LARGE, f"The request's body is larger than server.max_body allows ({self.max_body} bytes)."
+        )
         return self._say(problem, chat.dialect, request)
 
     def crashed(self, chat: Chat, request: http.Request) -> Answer:
@@ -102,15 +97,17 @@ class Dispatcher:
         assert self.pages
         return self.pages.answer(request)
 
-    def _say(self, problem: Problem, dialect: str, request: http.Request, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    def _say(
+        self, problem: Problem, dialect: DialectName, request: http.Request, headers: tuple[tuple[str, str], ...] = ()
+    ) -> Answer:
         body = self._rules.masker.data(DIALECTS[dialect].error_body(problem))
-        routed = routing_headers(self.request_id(request), self._rules.prefix, None, 0, ())
+        routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return Answer(problem.status, (*form, *routed, *headers), body)
 
     # Exchanges.
 
-    def open(self, flow: http.HTTPFlow, chat: Chat, credentials: http.Headers | None) -> Exchange | Answer | PassOn:
+    def open(self, flow: http.HTTPFlow, chat: Chat) -> Exchange | Answer | PassOn:
         """The request is whole: what it asks for decides whether an exchange begins."""
         request, dialect = flow.request, DIALECTS[chat.dialect]
         body = request.raw_content or b""
@@ -141,7 +138,7 @@ class Dispatcher:
 
     def request_id(self, request: http.Request) -> str:
         """The client's own, if it is sane; else a new one, which the flow then carries."""
-        given = request.headers.get(OWN_REQUEST_ID, "")
+        given: str = request.headers.get(OWN_REQUEST_ID, "")
         if not SANE_ID.fullmatch(given):
             given = request.headers[OWN_REQUEST_ID] = uuid4().hex
         return given

@@ -1,17 +1,19 @@
 """Who is let in, and to what: every decision about a client's request that can be made from its head.
 
-A request comes in by one of three doors. At the router's own address everything is ours: chat paths are routed, other paths are own
-pages. In reverse mode chat paths and the operators' pages are ours, the rest belongs to the target. As somebody's proxy, only chat paths
-on the hosts of `server.intercept` are ours. What is not ours passes as if the router were not there.
+A request comes in by one of three doors. At the router's own address everything is ours: chat paths are routed, other
+paths are own pages. In reverse mode chat paths and the operators' pages are ours, the rest belongs to the target. As
+somebody's proxy, only chat paths on the hosts of `server.intercept` are ours. What is not ours passes as if the
+router were not there.
 
-Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this machine and not a web
-page of another site. As a proxy the credential belongs to the provider, so only the place, or `Proxy-Authorization`, can speak for the
-client.
+Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this
+machine and not a web page of another site. As a proxy the credential belongs to the provider, so only the place, or
+`Proxy-Authorization`, can speak for the client.
 """
 
 import base64
 import binascii
 import hmac
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -34,7 +36,9 @@ class Door(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The head of a client's request. `host` is where it wants to go, empty at our own door; header names are in lower case."""
+    """The head of a client's request. `host` is where it wants to go, empty at our own door; header names are in
+    lower case.
+    """
 
     door: Door
     method: str
@@ -87,8 +91,8 @@ def receive(arrival: Arrival, server: Server) -> Decision:
         return Pass.ON
     if arrival.method != "POST":
         allow = (("Allow", "POST"),)
-        problem = Problem(Code.METHOD_NOT_ALLOWED, f"{arrival.method} is not allowed here; chat requests are sent with POST.")
-        return Pass.ON if arrival.door is Door.PROXY else Refusal(dialect, problem, allow)
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{arrival.method} is not allowed here; chat requests need POST.")
+        return Pass.ON if arrival.door is Door.PROXY else Refusal(dialect, wrong, allow)
     if problem := _not_admitted(arrival, server) or _too_large(arrival, server):
         return Refusal(dialect, problem)
     return Chat(dialect, arrival.door)
@@ -106,7 +110,10 @@ def _not_admitted(arrival: Arrival, server: Server) -> Problem | None:
     if arrival.door is Door.PROXY:
         if arrival.local or arrival.vouched or vouches(arrival.headers, server):
             return None
-        return Problem(Code.INVALID_API_KEY, "This proxy routes chat requests only for this machine, or with the client key as proxy password.")
+        return Problem(
+            Code.INVALID_API_KEY,
+            "This proxy routes chat requests only for this machine, or with the client key as proxy password.",
+        )
     return client_problem(arrival.headers, arrival.path, arrival.local, server)
 
 
@@ -116,9 +123,13 @@ def client_problem(headers: Mapping[str, str], path: str, local: bool, server: S
         expected = server.client_key.get_secret_value()
         if any(same(given, expected) for given in credentials(headers, path)):
             return None
-        return Problem(Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key.")
+        return Problem(
+            Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key."
+        )
     if not local:
-        return Problem(Code.INVALID_API_KEY, "Without a configured client key, only clients on this machine are served.")
+        return Problem(
+            Code.INVALID_API_KEY, "Without a configured client key, only clients on this machine are served."
+        )
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "A web page of another site may not use this router while no client key is set.")
     return None
@@ -127,7 +138,9 @@ def client_problem(headers: Mapping[str, str], path: str, local: bool, server: S
 def _too_large(arrival: Arrival, server: Server) -> Problem | None:
     length = arrival.headers.get("content-length", "")
     if length.isdecimal() and int(length) > server.max_body:
-        return Problem(Code.REQUEST_TOO_LARGE, f"The request's body has {length} bytes; server.max_body allows {server.max_body}.")
+        return Problem(
+            Code.REQUEST_TOO_LARGE, f"The request's body has {length} bytes; server.max_body allows {server.max_body}."
+        )
     return None
 
 
@@ -169,4 +182,16 @@ def is_cross_site(headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback_name(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")
+    """A name or address that can only mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """An IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -4,3 +4,44 @@ The way of a value: `document` reads the YAML, `environment` puts overrides over
 `inheritance` adds what the catalog knows, the models in `settings` and `providers` judge each value, `rules` judge what
 spans several, `loading` runs all that in order.
 """
+
+from pointsman.config.faults import ConfigError, Found
+from pointsman.config.loading import build, find, load
+from pointsman.config.providers import Key, Limits, Model, Provider, Redirect, Timeouts
+from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
+from pointsman.config.stream import Hedge, Stream
+from pointsman.config.values import parse_duration, parse_size
+from pointsman.config.words import Capability, Dialect, KeySource, Level, Mode, Pool, RedirectMatch, UnknownModel
+
+__all__ = [
+    "Capability",
+    "ConfigError",
+    "Cooldowns",
+    "Dialect",
+    "Found",
+    "Hedge",
+    "History",
+    "Key",
+    "KeySource",
+    "Level",
+    "Limits",
+    "Mode",
+    "Model",
+    "Pool",
+    "Provider",
+    "Redirect",
+    "RedirectMatch",
+    "Routing",
+    "Server",
+    "Settings",
+    "Sticky",
+    "Stream",
+    "Timeouts",
+    "UnknownModel",
+    "Weights",
+    "build",
+    "find",
+    "load",
+    "parse_duration",
+    "parse_size",
+]

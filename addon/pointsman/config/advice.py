@@ -20,7 +20,7 @@ def _provider(provider: Provider, catalog: Catalog) -> Iterator[str]:
         return
     place = ("providers", provider.name)
     if not provider.models:
-        yield f"{notation((*place, 'models'))}: is empty, so nothing is routed to {provider.name}; list the ids that you use"
+        yield f"{notation((*place, 'models'))}: is empty, so {provider.name} gets no request; list the ids that you use"
     is_at_home = provider.base_url == catalog.get(provider.name, {}).get("base_url")
     if is_at_home and not provider.keyless and not any(key.enabled for key in provider.keys):
         yield f"{notation((*place, 'keys'))}: holds no enabled key, and {provider.name} answers nobody without one"

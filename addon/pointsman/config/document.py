@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from pointsman.config.faults import ConfigError, Found
 from pointsman.config.values import Tree
@@ -63,14 +64,17 @@ UNREADABLE: dict[type[OSError], str] = {
 
 def parse(text: str, name: str) -> Document:
     """`text` as plain data; `name` is what messages call the file. Raises ConfigError."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # the warning would print lines of the file
     try:
-        root = YAML(typ="safe", pure=True).compose(REFERENCE.sub("\ue000\ue001\\1\ue002", text))
+        root = yaml.compose(REFERENCE.sub("\ue000\ue001\\1\ue002", text))
     except RecursionError:
         raise _unusable(name, f"is nested more than {DEEPEST} levels deep") from None
     except MarkedYAMLError as error:
         raise _malformed(error, name) from None
-    except YAMLError:
-        raise _unusable(name, "holds a control character, which YAML does not allow") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _unusable(f"{name}:{line}", "holds a control character, which YAML does not allow; remove it") from None
     if root is None:
         return Document({})
     if not isinstance(root, MappingNode):
@@ -88,6 +92,8 @@ MALFORMED = {
     "character '\\t'": "is indented with a tab; YAML wants spaces",
     "another document": 'begins a second document; keep one, without "---"',
     "undefined alias": 'uses an alias that nothing defines; put a value that begins with "*" in quotes',
+    "<document start>": "is indented differently from the lines above it",
+    "<block end>": "is indented differently from the lines above it",
     "mapping values": "has a colon where none can stand; put a value that holds one in quotes",
 }
 
@@ -96,9 +102,9 @@ def _malformed(error: MarkedYAMLError, name: str) -> ConfigError:
     """The parser's own message may repeat a word of the file, a credential perhaps: only single characters pass."""
     mark = error.problem_mark or error.context_mark
     where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-    problem = str(error.problem)
+    problem = error.problem[0] if isinstance(error.problem, tuple) else str(error.problem)
     known = next((ours for theirs, ours in MALFORMED.items() if theirs in problem), None)
-    spoken = re.sub(r"'[^'<]{3,}'", "a word", problem)
+    spoken = re.sub(r"'([^']*)'", lambda word: word[0] if len(word[1]) <= 2 or word[1][0] == "<" else "a word", problem)
     return _unusable(where, known or f"is not valid YAML: {spoken}")
 
 
@@ -131,7 +137,7 @@ class _Reader:
         for key, child in written:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self.faults.append(Found(notation(place), f"has a list or a mapping as a key (line {line})"))
+                self.complain(place, f"has a list or a mapping as a key (line {line})")
             elif (name := unmasked(key.value)) in lines:
                 self.faults.append(_repeated(name, place, lines[name], line))
             else:
@@ -145,7 +151,7 @@ class _Reader:
             if isinstance(value := self.value(source, (*place, "<<")), dict):
                 yield from value.items()
             else:
-                self.faults.append(Found(notation(place), 'must have a mapping after "<<"'))
+                self.complain(place, 'must have a mapping after "<<"')
 
     def scalar(self, tag: str, node: Node, place: Place) -> Any:
         read = SCALARS.get(tag)
@@ -153,12 +159,15 @@ class _Reader:
             return read(node.value)
         line = node.start_mark.line + 1
         hint = 'put a value that begins with "!" in quotes'
-        self.faults.append(Found(notation(place), f"has a YAML tag, which means nothing here (line {line}); {hint}"))
+        self.complain(place, f"has a YAML tag, which means nothing here (line {line}); {hint}")
         return None
+
+    def complain(self, place: Place, problem: str) -> None:
+        self.faults.append(Found(notation(place) or self.name, problem))
 
 
 def _repeated(name: str, place: Place, first: int, second: int) -> Found:
-    lines = f"lines {first} and {second}"
+    lines = f"lines {first} and {second}" if first != second else f"line {first}"
     if is_secret(place):
         return Found(notation(place), f"has one key twice ({lines}); remove one")
     return Found(notation((*place, name)), f"is written twice ({lines}); remove one")

@@ -17,7 +17,7 @@ BETWEEN = "__"
 
 
 def override(tree: Tree, env: Mapping[str, str], providers: Iterable[str]) -> list[Found]:
-    """Writes every override into `tree` and returns what is wrong with them. `providers` are all names known anywhere."""
+    """Writes every override into `tree`, and returns what is wrong with them. `providers` are all that are known."""
     faults = []
     for variable in sorted(name for name in env if name.startswith(PREFIX) and BETWEEN in name[len(PREFIX) :]):
         try:
@@ -34,6 +34,8 @@ def _write(tree: Tree, variable: str, text: str, providers: Iterable[str]) -> No
     for name in parents:
         place.append(_match(name, holder, shape, place, providers))
         shape = schema.below(shape, place[-1])
+        if not schema.has_keys(shape):
+            raise ValueError(f"names a key below {notation(place)}, which holds no keys")
         holder = _opened(holder, place)
     key = _match(last, holder, shape, place, providers)
     holder[key] = _read(text, variable, schema.below(shape, key), [*place, key])
@@ -45,19 +47,17 @@ def _opened(holder: Tree, place: Place) -> Tree:
     if inner is None:
         inner = holder[str(place[-1])] = {}
     if not isinstance(inner, dict):
-        raise ValueError(f"names a key below {notation(place)}, which holds no keys")
+        raise ValueError(f"names a key below {notation(place)}, which is no mapping in the file")
     return inner
 
 
 def _match(name: str, holder: Tree, shape: Any, place: Place, providers: Iterable[str]) -> str:
-    """The key that `name` means here: case does not count, and `_` stands for every character a variable cannot hold."""
+    """The key that `name` means here. Case does not count, and `_` stands for what a variable's name cannot hold."""
     where = notation(place) or "the configuration"
-    if not schema.is_section(shape) and not schema.is_table(shape):
-        raise ValueError(f"names a key below {where}, which holds no keys")
     known = schema.names(shape) if schema.is_section(shape) else _table_keys(holder, shape, providers)
     fits = [key for key in known if _plain(key) == _plain(name)]
     if not fits:
-        hint = suggestion(_plain(name), [_plain(key) for key in known]) or f"; known there: {', '.join(known) or 'none'}"
+        hint = suggestion(_plain(name), map(_plain, known)) or f"; known there: {', '.join(known) or 'none'}"
         raise ValueError(f"names no key of {where}{hint}")
     if len(fits) > 1:
         raise ValueError(f"could mean {' or '.join(fits)} of {where}; write it in the file")
@@ -75,7 +75,7 @@ def _plain(name: str) -> str:
 
 
 def _read(text: str, variable: str, shape: Any, place: Place) -> Any:
-    if schema.is_section(shape) or schema.is_table(shape):
+    if schema.has_keys(shape):
         keys = f"; name one of {', '.join(schema.names(shape))}" if schema.is_section(shape) else ""
         raise ValueError(f"names {notation(place)}, which is no single value{keys}")
     if not schema.is_list(shape):

@@ -16,7 +16,7 @@ SENTENCES = {
     "mapping_type": "must be a mapping",
     "tuple_type": "must be a list",
     "frozen_set_type": "must be a list",
-    "string_type": "must be text; put it in quotes",
+    "string_type": "must be text",
 }
 """Our words for pydantic's error types. `enum`, `value_error` and `extra_forbidden` say more, and have code below."""
 
@@ -42,13 +42,13 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-def once_each(faults: Iterable[Found]) -> Iterator[Found]:
-    """The first fault at each path: what is wrong twice in one place is mostly one mistake."""
-    seen: set[str] = set()
-    for fault in faults:
-        if fault.path not in seen:
-            seen.add(fault.path)
-            yield fault
+def together(*groups: Iterable[Found]) -> list[Found]:
+    """All faults, without those at a path of which an earlier group complains: they follow from the same mistake."""
+    faults: list[Found] = []
+    for group in groups:
+        paths = {fault.path for fault in faults}
+        faults += [fault for fault in group if fault.path not in paths]
+    return faults
 
 
 def translated(error: ValidationError, tree: Tree) -> Iterator[Found]:
@@ -95,6 +95,6 @@ def _as_written(place: Place, tree: Tree) -> Place:
             node = node.get(step)
         elif isinstance(node, list) and isinstance(step, int):
             node = node[step]
-        else:
+        elif node is not None:
             return place[:depth]
     return place

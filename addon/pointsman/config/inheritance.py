@@ -1,8 +1,9 @@
-"""What a provider in the file takes over: from the catalog before the values are judged, from `stream` and `hedge` after."""
+"""What a provider takes over: from the catalog before the values are judged, from `stream` and `hedge` after."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from pointsman.config.outline import mapping
 from pointsman.config.providers import Provider
 from pointsman.config.section import completed
 from pointsman.config.settings import Sections
@@ -14,13 +15,13 @@ type Catalog = Mapping[str, Mapping[str, Any]]
 def inherit(tree: Tree, catalog: Catalog) -> None:
     """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole.
 
-    The catalog's timeouts step back behind those that the section `stream` writes: whoever writes `stall: 2s` there means
-    every provider.
+    The catalog's timeouts step back behind those that the section `stream` writes: whoever writes `stall: 2s` there
+    means every provider.
     """
     providers = tree.get("providers")
     if not isinstance(providers, dict):
         return
-    general = tree.get("stream") if isinstance(tree.get("stream"), dict) else {}
+    general = mapping(tree.get("stream"))
     for name, written in providers.items():
         if name in catalog and (written is None or isinstance(written, dict)):
             known = dict(catalog[name])

@@ -2,20 +2,22 @@
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from pointsman import catalog
 from pointsman.config import document, environment, protection
 from pointsman.config.advice import advice
-from pointsman.config.faults import ConfigError, Found, once_each, translated
+from pointsman.config.faults import ConfigError, Found, together, translated
 from pointsman.config.inheritance import inherit, settled
+from pointsman.config.outline import mapping
 from pointsman.config.rules import broken_rules, no_providers
 from pointsman.config.settings import Sections, Settings
 from pointsman.config.values import Tree
+from pointsman.config.wording import notation
 from pointsman.config.words import Level
 
 OPTION = "pointsman_config"
@@ -23,7 +25,7 @@ VARIABLE = "POINTSMAN_CONFIG"
 
 
 def find(option: str | None, env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
-    """The file to load: the one named by the option or by POINTSMAN_CONFIG, else the first usual one that exists, else None.
+    """The file to load: what the option or POINTSMAN_CONFIG names, else the first usual one that exists, else None.
 
     Raises ConfigError when the one that is named does not exist.
     """
@@ -53,16 +55,59 @@ def build(tree: Tree, env: Mapping[str, str], faults: Iterable[Found] = ()) -> S
     """`Settings` from what a file would hold. `faults` are those known before. Raises ConfigError with all of them."""
     tree = copy.deepcopy(tree)
     known = catalog.known()
-    found = [*faults, *_written_names(tree)]
-    found += environment.override(tree, env, _all_names(tree))
+    misnamed = list(_written_names(tree))
+    misplaced = environment.override(tree, env, _all_names(tree))
     inherit(tree, known)
     references = environment.References(env)
     tree = references.filled(tree)
-    found += [*references.faults, *broken_rules(tree, known)]
+    so_far = together(faults, misnamed, misplaced, references.faults, broken_rules(tree, known))
     try:
         sections = Sections.model_validate(_named(tree))
     except ValidationError as error:
-        raise ConfigError(once_each([*found, *translated(error, tree)])) from None
-    if found:
-        raise ConfigError(once_each(found))
+        raise ConfigError(together(so_far, translated(error, tree))) from None
+    if so_far:
+        raise ConfigError(so_far)
     return _settings(sections, env)
+
+
+def _written_names(tree: Tree) -> Iterator[Found]:
+    """A provider's name is the key that it stands under; a `name` inside it would be a second one."""
+    for name, provider in mapping(tree.get("providers")).items():
+        if "name" in mapping(provider):
+            yield Found(notation(("providers", name, "name")), f"is not a known key: the provider is called {name}")
+
+
+def _all_names(tree: Tree) -> list[str]:
+    return [*mapping(tree.get("providers")), *catalog.known()]
+
+
+def _named(tree: Tree) -> Tree:
+    """The tree with each provider knowing its name."""
+    providers = tree.get("providers")
+    if not isinstance(providers, dict):
+        return tree
+    named = {name: {} if provider is None else provider for name, provider in providers.items()}
+    return {**tree, "providers": {name: {**p, "name": name} if isinstance(p, dict) else p for name, p in named.items()}}
+
+
+def _settings(sections: Sections, env: Mapping[str, str]) -> Settings:
+    """What the models and rules have found good, with everything that depends on several sections worked out."""
+    providers = {name: settled(provider, sections) for name, provider in sections.providers.items()}
+    levels, warnings = _levels_from(env.get(protection.VARIABLE, ""), sections)
+    return Settings.model_construct(
+        **{
+            **dict(sections),
+            "providers": MappingProxyType(providers),
+            "protection": MappingProxyType({**sections.protection, **levels}),
+            "warnings": (*advice(sections, catalog.known()), *warnings),
+        }
+    )
+
+
+def _levels_from(text: str, sections: Sections) -> tuple[dict[str, Level], list[str]]:
+    models: dict[str, frozenset[str]] = dict.fromkeys(catalog.known(), frozenset())
+    for provider in sections.providers.values():
+        models[provider.name] = frozenset(model.id for model in provider.models)
+    entries = list(protection.entries(text, models))
+    levels = {entry.key: entry.level for entry in entries if entry.level is not None}
+    return levels, [f"{protection.VARIABLE}: {entry.warning}" for entry in entries if entry.warning is not None]

@@ -41,7 +41,7 @@ class Outline:
         )
 
     def means_something(self, name: str) -> bool:
-        """Whether a client could ask for `name`: an alias, a mode, provider/model, a model, or what a redirect catches."""
+        """Whether `name` is an alias, a mode, provider/model, a model, or something that a redirect catches."""
         provider, _, rest = name.partition("/")
         return (
             name in self.aliases

@@ -38,11 +38,15 @@ def _entry(written: str, level: Level, models: Mapping[str, frozenset[str]]) -> 
     provider = _same(name, models)
     if provider is None:
         hint = suggestion(name, models)
-        return Entry(written, None, f"{quoted(f'{written}:{level}')} is ignored: no provider is called {quoted(name)}{hint}")
+        return Entry(
+            written, None, f"{quoted(f'{written}:{level}')} is ignored: no provider is called {quoted(name)}{hint}"
+        )
     if not slash:
         return Entry(provider, level, None)
     known = _same(model, models[provider])
-    odd = f"{quoted(written)} names a model that {provider} does not have" if known is None and models[provider] else None
+    odd = (
+        f"{quoted(written)} names a model that {provider} does not have" if known is None and models[provider] else None
+    )
     return Entry(f"{provider}/{known or model}", level, odd)
 
 

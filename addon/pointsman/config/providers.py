@@ -12,8 +12,6 @@ from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secr
 from pointsman.config.wording import Unshown
 from pointsman.config.words import Capability, Dialect, Level, Pool, RedirectMatch
 
-LONGEST_PATTERN = 200
-
 
 class Key(Section):
     """A credential. In the file it is the bare value, or a mapping; the label is what logs, audit and pages call it."""
@@ -79,11 +77,9 @@ class Redirect(Section):
     def _pattern_compiles(cls, source: str, info: ValidationInfo) -> str:
         if info.data.get("match") is not RedirectMatch.REGEX:
             return source
-        if len(source) > LONGEST_PATTERN:
-            raise ValueError(f"must be a regular expression of at most {LONGEST_PATTERN} characters")
         try:
             re.compile(source)
-        except (re.error, OverflowError, RecursionError) as error:
+        except (re.error, OverflowError) as error:
             raise ValueError(f"must be a regular expression ({error})") from None
         return source
 
@@ -113,7 +109,7 @@ class Timeouts(Section):
 class Provider(Section):
     """An upstream account; `name` is its key in the file. The last three are the catalog's, but may be written too."""
 
-    name: Name
+    name: str
     base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
     enabled: Flag = True
     dialect: Dialect = Dialect.OPENAI_CHAT

@@ -1,7 +1,7 @@
 """What must hold between several values. Each rule yields its faults; all are asked, whatever the models have found.
 
-Rules read the tree as it is written, with references filled in and the catalog's knowledge added, so that a mistake in one
-place does not hide one in another.
+Rules read the tree as it is written, with references filled in and the catalog's knowledge added, so that a mistake in
+one place does not hide one in another.
 """
 
 import re
@@ -12,7 +12,7 @@ from pointsman.config.faults import Found
 from pointsman.config.outline import AUTO, Outline, mapping, sequence
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
-from pointsman.config.wording import notation, quoted, suggestion
+from pointsman.config.wording import finding, notation, quoted, suggestion
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
@@ -109,11 +109,12 @@ def _alias_targets(outline: Outline) -> Iterator[Found]:
         circle = _circle(alias, outline)
         if circle and frozenset(circle) not in circles:
             circles.add(frozenset(circle))
-            yield Found(path, f"goes round in a circle ({' -> '.join([*circle, alias])}); let it end at a model or mode")
+            way = " -> ".join([*circle, alias])
+            yield Found(path, f"goes round in a circle ({way}); let it end at a model or a mode")
         elif not outline.means_something(target):
             hint = suggestion(target, outline.names())
             wanted = "must name a model, provider/model, a mode such as auto-smart, or another alias"
-            yield Found(path, f"{wanted}, got {quoted(target)}{hint}")
+            yield Found(path, f"{wanted}, got {finding(target)}{hint}")
 
 
 def _circle(alias: str, outline: Outline) -> list[str]:

@@ -19,6 +19,10 @@ def is_table(shape: Any) -> bool:
     return get_origin(shape) is Mapping
 
 
+def has_keys(shape: Any) -> bool:
+    return is_section(shape) or is_table(shape)
+
+
 def is_list(shape: Any) -> bool:
     return get_origin(shape) in (tuple, frozenset)
 

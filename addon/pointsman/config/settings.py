@@ -162,3 +162,19 @@ class Sections(Section):
     protection: Table[str, Level] = empty_table()  # by provider, or by provider/model
     history: History = History()
     providers: Table[str, Provider] = empty_table()
+
+
+class Settings(Sections):
+    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
+
+    warnings: tuple[str, ...] = ()  # what works, but hardly as meant
+
+    def protection_of(self, provider: str, model: str) -> Level:
+        """The level for one target: what is said of the target, of the provider, or by the provider itself.
+
+        Raises KeyError for a provider that is not configured.
+        """
+        for name in (f"{provider}/{model}", provider):
+            if name in self.protection:
+                return self.protection[name]
+        return self.providers[provider].protection

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, SecretStr
 
-from pointsman.config.wording import FromEnvironment, Unshown, quoted
+from pointsman.config.wording import FromEnvironment, Unshown
 
 SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -59,7 +59,7 @@ def duration(*, longest: float = DAY, zero: bool = False) -> PlainValidator:
         if seconds > longest:
             raise ValueError(f"must be at most {longest / DAY:g}d")
         if seconds == 0 and not zero:
-            raise ValueError("must be longer than nothing")
+            raise ValueError("must be more than 0")
         return seconds
 
     return PlainValidator(read)
@@ -77,7 +77,7 @@ def duration_or(*words: str) -> PlainValidator:
         except ValueError as error:
             raise ValueError(f"{error}{allowed}") from None
         if not 0 < seconds <= DAY:
-            raise ValueError(f"must be longer than nothing and at most 1d{allowed}")
+            raise ValueError(f"must be more than 0 and at most 1d{allowed}")
         return seconds
 
     return PlainValidator(read)
@@ -144,7 +144,8 @@ def _flag(value: object) -> bool:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be text; put it in quotes")
+        remedy = "; put it in quotes" if isinstance(value, int | float) else ""
+        raise ValueError(f"must be text{remedy}")
     return str(value)
 
 
@@ -230,9 +231,10 @@ def read_path(value: object) -> Path | None:
 
 def unique[T](items: Sequence[T]) -> Sequence[T]:
     """Refuses a list that says the same thing twice, whatever its case."""
-    seen = [str(item).lower() for item in items]
-    if twice := next((item for item in seen if seen.count(item) > 1), None):
-        raise Unshown(f"must not name {quoted(twice)} twice")
+    words = [str(item).lower() for item in items]
+    for index, word in enumerate(words):
+        if (first := words.index(word)) != index:
+            raise Unshown(f"says the same twice, at [{first}] and [{index}]; remove one")
     return items
 
 

@@ -80,6 +80,6 @@ def quoted(text: str) -> str:
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:
-    """` (did you mean "x"?)`, or nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1)
+    """` (did you mean "x"?)`, or nothing where no known word is close."""
+    close = difflib.get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
     return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -47,14 +47,17 @@ class Connection:
     @classmethod
     async def open(cls, desk: Desk, number: int, sock: socket.socket, tls: ssl.SSLContext | None) -> Connection:
         """Takes over an accepted socket, for the current task. Raises OSError if the TLS handshake fails."""
+        # asyncio does this itself only for sockets made with an explicit protocol number, which accepted ones lack.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=HEAD_LIMIT)
         line = _Line(reader)
         transport, _ = await loop.connect_accepted_socket(
             lambda: line, sock, ssl=tls, ssl_shutdown_timeout=CLOSING_HANDSHAKE if tls else None
         )
-        # So that drain() waits until the kernel has everything: what counts as sent is then truly sent.
-        transport.set_write_buffer_limits(high=0)
+        # So that drain() waits until the kernel has everything (but for TLS, whose inner transport buffers on its own):
+        # what counts as sent is then truly sent. Not 0: at that limit asyncio's TLS transport never resumes writing.
+        transport.set_write_buffer_limits(high=1, low=0)
         connection = cls(desk, number, reader, asyncio.StreamWriter(transport, line, reader, loop))
         line.peer_left = connection._peer_left
         return connection

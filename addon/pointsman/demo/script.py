@@ -28,7 +28,7 @@ class Behaviour:
 
 
 class Playlist:
-    """Hands out a script's behaviours: the only one, one per request with the last repeating, or what a function says."""
+    """Hands out a script's behaviours: the only one, or one per request (the last repeats), or a function's choice."""
 
     def __init__(self, script: Script) -> None:
         self._choose = script if callable(script) else None

@@ -15,12 +15,14 @@ SSE_HEADERS: Headers = (
 )
 
 
-def routing_headers(request_id: str, prefix: str, target: Target | None, failed: int, records: Sequence[AttemptRecord]) -> Headers:
-    """On every routed answer, errors too; `target` is None when nobody answered, `failed` counts attempts passed over at commit."""
-    headers = [("X-Request-ID", request_id), ("X-Fallback-Attempts", str(failed))]
+def routing_headers(request_id: str, prefix: str, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
+    """On every routed answer, errors too. `target` is None when nobody answered; `passed` are the attempts passed
+    over.
+    """
+    headers = [("X-Request-ID", request_id), ("X-Fallback-Attempts", str(len(passed)))]
     if target:
         headers += [("X-Routed-Via", header_text(target.label)), (f"{prefix}Endpoint", target.provider.name)]
-    if text := trail(records):
+    if text := trail(passed):
         headers.append(("X-Fallback-Trail", text))
     return tuple(headers)
 

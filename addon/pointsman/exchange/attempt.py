@@ -18,9 +18,13 @@ PINGS_COUNT_FOR = 300.0
 
 
 class Attempt:
-    """Times are the exchange's clock, in seconds; None: it has not happened. The exchange is the only one to change an attempt."""
+    """Times are the exchange's clock, in seconds; None: it has not happened. The exchange is the only one to change
+    an attempt.
+    """
 
-    def __init__(self, n: int, candidate: Candidate, base_url: str, timeouts: Timeouts, streamed: bool, now: float) -> None:
+    def __init__(
+        self, n: int, candidate: Candidate, base_url: str, timeouts: Timeouts, streamed: bool, now: float
+    ) -> None:
         self.n = n
         self.candidate = candidate
         self.base_url = base_url
@@ -56,6 +60,12 @@ class Attempt:
         self.status, self.headers, self.reader = status, headers, reader
         self.connect_due = None
         self.first_byte = now
+
+    def commit(self, now: float) -> None:
+        self.move(AttemptMove.COMMIT)
+        assert self.reader
+        self.reader.committed = True
+        self.first_content = self.last_event = self.last_ping = now
 
     def hold(self, data: bytes) -> bool:
         """Keep a neutral frame back until commit; False when there is no more room for it."""
@@ -100,7 +110,7 @@ class Attempt:
             fault = Fault(FaultKind.ANSWER_TIMEOUT, f"no whole answer within {self.timeouts.answer:g} s", status=504)
         return self.fault_so_far(fault)
 
-    def read(self, data: bytes, now: float) -> Sequence[Frame]:
+    def read(self, data: bytes) -> Sequence[Frame]:
         assert self.reader
         self.bytes_received += len(data)
         return self.reader.read(data)

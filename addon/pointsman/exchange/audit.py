@@ -33,7 +33,9 @@ class AppliedRedirect:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt. Times are seconds on the wall clock (`started`) or milliseconds after the attempt's start; None: it never happened."""
+    """One attempt. Times are seconds on the wall clock (`started`) or milliseconds after the attempt's start; None:
+    it never happened.
+    """
 
     n: int
     provider: str
@@ -88,7 +90,8 @@ class AttemptRecord:
             "first_content_ms": self.first_content_ms,
             "settled_ms": self.settled_ms,
             "bytes": self.bytes_received,
-            "usage": self.usage and {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
+            "usage": self.usage
+            and {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
             "finish_reason": self.finish_reason,
         }
 

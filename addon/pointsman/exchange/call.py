@@ -29,7 +29,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds that one attempt may take for each step. `answer` takes the place of `first_byte` when nothing is streamed."""
+    """Seconds that one attempt may take for each step. `answer` takes the place of `first_byte` when nothing is
+    streamed.
+    """
 
     connect: float
     first_byte: float
@@ -50,12 +52,20 @@ class Rules:
 
     @classmethod
     def of(cls, settings: Settings, masker: Masker) -> "Rules":
-        return cls(settings.routing.max_attempts, settings.routing.deadline, settings.stream, settings.server.header_prefix, masker)
+        return cls(
+            settings.routing.max_attempts,
+            settings.routing.deadline,
+            settings.stream,
+            settings.server.header_prefix,
+            masker,
+        )
 
     def timeouts(self, provider: Provider) -> Timeouts:
         """The provider's own, else those of the `stream` section."""
         own, common = provider.timeouts, self.stream
-        return Timeouts(own.connect, own.first_byte or common.first_byte, own.answer or common.answer, own.stall or common.stall)
+        return Timeouts(
+            own.connect, own.first_byte or common.first_byte, own.answer or common.answer, own.stall or common.stall
+        )
 
 
 class Planner(Protocol):

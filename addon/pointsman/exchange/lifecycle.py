@@ -1,9 +1,10 @@
 """The two small machines of an exchange, as tables. An illegal move is a missing entry, and raises.
 
-The **front** is what the client has seen: nothing (silent), an early head (headers out), the committed answer (answering), the end. An
-**attempt** is launched, gets a connection, waits for content, and settles; at most one attempt of an exchange becomes the winner on its
-way. An early head moves only the front; commit moves both, and nothing can be taken back after it. Everything that changes either state
-goes through `move`, so these tables are the whole truth about what may follow what.
+The **front** is what the client has seen: nothing (silent), an early head (headers out), the committed answer
+(answering), the end. An **attempt** is launched, gets a connection, waits for content, and settles; at most one
+attempt of an exchange becomes the winner on its way. An early head moves only the front; commit moves both, and
+nothing can be taken back after it. Everything that changes either state goes through `move`, so these tables are the
+whole truth about what may follow what.
 """
 
 from collections.abc import Mapping

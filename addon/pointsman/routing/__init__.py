@@ -1,1 +1,3 @@
-"""Who may take a request, in which order, and why not. One owner of shared state, asked synchronously; no sockets, no clocks."""
+"""Who may take a request, in which order, and why not. One owner of shared state, asked synchronously; no sockets, no
+clocks.
+"""

@@ -1,7 +1,7 @@
 """The plan of one exchange: asked for the next candidate at each launch, told of each attempt that settled.
 
-Each question is answered from the whole situation anew; nothing is patched in between. So a plan never hands out what a settled attempt
-has just ruled out.
+Each question is answered from the whole situation anew; nothing is patched in between. So a plan never hands out what
+a settled attempt has just ruled out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -91,7 +91,12 @@ class Plan:
         if missing := self._missing(target):
             return Exclusion(target, None, Reason.CAPABILITY, ", ".join(sorted(missing)))
         if target.model.context is not None and self.facts.tokens > CONTEXT_SLACK * target.model.context:
-            return Exclusion(target, None, Reason.CONTEXT, f"about {self.facts.tokens} tokens for a context of {target.model.context}")
+            return Exclusion(
+                target,
+                None,
+                Reason.CONTEXT,
+                f"about {self.facts.tokens} tokens for a context of {target.model.context}",
+            )
         if target in self._skipped:
             return Exclusion(target, None, Reason.SKIPPED_TARGET, self._skipped[target])
         return None

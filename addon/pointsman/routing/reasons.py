@@ -19,7 +19,9 @@ class Reason(StrEnum):
 
 
 class Exclusion(NamedTuple):
-    """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if it does by itself."""
+    """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if
+    it does by itself.
+    """
 
     target: Target
     key: str | None

@@ -24,8 +24,8 @@ AUTO = "auto"
 class Resolution:
     """What a name means: the targets that may serve it, in configured order.
 
-    `name` is what the name became after aliases. `explicit` is true when the client named one provider's model; `automatic` when any
-    model would do.
+    `name` is what the name became after aliases. `explicit` is true when the client named one provider's model;
+    `automatic` when any model would do.
     """
 
     asked: str
@@ -46,7 +46,11 @@ def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Reso
     if found is None and settings.routing.unknown_model == AUTO:
         found = _meaning(asked, AUTO, settings, inventory)
     if found is None:
-        raise Problem(Code.MODEL_NOT_FOUND, f"No configured provider has a model named {name!r}; GET /v1/models lists what there is.", param="model")
+        raise Problem(
+            Code.MODEL_NOT_FOUND,
+            f"No configured provider has a model named {name!r}; GET /v1/models lists what there is.",
+            param="model",
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""The owner of everything routing shares between exchanges: the inventory in force, and what the exchanges have taught."""
+"""The owner of everything routing shares between exchanges: the inventory in force, and what the exchanges have
+taught.
+"""
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
@@ -9,7 +11,9 @@ from pointsman.wire.facts import RequestFacts
 
 
 class Router:
-    """Asked synchronously by every exchange. A reload replaces the settings; plans already made keep the inventory they were made with."""
+    """Asked synchronously by every exchange. A reload replaces the settings; plans already made keep the inventory
+    they were made with.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

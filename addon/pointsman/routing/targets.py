@@ -1,6 +1,7 @@
 """Targets and candidates: the configuration as routing sees it.
 
-An `Inventory` is made once for each configuration and never changes; a reload makes a new one, and running exchanges keep theirs.
+An `Inventory` is made once for each configuration and never changes; a reload makes a new one, and running exchanges
+keep theirs.
 """
 
 from collections.abc import Mapping
@@ -53,7 +54,9 @@ class Inventory:
     by_id: Mapping[str, tuple[Target, ...]] = field(repr=False)
     by_label: Mapping[str, Target] = field(repr=False)
     keys: Mapping[Target, tuple[Candidate, ...]] = field(repr=False)
-    """The candidates of each target: one for each enabled key, a single keyless one where the provider has no keys at all."""
+    """The candidates of each target: one for each enabled key, a single keyless one where the provider has no keys at
+    all.
+    """
 
     @classmethod
     def of(cls, settings: Settings) -> "Inventory":

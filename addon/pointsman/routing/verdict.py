@@ -15,7 +15,12 @@ def verdict(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> Problem
     causes = {_cause(fault) for fault in faults}
     code = causes.pop() if len(causes) == 1 else Code.UPSTREAM_ERROR
     waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
-    return Problem(code, _message(code, faults), retry_after=min(waits, default=None), details=(("reasons", [exclusion.plain() for exclusion in exclusions]),))
+    return Problem(
+        code,
+        _message(code, faults),
+        retry_after=min(waits, default=None),
+        details=(("reasons", [exclusion.plain() for exclusion in exclusions]),),
+    )
 
 
 def _cause(fault: Fault) -> Code:
@@ -41,6 +46,8 @@ def _nothing_launched(exclusions: Sequence[Exclusion]) -> Problem:
     reasons = {exclusion.reason for exclusion in exclusions}
     details = (("reasons", [exclusion.plain() for exclusion in exclusions]),)
     if reasons == {Reason.CONTEXT}:
-        return Problem(Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it.", details=details)
+        return Problem(
+            Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it.", details=details
+        )
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
     return Problem(Code.NO_CANDIDATE, f"No candidate may take this request: {named}.", details=details)

@@ -1,7 +1,8 @@
 """The conductor of one exchange: it turns effects into tasks and timers, and what happens outside into inputs.
 
-Every input that may cause effects enters through mitmproxy's connection handler, as mitmproxy's own injected messages do, so that they are
-carried out within the client's layer and in order. A provider is read no faster than the client's side takes what it sends.
+Every input that may cause effects enters through mitmproxy's connection handler, as mitmproxy's own injected messages
+do, so that they are carried out within the client's layer and in order. A provider is read no faster than the
+client's side takes what it sends.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
+from typing_extensions import TypeIs
 
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
-from pointsman.exchange.engine import HIGH_WATER, Exchange
+from pointsman.exchange.engine import Exchange
+from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.providers import Providers, fault_of
 from pointsman.wire.faults import FaultKind
@@ -34,7 +37,9 @@ type ClientEffect = Respond | Send | End | Abort
 class Conductor:
     """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
 
-    def __init__(self, exchange: Exchange, stream: "RoutedStream", handler: ConnectionHandler, providers: Providers) -> None:
+    def __init__(
+        self, exchange: Exchange, stream: "RoutedStream", handler: ConnectionHandler, providers: Providers
+    ) -> None:
         self.exchange = exchange
         self._stream = stream
         self._handler = handler
@@ -49,9 +54,11 @@ class Conductor:
     # For the client's layer.
 
     def feed(self, given: Input) -> list[ClientEffect]:
-        """Hand an input to the exchange. What concerns providers is done at once; what concerns the client is returned."""
+        """Hand an input to the exchange. What concerns providers is done at once; what concerns the client is
+        returned.
+        """
         effects = given(self._loop.time())
-        for_client = [effect for effect in effects if not self._carried_out(effect)] if effects else []
+        for_client = [effect for effect in effects if self._is_for_client(effect)]
         self._set_timer()
         return for_client
 
@@ -72,7 +79,8 @@ class Conductor:
 
     # Effects.
 
-    def _carried_out(self, effect: Effect) -> bool:
+    def _is_for_client(self, effect: Effect) -> TypeIs[ClientEffect]:
+        """What is not is carried out here and now."""
         match effect:
             case Launch():
                 self._launch(effect)
@@ -84,8 +92,8 @@ class Conductor:
             case Settled():
                 pass
             case _:
-                return False
-        return True
+                return True
+        return False
 
     def _launch(self, launch: Launch) -> None:
         name = f"attempt {launch.n} of {self.exchange.call.request_id}"
@@ -115,7 +123,9 @@ class Conductor:
     async def _attempt(self, launch: Launch) -> None:
         n, exchange = launch.n, self.exchange
         try:
-            async with self._providers.send(launch.request, lambda: self._tell(partial(exchange.connected, n))) as answer:
+            async with self._providers.send(
+                launch.request, lambda: self._tell(partial(exchange.connected, n))
+            ) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 self._tell(partial(exchange.head, n, answer.status, headers))
                 async for data in answer.content.iter_any():
@@ -162,7 +172,9 @@ class Conductor:
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:
-    """Read what little may follow an answer's end, so that its connection is kept; a provider that goes on is cut off."""
+    """Read what little may follow an answer's end, so that its connection is kept; a provider that goes on is cut
+    off.
+    """
     read = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -172,4 +184,3 @@ async def _drain(answer: aiohttp.ClientResponse) -> None:
                     break
     except (TimeoutError, aiohttp.ClientError):
         answer.close()
-

@@ -14,7 +14,9 @@ from pointsman.reception import Arrival, Door, is_loopback_name
 type Address = tuple[str, int]
 
 
-def arrival(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address], vouched: bool) -> Arrival:
+def arrival(
+    request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address], vouched: bool
+) -> Arrival:
     """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet."""
     door, host = _door(request, context, mode, listening)
     return Arrival(
@@ -43,7 +45,7 @@ def _destination(request: http.Request, context: Context, mode: HTTPMode) -> Add
     if mode is not HTTPMode.transparent or context.server.address is None:
         return request.host, request.port
     host, port = context.server.address[:2]
-    if _is_ip(host):  # transparent and local mode know the address only; the name is what the client asked TLS or HTTP for
+    if is_address(host):  # all that transparent and local mode know; the name is in TLS or HTTP
         host = context.client.sni or (request.host_header or "").partition(":")[0] or host
     return host, port
 
@@ -58,11 +60,3 @@ def is_local(client: Client) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

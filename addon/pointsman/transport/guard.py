@@ -1,7 +1,7 @@
 """What this router relies on inside mitmproxy, compared at start with what it was tested with.
 
-`mitmproxy.proxy.layers` is no documented interface. A method that is overridden or called here and that has changed its signature would fail
-on some request, at some time; it is better to refuse to start and name it.
+`mitmproxy.proxy.layers` is no documented interface. A method that is overridden or called here and that has changed
+its signature would fail on some request, at some time; it is better to refuse to start and name it.
 """
 
 import inspect
@@ -38,7 +38,11 @@ TESTED: Mapping[Callable[..., Any], str] = {
 def differences(tested: Mapping[Callable[..., Any], str] = TESTED) -> list[str]:
     """A line for each method whose parameters are not what they were; empty when all is well."""
     found = ((function, _parameters(function), expected) for function, expected in tested.items())
-    return [f"{f.__module__}.{f.__qualname__}: expected {expected}, found {now}" for f, now, expected in found if now != expected]
+    return [
+        f"{f.__module__}.{f.__qualname__}: expected {expected}, found {now}"
+        for f, now, expected in found
+        if now != expected
+    ]
 
 
 def _parameters(function: Callable[..., Any]) -> str:

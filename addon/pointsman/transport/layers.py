@@ -1,8 +1,9 @@
 """The client's side: mitmproxy's HTTP layer with streams that can be routed.
 
-A routed stream takes its request like any other one. Where the stock code would connect to a server, an exchange begins instead; from then
-on the stream shows its client what the exchange's effects say, until it ends the way the stock code ends a streamed response. Every other
-stream is a stock stream. `swap_in` puts these layers in place of the stock ones.
+A routed stream takes its request like any other one. Where the stock code would connect to a server, an exchange
+begins instead; from then on the stream shows its client what the exchange's effects say, until it ends the way the
+stock code ends a streamed response. Every other stream is a stock stream. `swap_in` puts these layers in place of the
+stock ones.
 """
 
 import logging
@@ -39,6 +40,7 @@ from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Door, Page, Pass, Refusal
 from pointsman.transport.conductor import ClientEffect, Conductor
+from pointsman.transport.credentials import Credentials
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.station import Answer, PassOn, Station
 from pointsman.web.page import Request as PageRequest
@@ -62,7 +64,8 @@ class RoutedStream(HttpStream):
         super().__init__(context, stream_id)
         self.home = home
         self.station = home.station
-        self.credentials: http.Headers | None = None
+        self.credentials: Credentials | None = None
+        self._shown: http.Request | None = None
         self._stored: list[bytes] = []
         self._stored_bytes = 0
         self._reported = False
@@ -104,8 +107,7 @@ class RoutedStream(HttpStream):
             sockname = self.context.client.sockname
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
-        self.credentials = request.headers.copy()
-        self.station.mask(request)
+        self.credentials = Credentials.taken_from(request)
 
     def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
         """Answer before the body is in, and take no more of it than is already on its way."""
@@ -124,7 +126,9 @@ class RoutedStream(HttpStream):
                 yield from self.flow_done()
 
     def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
-        """The router's own limit holds for its requests; they are never streamed through, and their answers never held back."""
+        """The router's own limit holds for its requests; they are never streamed through, and their answers never
+        held back.
+        """
         if self.chat is None:
             return (yield from super().check_body_size(request))
         if not request or len(self.request_body_buf) <= self.station.max_body:
@@ -143,10 +147,12 @@ class RoutedStream(HttpStream):
             self.client_state = self.state_consume_request_body
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
-        """The stock request path calls this right after the `request` hook; a routed stream begins its exchange here instead."""
+        """The stock request path calls this right after the `request` hook; a routed stream begins its exchange here
+        instead.
+        """
         if self.chat is None:
             return (yield from super().make_server_connection())
-        opened = self.station.open(self.flow, self.chat, self.credentials)
+        opened = self.station.open(self.flow, self.chat)
         match opened:
             case Exchange():
                 self.conductor = self.station.conduct(opened, self)
@@ -158,12 +164,18 @@ class RoutedStream(HttpStream):
         return False
 
     def _pass_on(self) -> layer.CommandGenerator[bool]:
-        """Nobody here has this model: the request goes where the client wanted it, with the client's own credentials."""
+        """Nobody here has this model: the request goes where the client wanted it, with its own credentials."""
         self.chat = None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
-            self.flow.request.headers = self.credentials
+            self._shown = self.flow.request
+            self.flow.request = self.credentials.put_back(self._shown)
         return connected
+
+    def state_consume_request_body(self, event: events.Event) -> Commands:
+        yield from super().state_consume_request_body(event)
+        if self._shown is not None:  # sent by now, and nobody has looked in between
+            self.flow.request, self._shown = self._shown, None
 
     # The answer.
 
@@ -275,7 +287,9 @@ class RoutedStream(HttpStream):
             yield from self._answer(self.station.crashed(self.chat, self.flow.request))
         else:
             yield from self._end_in_error("the router failed")
-            yield SendHttp(ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL), self.context.client)
+            yield SendHttp(
+                ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL), self.context.client
+            )
             yield DropStream(self.stream_id)
 
     # Own pages, without flow hooks.
@@ -292,7 +306,9 @@ class RoutedStream(HttpStream):
         request = self.flow.request
         path, _, query = request.path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        reply = self.station.page(PageRequest(request.method, path, query, headers, body, self.station.is_local(self.context.client)))
+        reply = self.station.page(
+            PageRequest(request.method, path, query, headers, body, self.station.is_local(self.context.client))
+        )
         content = b"" if request.method == "HEAD" else reply.body
         response = _response(reply.status, (*reply.headers, ("Content-Length", str(len(reply.body)))), None)
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), self.context.client)

@@ -1,4 +1,6 @@
-"""The providers' side: one aiohttp session shared by all clients, so that connections to providers are pooled across them."""
+"""The providers' side: one aiohttp session shared by all clients, so that connections to providers are pooled across
+them.
+"""
 
 import asyncio
 import errno
@@ -16,6 +18,7 @@ from pointsman.wire.faults import FaultKind
 IDLE_CONNECTION = 30.0
 """Seconds for which an idle connection to a provider is kept."""
 LARGE_BODY = 1 << 20
+MAX_HEADER = 64 * 1024
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
 
@@ -32,8 +35,8 @@ class Providers:
     async def send(self, request: Outbound, connected: Callable[[], None]) -> AsyncIterator[aiohttp.ClientResponse]:
         """The provider's answer, its head read. `connected` is called once there is a connection.
 
-        A kept connection that its provider has closed in the meantime costs nothing: the request is repeated once on a new one. Raises
-        what aiohttp raises; `fault_of` says what that means.
+        A kept connection that its provider has closed in the meantime costs nothing: the request is repeated once on
+        a new one. Raises what aiohttp raises; `fault_of` says what that means.
         """
         trace = SimpleNamespace(connected=connected, reused=False)
         try:
@@ -51,32 +54,37 @@ class Providers:
                 await session.close()
         self._session = self._fresh = None
 
-    async def _post(self, session: aiohttp.ClientSession, request: Outbound, trace: SimpleNamespace) -> aiohttp.ClientResponse:
+    async def _post(
+        self, session: aiohttp.ClientSession, request: Outbound, trace: SimpleNamespace
+    ) -> aiohttp.ClientResponse:
         return await session.post(
-            request.url, data=payload(request.body), headers=request.headers, allow_redirects=False, trace_request_ctx=trace
+            request.url,
+            data=payload(request.body),
+            headers=request.headers,
+            allow_redirects=False,
+            trace_request_ctx=trace,
         )
 
     def _shared(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = self._make(force_close=False)
+            connector = aiohttp.TCPConnector(limit=0, ssl=self._secure(), keepalive_timeout=IDLE_CONNECTION)
+            self._session = self._make(connector)
         return self._session
 
     def _unpooled(self) -> aiohttp.ClientSession:
         if self._fresh is None:
-            self._fresh = self._make(force_close=True)
+            self._fresh = self._make(aiohttp.TCPConnector(limit=0, ssl=self._secure(), force_close=True))
         return self._fresh
 
-    def _make(self, force_close: bool) -> aiohttp.ClientSession:
-        keepalive = {} if force_close else {"keepalive_timeout": IDLE_CONNECTION}
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, force_close=force_close, ssl=self._secure(), **keepalive)  # type: ignore[arg-type]
+    def _make(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=connector,
             timeout=NO_TIMEOUT,
             trace_configs=[_connection_trace()],
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
-            max_line_size=64 * 1024,
-            max_field_size=64 * 1024,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
         )
 
 
@@ -88,11 +96,15 @@ def payload(body: bytes) -> bytes | BytesIO:
 def _connection_trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
 
-    async def created(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionCreateEndParams) -> None:
+    async def created(
+        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionCreateEndParams
+    ) -> None:
         context.trace_request_ctx.reused = False
         context.trace_request_ctx.connected()
 
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+    async def reused(
+        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams
+    ) -> None:
         context.trace_request_ctx.reused = True
         context.trace_request_ctx.connected()
 

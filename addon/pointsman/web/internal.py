@@ -38,5 +38,7 @@ def exchange_page(ledger: Ledger) -> Callable[[Request, str], Reply]:
 def _limit(query: str) -> int:
     given = parse_qs(query).get("limit", [str(DEFAULT_LIMIT)])[-1]
     if not given.isdecimal() or not 1 <= int(given) <= KEEP:
-        raise Problem(Code.INVALID_REQUEST, f"limit must be a number from 1 to {KEEP}, got {given[:20]!r}.", param="limit")
+        raise Problem(
+            Code.INVALID_REQUEST, f"limit must be a number from 1 to {KEEP}, got {given[:20]!r}.", param="limit"
+        )
     return int(given)

@@ -31,7 +31,9 @@ class Reply:
 
 
 def reply_json(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
-    return Reply(status, orjson.dumps(value), (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers))
+    return Reply(
+        status, orjson.dumps(value), (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
+    )
 
 
 def reply_problem(problem: Problem, headers: Headers = ()) -> Reply:

@@ -1,15 +1,17 @@
 """The table of own pages: which path, which method, who may see it, which function answers.
 
-A page's function takes a `Request` and what its path's placeholder held (nothing for most), and gives a `Reply` or raises `Problem`.
+A page's function takes a `Request` and what its path's placeholder held (nothing for most), and gives a `Reply` or
+raises `Problem`.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from urllib.parse import urlsplit
 
 from pointsman.config import Server
-from pointsman.reception import client_problem, credentials, is_cross_site, is_loopback_name, same
+from pointsman.reception import client_problem, credentials, is_address, is_cross_site, is_loopback_name, same
 from pointsman.web.page import Reply, Request, reply_problem
 from pointsman.wire.faults import Code, Problem
 
@@ -81,15 +83,14 @@ class Pages:
             return None
         if gate is Gate.CLIENT:
             return client_problem(request.headers, f"?{request.query}", request.local, self._server())
-        if gate is Gate.OPERATOR and request.local and _is_asked_for_by_name(request):
+        if gate is Gate.OPERATOR and request.local and _is_meant_for_us(request):
             return None
         if any(same(given, self._admin_key()) for given in credentials(request.headers, "")):
             return None
         return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
 
 
-def _is_asked_for_by_name(request: Request) -> bool:
-    """The request was meant for this machine: no web page of another site sent it, and no foreign name was made to point here."""
-    host = request.headers.get("host", "localhost").removesuffix(".")
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return not is_cross_site(request.headers) and (is_loopback_name(name) or name.replace(".", "").isdecimal())
+def _is_meant_for_us(request: Request) -> bool:
+    """No web page of another site sent it, and no foreign name was made to point here."""
+    host = urlsplit(f"//{request.headers.get('host', 'localhost')}").hostname or ""
+    return not is_cross_site(request.headers) and (is_loopback_name(host) or is_address(host))

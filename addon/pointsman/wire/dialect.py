@@ -20,8 +20,11 @@ class Dialect(Protocol):
         """Raises Problem (invalid_request) that names the member at fault, what it must be and what it is."""
         ...
 
-    def outbound(self, body: bytes, path: str, model: str) -> tuple[bytes, str]:
-        """The body and the path below a provider's base URL with `model` in place, everything else byte for byte as the client sent it."""
+    def outbound(self, body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
+        """The body and the path below a provider's base URL, with `model` in place.
+
+        Everything else is byte for byte as the client sent it. `facts` are those of this body.
+        """
         ...
 
     def auth_headers(self, key: str) -> list[tuple[str, str]]:
@@ -30,8 +33,12 @@ class Dialect(Protocol):
 
     # Answers.
 
-    def reader(self, *, streamed: bool, content_type: str, asks_usage: bool) -> Reader:
-        """A reader for a provider's 2xx answer. `streamed`: what the client asked for; `content_type`: what the provider says it sends."""
+    def reader(self, *, streamed: bool, content_type: str, drop_usage: bool = False) -> Reader:
+        """A reader for a provider's 2xx answer.
+
+        `streamed`: what the client asked for. `content_type`: what the provider says it sends. `drop_usage`: the router
+        asked for a usage event that the client did not ask for, so the client gets none.
+        """
         ...
 
     def fault(self, status: int, body: bytes, content_type: str) -> Fault:

@@ -1,4 +1,6 @@
-"""The reader of an answer with an error status: it collects the body, bounded, and says at its end what the provider meant."""
+"""The reader of an answer with an error status: it collects the body, bounded, and says at its end what the provider
+meant.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -14,8 +14,10 @@ BYTES_PER_TOKEN = 4
 class RequestFacts:
     """Facts of one chat request, whatever its dialect.
 
-    `model` is None when the request names none. `tokens` is an estimate: text bytes / 4, and 1,500 for an image. `document` is the parsed
-    body, for the ids and turns that sessions read; the body itself stays the bytes the client sent.
+    `model` is None when the request names none. `tokens` is an estimate: text bytes / 4, and 1,500 for an image.
+    `asks_usage`: the client wants a usage event in its stream. `model_span` is where the value of `model` stands in the
+    body, None where the body has no such member. `document` is the parsed body, for the ids and turns that sessions
+    read; the body itself stays the bytes the client sent.
     """
 
     model: str | None
@@ -23,4 +25,5 @@ class RequestFacts:
     needs: frozenset[Capability]
     tokens: int
     asks_usage: bool = False
+    model_span: tuple[int, int] | None = None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)

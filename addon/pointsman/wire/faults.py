@@ -1,7 +1,8 @@
 """What can go wrong with a provider, and what the router itself may have to say to a client.
 
-A `Fault` is what an attempt suffered: a provider's doing, seen by the readers of `wire` or by the exchange's timers. A `Problem` is what
-the router tells its client in the client's own dialect. Routing decides what a fault teaches; nothing here does.
+A `Fault` is what an attempt suffered: a provider's doing, seen by the readers of `wire` or by the exchange's timers.
+A `Problem` is what the router tells its client in the client's own dialect. Routing decides what a fault teaches;
+nothing here does.
 """
 
 from dataclasses import dataclass, field
@@ -31,9 +32,9 @@ class FaultKind(StrEnum):
 class Fault:
     """One failure of one attempt.
 
-    `status` is the HTTP status the provider sent, or the one a wrapped error means. `code` and `text` come from structured error fields
-    only, never from a model's own words. `retry_after` is in seconds. `body` is the provider's whole error body (bounded), kept because
-    a client error goes out unchanged.
+    `status` is the HTTP status the provider sent, or the one a wrapped error means. `code` and `message` come from
+    structured error fields only, never from a model's own words. `retry_after` is in seconds. `body` is the provider's
+    whole error body (bounded), kept because a client error goes out unchanged.
     """
 
     kind: FaultKind
@@ -95,12 +96,12 @@ STATUS_OF: dict[Code, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: Python itself writes to an exception on its way up
 class Problem(Exception):
     """An answer in the router's own voice.
 
-    `details` are further plain members of the error object (the trail, the reasons of the candidates left out); they never hold a secret.
-    `retry_after` is in seconds. `param` names the request's member at fault.
+    `details` are further plain members of the error object (the trail, the reasons of the candidates left out); they
+    never hold a secret. `retry_after` is in seconds. `param` names the request's member at fault.
     """
 
     code: Code
@@ -108,6 +109,9 @@ class Problem(Exception):
     retry_after: float | None = None
     param: str | None = None
     details: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def status(self) -> int:

@@ -1,8 +1,8 @@
 """Frames: what a provider's bytes mean, whatever the dialect.
 
-Every attempt has one `Reader`, made for a client dialect, a provider dialect and a streamed or whole answer. It turns bytes into frames;
-the commit gate, races, early headers and conversion all work on frames and so share one path. When a reader passes bytes through, the
-concatenated `data` of its frames is what the provider sent.
+Every attempt has one `Reader`, made for a client dialect, a provider dialect and a streamed or whole answer. It turns
+bytes into frames; the commit gate, races, early headers and conversion all work on frames and so share one path. When a
+reader passes bytes through, the concatenated `data` of its frames is what the provider sent.
 """
 
 from collections.abc import Sequence
@@ -53,6 +53,8 @@ class Reader(Protocol):
     finished: bool
     """A finish reason or the end marker was seen: the answer is whole."""
     usage: Usage | None
+    committed: bool
+    """Set by the exchange at commit: from then on a reader need not tell content from neutral frames."""
 
     def read(self, data: bytes) -> Sequence[Frame]:
         """The frames that these bytes complete, in order; an incomplete tail is kept."""

@@ -1,7 +1,8 @@
-"""JSON as text: parsing what clients and providers really send, and changing one member without touching another byte.
+"""JSON as text: parsing what clients and providers really send, and changing one member and not one other byte.
 
-A request goes on as the bytes its client wrote, since a parsed and re-serialised body is a different body: large integers, lone
-surrogates, duplicate inner keys and the order of members would suffer. So a member is located in the text, and only its value replaced.
+A request goes on as the bytes its client wrote, since a parsed and re-serialised body is a different body: large
+integers, lone surrogates, duplicate inner keys and the order of members would suffer. So a member is located in the
+text, and only its value replaced.
 """
 
 import json
@@ -25,9 +26,9 @@ _FOREIGN_STARTS = (
 _LONGEST_INTEGER = 4300  # digits: what int() takes
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_NEITHER = rb'[^"\[\]{}]*+'
-_FLAT = rb"[\[{]" + _NEITHER + rb"(?:" + _STRING + _NEITHER + rb")*+[\]}]"  # a container that holds no other
-_TO_BRACKET = re.compile(_NEITHER + rb"(?:(?:" + _STRING + rb"|" + _FLAT + rb")" + _NEITHER + rb")*+([\[\]{}])", re.DOTALL)
+_OTHER = rb'[^"\[\]{}]*+'
+_FLAT = rb"[\[{]%b(?:%b%b)*+[\]}]" % (_OTHER, _STRING, _OTHER)  # a container that holds no other
+_TO_BRACKET = re.compile(rb"%b(?:(?:%b|%b)%b)*+([\[\]{}])" % (_OTHER, _STRING, _FLAT, _OTHER), re.DOTALL)
 _SCALAR = re.compile(_STRING + rb"|[^\s,\]}]++", re.DOTALL)
 _EMPTY_OBJECT = re.compile(rb"\{\s*\}")
 
@@ -43,7 +44,7 @@ class DuplicateMember(ValueError):
 def loads(body: bytes) -> Any:
     """The value of a JSON text in UTF-8. Raises ValueError with a short message for people.
 
-    Integers too large for a float are infinite: nothing that reads the value cares.
+    Integers beyond 64 bits lose precision, or are infinite: nothing that reads the value cares.
     """
     try:
         return orjson.loads(body)
@@ -52,7 +53,9 @@ def loads(body: bytes) -> Any:
 
 
 def _loads_lenient(body: bytes) -> Any:
-    """What orjson refuses though others write it: lone surrogates, NaN and infinities; else the reason for the refusal."""
+    """What orjson refuses though others write it: lone surrogates, NaN and infinities; else the reason for the
+    refusal.
+    """
     for start, encoding in _FOREIGN_STARTS:
         if body.startswith(start):
             raise ValueError(f"not plain UTF-8: starts like {encoding}")
@@ -71,9 +74,9 @@ def _parse_integer(digits: str) -> int | float:
 
 
 def member_span(body: bytes, name: str, document: Mapping[str, Any]) -> Span | None:
-    """Where the value of the top-level member `name` (ASCII letters, digits, underscores) stands, None if there is none.
+    """Where the value of the top-level member `name` stands, None if there is none.
 
-    `document` is what `body` parses to. Raises DuplicateMember.
+    `name` has only ASCII letters, digits and underscores; `document` is what `body` parses to. Raises DuplicateMember.
     """
     if name not in document:
         return None
@@ -88,13 +91,13 @@ def member_span(body: bytes, name: str, document: Mapping[str, Any]) -> Span | N
 
 @lru_cache(maxsize=32)
 def _key_pattern(name: str) -> re.Pattern[bytes]:
-    """Everything that may spell the key: escaped or not, at any depth, and strings that merely end with it in escaped quotes."""
+    """Whatever may spell the key: escaped or not, at any depth; also the end of a longer key that ends in quotes."""
     spelled = "".join(rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in name)
     return re.compile(rf'"{spelled}"\s*+:\s*+'.encode())
 
 
 def _top_level(body: bytes, keys: list[Span], document: Mapping[str, Any]) -> list[Span]:
-    """Those of `keys` that are members of the root: each gets a name of its own, and the parser tells which of them arrive there."""
+    """Those of `keys` that the root owns: each gets a name of its own, and the parser says which names arrive there."""
     unused = max(document, key=len) + "-"
     pieces: list[bytes] = []
     at = 0

@@ -1,9 +1,9 @@
 """Server-sent events, cut out of a byte stream without losing or moving a byte.
 
-An event ends with the terminator of its blank line, and the bytes alone decide that, never where a chunk happened to end. A line may
-end with LF, CR or CRLF, and a CR may be the first half of a CRLF. So behind a line that ended with LF or CR, the CR of a blank line ends
-the event at once (an LF after it is an empty line before the next event, where empty lines mean nothing); behind a line that ended with
-CRLF, it waits for one more byte. Nothing else waits.
+An event ends with the terminator of its blank line, and the bytes alone decide that, never where a chunk happened to
+end. A line may end with LF, CR or CRLF, and a CR may be the first half of a CRLF. So behind a line that ended with LF
+or CR, the CR of a blank line ends the event at once (an LF after it is an empty line before the next event, where
+empty lines mean nothing); behind a line that ended with CRLF, it waits for one more byte. Nothing else waits.
 """
 
 import re

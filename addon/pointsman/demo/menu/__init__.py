@@ -1,8 +1,8 @@
 """The menu: everything a provider can do with a request, as functions that give a `Behaviour`.
 
 `answers` end well, and so do `oddities`, in an odd form; `early` goes wrong before an answer and `breaks` within one;
-`errors` are said openly or wrapped in a 200; `floods` are too much; `manners` change how any behaviour is given. `specs`
-knows them by name.
+`errors` are said openly or wrapped in a 200; `floods` are too much; `manners` change how any behaviour is given.
+`specs` knows them by name.
 """
 
 from pointsman.demo.menu.answers import answer, counted, echo, exact

@@ -52,7 +52,7 @@ def wrong_length(text: str = TEXT, off: int = 10) -> Behaviour:
         await stage.chunk(body)
         await stage.hang_up()
 
-    return Behaviour(f"wrong_length:{off}", play)
+    return Behaviour(f"wrong_length:off={off}", play)
 
 
 def error_within(
@@ -80,4 +80,4 @@ def garbled(text: str = TEXT, after_tokens: int = 2, times: int = 1) -> Behaviou
 
 
 def _broken(name: str, text: str, after_tokens: int, act: Act, in_event: bool = False) -> Behaviour:
-    return told(f"{name}:{after_tokens}", plain(text), Telling(cues=(Cue(after_tokens, act, in_event),)))
+    return told(f"{name}:after_tokens={after_tokens}", plain(text), Telling(cues=(Cue(after_tokens, act, in_event),)))

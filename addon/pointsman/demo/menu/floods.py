@@ -46,7 +46,7 @@ def endless_line(pace: float = 0.0) -> Behaviour:
 
 
 def flood(text: str = TEXT, size: int = 10_000_000) -> Behaviour:
-    """A good stream that goes on for `size` bytes after its end marker; a body that is not streamed has blanks there."""
+    """A good stream that goes on for `size` bytes after its end marker; a body not streamed has blanks there."""
 
     async def play(stage: Stage) -> None:
         noise = Event(Part.COMMENT, "x" * (BLOCK - 4)).encode() if stage.seen.wants_stream else b" " * BLOCK

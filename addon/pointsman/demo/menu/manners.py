@@ -26,7 +26,7 @@ def gated(behaviour: Behaviour, gate: Gate) -> Behaviour:
     return Behaviour(f"{behaviour.name}|gated", play)
 
 
-def delayed(behaviour: Behaviour, seconds: float) -> Behaviour:
+def delayed(behaviour: Behaviour, seconds: float = 1.0) -> Behaviour:
     """Waits that long before the head of the answer."""
 
     async def play(stage: Stage) -> None:

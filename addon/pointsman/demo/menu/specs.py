@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from types import UnionType
+from collections.abc import Callable, Iterator
+from types import ModuleType, UnionType
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
 from pointsman.demo.menu import answers, breaks, early, errors, floods, manners, oddities
@@ -18,26 +18,28 @@ from pointsman.demo.script import Behaviour
 
 type Builder = Callable[..., Behaviour]
 
-_BUILDERS: tuple[Builder, ...] = (
-    *(answers.answer, answers.echo, answers.counted),
-    *(early.reset, early.hang_up, early.silence, early.hang, early.slow_headers, early.early_hints),
-    *(early.json_for_stream, early.sse_for_whole),
-    *(errors.status, errors.rate_limited, errors.huge_error, errors.wrapped, errors.wrapped_json, errors.html),
-    *(errors.garbage, errors.empty, errors.no_content, errors.redirect, errors.not_found, errors.bad_request),
-    *(breaks.pause, breaks.stall, breaks.cut, breaks.reset_within, breaks.truncated, breaks.wrong_length),
-    *(breaks.error_within, breaks.garbled),
-    *(oddities.pings, oddities.comments, oddities.multiline, oddities.finish_twice, oddities.usage_at),
-    *(oddities.hop_by_hop, oddities.line_ends),
-    *(floods.endless, floods.endless_line, floods.flood, floods.big_event, floods.bomb),
-)
-_WRAPPERS: tuple[Builder, ...] = (
-    *(manners.delayed, manners.compressed, manners.drip, manners.with_trailers),
-    *(manners.until_close, manners.closing, manners.unread),
-)
-_BY_NAME = {builder.__name__: builder for builder in _BUILDERS}
-_WRAPPER_BY_NAME = {builder.__name__: builder for builder in _WRAPPERS}
 
-NAMES = (*_BY_NAME, *(f"|{name}" for name in _WRAPPER_BY_NAME))
+def _builders(module: ModuleType, given: int = 0) -> dict[str, Builder]:
+    """The module's own functions that make a behaviour and need no more than that many arguments."""
+
+    def can_be_spelt(thing: object) -> bool:
+        if not inspect.isfunction(thing) or thing.__module__ != module.__name__ or thing.__name__.startswith("_"):
+            return False
+        needed = list(inspect.signature(thing).parameters.values())[given:]
+        has_defaults = all(parameter.default is not parameter.empty for parameter in needed)
+        return has_defaults and get_type_hints(thing).get("return") is Behaviour
+
+    return {name: thing for name, thing in vars(module).items() if can_be_spelt(thing)}
+
+
+_BASES = {
+    name: builder
+    for theme in (answers, oddities, early, breaks, errors, floods)
+    for name, builder in _builders(theme).items()
+}
+_CHANGES = _builders(manners, given=1)
+
+NAMES = (*_BASES, *(f"|{name}" for name in _CHANGES))
 """Every name a spec may use; those that begin with a bar change what stands before it."""
 
 _OPTION = re.compile(r"(?:^|,)(?=[a-z_]+=)")
@@ -47,9 +49,9 @@ _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 def parse(spec: str) -> Behaviour:
     """The behaviour a spec describes. Raises ValueError, with what is wrong and what would be right."""
     first, *others = spec.split("|")
-    behaviour = _build(_BY_NAME, first)
+    behaviour = _build(_BASES, first)
     for other in others:
-        behaviour = _build(_WRAPPER_BY_NAME, other, behaviour)
+        behaviour = _build(_CHANGES, other, behaviour)
     return behaviour
 
 
@@ -65,10 +67,7 @@ def _build(builders: dict[str, Builder], spec: str, *wrapped: Behaviour) -> Beha
         if key not in keys:
             raise ValueError(f"{name} has no {key!r}; it takes {', '.join(keys) or 'nothing'}")
         given[key] = _convert(f"{name}: {key}", hints[key], text)
-    try:
-        return builder(*wrapped, **given)
-    except TypeError as error:
-        raise ValueError(f"{name}: {error}") from error
+    return builder(*wrapped, **given)
 
 
 def _arguments(name: str, keys: list[str], rest: str) -> list[tuple[str, str]]:
@@ -83,13 +82,9 @@ def _arguments(name: str, keys: list[str], rest: str) -> list[tuple[str, str]]:
 
 def _convert(where: str, hint: Any, text: str) -> Any:
     """The value of a parameter with that type hint. Raises ValueError if the text is none, or no text can be one."""
-    hint = hint.__value__ if isinstance(hint, TypeAliasType) else hint
-    if get_origin(hint) is Literal:
-        return _pick(where, {choice: choice for choice in get_args(hint)}, text)
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    for kind in kinds:
+    for kind in _kinds(hint):
         if get_origin(kind) is Literal:
-            return _convert(where, kind, text)
+            return _pick(where, {choice: choice for choice in get_args(kind)}, text)
         if kind is bool:
             return _pick(where, _TRUTH, text)
         if kind is int or kind is float:
@@ -97,6 +92,17 @@ def _convert(where: str, hint: Any, text: str) -> Any:
         if kind is str:
             return text
     raise ValueError(f"{where} cannot be given in a spec")
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """The types that a hint allows, its aliases and unions taken apart."""
+    if isinstance(hint, TypeAliasType):
+        yield from _kinds(hint.__value__)
+    elif get_origin(hint) in (Union, UnionType):
+        for kind in get_args(hint):
+            yield from _kinds(kind)
+    else:
+        yield hint
 
 
 def _pick(where: str, choices: dict[str, Any], text: str) -> Any:

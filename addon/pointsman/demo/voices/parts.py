@@ -58,7 +58,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer before any dialect: the tokens of its text, and how it ends. `finish` is in OpenAI's words, "" is none."""
+    """An answer before any dialect: its tokens, and how it ends. `finish` is in OpenAI's words, "" is none."""
 
     tokens: tuple[str, ...]
     finish: str = "stop"

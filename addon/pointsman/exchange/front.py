@@ -1,0 +1,179 @@
+"""The client's side of an exchange: what it has been shown, in whose voice, and how fast it takes it.
+
+The front owns the head of the answer, the keep-alives between, the words of the router itself, and the client's
+patience. It knows nothing of how attempts are chosen.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pointsman.exchange.answer import SSE_HEADERS, body_headers, retry_after_headers, routing_headers, trail
+from pointsman.exchange.attempt import Attempt
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.effects import Effect, End, Respond, Send
+from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
+from pointsman.routing.targets import Target
+from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire.headers import Headers, to_client
+
+HIGH_WATER = 64 * 1024
+"""Bytes waiting to be written to the client above which it counts as slow."""
+CLIENT_PATIENCE = 300.0
+"""Seconds after which a client that takes nothing is given up."""
+
+
+class ClientFront:
+    """Appends what the client is to see to `effects`; the exchange is the only one to call it."""
+
+    def __init__(self, call: Call, rules: Rules, effects: list[Effect]) -> None:
+        self.state = Front.SILENT
+        self.status: int | None = None
+        self.error: str | None = None
+        self.ended_at = 0.0
+        self._call, self._rules, self._effects = call, rules, effects
+        self._last_sent = 0.0
+        self._early_due: float | None = None
+        self._slow_since: float | None = None
+        self._waiting = 0
+        self._progress = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.state is Front.ENDED
+
+    # A provider's answer.
+
+    def open(self, attempt: Attempt, data: bytes, passed: Sequence[AttemptRecord], now: float) -> None:
+        """The committed attempt's head, or what stands for it when an early head is out, and its first `data`."""
+        early, target = self.state is Front.HEADERS_OUT, attempt.candidate.target
+        self._move(FrontMove.COMMIT, now)
+        if early:
+            self.send(self._call.dialect.comment(f"routed-via {target.label} attempts={len(passed)}"), now)
+        else:
+            assert attempt.status
+            content_type = attempt.headers.get("content-type") or "application/json"
+            form = SSE_HEADERS if self._call.facts.stream else body_headers(content_type, data)
+            self._respond(attempt.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), now)
+        self.send(data, now)
+
+    def send(self, data: bytes, now: float) -> None:
+        if data:
+            self._last_sent = now
+            self._effects.append(Send(data))
+
+    def end(self, now: float) -> None:
+        """The answer is whole."""
+        self._move(FrontMove.END, now)
+        self._effects.append(End())
+
+    def end_broken(self, problem: Problem, now: float, last_words: bytes | None = None) -> None:
+        """The answer cannot go on: one error frame, unless the provider's own was one, and the end marker."""
+        self.error = problem.code
+        self.send(self._error_frames(problem) if last_words is None else last_words, now)
+        self.end(now)
+
+    def pass_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
+        """The provider's word on the client's request goes out as it is, secrets masked."""
+        target = attempt.candidate.target
+        if self.state is not Front.SILENT or fault.body is None:
+            message = fault.message or "The provider refused the request."
+            self.speak(Problem(Code.INVALID_REQUEST, message), passed, now, target)
+            return
+        assert fault.status
+        self.error = fault.label
+        body = self._rules.masker.data(fault.body)
+        form = body_headers(fault.content_type or "application/json", body)
+        self._refuse(fault.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), body, now)
+
+    # The router's own voice.
+
+    def speak(
+        self, problem: Problem, records: Sequence[AttemptRecord], now: float, target: Target | None = None
+    ) -> None:
+        """As a response while that is still possible, else as an error frame."""
+        self.error = problem.code
+        if words := trail(records):
+            problem = replace(problem, details=(("trail", words), *problem.details))
+        if self.state is Front.SILENT:
+            body = self._rules.masker.data(self._call.dialect.error_body(problem))
+            form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
+            self._refuse(problem.status, (*form, *self._routing(target, records)), body, now)
+            return
+        self.send(self._error_frames(problem), now)
+        self._move(FrontMove.END if self.state is Front.ANSWERING else FrontMove.REFUSE, now)
+        self._effects.append(End())
+
+    def lose(self, now: float) -> None:
+        self._move(FrontMove.LOSE_CLIENT, now)
+
+    # Time.
+
+    def begin(self, now: float) -> None:
+        if self._call.facts.stream and self._rules.stream.early_headers is not None:
+            self._early_due = now + self._rules.stream.early_headers
+
+    def dates(self) -> Iterator[float]:
+        """When this side wants a tick."""
+        if self.state is Front.SILENT and self._early_due is not None:
+            yield self._early_due
+        elif self.state is not Front.SILENT and self._call.facts.stream:
+            yield self._last_sent + self._rules.stream.heartbeat
+
+    def tick(self, now: float) -> None:
+        """A keep-alive may go out here: only whole events are ever sent, so this is always between two of them."""
+        if not any(now >= date for date in self.dates()):
+            return
+        if self.state is Front.SILENT:
+            self._move(FrontMove.EARLY_HEAD, now)
+            self._respond(200, (*SSE_HEADERS, ("X-Request-ID", self._call.request_id)), now)
+        self.send(self._call.dialect.keep_alive(), now)
+
+    # The client's pace.
+
+    @property
+    def is_slow(self) -> bool:
+        return self._slow_since is not None
+
+    @property
+    def patience_ends(self) -> float:
+        return self._progress + CLIENT_PATIENCE
+
+    def slow(self, waiting: int, now: float) -> float:
+        """So many bytes wait to be written. Returns for how many seconds timers stood still, once they run again."""
+        before, self._waiting = self._waiting, waiting
+        if waiting > HIGH_WATER:
+            if self._slow_since is None:
+                self._slow_since = self._progress = now
+            elif waiting < before:
+                self._progress = now
+            return 0.0
+        if self._slow_since is None:
+            return 0.0
+        stood, self._slow_since = now - self._slow_since, None
+        self._last_sent += stood
+        return stood
+
+    # Small things.
+
+    def _routing(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
+        return routing_headers(self._call.request_id, self._rules.prefix, target, passed)
+
+    def _error_frames(self, problem: Problem) -> bytes:
+        dialect = self._call.dialect
+        return self._rules.masker.data(dialect.error_event(problem)) + dialect.end_marker()
+
+    def _refuse(self, status: int, headers: Headers, body: bytes, now: float) -> None:
+        self._move(FrontMove.REFUSE, now)
+        self._respond(status, headers, now)
+        self.send(body, now)
+        self._effects.append(End())
+
+    def _respond(self, status: int, headers: Headers, now: float) -> None:
+        self.status = status
+        self._last_sent = now
+        self._effects.append(Respond(status, headers))
+
+    def _move(self, step: FrontMove, now: float) -> None:
+        self.state = move(FRONT, self.state, step)
+        self.ended_at = now

@@ -1,0 +1,151 @@
+"""The dialect of OpenAI's chat completions, which most providers and clients speak."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pointsman.config.words import Capability
+from pointsman.config.words import Dialect as DialectName
+from pointsman.wire import jsontext
+from pointsman.wire.facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
+from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire.frames import Reader
+from pointsman.wire.openai_chat_answers import chat_reader
+from pointsman.wire.request_body import bad_member, flag, json_size, model_of, parse_object, text_size
+from pointsman.wire.wrapped import error_fault
+
+PATH = "/chat/completions"
+
+IMAGE_PARTS = frozenset({"image_url", "image", "input_image"})
+AUDIO_PARTS = frozenset({"input_audio"})
+JSON_FORMATS = frozenset({"json_object", "json_schema"})
+TEXT_MEMBERS = ("reasoning_content", "reasoning", "refusal")
+CALL_MEMBERS = ("tool_calls", "function_call")
+SCHEMA_MEMBERS = ("tools", "functions", "response_format")
+
+ERROR_TYPES = {
+    Code.INVALID_REQUEST: "invalid_request_error",
+    Code.INVALID_API_KEY: "authentication_error",
+    Code.FORBIDDEN: "invalid_request_error",
+    Code.NOT_FOUND: "invalid_request_error",
+    Code.MODEL_NOT_FOUND: "invalid_request_error",
+    Code.METHOD_NOT_ALLOWED: "invalid_request_error",
+    Code.CONTEXT_TOO_LARGE: "invalid_request_error",
+    Code.REQUEST_TOO_LARGE: "invalid_request_error",
+    Code.RATE_LIMITED: "rate_limit_error",
+    Code.STREAM_TIMEOUT: "upstream_error",
+    Code.STREAM_BROKEN: "upstream_error",
+    Code.UPSTREAM_TIMEOUT: "upstream_error",
+    Code.UPSTREAM_ERROR: "upstream_error",
+    Code.PROVIDER_AUTH: "upstream_error",
+    Code.NO_CANDIDATE: "server_error",
+    Code.INTERNAL_ERROR: "server_error",
+}
+
+
+class OpenAIChat:
+    """See `pointsman.wire.dialect.Dialect`."""
+
+    name = DialectName.OPENAI_CHAT
+
+    def facts(self, body: bytes, path: str) -> RequestFacts:
+        document = parse_object(body)
+        model, span = model_of(body, document)
+        stream = flag(document, "stream")
+        messages = _messages(document)
+        parts = [part for message in messages for part in _parts(message)]
+        kinds = {kind for part in parts if isinstance(kind := part.get("type"), str)}
+        return RequestFacts(
+            model=model,
+            stream=stream,
+            needs=frozenset(_needs(document, kinds)),
+            tokens=_tokens(document, messages, parts),
+            asks_usage=_asks_usage(document),
+            model_span=span,
+            document=document,
+        )
+
+    def outbound(self, body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
+        if facts.model_span:
+            return jsontext.splice(body, facts.model_span, model), PATH
+        return jsontext.insert_member(body, "model", json.dumps(model).encode()), PATH
+
+    def auth_headers(self, key: str) -> list[tuple[str, str]]:
+        return [("Authorization", f"Bearer {key}")]
+
+    def reader(self, *, streamed: bool, content_type: str, drop_usage: bool = False) -> Reader:
+        return chat_reader(streamed=streamed, content_type=content_type, drop_usage=drop_usage)
+
+    def fault(self, status: int, body: bytes, content_type: str) -> Fault:
+        return error_fault(status, body, content_type)
+
+    def error_body(self, problem: Problem) -> bytes:
+        error = {
+            **dict(problem.details),
+            "message": problem.message,
+            "type": ERROR_TYPES[problem.code],
+            "code": problem.code.value,
+            "param": problem.param,
+        }
+        return json.dumps({"error": error}).encode()
+
+    def error_event(self, problem: Problem) -> bytes:
+        return b"data: " + self.error_body(problem) + b"\n\n"
+
+    def end_marker(self) -> bytes:
+        return b"data: [DONE]\n\n"
+
+    def keep_alive(self) -> bytes:
+        return self.comment("keep-alive")
+
+    def comment(self, text: str) -> bytes:
+        return b": " + " ".join(text.split()).encode("utf-8", "replace") + b"\n\n"
+
+
+def _messages(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    messages = document.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise bad_member("messages", "a list of at least one message", messages)
+    for number, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise bad_member(f"messages[{number}]", "an object", message)
+    return messages
+
+
+def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a message consists of; a plain text is one part."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+
+
+def _needs(document: Mapping[str, Any], kinds: set[str]) -> set[Capability]:
+    """What a model must be able to do. `reasoning_effort` is a preference that any model may ignore, not a need."""
+    response_format, modalities = document.get("response_format"), document.get("modalities")
+    asks_json = isinstance(response_format, Mapping) and response_format.get("type") in JSON_FORMATS
+    asks_audio = isinstance(modalities, list) and "audio" in modalities
+    needed = {
+        Capability.TOOLS: bool(document.get("tools") or document.get("functions")),
+        Capability.VISION: not kinds.isdisjoint(IMAGE_PARTS),
+        Capability.JSON: asks_json,
+        Capability.AUDIO: asks_audio or not kinds.isdisjoint(AUDIO_PARTS),
+    }
+    return {capability for capability, is_needed in needed.items() if is_needed}
+
+
+def _tokens(
+    document: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], parts: Sequence[Mapping[str, Any]]
+) -> int:
+    """An estimate from the sizes of all that is text; what parts carry besides (images, files) is base64, not text."""
+    size = sum(text_size(part.get("text")) for part in parts)
+    size += sum(text_size(message.get(member)) for message in messages for member in TEXT_MEMBERS)
+    size += sum(json_size(message.get(member)) for message in messages for member in CALL_MEMBERS)
+    size += sum(json_size(document.get(member)) for member in SCHEMA_MEMBERS)
+    images = sum(part.get("type") in IMAGE_PARTS for part in parts)
+    return size // BYTES_PER_TOKEN + images * IMAGE_TOKENS
+
+
+def _asks_usage(document: Mapping[str, Any]) -> bool:
+    options = document.get("stream_options")
+    return isinstance(options, Mapping) and options.get("include_usage") is True

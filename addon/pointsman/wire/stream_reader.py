@@ -1,0 +1,115 @@
+"""What readers of streamed answers share: events become frames, and no answer is told from a merely odd one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from pointsman.wire import jsontext
+from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.frames import Frame, FrameKind, Usage
+from pointsman.wire.sse import Decoder, Event, OversizedEvent
+from pointsman.wire.wrapped import wrapped_fault
+
+UNREADABLE_LIMIT = 3
+"""So many unreadable events in a row are no stream of this dialect."""
+
+DONE = b"[DONE]"
+
+_LAST = (FrameKind.END, FrameKind.MALFORMED)
+
+
+def malformed(message: str, kind: FaultKind = FaultKind.MALFORMED) -> Frame:
+    return Frame(FrameKind.MALFORMED, b"", Fault(kind, message))
+
+
+class StreamReader(ABC):
+    """A reader of SSE; its subclass says what one event means."""
+
+    def __init__(self) -> None:
+        self.finish_reason: str | None = None
+        self.finished = False
+        self.usage: Usage | None = None
+        self.committed = False
+        self._decoder = Decoder()
+        self._over = False
+        self._has_data = False
+        self._has_good = False
+        self._unreadable = 0
+
+    @abstractmethod
+    def frame_of(self, event: Event) -> Frame:
+        """What an event that has data means. Raises ValueError where the data cannot be parsed."""
+
+    def read(self, data: bytes) -> Sequence[Frame]:
+        """The frames of the events that these bytes complete; nothing comes after an end marker."""
+        if self._over:
+            return ()
+        oversized = None
+        try:
+            events = self._decoder.feed(data)
+        except OversizedEvent as error:
+            events, oversized = error.events, malformed(str(error))
+        frames = []
+        for event in events:
+            frames.append(self._frame(event))
+            if frames[-1].kind in _LAST:
+                self._over = True
+                return frames
+        if oversized:
+            self._over = True
+            frames.append(oversized)
+        return frames
+
+    def close(self) -> Sequence[Frame]:
+        """The last event, where only its blank line is missing, and a verdict on a body without one good event.
+
+        An event that was cut off is dropped: the client must not see it.
+        """
+        if self._over:
+            return ()
+        frames = [frame for event in self._last_events() if (frame := self._last_frame(event))]
+        if not self._has_good and not any(frame.fault for frame in frames):
+            frames.append(self._verdict())
+        self._over = True
+        return frames
+
+    def _frame(self, event: Event) -> Frame:
+        if not event.data:
+            return Frame(FrameKind.PING, event.raw)
+        self._has_data = True
+        try:
+            frame = self.frame_of(event)
+        except ValueError:
+            self._unreadable += 1
+            is_stream = self._unreadable < UNREADABLE_LIMIT
+            return Frame(FrameKind.NEUTRAL, event.raw) if is_stream else malformed("events that are not JSON")
+        self._unreadable = 0
+        self._has_good = True
+        return frame
+
+    def _last_events(self) -> Sequence[Event]:
+        try:
+            return self._decoder.feed(b"\n\n")
+        except OversizedEvent:
+            return ()
+
+    def _last_frame(self, event: Event) -> Frame | None:
+        """Providers leave out the last blank line; some send a bare JSON error where a stream was due."""
+        if event.data:
+            self._has_data = True
+            is_whole = event.data.strip() == DONE or _document(event.data) is not None
+            return self._frame(event) if is_whole else None
+        fault = None if self._has_data else wrapped_fault(_document(event.raw))
+        return Frame(FrameKind.ERROR, b"", fault) if fault else None
+
+    def _verdict(self) -> Frame:
+        if self._has_data:
+            return malformed("no event that is JSON")
+        return malformed("a stream without an event", FaultKind.EMPTY)
+
+
+def _document(text: bytes) -> object:
+    """What a text parses to; None where it does not."""
+    try:
+        return jsontext.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,89 @@
+"""Readers of answers that are not streams: the body is collected, then judged as a whole."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pointsman.wire import jsontext
+from pointsman.wire.faults import FaultKind
+from pointsman.wire.frames import Frame, FrameKind, Usage
+from pointsman.wire.stream_reader import malformed
+from pointsman.wire.wrapped import wrapped_fault
+
+MAX_ANSWER = 64 << 20
+"""Bytes that an answer may have."""
+
+
+def media_type(content_type: str) -> str:
+    """`application/json` of `Application/JSON; charset=utf-8`."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+class WholeReader(ABC):
+    """A reader of one JSON object; its subclass says what the object means."""
+
+    def __init__(self) -> None:
+        self.finish_reason: str | None = None
+        self.finished = False
+        self.usage: Usage | None = None
+        self.committed = False
+        self._body = bytearray()
+        self._over = False
+
+    @abstractmethod
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
+        """What an object that reports no failure means. `body` is its text."""
+
+    def read(self, data: bytes) -> Sequence[Frame]:
+        if self._over:
+            return ()
+        self._body += data
+        if len(self._body) <= MAX_ANSWER:
+            return ()
+        self._over = True
+        self._body.clear()
+        return [malformed(f"an answer of more than {MAX_ANSWER} bytes")]
+
+    def close(self) -> Sequence[Frame]:
+        if self._over:
+            return ()
+        self._over = True
+        body = bytes(self._body)
+        if not body.strip():
+            return [malformed("an empty body", FaultKind.EMPTY)]
+        try:
+            document = jsontext.loads(body)
+        except ValueError as error:
+            return [malformed(f"an answer that is {error}")]
+        if fault := wrapped_fault(document):
+            return [Frame(FrameKind.ERROR, b"", fault)]
+        if not isinstance(document, Mapping):
+            return [malformed("an answer that is not an object")]
+        return self.frames_of(document, body)
+
+
+class UnstreamedReader(WholeReader):
+    """For a JSON body where a stream was due: at best it says what went wrong."""
+
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
+        return [malformed("a JSON body for a streamed request")]
+
+
+class RefusingReader:
+    """For a body of a kind that cannot be an answer, whatever it holds."""
+
+    finish_reason: str | None = None
+    finished = False
+    usage: Usage | None = None
+
+    def __init__(self, reason: str) -> None:
+        self.committed = False
+        self._verdict: list[Frame] = [malformed(reason)]
+
+    def read(self, data: bytes) -> Sequence[Frame]:
+        return self.close()
+
+    def close(self) -> Sequence[Frame]:
+        """The verdict, once."""
+        verdict, self._verdict = self._verdict, []
+        return verdict

@@ -1,0 +1,85 @@
+"""The command: which scenarios, how long, and where the figures go."""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.duel import Pace
+from benchmarks.figures import Report, document, table
+from benchmarks.processes import Unfit
+from benchmarks.scenarios import SCENARIOS
+from benchmarks.stage import ROUTER
+
+PACE = Pace(rounds=6, seconds=2.2, warm_up=0.5)
+QUICK = Pace(rounds=2, seconds=0.5, warm_up=0.2)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    rows = "\n".join(f"  {name:<10}  {scenario.summary}" for name, scenario in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures the router on this machine. The ratio to bare mitmdump, taken pair by pair, is the figure.",
+        epilog=f"scenarios:\n{rows}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which ones to run (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a few seconds for each scenario, with rough figures")
+    parser.add_argument("--rounds", type=int, help=f"how often each side takes its turn (default: {PACE.rounds})")
+    parser.add_argument("--seconds", type=float, help=f"how long a turn takes (default: {PACE.seconds})")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE, every round's too")
+    parser.add_argument("--addon", type=Path, default=ROUTER, help="what mitmdump loads as the router")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
+        parser.error(f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}")
+    if (given.rounds is not None and given.rounds < 1) or (given.seconds is not None and given.seconds <= 0):
+        parser.error("--rounds and --seconds must be positive")
+    return given
+
+
+def pace(given: argparse.Namespace) -> Pace:
+    usual = QUICK if given.quick else PACE
+    return Pace(given.rounds or usual.rounds, given.seconds or usual.seconds, usual.warm_up)
+
+
+async def run(given: argparse.Namespace) -> dict[str, Report]:
+    """All scenarios asked for, one after the other; each is shown as soon as it is done."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
+    reports = {}
+    for name in given.scenarios or SCENARIOS:
+        reports[name] = await SCENARIOS[name].run(pace(given), given.addon.resolve())
+        print("\n".join(table(name, reports[name])), flush=True)
+    return reports
+
+
+def machine() -> dict[str, object]:
+    return {
+        "python": platform.python_version(),
+        "mitmproxy": version("mitmproxy"),
+        "aiohttp": version("aiohttp"),
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def main() -> int:
+    given = parse(sys.argv[1:])
+    try:
+        reports = asyncio.run(run(given))
+    except Unfit as error:
+        print(f"scripts/bench: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    if given.json:
+        given.json.write_text(json.dumps(document(machine(), reports), indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

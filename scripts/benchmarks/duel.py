@@ -1,0 +1,113 @@
+"""Rounds in which two contestants take turns under the same load: A B A B …, so that what troubles the machine meets both."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from benchmarks.figures import Figure
+from benchmarks.load import Outcome, Window
+from benchmarks.stage import Contestant, Provider, Stage
+
+SETTLE = 0.1
+"""Seconds after a window, for what a contestant still has to do with connections that are gone."""
+BUSY = 0.9
+"""Share of a core above which the provider or the load generator may be what was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how long to measure."""
+
+    rounds: int
+    seconds: float
+    warm_up: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the clients of a duel do: see `load.Window`."""
+
+    connections: int
+    requests: tuple[str, ...]
+    body: str
+
+    def window(self, port: int, seconds: float) -> Window:
+        return Window(port, self.connections, seconds, self.requests, self.body)
+
+
+class Turns:
+    """What one contestant achieved, turn by turn."""
+
+    def __init__(self, contestant: Contestant) -> None:
+        self.contestant = contestant
+        self.outcomes: list[Outcome] = []
+        self._cpu: list[float | None] = []
+
+    async def take(self, stage: Stage, load: Load, seconds: float) -> None:
+        self.mark()
+        self.outcomes.append(await stage.load(load.window(self.contestant.port, seconds)))
+        await asyncio.sleep(SETTLE)
+
+    def mark(self) -> None:
+        """From one mark to the next, and so between turns too: work put off is work."""
+        self._cpu.append(self.contestant.cpu())
+
+    def rates(self) -> list[float | None]:
+        return [outcome.streams / outcome.seconds for outcome in self.outcomes]
+
+    def first_bytes(self) -> list[float | None]:
+        return [outcome.first_byte * 1000 for outcome in self.outcomes]
+
+    def cpu_per_stream(self) -> list[float | None]:
+        spans = zip(pairwise(self._cpu), self.outcomes, strict=True)
+        return [
+            None if start is None or end is None else (end - start) * 1000 / outcome.streams
+            for (start, end), outcome in spans
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """The turns of both sides under one load."""
+
+    load: Load
+    router: Turns
+    bare: Turns
+    provider_busy: float | None
+
+    def figures(self) -> Sequence[Figure]:
+        setting = f"{self.load.connections} connection{'s' if self.load.connections > 1 else ''}"
+        return (
+            Figure(setting, "streams/s", self.router.rates(), self.bare.rates()),
+            Figure(setting, "first byte, ms", self.router.first_bytes(), self.bare.first_bytes()),
+            Figure(setting, "cpu per stream, ms", self.router.cpu_per_stream(), self.bare.cpu_per_stream()),
+        )
+
+    def warnings(self) -> Sequence[str]:
+        outcomes = [*self.router.outcomes, *self.bare.outcomes]
+        shares = {"load generator": max(outcome.busy for outcome in outcomes), "provider": self.provider_busy or 0.0}
+        return [
+            f"{self.load.connections} connections kept the {name} busy for {share:.0%} of the time, so the proxies may be"
+            " faster than the figures say"
+            for name, share in shares.items()
+            if share > BUSY
+        ]
+
+
+async def duel(
+    stage: Stage, sides: tuple[Contestant, Contestant], provider: Provider, load: Load, pace: Pace
+) -> Duel:
+    """The router and bare mitmproxy, in this order, `pace.rounds` times each."""
+    router, bare = turns = tuple(Turns(side) for side in sides)
+    for side in sides:
+        await stage.load(load.window(side.port, pace.warm_up))
+    computed = provider.cpu()
+    for _ in range(pace.rounds):
+        for turn in turns:
+            await turn.take(stage, load, pace.seconds)
+    for turn in turns:
+        turn.mark()
+    measured = sum(outcome.seconds for turn in turns for outcome in turn.outcomes)
+    busy = None if computed is None else ((provider.cpu() or computed) - computed) / measured
+    return Duel(load, router, bare, busy)

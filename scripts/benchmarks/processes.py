@@ -1,0 +1,124 @@
+"""Processes that end when they are no longer wanted, and the processor time they used."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+START_TIMEOUT = 30.0
+END_TIMEOUT = 3.0
+LINE_LIMIT = 64 * 1024 * 1024
+
+
+class Unfit(Exception):
+    """A process did not do its part; the message says which one, and what it said."""
+
+
+@asynccontextmanager
+async def child(
+    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, *, reads: bool = False
+) -> AsyncIterator[Process]:
+    """A Python process with this command line, in `folder`; what it says goes to a file there, but for stdout if
+    `reads`. It ends with this context; should this process be killed, it ends by its leash.
+    """
+    with (folder / f"{name}.log").open("wb") as journal:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", *command),
+            stdin=PIPE,
+            stdout=PIPE if reads else journal,
+            stderr=journal,
+            limit=LINE_LIMIT,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,  # Ctrl-C is for us; we end the others
+        )
+    try:
+        yield process
+    finally:
+        await end(process)
+
+
+async def end(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(END_TIMEOUT):
+            await process.wait()
+    except (TimeoutError, asyncio.CancelledError):
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def line(name: str, process: Process, folder: Path, timeout: float) -> str:
+    """The next line that a process prints. Raises Unfit when there is none in time."""
+    assert process.stdout
+    try:
+        async with asyncio.timeout(timeout):
+            text = await process.stdout.readline()
+    except TimeoutError:
+        raise Unfit(f"{name}: said nothing for {timeout:g} s\n{said(name, folder)}") from None
+    if not text:
+        raise Unfit(f"{name}: ended\n{said(name, folder)}")
+    return text.decode()
+
+
+async def listening(name: str, process: Process, port: int, folder: Path) -> None:
+    """Returns once somebody listens on `port`. Raises Unfit when the process ends, or does not listen in time."""
+    for _ in range(int(START_TIMEOUT / 0.05)):
+        if process.returncode is not None:
+            raise Unfit(f"{name}: ended with status {process.returncode}\n{said(name, folder)}")
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise Unfit(f"{name}: did not listen within {START_TIMEOUT:g} s\n{said(name, folder)}")
+
+
+def said(name: str, folder: Path) -> str:
+    """The end of what a process has logged."""
+    return (folder / f"{name}.log").read_text(errors="replace")[-4000:]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Processor time that a process has used so far, in steps of 10 ms; None where the system does not tell."""
+    try:
+        return _from_proc(Path(f"/proc/{pid}/stat").read_text())
+    except OSError:
+        pass
+    try:
+        told = subprocess.run(["ps", "-o", "cputime=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return from_ps(told.stdout)
+
+
+def _from_proc(stat: str) -> float:
+    user, system = stat.rpartition(")")[2].split()[11:13]  # the name before may hold anything
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def from_ps(cputime: str) -> float | None:
+    """Seconds of `[[days-]hours:]minutes:seconds`, as `ps` writes them on macOS (with hundredths) and elsewhere."""
+    match = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", cputime.strip())
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

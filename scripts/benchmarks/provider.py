@@ -1,0 +1,80 @@
+"""The provider behind both contestants, a process of its own: every request gets the same stream, made beforehand.
+
+It answers in bursts: events whose chunks are written at once, the next burst when the loop comes round again.
+Prints its port once it listens; ends with the process that started it.
+"""
+
+import argparse
+import asyncio
+import re
+import sys
+
+from benchmarks import chunked, leash
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+DONE = b"data: [DONE]\n\n"
+
+
+def events(count: int, size: int) -> list[bytes]:
+    """A chat completion's stream of `count` events, the end marker being the last; most have `size` bytes."""
+    opening = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"'
+    closing = b'"}}]}\n\n'
+    content = opening + b"x" * (size - len(opening) - len(closing)) + closing
+    finish = b'data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    return [*[content] * (count - 2), finish, DONE]
+
+
+def bursts(stream: list[bytes], size: int) -> list[bytes]:
+    """What goes over the wire for these events, `size` of them in each burst."""
+    chunks = [chunked.encode(event) for event in stream]
+    joined = [b"".join(chunks[start : start + size]) for start in range(0, len(chunks), size)]
+    return [HEAD + joined[0], *joined[1:-1], joined[-1] + chunked.END] if joined[1:] else [HEAD + joined[0] + chunked.END]
+
+
+class Answering(asyncio.Protocol):
+    """One kept connection."""
+
+    def __init__(self, answer: list[bytes]) -> None:
+        self._answer = answer
+        self._received = bytearray()
+        self._loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        length = LENGTH.search(self._received, 0, end)
+        if len(self._received) >= end + 4 + int(length[1] if length else 0):
+            self._received.clear()
+            self._write(0)
+
+    def _write(self, n: int) -> None:
+        self._transport.write(self._answer[n])
+        if n + 1 < len(self._answer):
+            self._loop.call_soon(self._write, n + 1)
+
+
+async def serve(answer: list[bytes]) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--event-bytes", type=int, required=True)
+    parser.add_argument("--burst", type=int, required=True)
+    given = parser.parse_args(arguments)
+    leash.hold()
+    asyncio.run(serve(bursts(events(given.events, given.event_bytes), given.burst)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,22 @@
+"""The scenarios. One is a function `(Pace, addon) -> Report` in a file here, and a row in this table."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.duel import Pace
+from benchmarks.figures import Report
+from benchmarks.scenarios import streams
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`run` gets how long to measure and the file that mitmdump loads as the router."""
+
+    run: Callable[[Pace, Path], Awaitable[Report]]
+    summary: str
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "streams": Scenario(streams.run, "streamed answers at 1, 16 and 64 client connections, against bare mitmdump"),
+}

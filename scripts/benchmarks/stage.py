@@ -1,0 +1,108 @@
+"""The stage of a scenario: provider, load generator and contestants, each a process of its own on loopback.
+
+The contestants are started alike and differ in what they are: the router with a configuration, or bare mitmdump as a
+reverse proxy that streams. They share a home of their own, so that nothing of the user's is read or written.
+"""
+
+import json
+import os
+import tempfile
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import processes
+from benchmarks.load import PATIENCE, Outcome, Window
+
+HERE = Path(__file__).resolve().parent
+ROUTER = HERE.parent.parent / "addon" / "main.py"
+MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
+OURS = ("POINTSMAN_", "THREAD_PROTECTION_")
+"""Variables that would change what is measured begin so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    name: str
+    port: int
+    process: Process
+
+    def cpu(self) -> float | None:
+        """Seconds of processor time that it has used so far."""
+        return processes.cpu_seconds(self.process.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    port: int
+    process: Process
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def cpu(self) -> float | None:
+        return processes.cpu_seconds(self.process.pid)
+
+
+class Stage:
+    """Starts processes, which end with it. `folder` is theirs, and gone afterwards."""
+
+    def __init__(self, folder: Path, addon: Path, stack: AsyncExitStack) -> None:
+        self.folder = folder
+        self.addon = addon
+        self._stack = stack
+        self._load: Process | None = None
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        paths = os.pathsep.join([str(HERE.parent), str(ROUTER.parent)])
+        self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+
+    async def provider(self, events: int, event_bytes: int, burst: int) -> Provider:
+        options = ("--events", events, "--event-bytes", event_bytes, "--burst", burst)
+        process = await self._start("provider", ["-m", "benchmarks.provider", *map(str, options)], reads=True)
+        port = await processes.line("provider", process, self.folder, processes.START_TIMEOUT)
+        return Provider(int(port), process)
+
+    async def router(self, config: Mapping[str, Any]) -> Contestant:
+        path = self.folder / "pointsman.yaml"
+        path.write_text(json.dumps(config))  # JSON is YAML
+        return await self._mitmdump("router", self.addon, ["--set", f"pointsman_config={path}"])
+
+    async def bare(self, provider: Provider) -> Contestant:
+        mode = ["--mode", f"reverse:http://127.0.0.1:{provider.port}"]
+        return await self._mitmdump("bare", HERE / "stream_through.py", mode)
+
+    async def load(self, window: Window) -> Outcome:
+        """One window of load. Raises processes.Unfit when an answer is not what it should be."""
+        if self._load is None:
+            self._load = await self._start("load", ["-m", "benchmarks.load"], reads=True)
+        assert self._load.stdin
+        self._load.stdin.write(json.dumps(asdict(window)).encode() + b"\n")
+        timeout = window.seconds + PATIENCE + 5
+        answer = json.loads(await processes.line("load", self._load, self.folder, timeout))
+        if "error" in answer:
+            raise processes.Unfit(answer["error"])
+        return Outcome(**answer)
+
+    async def _mitmdump(self, name: str, script: Path, arguments: Sequence[str]) -> Contestant:
+        port = processes.free_port()
+        listen = ("--listen-host", "127.0.0.1", "-p", str(port), "--set", "flow_detail=0")
+        scripts = ("-s", str(script), "-s", str(HERE / "leash.py"))
+        process = await self._start(name, ["-c", MITMDUMP, *scripts, *listen, *arguments])
+        await processes.listening(name, process, port, self.folder)
+        return Contestant(name, port, process)
+
+    async def _start(self, name: str, command: Sequence[str], *, reads: bool = False) -> Process:
+        context = processes.child(name, command, self._environment, self.folder, reads=reads)
+        return await self._stack.enter_async_context(context)
+
+
+@asynccontextmanager
+async def stage(addon: Path = ROUTER) -> AsyncIterator[Stage]:
+    """`addon` is what the router is loaded from."""
+    with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as folder:
+        async with AsyncExitStack() as stack:
+            yield Stage(Path(folder), addon, stack)

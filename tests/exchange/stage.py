@@ -1,0 +1,160 @@
+"""A stage in virtual time: one exchange, a clock that only moves when told, and everything the exchange wanted done."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pointsman.config.words import Dialect
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
+from pointsman.exchange.engine import Exchange
+from pointsman.routing.router import Router
+from pointsman.secrets import Masker
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.faults import FaultKind
+from support.settings import provider, settings
+
+WALL = 1_700_000_000.0
+
+
+def body(stream: bool = True, model: str = "m") -> bytes:
+    return b'{"model":"%s","stream":%s,"messages":[{"role":"user","content":"hi"}]}' % (
+        model.encode(),
+        b"true" if stream else b"false",
+    )
+
+
+def event(content: str) -> bytes:
+    return (
+        b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
+        % content.encode()
+    )
+
+
+ROLE = b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+STOP = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+LENGTH = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"length"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+WHOLE = b'{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}'
+SSE = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+
+
+class Stage:
+    """`providers` names as many providers `a`, `b`, … as are wanted, each with the model `m`."""
+
+    def __init__(
+        self,
+        count: int = 3,
+        *,
+        stream: bool = True,
+        keys: Mapping[str, list[str]] | None = None,
+        timing: Mapping[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
+        names = "abcdefghijklmnop"[:count]
+        own = {name: provider(f"http://{name}.test/v1", keys=(keys or {}).get(name, [])) for name in names}
+        self.settings = settings(own, stream=dict(timing or {}), **sections)
+        self.now = 1000.0
+        self.effects: list[Effect] = []
+        dialect = DIALECTS[Dialect.OPENAI_CHAT]
+        request = body(stream)
+        call = Call(
+            "req-1", dialect, dialect.facts(request, "/v1/chat/completions"), "/v1/chat/completions", request, (), WALL
+        )
+        secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
+        rules = Rules.of(self.settings, Masker(secrets))
+        self.exchange = Exchange(call, Router(self.settings).plan(call.facts, Dialect.OPENAI_CHAT), rules)
+
+    # What happens.
+
+    def begin(self) -> "Stage":
+        return self._take(self.exchange.begin(self.now))
+
+    def connected(self, n: int) -> "Stage":
+        return self._take(self.exchange.connected(n, self.now))
+
+    def head(self, n: int, status: int = 200, headers: Mapping[str, str] = SSE) -> "Stage":
+        return self._take(self.exchange.head(n, status, dict(headers), self.now))
+
+    def data(self, n: int, *pieces: bytes) -> "Stage":
+        for piece in pieces:
+            self._take(self.exchange.data(n, piece, self.now))
+        return self
+
+    def end(self, n: int) -> "Stage":
+        return self._take(self.exchange.end(n, self.now))
+
+    def failed(self, n: int, kind: FaultKind = FaultKind.RESET, message: str = "") -> "Stage":
+        return self._take(self.exchange.failed(n, kind, message, self.now))
+
+    def answers(self, n: int, status: int, data: bytes = b"", headers: Mapping[str, str] = JSON) -> "Stage":
+        """A whole answer that is not streamed."""
+        return self.head(n, status, headers).data(n, *([data] if data else [])).end(n)
+
+    def slow(self, waiting: int) -> "Stage":
+        return self._take(self.exchange.client_slow(waiting, self.now))
+
+    def gone(self) -> "Stage":
+        return self._take(self.exchange.client_gone(self.now))
+
+    def wait(self, seconds: float) -> "Stage":
+        """Let time pass, with a tick at each date the exchange asks for."""
+        until = self.now + seconds
+        while (due := self.exchange.deadline) is not None and due <= until:
+            self.now = max(self.now, due)
+            self._take(self.exchange.tick(self.now))
+        self.now = until
+        return self
+
+    def _take(self, effects: list[Effect]) -> "Stage":
+        self.effects += effects
+        return self
+
+    # What came of it.
+
+    def of[E: Effect](self, kind: type[E]) -> list[E]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    @property
+    def launched(self) -> list[str]:
+        """The providers launched, in order."""
+        return [launch.request.url.split("//")[1].split(".")[0] for launch in self.of(Launch)]
+
+    @property
+    def cancelled(self) -> list[int]:
+        return [cancel.n for cancel in self.of(Cancel)]
+
+    @property
+    def released(self) -> list[int]:
+        return [release.n for release in self.of(Release)]
+
+    @property
+    def sent(self) -> bytes:
+        return b"".join(send.data for send in self.of(Send))
+
+    @property
+    def response(self) -> Respond:
+        [response] = self.of(Respond)
+        return response
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.response.headers}
+
+    @property
+    def ended(self) -> bool:
+        assert len(self.of(End)) <= 1
+        return self.exchange.ended
+
+    @property
+    def aborted(self) -> bool:
+        return bool(self.of(Abort))
+
+    @property
+    def records(self) -> list[AttemptRecord]:
+        return [settled.record for settled in self.of(Settled)]
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [record.outcome.value for record in self.records]

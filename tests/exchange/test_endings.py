@@ -1,0 +1,185 @@
+"""How an exchange ends when no provider answers, when the request is at fault, when the client leaves, when we fail."""
+
+import json
+
+import pytest
+
+from exchange.stage import DONE, JSON, ROLE, SSE, STOP, Stage, event
+from pointsman.wire.faults import FaultKind
+
+
+def told(stage: Stage) -> dict:
+    return json.loads(stage.sent)["error"]
+
+
+class TestExhaustion:
+    @pytest.mark.parametrize(
+        ("statuses", "status", "code"),
+        [
+            ([503, 500], 502, "upstream_error"),
+            ([429, 429], 429, "rate_limited"),
+            ([401, 403], 502, "provider_auth"),
+            ([504, 504], 504, "upstream_timeout"),
+            ([429, 503], 502, "upstream_error"),
+            ([404, 404], 502, "upstream_error"),
+        ],
+    )
+    def test_its_status_is_true(self, statuses, status, code):
+        stage = Stage(2).begin().answers(1, statuses[0]).answers(2, statuses[1])
+        assert stage.response.status == status
+        assert told(stage)["code"] == code
+        assert told(stage)["trail"] == f"a/m@{statuses[0]} b/m@{statuses[1]}"
+        assert stage.headers["x-fallback-attempts"] == "2"
+        assert "x-routed-via" not in stage.headers
+        assert "x-endpoint" not in stage.headers
+        assert stage.headers["content-length"] == str(len(stage.sent))
+
+    def test_the_smallest_stated_wait_is_passed_on(self):
+        stage = (
+            Stage(2).begin().answers(1, 429, b"", {"retry-after": "30"}).answers(2, 429, b"", {"retry-after": "2.5"})
+        )
+        assert stage.headers["retry-after"] == "3"
+
+    def test_the_trail_is_at_most_a_kibibyte(self):
+        keys = {name: [f"{name}-secret-{i}" for i in range(20)] for name in "abcdefghij"}
+        stage = Stage(10, keys=keys, routing={"max_attempts": 100}).begin()
+        for n in range(1, 101):
+            stage.head(n).data(n, b'data: {"error":{"code":429,"message":"busy"}}\n\n')
+        assert stage.ended
+        assert 1000 < len(stage.headers["x-fallback-trail"]) <= 1024
+        assert stage.headers["x-fallback-trail"].endswith("a/m@wrapped_429 ...")
+
+
+class TestKeys:
+    @pytest.mark.parametrize("status", [401, 403, 429])
+    def test_the_next_key_of_the_same_target_comes_first(self, status):
+        stage = Stage(2, keys={"a": ["first-secret", "second-secret"]}).begin().answers(1, status)
+        assert stage.launched == ["a", "a"]
+        assert [r.key for r in stage.records] == ["key-1"]
+        stage.answers(2, status)
+        assert stage.launched == ["a", "a", "b"]
+
+    def test_another_failure_skips_the_target_with_all_its_keys(self):
+        stage = Stage(2, keys={"a": ["first-secret", "second-secret"]}).begin().answers(1, 503)
+        assert stage.launched == ["a", "b"]
+
+
+class TestClientErrors:
+    @pytest.mark.parametrize("status", [400, 422])
+    def test_the_providers_answer_goes_out_unchanged(self, status):
+        body = b'{"error":{"message":"unknown tool type","type":"x","odd":[1]}}'
+        stage = (
+            Stage()
+            .begin()
+            .answers(1, status, body, {**JSON, "x-request-id": "theirs", "set-cookie": "a=b", "openai-version": "1"})
+        )
+        assert stage.response.status == status
+        assert stage.sent == body
+        assert stage.launched == ["a"]
+        assert stage.headers["x-routed-via"] == "a/m"
+        assert stage.headers["x-provider-request-id"] == "theirs"
+        assert stage.headers["openai-version"] == "1"
+        assert "set-cookie" not in stage.headers
+        assert stage.outcomes == ["client_error_non_retryable"]
+
+    def test_configured_secrets_are_masked(self):
+        stage = (
+            Stage(1, keys={"a": ["sk-very-secret"]})
+            .begin()
+            .answers(1, 400, b'{"error":{"message":"key sk-very-secret may not"}}')
+        )
+        assert b"sk-very-secret" not in stage.sent
+        assert b"may not" in stage.sent
+
+    def test_secrets_are_masked_in_records_and_exhaustion_too(self):
+        stage = (
+            Stage(1, keys={"a": ["sk-very-secret"]})
+            .begin()
+            .answers(1, 500, b'{"error":{"message":"key sk-very-secret broke"}}')
+        )
+        assert b"sk-very-secret" not in stage.sent
+        assert "sk-very-secret" not in json.dumps([record.plain() for record in stage.records])
+
+    def test_a_wrapped_client_error_is_told_in_our_words(self):
+        stage = Stage(stream=False).begin().answers(1, 200, b'{"error":{"message":"bad schema","code":400}}')
+        assert stage.response.status == 400
+        assert told(stage)["message"] == "bad schema"
+        assert stage.launched == ["a"]
+
+
+class TestClientGone:
+    @pytest.mark.parametrize("steps", ["launched", "connected", "head", "held", "committed", "early"])
+    def test_every_attempt_is_cancelled_at_once_and_nobody_is_to_blame(self, steps):
+        stage = Stage().begin()
+        {
+            "launched": lambda: stage,
+            "connected": lambda: stage.connected(1),
+            "head": lambda: stage.head(1),
+            "held": lambda: stage.head(1).data(1, ROLE),
+            "committed": lambda: stage.head(1).data(1, event("x")),
+            "early": lambda: stage.connected(1).wait(20),
+        }[steps]()
+        sent = stage.sent
+        stage.gone()
+        assert stage.ended
+        assert stage.cancelled == [1]
+        assert stage.outcomes == ["client_abort"]
+        assert stage.records[0].error is None
+        assert stage.sent == sent
+        assert stage.exchange.deadline is None
+        assert not stage.exchange.running
+
+    def test_late_words_change_nothing(self):
+        stage = Stage().begin().head(1).gone()
+        before = list(stage.effects)
+        stage.data(1, event("x")).end(1).failed(1).gone().wait(500)
+        assert stage.effects == before
+
+
+class TestOurOwnFailure:
+    def test_before_anything_is_out_it_is_a_502(self):
+        stage = Stage().begin()
+        stage.effects += stage.exchange.crashed(stage.now)
+        assert stage.response.status == 502
+        assert told(stage)["code"] == "internal_error"
+        assert "req-1" in told(stage)["message"]
+        assert stage.cancelled == [1]
+
+    def test_in_a_stream_it_is_an_error_frame(self):
+        stage = Stage().begin().head(1, 200, SSE).data(1, event("x"))
+        stage.effects += stage.exchange.crashed(stage.now)
+        assert stage.sent.startswith(event("x") + b'data: {"error"')
+        assert stage.sent.endswith(DONE)
+        assert stage.ended
+
+
+def test_a_record_tells_the_attempts_times_in_milliseconds_after_its_start():
+    stage = Stage().begin().wait(1).failed(1, FaultKind.REFUSED, "no way")
+    stage.wait(0.5).connected(2).wait(0.25).head(2).wait(0.25).data(2, event("x")).wait(1).data(2, STOP, DONE)
+    first, second = (record.plain() for record in stage.records)
+    assert first["started"] == 1_700_000_000.0
+    assert first["settled_ms"] == 1000.0
+    assert first["error"] == "connect_refused"
+    assert first["message"] == "no way"
+    assert second["started"] == 1_700_000_001.0
+    assert [second[k] for k in ("connected_ms", "first_byte_ms", "first_content_ms", "settled_ms")] == [
+        500.0,
+        750.0,
+        1000.0,
+        2000.0,
+    ]
+    assert second["base_url"] == "http://b.test/v1"
+    assert second["bytes"] == len(event("x") + STOP + DONE)
+    assert second["finish_reason"] == "stop"
+    assert second["redirect"] is None
+
+
+def test_the_exchanges_record_lists_its_attempts_and_exclusions():
+    stage = Stage().begin().answers(1, 503).head(2).data(2, event("x"), STOP, DONE)
+    record = stage.exchange.record().plain()
+    assert record["status"] == 200
+    assert record["error"] is None
+    assert [a["outcome"] for a in record["attempts"]] == ["retry_failed", "retry_success"]
+    assert record["excluded"] == [
+        {"provider": "a", "model": "m", "key": None, "reason": "skipped_target", "detail": "503", "until": None}
+    ]

@@ -1,0 +1,47 @@
+"""Asking a router the way a plain HTTP client does."""
+
+import json
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from pointsman.demo import Behaviour, Provider
+
+QUESTION = [{"role": "user", "content": "Which track?"}]
+
+
+@dataclass(frozen=True)
+class Asked:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def events(self) -> list[bytes]:
+        """The SSE events, comments included, without their blank lines."""
+        return [event for event in self.body.split(b"\n\n") if event]
+
+
+async def ask(base_url: str, *, stream: bool = True, headers: dict[str, str] | None = None, **members: Any) -> Asked:
+    """One chat request, answered to its end."""
+    request = {"model": "m", "stream": stream, "messages": QUESTION, **members}
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        answer = await client.post(f"{base_url}/chat/completions", json=request, headers=headers)
+    return Asked(answer.status_code, answer.headers, answer.content)
+
+
+async def get(url: str, **headers: str) -> Asked:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        answer = await client.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return Asked(answer.status_code, answer.headers, answer.content)
+
+
+async def started(stack: AsyncExitStack, *scripts: Behaviour) -> list[Provider]:
+    """Providers that play these behaviours, ended with the stack."""
+    return [await stack.enter_async_context(Provider(script, name=f"p{n}")) for n, script in enumerate(scripts)]

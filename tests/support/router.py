@@ -1,0 +1,103 @@
+"""A real router on real sockets: mitmproxy's own proxy server with the addon, in this process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.http import HTTPFlow
+from mitmproxy.test import taddons
+
+from pointsman.addon import Pointsman
+from pointsman.dispatch import Dispatcher
+
+
+class Watcher:
+    """Sees every flow that mitmproxy shows its addons."""
+
+    def __init__(self) -> None:
+        self.flows: list[HTTPFlow] = []
+        self.ended: list[tuple[str, HTTPFlow]] = []
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        self.flows.append(flow)
+
+    def response(self, flow: HTTPFlow) -> None:
+        self.ended.append(("response", flow))
+
+    def error(self, flow: HTTPFlow) -> None:
+        self.ended.append(("error", flow))
+
+
+@dataclass
+class Router:
+    host: str
+    port: int
+    addon: Pointsman
+    server: Proxyserver
+    context: taddons.context
+    watcher: Watcher
+    confdir: Path
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        assert self.addon.dispatcher
+        return self.addon.dispatcher
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that a client of the proxy has to trust."""
+        return self.confdir / "mitmproxy-ca-cert.pem"
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    providers: Mapping[str, Mapping[str, Any]],
+    mode: str = "regular",
+    options: Mapping[str, Any] | None = None,
+    **sections: Any,
+) -> AsyncIterator[Router]:
+    """The router with these providers; ends with every connection and task of it gone."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    path = folder / "pointsman.yaml"
+    path.write_text(json.dumps({"providers": dict(providers), **sections}))
+    addon, server, watcher = Pointsman(), Proxyserver(), Watcher()
+    with taddons.context(server, NextLayer(), TlsConfig(), addon, watcher) as context:
+        context.configure(
+            server,
+            mode=[mode],
+            listen_host="127.0.0.1",
+            listen_port=0,
+            confdir=str(folder),
+            pointsman_config=str(path),
+            **(options or {}),
+        )
+        assert addon.dispatcher, "the configuration is at fault"
+        assert await server.setup_servers()
+        await addon.running()
+        host, port, *_ = server.listen_addrs()[0]
+        try:
+            yield Router(host, port, addon, server, context, watcher, folder)
+        finally:
+            await server.servers.update([])
+            for connection in list(server.connections.values()):
+                if connection.client in connection.transports:
+                    connection.close_connection(connection.client)
+            while server.connections:
+                await asyncio.sleep(0)
+            await addon.done()

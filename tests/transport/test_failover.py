@@ -1,0 +1,105 @@
+"""What a client sees, over real sockets, when providers fail before the first content."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from pointsman.demo import closed_port, menu
+from support.asking import ask, get, started
+from support.router import running
+from support.settings import provider
+
+GOOD = [b'data: {"choices":[{"index":0,"delta":{"content":"exact"}}]}\n\n', b"data:[DONE]\n\n"]
+NAMES = ("refused", "busy", "wrapped", "error-frame", "empty", "hang", "good")
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+class TestTheGauntlet:
+    """Refused, 503, wrapped error, error frame first, empty stream, silence, good: in this order."""
+
+    async def gauntlet(self, stack, tmp_path, good):
+        failing = await started(
+            stack, menu.status(503), menu.wrapped_json(code=429), menu.wrapped(), menu.empty("done"), menu.hang(), good
+        )
+        urls = [closed_port(), *(p.base_url for p in failing)]
+        providers = dict(zip(NAMES, [provider(url) for url in urls], strict=True))
+        providers["hang"]["timeouts"] = {"first_byte": "300ms", "answer": "300ms"}
+        router = await stack.enter_async_context(running(tmp_path, providers))
+        return router, failing
+
+    async def test_a_streamed_request_gets_the_good_ones_exact_bytes(self, stack, tmp_path):
+        router, providers = await self.gauntlet(stack, tmp_path, menu.exact(GOOD))
+        answer = await ask(router.base_url)
+        assert answer.status == 200
+        assert answer.body == b"".join(GOOD)
+        assert answer.headers["x-fallback-attempts"] == "6"
+        assert answer.headers["x-fallback-trail"] == (
+            "refused/m@connect_refused busy/m@503 wrapped/m@wrapped_429 error-frame/m@wrapped_500 empty/m@empty"
+            " hang/m@first_byte_timeout"
+        )
+        assert answer.headers["x-routed-via"] == "good/m"
+        assert [len(p.seen) for p in providers] == [1] * 6
+
+    async def test_a_whole_request_too(self, stack, tmp_path):
+        whole = b'{"choices":[{"index":0,"message":{"content":"exact"},"finish_reason":"stop"}]}'
+        router, _ = await self.gauntlet(stack, tmp_path, menu.exact([whole], content_type="application/json"))
+        answer = await ask(router.base_url, stream=False)
+        assert answer.status == 200
+        assert answer.body == whole
+        assert answer.headers["content-length"] == str(len(whole))
+        assert answer.headers["x-fallback-attempts"] == "6"
+        assert "hang/m@answer_timeout" in answer.headers["x-fallback-trail"]
+
+    async def test_the_lens_shows_each_attempt(self, stack, tmp_path):
+        router, _ = await self.gauntlet(stack, tmp_path, menu.exact(GOOD))
+        answer = await ask(router.base_url, headers={"X-Request-ID": "turn-7"})
+        assert answer.headers["x-request-id"] == "turn-7"
+        record = (await get(f"{router.url}/internal/exchanges/turn-7")).json
+        assert [a["provider"] for a in record["attempts"]] == list(NAMES)
+        assert [a["outcome"] for a in record["attempts"]] == ["retry_failed"] * 6 + ["retry_success"]
+        assert record["status"] == 200
+        newest = (await get(f"{router.url}/internal/exchanges?limit=1")).json["exchanges"]
+        assert newest == [record]
+
+
+async def test_a_second_key_is_tried_before_the_next_target(stack, tmp_path):
+    first, second = await started(stack, menu.rate_limited(), menu.answer("hello"))
+    first.script = [menu.rate_limited(), menu.answer("second key")]
+    providers = {
+        "first": provider(first.base_url, keys=["sk-first-key", "sk-second-key"]),
+        "second": provider(second.base_url),
+    }
+    router = await stack.enter_async_context(running(tmp_path, providers))
+    answer = await ask(router.base_url)
+    assert answer.headers["x-routed-via"] == "first/m"
+    assert answer.headers["x-fallback-trail"] == "first/m@429"
+    assert [seen.header("authorization") for seen in first.seen] == ["Bearer sk-first-key", "Bearer sk-second-key"]
+    assert not second.seen
+
+
+async def test_when_all_fail_the_client_is_told_the_truth(stack, tmp_path):
+    busy, dead = await started(stack, menu.rate_limited(7), menu.rate_limited(3))
+    providers = {"busy": provider(busy.base_url), "dead": provider(dead.base_url)}
+    router = await stack.enter_async_context(running(tmp_path, providers))
+    answer = await ask(router.base_url)
+    assert answer.status == 429
+    assert answer.headers["retry-after"] == "3"
+    assert answer.json["error"]["code"] == "rate_limited"
+    assert answer.json["error"]["trail"] == "busy/m@429 dead/m@429"
+
+
+async def test_a_providers_client_error_goes_out_unchanged(stack, tmp_path):
+    body = b'{"error":{"message":"tools[0] is odd","type":"invalid_request_error","theirs":1}}'
+    strict, other = await started(stack, menu.exact([body], content_type="application/json", status=400), menu.answer())
+    providers = {"strict": provider(strict.base_url), "other": provider(other.base_url)}
+    router = await stack.enter_async_context(running(tmp_path, providers))
+    answer = await ask(router.base_url)
+    assert answer.status == 400
+    assert answer.body == body
+    assert not other.seen
