@@ -69,7 +69,7 @@ def test_only_longcat_is_banned_as_a_whole(providers: dict[str, Provider]) -> No
 
 def test_owl_alpha_keeps_its_vendor_prefix_and_knows_tools(providers: dict[str, Provider]) -> None:
     [owl] = [model for model in providers["openrouter"].models if "owl" in model.id]
-    assert (owl.id, owl.supports) == ("openrouter/owl-alpha", frozenset({Capability.TOOLS}))
+    assert (owl.id, owl.supports) == ("openrouter/owl-alpha", frozenset({Capability.TOOLS, Capability.JSON}))
 
 
 def test_google_alone_speaks_gemini_and_its_address_ends_before_the_models(providers: dict[str, Provider]) -> None:
@@ -86,7 +86,7 @@ def test_facts_about_one_model_arrive_whole(providers: dict[str, Provider]) -> N
     [llama] = [model for model in providers["groq"].models if model.id == "llama-3.3-70b-versatile"]
     assert (llama.name, llama.intelligence, llama.speed, llama.context) == ("Llama 3.3 70B", 17, 2, 131072)
     assert llama.limits.model_dump() == {"rpm": 30, "rpd": 1000, "tpm": 12000, "tpd": 100000}
-    assert llama.supports == frozenset({Capability.TOOLS})
+    assert llama.supports == frozenset({Capability.TOOLS, Capability.JSON})
 
 
 def test_a_model_of_which_nothing_is_known_is_excluded_for_nothing(providers: dict[str, Provider]) -> None:

@@ -85,7 +85,7 @@ class Pointsman:
     def _demo_settings(self) -> Settings:
         self._demo = demo_providers()
         for provider in self._demo:
-            pass
+            provider.bind()
         return config.build({"providers": demo_settings(self._demo)}, os.environ)
 
     def _open(self, settings: Settings) -> None:

@@ -17,14 +17,14 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.stage import ROUTER
 
 PACE = Pace(rounds=6, seconds=2.2, warm_up=0.5)
-QUICK = Pace(rounds=2, seconds=0.5, warm_up=0.2)
+QUICK = Pace(rounds=3, seconds=0.4, warm_up=0.2)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     rows = "\n".join(f"  {name:<10}  {scenario.summary}" for name, scenario in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measures the router on this machine. The ratio to bare mitmdump, taken pair by pair, is the figure.",
+        description="Measures the router on this machine. What counts is the ratio to bare mitmdump, pair by pair.",
         epilog=f"scenarios:\n{rows}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,7 +49,10 @@ def pace(given: argparse.Namespace) -> Pace:
 
 async def run(given: argparse.Namespace) -> dict[str, Report]:
     """All scenarios asked for, one after the other; each is shown as soon as it is done."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
+    task = asyncio.current_task()
+    assert task
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     reports = {}
     for name in given.scenarios or SCENARIOS:
         reports[name] = await SCENARIOS[name].run(pace(given), given.addon.resolve())

@@ -1,4 +1,4 @@
-"""Rounds in which two contestants take turns under the same load: A B A B …, so that what troubles the machine meets both."""
+"""Rounds in which two contestants take turns under the same load, so that what troubles the machine meets both."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from benchmarks.figures import Figure
 from benchmarks.load import Outcome, Window
-from benchmarks.stage import Contestant, Provider, Stage
+from benchmarks.stage import Server, Stage
 
 SETTLE = 0.1
 """Seconds after a window, for what a contestant still has to do with connections that are gone."""
@@ -39,14 +39,14 @@ class Load:
 class Turns:
     """What one contestant achieved, turn by turn."""
 
-    def __init__(self, contestant: Contestant) -> None:
+    def __init__(self, contestant: Server) -> None:
         self.contestant = contestant
         self.outcomes: list[Outcome] = []
         self._cpu: list[float | None] = []
 
     async def take(self, stage: Stage, load: Load, seconds: float) -> None:
         self.mark()
-        self.outcomes.append(await stage.load(load.window(self.contestant.port, seconds)))
+        self.outcomes.append(await stage.load(self.contestant, load.window(self.contestant.port, seconds)))
         await asyncio.sleep(SETTLE)
 
     def mark(self) -> None:
@@ -88,20 +88,18 @@ class Duel:
         outcomes = [*self.router.outcomes, *self.bare.outcomes]
         shares = {"load generator": max(outcome.busy for outcome in outcomes), "provider": self.provider_busy or 0.0}
         return [
-            f"{self.load.connections} connections kept the {name} busy for {share:.0%} of the time, so the proxies may be"
-            " faster than the figures say"
+            f"{self.load.connections} connections kept the {name} busy for {share:.0%} of the time: the proxies"
+            " may be faster than the figures say"
             for name, share in shares.items()
             if share > BUSY
         ]
 
 
-async def duel(
-    stage: Stage, sides: tuple[Contestant, Contestant], provider: Provider, load: Load, pace: Pace
-) -> Duel:
+async def duel(stage: Stage, sides: tuple[Server, Server], provider: Server, load: Load, pace: Pace) -> Duel:
     """The router and bare mitmproxy, in this order, `pace.rounds` times each."""
     router, bare = turns = tuple(Turns(side) for side in sides)
     for side in sides:
-        await stage.load(load.window(side.port, pace.warm_up))
+        await stage.load(side, load.window(side.port, pace.warm_up))
     computed = provider.cpu()
     for _ in range(pace.rounds):
         for turn in turns:

@@ -114,7 +114,7 @@ class Client(asyncio.BufferedProtocol):
         if not self._received:
             self._run.first_bytes.append(time.perf_counter() - self._asked)
             if self.buffer[: len(STATUS)] != STATUS:
-                self._run.fail(f"an answer that begins with {bytes(self.buffer[:min(nbytes, 600)])!r}")
+                self._run.fail(f"an answer that begins with {bytes(self.buffer[: min(nbytes, 600)])!r}")
         self._received += nbytes
         if self._kept is not None:
             self._kept += self.buffer[:nbytes]

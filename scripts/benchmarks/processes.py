@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -46,8 +45,10 @@ async def child(
 
 
 async def end(process: Process) -> None:
+    """Returns once the process has ended, by request or by force."""
+    assert process.stdin
     with suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
     try:
         async with asyncio.timeout(END_TIMEOUT):
             await process.wait()
@@ -55,6 +56,7 @@ async def end(process: Process) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+    process.stdin.close()
 
 
 async def line(name: str, process: Process, folder: Path, timeout: float) -> str:

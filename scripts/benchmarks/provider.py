@@ -1,6 +1,7 @@
 """The provider behind both contestants, a process of its own: every request gets the same stream, made beforehand.
 
-It answers in bursts: events whose chunks are written at once, the next burst when the loop comes round again.
+It answers in bursts: events whose chunks are written at once, the next burst after `--pause` seconds; without a pause
+when the loop comes round again.
 Prints its port once it listens; ends with the process that started it.
 """
 
@@ -29,14 +30,17 @@ def bursts(stream: list[bytes], size: int) -> list[bytes]:
     """What goes over the wire for these events, `size` of them in each burst."""
     chunks = [chunked.encode(event) for event in stream]
     joined = [b"".join(chunks[start : start + size]) for start in range(0, len(chunks), size)]
-    return [HEAD + joined[0], *joined[1:-1], joined[-1] + chunked.END] if joined[1:] else [HEAD + joined[0] + chunked.END]
+    return (
+        [HEAD + joined[0], *joined[1:-1], joined[-1] + chunked.END] if joined[1:] else [HEAD + joined[0] + chunked.END]
+    )
 
 
 class Answering(asyncio.Protocol):
     """One kept connection."""
 
-    def __init__(self, answer: list[bytes]) -> None:
+    def __init__(self, answer: list[bytes], pause: float) -> None:
         self._answer = answer
+        self._pause = pause
         self._received = bytearray()
         self._loop = asyncio.get_running_loop()
 
@@ -56,12 +60,16 @@ class Answering(asyncio.Protocol):
 
     def _write(self, n: int) -> None:
         self._transport.write(self._answer[n])
-        if n + 1 < len(self._answer):
+        if n + 1 == len(self._answer):
+            return
+        if self._pause:
+            self._loop.call_later(self._pause, self._write, n + 1)
+        else:
             self._loop.call_soon(self._write, n + 1)
 
 
-async def serve(answer: list[bytes]) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer), "127.0.0.1", 0)
+async def serve(answer: list[bytes], pause: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer, pause), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -71,9 +79,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--event-bytes", type=int, required=True)
     parser.add_argument("--burst", type=int, required=True)
+    parser.add_argument("--pause", type=float, default=0.0)
     given = parser.parse_args(arguments)
     leash.hold()
-    asyncio.run(serve(bursts(events(given.events, given.event_bytes), given.burst)))
+    asyncio.run(serve(bursts(events(given.events, given.event_bytes), given.burst), given.pause))
 
 
 if __name__ == "__main__":

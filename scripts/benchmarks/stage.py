@@ -25,84 +25,78 @@ OURS = ("POINTSMAN_", "THREAD_PROTECTION_")
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
+class Server:
+    """A process that listens on `port`: a contestant, or the provider behind both."""
+
     name: str
     port: int
     process: Process
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def cpu(self) -> float | None:
         """Seconds of processor time that it has used so far."""
         return processes.cpu_seconds(self.process.pid)
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    port: int
-    process: Process
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def cpu(self) -> float | None:
-        return processes.cpu_seconds(self.process.pid)
-
-
 class Stage:
-    """Starts processes, which end with it. `folder` is theirs, and gone afterwards."""
+    """Starts processes, which end with it. `folder` is their home and current folder, `addon` the router's script."""
 
     def __init__(self, folder: Path, addon: Path, stack: AsyncExitStack) -> None:
-        self.folder = folder
-        self.addon = addon
+        self._folder = folder
+        self._addon = addon
         self._stack = stack
         self._load: Process | None = None
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        paths = os.pathsep.join([str(HERE.parent), str(ROUTER.parent)])
-        self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+        self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1"}
 
-    async def provider(self, events: int, event_bytes: int, burst: int) -> Provider:
-        options = ("--events", events, "--event-bytes", event_bytes, "--burst", burst)
+    async def provider(self, events: int, event_bytes: int, burst: int, pause: float = 0.0) -> Server:
+        """Its answers: so many events, `burst` of them at once, then a pause (in seconds)."""
+        options = ("--events", events, "--event-bytes", event_bytes, "--burst", burst, "--pause", pause)
         process = await self._start("provider", ["-m", "benchmarks.provider", *map(str, options)], reads=True)
-        port = await processes.line("provider", process, self.folder, processes.START_TIMEOUT)
-        return Provider(int(port), process)
+        port = await processes.line("provider", process, self._folder, processes.START_TIMEOUT)
+        return Server("provider", int(port), process)
 
-    async def router(self, config: Mapping[str, Any]) -> Contestant:
-        path = self.folder / "pointsman.yaml"
+    async def router(self, config: Mapping[str, Any]) -> Server:
+        """mitmdump with the router and this configuration."""
+        path = self._folder / "pointsman.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
-        return await self._mitmdump("router", self.addon, ["--set", f"pointsman_config={path}"])
+        return await self._mitmdump("router", self._addon, ["--set", f"pointsman_config={path}"])
 
-    async def bare(self, provider: Provider) -> Contestant:
-        mode = ["--mode", f"reverse:http://127.0.0.1:{provider.port}"]
-        return await self._mitmdump("bare", HERE / "stream_through.py", mode)
+    async def bare(self, provider: Server) -> Server:
+        """mitmdump as a reverse proxy that streams, and nothing else."""
+        return await self._mitmdump("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
 
-    async def load(self, window: Window) -> Outcome:
-        """One window of load. Raises processes.Unfit when an answer is not what it should be."""
+    async def load(self, server: Server, window: Window) -> Outcome:
+        """One window of load on `server`. Raises Unfit when an answer is not what it should be."""
         if self._load is None:
             self._load = await self._start("load", ["-m", "benchmarks.load"], reads=True)
         assert self._load.stdin
         self._load.stdin.write(json.dumps(asdict(window)).encode() + b"\n")
         timeout = window.seconds + PATIENCE + 5
-        answer = json.loads(await processes.line("load", self._load, self.folder, timeout))
+        answer = json.loads(await processes.line("load", self._load, self._folder, timeout))
         if "error" in answer:
-            raise processes.Unfit(answer["error"])
+            raise processes.Unfit(f"{server.name}: {answer['error']}\n{processes.said(server.name, self._folder)}")
         return Outcome(**answer)
 
-    async def _mitmdump(self, name: str, script: Path, arguments: Sequence[str]) -> Contestant:
+    async def _mitmdump(self, name: str, script: Path, arguments: Sequence[str]) -> Server:
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), "--set", "flow_detail=0")
         scripts = ("-s", str(script), "-s", str(HERE / "leash.py"))
         process = await self._start(name, ["-c", MITMDUMP, *scripts, *listen, *arguments])
-        await processes.listening(name, process, port, self.folder)
-        return Contestant(name, port, process)
+        await processes.listening(name, process, port, self._folder)
+        return Server(name, port, process)
 
     async def _start(self, name: str, command: Sequence[str], *, reads: bool = False) -> Process:
-        context = processes.child(name, command, self._environment, self.folder, reads=reads)
+        context = processes.child(name, command, self._environment, self._folder, reads=reads)
         return await self._stack.enter_async_context(context)
 
 
 @asynccontextmanager
 async def stage(addon: Path = ROUTER) -> AsyncIterator[Stage]:
-    """`addon` is what the router is loaded from."""
+    """`addon` is what mitmdump loads as the router. All processes end with this context, and their folder goes."""
     with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as folder:
         async with AsyncExitStack() as stack:
             yield Stage(Path(folder), addon, stack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 from dataclasses import dataclass
@@ -38,11 +39,16 @@ class Reply:
         return [_parsed(data) for block in text.split("\n\n") if (data := _data(block))]
 
     @property
+    def chunks(self) -> list[dict[str, Any]]:
+        """The events that are chunks of an answer."""
+        return [event for event in self.events if isinstance(event, dict) and "choices" in event]
+
+    @property
     def said(self) -> str:
         """The text of the answer, streamed or not."""
         if "event-stream" not in self.headers["Content-Type"]:
             return self.json["choices"][0]["message"]["content"]
-        deltas = [choice["delta"] for event in self.events if event != "[DONE]" for choice in event["choices"]]
+        deltas = [choice["delta"] for event in self.chunks for choice in event["choices"]]
         return "".join(delta.get("content") or "" for delta in deltas)
 
 
@@ -73,10 +79,8 @@ class RawClient:
 
     def post(self, stream: bool = False, *, extra: str = "", body: bytes | None = None) -> None:
         payload = json.dumps(question(stream=stream)).encode() if body is None else body
-        self.writer.write(
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: demo\r\n{extra}Content-Length: {len(payload)}\r\n\r\n".encode()
-            + payload
-        )
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: demo\r\n{extra}Content-Length: {len(payload)}\r\n\r\n"
+        self.writer.write(head.encode() + payload)
 
     async def rest(self) -> bytes:
         """Everything up to the end of the connection; ConnectionResetError if it is reset."""
@@ -84,10 +88,8 @@ class RawClient:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with contextlib.suppress(OSError):
             await self.writer.wait_closed()
-        except OSError:
-            pass
 
 
 def dechunk(raw: bytes) -> tuple[list[bytes], bytes]:

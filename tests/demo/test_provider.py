@@ -10,8 +10,8 @@ import aiohttp
 import httpx
 import openai
 import pytest
-from demo.asking import RawClient, ask, question
 
+from demo.asking import RawClient, ask, question
 from pointsman.demo import Behaviour, Provider, Stage, menu, rotation
 
 
@@ -179,7 +179,9 @@ class TestHttp:
         assert listing["object"] == "list"
         assert [(row["id"], row["object"]) for row in listing["data"]] == [("demo", "model"), ("demo-1", "model")]
 
-    @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/nothing"), ("POST", "/"), ("GET", "/v1/chat/completions")])
+    @pytest.mark.parametrize(
+        ("method", "path"), [("GET", "/v1/nothing"), ("POST", "/"), ("GET", "/v1/chat/completions")]
+    )
     async def test_any_other_path_is_a_json_404(self, session, method, path):
         async with Provider(menu.answer()) as provider:
             url = provider.base_url.removesuffix("/v1") + path
@@ -213,7 +215,9 @@ class TestHttp:
         async with Provider(menu.answer("old")) as provider:
             client = await RawClient.open(provider)
             payload = json.dumps(question(stream=True)).encode()
-            client.writer.write(b"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(payload) + payload)
+            client.writer.write(
+                b"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(payload) + payload
+            )
             head, _, body = (await client.rest()).partition(b"\r\n\r\n")
             await client.close()
         assert b"chunked" not in head
@@ -233,7 +237,9 @@ class TestHttp:
         payload = json.dumps(question()).encode()
         async with Provider(menu.answer()) as provider:
             client = await RawClient.open(provider)
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {len(payload)}\r\n\r\n"
+            head = (
+                f"POST /v1/chat/completions HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {len(payload)}\r\n\r\n"
+            )
             client.writer.write(head.encode())
             assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
             assert provider.seen == []
@@ -301,16 +307,18 @@ class TestHttp:
         assert [reply.said for reply in replies] == [f"q{n}" for n in range(80)]
 
     async def test_the_openai_client_reads_a_stream(self):
-        async with Provider(menu.answer("hello from afar", reasoning="hmm")) as provider:
-            async with openai.AsyncOpenAI(base_url=provider.base_url, api_key="none", max_retries=0) as client:
-                stream = await client.chat.completions.create(
-                    model="demo",
-                    messages=[{"role": "user", "content": "hi"}],
-                    stream=True,
-                    stream_options={"include_usage": True},
-                )
-                chunks = [chunk async for chunk in stream]
-                listing = [model.id async for model in client.models.list()]
+        async with (
+            Provider(menu.answer("hello from afar", reasoning="hmm")) as provider,
+            openai.AsyncOpenAI(base_url=provider.base_url, api_key="none", max_retries=0) as client,
+        ):
+            stream = await client.chat.completions.create(
+                model="demo",
+                messages=[{"role": "user", "content": "hi"}],
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            chunks = [chunk async for chunk in stream]
+            listing = [model.id async for model in client.models.list()]
         deltas = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
         assert "".join(deltas) == "hello from afar"
         assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
@@ -368,6 +376,22 @@ class TestLifetime:
         async with provider:
             assert provider.base_url == address
             assert (await ask(session, provider)).said == "back"
+
+    async def test_a_bound_provider_has_its_address_and_serves_early_callers_once_started(self):
+        provider = Provider(menu.answer("worth the wait"))
+        provider.bind()
+        client = await RawClient.open(provider)
+        client.post(extra="Connection: close\r\n")
+        async with provider:
+            assert b"worth the wait" in await client.rest()
+        await client.close()
+
+    async def test_a_bound_provider_can_be_closed_without_a_start(self):
+        provider = Provider(menu.answer())
+        provider.bind()
+        await provider.close()
+        with pytest.raises(ConnectionRefusedError):
+            await RawClient.open(provider)
 
     async def test_close_may_be_called_twice_or_without_a_start(self):
         provider = Provider(menu.answer())

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,19 @@ from typing import Any
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.connection import Address
 from mitmproxy.http import HTTPFlow
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons
 
 from pointsman.addon import Pointsman
 from pointsman.dispatch import Dispatcher
+from pointsman.exchange.engine import Exchange
+from pointsman.transport.conductor import Conductor
+from pointsman.transport.layers import RoutedStream
+
+LONGEST = 60.0
+"""Seconds that a router may run in a test: what waits for something that never comes must fail, not hang."""
 
 
 class Watcher:
@@ -24,6 +32,11 @@ class Watcher:
     def __init__(self) -> None:
         self.flows: list[HTTPFlow] = []
         self.ended: list[tuple[str, HTTPFlow]] = []
+        self.dialled: list[Address | None] = []
+        """Where mitmproxy itself wanted to connect to: nowhere, for what is routed."""
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        self.dialled.append(data.server.address)
 
     def requestheaders(self, flow: HTTPFlow) -> None:
         self.flows.append(flow)
@@ -44,6 +57,8 @@ class Router:
     context: taddons.context
     watcher: Watcher
     confdir: Path
+    conductors: list[Conductor]
+    """Of every exchange so far, oldest first."""
 
     @property
     def base_url(self) -> str:
@@ -70,14 +85,15 @@ async def running(
     providers: Mapping[str, Mapping[str, Any]],
     mode: str = "regular",
     options: Mapping[str, Any] | None = None,
+    addons: Sequence[object] = (),
     **sections: Any,
 ) -> AsyncIterator[Router]:
-    """The router with these providers; ends with every connection and task of it gone."""
+    """The router with these providers; ends with every connection and task of it gone. `addons` come after its own."""
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     path = folder / "pointsman.yaml"
     path.write_text(json.dumps({"providers": dict(providers), **sections}))
     addon, server, watcher = Pointsman(), Proxyserver(), Watcher()
-    with taddons.context(server, NextLayer(), TlsConfig(), addon, watcher) as context:
+    with taddons.context(server, NextLayer(), TlsConfig(), addon, watcher, *addons) as context:
         context.configure(
             server,
             mode=[mode],
@@ -92,7 +108,8 @@ async def running(
         await addon.running()
         host, port, *_ = server.listen_addrs()[0]
         try:
-            yield Router(host, port, addon, server, context, watcher, folder)
+            async with asyncio.timeout(LONGEST):
+                yield Router(host, port, addon, server, context, watcher, folder, _conductors(addon.dispatcher))
         finally:
             await server.servers.update([])
             for connection in list(server.connections.values()):
@@ -101,3 +118,16 @@ async def running(
             while server.connections:
                 await asyncio.sleep(0)
             await addon.done()
+
+
+def _conductors(dispatcher: Dispatcher) -> list[Conductor]:
+    """Grows with every exchange that begins."""
+    conductors: list[Conductor] = []
+    conduct = dispatcher.conduct
+
+    def recorded(exchange: Exchange, stream: RoutedStream) -> Conductor:
+        conductors.append(conduct(exchange, stream))
+        return conductors[-1]
+
+    dispatcher.conduct = recorded  # type: ignore[method-assign]
+    return conductors

@@ -1,18 +1,27 @@
 """The SSE codec: what an event is, when it ends, and that no byte is lost, whatever the chunks."""
 
+import itertools
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pointsman.wire.sse import MAX_EVENT, Decoder, Event, OversizedEvent
 
 CHUNK = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
 
-PIECES = [b"\r", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b"data:", b"data: a", b"data", b":", b": note", b"event: e", b"id:1"]
-PIECES += [b"retry: 9", b" ", b"x", b"\xef\xbb\xbf", b"\xef", b"\xff"]
+FIELDS = [b"data:", b"data: a", b"data", b":", b": note", b"event: e", b"id:1", b"retry: 9", b" ", b"x"]
+FIELDS += [b"\xef\xbb\xbf", b"\xef", b"\xff"]
+LF = [b"\n", b"\n\n"]
+CR = [b"\r", b"\r\n", b"\r\n\r\n"]
 
-streams = st.one_of(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join), st.binary(max_size=60))
+streams = st.one_of(
+    st.lists(st.sampled_from(FIELDS + LF), max_size=40).map(b"".join),
+    st.lists(st.sampled_from(FIELDS + LF + CR), max_size=40).map(b"".join),
+    st.lists(st.sampled_from([b"data: a", *LF, *CR]), max_size=20).map(b"".join),
+    st.binary(max_size=60),
+)
 
 
 def decode(*chunks: bytes) -> tuple[list[Event], bytes]:
@@ -75,7 +84,7 @@ class TestInvariants:
     @given(streams, st.lists(st.integers(0, 60)))
     def test_chunk_borders_change_nothing(self, stream: bytes, cuts: list[int]) -> None:
         borders = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-        chunks = [stream[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+        chunks = [stream[a:b] for a, b in itertools.pairwise(borders)]
         assert decode(*chunks) == decode(stream)
 
     @given(streams)
@@ -96,6 +105,7 @@ class TestFields:
             (b"data:x\n\n", b"x", ""),
             (b"data:  x\n\n", b" x", ""),
             (b"data: x\r\n\r\n", b"x", ""),
+            (b"data: x\ndata: y\n\n", b"x\ny", ""),
             (b"data: x\r\r", b"x", ""),
             (b"data: x\rdata: y\n\n", b"x\ny", ""),
             (b"data: x\ndata: y\r\ndata:z\n\n", b"x\ny\nz", ""),
@@ -149,6 +159,11 @@ class TestEnds:
         assert decoder.feed(b"data: x\r\n\r") == []
         assert [event.raw for event in decoder.feed(b"d")] == [b"data: x\r\n\r"]
         assert decoder.close() == b"d"
+
+    def test_a_crlf_is_one_line_end_though_a_chunk_ended_within_it(self) -> None:
+        decoder = Decoder()
+        assert len(decoder.feed(CHUNK + b"data: x\r")) == 1
+        assert [event.raw for event in decoder.feed(b"\n\n")] == [b"data: x\r\n\n"]
 
     def test_a_cut_event_is_the_tail(self) -> None:
         decoder = Decoder()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pointsman.wire.faults import Fault, FaultKind
 from pointsman.wire.wrapped import error_fault, wrapped_fault
 
@@ -26,7 +27,12 @@ SHAPES: list[tuple[Any, int, str, str]] = [
         "rate_limit_exceeded",
         "Slow down",
     ),
-    ({"error": {"message": "No such key", "type": "invalid_request_error", "code": "invalid_api_key"}}, 401, "invalid_api_key", "No such key"),
+    (
+        {"error": {"message": "No such key", "type": "invalid_request_error", "code": "invalid_api_key"}},
+        401,
+        "invalid_api_key",
+        "No such key",
+    ),
     ({"error": {"message": "m", "type": "invalid_request_error", "code": None}}, 400, "invalid_request_error", "m"),
     ({"error": {"message": "m", "code": 503}}, 503, "503", "m"),
     ({"error": {"message": "m", "code": "503"}}, 503, "503", "m"),
@@ -37,14 +43,29 @@ SHAPES: list[tuple[Any, int, str, str]] = [
     ({"error": {"code": 500}, "message": "beside it"}, 500, "500", "beside it"),
     ({"error": {"anything": 1}}, 502, "", ""),
     # Anthropic.
-    ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 503, "overloaded_error", "Overloaded"),
+    (
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+        503,
+        "overloaded_error",
+        "Overloaded",
+    ),
     # OpenRouter, in the middle of a stream and in a choice.
-    ({"choices": CHOICES, "error": {"code": "server_error", "message": "Provider disconnected"}}, 500, "server_error", "Provider disconnected"),
-    ({"choices": [{"error": {"code": 429, "message": "Upstream is busy"}, "finish_reason": "error"}]}, 429, "429", "Upstream is busy"),
+    (
+        {"choices": CHOICES, "error": {"code": "server_error", "message": "Provider disconnected"}},
+        500,
+        "server_error",
+        "Provider disconnected",
+    ),
+    (
+        {"choices": [{"error": {"code": 429, "message": "Upstream is busy"}, "finish_reason": "error"}]},
+        429,
+        "429",
+        "Upstream is busy",
+    ),
     # A text.
     ({"error": "Rate limit reached, wait a bit"}, 429, "", "Rate limit reached, wait a bit"),
     ({"error": "Something broke"}, 502, "", "Something broke"),
-    ({"error": "overloaded", "code": 200}, 503, "200", "overloaded"),
+    ({"error": "overloaded", "code": 200}, 503, "overloaded", "overloaded"),
     ({"error": "Unauthorized", "message": "The key has expired"}, 401, "Unauthorized", "The key has expired"),
     ({"error": "too busy", "status": 503}, 503, "", "too busy"),
     # Google, bare and in a list.
@@ -52,7 +73,12 @@ SHAPES: list[tuple[Any, int, str, str]] = [
     ([{"error": GOOGLE}], 429, "RESOURCE_EXHAUSTED", "Resource has been exhausted"),
     ({"error": {"status": "UNAVAILABLE", "message": "m"}}, 503, "UNAVAILABLE", "m"),
     # Cloudflare.
-    ({"success": False, "errors": [{"code": 10000, "message": "Authentication error"}], "result": None}, 401, "10000", "Authentication error"),
+    (
+        {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}], "result": None},
+        401,
+        "10000",
+        "Authentication error",
+    ),
     ({"success": False, "errors": [{"code": 7003, "message": "No route"}]}, 502, "7003", "No route"),
     ({"success": False, "errors": ["No route"]}, 502, "", "No route"),
     # The root is the error.
@@ -66,7 +92,7 @@ SHAPES: list[tuple[Any, int, str, str]] = [
     ({"type": "error", "code": "server_error", "message": "m", "param": None}, 500, "server_error", "m"),
     ({"code": "InvalidApiKey", "message": "m", "request_id": "1"}, 401, "InvalidApiKey", "m"),
     ({"success": False, "message": "no"}, 502, "", "no"),
-]  # fmt: skip
+]
 
 NO_ERRORS: list[Any] = [
     {"choices": CHOICES},
@@ -219,10 +245,14 @@ class TestWrappedFault:
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-            lambda inner: st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(["error", "errors", "code", "status", "type", "message", "details", "success", "choices"]),
-                inner,
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(
+                        ["error", "errors", "code", "status", "type", "message", "details", "success", "choices"]
+                    ),
+                    inner,
+                )
             ),
         )
     )

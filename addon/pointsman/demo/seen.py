@@ -34,7 +34,7 @@ class Seen:
     sent: int = 0
     """Bytes of body written so far, chunk framing not counted."""
     finished: bool = False
-    """The whole answer was written."""
+    """The body was ended in order, even if the answer in it was cut."""
     abandoned: bool = False
     """The peer closed the connection before that."""
     _over: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

@@ -12,13 +12,18 @@ from types import TracebackType
 from typing import Self
 
 from pointsman.demo.connection import Connection
-from pointsman.demo.menu.errors import bad_request, not_found
+from pointsman.demo.menu.errors import status
 from pointsman.demo.script import Behaviour, Playlist, Script
 from pointsman.demo.seen import Seen
 
 BACKLOG = 1024
 PAUSE_AFTER_FAILED_ACCEPT = 0.05
 """Seconds; accepting fails when the process is out of file descriptors, which takes a moment to mend."""
+
+NO_QUESTION = status(400)
+NOTHING_HERE = status(
+    404, {"error": {"message": "There is nothing here.", "type": "invalid_request_error", "code": "not_found"}}
+)
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +86,18 @@ class Provider:
         """Connections open now."""
         return len(self._serving)
 
-    async def start(self) -> None:
-        """Begins to listen. Raises OSError if the port is taken."""
+    def bind(self) -> None:
+        """Takes the port, so that `base_url` is known; who connects waits for `start`. Raises OSError if taken."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._listener = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
         self._listener.setblocking(False)
         self._port = self._listener.getsockname()[1]
+
+    async def start(self) -> None:
+        """Begins to serve. Raises OSError if the port is taken."""
+        if self._listener is None:
+            self.bind()
+        assert self._listener is not None
         self._acceptor = asyncio.create_task(self._accept(self._listener))
 
     async def close(self) -> None:
@@ -124,6 +135,7 @@ class Provider:
                 connection.close()
 
     def choose_unread(self, seen: Seen) -> Behaviour | None:
+        """For connections: what answers this request before its body is read, if anything does."""
         behaviour = self._playlist.next if _is_chat(seen) else None
         if behaviour is None or behaviour.reads_body:
             return None
@@ -131,12 +143,13 @@ class Provider:
         return self._named(seen, self._playlist.advance())
 
     def choose(self, seen: Seen) -> Behaviour:
+        """For connections: what answers this request."""
         self._record(seen)
         if _is_chat(seen):
             is_sound = bool(seen.fields)
-            return self._named(seen, self._playlist.take(seen) if is_sound else bad_request())
+            return self._named(seen, self._playlist.take(seen) if is_sound else NO_QUESTION)
         is_listing = seen.method == "GET" and seen.route.endswith("/models")
-        return self._named(seen, _models_list(self.models) if is_listing else not_found())
+        return self._named(seen, _models_list(self.models) if is_listing else NOTHING_HERE)
 
     def _record(self, seen: Seen) -> None:
         self._received += 1

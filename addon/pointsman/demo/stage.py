@@ -95,14 +95,17 @@ class Stage:
         self._framing = self._choose_framing(status, length)
         self._squeeze = squeeze(self.manner.coding) if self.manner.coding else None
         ours = {name.lower() for name, _ in self.manner.headers}
-        fields = [(name, value) for name, value in headers if name.lower() not in ours]
-        fields += [("X-Request-ID", f"demo-{self.seen.number}"), *self.manner.headers, *self._framing_headers(length)]
+        fields = [(name, value) for name, value in headers if name.lower() not in ours] + [*self.manner.headers]
+        if not any(name.lower() == "x-request-id" for name, _ in fields):
+            fields.append(("X-Request-ID", f"demo-{self.seen.number}"))
+        fields += self._framing_headers(length)
         lines = [f"HTTP/1.1 {status} {_reason(status)}", *(f"{name}: {value}" for name, value in fields), "", ""]
         return "\r\n".join(lines).encode("latin-1")
 
     async def chunk(self, data: bytes) -> None:
         """Writes a part of the body, framed as the head promised."""
-        await self._body(self._squeeze.feed(data) if self._squeeze else data)
+        if data:
+            await self._body(self._squeeze.feed(data) if self._squeeze else data)
 
     async def end(self) -> None:
         """Ends the body."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from pointsman.config import Timeouts
 from pointsman.exchange.audit import AttemptRecord, Outcome
-from pointsman.exchange.call import Timeouts
 from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker

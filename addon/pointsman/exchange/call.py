@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pointsman.config import Provider, Settings, Stream
+from pointsman.config import Settings, Stream
 from pointsman.exchange.audit import AttemptRecord
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
@@ -28,18 +28,6 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds that one attempt may take for each step. `answer` takes the place of `first_byte` when nothing is
-    streamed.
-    """
-
-    connect: float
-    first_byte: float
-    answer: float
-    stall: float
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """What the configuration says about exchanges as such. Times in seconds."""
 
@@ -58,13 +46,6 @@ class Rules:
             settings.stream,
             settings.server.header_prefix,
             masker,
-        )
-
-    def timeouts(self, provider: Provider) -> Timeouts:
-        """The provider's own, else those of the `stream` section."""
-        own, common = provider.timeouts, self.stream
-        return Timeouts(
-            own.connect, own.first_byte or common.first_byte, own.answer or common.answer, own.stall or common.stall
         )
 
 

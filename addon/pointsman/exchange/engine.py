@@ -192,10 +192,8 @@ class Exchange:
         target, dialect, facts = candidate.target, self.call.dialect, self.call.facts
         base_url = target.address(dialect.name)
         assert base_url
-        timeouts = self.rules.timeouts(target.provider)
-        attempt = self._running[self._launched] = Attempt(
-            self._launched, candidate, base_url, timeouts, facts.stream, now
-        )
+        attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
+        self._running[attempt.n] = attempt
         body, path = dialect.outbound(self.call.body, facts, target.model.id)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
         headers = (*self.call.headers, ("Accept-Encoding", "identity"), *auth)

@@ -9,7 +9,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, ReverseMode
 
-from pointsman.reception import Arrival, Door, is_loopback_name
+from pointsman.reception import Arrival, Door, is_address, is_loopback_name
 
 type Address = tuple[str, int]
 

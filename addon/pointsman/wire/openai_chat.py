@@ -16,9 +16,10 @@ from pointsman.wire.wrapped import error_fault
 
 PATH = "/chat/completions"
 
-IMAGE_PARTS = frozenset({"image_url", "image", "input_image"})
-AUDIO_PARTS = frozenset({"input_audio"})
-JSON_FORMATS = frozenset({"json_object", "json_schema"})
+# Tuples, not sets: what a client puts in the place of a word need not be hashable.
+IMAGE_PARTS = ("image_url", "image", "input_image")
+AUDIO_PARTS = ("input_audio",)
+JSON_FORMATS = ("json_object", "json_schema")
 TEXT_MEMBERS = ("reasoning_content", "reasoning", "refusal")
 CALL_MEMBERS = ("tool_calls", "function_call")
 SCHEMA_MEMBERS = ("tools", "functions", "response_format")

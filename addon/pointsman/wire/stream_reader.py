@@ -1,4 +1,4 @@
-"""What readers of streamed answers share: events become frames, and no answer is told from a merely odd one."""
+"""What readers of streamed answers share: events become frames, and a stream may be odd, but not hopeless."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ async def run(pace: Pace, addon: Path) -> Report:
     warnings: list[str] = []
     async with stage(addon) as on:
         upstream = await on.provider(EVENTS, EVENT_BYTES, BURST)
-        sides = (await on.router(config(upstream.base_url)), await on.bare(upstream))
+        sides = (await on.router(config(upstream.url)), await on.bare(upstream))
         for connections in CONNECTIONS:
             load = Load(connections, tuple(request(n) for n in range(connections)), answer)
             result = await duel(on, sides, upstream, load, pace)
@@ -34,9 +34,9 @@ async def run(pace: Pace, addon: Path) -> Report:
     return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures, warnings)
 
 
-def config(base_url: str) -> dict[str, object]:
-    """The router's: one provider, and every default."""
-    return {"providers": {"bench": {"base_url": base_url, "keys": ["bench-key"], "models": [{"id": MODEL}]}}}
+def config(url: str) -> dict[str, object]:
+    """The router's: the provider at `url`, and every default."""
+    return {"providers": {"bench": {"base_url": f"{url}/v1", "keys": ["bench-key"], "models": [{"id": MODEL}]}}}
 
 
 def request(n: int) -> str:

@@ -19,13 +19,11 @@ from pointsman.demo.menu.early import (
     sse_for_whole,
 )
 from pointsman.demo.menu.errors import (
-    bad_request,
     empty,
     garbage,
     html,
     huge_error,
     no_content,
-    not_found,
     rate_limited,
     redirect,
     status,
@@ -50,7 +48,6 @@ from pointsman.demo.menu.specs import NAMES, parse
 __all__ = [
     "NAMES",
     "answer",
-    "bad_request",
     "big_event",
     "bomb",
     "closed_port",
@@ -82,7 +79,6 @@ __all__ = [
     "line_ends",
     "multiline",
     "no_content",
-    "not_found",
     "parse",
     "pause",
     "pings",

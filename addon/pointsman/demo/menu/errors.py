@@ -125,16 +125,6 @@ def redirect(code: int = 301, location: str = "https://elsewhere.invalid/v1/chat
     return _named(f"redirect:{code}", status(code, "", [("Location", location)]))
 
 
-def not_found() -> Behaviour:
-    return status(
-        404, {"error": {"message": "There is nothing here.", "type": "invalid_request_error", "code": "not_found"}}
-    )
-
-
-def bad_request() -> Behaviour:
-    return status(400)
-
-
 def shaped(shape: Shape, message: str, code: int) -> Body:
     shapes: dict[Shape, Body] = {
         "openai": {"error": {"message": message, "type": "server_error", "param": None, "code": code}},

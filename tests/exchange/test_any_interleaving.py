@@ -1,0 +1,132 @@
+"""Whatever happens in whatever order: one answer, of one attempt, with one ending, and nothing after it."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from exchange.stage import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
+from pointsman.exchange.effects import Abort, Cancel, End, Launch, Respond, Send, Settled
+from pointsman.wire.faults import FaultKind
+
+ATTEMPTS = st.integers(1, 6)
+STATUSES = st.sampled_from([200, 200, 200, 200, 204, 301, 400, 401, 404, 429, 500, 503])
+PIECES = st.lists(
+    st.sampled_from(["content", "role", "stop", "length", "done", "ping", "junk", "error", "half", "whole"]), max_size=4
+)
+
+
+class AnyInterleaving(RuleBasedStateMachine):
+    """Every attempt's content carries the attempt's number, so that a loser's byte can be told from the winner's."""
+
+    @initialize(stream=st.booleans(), count=st.integers(1, 4), keys=st.booleans())
+    def start(self, stream, count, keys):
+        own = {name: [f"{name}-secret-one", f"{name}-secret-two"] for name in "abcd"[:count]} if keys else {}
+        self.stage = Stage(count, stream=stream, keys=own)
+        self.stage.begin()
+        self.after_end: int | None = None
+        self.headed: set[int] = set()
+
+    @rule(n=ATTEMPTS)
+    def connected(self, n):
+        self.stage.connected(n)
+
+    @rule(n=ATTEMPTS, status=STATUSES, headers=st.sampled_from([SSE, JSON, {}]))
+    def head(self, n, status, headers):
+        if n not in self.headed and self.has_launched(n):
+            self.headed.add(n)
+            self.stage.head(n, status, headers)
+
+    @rule(n=ATTEMPTS, pieces=PIECES)
+    def data(self, n, pieces):
+        if n not in self.headed:
+            return
+        mine = {
+            "content": event(f"from-{n};"),
+            "role": ROLE,
+            "stop": STOP,
+            "length": LENGTH,
+            "done": DONE,
+            "ping": b": ping\n\n",
+            "junk": b"data: {junk\n\n",
+            "error": b'data: {"error":{"message":"failed-%d;"}}\n\n' % n,
+            "half": event(f"from-{n};")[:40],
+            "whole": WHOLE.replace(b"hello", b"from-%d;" % n),
+        }
+        if data := b"".join(mine[piece] for piece in pieces):
+            self.stage.data(n, data)
+
+    @rule(n=ATTEMPTS)
+    def end(self, n):
+        if n in self.headed:
+            self.stage.end(n)
+
+    @rule(n=ATTEMPTS, kind=st.sampled_from(FaultKind))
+    def failed(self, n, kind):
+        if self.has_launched(n):
+            self.stage.failed(n, kind)
+
+    @rule(seconds=st.floats(0, 70))
+    def wait(self, seconds):
+        self.stage.wait(seconds)
+
+    @rule(waiting=st.sampled_from([0, 1000, 65_536, 65_537, 1_000_000]))
+    def slow(self, waiting):
+        self.stage.slow(waiting)
+
+    @precondition(lambda self: len(self.stage.effects) > 3)
+    @rule()
+    def gone(self):
+        self.stage.gone()
+
+    def has_launched(self, n: int) -> bool:
+        return any(launch.n == n for launch in self.stage.of(Launch))
+
+    @invariant()
+    def one_answer(self):
+        stage = self.stage
+        assert len(stage.of(Respond)) <= 1
+        assert len(stage.of(End)) + len(stage.of(Abort)) <= 1
+        shown = [effect for effect in stage.effects if isinstance(effect, Respond | Send | End)]
+        assert not shown or isinstance(shown[0], Respond)
+        assert all(send.data for send in stage.of(Send))
+
+    @invariant()
+    def never_a_byte_of_another_attempt(self):
+        seen = {n for n in range(1, 20) if b"from-%d;" % n in self.stage.sent}
+        assert len(seen) <= 1
+        if seen:
+            [winner] = seen
+            assert f"{self.stage.launched[winner - 1]}/m" in str(self.stage.response) + self.stage.sent.decode()
+
+    @invariant()
+    def nothing_after_the_end(self):
+        stage = self.stage
+        if not stage.exchange.ended:
+            return
+        if self.after_end is None:
+            self.after_end = len(stage.effects)
+        assert len(stage.effects) == self.after_end
+        assert stage.exchange.deadline is None
+        assert not stage.exchange.running
+
+    @invariant()
+    def every_attempt_settles_once_and_is_accounted_for(self):
+        stage = self.stage
+        settled = [each.record.n for each in stage.of(Settled)]
+        assert len(settled) == len(set(settled))
+        launched = [launch.n for launch in stage.of(Launch)]
+        assert launched == list(range(1, len(launched) + 1))
+        assert len(stage.exchange.running) == len(launched) - len(settled)
+        assert {cancel.n for cancel in stage.of(Cancel)} <= set(settled)
+
+    @invariant()
+    def an_exchange_that_goes_on_wants_a_tick(self):
+        assert self.stage.exchange.ended or self.stage.exchange.deadline is not None
+
+    @invariant()
+    def only_whole_events_are_sent(self):
+        if self.stage.exchange.call.facts.stream and self.stage.of(Respond) and self.stage.response.status == 200:
+            for send in self.stage.of(Send):
+                assert send.data.endswith(b"\n\n")
+
+
+TestAnyInterleaving = AnyInterleaving.TestCase

@@ -1,0 +1,87 @@
+"""A bare HTTP/1.1 client on one connection, for what no library does: leave in the middle, or not read."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pointsman.demo.stage import arm_reset
+
+
+def chat(text: str = "Which track?", stream: bool = True, **members: Any) -> bytes:
+    """The body of a chat request."""
+    request = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": text}], **members}
+    return json.dumps(request).encode()
+
+
+class H1Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self._writer = reader, writer
+
+    async def ask(
+        self, body: bytes, path: str = "/v1/chat/completions", headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Posts a whole request; a `Host` among the headers takes the place of the usual one."""
+        self.send(head(path, len(body), headers) + body)
+        await self._writer.drain()
+
+    def send(self, raw: bytes) -> None:
+        self._writer.write(raw)
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        """Status and headers, names in lower case."""
+        raw = await self.reader.readuntil(b"\r\n\r\n")
+        line, *fields = raw.decode().strip().split("\r\n")
+        pairs = (field.split(": ", 1) for field in fields)
+        return int(line.split()[1]), {name.lower(): value for name, value in pairs}
+
+    async def chunk(self) -> bytes:
+        """The next chunk of a chunked body; empty at its end."""
+        size = int(await self.reader.readuntil(b"\r\n"), 16)
+        return (await self.reader.readexactly(size + 2))[:-2]
+
+    async def chunks(self) -> bytes:
+        """The rest of a chunked body."""
+        body = bytearray()
+        while piece := await self.chunk():
+            body += piece
+        return bytes(body)
+
+    def close(self) -> None:
+        """Closes the connection in order."""
+        self._writer.close()
+
+    def finish(self) -> None:
+        """Sends FIN, and goes on reading."""
+        self._writer.write_eof()
+
+    def break_off(self) -> None:
+        """A TCP reset."""
+        arm_reset(self._writer.get_extra_info("socket"))
+        self._writer.transport.abort()
+
+
+def head(path: str, length: int, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """The head of a POST."""
+    usual = {"Host": "router", "Content-Type": "application/json", "Content-Length": str(length)}
+    given = {name.lower() for name, _ in headers}
+    fields = [*((name, value) for name, value in usual.items() if name.lower() not in given), *headers]
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+@asynccontextmanager
+async def h1_to(host: str, port: int, room: int | None = None) -> AsyncIterator[H1Client]:
+    """A connection. `room`: about so many bytes fit in at this end while the test does not read."""
+    sock = socket.socket()
+    if room is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (host, port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=room or 1 << 16)
+    try:
+        yield H1Client(reader, writer)
+    finally:
+        writer.transport.abort()

@@ -1,0 +1,50 @@
+"""What a router holds of its clients and exchanges: nothing, once they are over."""
+
+import asyncio
+from collections.abc import Callable
+
+from pointsman.transport.conductor import Conductor
+from support.router import Router
+
+OUR_TASKS = ("attempt ", "exchange timer")
+"""How the names of an exchange's tasks begin."""
+SOON = 5.0
+"""Seconds; that something went at once cannot be seen, that it never goes can."""
+
+
+def remains(router: Router) -> list[str]:
+    """What is left of exchanges, a word for each thing."""
+    return [*_attempts(router), *_tasks(), *_timers()]
+
+
+async def nothing_remains(router: Router, connections: int = 0) -> None:
+    """Waits until all exchanges are gone, and all but so many connections of clients. Raises AssertionError that
+    names what stays.
+    """
+    await soon(lambda: not remains(router), lambda: ", ".join(remains(router)))
+    await soon(lambda: len(router.server.connections) == connections, lambda: str(router.server.connections))
+
+
+async def soon(holds: Callable[[], bool], told: Callable[[], str] = str) -> None:
+    """Waits for what no event tells. Raises AssertionError, with what is `told`, if it does not come."""
+    try:
+        async with asyncio.timeout(SOON):
+            while not holds():
+                await asyncio.sleep(0.001)
+    except TimeoutError:
+        raise AssertionError(f"still not so: {told()}") from None
+
+
+def _attempts(router: Router) -> list[str]:
+    return [f"running {candidate}" for conductor in router.conductors for candidate in conductor.exchange.running]
+
+
+def _tasks() -> list[str]:
+    return [f"task {task.get_name()}" for task in asyncio.all_tasks() if task.get_name().startswith(OUR_TASKS)]
+
+
+def _timers() -> list[str]:
+    """asyncio has no public list of its timers."""
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    live = (handle._callback for handle in scheduled if not handle.cancelled())
+    return [f"timer {callback}" for callback in live if isinstance(getattr(callback, "__self__", None), Conductor)]

@@ -1,0 +1,213 @@
+"""The benchmarks: their figures are what they say, and a wrong answer is no fast answer."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "scripts"))
+
+from benchmarks import chunked, processes, provider
+from benchmarks.figures import Figure, Report, Spread, document, table
+from benchmarks.load import Window, WrongAnswer, run
+from benchmarks.scenarios import streams
+
+EVENTS = provider.events(6, 80)
+BODY = b"".join(EVENTS)
+
+
+@asynccontextmanager
+async def answering(answer: list[bytes]) -> AsyncIterator[int]:
+    """The port of a provider that answers so."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: provider.Answering(answer, 0), "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def one_stream_each(port: int, connections: int = 1) -> Window:
+    """A window that is over at once, so that every connection sends one request."""
+    return Window(port, connections, 0, (streams.request(0), streams.request(1)), BODY.decode())
+
+
+class TestFigures:
+    def test_a_ratio_is_taken_within_its_round(self):
+        assert Figure("", "", router=[10, 40], bare=[5, 10]).ratios() == [2, 4]
+
+    @pytest.mark.parametrize(("router", "bare"), [([None, 40], [5, 10]), ([10, 40], [None, 10]), ([10, 40], [0, 10])])
+    def test_a_pair_that_is_not_complete_makes_no_ratio(self, router, bare):
+        assert Figure("", "", router, bare).ratios() == [4]
+
+    def test_a_round_without_an_opponent_is_an_error(self):
+        with pytest.raises(ValueError, match="shorter"):
+            Figure("", "", router=[1, 2], bare=[1]).ratios()
+
+    def test_a_spread_is_the_median_between_the_extremes(self):
+        assert Spread.of([5, 1, 2]) == Spread(median=2, low=1, high=5)
+        assert Spread.of([]) is None
+
+    def test_the_table_has_medians_and_the_ratio_with_its_range(self):
+        figures = [Figure("16 connections", "streams/s", [100, 300, 200], [100, 100, 100])]
+        name, columns, row = table("streams", Report("as usual", figures))
+        assert name == "streams: as usual"
+        assert columns.split() == ["router", "bare", "ratio", "range"]
+        assert row.split() == ["16", "connections", "streams/s", "200", "100", "2.00", "1.00", "–", "3.00"]
+
+    def test_a_figure_that_the_system_does_not_give_is_a_dash(self):
+        *_, row = table("streams", Report("", [Figure("1 connection", "cpu", [None], [None])]))
+        assert row.split() == ["1", "connection", "cpu", "–", "–"]
+
+    def test_the_table_ends_with_the_warnings(self):
+        *_, last = table("streams", Report("", [], ["too slow"]))
+        assert last == "warning: too slow"
+
+    def test_the_document_has_every_round_and_is_json(self):
+        report = Report("as usual", [Figure("1 connection", "streams/s", [2, 6], [1, None])])
+        scenario = json.loads(json.dumps(document({"cpus": 2}, {"streams": report})))["scenarios"]["streams"]
+        assert scenario["figures"] == [
+            {
+                "setting": "1 connection",
+                "figure": "streams/s",
+                "router": [2, 6],
+                "bare": [1, None],
+                "ratios": [2],
+                "ratio": {"median": 2, "low": 2, "high": 2},
+            }
+        ]
+
+
+class TestChunked:
+    def test_what_is_encoded_is_decoded(self):
+        message = (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + chunked.encode(b"ab")
+            + chunked.encode(b"c" * 300)
+        )
+        assert chunked.decode(message + chunked.END) == b"ab" + b"c" * 300
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nab",
+        ],
+        ids=["not chunked", "a wrong size", "no size"],
+    )
+    def test_anything_else_is_refused(self, message):
+        with pytest.raises(ValueError, match=r"chunk|int\(\)"):
+            chunked.decode(message)
+
+
+class TestProvider:
+    def test_its_events_are_as_many_and_as_long_as_asked_for(self):
+        events = provider.events(64, 80)
+        assert len(events) == 64
+        assert {len(event) for event in events[:-2]} == {80}
+        assert json.loads(events[0].removeprefix(b"data: "))["choices"][0]["delta"]["content"]
+
+    @pytest.mark.parametrize(("size", "count"), [(1, 6), (4, 2), (6, 1), (100, 1)])
+    def test_bursts_make_up_the_whole_answer(self, size, count):
+        bursts = provider.bursts(EVENTS, size)
+        assert len(bursts) == count
+        assert chunked.decode(b"".join(bursts)) == BODY
+
+
+class TestLoad:
+    @pytest.mark.parametrize("connections", [1, 5])
+    async def test_every_connection_gets_the_answer(self, connections):
+        async with answering(provider.bursts(EVENTS, 2)) as port:
+            outcome = await run(one_stream_each(port, connections))
+        assert outcome.streams == connections
+        assert 0 < outcome.first_byte <= outcome.seconds
+
+    async def test_a_connection_is_used_again_until_the_time_is_up(self):
+        async with answering(provider.bursts(EVENTS, 2)) as port:
+            window = Window(port, 1, 0.05, (streams.request(0),), BODY.decode())
+            outcome = await run(window)
+        assert outcome.streams > 1
+        assert outcome.seconds >= window.seconds
+
+    @pytest.mark.parametrize(
+        ("answer", "complaint"),
+        [
+            (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "begins with b'HTTP/1.1 503"),
+            (b"".join(provider.bursts(EVENTS[1:], 2)), "not what the provider sent"),
+            (provider.HEAD + chunked.encode(BODY + b"more") + chunked.END, "not what the provider sent"),
+        ],
+        ids=["an error", "an event lost", "an event too many"],
+    )
+    async def test_a_wrong_answer_ends_it(self, answer, complaint):
+        async with answering([answer]) as port:
+            with pytest.raises(WrongAnswer, match=complaint):
+                await run(one_stream_each(port))
+
+    async def test_a_connection_that_breaks_ends_it(self):
+        async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(provider.HEAD)
+            writer.close()
+
+        async with await asyncio.start_server(break_off, "127.0.0.1", 0) as server:
+            with pytest.raises(WrongAnswer, match=f"closed after {len(provider.HEAD)} bytes"):
+                await run(one_stream_each(server.sockets[0].getsockname()[1]))
+
+    @pytest.mark.parametrize("n", [0, 7, 63])
+    def test_a_request_has_the_size_that_the_report_names(self, n):
+        head, _, body = streams.request(n).partition("\r\n\r\n")
+        assert len(body) == streams.REQUEST_BYTES
+        assert f"Content-Length: {len(body)}" in head
+        assert json.loads(body)["stream"] is True
+
+
+class TestProcesses:
+    @pytest.mark.parametrize(
+        ("cputime", "seconds"),
+        [
+            ("0:01.25", 1.25),
+            ("  12:03.50\n", 723.5),
+            ("00:01:02", 62),
+            ("2-01:00:00", 176_400),
+            ("", None),
+            ("-", None),
+        ],
+    )
+    def test_processor_time_as_ps_writes_it(self, cputime, seconds):
+        assert processes.from_ps(cputime) == seconds
+
+    def test_the_processor_time_of_a_process_is_known_here(self):
+        used = processes.cpu_seconds(os.getpid())
+        assert used is not None
+        assert used > 0
+
+    def test_a_process_that_is_not_there_has_none(self):
+        assert processes.cpu_seconds(2**31 - 1) is None
+
+    async def test_a_child_ends_with_its_context(self, tmp_path):
+        wait_for_ever = ["-c", "import signal; signal.pause()"]
+        async with processes.child("child", wait_for_ever, os.environ, tmp_path) as process:
+            assert process.returncode is None
+        assert process.returncode is not None
+
+    async def test_a_child_ends_when_nobody_holds_its_leash(self, tmp_path):
+        leashed = [
+            "-c",
+            "import signal; from benchmarks import leash; leash.hold(); print('held', flush=True); signal.pause()",
+        ]
+        scripts = {**os.environ, "PYTHONPATH": str(Path(processes.__file__).parent.parent)}
+        async with processes.child("child", leashed, scripts, tmp_path, reads=True) as process:
+            assert await processes.line("child", process, tmp_path, 10) == "held\n"
+            assert process.stdin
+            process.stdin.close()
+            async with asyncio.timeout(10):
+                assert await process.wait() == 0
+
+    async def test_a_child_that_fails_is_reported_with_its_words(self, tmp_path):
+        async with processes.child("child", ["-c", "raise SystemExit('no wish')"], os.environ, tmp_path) as process:
+            with pytest.raises(processes.Unfit, match="child: ended with status 1\nno wish"):
+                await processes.listening("child", process, processes.free_port(), tmp_path)

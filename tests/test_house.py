@@ -1,0 +1,55 @@
+"""The rules of the house: the core imports no I/O, and reads neither clock nor chance."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
+CORE = ("exchange", "sessions", "routing", "wire")
+FORBIDDEN = {
+    "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket", "sqlite3",
+    "ssl", "subprocess", "threading", "tornado",
+}  # fmt: skip
+FORBIDDEN_ROOMS = {"transport", "history", "web", "demo", "addon", "dispatch"}
+CLOCKS = {
+    "time.time", "time.monotonic", "time.perf_counter", "datetime.now", "datetime.utcnow", "date.today", "uuid4", "uuid.uuid4",
+    "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "random.random", "random.choice", "random.shuffle",
+    "random.uniform", "random.betavariate", "random.gauss", "random.randint",
+}  # fmt: skip
+
+MODULES = sorted(path for room in CORE for path in (PACKAGE / room).rglob("*.py"))
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def calls(tree: ast.AST) -> set[str]:
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_there_is_a_core_to_look_at():
+    assert {path.relative_to(PACKAGE).parts[0] for path in MODULES} >= {"exchange", "routing", "wire"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_core_is_sans_io(path):
+    tree = ast.parse(path.read_text())
+    for name in imports(tree):
+        parts = name.split(".")
+        assert parts[0] not in FORBIDDEN, f"{path.name} imports {name}"
+        assert not (parts[0] == "pointsman" and len(parts) > 1 and parts[1] in FORBIDDEN_ROOMS), name
+    assert not calls(tree) & CLOCKS
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "transport").rglob("*.py")), ids=lambda path: path.name)
+def test_transport_asks_nobody_who_decides(path):
+    for name in imports(ast.parse(path.read_text())):
+        assert not name.startswith(("pointsman.routing", "pointsman.sessions", "pointsman.config")), name
