@@ -8,7 +8,6 @@ anybody.
 import logging
 import os
 import secrets
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +40,7 @@ class Pointsman:
 
     def __init__(self) -> None:
         self.dispatcher: Dispatcher | None = None
-        self._providers = Providers(ssl.create_default_context)
+        self._providers = Providers()
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
         self._vouched: set[str] = set()

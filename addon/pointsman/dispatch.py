@@ -28,6 +28,7 @@ from pointsman.secrets import Masker
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.layers import RoutedStream
+from pointsman.transport.outlet import Outlet
 from pointsman.transport.providers import Providers
 from pointsman.transport.station import Answer, PassOn
 from pointsman.web.page import Reply
@@ -131,7 +132,8 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         handler = ctx.master.addons.get("proxyserver").connections[stream.context.client.id]
-        return Conductor(exchange, stream, handler, self.providers)
+        client = stream.context.client
+        return Conductor(exchange, stream, handler, self.providers, Outlet.of(ctx.options, client.proxy_mode))
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
         self.ledger.add(exchange.record())

@@ -17,7 +17,7 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.stage import ROUTER
 
 PACE = Pace(rounds=6, seconds=2.2, warm_up=0.5)
-QUICK = Pace(rounds=3, seconds=0.4, warm_up=0.2)
+QUICK = Pace(rounds=3, seconds=0.35, warm_up=0.2)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pointsman.demo.stage import arm_reset
 
+type Headers = tuple[tuple[str, str], ...]
+
 
 def chat(text: str = "Which track?", stream: bool = True, **members: Any) -> bytes:
     """The body of a chat request."""
@@ -20,9 +22,7 @@ class H1Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self._writer = reader, writer
 
-    async def ask(
-        self, body: bytes, path: str = "/v1/chat/completions", headers: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    async def ask(self, body: bytes, path: str = "/v1/chat/completions", headers: Headers = ()) -> None:
         """Posts a whole request; a `Host` among the headers takes the place of the usual one."""
         self.send(head(path, len(body), headers) + body)
         await self._writer.drain()
@@ -63,7 +63,7 @@ class H1Client:
         self._writer.transport.abort()
 
 
-def head(path: str, length: int, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
+def head(path: str, length: int, headers: Headers = ()) -> bytes:
     """The head of a POST."""
     usual = {"Host": "router", "Content-Type": "application/json", "Content-Length": str(length)}
     given = {name.lower() for name, _ in headers}

@@ -15,6 +15,7 @@ from h2.events import DataReceived, Event, RemoteSettingsChanged, ResponseReceiv
 from h2.settings import SettingCodes
 
 from pointsman.demo.stage import arm_reset
+from support.h1client import Headers
 
 WIDE = 2**31 - 1
 """The largest window there is."""
@@ -49,7 +50,7 @@ class H2Client:
         self._moved = asyncio.Condition()
         self._greeted = False
 
-    async def ask(self, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> Stream:
+    async def ask(self, body: bytes, path: str = "/v1/chat/completions", headers: Headers = ()) -> Stream:
         """Posts a whole request."""
         number = self._connection.get_next_available_stream_id()
         stream = self._streams[number] = Stream(number)
@@ -60,7 +61,7 @@ class H2Client:
             (":path", path),
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
-            *((name.replace("_", "-"), value) for name, value in headers.items()),
+            *headers,
         ]
         self._connection.send_headers(number, fields)
         size = self._connection.max_outbound_frame_size
@@ -151,9 +152,13 @@ class H2Client:
 
 
 @asynccontextmanager
-async def h2_through(proxy: str, ca: Path, host: str = "api.openai.com", window: int = WIDE) -> AsyncIterator[H2Client]:
-    """A connection to `host` through the proxy at that URL, whose certificate authority is in the file `ca`."""
-    reader, writer = await _tunnel(proxy, host)
+async def h2_through(
+    proxy: str, ca: Path, host: str = "api.openai.com", window: int = WIDE, connect: Headers = ()
+) -> AsyncIterator[H2Client]:
+    """A connection to `host` through the proxy at that URL, whose certificate authority is in the file `ca`. `connect`
+    are headers of the CONNECT.
+    """
+    reader, writer = await _tunnel(proxy, host, connect)
     try:
         context = ssl.create_default_context(cafile=ca)
         context.set_alpn_protocols(["h2"])
@@ -173,10 +178,11 @@ async def h2_through(proxy: str, ca: Path, host: str = "api.openai.com", window:
         writer.transport.abort()
 
 
-async def _tunnel(proxy: str, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _tunnel(proxy: str, host: str, headers: Headers) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     where = urlsplit(proxy)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    writer.write(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
+    fields = "".join(f"{name}: {value}\r\n" for name, value in (("Host", f"{host}:443"), *headers))
+    writer.write(f"CONNECT {host}:443 HTTP/1.1\r\n{fields}\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 "), head
     return reader, writer

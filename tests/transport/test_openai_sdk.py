@@ -13,7 +13,8 @@ from typing import Any, Literal
 import openai
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
-from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.chat.chat_completion_chunk import Choice
 
 from pointsman.demo import Behaviour, Provider, menu
 from support.router import Router, running
@@ -21,6 +22,10 @@ from support.settings import provider
 
 TEXT = "Take the left track, then the right one."
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Which track?"}]
+TOOL: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {"name": "points", "parameters": {"type": "object", "properties": {"side": {"type": "string"}}}},
+}
 KEY = "the-client-key-0123456789"
 
 type Way = Literal["base-url", "https-proxy"]
@@ -91,12 +96,9 @@ class TestAnswers:
             assert whole.choices[0].message.content == TEXT
 
     async def test_a_tool_call_and_its_result_go_round(self, tmp_path: Path, way: Way) -> None:
-        tool: ChatCompletionToolParam = {
-            "type": "function",
-            "function": {"name": "points", "parameters": {"type": "object", "properties": {"side": {"type": "string"}}}},
-        }
-        async with served(tmp_path, menu.answer("", tool_call=("points", {"side": "left"})), way=way) as (client, _, [one]):
-            async with client.chat.completions.stream(model="m", messages=MESSAGES, tools=[tool]) as stream:
+        calling = menu.answer("", tool_call=("points", {"side": "left"}))
+        async with served(tmp_path, calling, way=way) as (client, _, [one]):
+            async with client.chat.completions.stream(model="m", messages=MESSAGES, tools=[TOOL]) as stream:
                 asked = (await stream.get_final_completion()).choices[0]
             assert asked.finish_reason == "tool_calls"
             [call] = asked.message.tool_calls or []
@@ -108,7 +110,7 @@ class TestAnswers:
                 asked.message.model_dump(include={"role", "content", "tool_calls"}),
                 {"role": "tool", "tool_call_id": call.id, "content": "ok"},
             ]
-            answer = await client.chat.completions.create(model="m", messages=done, tools=[tool])
+            answer = await client.chat.completions.create(model="m", messages=done, tools=[TOOL])
             assert answer.choices[0].message.content == "The points are set."
             assert one.seen[1].json["messages"][2] == {"role": "tool", "tool_call_id": call.id, "content": "ok"}
 
@@ -129,6 +131,16 @@ class TestAnswers:
             assert await asyncio.to_thread(ask) == (TEXT, TEXT)
 
 
+PROGRAM = """
+import openai
+client = openai.OpenAI(max_retries=0)
+asked = {"model": "m", "messages": [{"role": "user", "content": "Which track?"}]}
+print(client.base_url)
+print(client.chat.completions.create(**asked).choices[0].message.content)
+print("".join(chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**asked, stream=True)))
+"""
+
+
 class TestAsProxy:
     async def test_http2_is_negotiated(self, tmp_path: Path) -> None:
         async with served(tmp_path, menu.answer(TEXT), way="https-proxy") as (client, router, _):
@@ -142,22 +154,20 @@ class TestAsProxy:
 
     async def test_the_environment_alone_is_enough(self, tmp_path: Path) -> None:
         """A program that knows nothing of the router, started with HTTPS_PROXY and SSL_CERT_FILE."""
-        program = (
-            "import openai\n"
-            "client = openai.OpenAI(max_retries=0)\n"
-            "ask = {'model': 'm', 'messages': [{'role': 'user', 'content': 'Which track?'}]}\n"
-            "print(client.base_url)\n"
-            "print(client.chat.completions.create(**ask).choices[0].message.content)\n"
-            "print(''.join(c.choices[0].delta.content or '' for c in client.chat.completions.create(**ask, stream=True)))\n"
-        )
         async with served(tmp_path, menu.answer(TEXT)) as (_, router, _):
             given = {"HTTPS_PROXY": router.url, "SSL_CERT_FILE": str(router.ca), "OPENAI_API_KEY": "sk-none"}
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", program, env={**os.environ, **given}, stdout=asyncio.subprocess.PIPE
+                sys.executable, "-c", PROGRAM, env={**os.environ, **given}, stdout=asyncio.subprocess.PIPE
             )
             said, _ = await process.communicate()
             assert said.decode().splitlines() == ["https://api.openai.com/v1/", TEXT, TEXT]
             assert [flow.request.pretty_host for flow in router.watcher.flows] == ["api.openai.com"] * 2
+
+
+async def read(stream: openai.AsyncStream[ChatCompletionChunk], said: list[Choice]) -> None:
+    """Adds to what was `said` for as long as the stream is good."""
+    async for chunk in stream:
+        said += chunk.choices
 
 
 class TestErrors:
@@ -222,10 +232,9 @@ class TestErrors:
     ) -> None:
         async with served(tmp_path, behaviour, way=way, stream={"stall": 0.2}) as (client, _, _):
             stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
-            said = []
+            said: list[Choice] = []
             with pytest.raises(openai.APIError) as caught:
-                async for chunk in stream:
-                    said += chunk.choices
+                await read(stream, said)
             assert caught.value.code == code
             assert "".join(choice.delta.content or "" for choice in said) == " ".join(TEXT.split()[:3])
             assert [choice.finish_reason for choice in said if choice.finish_reason] == []

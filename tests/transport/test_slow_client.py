@@ -100,8 +100,8 @@ async def stopped(seen: Seen) -> int:
 def held(router: Router) -> int:
     """Bytes of answers that wait in this process to be written to clients."""
     handlers = router.server.connections.values()
-    writers = [io.writer for handler in handlers for io in handler.transports.values() if io.writer]
-    unwritten = sum(writer.transport.get_write_buffer_size() for writer in writers)
+    writers = [io.writer for handler in handlers for io in handler.transports.values()]
+    unwritten = sum(w.transport.get_write_buffer_size() for w in writers if isinstance(w, asyncio.StreamWriter))
     homes = {conductor._stream.home for conductor in router.conductors}
     http2 = [each for home in homes for each in home.connections.values() if isinstance(each, Http2Server)]
     queues = [queue for each in http2 for queue in each.h2_conn.stream_buffers.values()]

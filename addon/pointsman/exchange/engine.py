@@ -21,7 +21,7 @@ from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Outbound, Release, Settled
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.lifecycle import AttemptMove, Phase
-from pointsman.routing.targets import Candidate, Target
+from pointsman.routing.targets import Candidate
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind, Reader
@@ -146,8 +146,9 @@ class Exchange:
         return [attempt.candidate for attempt in self._running.values()]
 
     @property
-    def winner(self) -> Target | None:
-        return self._winner.candidate.target if self._winner else None
+    def winning(self) -> int | None:
+        """The number of the attempt that the client sees."""
+        return self._winner.n if self._winner else None
 
     def record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""

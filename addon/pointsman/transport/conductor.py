@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
+from mitmproxy.connection import Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 from typing_extensions import TypeIs
@@ -18,8 +19,10 @@ from typing_extensions import TypeIs
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.front import HIGH_WATER
+from pointsman.transport.outlet import Outlet
 from pointsman.transport.posted import Input, Posted
-from pointsman.transport.providers import Providers, fault_of
+from pointsman.transport.providers import Dial, Providers, fault_of
+from pointsman.transport.upstream import server_of
 from pointsman.wire.faults import FaultKind
 
 if TYPE_CHECKING:
@@ -38,15 +41,22 @@ class Conductor:
     """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
 
     def __init__(
-        self, exchange: Exchange, stream: "RoutedStream", handler: ConnectionHandler, providers: Providers
+        self,
+        exchange: Exchange,
+        stream: "RoutedStream",
+        handler: ConnectionHandler,
+        providers: Providers,
+        outlet: Outlet,
     ) -> None:
         self.exchange = exchange
         self._stream = stream
         self._handler = handler
         self._providers = providers
+        self._outlet = outlet
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._released: set[int] = set()
+        self._dials: dict[int, tuple[str, Dial]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
         self._room = asyncio.Event()
@@ -70,6 +80,11 @@ class Conductor:
     def client_moved(self) -> None:
         """The client has sent something: perhaps it opened its window."""
         self._room.set()
+
+    def winning_server(self) -> Server | None:
+        """The connection that the client's answer comes by."""
+        n = self.exchange.winning
+        return server_of(*self._dials[n], self._outlet) if n is not None else None
 
     def cut_off_client(self) -> None:
         """Close the client's socket without waiting for what it does not read."""
@@ -114,18 +129,22 @@ class Conductor:
 
     def _alarm(self) -> None:
         self._timer = None
-        self._tell(partial(self.exchange.client_slow, self._backlog()))
-        if self._timer is None or self._timer.when() <= self._loop.time():
+        now = self._loop.time()
+        self.exchange.client_slow(self._backlog(), now)  # who has taken anything in the meantime is not stuck
+        due = self.exchange.deadline
+        if due is not None and due <= now:
             asyncio_utils.create_task(self._post(self.exchange.tick), name="exchange timer", keep_ref=True)
+        else:
+            self._set_timer()
 
     # Inputs.
 
     async def _attempt(self, launch: Launch) -> None:
         n, exchange = launch.n, self.exchange
         try:
-            async with self._providers.send(
-                launch.request, lambda: self._tell(partial(exchange.connected, n))
-            ) as answer:
+            dial = Dial(lambda: self._tell(partial(exchange.connected, n)))
+            self._dials[n] = launch.request.url, dial
+            async with self._providers.send(launch.request, self._outlet, dial) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 self._tell(partial(exchange.head, n, answer.status, headers))
                 async for data in answer.content.iter_any():

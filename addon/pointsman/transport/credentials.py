@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from mitmproxy import http
 
 from pointsman.secrets import MASK, masked_credential
+from pointsman.wire.headers import SECRET_SUFFIXES
 
-HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie")
+HEADERS = frozenset({"authorization", "api-key", "cookie"})
+FOR_THIS_PROXY = "proxy-authorization"
+WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
+"""A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
 KEY_IN_QUERY = re.compile(r"(?<=[?&]key=)[^&#]*")
 
 
@@ -24,9 +28,10 @@ class Credentials:
     def taken_from(cls, request: http.Request) -> "Credentials":
         """Masks them in `request`: no flow, log or saved file ever holds them."""
         headers = {}
-        for name in HEADERS:
-            if values := request.headers.get_all(name):
-                headers[name] = (values, [masked_credential(value) for value in values])
+        for name in {name.lower() for name in request.headers}:
+            if name in HEADERS or name.endswith(SECRET_SUFFIXES):
+                values = request.headers.get_all(name)
+                headers[name] = (values, [_shown(value) for value in values])
                 request.headers.set_all(name, headers[name][1])
         key = KEY_IN_QUERY.search(request.path)
         if key:
@@ -34,8 +39,11 @@ class Credentials:
         return cls(headers, key[0] if key else None)
 
     def put_back(self, request: http.Request) -> http.Request:
-        """A copy of `request` with the credentials in it, but for those that somebody has edited since."""
+        """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
+        one that was meant for this proxy.
+        """
         copy = request.copy()
+        copy.headers.pop(FOR_THIS_PROXY, None)
         for name, (values, shown) in self.headers.items():
             if copy.headers.get_all(name) == shown:
                 copy.headers.set_all(name, values)
@@ -43,3 +51,7 @@ class Credentials:
             key = self.key
             copy.path = re.sub(rf"(?<=[?&]key=){re.escape(MASK)}(?=&|#|$)", lambda _: key, copy.path)
         return copy
+
+
+def _shown(value: str) -> str:
+    return masked_credential(value) if WELL_FORMED.fullmatch(value) else MASK

@@ -197,6 +197,8 @@ class RoutedStream(HttpStream):
         return effects
 
     def _show(self, effects: list[ClientEffect]) -> Commands:
+        if effects and self.conductor and isinstance(effects[0], Respond):
+            self.flow.server_conn = self.conductor.winning_server() or self.flow.server_conn
         match effects:
             case [Respond(status, headers), Send(body), End()]:
                 # Known whole: other addons may still change it, as they may any answer that is not streamed.

@@ -1,116 +1,156 @@
-"""The providers' side: one aiohttp session shared by all clients, so that connections to providers are pooled across
-them.
+"""The providers' side: one aiohttp session for all clients, so that connections to providers are pooled across them.
+
+There is one session for each `Outlet` in use, which is one unless options change or several modes run at once.
 """
 
 import asyncio
 import errno
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
-from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from pointsman.exchange.effects import Outbound
+from pointsman.transport.outlet import Outlet
 from pointsman.wire.faults import FaultKind
 
 IDLE_CONNECTION = 30.0
 """Seconds for which an idle connection to a provider is kept."""
 LARGE_BODY = 1 << 20
 MAX_HEADER = 64 * 1024
+MAX_OUTLETS = 8
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
 
 
-class Providers:
-    """Sends requests to providers. `secure` makes the TLS context when the first connection is wanted."""
+@dataclass(slots=True)
+class Dial:
+    """How one request came by its connection. Times are seconds on the wall clock; `None`: not yet, or a kept one."""
 
-    def __init__(self, secure: Callable[[], ssl.SSLContext]) -> None:
-        self._secure = secure
-        self._session: aiohttp.ClientSession | None = None
-        self._fresh: aiohttp.ClientSession | None = None
+    connected: Callable[[], None]
+    kept: bool = False
+    started: float | None = None
+    made: float | None = None
+    transport: asyncio.Transport | None = field(default=None, repr=False)
+
+
+CURRENT: ContextVar[Dial] = ContextVar("current dial")
+"""Of the attempt's task. aiohttp calls back within it."""
+
+
+class Providers:
+    """Sends requests to providers."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[Outlet, bool], aiohttp.ClientSession] = {}
 
     @asynccontextmanager
-    async def send(self, request: Outbound, connected: Callable[[], None]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The provider's answer, its head read. `connected` is called once there is a connection.
+    async def send(self, request: Outbound, outlet: Outlet, dial: Dial) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The provider's answer, its head read; `dial` tells how it was reached.
 
-        A kept connection that its provider has closed in the meantime costs nothing: the request is repeated once on
-        a new one. Raises what aiohttp raises; `fault_of` says what that means.
+        A kept connection that its provider has closed in the meantime costs nothing: the request is repeated once on a
+        new one. Raises what aiohttp raises, OSError and ssl.SSLError; `fault_of` says what that means.
         """
-        trace = SimpleNamespace(connected=connected, reused=False)
+        CURRENT.set(dial)
         try:
-            response = await self._post(self._shared(), request, trace)
+            response = await self._post(request, outlet, pooled=True)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not trace.reused or isinstance(error, aiohttp.ClientConnectorError):
+            if not dial.kept or isinstance(error, aiohttp.ClientConnectorError):
                 raise
-            response = await self._post(self._unpooled(), request, trace)
+            response = await self._post(request, outlet, pooled=False)
         async with response:
             yield response
 
     async def close(self) -> None:
-        for session in (self._session, self._fresh):
-            if session is not None:
-                await session.close()
-        self._session = self._fresh = None
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        for session in sessions:
+            await session.close()
 
-    async def _post(
-        self, session: aiohttp.ClientSession, request: Outbound, trace: SimpleNamespace
-    ) -> aiohttp.ClientResponse:
-        return await session.post(
+    async def _post(self, request: Outbound, outlet: Outlet, pooled: bool) -> aiohttp.ClientResponse:
+        secure: Any = True
+        if request.url.startswith("https:"):
+            secure = _secure(outlet, outlet.client_cert(urlsplit(request.url).hostname or ""))
+        return await self._session(outlet, pooled).post(
             request.url,
             data=payload(request.body),
             headers=request.headers,
             allow_redirects=False,
-            trace_request_ctx=trace,
+            ssl=secure,
+            proxy=outlet.proxy,
+            proxy_auth=outlet.proxy_auth,
         )
 
-    def _shared(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=self._secure(), keepalive_timeout=IDLE_CONNECTION)
-            self._session = self._make(connector)
-        return self._session
+    def _session(self, outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
+        session = self._sessions.get((outlet, pooled))
+        if session is None:
+            session = self._sessions[outlet, pooled] = _make_session(outlet, pooled)
+        return session
 
-    def _unpooled(self) -> aiohttp.ClientSession:
-        if self._fresh is None:
-            self._fresh = self._make(aiohttp.TCPConnector(limit=0, ssl=self._secure(), force_close=True))
-        return self._fresh
 
-    def _make(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector,
-            timeout=NO_TIMEOUT,
-            trace_configs=[_connection_trace()],
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
-            max_line_size=MAX_HEADER,
-            max_field_size=MAX_HEADER,
-        )
+class WatchedConnector(aiohttp.TCPConnector):
+    """Tells the current dial about its connection."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super().connect(*args, **kwargs)
+        dial = CURRENT.get()
+        dial.transport = connection.transport
+        dial.connected()
+        return connection
+
+
+def _make_session(outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
+    local = (outlet.local_address, 0) if outlet.local_address else None
+    if pooled:
+        connector = WatchedConnector(limit=0, local_addr=local, keepalive_timeout=IDLE_CONNECTION)
+    else:
+        connector = WatchedConnector(limit=0, local_addr=local, force_close=True)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=NO_TIMEOUT,
+        trace_configs=[_trace()],
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
+    )
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+
+    async def began(*_: Any) -> None:
+        dial = CURRENT.get()
+        dial.kept, dial.started, dial.made = False, time.time(), None
+
+    async def made(*_: Any) -> None:
+        CURRENT.get().made = time.time()
+
+    async def kept(*_: Any) -> None:
+        CURRENT.get().kept = True
+
+    trace.on_connection_create_start.append(began)
+    trace.on_connection_create_end.append(made)
+    trace.on_connection_reuseconn.append(kept)
+    return trace
+
+
+@lru_cache(maxsize=64)
+def _secure(outlet: Outlet, client_cert: str | None) -> ssl.SSLContext:
+    return outlet.secure(client_cert)
 
 
 def payload(body: bytes) -> bytes | BytesIO:
     """A large body is written in pieces, so that it does not hold up the loop."""
     return BytesIO(body) if len(body) > LARGE_BODY else body
-
-
-def _connection_trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-
-    async def created(
-        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionCreateEndParams
-    ) -> None:
-        context.trace_request_ctx.reused = False
-        context.trace_request_ctx.connected()
-
-    async def reused(
-        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams
-    ) -> None:
-        context.trace_request_ctx.reused = True
-        context.trace_request_ctx.connected()
-
-    trace.on_connection_create_end.append(created)
-    trace.on_connection_reuseconn.append(reused)
-    return trace
 
 
 def fault_of(error: Exception) -> tuple[FaultKind, str]:
@@ -122,6 +162,8 @@ def fault_of(error: Exception) -> tuple[FaultKind, str]:
             return FaultKind.TLS, f"the certificate of {error.host} is not trusted: {error.certificate_error}"
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return FaultKind.TLS, f"TLS failed: {error}"
+        case aiohttp.ClientHttpProxyError():
+            return FaultKind.REFUSED, f"the upstream proxy answered {error.status}"
         case aiohttp.ClientConnectorError():
             refused = error.os_error.errno == errno.ECONNREFUSED
             kind = FaultKind.REFUSED if refused else FaultKind.RESET
@@ -132,9 +174,9 @@ def fault_of(error: Exception) -> tuple[FaultKind, str]:
             return FaultKind.RESET, "the provider closed the connection"
         case aiohttp.ClientOSError() | ConnectionError():
             return FaultKind.RESET, f"the connection broke: {error.strerror or type(error).__name__}"
-        case aiohttp.ClientResponseError() | aiohttp.ClientError():
+        case aiohttp.ClientError():
             return FaultKind.MALFORMED, f"not HTTP as we know it: {type(error).__name__}"
-        case asyncio.TimeoutError():
-            return FaultKind.CONNECT_TIMEOUT, "timed out"
+        case OSError():
+            return FaultKind.REFUSED, f"cannot connect: {error.strerror or type(error).__name__}"
         case _:
             return FaultKind.INTERNAL, f"{type(error).__name__}"

@@ -1,0 +1,89 @@
+"""The way out to providers: what mitmproxy's options say about connections to servers, for those that aiohttp makes.
+
+An `Outlet` is a plain value, so that connections made under one set of options are never used under another.
+"""
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import certifi
+from aiohttp import BasicAuth
+from mitmproxy.net.tls import Version
+from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
+
+VERSIONS = {
+    Version.TLS1: ssl.TLSVersion.TLSv1,
+    Version.TLS1_1: ssl.TLSVersion.TLSv1_1,
+    Version.TLS1_2: ssl.TLSVersion.TLSv1_2,
+    Version.TLS1_3: ssl.TLSVersion.TLSv1_3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """`proxy` is the URL of the proxy that every provider is reached through, None for direct connections."""
+
+    proxy: str | None
+    proxy_auth: BasicAuth | None = field(repr=False)
+    local_address: str | None
+    insecure: bool
+    trusted_ca: str | None
+    trusted_confdir: str | None
+    client_certs: str | None
+    min_version: str
+    max_version: str
+    ciphers: str | None
+
+    @classmethod
+    def of(cls, options: Options, mode: ProxyMode) -> "Outlet":
+        """Of mitmproxy's options, for clients that come in by `mode`."""
+        upstream = f"{mode.scheme}://{_authority(*mode.address)}" if isinstance(mode, UpstreamMode) else None
+        auth = getattr(options, "upstream_auth", None)  # an option of an addon, which an embedder may have left out
+        user, _, password = (auth or "").partition(":")
+        return cls(
+            proxy=upstream,
+            proxy_auth=BasicAuth(user, password, "utf-8") if upstream and auth else None,
+            local_address=getattr(options, "connect_addr", None) or None,
+            insecure=options.ssl_insecure,
+            trusted_ca=options.ssl_verify_upstream_trusted_ca,
+            trusted_confdir=options.ssl_verify_upstream_trusted_confdir,
+            client_certs=options.client_certs,
+            min_version=getattr(options, "tls_version_server_min", Version.TLS1_2.name),
+            max_version=getattr(options, "tls_version_server_max", Version.UNBOUNDED.name),
+            ciphers=getattr(options, "ciphers_server", None),
+        )
+
+    def client_cert(self, host: str) -> str | None:
+        """The client certificate for a host: the file named, or `<host>.pem` of the folder named."""
+        if not self.client_certs:
+            return None
+        path = Path(self.client_certs).expanduser()
+        if path.is_file():
+            return str(path)
+        return str(path / f"{host}.pem") if (path / f"{host}.pem").is_file() else None
+
+    def secure(self, client_cert: str | None) -> ssl.SSLContext:
+        """The TLS context for connections that show this client certificate. Raises OSError or ssl.SSLError."""
+        trusted = os.path.expanduser(self.trusted_ca) if self.trusted_ca else None
+        folder = os.path.expanduser(self.trusted_confdir) if self.trusted_confdir else None
+        context = ssl.create_default_context(
+            cafile=trusted or (None if folder else certifi.where()),
+            capath=folder,
+        )
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = VERSIONS.get(Version[self.min_version], ssl.TLSVersion.MINIMUM_SUPPORTED)
+        context.maximum_version = VERSIONS.get(Version[self.max_version], ssl.TLSVersion.MAXIMUM_SUPPORTED)
+        if self.ciphers:
+            context.set_ciphers(self.ciphers)
+        if client_cert:
+            context.load_cert_chain(client_cert)
+        return context
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

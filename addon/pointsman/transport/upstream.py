@@ -1,0 +1,50 @@
+"""The connection to a provider, described as mitmproxy describes those that it makes itself."""
+
+import ssl
+import time
+from urllib.parse import urlsplit
+
+from mitmproxy.certs import Cert
+from mitmproxy.connection import ConnectionState, Server
+from mitmproxy.net.server_spec import ServerSpec, parse
+
+from pointsman.transport.outlet import Outlet
+from pointsman.transport.providers import Dial
+
+
+def server_of(url: str, dial: Dial, outlet: Outlet) -> Server:
+    """For a flow's `server_conn`, so that the connection tab tells the truth about the winner."""
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    server = Server(address=(host, parts.port or (443 if secure else 80)))
+    server.state = ConnectionState.OPEN
+    server.timestamp_start, server.timestamp_tcp_setup = dial.started, dial.made
+    server.via = _via(outlet)
+    if dial.transport is not None:
+        server.peername = dial.transport.get_extra_info("peername")
+        server.sockname = dial.transport.get_extra_info("sockname")
+        if tls := dial.transport.get_extra_info("ssl_object"):
+            _describe_tls(server, tls, host)
+    return server
+
+
+def closed(server: Server) -> None:
+    """The exchange is over, and with it what this flow shows of the connection."""
+    server.state = ConnectionState.CLOSED
+    server.timestamp_end = time.time()
+
+
+def _describe_tls(server: Server, tls: ssl.SSLObject, host: str) -> None:
+    server.tls = True
+    server.sni = host
+    server.timestamp_tls_setup = server.timestamp_tcp_setup
+    server.tls_version = tls.version()  # type: ignore[assignment] # the same words
+    server.alpn = (tls.selected_alpn_protocol() or "").encode() or None
+    if cipher := tls.cipher():
+        server.cipher = cipher[0]
+    if der := tls.getpeercert(binary_form=True):
+        server.certificate_list = [Cert.from_pem(ssl.DER_cert_to_PEM_cert(der).encode())]
+
+
+def _via(outlet: Outlet) -> ServerSpec | None:
+    return parse(outlet.proxy, "http") if outlet.proxy else None
