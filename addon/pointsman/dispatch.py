@@ -15,6 +15,8 @@ from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.utils import asyncio_utils
 
 from pointsman.config import Dialect as DialectName
 from pointsman.config import Settings
@@ -27,10 +29,13 @@ from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
-from pointsman.transport.layers import RoutedStream
+from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
 from pointsman.transport.outlet import Outlet
+from pointsman.transport.posted import UploadExpired
 from pointsman.transport.providers import Providers
 from pointsman.transport.station import Answer, PassOn
+from pointsman.transport.stream import RoutedStream
+from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
@@ -53,7 +58,10 @@ class Dispatcher:
         self.providers = providers
         self.vouched = vouched
         """Ids of client connections whose CONNECT carried the client key."""
+        self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
+        self.closing = False
+        """No new exchange begins."""
         self._rules = Rules.of(settings, _masker(settings))
 
     @property
@@ -90,6 +98,17 @@ class Dispatcher:
         )
         return self._say(problem, chat.dialect, request)
 
+    def too_slow(self, chat: Chat, request: http.Request) -> Answer:
+        return self._say(Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming."), chat.dialect, request)
+
+    def watch_upload(self, stream: RoutedStream) -> UploadWatch:
+        handler = _handler(stream.context.client)
+
+        def expired() -> None:
+            asyncio_utils.create_task(handler.server_event(UploadExpired(stream)), name="upload expired", keep_ref=True)
+
+        return UploadWatch(expired)
+
     def crashed(self, chat: Chat, request: http.Request) -> Answer:
         message = f"The router failed on this request; its log has more under {self.request_id(request)}."
         return self._say(Problem(Code.INTERNAL_ERROR, message), chat.dialect, request)
@@ -111,8 +130,10 @@ class Dispatcher:
     def open(self, flow: http.HTTPFlow, chat: Chat) -> Exchange | Answer | PassOn:
         """The request is whole: what it asks for decides whether an exchange begins."""
         request, dialect = flow.request, DIALECTS[chat.dialect]
-        body = request.raw_content or b""
         try:
+            if self.closing:
+                raise Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
+            body = self._decoded(request)
             facts = dialect.facts(body, request.path)
             plan = self.router.plan(facts, chat.dialect)
         except Problem as problem:
@@ -130,12 +151,32 @@ class Dispatcher:
         )
         return Exchange(call, plan, self._rules)
 
+    def _decoded(self, request: http.Request) -> bytes:
+        """The request's body as its client meant it. Raises Problem."""
+        body, codings = request.raw_content or b"", request.headers.get("content-encoding", "")
+        if not codings:
+            return body
+        try:
+            return decode(body, codings, self.max_body)
+        except UnknownCoding as error:
+            known = "gzip, deflate, br and zstd"
+            raise Problem(
+                Code.INVALID_REQUEST, f"Content-Encoding {str(error)[:40]!r} is unknown here; {known} are not."
+            ) from None
+        except TooLarge:
+            message = f"The request's body decodes to more than server.max_body allows ({self.max_body} bytes)."
+            raise Problem(Code.REQUEST_TOO_LARGE, message) from None
+        except ValueError as error:
+            raise Problem(Code.INVALID_REQUEST, f"The request's body is not valid {codings[:40]}: {error}.") from None
+
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
-        handler = ctx.master.addons.get("proxyserver").connections[stream.context.client.id]
         client = stream.context.client
-        return Conductor(exchange, stream, handler, self.providers, Outlet.of(ctx.options, client.proxy_mode))
+        outlet = Outlet.of(ctx.options, client.proxy_mode)
+        conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
+        return conductor
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
+        self.running.pop(exchange, None)
         self.ledger.add(exchange.record())
 
     def request_id(self, request: http.Request) -> str:
@@ -144,6 +185,11 @@ class Dispatcher:
         if not SANE_ID.fullmatch(given):
             given = request.headers[OWN_REQUEST_ID] = uuid4().hex
         return given
+
+
+def _handler(client: Client) -> ConnectionHandler:
+    handler: ConnectionHandler = ctx.master.addons.get("proxyserver").connections[client.id]
+    return handler
 
 
 def _masker(settings: Settings) -> Masker:

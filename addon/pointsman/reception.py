@@ -11,7 +11,6 @@ machine and not a web page of another site. As a proxy the credential belongs to
 """
 
 import base64
-import binascii
 import hmac
 import ipaddress
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from pointsman.config import Server
 from pointsman.config.words import Dialect
 from pointsman.wire.dialects import dialect_of_path
 from pointsman.wire.faults import Code, Problem
+from pointsman.wire.headers import Headers
 
 REVERSE_PAGES = ("/healthz", "/internal", "/api")
 """What is ours in reverse mode besides chat paths."""
@@ -42,7 +42,7 @@ class Arrival:
 
     door: Door
     method: str
-    path: str
+    path: str = field(repr=False)
     host: str
     headers: Mapping[str, str] = field(repr=False)
     local: bool
@@ -68,6 +68,8 @@ class Chat:
 
     dialect: Dialect
     door: Door
+    cors: Headers = ()
+    """What lets a web page of this machine read the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Refusal:
 
     dialect: Dialect
     problem: Problem
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
 
 
 type Decision = Pass | Page | Chat | Refusal
@@ -89,13 +91,15 @@ def receive(arrival: Arrival, server: Server) -> Decision:
         return _other_path(arrival)
     if arrival.door is Door.PROXY and arrival.host.lower() not in server.intercept:
         return Pass.ON
+    if arrival.method == "OPTIONS" and arrival.door is not Door.PROXY:
+        return Page()  # a browser's preflight is no chat request
     if arrival.method != "POST":
         allow = (("Allow", "POST"),)
         wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{arrival.method} is not allowed here; chat requests need POST.")
         return Pass.ON if arrival.door is Door.PROXY else Refusal(dialect, wrong, allow)
     if problem := _not_admitted(arrival, server) or _too_large(arrival, server):
         return Refusal(dialect, problem)
-    return Chat(dialect, arrival.door)
+    return Chat(dialect, arrival.door, () if arrival.door is Door.PROXY else cors(arrival.headers))
 
 
 def _other_path(arrival: Arrival) -> Decision:
@@ -160,12 +164,13 @@ def vouches(headers: Mapping[str, str], server: Server) -> bool:
     if server.client_key is None:
         return False
     scheme, _, value = headers.get("proxy-authorization", "").partition(" ")
+    value = value.strip()
     if scheme.lower() == "basic":
         try:
             value = base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return False
-    return same(value.strip(), server.client_key.get_secret_value())
+    return same(value, server.client_key.get_secret_value())
 
 
 def same(given: str, expected: str) -> bool:
@@ -178,11 +183,36 @@ def is_cross_site(headers: Mapping[str, str]) -> bool:
     if headers.get("sec-fetch-site", "").lower() == "cross-site":
         return True
     origin = headers.get("origin")
-    return origin is not None and not is_loopback_name(urlsplit(origin).hostname or "")
+    return origin is not None and not is_loopback_name(host_of(origin))
+
+
+def host_of(url: str) -> str:
+    """The host that a URL names, in lower case; empty if it names none. Never raises."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_origin_here(headers: Mapping[str, str]) -> bool:
+    """The request comes from a web page, and that page is on this machine."""
+    return "origin" in headers and not is_cross_site(headers)
+
+
+def cors(headers: Mapping[str, str]) -> Headers:
+    """The headers that let a page of this machine read the answer; none for anybody else."""
+    if not is_origin_here(headers):
+        return ()
+    return (
+        ("Access-Control-Allow-Origin", headers["origin"]),
+        ("Access-Control-Expose-Headers", "*"),
+        ("Vary", "Origin"),
+    )
 
 
 def is_loopback_name(host: str) -> bool:
     """A name or address that can only mean this machine."""
+    host = host.lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
     return is_address(host) and ipaddress.ip_address(host).is_loopback

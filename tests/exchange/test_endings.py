@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exchange.stage import DONE, JSON, ROLE, SSE, STOP, Stage, event
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.faults import Code, FaultKind, Problem
 
 
 def told(stage: Stage) -> dict:
@@ -136,18 +136,21 @@ class TestClientGone:
         assert stage.effects == before
 
 
+CRASH = Problem(Code.INTERNAL_ERROR, "sorry")
+
+
 class TestOurOwnFailure:
     def test_before_anything_is_out_it_is_a_502(self):
         stage = Stage().begin()
-        stage.effects += stage.exchange.crashed(stage.now)
+        stage.effects += stage.exchange.give_up(CRASH, stage.now)
         assert stage.response.status == 502
         assert told(stage)["code"] == "internal_error"
-        assert "req-1" in told(stage)["message"]
+        assert told(stage)["message"] == "sorry"
         assert stage.cancelled == [1]
 
     def test_in_a_stream_it_is_an_error_frame(self):
         stage = Stage().begin().head(1, 200, SSE).data(1, event("x"))
-        stage.effects += stage.exchange.crashed(stage.now)
+        stage.effects += stage.exchange.give_up(CRASH, stage.now)
         assert stage.sent.startswith(event("x") + b'data: {"error"')
         assert stage.sent.endswith(DONE)
         assert stage.ended

@@ -20,7 +20,7 @@ from pointsman.addon import Pointsman
 from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
 from pointsman.transport.conductor import Conductor
-from pointsman.transport.layers import RoutedStream
+from pointsman.transport.stream import RoutedStream
 
 LONGEST = 60.0
 """Seconds that a router may run in a test: what waits for something that never comes must fail, not hang."""

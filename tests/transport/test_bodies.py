@@ -1,5 +1,6 @@
 """What reaches a provider and what comes back of its bodies: every byte, and none of the client's secrets."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, Seen, menu
+from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
+from pointsman.demo.menu.manners import Gate
 from pointsman.demo.squeeze import Coding
 from support.asking import Asked, ask
 from support.h1client import chat, h1_to
@@ -127,6 +129,19 @@ def costs_nothing(router: Router, answer: Asked) -> None:
     assert [(attempt.outcome, attempt.error) for attempt in record.attempts] == [("request_success", None)]
 
 
+def ends_late(gate: Gate) -> Behaviour:
+    """A whole stream, the end of whose body waits for the gate."""
+
+    async def play(stage: Stage) -> None:
+        await stage.head(200, [("Content-Type", "text/event-stream")])
+        await stage.chunk(b'data: {"choices":[{"delta":{"content":"over"},"finish_reason":"stop"}]}\n\n')
+        await stage.chunk(b"data: [DONE]\n\n")
+        await gate.wait()
+        await stage.end()
+
+    return Behaviour("ends_late", play)
+
+
 class TestConnections:
     async def test_clients_share_them(self, tmp_path: Path) -> None:
         """One after the other, ten clients with a connection each need one connection to the provider."""
@@ -139,6 +154,32 @@ class TestConnections:
                 await soon(lambda: not remains(router))  # the connection is back in the pool
             assert len({flow.client_conn.id for flow in router.watcher.flows}) == 10
             assert one.accepted == 1
+
+    async def test_an_answer_is_over_when_it_says_so_and_its_connection_is_kept(self, tmp_path: Path) -> None:
+        """The client has everything before the body has ended as HTTP sees it."""
+        gate = asyncio.Event()
+        async with (
+            Provider([ends_late(gate), menu.answer()]) as one,
+            running(tmp_path, {"one": provider(one.base_url)}) as router,
+        ):
+            answer = await ask(router.base_url)
+            assert said(answer.body, True) == "over"
+            assert remains(router)
+            gate.set()
+            await soon(lambda: not remains(router))
+            costs_nothing(router, await ask(router.base_url))
+            assert one.accepted == 1
+
+    @pytest.mark.parametrize("behaviour", [menu.flood(), ends_late(asyncio.Event())], ids=lambda each: each.name)
+    async def test_one_that_does_not_end_after_the_end_is_closed(self, tmp_path: Path, behaviour: Behaviour) -> None:
+        async with (
+            Provider([behaviour, menu.answer()]) as one,
+            running(tmp_path, {"one": provider(one.base_url)}) as router,
+        ):
+            costs_nothing(router, await ask(router.base_url))
+            assert await one.seen[0].closed_by_peer()
+            costs_nothing(router, await ask(router.base_url))
+            assert one.accepted == 2
 
     @pytest.mark.parametrize("resets", [False, True], ids=["closes", "resets"])
     @pytest.mark.parametrize("size", [0, 2 * MIB], ids=["small", "large"])

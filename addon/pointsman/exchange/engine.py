@@ -118,12 +118,11 @@ class Exchange:
             self._lose_client(now)
         return self._take_effects()
 
-    def crashed(self, now: float) -> list[Effect]:
-        """Routing itself failed: end the exchange, blame nobody."""
+    def give_up(self, problem: Problem, now: float) -> list[Effect]:
+        """The router cannot go on with this: it says so itself and blames nobody."""
         if not self.ended:
             self._settle_all(Outcome.CLIENT_ABORT, now)
-            message = f"The router failed on this request; its log has more under {self.call.request_id}."
-            self._front.speak(Problem(Code.INTERNAL_ERROR, message), self.records, now)
+            self._front.speak(problem, self.records, now)
         return self._take_effects()
 
     # What others may ask.

@@ -6,6 +6,8 @@ from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 
 TIMEOUTS = frozenset({FaultKind.CONNECT_TIMEOUT, FaultKind.FIRST_BYTE_TIMEOUT, FaultKind.ANSWER_TIMEOUT})
+COULD_NEVER = frozenset({Reason.DISABLED, Reason.NO_KEY, Reason.DIALECT, Reason.CAPABILITY})
+"""Reasons why a target could not serve the request at all, however long it is."""
 
 
 def verdict(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> Problem:
@@ -45,7 +47,7 @@ def _message(code: Code, faults: Sequence[Fault]) -> str:
 def _nothing_launched(exclusions: Sequence[Exclusion]) -> Problem:
     reasons = {exclusion.reason for exclusion in exclusions}
     details = (("reasons", [exclusion.plain() for exclusion in exclusions]),)
-    if reasons == {Reason.CONTEXT}:
+    if reasons - COULD_NEVER == {Reason.CONTEXT}:
         return Problem(
             Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it.", details=details
         )

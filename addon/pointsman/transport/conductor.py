@@ -26,7 +26,7 @@ from pointsman.transport.upstream import server_of
 from pointsman.wire.faults import FaultKind
 
 if TYPE_CHECKING:
-    from pointsman.transport.layers import RoutedStream
+    from pointsman.transport.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
 

@@ -46,7 +46,7 @@ def _destination(request: http.Request, context: Context, mode: HTTPMode) -> Add
         return request.host, request.port
     host, port = context.server.address[:2]
     if is_address(host):  # all that transparent and local mode know; the name is in TLS or HTTP
-        host = context.client.sni or (request.host_header or "").partition(":")[0] or host
+        host = context.client.sni or request.pretty_host or host
     return host, port
 
 

@@ -8,19 +8,29 @@ from mitmproxy.proxy import events
 from pointsman.exchange.effects import Effect
 
 if TYPE_CHECKING:
-    from pointsman.transport.layers import RoutedStream
+    from pointsman.transport.stream import RoutedStream
 
 type Input = Callable[[float], list[Effect]]
 """An exchange's input method with everything but the time filled in."""
 
 
-class Posted(events.Event):
-    """`size` is how many bytes of a provider's body it carries."""
+class ForStream(events.Event):
+    """Finds its way through the layers to `stream`."""
 
-    __slots__ = ("given", "size", "stream")
-
-    def __init__(self, stream: "RoutedStream", given: Input, size: int = 0) -> None:
-        self.stream, self.given, self.size = stream, given, size
+    def __init__(self, stream: "RoutedStream") -> None:
+        self.stream = stream
 
     def __repr__(self) -> str:
-        return f"Posted({self.size} bytes)"
+        return type(self).__name__
+
+
+class Posted(ForStream):
+    """An input for the stream's exchange; `size` is how many bytes of a provider's body it carries."""
+
+    def __init__(self, stream: "RoutedStream", given: Input, size: int = 0) -> None:
+        super().__init__(stream)
+        self.given, self.size = given, size
+
+
+class UploadExpired(ForStream):
+    """The client has stopped sending its request's body."""

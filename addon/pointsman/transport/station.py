@@ -9,13 +9,16 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 
 from pointsman.exchange.engine import Exchange
-from pointsman.reception import Chat, Decision, Refusal
+from pointsman.reception import Chat, Decision
+from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
+from pointsman.wire.faults import Problem
+from pointsman.wire.headers import Headers
 
 if TYPE_CHECKING:
     from pointsman.transport.conductor import Conductor
-    from pointsman.transport.layers import RoutedStream
+    from pointsman.transport.stream import RoutedStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Answer:
     """A whole answer that needs no provider. The headers announce the body's length."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes = field(repr=False)
 
 
@@ -38,11 +41,11 @@ class Station(Protocol):
 
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision: ...
 
-    def refuse(self, refusal: Refusal, request: http.Request) -> Answer: ...
+    def say(self, problem: Problem, chat: Chat, request: http.Request, headers: Headers = ()) -> Answer: ...
 
-    def too_large(self, chat: Chat, request: http.Request) -> Answer: ...
+    def crash_of(self, request: http.Request) -> Problem: ...
 
-    def crashed(self, chat: Chat, request: http.Request) -> Answer: ...
+    def watch_upload(self, stream: "RoutedStream") -> UploadWatch: ...
 
     def open(self, flow: http.HTTPFlow, chat: Chat) -> Exchange | Answer | PassOn: ...
 

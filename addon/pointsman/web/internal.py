@@ -37,8 +37,9 @@ def exchange_page(ledger: Ledger) -> Callable[[Request, str], Reply]:
 
 def _limit(query: str) -> int:
     given = parse_qs(query).get("limit", [str(DEFAULT_LIMIT)])[-1]
-    if not given.isdecimal() or not 1 <= int(given) <= KEEP:
+    limit = int(given) if given.isdecimal() and len(given) < 10 else 0
+    if not 1 <= limit <= KEEP:
         raise Problem(
             Code.INVALID_REQUEST, f"limit must be a number from 1 to {KEEP}, got {given[:20]!r}.", param="limit"
         )
-    return int(given)
+    return limit

@@ -1,6 +1,6 @@
 """`GET /v1/models`: what a client may ask for, in the form of OpenAI's list."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pointsman.config.words import Mode
@@ -9,7 +9,7 @@ from pointsman.routing.router import Router
 from pointsman.web.page import Reply, Request, reply_json
 
 
-def models_page(router: Router, started: float) -> Any:
+def models_page(router: Router, started: float) -> Callable[[Request, str], Reply]:
     """The page's function; `started` (seconds on the wall clock) stands for every model's creation."""
 
     def answer(_: Request, __: str) -> Reply:

@@ -1,5 +1,6 @@
 """What an own page is given and what it answers."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,9 @@ class Request:
 
     method: str
     path: str
-    query: str
+    query: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
-    """Names in lower case; of a repeated one the last."""
+    """Names in lower case; the values of a repeated one are joined by commas."""
     body: bytes = field(repr=False)
     local: bool
 
@@ -32,8 +33,18 @@ class Reply:
 
 def reply_json(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
     return Reply(
-        status, orjson.dumps(value), (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
+        status, _dumped(value), (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
     )
+
+
+def _dumped(value: Any) -> bytes:
+    """What orjson refuses is sent to us all the same, and must not take a page down: text with lone surrogates,
+    integers beyond 64 bits.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return json.dumps(value).encode()
 
 
 def reply_problem(problem: Problem, headers: Headers = ()) -> Reply:

@@ -6,12 +6,21 @@ raises `Problem`.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from urllib.parse import urlsplit
 
 from pointsman.config import Server
-from pointsman.reception import client_problem, credentials, is_address, is_cross_site, is_loopback_name, same
+from pointsman.reception import (
+    client_problem,
+    cors,
+    credentials,
+    host_of,
+    is_address,
+    is_cross_site,
+    is_loopback_name,
+    is_origin_here,
+    same,
+)
 from pointsman.web.page import Reply, Request, reply_problem
 from pointsman.wire.faults import Code, Problem
 
@@ -51,8 +60,12 @@ class Pages:
             self._pages.setdefault(page.path, {})[page.method] = page
 
     def answer(self, request: Request) -> Reply:
+        reply = self._guarded(request)
+        return replace(reply, headers=(*reply.headers, *cors(request.headers)))
+
+    def _guarded(self, request: Request) -> Reply:
         try:
-            return self._answer(request)
+            return preflight(request) if request.method == "OPTIONS" else self._answer(request)
         except Problem as problem:
             return reply_problem(problem)
         except Exception:
@@ -90,7 +103,20 @@ class Pages:
         return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
 
 
+def preflight(request: Request) -> Reply:
+    """A browser asks first. Pages of this machine may send what they like; raises Problem (forbidden) for others."""
+    if not is_origin_here(request.headers):
+        raise Problem(Code.FORBIDDEN, "Only web pages of this machine may ask for this.")
+    asked = request.headers.get("access-control-request-headers", "*")
+    allowed = (
+        ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE"),
+        ("Access-Control-Allow-Headers", asked),
+        ("Access-Control-Max-Age", "600"),
+    )
+    return Reply(204, b"", allowed)
+
+
 def _is_meant_for_us(request: Request) -> bool:
     """No web page of another site sent it, and no foreign name was made to point here."""
-    host = urlsplit(f"//{request.headers.get('host', 'localhost')}").hostname or ""
+    host = host_of(f"//{request.headers.get('host', 'localhost')}")
     return not is_cross_site(request.headers) and (is_loopback_name(host) or is_address(host))

@@ -66,6 +66,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONTEXT_TOO_LARGE = "context_too_large"
     REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TIMEOUT = "request_timeout"
     RATE_LIMITED = "rate_limited"
     STREAM_TIMEOUT = "stream_timeout"
     STREAM_BROKEN = "stream_broken"
@@ -73,6 +74,7 @@ class Code(StrEnum):
     UPSTREAM_ERROR = "upstream_error"
     PROVIDER_AUTH = "provider_auth"
     NO_CANDIDATE = "no_candidate"
+    SHUTTING_DOWN = "shutting_down"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -85,6 +87,7 @@ STATUS_OF: dict[Code, int] = {
     Code.METHOD_NOT_ALLOWED: 405,
     Code.CONTEXT_TOO_LARGE: 413,
     Code.REQUEST_TOO_LARGE: 413,
+    Code.REQUEST_TIMEOUT: 408,
     Code.RATE_LIMITED: 429,
     Code.STREAM_TIMEOUT: 504,
     Code.STREAM_BROKEN: 502,
@@ -92,6 +95,7 @@ STATUS_OF: dict[Code, int] = {
     Code.UPSTREAM_ERROR: 502,
     Code.PROVIDER_AUTH: 502,
     Code.NO_CANDIDATE: 503,
+    Code.SHUTTING_DOWN: 503,
     Code.INTERNAL_ERROR: 502,
 }
 

@@ -1,7 +1,9 @@
 """Which headers cross, in both directions. Names are compared in lower case; what no list names stays behind."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from math import isfinite, nan
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -34,11 +36,19 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - wall
-        except ValueError:
-            return None
-    return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
+        seconds = _timestamp(value) - wall
+    return max(0.0, seconds) if isfinite(seconds) else None
+
+
+def _timestamp(date: str) -> float:
+    """Seconds since the epoch, not a number for what is no date. A date that names no zone is in GMT, as all of HTTP's
+    are.
+    """
+    try:
+        read = parsedate_to_datetime(date)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return nan
 
 
 def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> bool:

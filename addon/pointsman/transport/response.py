@@ -1,0 +1,15 @@
+"""Responses as mitmproxy holds them, made anew: nothing of a provider's framing reaches a client."""
+
+import time
+
+from mitmproxy import http
+from mitmproxy.net.http.status_codes import RESPONSES
+
+type Headers = tuple[tuple[str, str], ...]
+
+
+def make_response(status: int, headers: Headers, body: bytes | None) -> http.Response:
+    """A head, and the whole body where it is known. HTTP/1.1; mitmproxy translates it for HTTP/2 clients."""
+    fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
+    reason = RESPONSES.get(status, "").encode()
+    return http.Response(b"HTTP/1.1", status, reason, http.Headers(fields), body, None, time.time(), None)

@@ -1,0 +1,363 @@
+"""A client's stream that can be routed.
+
+It takes its request like any other one. Where the stock code would connect to a server, an exchange begins instead;
+from then on the stream shows its client what the exchange's effects say, until it ends the way the stock code ends a
+streamed response. A stream that is not routed is a stock stream.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mitmproxy import flow as mflow
+from mitmproxy import http
+from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    ErrorCode,
+    Http2Server,
+    HttpErrorHook,
+    HttpRequestHeadersHook,
+    HttpResponseHeadersHook,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+
+from pointsman.exchange.effects import Abort, End, Respond, Send
+from pointsman.exchange.engine import Exchange
+from pointsman.reception import Chat, Door, Page, Pass, Refusal
+from pointsman.transport.conductor import ClientEffect, Conductor
+from pointsman.transport.credentials import Credentials
+from pointsman.transport.page_stream import PageStream
+from pointsman.transport.posted import Input, Posted, UploadExpired
+from pointsman.transport.response import make_response
+from pointsman.transport.station import Answer, PassOn
+from pointsman.transport.upload import UploadWatch
+from pointsman.transport.upstream import closed
+from pointsman.wire.faults import Code, Problem
+
+if TYPE_CHECKING:
+    from pointsman.transport.layers import RoutedHttpLayer
+
+logger = logging.getLogger(__name__)
+
+MAX_STORED_BODY = 256 * 1024
+"""Bytes of a streamed answer kept in the flow, for people to read."""
+MAX_DISCARDED = 1 << 20
+"""Bytes of a refused request's body that are taken in and forgotten; a client that sends more is cut off."""
+
+TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
+
+type Commands = layer.CommandGenerator[None]
+
+
+class RoutedStream(PageStream):
+    """A stream that is routed if the station says so. `chat` is set once it does."""
+
+    chat: Chat | None = None
+    conductor: Conductor | None = None
+
+    def __init__(self, context: Context, stream_id: int, home: "RoutedHttpLayer") -> None:
+        super().__init__(context, stream_id)
+        self.home = home
+        self.station = home.station
+        self.credentials: Credentials | None = None
+        self._upload: UploadWatch | None = None
+        self._shown: http.Request | None = None
+        self._stored: list[bytes] = []
+        self._stored_bytes = 0
+        self._discarded = 0
+        self._reported = False
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        try:
+            if isinstance(event, Posted):
+                yield from self._take_posted(event)
+            elif isinstance(event, UploadExpired):
+                yield from self._give_up_upload()
+            else:
+                self._watch_upload(event)
+                yield from super()._handle_event(event)
+        except Exception:
+            if self.chat is None:
+                raise
+            yield from self._crash()
+
+    # The request.
+
+    def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
+        decision = self.station.receive(event.request, self.context, self.mode)
+        if decision is not Pass.ON and not event.end_stream:
+            self._upload = self.station.watch_upload(self)
+        match decision:
+            case Pass():
+                yield from super().state_wait_for_request_headers(event)
+            case Page():
+                self.open_page(event)
+            case Chat():
+                self.chat = decision
+                self._make_ours(event.request, decision.door)
+                yield from super().state_wait_for_request_headers(event)
+            case Refusal():
+                self.chat = Chat(decision.dialect, Door.OWN)
+                self._make_ours(event.request, Door.OWN)
+                answer = self.station.say(decision.problem, self.chat, event.request, decision.headers)
+                yield from self._refuse(event, answer)
+
+    def _make_ours(self, request: http.Request, door: Door) -> None:
+        """From here on nobody but this stream knows the client's credentials."""
+        if door is Door.OWN and not request.host:
+            sockname = self.context.client.sockname
+            request.data.host, request.data.port = sockname[0], sockname[1]
+            request.data.scheme = b"https" if self.context.client.tls else b"http"
+        self.credentials = Credentials.taken_from(request)
+
+    def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
+        """Answer before the body is in."""
+        self.flow = http.HTTPFlow(self.context.client, self.context.server)
+        self.flow.request = event.request
+        self.flow.live = True
+        yield HttpRequestHeadersHook(self.flow)
+        if event.end_stream:
+            self.client_state = self.state_done
+            yield from self._answer(answer)
+        else:
+            yield from self._answer_early(answer)
+
+    def _answer_early(self, answer: Answer) -> Commands:
+        """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
+        self.request_body_buf.clear()
+        self.client_state = self.state_discard_request_body
+        close = () if self.flow.request.is_http2 else (("Connection", "close"),)
+        yield from self._answer(Answer(answer.status, (*answer.headers, *close), answer.body))
+
+    def state_discard_request_body(self, event: events.Event) -> Commands:
+        if isinstance(event, RequestEndOfMessage):
+            self.client_state = self.state_done
+            if self.server_state == self.state_done:
+                yield from self.flow_done()
+        elif isinstance(event, RequestData):
+            self._discarded += len(event.data)
+            if self._discarded > MAX_DISCARDED:
+                yield from self._cut_upload()
+
+    def _cut_upload(self) -> Commands:
+        self.client_state = self.server_state = self.state_errored
+        self.flow.live = False
+        yield SendHttp(ResponseProtocolError(self.stream_id, "body refused", ErrorCode.CANCEL), self.context.client)
+        yield DropStream(self.stream_id)
+
+    def _watch_upload(self, event: events.Event) -> None:
+        if self._upload is None:
+            return
+        if isinstance(event, RequestData):
+            self._upload.progress()
+        elif isinstance(event, RequestEndOfMessage | RequestProtocolError):
+            self._upload.close()
+
+    def _give_up_upload(self) -> Commands:
+        """The client has stopped sending: told so if it has been told nothing yet, and cut off either way."""
+        if self.chat and self.client_state == self.state_consume_request_body:
+            yield from self._answer_early(self.station.say(TOO_SLOW, self.chat, self.flow.request))
+        if self.client_state not in (self.state_done, self.state_errored):
+            yield from self._cut_upload()
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
+        """The router's own limit holds for its requests; they are never streamed, nor are their answers held back."""
+        if self.chat is None:
+            return (yield from super().check_body_size(request))
+        if not request or len(self.request_body_buf) <= self.station.max_body:
+            return False
+        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {self.station.max_body} bytes.")
+        yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
+        return True
+
+    def start_request_stream(self) -> Commands:
+        if self.chat is None:
+            yield from super().start_request_stream()
+        else:
+            self.flow.request.stream = False
+            self.client_state = self.state_consume_request_body
+
+    def make_server_connection(self) -> layer.CommandGenerator[bool]:
+        """The stock request path calls this right after the `request` hook; a routed stream begins its exchange here
+        instead.
+        """
+        if self.chat is None:
+            return (yield from super().make_server_connection())
+        opened = self.station.open(self.flow, self.chat)
+        match opened:
+            case Exchange():
+                self.conductor = self.station.conduct(opened, self)
+                yield from self._show(self._feed(opened.begin))
+            case Answer():
+                yield from self._answer(opened)
+            case PassOn():
+                return (yield from self._pass_on())
+        return False
+
+    def _pass_on(self) -> layer.CommandGenerator[bool]:
+        """Nobody here has this model: the request goes where the client wanted it, with its own credentials."""
+        self.chat = None
+        connected = yield from super().make_server_connection()
+        if connected and self.credentials is not None:
+            self._shown = self.flow.request
+            self.flow.request = self.credentials.put_back(self._shown)
+        return connected
+
+    def state_consume_request_body(self, event: events.Event) -> Commands:
+        yield from super().state_consume_request_body(event)
+        if self._shown is not None:  # sent by now, and nobody has looked in between
+            self.flow.request, self._shown = self._shown, None
+
+    # The answer.
+
+    def _take_posted(self, event: Posted) -> Commands:
+        if self.conductor is not None:
+            self.conductor.took(event.size)
+            if self.flow.error and self.flow.error.msg == mflow.Error.KILLED_MESSAGE:
+                yield from self._kill()
+            else:
+                yield from self._show(self._feed(event.given))
+
+    def _feed(self, given: Input) -> list[ClientEffect]:
+        assert self.conductor
+        effects = self.conductor.feed(given)
+        exchange = self.conductor.exchange
+        if exchange.ended and not self._reported:
+            self._reported = True
+            self.station.ended(exchange, self.flow)
+        return effects
+
+    def _show(self, effects: list[ClientEffect]) -> Commands:
+        if effects and self.conductor and isinstance(effects[0], Respond):
+            self.flow.server_conn = self.conductor.winning_server() or self.flow.server_conn
+        match effects:
+            case [Respond(status, headers), Send(body), End()]:
+                # Known whole: other addons may still change it, as they may any answer that is not streamed.
+                yield from self._answer(Answer(status, headers, body))
+                return
+        for effect in effects:
+            match effect:
+                case Respond(status, headers):
+                    yield from self._open_response(status, headers)
+                case Send(data):
+                    self._store(data)
+                    yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+                case End():
+                    yield from self._end_response()
+                case Abort(reason):
+                    yield from self._abort(reason)
+
+    def _answer(self, answer: Answer) -> Commands:
+        """A whole answer, by the path that stock code has for answers of addons."""
+        self.flow.response = make_response(answer.status, (*answer.headers, *self._cors()), answer.body)
+        yield HttpResponseHeadersHook(self.flow)
+        if not (yield from self.check_killed(True)):
+            yield from self.send_response()
+
+    def _open_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
+        is_old = self.flow.request.http_version == "HTTP/1.0"
+        framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
+        self.flow.response = make_response(status, (*headers, *self._cors(), framing), None)
+        yield HttpResponseHeadersHook(self.flow)
+        self.flow.response.stream = True
+        self.server_state = self.state_stream_response_body
+        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
+
+    def _cors(self) -> tuple[tuple[str, str], ...]:
+        return self.chat.cors if self.chat else ()
+
+    def _end_response(self) -> Commands:
+        self._keep_body()
+        closed(self.flow.server_conn)
+        yield from self.send_response(already_streamed=True)
+
+    def _store(self, data: bytes) -> None:
+        if self._stored_bytes < MAX_STORED_BODY:
+            self._stored.append(data)
+            self._stored_bytes += len(data)
+
+    def _keep_body(self) -> None:
+        if self.flow.response is not None and self._stored:
+            self.flow.response.data.content = b"".join(self._stored)[:MAX_STORED_BODY]
+            self._stored.clear()
+
+    # Other ends.
+
+    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
+        if self.conductor is None or not isinstance(event, RequestProtocolError):
+            yield from super().handle_protocol_error(event)
+            return
+        self._feed(self.conductor.exchange.client_gone)
+        if self.flow.live:
+            yield from self._end_in_error(event.message)
+        yield DropStream(self.stream_id)
+
+    def _abort(self, reason: str) -> Commands:
+        assert self.conductor
+        yield from self._end_in_error(reason)
+        yield SendHttp(ResponseProtocolError(self.stream_id, reason, ErrorCode.CANCEL), self.context.client)
+        yield DropStream(self.stream_id)
+        if not self.flow.request.is_http2:
+            self.conductor.cut_off_client()
+
+    def _kill(self) -> Commands:
+        """Somebody killed the flow in the user interface."""
+        assert self.conductor
+        self._feed(self.conductor.exchange.client_gone)
+        yield from self._end_in_error(mflow.Error.KILLED_MESSAGE)
+        yield SendHttp(ResponseProtocolError(self.stream_id, "killed", ErrorCode.KILL), self.context.client)
+        yield DropStream(self.stream_id)
+
+    def _end_in_error(self, message: str) -> Commands:
+        self._keep_body()
+        closed(self.flow.server_conn)
+        self.client_state = self.server_state = self.state_errored
+        self.flow.error = self.flow.error or mflow.Error(message)
+        self.flow.live = False
+        yield HttpErrorHook(self.flow)
+
+    def _crash(self) -> Commands:
+        """An exception of ours ends this exchange only: 502 while nothing is out, else an error frame."""
+        logger.exception(f"The router failed on exchange {self.station.request_id(self.flow.request)}.")
+        if self.conductor and not self.conductor.exchange.ended:
+            problem = self.station.crash_of(self.flow.request)
+            yield from self._show(self._feed(partial(self.conductor.exchange.give_up, problem)))
+        elif self.flow.response is None:
+            assert self.chat
+            problem = self.station.crash_of(self.flow.request)
+            yield from self._answer(self.station.say(problem, self.chat, self.flow.request))
+        else:
+            yield from self._end_in_error("the router failed")
+            yield SendHttp(
+                ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL), self.context.client
+            )
+            yield DropStream(self.stream_id)
+
+    # For the conductor.
+
+    def buffered(self) -> int:
+        """Bytes that HTTP/2 holds back because the client's window is closed."""
+        connection = self.home.connections.get(self.context.client)
+        if not isinstance(connection, Http2Server):
+            return 0
+        return sum(len(piece.data) for piece in connection.h2_conn.stream_buffers.get(self.stream_id, ()))
+
+    @contextmanager
+    def hungry(self, conductor: Conductor) -> Iterator[None]:
+        """While this lasts, `conductor` is told whenever the client sends something."""
+        self.home.hungry.add(conductor)
+        try:
+            yield
+        finally:
+            self.home.hungry.discard(conductor)

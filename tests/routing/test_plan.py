@@ -1,0 +1,204 @@
+"""One exchange's plan: who may be launched next, who may not and why, and what attempts have taught."""
+
+import json
+
+import pytest
+
+from pointsman.config.words import Capability, Dialect, Mode
+from pointsman.routing.plan import Plan
+from pointsman.routing.reasons import Reason
+from pointsman.routing.router import Router
+from pointsman.wire.faults import Code, Fault, FaultKind
+from routing.yard import Providers, called, plan, request, status, wrapped
+from support.records import attempt_record
+from support.settings import provider, settings
+
+BASE = "http://127.0.0.1:9/v1"
+TWO_KEYS = ["first-secret", "second-secret"]
+HOUSE = {"a": provider(BASE, keys=TWO_KEYS), "b": provider(BASE), "c": provider(BASE)}
+NOW = 1000.0
+
+
+def after(own: Plan, fault: Fault | None) -> Plan:
+    """The plan once its next candidate has suffered `fault`."""
+    candidate = own.next(NOW)
+    assert candidate
+    own.settled(candidate, attempt_record(), fault, NOW)
+    return own
+
+
+def left_out(own: Plan) -> list[tuple[str, str | None, Reason, str]]:
+    return [(e.target.label, e.key, e.reason, e.detail) for e in own.exclusions(NOW)]
+
+
+def with_model(**model: object) -> Providers:
+    return {"a": provider(BASE) | {"models": [{"id": "m", **model}]}}
+
+
+class TestRanking:
+    def test_candidates_come_in_configured_order_and_a_targets_keys_in_theirs(self) -> None:
+        assert called(plan(HOUSE).ranked(NOW)) == ["a/m#key-1", "a/m#key-2", "b/m", "c/m"]
+
+    def test_the_next_one_is_the_best_that_may_be_launched(self) -> None:
+        own = plan(HOUSE)
+        assert own.next(NOW) is next(own.ranked(NOW))
+
+    def test_nothing_is_launched_beside_another_attempt_at_its_target_not_even_with_another_key(self) -> None:
+        own = plan(HOUSE)
+        first, _, third, _ = own.ranked(NOW)
+        beside = own.next(NOW, [first])
+        assert beside is third
+        assert own.next(NOW, [first, third]) is list(own.ranked(NOW))[-1]
+
+    def test_with_all_targets_running_there_is_no_next_one(self) -> None:
+        own = plan(HOUSE)
+        assert own.next(NOW, list(own.ranked(NOW))) is None
+
+    def test_only_what_the_name_means_takes_part(self) -> None:
+        assert called(plan(HOUSE, request(model="b/m")).ranked(NOW)) == ["b/m"]
+
+    def test_its_mode_is_the_one_asked_for(self) -> None:
+        assert plan(HOUSE, request(model="auto-smart")).mode is Mode.SMART
+
+
+class TestExclusions:
+    @pytest.mark.parametrize(
+        ("providers", "reason", "detail"),
+        [
+            (with_model(enabled=False), Reason.DISABLED, ""),
+            ({"a": provider(BASE, enabled=False)}, Reason.DISABLED, ""),
+            ({"a": provider(BASE, dialect="anthropic")}, Reason.DIALECT, "does not speak openai-chat"),
+            (
+                {"a": provider(BASE, keys=[{"value": "first-secret", "enabled": False}])},
+                Reason.NO_KEY,
+                "",
+            ),
+            (with_model(supports=[]), Reason.CAPABILITY, "tools, vision"),
+            (with_model(supports=["tools"]), Reason.CAPABILITY, "vision"),
+            (with_model(context=1000), Reason.CONTEXT, "about 5000 tokens for a context of 1000"),
+        ],
+        ids=["model off", "provider off", "dialect", "no key on", "no capability", "one lacking", "too small"],
+    )
+    def test_a_target_that_cannot_serve_is_left_out_with_its_reason(
+        self, providers: Providers, reason: Reason, detail: str
+    ) -> None:
+        facts = request(tokens=5000, needs=[Capability.VISION, Capability.TOOLS])
+        own = plan(providers | {"z": provider(BASE)}, facts)
+        assert called(own.ranked(NOW)) == ["z/m"]
+        assert left_out(own) == [("a/m", None, reason, detail)]
+
+    @pytest.mark.parametrize(
+        "model",
+        [{}, {"supports": ["tools", "vision", "audio"], "context": 5000}, {"supports": ["tools", "vision"]}],
+        ids=["nothing is known of it", "it has more than is needed", "it has what is needed"],
+    )
+    def test_a_target_that_may_be_able_to_serve_is_not(self, model: dict[str, object]) -> None:
+        own = plan(with_model(**model), request(tokens=5000, needs=[Capability.VISION, Capability.TOOLS]))
+        assert called(own.ranked(NOW)) == ["a/m"]
+        assert left_out(own) == []
+
+    @pytest.mark.parametrize(("tokens", "fits"), [(100, True), (120, True), (121, False)])
+    def test_a_rough_estimate_may_exceed_the_context_by_a_fifth(self, tokens: int, fits: bool) -> None:
+        assert bool(plan(with_model(context=100), request(tokens=tokens)).next(NOW)) is fits
+
+    def test_what_is_switched_off_is_said_to_be_off_whatever_else_it_lacks(self) -> None:
+        providers = with_model(enabled=False, context=1, supports=[])
+        own = plan(providers, request(needs=[Capability.TOOLS]), Dialect.GEMINI)
+        assert [reason for _, _, reason, _ in left_out(own)] == [Reason.DISABLED]
+
+    def test_a_further_dialect_of_a_provider_lets_it_serve(self) -> None:
+        written = provider(BASE, dialect="anthropic", dialects={"openai-chat": BASE})
+        assert called(plan({"a": written}).ranked(NOW)) == ["a/m"]
+
+    def test_they_are_told_in_plain_json(self) -> None:
+        own = plan(with_model(context=1))
+        assert json.loads(json.dumps(own.excluded(NOW))) == [
+            {
+                "provider": "a",
+                "model": "m",
+                "key": None,
+                "reason": "context_too_small",
+                "detail": "about 10 tokens for a context of 1",
+                "until": None,
+            }
+        ]
+
+
+class TestLearning:
+    @pytest.mark.parametrize(
+        ("fault", "ranked", "exclusion"),
+        [
+            (status(429), ["a/m#key-2", "b/m", "c/m"], ("a/m", "key-1", Reason.SKIPPED_KEY, "429")),
+            (wrapped(401), ["a/m#key-2", "b/m", "c/m"], ("a/m", "key-1", Reason.SKIPPED_KEY, "wrapped_401")),
+            (status(503), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "503")),
+            (Fault(FaultKind.EMPTY), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "empty")),
+            (Fault(FaultKind.DNS), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "dns")),
+        ],
+        ids=lambda value: value.label if isinstance(value, Fault) else "",
+    )
+    def test_a_fault_rules_out_the_key_or_the_target_and_says_which_fault_it_was(
+        self, fault: Fault, ranked: list[str], exclusion: tuple[str, str | None, Reason, str]
+    ) -> None:
+        own = after(plan(HOUSE), fault)
+        assert called(own.ranked(NOW)) == ranked
+        assert left_out(own) == [exclusion]
+
+    def test_a_blameless_attempt_rules_nothing_out(self) -> None:
+        own = after(plan(HOUSE), None)
+        assert called(own.ranked(NOW)) == ["a/m#key-1", "a/m#key-2", "b/m", "c/m"]
+        assert own.faults == []
+
+    def test_a_target_without_keys_is_ruled_out_where_another_one_would_lose_its_key(self) -> None:
+        own = after(plan({"a": provider(BASE), "b": provider(BASE)}), status(429))
+        assert called(own.ranked(NOW)) == ["b/m"]
+        assert left_out(own) == [("a/m", None, Reason.SKIPPED_TARGET, "429")]
+
+    def test_keys_that_failed_one_by_one_are_each_named(self) -> None:
+        own = after(after(plan(HOUSE), status(429)), status(401))
+        assert called(own.ranked(NOW)) == ["b/m", "c/m"]
+        assert left_out(own) == [
+            ("a/m", "key-1", Reason.SKIPPED_KEY, "429"),
+            ("a/m", "key-2", Reason.SKIPPED_KEY, "401"),
+        ]
+
+    def test_a_target_ruled_out_is_named_once_though_a_key_of_it_failed_before(self) -> None:
+        own = after(after(plan(HOUSE), status(429)), status(503))
+        assert left_out(own) == [("a/m", None, Reason.SKIPPED_TARGET, "503")]
+
+    def test_another_model_of_the_same_provider_is_still_in(self) -> None:
+        own = after(plan({"a": provider(BASE, "m", "n")}, request(model="auto")), status(503))
+        assert called(own.ranked(NOW)) == ["a/n"]
+
+    def test_what_one_exchange_learns_does_not_bind_another(self) -> None:
+        router = Router(settings(HOUSE))
+        after(router.plan(request(), Dialect.OPENAI_CHAT), status(503))
+        assert called(router.plan(request(), Dialect.OPENAI_CHAT).ranked(NOW))[0] == "a/m#key-1"
+
+
+@pytest.mark.parametrize(
+    ("fault", "final"),
+    [
+        (status(400), True),
+        (status(422), True),
+        (wrapped(400), True),
+        (status(401), False),
+        (status(404), False),
+        (status(500), False),
+        (Fault(FaultKind.MALFORMED, status=400), False),
+    ],
+)
+def test_only_a_refusal_of_the_request_itself_is_final(fault: Fault, final: bool) -> None:
+    assert plan(HOUSE).is_final(fault) is final
+
+
+class TestExhausted:
+    def test_it_tells_what_was_suffered_and_who_was_left_out(self) -> None:
+        own = after(plan({"a": provider(BASE), "b": provider(BASE, enabled=False)}), status(429, retry_after=7.0))
+        assert own.next(NOW) is None
+        problem = own.exhausted(NOW)
+        assert problem.code is Code.RATE_LIMITED
+        assert problem.retry_after == 7.0
+        assert dict(problem.details)["reasons"] == own.excluded(NOW)
+
+    def test_before_any_attempt_it_tells_why_none_was_possible(self) -> None:
+        assert plan(with_model(context=1)).exhausted(NOW).code is Code.CONTEXT_TOO_LARGE

@@ -1,0 +1,29 @@
+"""Why a candidate was left out, as pages and error bodies print it."""
+
+import json
+
+import pytest
+
+from pointsman.routing.reasons import Exclusion, Reason
+from routing.yard import inventory
+from support.settings import provider
+
+[TARGET] = inventory({"a": provider(keys=["sk-very-secret"])}).targets
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_it_is_plain_json_whatever_the_reason(reason: Reason) -> None:
+    told = Exclusion(TARGET, "key-1", reason, "because", 1_700_000_000.5).plain()
+    assert json.loads(json.dumps(told)) == {
+        "provider": "a",
+        "model": "m",
+        "key": "key-1",
+        "reason": reason.value,
+        "detail": "because",
+        "until": 1_700_000_000.5,
+    }
+
+
+def test_what_is_not_known_is_null() -> None:
+    told = Exclusion(TARGET, None, Reason.DISABLED).plain()
+    assert [told[member] for member in ("key", "detail", "until")] == [None, None, None]

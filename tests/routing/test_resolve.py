@@ -1,0 +1,157 @@
+"""What a requested model name means, in the order in which it is read."""
+
+import pytest
+
+from pointsman.config import Settings
+from pointsman.config.words import Mode
+from pointsman.routing.resolve import Resolution, mode_named, resolve
+from pointsman.routing.targets import Inventory
+from pointsman.wire.faults import Code, Problem
+from routing.yard import labels
+from support.settings import provider, settings
+
+BASE = "http://127.0.0.1:9/v1"
+PROVIDERS = {
+    "groq": provider(BASE, "llama", "shared"),
+    "hub": provider(BASE, "shared", "groq/llama", "groq/owl", "hub/owl", "owl"),
+    "off": provider(BASE, "asleep", enabled=False),
+}
+ALIASES = {"gpt-4o": "auto-smart", "nick": "nickname", "nickname": "groq/llama", "owl": "shared", "both": "shared"}
+EVERY = [
+    "groq/llama",
+    "groq/shared",
+    "hub/shared",
+    "hub/groq/llama",
+    "hub/groq/owl",
+    "hub/hub/owl",
+    "hub/owl",
+    "off/asleep",
+]
+
+
+def resolved(asked: str | None, own: Settings) -> Resolution:
+    return resolve(asked, own, Inventory.of(own))
+
+
+def house(**routing: object) -> Settings:
+    return settings(PROVIDERS, routing={"aliases": ALIASES, "default_mode": "fast", **routing})
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "mode"),
+    [
+        (None, "auto", Mode.FAST),
+        ("auto", "auto", Mode.FAST),
+        ("auto-balanced", "auto-balanced", Mode.BALANCED),
+        ("auto-smart", "auto-smart", Mode.SMART),
+        ("auto-fast", "auto-fast", Mode.FAST),
+        ("gpt-4o", "auto-smart", Mode.SMART),
+    ],
+)
+def test_a_mode_means_every_target_ranked_in_that_mode(asked: str | None, name: str, mode: Mode) -> None:
+    found = resolved(asked, house())
+    assert labels(found.targets) == EVERY
+    assert (found.asked, found.name, found.mode) == (asked or "auto", name, mode)
+    assert found.automatic
+    assert not found.explicit
+
+
+@pytest.mark.parametrize(
+    ("asked", "target"),
+    [
+        ("groq/llama", "groq/llama"),
+        ("hub/groq/llama", "hub/groq/llama"),
+        ("hub/owl", "hub/owl"),
+        ("hub/hub/owl", "hub/hub/owl"),
+        ("nick", "groq/llama"),
+        ("off/asleep", "off/asleep"),
+    ],
+    ids=[
+        "though another one has an id of that spelling",
+        "an id with a slash",
+        "though it has an id of that spelling",
+        "an id that begins like its provider",
+        "an alias of an alias",
+        "though it is switched off",
+    ],
+)
+def test_a_provider_and_its_model_mean_that_one_target(asked: str, target: str) -> None:
+    found = resolved(asked, house())
+    assert labels(found.targets) == [target]
+    assert (found.asked, found.name, found.mode) == (asked, target, Mode.FAST)
+    assert found.explicit
+    assert not found.automatic
+
+
+@pytest.mark.parametrize(
+    ("asked", "targets"),
+    [
+        ("llama", ["groq/llama"]),
+        ("shared", ["groq/shared", "hub/shared"]),
+        ("both", ["groq/shared", "hub/shared"]),
+        ("owl", ["groq/shared", "hub/shared"]),
+        ("groq/owl", ["hub/groq/owl"]),
+        ("asleep", ["off/asleep"]),
+    ],
+    ids=[
+        "one has it",
+        "two have it",
+        "by an alias",
+        "an alias hides an id",
+        "groq has no owl, so this is an id",
+        "though it is switched off",
+    ],
+)
+def test_a_bare_id_means_every_provider_that_has_it(asked: str, targets: list[str]) -> None:
+    found = resolved(asked, house())
+    assert labels(found.targets) == targets
+    assert found.mode is Mode.FAST
+    assert not found.explicit
+    assert not found.automatic
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["", "nobody", "groq/nobody", "nobody/llama", "groq/", "/llama", "LLAMA", "AUTO", "smart", "auto-", "auto-best"],
+)
+class TestUnknownName:
+    def test_it_is_not_found(self, asked: str) -> None:
+        with pytest.raises(Problem) as caught:
+            resolved(asked, house())
+        assert caught.value.code is Code.MODEL_NOT_FOUND
+        assert caught.value.param == "model"
+        assert repr(asked) in caught.value.message
+
+    def test_it_is_auto_where_the_configuration_says_so(self, asked: str) -> None:
+        found = resolved(asked, house(unknown_model="auto"))
+        assert labels(found.targets) == EVERY
+        assert (found.asked, found.name, found.mode) == (asked, "auto", Mode.FAST)
+        assert found.automatic
+
+
+def test_a_name_with_line_ends_stays_on_one_line_of_the_message() -> None:
+    with pytest.raises(Problem) as caught:
+        resolved("evil\r\nX-Header: 1", house())
+    assert len(caught.value.message.splitlines()) == 1
+
+
+def test_a_known_name_is_not_widened_by_unknown_model() -> None:
+    assert labels(resolved("llama", house(unknown_model="auto")).targets) == ["groq/llama"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("auto", Mode.SMART),
+        ("auto-fast", Mode.FAST),
+        ("auto-smart", Mode.SMART),
+        ("auto-", None),
+        ("auto-x", None),
+        ("autofast", None),
+        ("-fast", None),
+        ("fast", None),
+        ("", None),
+    ],
+)
+def test_only_auto_and_its_modes_name_a_mode(name: str, mode: Mode | None) -> None:
+    assert mode_named(name, Mode.SMART) is mode

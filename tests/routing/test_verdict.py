@@ -1,0 +1,109 @@
+"""The one status that sums up what all attempts have suffered, or why there was none."""
+
+import pytest
+
+from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.verdict import verdict
+from pointsman.wire.faults import Code, Fault, FaultKind
+from routing.yard import inventory, status, wrapped
+from support.settings import provider
+
+[TARGET] = inventory({"a": provider()}).targets
+
+
+def left_out(*reasons: Reason) -> list[Exclusion]:
+    return [Exclusion(TARGET, None, reason) for reason in reasons]
+
+
+class TestAfterAttempts:
+    @pytest.mark.parametrize(
+        ("fault", "code"),
+        [
+            (status(429), Code.RATE_LIMITED),
+            (wrapped(429), Code.RATE_LIMITED),
+            (status(401), Code.PROVIDER_AUTH),
+            (wrapped(403), Code.PROVIDER_AUTH),
+            (status(413), Code.CONTEXT_TOO_LARGE),
+            (status(504), Code.UPSTREAM_TIMEOUT),
+            (Fault(FaultKind.CONNECT_TIMEOUT), Code.UPSTREAM_TIMEOUT),
+            (Fault(FaultKind.FIRST_BYTE_TIMEOUT), Code.UPSTREAM_TIMEOUT),
+            (Fault(FaultKind.ANSWER_TIMEOUT), Code.UPSTREAM_TIMEOUT),
+            (status(404), Code.UPSTREAM_ERROR),
+            (status(500), Code.UPSTREAM_ERROR),
+            (Fault(FaultKind.REFUSED), Code.UPSTREAM_ERROR),
+            (Fault(FaultKind.EMPTY), Code.UPSTREAM_ERROR),
+            (Fault(FaultKind.INTERNAL), Code.UPSTREAM_ERROR),
+        ],
+        ids=lambda value: value.label if isinstance(value, Fault) else value.value,
+    )
+    def test_a_cause_that_all_share_is_named(self, fault: Fault, code: Code) -> None:
+        assert verdict([fault], []).code is code
+        assert verdict([fault, fault], []).code is code
+
+    @pytest.mark.parametrize(
+        ("faults", "code"),
+        [
+            ([status(401), wrapped(403)], Code.PROVIDER_AUTH),
+            ([status(504), Fault(FaultKind.CONNECT_TIMEOUT)], Code.UPSTREAM_TIMEOUT),
+            ([status(429), status(503)], Code.UPSTREAM_ERROR),
+            ([status(429), status(429), status(401)], Code.UPSTREAM_ERROR),
+        ],
+        ids=["two ways of saying auth", "two ways of saying timeout", "two causes", "one of three"],
+    )
+    def test_different_faults_may_share_a_cause_and_mixed_causes_are_an_upstream_error(
+        self, faults: list[Fault], code: Code
+    ) -> None:
+        assert verdict(faults, []).code is code
+
+    @pytest.mark.parametrize(
+        ("waits", "expected"), [([None], None), ([30.0, None, 2.5], 2.5), ([0.0, 9.0], 0.0), ([None, None], None)]
+    )
+    def test_the_smallest_wait_that_was_stated_counts(self, waits: list[float | None], expected: float | None) -> None:
+        assert verdict([status(429, retry_after=wait) for wait in waits], []).retry_after == expected
+
+    def test_the_message_counts_attempts_and_quotes_the_last(self) -> None:
+        faults = [status(429, message="slow down"), Fault(FaultKind.DNS, "no address for x.test")]
+        assert verdict(faults, []).message == (
+            "All 2 attempts to get an answer failed (upstream_error). The last one: dns: no address for x.test"
+        )
+        assert verdict([status(503)], []).message == (
+            "The only attempt to get an answer failed (upstream_error). The last one: 503"
+        )
+
+    def test_candidates_left_out_are_told_but_do_not_change_the_cause(self) -> None:
+        excluded = left_out(Reason.CONTEXT)
+        problem = verdict([status(429)], excluded)
+        assert problem.code is Code.RATE_LIMITED
+        assert problem.details == (("reasons", [excluded[0].plain()]),)
+
+
+class TestWithoutAnAttempt:
+    @pytest.mark.parametrize(
+        ("reasons", "code"),
+        [
+            ([Reason.CONTEXT], Code.CONTEXT_TOO_LARGE),
+            ([Reason.CONTEXT, Reason.CONTEXT], Code.CONTEXT_TOO_LARGE),
+            (
+                [Reason.CONTEXT, Reason.DISABLED, Reason.NO_KEY, Reason.DIALECT, Reason.CAPABILITY],
+                Code.CONTEXT_TOO_LARGE,
+            ),
+            ([Reason.DISABLED], Code.NO_CANDIDATE),
+            ([Reason.CAPABILITY, Reason.NO_KEY], Code.NO_CANDIDATE),
+            ([Reason.CONTEXT, Reason.SKIPPED_TARGET], Code.NO_CANDIDATE),
+            ([], Code.NO_CANDIDATE),
+        ],
+        ids=lambda value: value.value if isinstance(value, Code) else "+".join(reason.value for reason in value),
+    )
+    def test_length_is_the_cause_when_it_alone_excludes_whatever_else_could_serve(
+        self, reasons: list[Reason], code: Code
+    ) -> None:
+        assert verdict([], left_out(*reasons)).code is code
+
+    def test_the_reasons_are_named_once_each_and_all_listed(self) -> None:
+        excluded = left_out(Reason.NO_KEY, Reason.DISABLED, Reason.NO_KEY)
+        problem = verdict([], excluded)
+        assert problem.message == "No candidate may take this request: disabled, no_key."
+        assert problem.details == (("reasons", [each.plain() for each in excluded]),)
+
+    def test_an_empty_house_says_so(self) -> None:
+        assert verdict([], []).message == "No candidate may take this request: no target is configured."

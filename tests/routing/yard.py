@@ -1,0 +1,45 @@
+"""A yard to work switches in: inventories, requests and plans without a file or a byte."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pointsman.config.words import Capability, Dialect
+from pointsman.routing.plan import Plan
+from pointsman.routing.router import Router
+from pointsman.routing.targets import Candidate, Inventory, Target
+from pointsman.wire.facts import RequestFacts
+from pointsman.wire.faults import Fault, FaultKind
+from support.settings import settings
+
+type Providers = Mapping[str, Mapping[str, Any]]
+
+
+def inventory(providers: Providers, **sections: Any) -> Inventory:
+    return Inventory.of(settings(providers, **sections))
+
+
+def request(model: str | None = "m", tokens: int = 10, needs: Iterable[Capability] = ()) -> RequestFacts:
+    return RequestFacts(model=model, stream=True, needs=frozenset(needs), tokens=tokens)
+
+
+def plan(
+    providers: Providers, facts: RequestFacts | None = None, dialect: Dialect = Dialect.OPENAI_CHAT, **sections: Any
+) -> Plan:
+    return Router(settings(providers, **sections)).plan(facts or request(), dialect)
+
+
+def status(number: int, **more: Any) -> Fault:
+    return Fault(FaultKind.STATUS, status=number, **more)
+
+
+def wrapped(number: int, **more: Any) -> Fault:
+    return Fault(FaultKind.WRAPPED, status=number, **more)
+
+
+def labels(targets: Iterable[Target]) -> list[str]:
+    return [target.label for target in targets]
+
+
+def called(candidates: Iterable[Candidate]) -> list[str]:
+    """Candidates in words: `a/m` without a key, `a/m#key-1` with one."""
+    return [c.target.label + (f"#{c.key_label}" if c.key else "") for c in candidates]
