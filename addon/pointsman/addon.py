@@ -5,19 +5,26 @@ collects every fault and logs them as one error, which ends mitmdump and mitmweb
 anybody.
 """
 
+import asyncio
+import gc
 import logging
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import ctx, http
+from mitmproxy import command, ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
+from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
+from mitmproxy.utils import asyncio_utils
 
 from pointsman import config
 from pointsman.config import ConfigError, Settings
@@ -25,6 +32,7 @@ from pointsman.demo import demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
 from pointsman.ownpages import pages
 from pointsman.reception import is_loopback_name, vouches
+from pointsman.reloading import Reloader
 from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
 from pointsman.transport.layers import swap_in
@@ -44,6 +52,8 @@ class Pointsman:
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
         self._vouched: set[str] = set()
+        self._reloader: Reloader | None = None
+        self._watching: asyncio.Task[Any] | None = None
 
     # Start and end.
 
@@ -58,8 +68,16 @@ class Pointsman:
         ctx.options.update(connection_strategy="lazy")
 
     def configure(self, updated: set[str]) -> None:
-        if self.dispatcher is None and OPTION in updated:
-            self._start()
+        if self.dispatcher:
+            self.dispatcher.options_changed()
+        if self._watching is None:
+            if self.dispatcher is None and OPTION in updated:
+                self._start()
+            return
+        if changed := updated & {OPTION, "listen_host", "listen_port"}:
+            logger.warning(f"Pointsman: a changed {', '.join(sorted(changed))} needs a restart.")
+        if self.dispatcher and (problem := exposed(self.dispatcher.settings, ctx.options.mode, "")):
+            raise OptionsError(problem)
 
     def _start(self) -> None:
         faults = guard.differences()
@@ -80,6 +98,28 @@ class Pointsman:
         for warning in settings.warnings:
             logger.warning(warning)
         self._open(settings)
+        if path:
+            self._reloader = Reloader(path, self._take_over)
+
+    def _take_over(self, settings: Settings) -> str | None:
+        """New settings, unless they would open the router to everybody."""
+        assert self.dispatcher
+        if problem := exposed(settings, ctx.options.mode, ctx.options.listen_host):
+            return problem
+        for warning in settings.warnings:
+            logger.warning(warning)
+        if settings.server.admin_key:
+            self._admin_key = settings.server.admin_key.get_secret_value()
+        self.dispatcher.replace(settings)
+        return None
+
+    @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
+    def reload(self) -> None:
+        """Read the configuration file again. The log says what came of it."""
+        if self._reloader is None:
+            logger.warning("Pointsman: there is no configuration file to read again.")
+        else:
+            asyncio_utils.create_task(self._reloader.reload(), name="reload", keep_ref=True)
 
     def _demo_settings(self) -> Settings:
         self._demo = demo_providers()
@@ -103,7 +143,15 @@ class Pointsman:
         for provider in self._demo:
             await provider.start()
         await self._listen_on_loopback()
+        self._watch_for_changes()
+        _settle_memory()
         self._announce(self.dispatcher.settings)
+
+    def _watch_for_changes(self) -> None:
+        watch = self._reloader.watch() if self._reloader else asyncio.Event().wait()
+        self._watching = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
 
     async def _listen_on_loopback(self) -> None:
         """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
@@ -129,6 +177,11 @@ class Pointsman:
             print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
 
     async def done(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        if self.dispatcher is not None:
+            await ctx.master.addons.get("proxyserver").servers.update([])  # nobody new
+            await self.dispatcher.close(self.dispatcher.settings.server.drain)
         await self._providers.close()
         for provider in self._demo:
             await provider.close()
@@ -156,6 +209,13 @@ class Pointsman:
         if vouches(headers, self.dispatcher.settings.server):
             self._vouched.add(flow.client_conn.id)
         flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
+
+
+@cache
+def _settle_memory() -> None:
+    """What was loaded at the start stays: a full collection that walks it all again would hold up every stream."""
+    gc.collect()
+    gc.freeze()
 
 
 def exposed(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:

@@ -5,6 +5,7 @@ One dispatcher lives as long as the addon. Settings may be replaced while it run
 with.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -15,16 +16,16 @@ from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.config import Dialect as DialectName
 from pointsman.config import Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, Refusal, receive
+from pointsman.reception import Chat, Decision, Door, receive
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.transport import doors
@@ -41,12 +42,13 @@ from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.faults import Code, Problem
-from pointsman.wire.headers import to_provider
+from pointsman.wire.headers import Headers, to_provider
 
 logger = logging.getLogger(__name__)
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 OWN_REQUEST_ID = "x-request-id"
+CLOSING_LOOK = 0.05
 
 
 class Dispatcher:
@@ -60,6 +62,7 @@ class Dispatcher:
         """Ids of client connections whose CONNECT carried the client key."""
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
+        self._outlets: dict[ProxyMode, Outlet] = {}
         self.closing = False
         """No new exchange begins."""
         self._rules = Rules.of(settings, _masker(settings))
@@ -72,10 +75,25 @@ class Dispatcher:
     def max_body(self) -> int:
         return self.settings.server.max_body
 
+    def options_changed(self) -> None:
+        """mitmproxy's options say how providers are reached."""
+        self._outlets.clear()
+
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
         self.router.replace(settings)
         self._rules = Rules.of(settings, _masker(settings))
+
+    async def close(self, patience: float) -> None:
+        """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
+        self.closing = True
+        if self.running:
+            logger.info(f"Pointsman: {len(self.running)} running, which have {patience:g} s to end.")
+        until = time.monotonic() + patience
+        while self.running and time.monotonic() < until:
+            await asyncio.sleep(CLOSING_LOOK)
+        problem = Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
+        await asyncio.gather(*(conductor.give_up(problem) for conductor in list(self.running.values())))
 
     # Heads.
 
@@ -89,17 +107,15 @@ class Dispatcher:
 
     # Answers without an exchange.
 
-    def refuse(self, refusal: Refusal, request: http.Request) -> Answer:
-        return self._say(refusal.problem, refusal.dialect, request, refusal.headers)
+    def say(self, problem: Problem, chat: Chat, request: http.Request, headers: Headers = ()) -> Answer:
+        body = self._rules.masker.data(DIALECTS[chat.dialect].error_body(problem))
+        routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
+        form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
+        return Answer(problem.status, (*form, *routed, *headers), body)
 
-    def too_large(self, chat: Chat, request: http.Request) -> Answer:
-        problem = Problem(
-            Code.REQUEST_TOO_LARGE, f"The request's body is larger than server.max_body allows ({self.max_body} bytes)."
-        )
-        return self._say(problem, chat.dialect, request)
-
-    def too_slow(self, chat: Chat, request: http.Request) -> Answer:
-        return self._say(Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming."), chat.dialect, request)
+    def crash_of(self, request: http.Request) -> Problem:
+        name = self.request_id(request)
+        return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; its log has more under {name}.")
 
     def watch_upload(self, stream: RoutedStream) -> UploadWatch:
         handler = _handler(stream.context.client)
@@ -109,21 +125,9 @@ class Dispatcher:
 
         return UploadWatch(expired)
 
-    def crashed(self, chat: Chat, request: http.Request) -> Answer:
-        message = f"The router failed on this request; its log has more under {self.request_id(request)}."
-        return self._say(Problem(Code.INTERNAL_ERROR, message), chat.dialect, request)
-
     def page(self, request: PageRequest) -> Reply:
         assert self.pages
         return self.pages.answer(request)
-
-    def _say(
-        self, problem: Problem, dialect: DialectName, request: http.Request, headers: tuple[tuple[str, str], ...] = ()
-    ) -> Answer:
-        body = self._rules.masker.data(DIALECTS[dialect].error_body(problem))
-        routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
-        form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
-        return Answer(problem.status, (*form, *routed, *headers), body)
 
     # Exchanges.
 
@@ -139,7 +143,7 @@ class Dispatcher:
         except Problem as problem:
             if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
                 return PassOn()
-            return self._say(problem, chat.dialect, request)
+            return self.say(problem, chat, request)
         call = Call(
             request_id=self.request_id(request),
             dialect=dialect,
@@ -171,7 +175,9 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
-        outlet = Outlet.of(ctx.options, client.proxy_mode)
+        outlet = self._outlets.get(client.proxy_mode)
+        if outlet is None:
+            outlet = self._outlets[client.proxy_mode] = Outlet.of(ctx.options, client.proxy_mode)
         conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
         return conductor
 

@@ -25,10 +25,8 @@ def body(stream: bool = True, model: str = "m") -> bytes:
 
 
 def event(content: str) -> bytes:
-    return (
-        b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
-        % content.encode()
-    )
+    choice = b'{"index":0,"delta":{"content":"%s"},"finish_reason":null}' % content.encode()
+    return b'data: {"id":"c","object":"chat.completion.chunk","choices":[%s]}\n\n' % choice
 
 
 ROLE = b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'

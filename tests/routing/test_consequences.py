@@ -1,5 +1,7 @@
 """What a fault rules out for the rest of its exchange."""
 
+from collections.abc import Callable
+
 import pytest
 
 from pointsman.routing.consequences import Consequence, consequence
@@ -26,12 +28,12 @@ from routing.yard import status, wrapped
     ],
 )
 def test_a_status_speaks_of_the_request_the_key_or_the_target(
-    made: type[Fault], number: int, expected: Consequence
+    made: Callable[[int], Fault], number: int, expected: Consequence
 ) -> None:
     assert consequence(made(number)) is expected
 
 
-@pytest.mark.parametrize("kind", set(FaultKind) - {FaultKind.STATUS, FaultKind.WRAPPED})
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind not in (FaultKind.STATUS, FaultKind.WRAPPED)])
 @pytest.mark.parametrize("number", [None, 400, 429])
 def test_any_other_fault_speaks_of_the_target_even_with_a_status_beside_it(kind: FaultKind, number: int | None) -> None:
     assert consequence(Fault(kind, status=number)) is Consequence.SKIP_TARGET

@@ -154,7 +154,7 @@ class TestUsageThatTheClientDidNotAskFor:
 
     def test_it_is_removed_after_commit_too(self) -> None:
         answer = reader(drop_usage=True)
-        answer.committed = True
+        answer.has_spoken = True
         assert answer.read(self.ONLY) == [Frame(NEUTRAL, b"")]
 
     @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ class TestUsageThatTheClientDidNotAskFor:
 
 
 class TestErrors:
-    @pytest.mark.parametrize("committed", [False, True])
+    @pytest.mark.parametrize("has_spoken", [False, True])
     @pytest.mark.parametrize(
         "document",
         [
@@ -178,9 +178,9 @@ class TestErrors:
             {"code": 429, "message": "slow down"},
         ],
     )
-    def test_a_wrapped_error_is_an_error_frame_with_its_bytes(self, document: Any, committed: bool) -> None:
+    def test_a_wrapped_error_is_an_error_frame_with_its_bytes(self, document: Any, has_spoken: bool) -> None:
         answer = reader()
-        answer.committed = committed
+        answer.has_spoken = has_spoken
         [frame] = answer.read(event(document))
         assert (frame.kind, frame.data) == (ERROR, event(document))
         assert frame.fault
@@ -217,13 +217,13 @@ class TestAfterCommit:
 
     def test_content_is_no_longer_parsed(self) -> None:
         answer = reader()
-        answer.committed = True
+        answer.has_spoken = True
         role, broken = chunk({"role": "assistant"}), b'data: {"choices": oops\n\n'
         assert answer.read(role + broken) == [Frame(CONTENT, role), Frame(CONTENT, broken)]
 
     def test_the_end_is_still_seen(self) -> None:
         answer = reader()
-        answer.committed = True
+        answer.has_spoken = True
         last = chunk({}, "tool_calls", x_groq={"usage": {"prompt_tokens": 3, "completion_tokens": 1}})
         assert [frame.kind for frame in answer.read(chunk({"content": "x"}) + last + DONE)] == [CONTENT, NEUTRAL, END]
         assert (answer.finished, answer.finish_reason, answer.usage) == (True, "tool_calls", Usage(3, 1, 0))
@@ -242,9 +242,9 @@ class TestStreamsAsAWhole:
     )
 
     @given(st.lists(st.integers(0, len(STREAM)), max_size=8), st.booleans())
-    def test_what_goes_out_is_what_came_in(self, cuts: list[int], committed: bool) -> None:
+    def test_what_goes_out_is_what_came_in(self, cuts: list[int], has_spoken: bool) -> None:
         answer = reader()
-        answer.committed = committed
+        answer.has_spoken = has_spoken
         borders = [0, *sorted(cuts), len(self.STREAM)]
         chunks = [self.STREAM[a:b] for a, b in itertools.pairwise(borders)]
         frames = [frame for piece in chunks for frame in answer.read(piece)] + list(answer.close())
@@ -377,3 +377,39 @@ class TestWholeAnswers:
         assert fault_kind(list(answer.read(b"x"))) is FaultKind.MALFORMED
         assert list(answer.read(b"x")) == []
         assert list(answer.close()) == []
+
+
+class TestPlainRuns:
+    """A read that is nothing but whole events of content is passed on in one piece; anything else is looked at."""
+
+    CONTENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            b": ping\n\n",
+            b"data: [DONE]\n\n",
+            b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+            b'data: {"error":{"message":"no"}}\n\n',
+            b'data: {"success":false,"errors":[{"message":"no"}]}\n\n',
+            b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n',
+            b'event: x\ndata: {"choices":[]}\n\n',
+            b'data: {"choices":[]}\r\n\r\n',
+            b'data: {"choices":[',
+            b"data: {junk\n\n",
+        ],
+    )
+    def test_they_give_the_same_as_one_event_at_a_time(self, odd: bytes) -> None:
+        def kinds(*reads: bytes) -> tuple[list[FrameKind], bytes, bool]:
+            reader = OpenAIChat().reader(streamed=True, content_type="text/event-stream")
+            frames = [frame for read in (self.CONTENT, *reads) for frame in reader.read(read)]
+            told = [frame.kind for frame in frames if frame.kind is not FrameKind.CONTENT]
+            return told, b"".join(frame.data for frame in frames), reader.finished
+
+        together = kinds(self.CONTENT * 3 + odd + self.CONTENT)
+        assert together == kinds(self.CONTENT, self.CONTENT, self.CONTENT, odd, self.CONTENT)
+
+    def test_a_run_is_one_frame(self) -> None:
+        reader = OpenAIChat().reader(streamed=True, content_type="text/event-stream")
+        reader.read(self.CONTENT)
+        assert reader.read(self.CONTENT * 5) == (Frame(FrameKind.CONTENT, self.CONTENT * 5),)

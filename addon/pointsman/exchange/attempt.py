@@ -63,8 +63,6 @@ class Attempt:
 
     def commit(self, now: float) -> None:
         self.move(AttemptMove.COMMIT)
-        assert self.reader
-        self.reader.committed = True
         self.first_content = self.last_event = self.last_ping = now
 
     def hold(self, data: bytes) -> bool:

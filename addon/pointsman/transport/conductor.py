@@ -7,6 +7,7 @@ client's side takes what it sends.
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from pointsman.transport.outlet import Outlet
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.providers import Dial, Providers, fault_of
 from pointsman.transport.upstream import server_of
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.faults import FaultKind, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream
@@ -69,7 +70,8 @@ class Conductor:
         """
         effects = given(self._loop.time())
         for_client = [effect for effect in effects if self._is_for_client(effect)]
-        self._set_timer()
+        if self._timer is None or len(effects) != 1 or type(effects[0]) is not Send:
+            self._set_timer()  # what is merely sent moves dates only later
         return for_client
 
     def took(self, size: int) -> None:
@@ -85,6 +87,13 @@ class Conductor:
         """The connection that the client's answer comes by."""
         n = self.exchange.winning
         return server_of(*self._dials[n], self._outlet) if n is not None else None
+
+    async def give_up(self, problem: Problem) -> None:
+        """End the exchange in the router's own words, and see them off."""
+        await self._post(partial(self.exchange.give_up, problem))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._handler.drain_writers()
 
     def cut_off_client(self) -> None:
         """Close the client's socket without waiting for what it does not read."""

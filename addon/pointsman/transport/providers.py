@@ -97,14 +97,23 @@ class Providers:
 
 
 class WatchedConnector(aiohttp.TCPConnector):
-    """Tells the current dial about its connection."""
+    """Tells the current dial how its connection came about."""
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        connection = await super().connect(*args, **kwargs)
         dial = CURRENT.get()
+        dial.kept = True
+        connection = await super().connect(*args, **kwargs)
         dial.transport = connection.transport
         dial.connected()
         return connection
+
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Called by `connect` where no kept connection serves."""
+        dial = CURRENT.get()
+        dial.kept, dial.started, dial.made = False, time.time(), None
+        protocol = await super()._create_connection(*args, **kwargs)
+        dial.made = time.time()
+        return protocol
 
 
 def _make_session(outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
@@ -116,31 +125,11 @@ def _make_session(outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         timeout=NO_TIMEOUT,
-        trace_configs=[_trace()],
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
         max_line_size=MAX_HEADER,
         max_field_size=MAX_HEADER,
     )
-
-
-def _trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-
-    async def began(*_: Any) -> None:
-        dial = CURRENT.get()
-        dial.kept, dial.started, dial.made = False, time.time(), None
-
-    async def made(*_: Any) -> None:
-        CURRENT.get().made = time.time()
-
-    async def kept(*_: Any) -> None:
-        CURRENT.get().kept = True
-
-    trace.on_connection_create_start.append(began)
-    trace.on_connection_create_end.append(made)
-    trace.on_connection_reuseconn.append(kept)
-    return trace
 
 
 @lru_cache(maxsize=64)

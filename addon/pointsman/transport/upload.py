@@ -10,7 +10,7 @@ TOTAL = 900.0
 
 
 class UploadWatch:
-    """Calls `expired` once, unless it is closed before. One timer that is rarely moved, whatever the number of bytes."""
+    """Calls `expired` once, unless it is closed before. Its one timer is rarely moved, however many bytes come."""
 
     def __init__(self, expired: Callable[[], None], idle: float = IDLE, total: float = TOTAL) -> None:
         self._loop = asyncio.get_running_loop()

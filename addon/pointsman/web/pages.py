@@ -84,9 +84,9 @@ class Pages:
         return page.answer(request, rest)
 
     def _find(self, path: str) -> tuple[dict[str, Page], str]:
-        if path in self._pages:
-            return self._pages[path], ""
         parent, _, last = path.rpartition("/")
+        if path in self._pages and last != "*":
+            return self._pages[path], ""
         if last and f"{parent}/*" in self._pages:
             return self._pages[f"{parent}/*"], last
         raise Problem(Code.NOT_FOUND, f"There is nothing at {path[:200]}.")

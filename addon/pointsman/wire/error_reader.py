@@ -17,7 +17,6 @@ class ErrorReader:
 
     finish_reason: str | None = None
     finished = False
-    committed = False
     usage: Usage | None = None
 
     def __init__(self, dialect: Dialect, status: int, content_type: str, wait: float | None) -> None:

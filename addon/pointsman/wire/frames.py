@@ -53,8 +53,6 @@ class Reader(Protocol):
     finished: bool
     """A finish reason or the end marker was seen: the answer is whole."""
     usage: Usage | None
-    committed: bool
-    """Set by the exchange at commit: from then on a reader need not tell content from neutral frames."""
 
     def read(self, data: bytes) -> Sequence[Frame]:
         """The frames that these bytes complete, in order; an incomplete tail is kept."""

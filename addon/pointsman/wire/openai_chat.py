@@ -39,6 +39,8 @@ ERROR_TYPES = {
     Code.UPSTREAM_TIMEOUT: "upstream_error",
     Code.UPSTREAM_ERROR: "upstream_error",
     Code.PROVIDER_AUTH: "upstream_error",
+    Code.REQUEST_TIMEOUT: "invalid_request_error",
+    Code.SHUTTING_DOWN: "server_error",
     Code.NO_CANDIDATE: "server_error",
     Code.INTERNAL_ERROR: "server_error",
 }

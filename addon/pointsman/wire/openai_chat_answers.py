@@ -48,9 +48,18 @@ class ChatStreamReader(StreamReader):
         super().__init__()
         self._drop_usage = drop_usage
 
+    def is_plain_run(self, data: bytes) -> bool:
+        return (
+            data.startswith(b"data: {")
+            and data.endswith(b"}\n\n")
+            and b"\r" not in data
+            and data.count(b'"choices"') == data.count(b"\n\n") == data.count(b"\ndata: {") + 1
+            and is_only_content(data)
+        )
+
     def frame_of(self, event: Event) -> Frame:
         data = event.data or b""
-        if self.committed and is_only_content(data):
+        if self.has_spoken and is_only_content(data):
             return Frame(FrameKind.CONTENT, event.raw)
         if data.strip() == DONE:
             self.finished = True

@@ -28,7 +28,8 @@ class StreamReader(ABC):
         self.finish_reason: str | None = None
         self.finished = False
         self.usage: Usage | None = None
-        self.committed = False
+        self.has_spoken = False
+        """Content was seen: from then on it need not be told from neutral frames."""
         self._decoder = Decoder()
         self._over = False
         self._has_data = False
@@ -39,10 +40,16 @@ class StreamReader(ABC):
     def frame_of(self, event: Event) -> Frame:
         """What an event that has data means. Raises ValueError where the data cannot be parsed."""
 
+    def is_plain_run(self, data: bytes) -> bool:
+        """Whether bytes alone show that this is nothing but whole events of content, which need not be told apart."""
+        return False
+
     def read(self, data: bytes) -> Sequence[Frame]:
         """The frames of the events that these bytes complete; nothing comes after an end marker."""
         if self._over:
             return ()
+        if self.has_spoken and not self._decoder.pending and self.is_plain_run(data):
+            return (Frame(FrameKind.CONTENT, data),)
         oversized = None
         try:
             events = self._decoder.feed(data)
@@ -84,6 +91,8 @@ class StreamReader(ABC):
             return Frame(FrameKind.NEUTRAL, event.raw) if is_stream else malformed("events that are not JSON")
         self._unreadable = 0
         self._has_good = True
+        if frame.kind is FrameKind.CONTENT:
+            self.has_spoken = True
         return frame
 
     def _last_events(self) -> Sequence[Event]:

@@ -26,7 +26,6 @@ class WholeReader(ABC):
         self.finish_reason: str | None = None
         self.finished = False
         self.usage: Usage | None = None
-        self.committed = False
         self._body = bytearray()
         self._over = False
 
@@ -77,7 +76,6 @@ class RefusingReader:
     usage: Usage | None = None
 
     def __init__(self, reason: str) -> None:
-        self.committed = False
         self._verdict: list[Frame] = [malformed(reason)]
 
     def read(self, data: bytes) -> Sequence[Frame]:

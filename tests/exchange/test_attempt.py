@@ -1,0 +1,235 @@
+"""One attempt's dates, what it holds back, and what it leaves behind."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from exchange.stage import event
+from pointsman.config import Timeouts
+from pointsman.config.words import Dialect
+from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt
+from pointsman.exchange.audit import Outcome
+from pointsman.exchange.lifecycle import LocalError, Phase
+from pointsman.routing.targets import Inventory
+from pointsman.secrets import Masker
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.frames import Reader
+from support.settings import provider, settings
+
+START = 1000.0
+TIMES = {"connect": "10s", "first_byte": "60s", "stall": "40s", "answer": "600s"}
+DIALECT = DIALECTS[Dialect.OPENAI_CHAT]
+
+
+def attempt(streamed: bool = True, keys: list[str] | None = None, **timeouts: Any) -> Attempt:
+    inventory = Inventory.of(settings({"groq": provider("http://127.0.0.1:9/v1", "llama", keys=keys or [])}))
+    [candidate] = inventory.keys[inventory.targets[0]]
+    times = Timeouts.model_validate({**TIMES, **timeouts})
+    return Attempt(1, candidate, "http://127.0.0.1:9/v1", times, streamed, START)
+
+
+def stream() -> Reader:
+    return DIALECT.reader(streamed=True, content_type="text/event-stream")
+
+
+def waiting(at: float = START, **timeouts: Any) -> Attempt:
+    """One whose head is in."""
+    own = attempt(**timeouts)
+    own.head(200, {}, stream(), at)
+    return own
+
+
+def committed(at: float, **timeouts: Any) -> Attempt:
+    own = waiting(**timeouts)
+    own.commit(at)
+    return own
+
+
+class TestBeforeCommit:
+    @pytest.mark.parametrize(
+        ("streamed", "timeouts", "due"),
+        [
+            (True, {}, START + 10),
+            (True, {"first_byte": "5s"}, START + 5),
+            (False, {}, START + 10),
+            (False, {"first_byte": "5s"}, START + 10),
+        ],
+        ids=["connect", "first byte if that is sooner", "connect for a whole answer too", "which has no first byte"],
+    )
+    def test_it_is_due_at_the_next_of_its_dates(self, streamed: bool, timeouts: Mapping[str, str], due: float) -> None:
+        assert attempt(streamed, **timeouts).due() == due
+
+    @pytest.mark.parametrize(("streamed", "due"), [(True, START + 60), (False, START + 600)])
+    def test_once_connected_only_content_is_due_counted_from_its_launch(self, streamed: bool, due: float) -> None:
+        own = attempt(streamed)
+        own.connect(START + 9)
+        assert own.due() == due
+
+    def test_a_head_is_proof_of_a_connection_that_nobody_reported(self) -> None:
+        assert waiting(START + 9).due() == START + 60
+
+    def test_reconnecting_does_not_start_the_connect_date_anew(self) -> None:
+        own = attempt()
+        own.connect(START + 1)
+        own.connect(START + 8)
+        assert own.due() == START + 60
+        assert own.connected == START + 8
+
+    @pytest.mark.parametrize(
+        ("streamed", "connected", "now", "kind"),
+        [
+            (True, False, START + 9.9, None),
+            (True, False, START + 10, FaultKind.CONNECT_TIMEOUT),
+            (True, False, START + 99, FaultKind.CONNECT_TIMEOUT),
+            (True, True, START + 59.9, None),
+            (True, True, START + 60, FaultKind.FIRST_BYTE_TIMEOUT),
+            (False, True, START + 60, None),
+            (False, True, START + 600, FaultKind.ANSWER_TIMEOUT),
+        ],
+    )
+    def test_it_is_late_at_its_date_and_not_before(
+        self, streamed: bool, connected: bool, now: float, kind: FaultKind | None
+    ) -> None:
+        own = attempt(streamed)
+        if connected:
+            own.connect(START)
+        fault = own.late(streamed, now)
+        assert (fault and fault.kind) is kind
+        assert fault is None or fault.status == 504
+
+    @pytest.mark.parametrize(
+        ("streamed", "message"), [(True, "no content within 0.5 s"), (False, "no whole answer within 600 s")]
+    )
+    def test_the_fault_says_how_long_it_was_waited_for(self, streamed: bool, message: str) -> None:
+        own = attempt(streamed, first_byte="500ms")
+        own.connect(START)
+        fault = own.late(streamed, START + 600)
+        assert fault
+        assert fault.message == message
+
+
+class TestStall:
+    """With a stall time of 40 s; data at 0, pings at the dates given (in seconds after commit)."""
+
+    @pytest.mark.parametrize(
+        ("last_ping", "due"),
+        [(0, 40), (10, 50), (39, 79), (250, 290), (260, 300), (261, 300), (299, 300)],
+    )
+    def test_pings_put_it_off_but_not_for_longer_than_five_minutes(self, last_ping: float, due: float) -> None:
+        own = committed(START)
+        own.last_ping = START + last_ping
+        assert own.stall_due() == START + due
+
+    def test_data_puts_it_off_without_end_and_renews_what_pings_may_do(self) -> None:
+        own = committed(START)
+        own.last_event = own.last_ping = START + 5000
+        assert own.stall_due() == START + 5040
+        own.last_ping = START + 5290
+        assert own.stall_due() == START + 5000 + PINGS_COUNT_FOR
+
+    def test_a_stall_time_beyond_five_minutes_holds_by_data_alone(self) -> None:
+        own = committed(START, stall="400s")
+        own.last_ping = START + 350
+        assert own.stall_due() == START + 400
+
+    def test_it_counts_from_commit_however_long_that_took(self) -> None:
+        assert committed(START + 50).stall_due() == START + 90
+
+
+class TestStandingStill:
+    def test_it_puts_off_content_before_commit_but_never_the_connection(self) -> None:
+        own = attempt()
+        own.stand_still(100.0)
+        assert own.due() == START + 10
+        own.connect(START)
+        assert own.due() == START + 160
+
+    @pytest.mark.parametrize(("last_ping", "due"), [(0, 140), (20, 160), (299, 400)])
+    def test_it_puts_off_a_stall_with_and_without_pings(self, last_ping: float, due: float) -> None:
+        own = committed(START)
+        own.last_ping = START + last_ping
+        own.stand_still(100.0)
+        assert own.stall_due() == START + due
+
+
+class TestHolding:
+    def test_what_is_held_comes_out_once_and_in_order(self) -> None:
+        own = attempt()
+        own.hold(b"one ")
+        own.hold(b"two")
+        assert own.take_held() == b"one two"
+        assert own.take_held() == b""
+
+    @pytest.mark.parametrize(
+        ("pieces", "last"), [([b"x"] * HOLD_EVENTS, b"x"), ([b"x" * (HOLD_BYTES - 1), b"y"], b"z")]
+    )
+    def test_there_is_room_up_to_the_bound_and_none_beyond(self, pieces: list[bytes], last: bytes) -> None:
+        own = attempt()
+        assert all([own.hold(piece) for piece in pieces])
+        assert not own.hold(last)
+
+
+class TestPhases:
+    def test_commit_makes_the_winner_and_dates_its_content(self) -> None:
+        own = committed(START + 3)
+        assert own.phase is Phase.WINNER
+        assert own.first_content == START + 3
+
+    def test_there_is_no_commit_without_a_head(self) -> None:
+        with pytest.raises(LocalError):
+            attempt().commit(START)
+
+    def test_a_status_that_is_known_says_more_than_what_broke_it_off(self) -> None:
+        broken = Fault(FaultKind.BROKEN, "the answer's body broke off")
+        assert attempt().fault_so_far(broken) is broken
+        assert waiting().fault_so_far(broken) is broken
+        own = attempt()
+        own.head(429, {}, ErrorReader(DIALECT, 429, "", 7.0), START)
+        assert (own.fault_so_far(broken).label, own.fault_so_far(broken).retry_after) == ("429", 7.0)
+
+
+class TestRecord:
+    def record(self, own: Attempt, fault: Fault | None = None, masker: Masker | None = None) -> dict[str, object]:
+        record = own.record(Outcome.RETRY_FAILED, fault, 1_700_000_000.0, START + 4.00004, masker or Masker())
+        return record.plain()
+
+    def test_what_has_not_happened_is_null(self) -> None:
+        told = self.record(attempt())
+        unknown = ("status", "error", "connected_ms", "first_byte_ms", "first_content_ms", "usage", "finish_reason")
+        assert [told[member] for member in unknown] == [None] * 7
+        assert (told["message"], told["bytes"], told["key"]) == ("", 0, None)
+
+    def test_times_are_milliseconds_after_its_launch_to_a_tenth(self) -> None:
+        own = attempt()
+        own.connect(START + 0.00123)
+        own.head(200, {}, stream(), START + 1)
+        own.commit(START + 1.5)
+        told = self.record(own)
+        assert [told[m] for m in ("connected_ms", "first_byte_ms", "first_content_ms", "settled_ms")] == [
+            1.2,
+            1000.0,
+            1500.0,
+            4000.0,
+        ]
+        assert told["started"] == 1_700_000_000.0
+
+    def test_it_counts_bytes_and_keeps_what_the_reader_has_seen(self) -> None:
+        own = waiting()
+        usage = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+        own.read(event("hello"))
+        own.read(usage)
+        told = self.record(own)
+        assert told["bytes"] == len(event("hello") + usage)
+        assert told["finish_reason"] == "stop"
+        assert told["usage"] == {"prompt": 3, "completion": 4, "cached": 0}
+
+    def test_a_key_is_named_by_its_label_and_never_shown(self) -> None:
+        own = attempt(keys=["sk-very-secret"])
+        fault = Fault(FaultKind.STATUS, "sk-very-secret is not a key", 401)
+        told = self.record(own, fault, Masker(["sk-very-secret"]))
+        assert (told["key"], told["error"], told["message"]) == ("key-1", "401", "*** is not a key")
+        assert "sk-very-secret" not in json.dumps(told)

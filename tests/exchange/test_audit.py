@@ -1,0 +1,91 @@
+"""The records that attempts and exchanges leave: one word for the trail, plain JSON for everybody else."""
+
+import json
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from pointsman.exchange.audit import AppliedRedirect, Outcome
+from pointsman.wire.frames import Usage
+from support.records import attempt_record, exchange_record
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "word"),
+    [
+        (Outcome.RETRY_FAILED, "503", "groq/llama@503"),
+        (Outcome.RETRY_FAILED, "wrapped_429", "groq/llama@wrapped_429"),
+        (Outcome.HEDGE_LOSER_CANCELLED, None, "groq/llama@hedge_loser"),
+        (Outcome.HEDGE_LOSER_CANCELLED, "503", "groq/llama@503"),
+        (Outcome.CLIENT_ABORT, None, "groq/llama@client_abort"),
+        (Outcome.REQUEST_SUCCESS, None, "groq/llama@request_success"),
+    ],
+)
+def test_an_attempt_is_one_word_in_the_trail(outcome: Outcome, error: str | None, word: str) -> None:
+    assert attempt_record(outcome=outcome, error=error).trail == word
+
+
+class TestPlainAttempt:
+    def test_it_is_json_as_it_stands(self) -> None:
+        told = attempt_record(error="503", message="busy", status=503).plain()
+        assert json.loads(json.dumps(told)) == {
+            "n": 1,
+            "provider": "groq",
+            "base_url": "https://groq.test/v1",
+            "model": "llama",
+            "model_sent": "llama",
+            "redirect": None,
+            "key": "key-1",
+            "outcome": "request_success",
+            "status": 503,
+            "error": "503",
+            "message": "busy",
+            "started": 1_700_000_000.0,
+            "connected_ms": 5.0,
+            "first_byte_ms": 50.0,
+            "first_content_ms": 60.0,
+            "settled_ms": 900.0,
+            "bytes": 4096,
+            "usage": {"prompt": 12, "completion": 34, "cached": 5},
+            "finish_reason": "stop",
+        }
+
+    def test_a_redirect_is_told_with_the_rule_that_matched(self) -> None:
+        redirect = AppliedRedirect("qwen3", "qwen3-coder:30b", "prefix", "qwen")
+        assert attempt_record(redirect=redirect).plain()["redirect"] == {
+            "original_model": "qwen3",
+            "redirected_model": "qwen3-coder:30b",
+            "match": "prefix",
+            "source": "qwen",
+        }
+
+    @pytest.mark.parametrize(
+        ("usage", "told"), [(None, None), (Usage(), {"prompt": 0, "completion": 0, "cached": 0})], ids=["none", "zero"]
+    )
+    def test_no_usage_is_null_and_a_usage_of_nothing_is_not(self, usage: Usage | None, told: object) -> None:
+        assert attempt_record(usage=usage).plain()["usage"] == told
+
+
+def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
+    attempts = (attempt_record(n=1, error="503"), attempt_record(n=2))
+    excluded = ({"provider": "a", "model": "m", "key": None, "reason": "disabled", "detail": None, "until": None},)
+    told = exchange_record(attempts=attempts, excluded=excluded, status=None, error="client_abort").plain()
+    assert json.loads(json.dumps(told)) == {
+        "request_id": "req-1",
+        "session": None,
+        "mode": "balanced",
+        "model": "auto",
+        "status": None,
+        "error": "client_abort",
+        "started": 1_700_000_000.0,
+        "ended_ms": 901.5,
+        "stream": True,
+        "attempts": [attempts[0].plain(), attempts[1].plain()],
+        "excluded": list(excluded),
+    }
+
+
+@pytest.mark.parametrize("record", [attempt_record(), exchange_record()], ids=["attempt", "exchange"])
+def test_a_record_cannot_be_changed(record: object) -> None:
+    with pytest.raises(FrozenInstanceError):
+        record.status = 500  # type: ignore[attr-defined]

@@ -1,0 +1,55 @@
+"""The exchanges that have ended: bounded, newest first, found by their request id."""
+
+import pytest
+
+from pointsman.ledger import KEEP, Ledger
+from support.records import exchange_record
+
+
+def ledger(*names: str, keep: int = KEEP) -> Ledger:
+    own = Ledger(keep)
+    for name in names:
+        own.add(exchange_record(name))
+    return own
+
+
+def newest(own: Ledger, limit: int) -> list[str]:
+    return [record.request_id for record in own.newest(limit)]
+
+
+@pytest.mark.parametrize(("limit", "names"), [(0, []), (1, ["c"]), (2, ["c", "b"]), (9, ["c", "b", "a"])])
+def test_the_newest_come_first_and_no_more_than_are_wanted(limit: int, names: list[str]) -> None:
+    assert newest(ledger("a", "b", "c"), limit) == names
+
+
+def test_the_oldest_give_way_to_new_ones() -> None:
+    own = ledger("a", "b", "c", "d", keep=2)
+    assert len(own) == 2
+    assert newest(own, 9) == ["d", "c"]
+    assert own.find("b") is None
+
+
+def test_it_keeps_a_thousand() -> None:
+    own = ledger(*(str(number) for number in range(1001)))
+    assert len(own) == 1000
+    assert own.find("0") is None
+    assert own.find("1")
+
+
+@pytest.mark.parametrize(("name", "found"), [("a", True), ("c", True), ("A", False), ("", False), ("nobody", False)])
+def test_an_exchange_is_found_by_its_whole_id(name: str, found: bool) -> None:
+    assert bool(ledger("a", "b", "c").find(name)) is found
+
+
+def test_an_id_used_twice_finds_the_newest() -> None:
+    own = Ledger()
+    own.add(exchange_record("a", status=200))
+    own.add(exchange_record("a", status=503))
+    record = own.find("a")
+    assert record
+    assert record.status == 503
+
+
+def test_an_empty_ledger_has_nothing_to_tell() -> None:
+    assert len(Ledger()) == 0
+    assert newest(Ledger(), 5) == []

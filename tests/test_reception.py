@@ -1,0 +1,453 @@
+"""Who is let in, and to what: the whole decision, from a request's head alone."""
+
+import base64
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from pointsman.config import Server
+from pointsman.config.words import Dialect
+from pointsman.reception import (
+    Arrival,
+    Chat,
+    Decision,
+    Door,
+    Page,
+    Pass,
+    Refusal,
+    client_problem,
+    cors,
+    credentials,
+    host_of,
+    is_address,
+    is_cross_site,
+    is_loopback_name,
+    receive,
+    same,
+    vouches,
+)
+from pointsman.wire.faults import Code
+
+CHAT = "/v1/chat/completions"
+KEY = "the-client-key"
+OPEN = Server()
+KEYED = Server.model_validate({"client_key": KEY, "intercept": ["api.openai.com"], "max_body": 1000})
+OURS = pytest.mark.parametrize("door", [Door.OWN, Door.REVERSE])
+
+
+def basic(password: str, user: str = "me") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def decided(server: Server, **head: Any) -> Decision:
+    """The decision about a chat request of a client on this machine, at the router's own door, but for what is said."""
+    usual = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
+    return receive(Arrival(**usual | head), server)
+
+
+def word(decision: Decision) -> str:
+    """`pass`, `page`, `chat`, or the code of a refusal."""
+    match decision:
+        case Pass():
+            return "pass"
+        case Page():
+            return "page"
+        case Chat():
+            return "chat"
+        case Refusal(problem=problem):
+            return problem.code.value
+
+
+class TestPathsAndMethods:
+    @OURS
+    @pytest.mark.parametrize(
+        ("method", "expected"),
+        [
+            ("POST", "chat"),
+            ("GET", "method_not_allowed"),
+            ("HEAD", "method_not_allowed"),
+            ("PUT", "method_not_allowed"),
+            ("post", "method_not_allowed"),
+            ("OPTIONS", "page"),
+        ],
+    )
+    def test_a_chat_path_of_ours_takes_chat_requests(self, door: Door, method: str, expected: str) -> None:
+        assert word(decided(OPEN, door=door, method=method)) == expected
+
+    @OURS
+    @pytest.mark.parametrize("path", [f"{CHAT}?x=1", f"/olla/proxy{CHAT}", f"/api{CHAT}"])
+    def test_whatever_stands_before_or_behind_a_chat_path(self, door: Door, path: str) -> None:
+        assert word(decided(OPEN, door=door, path=path)) == "chat"
+
+    @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+    @pytest.mark.parametrize("path", ["/", "/v1/models", "/healthz", "/nothing", f"{CHAT}/", "", "*", f"/?{CHAT}"])
+    def test_every_other_path_at_our_own_door_is_a_page(self, method: str, path: str) -> None:
+        assert word(decided(OPEN, path=path, method=method)) == "page"
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("/healthz", "page"),
+            ("/healthz?x=1", "page"),
+            ("/internal", "page"),
+            ("/internal/exchanges?limit=2", "page"),
+            ("/api/keys", "page"),
+            ("/healthzz", "pass"),
+            ("/internals/x", "pass"),
+            ("/apis", "pass"),
+            ("/x/api", "pass"),
+            ("/?/api", "pass"),
+            ("/v1/models", "pass"),
+            ("/", "pass"),
+        ],
+    )
+    def test_in_reverse_mode_only_the_operators_pages_are_ours(self, path: str, expected: str) -> None:
+        assert word(decided(OPEN, door=Door.REVERSE, path=path, method="GET")) == expected
+
+    @pytest.mark.parametrize("path", ["/", "/healthz", "/internal/exchanges", "/api/keys", "/v1/models"])
+    @pytest.mark.parametrize("host", ["api.openai.com", "other.test"])
+    def test_as_a_proxy_there_are_no_pages(self, path: str, host: str) -> None:
+        assert word(decided(OPEN, door=Door.PROXY, host=host, path=path, method="GET")) == "pass"
+
+    @pytest.mark.parametrize(
+        ("host", "method", "expected"),
+        [
+            ("api.openai.com", "POST", "chat"),
+            ("API.OpenAI.com", "POST", "chat"),
+            ("api.openai.com", "GET", "pass"),
+            ("api.openai.com", "OPTIONS", "pass"),
+            ("other.test", "POST", "pass"),
+            ("api.openai.com.evil.test", "POST", "pass"),
+            ("", "POST", "pass"),
+        ],
+    )
+    def test_as_a_proxy_only_chat_requests_to_intercepted_hosts_are_ours(
+        self, host: str, method: str, expected: str
+    ) -> None:
+        assert word(decided(OPEN, door=Door.PROXY, host=host, method=method)) == expected
+
+    def test_a_chat_request_is_told_by_its_dialect_and_door(self) -> None:
+        assert decided(OPEN) == Chat(Dialect.OPENAI_CHAT, Door.OWN)
+
+    def test_a_wrong_method_is_told_the_right_one(self) -> None:
+        refusal = decided(OPEN, method="PATCH")
+        assert isinstance(refusal, Refusal)
+        assert refusal.dialect is Dialect.OPENAI_CHAT
+        assert refusal.headers == (("Allow", "POST"),)
+        assert "PATCH" in refusal.problem.message
+
+
+RIGHT = [
+    ({"authorization": f"Bearer {KEY}"}, CHAT),
+    ({"authorization": f"bearer  {KEY} "}, CHAT),
+    ({"x-api-key": KEY}, CHAT),
+    ({"x-goog-api-key": KEY}, CHAT),
+    ({}, f"{CHAT}?alt=sse&key={KEY}"),
+    ({}, f"{CHAT}?key=wrong&key=the%2Dclient-key"),
+    ({"x-api-key": "wrong", "authorization": f"Bearer {KEY}"}, CHAT),
+]
+WRONG = [
+    ({}, CHAT),
+    ({"authorization": "Bearer wrong"}, CHAT),
+    ({"authorization": "Bearer "}, CHAT),
+    ({"authorization": KEY}, CHAT),
+    ({"authorization": f"Bearer {KEY}x"}, CHAT),
+    ({"authorization": f"Bearer {KEY[:-1]}"}, CHAT),
+    ({"authorization": f"Bearer {KEY.upper()}"}, CHAT),
+    ({"authorization": basic(KEY)}, CHAT),
+    ({"x-api-key": ""}, CHAT),
+    ({"x-api-key": f"Bearer {KEY}"}, CHAT),
+    ({"cookie": f"key={KEY}"}, CHAT),
+    ({"proxy-authorization": f"Bearer {KEY}"}, CHAT),
+    ({}, f"/key={KEY}{CHAT}"),
+    ({}, f"{CHAT}?apikey={KEY}"),
+    ({}, f"{CHAT}?key="),
+    ({"authorization": "Bearer \udcff"}, CHAT),
+]
+CROSS_SITE = {"origin": "https://evil.test", "sec-fetch-site": "cross-site"}
+
+
+class TestOurDoors:
+    @OURS
+    @pytest.mark.parametrize(("headers", "path"), RIGHT)
+    @pytest.mark.parametrize(("local", "site"), [(True, {}), (False, {}), (False, CROSS_SITE)])
+    def test_the_client_key_lets_in_from_anywhere(
+        self, door: Door, headers: dict[str, str], path: str, local: bool, site: dict[str, str]
+    ) -> None:
+        assert word(decided(KEYED, door=door, headers=headers | site, path=path, local=local)) == "chat"
+
+    @OURS
+    @pytest.mark.parametrize(("headers", "path"), WRONG)
+    @pytest.mark.parametrize("local", [True, False])
+    def test_while_one_is_set_nothing_else_does_not_even_being_here(
+        self, door: Door, headers: dict[str, str], path: str, local: bool
+    ) -> None:
+        assert word(decided(KEYED, door=door, headers=headers, path=path, local=local)) == "invalid_api_key"
+
+    @OURS
+    @pytest.mark.parametrize(
+        ("local", "headers", "expected"),
+        [
+            (True, {}, "chat"),
+            (True, {"authorization": "Bearer anything"}, "chat"),
+            (False, {}, "invalid_api_key"),
+            (False, {"authorization": "Bearer anything"}, "invalid_api_key"),
+            (True, CROSS_SITE, "forbidden"),
+            (False, CROSS_SITE, "invalid_api_key"),
+        ],
+    )
+    def test_while_none_is_set_it_is_the_place_that_counts(
+        self, door: Door, local: bool, headers: dict[str, str], expected: str
+    ) -> None:
+        assert word(decided(OPEN, door=door, headers=headers, local=local)) == expected
+
+    @OURS
+    def test_being_vouched_for_as_a_proxy_is_worth_nothing_here(self, door: Door) -> None:
+        assert word(decided(KEYED, door=door, vouched=True)) == "invalid_api_key"
+
+    def test_the_model_list_is_for_the_same_clients(self) -> None:
+        assert client_problem({"x-api-key": KEY}, "/v1/models", False, KEYED) is None
+        problem = client_problem({}, "/v1/models", True, KEYED)
+        assert problem
+        assert problem.code is Code.INVALID_API_KEY
+        assert KEY not in problem.message
+
+
+class TestWebPages:
+    @pytest.mark.parametrize(
+        ("headers", "cross"),
+        [
+            ({}, False),
+            ({"origin": "http://localhost:3000"}, False),
+            ({"origin": "http://LOCALHOST"}, False),
+            ({"origin": "https://dev.localhost"}, False),
+            ({"origin": "http://127.0.0.1:3000"}, False),
+            ({"origin": "http://127.8.9.10"}, False),
+            ({"origin": "http://[::1]:3000"}, False),
+            ({"sec-fetch-site": "same-origin"}, False),
+            ({"sec-fetch-site": "same-site"}, False),
+            ({"sec-fetch-site": "none"}, False),
+            ({"sec-fetch-site": "cross-site"}, True),
+            ({"sec-fetch-site": "Cross-Site"}, True),
+            ({"sec-fetch-site": "cross-site", "origin": "http://localhost"}, True),
+            ({"sec-fetch-site": "same-origin", "origin": "https://evil.test"}, True),
+            ({"origin": "https://evil.test"}, True),
+            ({"origin": "http://127.0.0.1.evil.test"}, True),
+            ({"origin": "http://localhost.evil.test"}, True),
+            ({"origin": "http://evil-localhost"}, True),
+            ({"origin": "http://localhost@evil.test"}, True),
+            ({"origin": "http://192.168.1.5"}, True),
+            ({"origin": "http://0.0.0.0"}, True),
+            ({"origin": "null"}, True),
+            ({"origin": ""}, True),
+            ({"origin": "file://"}, True),
+            ({"origin": "http://[::1"}, True),
+            ({"origin": "http://[localhost]"}, True),
+            ({"origin": "http://\u2100"}, True),
+        ],
+    )
+    def test_one_of_this_machine_is_told_from_all_others(self, headers: dict[str, str], cross: bool) -> None:
+        assert is_cross_site(headers) is cross
+        assert word(decided(OPEN, headers=headers)) == ("forbidden" if cross else "chat")
+
+    def test_one_of_this_machine_may_read_its_answer(self) -> None:
+        origin = "http://localhost:3000"
+        chat = decided(OPEN, headers={"origin": origin})
+        assert isinstance(chat, Chat)
+        assert dict(chat.cors)["Access-Control-Allow-Origin"] == origin
+        assert dict(chat.cors)["Vary"] == "Origin"
+
+    @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.test"}, {"origin": "null"}, CROSS_SITE])
+    def test_nobody_else_is_told_that_it_may(self, headers: dict[str, str]) -> None:
+        assert cors(headers) == ()
+        keyed = decided(KEYED, headers=headers | {"x-api-key": KEY})
+        assert isinstance(keyed, Chat)
+        assert keyed.cors == ()
+
+    def test_as_a_proxy_that_is_for_the_provider_to_say(self) -> None:
+        chat = decided(OPEN, door=Door.PROXY, host="api.openai.com", headers={"origin": "http://localhost:3000"})
+        assert chat == Chat(Dialect.OPENAI_CHAT, Door.PROXY)
+
+
+class TestProxyDoor:
+    def decided(self, server: Server, **head: Any) -> str:
+        return word(decided(server, door=Door.PROXY, host="api.openai.com", **head))
+
+    @pytest.mark.parametrize("server", [OPEN, KEYED], ids=["without a client key", "with one"])
+    @pytest.mark.parametrize(
+        ("local", "vouched", "expected"),
+        [
+            (True, False, "chat"),
+            (True, True, "chat"),
+            (False, True, "chat"),
+            (False, False, "invalid_api_key"),
+        ],
+    )
+    def test_the_place_or_an_earlier_word_lets_in(
+        self, server: Server, local: bool, vouched: bool, expected: str
+    ) -> None:
+        assert self.decided(server, local=local, vouched=vouched) == expected
+
+    @pytest.mark.parametrize(("headers", "path"), RIGHT)
+    def test_the_credential_is_the_providers_and_never_compared_with_the_client_key(
+        self, headers: dict[str, str], path: str
+    ) -> None:
+        assert self.decided(KEYED, headers=headers, path=path, local=False) == "invalid_api_key"
+
+    def test_the_client_key_as_proxy_password_lets_in(self) -> None:
+        assert self.decided(KEYED, headers={"proxy-authorization": basic(KEY)}, local=False) == "chat"
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (basic(KEY), True),
+            (basic(KEY, user=""), True),
+            (basic(KEY).replace("Basic", "basic "), True),
+            (f"Bearer {KEY}", True),
+            (f"bearer  {KEY}", True),
+            ("", False),
+            (KEY, False),
+            (basic("wrong"), False),
+            (basic("", user=KEY), False),
+            (basic(f"x:{KEY}"), False),
+            (f"Basic {KEY}", False),
+            ("Basic !!!", False),
+            ("Basic YTpi=", False),
+            ("Basic /w==", False),
+            ("Basic \udcff", False),
+            ("Basic é", False),
+            ("Bearer wrong", False),
+        ],
+    )
+    def test_proxy_authorization_vouches_with_the_client_key_only(self, value: str, expected: bool) -> None:
+        assert vouches({"proxy-authorization": value}, KEYED) is expected
+
+    @pytest.mark.parametrize("value", ["", "Bearer ", basic("")])
+    def test_without_a_client_key_nothing_vouches(self, value: str) -> None:
+        assert not vouches({"proxy-authorization": value}, OPEN)
+        assert not vouches({}, KEYED)
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        ("door", "length", "expected"),
+        [
+            *((door, length, "chat") for door, length in product(Door, ["", "0", "1000", "x", "-1", "1001.5", "+5000"])),
+            *((door, length, "request_too_large") for door, length in product(Door, ["1001", "9" * 30, "0001001"])),
+        ],
+    )
+    def test_one_that_announces_too_much_is_refused_before_it_is_in(
+        self, door: Door, length: str, expected: str
+    ) -> None:
+        headers = {"content-length": length, "x-api-key": KEY}
+        assert word(decided(KEYED, door=door, host="api.openai.com", headers=headers)) == expected
+
+    def test_the_refusal_names_the_limit(self) -> None:
+        refusal = decided(KEYED, headers={"content-length": "1001", "x-api-key": KEY})
+        assert isinstance(refusal, Refusal)
+        assert "1001" in refusal.problem.message
+        assert "1000" in refusal.problem.message
+
+    def test_who_is_not_let_in_learns_no_limit(self) -> None:
+        assert word(decided(KEYED, headers={"content-length": "1001"})) == "invalid_api_key"
+
+    def test_a_wrong_method_comes_before_everything_else(self) -> None:
+        headers = {"content-length": "1001", **CROSS_SITE}
+        assert word(decided(KEYED, method="GET", headers=headers, local=False)) == "method_not_allowed"
+
+    def test_what_is_not_ours_may_be_of_any_size(self) -> None:
+        assert word(decided(KEYED, door=Door.PROXY, host="other.test", headers={"content-length": "9999"})) == "pass"
+
+
+TEXT = st.one_of(
+    st.text(max_size=30),
+    st.binary(max_size=30).map(lambda data: data.decode("utf-8", "surrogateescape")),  # as mitmproxy reads headers
+)
+VALUES = st.one_of(
+    TEXT,
+    st.sampled_from([KEY, f"Bearer {KEY}", basic(KEY), "http://localhost"]),
+    TEXT.map("Basic ".__add__),
+    TEXT.map("Bearer ".__add__),
+    TEXT.map("http://".__add__),
+    TEXT.map("http://[".__add__),
+)
+NAMES = ("authorization", "x-api-key", "proxy-authorization", "origin", "sec-fetch-site", "content-length", "host")
+
+
+@given(
+    door=st.sampled_from(Door),
+    method=st.sampled_from(["GET", "POST", "OPTIONS"]),
+    path=st.one_of(TEXT, TEXT.map(f"{CHAT}?key=".__add__)),
+    headers=st.dictionaries(st.sampled_from(NAMES), VALUES),
+    local=st.booleans(),
+    server=st.sampled_from([OPEN, KEYED]),
+)
+@hypothesis_settings(deadline=None)
+def test_whatever_a_client_sends_there_is_a_decision(
+    door: Door, method: str, path: str, headers: dict[str, str], local: bool, server: Server
+) -> None:
+    head = {"door": door, "method": method, "path": path, "headers": headers, "local": local, "host": "api.openai.com"}
+    decision = decided(server, **head)
+    assert word(decision)
+    if isinstance(decision, Chat) and server is KEYED and door is not Door.PROXY:
+        assert KEY in credentials(headers, path)
+
+
+class TestSmallThings:
+    def test_credentials_are_all_that_the_dialects_know(self) -> None:
+        headers = {"authorization": "Bearer a", "x-api-key": "b", "x-goog-api-key": "c", "api-key": "d", "cookie": "e"}
+        assert sorted(credentials(headers, "/x?key=f&key=g&other=h")) == ["a", "b", "c", "f", "g"]
+
+    @pytest.mark.parametrize(
+        ("given", "expected"), [("abc", True), ("abd", False), ("abcd", False), ("", False), ("\udcff", False)]
+    )
+    def test_only_the_same_text_is_the_same(self, given: str, expected: bool) -> None:
+        assert same(given, "abc") is expected
+
+    @pytest.mark.parametrize(
+        ("host", "loopback", "address"),
+        [
+            ("localhost", True, False),
+            ("LocalHost", True, False),
+            ("a.localhost", True, False),
+            ("127.0.0.1", True, True),
+            ("127.255.0.9", True, True),
+            ("::1", True, True),
+            ("0.0.0.0", False, True),
+            ("::", False, True),
+            ("10.0.0.1", False, True),
+            ("fe80::1%eth0", False, True),
+            ("localhost.evil.test", False, False),
+            ("127.0.0.1.evil.test", False, False),
+            ("127.1", False, False),
+            ("notlocalhost", False, False),
+            ("", False, False),
+        ],
+    )
+    def test_a_host_can_be_judged_by_its_name(self, host: str, loopback: bool, address: bool) -> None:
+        assert is_loopback_name(host) is loopback
+        assert is_address(host) is address
+
+    @pytest.mark.parametrize(
+        ("url", "host"),
+        [
+            ("http://Some.Test:80/x", "some.test"),
+            ("//[::1]:80", "::1"),
+            ("//user:secret@some.test", "some.test"),
+            ("some.test", ""),
+            ("null", ""),
+            ("http://[", ""),
+            ("", ""),
+        ],
+    )
+    def test_the_host_of_a_url_is_bare_and_in_lower_case(self, url: str, host: str) -> None:
+        assert host_of(url) == host
+
+    def test_nothing_that_can_be_printed_holds_a_credential(self) -> None:
+        headers = {"authorization": "Bearer sk-one"}
+        arrival = Arrival(Door.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
+        assert "sk-" not in repr((arrival, receive(arrival, KEYED), receive(arrival, OPEN)))
