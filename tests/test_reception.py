@@ -22,13 +22,8 @@ from pointsman.reception import (
     client_problem,
     cors,
     credentials,
-    host_of,
-    is_address,
     is_cross_site,
-    is_loopback_name,
     receive,
-    same,
-    vouches,
 )
 from pointsman.wire.faults import Code
 
@@ -45,7 +40,7 @@ def basic(password: str, user: str = "me") -> str:
 
 def decided(server: Server, **head: Any) -> Decision:
     """The decision about a chat request of a client on this machine, at the router's own door, but for what is said."""
-    usual = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
+    usual: dict[str, Any] = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
     return receive(Arrival(**usual | head), server)
 
 
@@ -129,6 +124,11 @@ class TestPathsAndMethods:
         self, host: str, method: str, expected: str
     ) -> None:
         assert word(decided(OPEN, door=Door.PROXY, host=host, method=method)) == expected
+
+    @pytest.mark.parametrize("door", Door)
+    @pytest.mark.parametrize("path", ["", CHAT])
+    def test_a_tunnel_is_let_through_so_that_its_requests_can_be_received(self, door: Door, path: str) -> None:
+        assert word(decided(KEYED, door=door, method="CONNECT", path=path, host="api.openai.com")) == "pass"
 
     def test_a_chat_request_is_told_by_its_dialect_and_door(self) -> None:
         assert decided(OPEN) == Chat(Dialect.OPENAI_CHAT, Door.OWN)
@@ -301,43 +301,17 @@ class TestProxyDoor:
     def test_the_client_key_as_proxy_password_lets_in(self) -> None:
         assert self.decided(KEYED, headers={"proxy-authorization": basic(KEY)}, local=False) == "chat"
 
-    @pytest.mark.parametrize(
-        ("value", "expected"),
-        [
-            (basic(KEY), True),
-            (basic(KEY, user=""), True),
-            (basic(KEY).replace("Basic", "basic "), True),
-            (f"Bearer {KEY}", True),
-            (f"bearer  {KEY}", True),
-            ("", False),
-            (KEY, False),
-            (basic("wrong"), False),
-            (basic("", user=KEY), False),
-            (basic(f"x:{KEY}"), False),
-            (f"Basic {KEY}", False),
-            ("Basic !!!", False),
-            ("Basic YTpi=", False),
-            ("Basic /w==", False),
-            ("Basic \udcff", False),
-            ("Basic é", False),
-            ("Bearer wrong", False),
-        ],
-    )
-    def test_proxy_authorization_vouches_with_the_client_key_only(self, value: str, expected: bool) -> None:
-        assert vouches({"proxy-authorization": value}, KEYED) is expected
 
-    @pytest.mark.parametrize("value", ["", "Bearer ", basic("")])
-    def test_without_a_client_key_nothing_vouches(self, value: str) -> None:
-        assert not vouches({"proxy-authorization": value}, OPEN)
-        assert not vouches({}, KEYED)
+FITTING = ["", "0", "1000", "x", "-1", "1001.5", "+5000"]
+TOO_LARGE = ["1001", "9" * 30, "0001001"]
 
 
 class TestBodies:
     @pytest.mark.parametrize(
         ("door", "length", "expected"),
         [
-            *((door, length, "chat") for door, length in product(Door, ["", "0", "1000", "x", "-1", "1001.5", "+5000"])),
-            *((door, length, "request_too_large") for door, length in product(Door, ["1001", "9" * 30, "0001001"])),
+            *((door, length, "chat") for door, length in product(Door, FITTING)),
+            *((door, length, "request_too_large") for door, length in product(Door, TOO_LARGE)),
         ],
     )
     def test_one_that_announces_too_much_is_refused_before_it_is_in(
@@ -397,57 +371,7 @@ def test_whatever_a_client_sends_there_is_a_decision(
         assert KEY in credentials(headers, path)
 
 
-class TestSmallThings:
-    def test_credentials_are_all_that_the_dialects_know(self) -> None:
-        headers = {"authorization": "Bearer a", "x-api-key": "b", "x-goog-api-key": "c", "api-key": "d", "cookie": "e"}
-        assert sorted(credentials(headers, "/x?key=f&key=g&other=h")) == ["a", "b", "c", "f", "g"]
-
-    @pytest.mark.parametrize(
-        ("given", "expected"), [("abc", True), ("abd", False), ("abcd", False), ("", False), ("\udcff", False)]
-    )
-    def test_only_the_same_text_is_the_same(self, given: str, expected: bool) -> None:
-        assert same(given, "abc") is expected
-
-    @pytest.mark.parametrize(
-        ("host", "loopback", "address"),
-        [
-            ("localhost", True, False),
-            ("LocalHost", True, False),
-            ("a.localhost", True, False),
-            ("127.0.0.1", True, True),
-            ("127.255.0.9", True, True),
-            ("::1", True, True),
-            ("0.0.0.0", False, True),
-            ("::", False, True),
-            ("10.0.0.1", False, True),
-            ("fe80::1%eth0", False, True),
-            ("localhost.evil.test", False, False),
-            ("127.0.0.1.evil.test", False, False),
-            ("127.1", False, False),
-            ("notlocalhost", False, False),
-            ("", False, False),
-        ],
-    )
-    def test_a_host_can_be_judged_by_its_name(self, host: str, loopback: bool, address: bool) -> None:
-        assert is_loopback_name(host) is loopback
-        assert is_address(host) is address
-
-    @pytest.mark.parametrize(
-        ("url", "host"),
-        [
-            ("http://Some.Test:80/x", "some.test"),
-            ("//[::1]:80", "::1"),
-            ("//user:secret@some.test", "some.test"),
-            ("some.test", ""),
-            ("null", ""),
-            ("http://[", ""),
-            ("", ""),
-        ],
-    )
-    def test_the_host_of_a_url_is_bare_and_in_lower_case(self, url: str, host: str) -> None:
-        assert host_of(url) == host
-
-    def test_nothing_that_can_be_printed_holds_a_credential(self) -> None:
-        headers = {"authorization": "Bearer sk-one"}
-        arrival = Arrival(Door.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
-        assert "sk-" not in repr((arrival, receive(arrival, KEYED), receive(arrival, OPEN)))
+def test_nothing_that_can_be_printed_holds_a_credential() -> None:
+    headers = {"authorization": "Bearer sk-one"}
+    arrival = Arrival(Door.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
+    assert "sk-" not in repr((arrival, receive(arrival, KEYED), receive(arrival, OPEN)))

@@ -86,6 +86,8 @@ type Decision = Pass | Page | Chat | Refusal
 
 def receive(arrival: Arrival, server: Server) -> Decision:
     """What to do with a request, judged by its head alone."""
+    if arrival.method == "CONNECT":
+        return Pass.ON  # even to our own address: what comes through the tunnel is received by itself
     dialect = dialect_of_path(arrival.path)
     if dialect is None:
         return _other_path(arrival)

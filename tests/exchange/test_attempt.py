@@ -1,7 +1,6 @@
 """One attempt's dates, what it holds back, and what it leaves behind."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from support.settings import provider, settings
 START = 1000.0
 TIMES = {"connect": "10s", "first_byte": "60s", "stall": "40s", "answer": "600s"}
 DIALECT = DIALECTS[Dialect.OPENAI_CHAT]
+LAST = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
 
 
 def attempt(streamed: bool = True, keys: list[str] | None = None, **timeouts: Any) -> Attempt:
@@ -60,7 +60,7 @@ class TestBeforeCommit:
         ],
         ids=["connect", "first byte if that is sooner", "connect for a whole answer too", "which has no first byte"],
     )
-    def test_it_is_due_at_the_next_of_its_dates(self, streamed: bool, timeouts: Mapping[str, str], due: float) -> None:
+    def test_it_is_due_at_the_next_of_its_dates(self, streamed: bool, timeouts: dict[str, Any], due: float) -> None:
         assert attempt(streamed, **timeouts).due() == due
 
     @pytest.mark.parametrize(("streamed", "due"), [(True, START + 60), (False, START + 600)])
@@ -169,7 +169,8 @@ class TestHolding:
     )
     def test_there_is_room_up_to_the_bound_and_none_beyond(self, pieces: list[bytes], last: bytes) -> None:
         own = attempt()
-        assert all([own.hold(piece) for piece in pieces])
+        for piece in pieces:
+            assert own.hold(piece)
         assert not own.hold(last)
 
 
@@ -219,11 +220,10 @@ class TestRecord:
 
     def test_it_counts_bytes_and_keeps_what_the_reader_has_seen(self) -> None:
         own = waiting()
-        usage = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
         own.read(event("hello"))
-        own.read(usage)
+        own.read(LAST)
         told = self.record(own)
-        assert told["bytes"] == len(event("hello") + usage)
+        assert told["bytes"] == len(event("hello") + LAST)
         assert told["finish_reason"] == "stop"
         assert told["usage"] == {"prompt": 3, "completion": 4, "cached": 0}
 

@@ -83,7 +83,7 @@ class TestExclusions:
         self, providers: Providers, reason: Reason, detail: str
     ) -> None:
         facts = request(tokens=5000, needs=[Capability.VISION, Capability.TOOLS])
-        own = plan(providers | {"z": provider(BASE)}, facts)
+        own = plan({**providers, "z": provider(BASE)}, facts)
         assert called(own.ranked(NOW)) == ["z/m"]
         assert left_out(own) == [("a/m", None, reason, detail)]
 

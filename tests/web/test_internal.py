@@ -39,9 +39,7 @@ class TestExchanges:
         newest = DEFAULT_LIMIT + 9
         assert [each["request_id"] for each in listed] == [f"req-{newest - place}" for place in range(count)]
 
-    @pytest.mark.parametrize(
-        "limit", ["0", "-1", "1.5", "x", f"{KEEP + 1}", "%C2%B2", "+", "9" * 5000, "0x10", "%FF"]
-    )
+    @pytest.mark.parametrize("limit", ["0", "-1", "1.5", "x", f"{KEEP + 1}", "%C2%B2", "+", "9" * 5000, "0x10", "%FF"])
     def test_any_other_limit_is_named_as_the_fault(self, ledger: Ledger, limit: str) -> None:
         with pytest.raises(Problem) as caught:
             exchanges_page(ledger)(request(query=f"limit={limit}"), "")

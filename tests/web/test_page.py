@@ -15,8 +15,8 @@ class TestJson:
 
     @pytest.mark.parametrize(
         "value",
-        ["\ud800", "\udcff", "a\ud83d", 2**64, -(2**70), 10**30, "é€😀", "\x00\n"],
-        ids=["high surrogate", "stray byte", "half an emoji", "65 bits", "negative", "huge", "text", "controls"],
+        ["\ud800", "a\ud83d", 2**64, -(2**70), 10**30, "é€😀", "\x00\n"],
+        ids=["lone surrogate", "half an emoji", "65 bits", "negative", "huge", "text", "controls"],
     )
     def test_whatever_clients_and_providers_send_can_be_shown(self, value: object) -> None:
         assert told(reply_json({"message": value})) == {"message": value}

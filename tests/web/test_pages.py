@@ -150,13 +150,13 @@ class TestBrowsers:
 
     @pytest.mark.parametrize("head", [{}, {"origin": "https://evil.test"}, {"origin": "null"}])
     @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-    def test_no_other_one_may(self, head: dict[str, str], method: str) -> None:
+    def test_no_other_one_may(self, head: dict[str, Any], method: str) -> None:
         headers = dict(self.table.answer(request("/page", method, **head)).headers)
         assert not any(name.startswith("Access-Control-") for name in headers)
 
     @pytest.mark.parametrize("path", ["/page", "/v1/chat/completions"])
     def test_a_preflight_of_a_page_of_this_machine_is_granted(self, path: str) -> None:
-        head = {"origin": LOCAL_PAGE, "access-control-request-headers": "authorization, content-type"}
+        head: dict[str, Any] = {"origin": LOCAL_PAGE, "access-control-request-headers": "authorization, content-type"}
         reply = self.table.answer(request(path, "OPTIONS", **head))
         headers = dict(reply.headers)
         assert (reply.status, reply.body) == (204, b"")
@@ -165,7 +165,7 @@ class TestBrowsers:
         assert "POST" in headers["Access-Control-Allow-Methods"]
 
     @pytest.mark.parametrize("head", [{}, {"origin": "https://evil.test"}])
-    def test_any_other_preflight_is_refused(self, head: dict[str, str]) -> None:
+    def test_any_other_preflight_is_refused(self, head: dict[str, Any]) -> None:
         assert self.table.answer(request("/page", "OPTIONS", **head)).status == 403
 
 

@@ -13,6 +13,7 @@ FOR_THIS_PROXY = "proxy-authorization"
 WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
 """A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
 KEY_IN_QUERY = re.compile(r"(?<=[?&]key=)[^&#]*")
+MASKED_KEY = re.compile(rf"(?<=[?&]key=){re.escape(MASK)}(?=&|#|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Credentials:
 
     headers: dict[str, tuple[list[str], list[str]]] = field(repr=False)
     """By header: the values as they were, and as they are shown."""
-    key: str | None = field(repr=False)
-    """Of the query."""
+    keys: list[str] = field(repr=False)
+    """Of the query, in order."""
 
     @classmethod
     def taken_from(cls, request: http.Request) -> "Credentials":
@@ -33,10 +34,10 @@ class Credentials:
                 values = request.headers.get_all(name)
                 headers[name] = (values, [_shown(value) for value in values])
                 request.headers.set_all(name, headers[name][1])
-        key = KEY_IN_QUERY.search(request.path)
-        if key:
+        keys = KEY_IN_QUERY.findall(request.path)
+        if keys:
             request.path = KEY_IN_QUERY.sub(MASK, request.path)
-        return cls(headers, key[0] if key else None)
+        return cls(headers, keys)
 
     def put_back(self, request: http.Request) -> http.Request:
         """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
@@ -47,9 +48,9 @@ class Credentials:
         for name, (values, shown) in self.headers.items():
             if copy.headers.get_all(name) == shown:
                 copy.headers.set_all(name, values)
-        if self.key is not None:
-            key = self.key
-            copy.path = re.sub(rf"(?<=[?&]key=){re.escape(MASK)}(?=&|#|$)", lambda _: key, copy.path)
+        keys = iter(self.keys)
+        if self.keys:
+            copy.path = MASKED_KEY.sub(lambda masked: next(keys, masked[0]), copy.path)
         return copy
 
 

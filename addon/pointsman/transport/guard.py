@@ -15,6 +15,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 TESTED: Mapping[Callable[..., Any], str] = {
     http.HttpStream.__init__: "(self, context, stream_id)",
+    http.HttpStream._handle_event: "(self, event)",
     http.HttpStream.state_wait_for_request_headers: "(self, event)",
     http.HttpStream.state_consume_request_body: "(self, event)",
     http.HttpStream.state_stream_response_body: "(self, event)",
@@ -26,6 +27,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.HttpStream.flow_done: "(self)",
     http.HttpStream.handle_protocol_error: "(self, event)",
     http.HttpLayer.__init__: "(self, context, mode)",
+    http.HttpLayer._handle_event: "(self, event)",
     http.HttpLayer.make_stream: "(self, stream_id)",
     http.HttpLayer.event_to_child: "(self, child, event)",
     layer.Layer.handle_event: "(self, event)",

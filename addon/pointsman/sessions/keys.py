@@ -1,0 +1,136 @@
+"""The key cascade: what tells one conversation from another.
+
+The sources of `sticky.key_sources` are asked in order and the first that yields a key wins:
+
+1. `session_header`: an id in a header made for it;
+2. `session_body`: an id in the body;
+3. `prefix_hash`: the conversation's own beginning, see `prefix`;
+4. `auth_header`: the client's credential, unless all clients share it;
+5. `ip`: the client's address.
+
+Every key is scoped by the caller's credential and by the model asked for, after aliases: agents send side calls (titles,
+summaries) on another model under the same id, and these must not move the main pin. What is empty or blank is no key, so
+no two clients share a session because both sent nothing.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pointsman.config import Sticky
+from pointsman.config.words import KeySource
+from pointsman.sessions.digests import Digests
+from pointsman.sessions.prefix import chain
+from pointsman.wire.conversation import Conversation
+
+VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
+LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what of the request can name its conversation. Header names are in lower case.
+
+    `credential` is what the client sent, None when it sent none or when it is the shared client key. `model` is the name
+    asked for, after aliases. `body_ids` and `conversation` are read off the body only if a source needs them.
+    """
+
+    headers: Mapping[str, str] = field(repr=False)
+    credential: str | None = field(repr=False)
+    address: str
+    model: str
+    body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
+    conversation: Callable[[], Conversation | None] = field(repr=False)
+
+
+class Key(NamedTuple):
+    """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that this
+    request adds. `echo` is the client's session id as it sent it, where a header decided.
+    """
+
+    source: KeySource
+    names: tuple[bytes, ...]
+    own: bytes
+    echo: str | None = None
+
+
+class Cascade:
+    """Made for one configuration."""
+
+    def __init__(self, sticky: Sticky, header_prefix: str, digests: Digests) -> None:
+        self._sources = sticky.key_sources
+        self._headers = tuple(name.lower() for name in (*sticky.session_headers, f"{header_prefix}Session-ID"))
+        self._digests = digests
+        self._finders: Mapping[KeySource, Callable[[Caller, bytes], Key | None]] = {
+            KeySource.SESSION_HEADER: self._by_header,
+            KeySource.SESSION_BODY: self._by_body,
+            KeySource.PREFIX_HASH: self._by_prefix,
+            KeySource.AUTH_HEADER: self._by_credential,
+            KeySource.IP: self._by_address,
+        }
+
+    def key(self, caller: Caller) -> Key | None:
+        """The first source's key; None when no source has one."""
+        scope = self.scope(caller)
+        keys = (self._finders[source](caller, scope) for source in self._sources)
+        return next((key for key in keys if key is not None), None)
+
+    def scope(self, caller: Caller) -> bytes:
+        """Whose conversation, and with which model."""
+        return self._digests.of("scope", ((caller.credential or "").encode(), caller.model.encode()), keyed=True)
+
+    def answer_name(self, scope: bytes, answer_id: str) -> bytes:
+        """The name under which the answer of that id continues its session."""
+        return self._digests.of("session_body", (scope, b"previous_response_id", answer_id.encode()))
+
+    def _by_header(self, caller: Caller, scope: bytes) -> Key | None:
+        for value in self._header_values(caller.headers):
+            name = self._digests.of("session_header", (scope, value.strip().encode("utf-8", "surrogateescape")))
+            return Key(KeySource.SESSION_HEADER, (name,), name, value)
+        return None
+
+    def _header_values(self, headers: Mapping[str, str]) -> Iterator[str]:
+        yield from (headers[name] for name in self._headers if headers.get(name, "").strip())
+        for name, value in headers.items():
+            if VENDOR_HEADER.fullmatch(name) and LOOKS_LIKE_AN_ID.fullmatch(value.strip()):
+                yield value
+
+    def _by_body(self, caller: Caller, scope: bytes) -> Key | None:
+        for kind, value in caller.body_ids():
+            if value.strip():
+                name = self._digests.of("session_body", (scope, kind.encode(), value.encode("utf-8", "surrogatepass")))
+                return Key(KeySource.SESSION_BODY, (name,), name)
+        return None
+
+    def _by_prefix(self, caller: Caller, scope: bytes) -> Key | None:
+        conversation = caller.conversation()
+        boundaries = chain(conversation, scope) if conversation else ()
+        return Key(KeySource.PREFIX_HASH, boundaries, boundaries[0]) if boundaries else None
+
+    def _by_credential(self, caller: Caller, scope: bytes) -> Key | None:
+        if not (caller.credential or "").strip():
+            return None
+        name = self._digests.of("auth_header", (scope,))
+        return Key(KeySource.AUTH_HEADER, (name,), name)
+
+    def _by_address(self, caller: Caller, scope: bytes) -> Key | None:
+        address = folded(caller.address)
+        if not address:
+            return None
+        name = self._digests.of("ip", (scope, address.encode()), keyed=True)
+        return Key(KeySource.IP, (name,), name)
+
+
+def folded(address: str) -> str:
+    """One spelling for one peer: an IPv6 peer by its /64, a v4-mapped address as the v4 one. Empty if it is none."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)

@@ -1,0 +1,120 @@
+"""A client's credentials: masked in its request at once, and put back only into a copy for its own provider."""
+
+import pytest
+from mitmproxy import http
+from mitmproxy.test import tutils
+
+from pointsman.transport.credentials import Credentials
+
+LONG = "sk-0123456789abcdef"
+PATH = "/v1/chat/completions"
+
+type Fields = list[tuple[str, str]]
+
+
+def request(fields: Fields | None = None, path: str = PATH) -> http.Request:
+    headers = http.Headers([(name.encode(), value.encode()) for name, value in fields or []])
+    made: http.Request = tutils.treq(headers=headers, path=path.encode(), content=b"{}")
+    return made
+
+
+def fields(of: http.Request) -> Fields:
+    return [(name.lower(), value) for name, value in of.headers.items(multi=True)]
+
+
+class TestTaking:
+    @pytest.mark.parametrize(
+        ("name", "value", "shown"),
+        [
+            ("Authorization", f"Bearer {LONG}", "Bearer ***cdef"),
+            ("AUTHORIZATION", f"bearer {LONG}", "bearer ***cdef"),
+            ("Authorization", "Bearer short", "Bearer ***"),
+            ("Authorization", LONG, "***cdef"),
+            ("Authorization", f"Bearer {LONG} {LONG}", "***"),
+            ("Authorization", f'Digest username="me", response="{LONG}"', "***"),
+            ("x-api-key", LONG, "***cdef"),
+            ("x-goog-api-key", LONG, "***cdef"),
+            ("api-key", LONG, "***cdef"),
+            ("OpenAI-Api-Key", LONG, "***cdef"),
+            ("Proxy-Authorization", f"Basic {LONG}", "Basic ***cdef"),
+            ("Cookie", f"session={LONG}; theme=dark", "***"),
+        ],
+    )
+    def test_what_a_header_holds_is_masked(self, name: str, value: str, shown: str) -> None:
+        own = request([(name, value)])
+        Credentials.taken_from(own)
+        assert fields(own) == [(name.lower(), shown)]
+
+    @pytest.mark.parametrize("name", ["Content-Type", "X-Session-ID", "anthropic-version", "User-Agent", "Origin"])
+    def test_other_headers_are_left_alone(self, name: str) -> None:
+        own = request([(name, LONG)])
+        Credentials.taken_from(own)
+        assert fields(own) == [(name.lower(), LONG)]
+
+    def test_every_one_of_several_is_masked(self) -> None:
+        own = request([("Cookie", "a=1"), ("X-Api-Key", LONG), ("cookie", "b=2")])
+        Credentials.taken_from(own)
+        assert sorted(fields(own)) == [("cookie", "***"), ("cookie", "***"), ("x-api-key", "***cdef")]
+
+    @pytest.mark.parametrize(
+        ("path", "shown"),
+        [
+            (f"{PATH}?key={LONG}", f"{PATH}?key=***"),
+            (f"{PATH}?alt=sse&key={LONG}&x=1", f"{PATH}?alt=sse&key=***&x=1"),
+            (f"{PATH}?key={LONG}&key=other", f"{PATH}?key=***&key=***"),
+            (f"{PATH}?key={LONG}#part", f"{PATH}?key=***#part"),
+            (f"{PATH}?monkey=business", f"{PATH}?monkey=business"),
+            (PATH, PATH),
+        ],
+    )
+    def test_a_key_in_the_query_is_masked(self, path: str, shown: str) -> None:
+        own = request(path=path)
+        Credentials.taken_from(own)
+        assert own.path == shown
+
+    def test_nothing_of_it_can_be_printed(self) -> None:
+        own = request([("Authorization", f"Bearer {LONG}")], f"{PATH}?key={LONG}")
+        assert LONG not in repr((Credentials.taken_from(own), own, own.headers))
+
+
+class TestPuttingBack:
+    @pytest.mark.parametrize(
+        ("given", "path"),
+        [
+            ([("authorization", f"Bearer {LONG}")], PATH),
+            ([("cookie", "a=1"), ("cookie", "b=2"), ("x-api-key", LONG), ("accept", "*/*")], PATH),
+            ([], f"{PATH}?key={LONG}"),
+            ([], rf"{PATH}?key=with\1backslash&x=1"),
+            ([], f"{PATH}?key=first&alt=sse&key=second"),
+            ([], f"{PATH}?key="),
+            ([], f"{PATH}?key=***"),
+            ([("accept", "*/*")], PATH),
+        ],
+        ids=["header", "several", "query", "odd characters", "two in the query", "empty", "mask itself", "nothing"],
+    )
+    def test_the_copy_is_as_the_client_sent_it_and_the_flow_stays_masked(self, given: Fields, path: str) -> None:
+        own = request(given, path)
+        credentials = Credentials.taken_from(own)
+        shown = own.copy()
+        restored = credentials.put_back(own)
+        assert (sorted(fields(restored)), restored.path) == (sorted(given), path)
+        assert (own.headers, own.path) == (shown.headers, shown.path)
+
+    def test_what_was_meant_for_this_proxy_stays_here(self) -> None:
+        own = request([("Proxy-Authorization", f"Basic {LONG}"), ("x-api-key", LONG)])
+        assert fields(Credentials.taken_from(own).put_back(own)) == [("x-api-key", LONG)]
+
+    @pytest.mark.parametrize("edited", [["Bearer mine"], [], ["Bearer ***cdef", "Bearer more"]])
+    def test_what_somebody_has_edited_since_stays_edited(self, edited: list[str]) -> None:
+        own = request([("Authorization", f"Bearer {LONG}"), ("x-api-key", LONG)])
+        credentials = Credentials.taken_from(own)
+        own.headers.set_all("authorization", edited)
+        restored = credentials.put_back(own)
+        assert restored.headers.get_all("authorization") == edited
+        assert restored.headers["x-api-key"] == LONG
+
+    def test_so_does_a_key_in_the_query(self) -> None:
+        own = request(path=f"{PATH}?key={LONG}")
+        credentials = Credentials.taken_from(own)
+        own.path = f"{PATH}?key=mine"
+        assert credentials.put_back(own).path == f"{PATH}?key=mine"
