@@ -52,10 +52,26 @@ def test_a_masker_does_not_print_what_it_hides() -> None:
         ("Bearer 0123456789abcde", "Bearer ***"),
         ("short", "***"),
         ("", "***"),
+        ("basic  c2VjcmV0LW9mLXNvbWVib2R5==", "basic  ***R5=="),
     ],
 )
 def test_of_a_credential_only_the_scheme_and_the_end_of_a_long_one_are_shown(value: str, shown: str) -> None:
     assert masked_credential(value) == shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer sk-0123456789abcdef and more",
+        "sk-0123456789abcdef sk-0123456789abcdef",
+        'Digest username="me", response="0123456789abcdef"',
+        "session=0123456789abcdef; theme=dark-as-the-night",
+        "Bearer sk-0123456789abcdef, Bearer sk-0123456789abcdef",
+        "Unknown 0123456789abcdef",
+    ],
+)
+def test_where_nobody_can_say_which_part_is_the_secret_nothing_is_shown(value: str) -> None:
+    assert masked_credential(value) == "***"
 
 
 def test_the_mask_is_no_secret_of_its_own() -> None:

@@ -10,6 +10,8 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from functools import partial
+from secrets import token_bytes
 from uuid import uuid4
 
 from mitmproxy import ctx, http
@@ -25,9 +27,10 @@ from pointsman.exchange.answer import body_headers, retry_after_headers, routing
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, receive
+from pointsman.reception import Chat, Decision, Door, receive, same
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
+from pointsman.sessions.keys import Caller
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
@@ -40,7 +43,9 @@ from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
+from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 
@@ -55,7 +60,7 @@ class Dispatcher:
     """Implements `transport.station.Station`."""
 
     def __init__(self, settings: Settings, providers: Providers, vouched: Collection[str]) -> None:
-        self.router = Router(settings)
+        self.router = Router(settings, token_bytes(32))
         self.ledger = Ledger()
         self.providers = providers
         self.vouched = vouched
@@ -81,7 +86,8 @@ class Dispatcher:
 
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
-        self.router.replace(settings)
+        for provider, pins in self.router.replace(settings, time.monotonic()).items():
+            logger.info(f"Pointsman: {provider} was routable and is no longer; {pins} pins removed.")
         self._rules = Rules.of(settings, _masker(settings))
 
     async def close(self, patience: float) -> None:
@@ -131,7 +137,7 @@ class Dispatcher:
 
     # Exchanges.
 
-    def open(self, flow: http.HTTPFlow, chat: Chat) -> Exchange | Answer | PassOn:
+    def open(self, flow: http.HTTPFlow, chat: Chat, credential: str | None) -> Exchange | Answer | PassOn:
         """The request is whole: what it asks for decides whether an exchange begins."""
         request, dialect = flow.request, DIALECTS[chat.dialect]
         try:
@@ -139,7 +145,7 @@ class Dispatcher:
                 raise Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
             body = self._decoded(request)
             facts = dialect.facts(body, request.path)
-            plan = self.router.plan(facts, chat.dialect)
+            plan = self.router.plan(facts, chat.dialect, self._caller(flow, chat, facts, credential), time.monotonic())
         except Problem as problem:
             if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
                 return PassOn()
@@ -154,6 +160,17 @@ class Dispatcher:
             started=time.time(),
         )
         return Exchange(call, plan, self._rules)
+
+    def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
+        """A client that sends the key all clients share has told nothing of itself."""
+        shared = self.settings.server.client_key
+        return Caller(
+            headers={name.lower(): value for name, value in flow.request.headers.items()},
+            credential=None if shared and credential and same(credential, shared.get_secret_value()) else credential,
+            address=flow.client_conn.peername[0],
+            body_ids=partial(body_ids, facts.document),
+            conversation=partial(conversation, chat.dialect, facts.document),
+        )
 
     def _decoded(self, request: http.Request) -> bytes:
         """The request's body as its client meant it. Raises Problem."""

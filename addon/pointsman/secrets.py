@@ -1,10 +1,13 @@
 """Masking: no configured secret leaves the router in an error body, an audit record or a log line."""
 
+import re
 from collections.abc import Iterable
 
 MASK = "***"
 SHORTEST = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""
+WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
+"""A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
 
 
 class Masker:
@@ -30,6 +33,8 @@ class Masker:
 
 def masked_credential(value: str) -> str:
     """A credential as it may be shown: its scheme, and its last four characters if it is long enough to spare them."""
+    if not WELL_FORMED.fullmatch(value):
+        return MASK
     scheme, space, secret = value.rpartition(" ")
     tail = secret[-4:] if len(secret) >= 16 else ""
     return f"{scheme}{space}{MASK}{tail}"

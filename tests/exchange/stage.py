@@ -12,6 +12,7 @@ from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.faults import FaultKind
+from support.callers import SECRET, caller
 from support.settings import provider, settings
 
 WALL = 1_700_000_000.0
@@ -62,7 +63,9 @@ class Stage:
         )
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = Rules.of(self.settings, Masker(secrets))
-        self.exchange = Exchange(call, Router(self.settings).plan(call.facts, Dialect.OPENAI_CHAT), rules)
+        self.router = Router(self.settings, SECRET)
+        plan = self.router.plan(call.facts, Dialect.OPENAI_CHAT, caller(), self.now)
+        self.exchange = Exchange(call, plan, rules)
 
     # What happens.
 

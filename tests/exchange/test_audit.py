@@ -73,6 +73,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
     assert json.loads(json.dumps(told)) == {
         "request_id": "req-1",
         "session": None,
+        "sticky": "disabled",
         "mode": "balanced",
         "model": "auto",
         "status": None,

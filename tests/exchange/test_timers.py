@@ -19,11 +19,11 @@ class TestEarlyHead:
 
     def test_commit_behind_it_says_in_a_comment_who_answers(self):
         stage = Stage().begin().connected(1).wait(20).head(1).data(1, event("x"), STOP, DONE)
-        assert stage.sent == KEEP_ALIVE + b": routed-via a/m attempts=0\n\n" + event("x") + STOP + DONE
+        assert stage.sent == KEEP_ALIVE + b": routed-via a/m attempts=0 sticky=disabled\n\n" + event("x") + STOP + DONE
 
     def test_failover_goes_on_behind_it(self):
         stage = Stage().begin().connected(1).wait(20).failed(1).head(2).data(2, event("x"), STOP, DONE)
-        assert stage.sent == KEEP_ALIVE + b": routed-via b/m attempts=1\n\n" + event("x") + STOP + DONE
+        assert stage.sent == KEEP_ALIVE + b": routed-via b/m attempts=1 sticky=disabled\n\n" + event("x") + STOP + DONE
         assert stage.outcomes == ["retry_failed", "retry_success"]
 
     def test_if_all_fails_behind_it_one_error_frame_ends_the_stream(self):

@@ -10,6 +10,7 @@ from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
 from pointsman.wire.faults import Code, Fault, FaultKind
 from routing.yard import Providers, called, plan, request, status, wrapped
+from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings
 
@@ -170,9 +171,9 @@ class TestLearning:
         assert called(own.ranked(NOW)) == ["a/n"]
 
     def test_what_one_exchange_learns_does_not_bind_another(self) -> None:
-        router = Router(settings(HOUSE))
-        after(router.plan(request(), Dialect.OPENAI_CHAT), status(503))
-        assert called(router.plan(request(), Dialect.OPENAI_CHAT).ranked(NOW))[0] == "a/m#key-1"
+        router = Router(settings(HOUSE), SECRET)
+        after(router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW), status(503))
+        assert called(router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW).ranked(NOW))[0] == "a/m#key-1"
 
 
 @pytest.mark.parametrize(

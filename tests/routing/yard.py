@@ -9,6 +9,7 @@ from pointsman.routing.router import Router
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Fault, FaultKind
+from support.callers import SECRET, caller
 from support.settings import settings
 
 type Providers = Mapping[str, Mapping[str, Any]]
@@ -25,7 +26,7 @@ def request(model: str | None = "m", tokens: int = 10, needs: Iterable[Capabilit
 def plan(
     providers: Providers, facts: RequestFacts | None = None, dialect: Dialect = Dialect.OPENAI_CHAT, **sections: Any
 ) -> Plan:
-    return Router(settings(providers, **sections)).plan(facts or request(), dialect)
+    return Router(settings(providers, **sections), SECRET).plan(facts or request(), dialect, caller(), 0.0)
 
 
 def status(number: int, **more: Any) -> Fault:

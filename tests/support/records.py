@@ -31,6 +31,7 @@ ATTEMPT = AttemptRecord(
 EXCHANGE = ExchangeRecord(
     request_id="req-1",
     session=None,
+    sticky="disabled",
     mode="balanced",
     model="auto",
     status=200,

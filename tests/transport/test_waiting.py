@@ -41,7 +41,7 @@ async def test_keep_alives_fill_the_wait_for_the_first_token_and_a_pause_within_
     [one] = await started(stack, slow)
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}, stream=timing()))
     answer = await ask(router.base_url)
-    before, _, after = answer.body.partition(b": routed-via one/m attempts=0\n\n")
+    before, _, after = answer.body.partition(b": routed-via one/m attempts=0 sticky=miss\n\n")
     assert before.count(KEEP_ALIVE) >= 2
     assert after.count(KEEP_ALIVE) >= 2
     assert content(answer.body) == text
@@ -55,7 +55,7 @@ async def test_failover_works_behind_an_early_head(stack, tmp_path):
     answer = await ask(router.base_url)
     assert answer.status == 200
     assert "x-routed-via" not in answer.headers
-    assert b": routed-via good/m attempts=1\n\n" in answer.body
+    assert b": routed-via good/m attempts=1 sticky=miss\n\n" in answer.body
     assert content(answer.body) == "at last"
 
 

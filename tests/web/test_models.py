@@ -5,6 +5,7 @@ from typing import Any
 from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
 from pointsman.web.models import models_page
+from support.callers import SECRET
 from support.settings import provider, settings
 from web.asking import request, told
 
@@ -31,7 +32,7 @@ def names(router: Router) -> list[str]:
 
 
 def house() -> Router:
-    return Router(settings(KNOWN, routing={"aliases": {"gpt-4o": "auto-smart", "nick": "llama"}}))
+    return Router(settings(KNOWN, routing={"aliases": {"gpt-4o": "auto-smart", "nick": "llama"}}), SECRET)
 
 
 def test_modes_and_aliases_come_first_then_every_enabled_target_in_configured_order() -> None:
@@ -67,5 +68,5 @@ def test_what_is_not_known_of_a_model_is_not_made_up() -> None:
 def test_a_reload_changes_the_list() -> None:
     own = house()
     page = models_page(own, STARTED)
-    own.replace(settings({"new": provider(BASE)}))
+    own.replace(settings({"new": provider(BASE)}), 0.0)
     assert [row["id"] for row in told(page(request(), ""))["data"]] == [*MODES, "new/m"]

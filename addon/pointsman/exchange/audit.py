@@ -102,6 +102,7 @@ class ExchangeRecord:
 
     request_id: str
     session: str | None
+    sticky: str
     mode: str
     model: str
     status: int | None
@@ -116,6 +117,7 @@ class ExchangeRecord:
         return {
             "request_id": self.request_id,
             "session": self.session,
+            "sticky": self.sticky,
             "mode": self.mode,
             "model": self.model,
             "status": self.status,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pointsman.config import Settings, Stream
 from pointsman.exchange.audit import AttemptRecord
-from pointsman.routing.targets import Candidate
+from pointsman.routing.targets import Candidate, Target
 from pointsman.secrets import Masker
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.facts import RequestFacts
@@ -52,14 +52,52 @@ class Rules:
 class Planner(Protocol):
     """What an exchange asks of routing."""
 
-    def next(self, now: float, running: Sequence[Candidate]) -> Candidate | None: ...
-
-    def is_final(self, fault: Fault) -> bool: ...
-
-    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None: ...
-
     @property
     def mode(self) -> str: ...
+
+    @property
+    def session(self) -> str | None:
+        """A short id of the conversation, for people."""
+        ...
+
+    @property
+    def keeps_answer(self) -> bool:
+        """The conversation is known by its words, so the answer's have to be kept."""
+        ...
+
+    def next(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
+        """Who is to be launched now, beside those that run."""
+        ...
+
+    def is_final(self, fault: Fault) -> bool:
+        """The request itself is at fault, so no other candidate will do."""
+        ...
+
+    def committed(self, candidate: Candidate, now: float) -> None:
+        """The client sees this candidate's answer begin."""
+        ...
+
+    def answered(self, answer: bytes, now: float) -> None:
+        """The client got this whole answer, in its own dialect."""
+        ...
+
+    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
+        """An attempt has ended; `fault` is None where it is not to blame."""
+        ...
+
+    def ended(self, answered: Target | None) -> None:
+        """The exchange has ended, and this target answered it."""
+        ...
+
+    def early_headers(self, prefix: str) -> Headers:
+        """What can be told of the session before anybody has answered."""
+        ...
+
+    def headers(self, prefix: str, answered: Target | None) -> Headers:
+        """What can be told of the session on an answer."""
+        ...
+
+    def stickiness(self, answered: Target | None) -> str: ...
 
     def excluded(self, now: float) -> Sequence[Mapping[str, object]]: ...
 

@@ -40,7 +40,7 @@ class Exchange:
         self.rules = rules
         self.records: list[AttemptRecord] = []
         self._effects: list[Effect] = []
-        self._front = ClientFront(call, rules, self._effects)
+        self._front = ClientFront(call, plan, rules, self._effects)
         self._running: dict[int, Attempt] = {}
         self._winner: Attempt | None = None
         self._launched = 0
@@ -154,7 +154,8 @@ class Exchange:
         facts, ended = self.call.facts, self._front.ended_at
         return ExchangeRecord(
             request_id=self.call.request_id,
-            session=None,
+            session=self.plan.session,
+            sticky=self.plan.stickiness(self._front.answered),
             mode=self.plan.mode,
             model=facts.model or "auto",
             status=self._front.status,
@@ -272,7 +273,7 @@ class Exchange:
             if frame.kind is FrameKind.ERROR or frame.kind is FrameKind.END:
                 last = frame
                 break
-        self._front.send(b"".join(out), now)
+        self._front.show(b"".join(out), now)
         if last is None:
             return
         if last.kind is FrameKind.END:
@@ -291,6 +292,7 @@ class Exchange:
         self._winner = attempt
         for other in [each for each in self._running.values() if each is not attempt]:
             self._settle(other, Outcome.HEDGE_LOSER_CANCELLED, None, now)
+        self.plan.committed(attempt.candidate, now)
         self._front.open(attempt, attempt.take_held() + data, self._passed_over(attempt), now)
 
     def _conclude(self, attempt: Attempt, now: float) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pointsman.exchange.answer import SSE_HEADERS, body_headers, retry_after_headers, routing_headers, trail
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.audit import AttemptRecord
-from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Effect, End, Respond, Send
 from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
 from pointsman.routing.targets import Target
@@ -19,6 +19,8 @@ from pointsman.wire.headers import Headers, to_client
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
+KEPT_ANSWER = 1 << 20
+"""Bytes of an answer kept to know the conversation by; a longer one is not."""
 CLIENT_PATIENCE = 300.0
 """Seconds after which a client that takes nothing is given up."""
 
@@ -26,12 +28,15 @@ CLIENT_PATIENCE = 300.0
 class ClientFront:
     """Appends what the client is to see to `effects`; the exchange is the only one to call it."""
 
-    def __init__(self, call: Call, rules: Rules, effects: list[Effect]) -> None:
+    def __init__(self, call: Call, plan: Planner, rules: Rules, effects: list[Effect]) -> None:
         self.state = Front.SILENT
         self.status: int | None = None
         self.error: str | None = None
         self.ended_at = 0.0
-        self._call, self._rules, self._effects = call, rules, effects
+        self.answered: Target | None = None
+        self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
+        self._kept: list[bytes] | None = [] if plan.keeps_answer else None
+        self._kept_bytes = 0
         self._last_sent = 0.0
         self._early_due: float | None = None
         self._slow_since: float | None = None
@@ -48,13 +53,24 @@ class ClientFront:
         """The committed attempt's head, or what stands for it when an early head is out, and its first `data`."""
         early, target = self.state is Front.HEADERS_OUT, attempt.candidate.target
         self._move(FrontMove.COMMIT, now)
+        self.answered = target
         if early:
-            self.send(self._call.dialect.comment(f"routed-via {target.label} attempts={len(passed)}"), now)
+            said = f"routed-via {target.label} attempts={len(passed)} sticky={self._plan.stickiness(target)}"
+            self.send(self._call.dialect.comment(said), now)
         else:
             assert attempt.status
             content_type = attempt.headers.get("content-type") or "application/json"
             form = SSE_HEADERS if self._call.facts.stream else body_headers(content_type, data)
             self._respond(attempt.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), now)
+        self.show(data, now)
+
+    def show(self, data: bytes, now: float) -> None:
+        """The provider's own words."""
+        if self._kept is not None and data:
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+            if self._kept_bytes > KEPT_ANSWER:
+                self._kept = None
         self.send(data, now)
 
     def send(self, data: bytes, now: float) -> None:
@@ -64,14 +80,15 @@ class ClientFront:
 
     def end(self, now: float) -> None:
         """The answer is whole."""
-        self._move(FrontMove.END, now)
-        self._effects.append(End())
+        if self._kept:
+            self._plan.answered(b"".join(self._kept), now)
+        self._finish(FrontMove.END, now)
 
     def end_broken(self, problem: Problem, now: float, last_words: bytes | None = None) -> None:
         """The answer cannot go on: one error frame, unless the provider's own was one, and the end marker."""
         self.error = problem.code
         self.send(self._error_frames(problem) if last_words is None else last_words, now)
-        self.end(now)
+        self._finish(FrontMove.END, now)
 
     def pass_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
         """The provider's word on the client's request goes out as it is, secrets masked."""
@@ -101,11 +118,11 @@ class ClientFront:
             self._refuse(problem.status, (*form, *self._routing(target, records)), body, now)
             return
         self.send(self._error_frames(problem), now)
-        self._move(FrontMove.END if self.state is Front.ANSWERING else FrontMove.REFUSE, now)
-        self._effects.append(End())
+        self._finish(FrontMove.END if self.state is Front.ANSWERING else FrontMove.REFUSE, now)
 
     def lose(self, now: float) -> None:
         self._move(FrontMove.LOSE_CLIENT, now)
+        self._plan.ended(self.answered)
 
     # Time.
 
@@ -126,7 +143,8 @@ class ClientFront:
             return
         if self.state is Front.SILENT:
             self._move(FrontMove.EARLY_HEAD, now)
-            self._respond(200, (*SSE_HEADERS, ("X-Request-ID", self._call.request_id)), now)
+            sticky = self._plan.early_headers(self._rules.prefix)
+            self._respond(200, (*SSE_HEADERS, ("X-Request-ID", self._call.request_id), *sticky), now)
         self.send(self._call.dialect.keep_alive(), now)
 
     # The client's pace.
@@ -157,7 +175,9 @@ class ClientFront:
     # Small things.
 
     def _routing(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
-        return routing_headers(self._call.request_id, self._rules.prefix, target, passed)
+        prefix = self._rules.prefix
+        routed = routing_headers(self._call.request_id, prefix, target, passed)
+        return (*routed, *self._plan.headers(prefix, target))
 
     def _error_frames(self, problem: Problem) -> bytes:
         dialect = self._call.dialect
@@ -168,6 +188,12 @@ class ClientFront:
         self._respond(status, headers, now)
         self.send(body, now)
         self._effects.append(End())
+        self._plan.ended(self.answered)
+
+    def _finish(self, step: FrontMove, now: float) -> None:
+        self._move(step, now)
+        self._effects.append(End())
+        self._plan.ended(self.answered)
 
     def _respond(self, status: int, headers: Headers, now: float) -> None:
         self.status = status

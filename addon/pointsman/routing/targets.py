@@ -72,6 +72,10 @@ class Inventory:
             keys={target: _candidates(target) for target in targets},
         )
 
+    def routable(self) -> frozenset[str]:
+        """The providers that have anything to route to."""
+        return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
+
 
 def _candidates(target: Target) -> tuple[Candidate, ...]:
     if not target.provider.keys:

@@ -8,15 +8,15 @@ The sources of `sticky.key_sources` are asked in order and the first that yields
 4. `auth_header`: the client's credential, unless all clients share it;
 5. `ip`: the client's address.
 
-Every key is scoped by the caller's credential and by the model asked for, after aliases: agents send side calls (titles,
-summaries) on another model under the same id, and these must not move the main pin. What is empty or blank is no key, so
-no two clients share a session because both sent nothing.
+Every key is scoped by the caller's credential and by the model asked for, after aliases: agents send side calls
+(titles, summaries) on another model under the same id, and these must not move the main pin. What is empty or blank
+is no key, so no two clients share a session because both sent nothing.
 """
 
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pointsman.config import Sticky
@@ -33,21 +33,24 @@ LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 class Caller:
     """Who asks, and what of the request can name its conversation. Header names are in lower case.
 
-    `credential` is what the client sent, None when it sent none or when it is the shared client key. `model` is the name
-    asked for, after aliases. `body_ids` and `conversation` are read off the body only if a source needs them.
+    `credential` is what the client sent, None when it sent none or when it is the shared client key. `model` is the
+    name asked for, after aliases. `body_ids` and `conversation` are read off the body only if a source needs them.
     """
 
     headers: Mapping[str, str] = field(repr=False)
     credential: str | None = field(repr=False)
     address: str
-    model: str
     body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
     conversation: Callable[[], Conversation | None] = field(repr=False)
+    model: str = ""
+
+    def asking_for(self, model: str) -> "Caller":
+        return replace(self, model=model)
 
 
 class Key(NamedTuple):
-    """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that this
-    request adds. `echo` is the client's session id as it sent it, where a header decided.
+    """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that
+    this request adds. `echo` is the client's session id as it sent it, where a header decided.
     """
 
     source: KeySource

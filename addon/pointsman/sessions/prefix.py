@@ -1,8 +1,8 @@
 """The prefix chain: a conversation is known by its own beginning.
 
-F0 is the hash of the preamble (system prompt and tools), Fi the hash of Fi-1 and message i, normalised. A boundary is an
-Fi that ends a request or an answer. A later request of the same conversation holds those messages too, so it finds the
-boundary among its own. F0 alone never counts: whole teams share one system prompt.
+F0 is the hash of the preamble (system prompt and tools), Fi the hash of Fi-1 and message i, normalised. A boundary is
+an Fi that ends a request or an answer. A later request of the same conversation holds those messages too, so it finds
+the boundary among its own. F0 alone never counts: whole teams share one system prompt.
 """
 
 from hashlib import blake2b

@@ -1,9 +1,9 @@
 """The sessions that live, found by their names in O(1).
 
-A session has one name (a header's, a body's, a credential's digest) or, known by its prefix, a window of boundaries. The
-boundaries of a prefix session form its line. A request that comes in at an older boundary of the line has edited or
-regenerated: it stays, and what followed is off the line. A request that comes in at a boundary off the line proves that
-two conversations opened alike: it gets a session of its own, which starts with what the first one knew.
+A session has one name (a header's, a body's, a credential's digest) or, known by its prefix, a window of boundaries.
+The boundaries of a prefix session form its line. A request that comes in at an older boundary of the line has edited
+or regenerated: it stays, and what followed is off the line. A request that comes in at a boundary off the line proves
+that two conversations opened alike: it gets a session of its own, which starts with what the first one knew.
 """
 
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class Counts:
 
 
 class Store(TTLCache[bytes, Session]):
-    """At most `max_sessions`, the least recently used goes first; each expires `idle_ttl` seconds after its last use."""
+    """At most `max_sessions`, the least recently used goes first; each lives `idle_ttl` seconds after its last use."""
 
     def __init__(self, max_sessions: int, idle_ttl: float) -> None:
         self._now = 0.0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pointsman.config.words import KeySource
 from pointsman.sessions.keys import Key
 from pointsman.sessions.store import Pin, Session, Store
 from pointsman.wire.headers import Headers
@@ -35,6 +36,11 @@ class Ticket:
     def preferred(self) -> Pin | None:
         """The pin that goes to the front of the ranking."""
         return self.pin if self.prefers else None
+
+    @property
+    def known_by_words(self) -> bool:
+        """Only the words of the conversation tell it from others."""
+        return self.key is not None and self.key.source is KeySource.PREFIX_HASH
 
     @property
     def label(self) -> str | None:

@@ -10,8 +10,6 @@ from pointsman.wire.headers import SECRET_SUFFIXES
 
 HEADERS = frozenset({"authorization", "api-key", "cookie"})
 FOR_THIS_PROXY = "proxy-authorization"
-WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
-"""A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
 KEY_IN_QUERY = re.compile(r"(?<=[?&]key=)[^&#]*")
 MASKED_KEY = re.compile(rf"(?<=[?&]key=){re.escape(MASK)}(?=&|#|$)")
 
@@ -32,12 +30,20 @@ class Credentials:
         for name in {name.lower() for name in request.headers}:
             if name in HEADERS or name.endswith(SECRET_SUFFIXES):
                 values = request.headers.get_all(name)
-                headers[name] = (values, [_shown(value) for value in values])
+                headers[name] = (values, [masked_credential(value) for value in values])
                 request.headers.set_all(name, headers[name][1])
         keys = KEY_IN_QUERY.findall(request.path)
         if keys:
             request.path = KEY_IN_QUERY.sub(MASK, request.path)
         return cls(headers, keys)
+
+    @property
+    def caller(self) -> str | None:
+        """The credential that tells this client from others, without its scheme."""
+        for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key"):
+            if name in self.headers:
+                return self.headers[name][0][0].rpartition(" ")[2] or None
+        return self.keys[0] if self.keys else None
 
     def put_back(self, request: http.Request) -> http.Request:
         """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
@@ -52,7 +58,3 @@ class Credentials:
         if self.keys:
             copy.path = MASKED_KEY.sub(lambda masked: next(keys, masked[0]), copy.path)
         return copy
-
-
-def _shown(value: str) -> str:
-    return masked_credential(value) if WELL_FORMED.fullmatch(value) else MASK

@@ -194,7 +194,7 @@ class RoutedStream(PageStream):
         """
         if self.chat is None:
             return (yield from super().make_server_connection())
-        opened = self.station.open(self.flow, self.chat)
+        opened = self.station.open(self.flow, self.chat, self.credentials.caller if self.credentials else None)
         match opened:
             case Exchange():
                 self.conductor = self.station.conduct(opened, self)
