@@ -26,6 +26,7 @@ from pointsman.config import Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
+from pointsman.exchange.summary import summary
 from pointsman.ledger import Ledger
 from pointsman.reception import Chat, Decision, Door, receive, same
 from pointsman.routing.router import Router
@@ -200,7 +201,10 @@ class Dispatcher:
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
         self.running.pop(exchange, None)
-        self.ledger.add(exchange.record())
+        record = exchange.record()
+        self.ledger.add(record)
+        flow.comment = summary(record)
+        logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 
     def request_id(self, request: http.Request) -> str:
         """The client's own, if it is sane; else a new one, which the flow then carries."""

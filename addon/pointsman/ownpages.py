@@ -1,19 +1,27 @@
 """The map of the router's own pages."""
 
 from collections.abc import Callable
-from time import time
+from time import monotonic, time
 
+from pointsman import __version__
 from pointsman.dispatch import Dispatcher
 from pointsman.web.internal import exchange_page, exchanges_page, healthz
 from pointsman.web.models import models_page
 from pointsman.web.pages import Gate, Page, Pages
+from pointsman.web.status import endpoints_page, health_page, models_status_page, sticky_page
 
 
 def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
+    started = monotonic()
+    health = health_page(__version__, lambda: monotonic() - started, lambda: len(dispatcher.running))
     table = (
         Page("GET", "/healthz", Gate.OPEN, healthz),
         Page("GET", "/v1/models", Gate.CLIENT, models_page(dispatcher.router, time())),
         Page("GET", "/internal/exchanges", Gate.OPERATOR, exchanges_page(dispatcher.ledger)),
+        Page("GET", "/internal/health", Gate.OPEN, health),
+        Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),
+        Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router)),
+        Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
     )
     return Pages(table, lambda: dispatcher.settings.server, admin_key)

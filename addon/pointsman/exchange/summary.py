@@ -1,0 +1,26 @@
+"""One exchange in one line, for logs and for the comment of its flow."""
+
+from pointsman.exchange.audit import ExchangeRecord, Outcome
+
+WINNERS = frozenset({Outcome.REQUEST_SUCCESS, Outcome.RETRY_SUCCESS, Outcome.HEDGE_WINNER})
+SEEN = WINNERS | {Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE}
+"""The client has seen something of such an attempt."""
+
+
+def summary(record: ExchangeRecord) -> str:
+    """`groq/llama-3.3-70b · 2 attempts · longcat/flash@503 · sticky repin · 0.41 s to first token`."""
+    seen = next((attempt for attempt in record.attempts if attempt.outcome in SEEN), None)
+    passed = [attempt for attempt in record.attempts if attempt is not seen]
+    parts = [f"{seen.provider}/{seen.model}" if seen else "nobody answered"]
+    if seen and seen.outcome not in WINNERS:
+        parts.append(seen.outcome.value)
+    if record.error:
+        parts.append(f"error {record.error}")
+    if len(record.attempts) > 1:
+        parts.append(f"{len(record.attempts)} attempts")
+    parts += [attempt.trail for attempt in passed]
+    parts.append(f"sticky {record.sticky}" + (f" {record.session}" if record.session else ""))
+    if seen and seen.first_content_ms is not None:
+        waited = seen.started - record.started + seen.first_content_ms / 1000
+        parts.append(f"{waited:.2f} s to first token")
+    return " · ".join(parts)

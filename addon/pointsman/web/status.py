@@ -1,0 +1,55 @@
+"""`/internal/health`, `/internal/stats` and `/internal/status`: how the router and its providers are."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pointsman.routing.router import Router
+from pointsman.web.page import Reply, Request, reply_json
+
+type Answer = Callable[[Request, str], Reply]
+
+
+def health_page(version: str, uptime: Callable[[], float], running: Callable[[], int]) -> Answer:
+    def answer(_: Request, __: str) -> Reply:
+        state = {"status": "healthy", "version": version, "uptime_seconds": round(uptime()), "running": running()}
+        return reply_json(state)
+
+    return answer
+
+
+def sticky_page(router: Router, clock: Callable[[], float]) -> Answer:
+    """`clock` is the one that sessions live by."""
+    return lambda _, __: reply_json(router.sessions.stats(clock()))
+
+
+def endpoints_page(router: Router) -> Answer:
+    """Every provider in configured order."""
+
+    def answer(_: Request, __: str) -> Reply:
+        routable = router.inventory.routable()
+        rows = [
+            {
+                "name": provider.name,
+                "type": provider.dialect.value,
+                "status": "healthy" if provider.name in routable else "disabled",
+                "url": provider.base_url,
+            }
+            for provider in router.settings.providers.values()
+        ]
+        return reply_json({"endpoints": rows})
+
+    return answer
+
+
+def models_status_page(router: Router) -> Answer:
+    """Every enabled model id, with the providers that have it."""
+
+    def answer(_: Request, __: str) -> Reply:
+        rows: dict[str, dict[str, Any]] = {}
+        for target in router.inventory.targets:
+            if target.enabled:
+                new: dict[str, Any] = {"name": target.model.id, "type": target.provider.dialect.value, "endpoints": []}
+                rows.setdefault(target.model.id, new)["endpoints"].append(target.provider.base_url)
+        return reply_json({"recent_models": list(rows.values())})
+
+    return answer
