@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.demo import Provider, menu
 from support.asking import ask, get
 from support.ports import free_port
-from support.process import Process, mitmdump, mitmweb, pointsman
+from support.process import Process, configure, mitmdump, mitmweb, pointsman
+from support.settings import provider
 
 type Start = Callable[..., AbstractAsyncContextManager[Process]]
 
@@ -37,16 +39,25 @@ WAYS = pytest.mark.parametrize(
 
 class TestStarting:
     @WAYS
-    async def test_without_configuration_the_demo_answers_and_ends_with_status_0(
-        self, tmp_path: Path, start: Start
-    ) -> None:
-        async with start("-p", "0", folder=tmp_path) as router:
+    async def test_it_announces_itself_answers_and_ends_with_status_0(self, tmp_path: Path, start: Start) -> None:
+        async with Provider(menu.answer("hello")) as one:
+            configure(tmp_path, one=provider(one.base_url))
+            async with start("-p", "0", folder=tmp_path) as router:
+                base_url = await router.base_url()
+                answer = await ask(base_url)
+                assert (answer.status, answer.headers["x-routed-via"]) == (200, "one/m")
+                assert b"hello" in answer.body
+                assert (await get(f"{base_url.removesuffix('/v1')}/healthz")).json == {"status": "ok"}
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+
+    async def test_without_configuration_the_demo_answers(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
             base_url = await router.base_url()
             first, second = await ask(base_url, model="demo"), await ask(base_url, model="demo")
             assert first.status == second.status == 200
             assert b"Which" in first.body
             assert {first.headers["x-fallback-attempts"], second.headers["x-fallback-attempts"]} == {"0", "1"}
-            assert (await get(f"{base_url.removesuffix('/v1')}/healthz")).json == {"status": "ok"}
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()
 

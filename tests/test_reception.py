@@ -159,6 +159,7 @@ WRONG = [
     ({"authorization": f"Bearer {KEY[:-1]}"}, CHAT),
     ({"authorization": f"Bearer {KEY.upper()}"}, CHAT),
     ({"authorization": basic(KEY)}, CHAT),
+    ({"authorization": f"Token {KEY}"}, CHAT),
     ({"x-api-key": ""}, CHAT),
     ({"x-api-key": f"Bearer {KEY}"}, CHAT),
     ({"cookie": f"key={KEY}"}, CHAT),
@@ -259,6 +260,7 @@ class TestWebPages:
         chat = decided(OPEN, headers={"origin": origin})
         assert isinstance(chat, Chat)
         assert dict(chat.cors)["Access-Control-Allow-Origin"] == origin
+        assert dict(chat.cors)["Access-Control-Expose-Headers"] == "*"
         assert dict(chat.cors)["Vary"] == "Origin"
 
     @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.test"}, {"origin": "null"}, CROSS_SITE])

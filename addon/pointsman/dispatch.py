@@ -28,7 +28,7 @@ from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.summary import summary
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, receive, same
+from pointsman.reception import Chat, Decision, Door, receive, same, vouches
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.sessions.keys import Caller
@@ -107,6 +107,8 @@ class Dispatcher:
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
         arrival = doors.arrival(request, context, mode, listening, context.client.id in self.vouched)
+        if arrival.door is Door.PROXY and vouches(arrival.headers, self.settings.server):
+            del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
         return receive(arrival, self.settings.server)
 
     def is_local(self, client: Client) -> bool:

@@ -111,6 +111,11 @@ class TestBeforeCommit:
         assert fault
         assert fault.message == message
 
+    def test_so_does_that_of_a_connection_that_did_not_come(self) -> None:
+        fault = attempt().late(True, START + 10)
+        assert fault
+        assert fault.message == "no connection within 10 s"
+
 
 class TestStall:
     """With a stall time of 40 s; data at 0, pings at the dates given (in seconds after commit)."""
@@ -175,6 +180,14 @@ class TestHolding:
 
 
 class TestPhases:
+    def test_a_connection_is_dated_and_a_head_is_what_is_waited_for_next(self) -> None:
+        own = attempt()
+        own.connect(START + 2)
+        assert (own.phase, own.connected) == (Phase.CONNECTED, START + 2)
+        own.head(200, {"x-request-id": "theirs"}, stream(), START + 3)
+        assert (own.phase, own.first_byte, own.status) == (Phase.WAITING, START + 3, 200)
+        assert own.headers == {"x-request-id": "theirs"}
+
     def test_commit_makes_the_winner_and_dates_its_content(self) -> None:
         own = committed(START + 3)
         assert own.phase is Phase.WINNER

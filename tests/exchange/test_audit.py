@@ -25,6 +25,21 @@ def test_an_attempt_is_one_word_in_the_trail(outcome: Outcome, error: str | None
     assert attempt_record(outcome=outcome, error=error).trail == word
 
 
+def test_the_outcomes_that_operators_read_stay_the_same() -> None:
+    assert {outcome.value for outcome in Outcome} == {
+        "hedge_triggered",
+        "hedge_winner",
+        "retry_success",
+        "request_success",
+        "hedge_loser_cancelled",
+        "retry_failed",
+        "client_error_non_retryable",
+        "client_abort",
+        "stream_stalled",
+        "stream_broken",
+    }
+
+
 class TestPlainAttempt:
     def test_it_is_json_as_it_stands(self) -> None:
         told = attempt_record(error="503", message="busy", status=503).plain()

@@ -24,6 +24,22 @@ def test_it_is_plain_json_whatever_the_reason(reason: Reason) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "disabled",
+        "no_key",
+        "dialect",
+        "missing_capability",
+        "context_too_small",
+        "skipped_target",
+        "skipped_key",
+    ],
+)
+def test_the_words_that_operators_read_stay_the_same(word: str) -> None:
+    assert Reason(word).value == word
+
+
 def test_what_is_not_known_is_null() -> None:
     told = Exclusion(TARGET, None, Reason.DISABLED).plain()
     assert [told[member] for member in ("key", "detail", "until")] == [None, None, None]

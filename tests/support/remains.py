@@ -14,7 +14,7 @@ SOON = 5.0
 
 def remains(router: Router) -> list[str]:
     """What is left of exchanges, a word for each thing."""
-    return [*_attempts(router), *_tasks(), *_timers()]
+    return [*_exchanges(router), *_attempts(router), *_tasks(), *_timers()]
 
 
 async def nothing_remains(router: Router, connections: int = 0) -> None:
@@ -33,6 +33,10 @@ async def soon(holds: Callable[[], bool], told: Callable[[], str] = str) -> None
                 await asyncio.sleep(0.001)
     except TimeoutError:
         raise AssertionError(f"still not so: {told()}") from None
+
+
+def _exchanges(router: Router) -> list[str]:
+    return [f"exchange {exchange.call.request_id}" for exchange in router.dispatcher.running]
 
 
 def _attempts(router: Router) -> list[str]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.addons.proxyauth import ProxyAuth
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.addons.upstream_auth import UpstreamAuth
 from mitmproxy.connection import Address
 from mitmproxy.http import HTTPFlow
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -83,20 +85,24 @@ class Router:
 async def running(
     folder: Path,
     providers: Mapping[str, Mapping[str, Any]],
-    mode: str = "regular",
+    mode: str | Sequence[str] = "regular",
     options: Mapping[str, Any] | None = None,
     addons: Sequence[object] = (),
     **sections: Any,
 ) -> AsyncIterator[Router]:
-    """The router with these providers; ends with every connection and task of it gone. `addons` come after its own."""
+    """The router with these providers; ends with every connection and task of it gone. `addons` come after its own.
+
+    With several modes, the first one's address is the router's, and each needs a port of its own (`regular@8080`).
+    """
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     path = folder / "pointsman.yaml"
     path.write_text(json.dumps({"providers": dict(providers), **sections}))
     addon, server, watcher = Pointsman(), Proxyserver(), Watcher()
-    with taddons.context(server, NextLayer(), TlsConfig(), addon, watcher, *addons) as context:
+    stock = (ProxyAuth(), server, NextLayer(), TlsConfig(), UpstreamAuth())  # in mitmproxy's own order
+    with taddons.context(*stock, addon, watcher, *addons) as context:
         context.configure(
             server,
-            mode=[mode],
+            mode=[mode] if isinstance(mode, str) else list(mode),
             listen_host="127.0.0.1",
             listen_port=0,
             confdir=str(folder),

@@ -200,6 +200,15 @@ class TestProxyDoor:
         assert b"X-Routed-Via" not in answer
         assert other.seen[0].json["model"] == "m"
 
+    async def test_the_client_key_as_proxy_password_goes_to_no_other_host(self, stack, keyed):
+        [other] = await started(stack, menu.answer("from the other host"))
+        credential = base64.b64encode(f"me:{KEY}".encode())
+        await self.ask_through(
+            keyed, f"{other.base_url}/chat/completions", b"Proxy-Authorization: Basic %s\r\n" % credential
+        )
+        assert other.seen[0].header("proxy-authorization") is None
+        assert credential.decode() not in str([flow.get_state() for flow in keyed.watcher.flows])
+
     async def test_our_own_address_through_ourselves_is_our_own_door(self, free):
         answer = await self.ask_through(free, f"{free.base_url}/chat/completions")
         assert b"X-Routed-Via: one/m" in answer

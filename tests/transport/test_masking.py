@@ -1,15 +1,10 @@
 """A client's credentials: used to let it in, and then nowhere to be found."""
 
-import asyncio
 import base64
 import json
 import logging
-import os
-import re
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,10 +18,10 @@ from pointsman.demo import Provider, menu
 from support.asking import get
 from support.h1client import Headers, chat, h1_to
 from support.h2client import h2_through
+from support.process import mitmdump
 from support.router import Router, running
 from support.settings import provider
 
-ADDON = Path(__file__).parents[2] / "addon" / "main.py"
 KEY = "ck-7Tq2mZx9Jd5wPk1sVn8h"
 PROVIDER_KEY = "pk-5Wd8kRe2Bn7jXc4tMf9y"
 OTHER = "ot-8Yr3nQb5Hs6cZg2vLa7u"
@@ -213,45 +208,20 @@ async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Pa
 async def test_mitmdump_writes_none_down(tmp_path: Path) -> None:
     """The program itself, at its most talkative and saving every flow."""
     config, saved = tmp_path / "pointsman.yaml", tmp_path / "flows"
-    async with Provider(menu.answer()) as one:
+    options = ("--set", f"pointsman_config={config}", "--set", f"confdir={tmp_path}", "-w", str(saved))
+    talkative = ("-v", "--flow-detail", "4", "--listen-host", "127.0.0.1", "--listen-port", "0")
+    async with Provider(menu.answer()) as one, httpx.AsyncClient(trust_env=False, timeout=30) as client:
         entries = {"one": provider(one.base_url, keys=[PROVIDER_KEY])}
         config.write_text(json.dumps({"providers": entries, "server": {"client_key": KEY, "admin_key": OTHER}}))
-        async with mitmdump(config, "-w", str(saved), "-v", "--flow-detail", "4") as (url, said):
+        async with mitmdump(*options, *talkative, folder=tmp_path) as process:
+            url = (await process.base_url()).removesuffix("/v1")
             for form in KNOWN:
-                async with httpx.AsyncClient(trust_env=False) as client:
-                    answer = await client.post(f"{url}{form.path}", content=chat(), headers=dict(form.headers))
-                assert answer.status_code == 200
+                answer = await client.post(f"{url}{form.path}", content=chat(), headers=dict(form.headers))
                 assert answer.content.endswith(b"data: [DONE]\n\n")
+            process.tell(signal.SIGINT)
+            assert await process.ends() == 0
         assert len(one.seen) == len(KNOWN)
-    assert b"chat/completions" in b"".join(said)
-    assert saved.read_bytes().count(b"chat/completions") >= len(KNOWN)
-    texts = {"what it said": b"".join(said).decode(), "the saved file": saved.read_bytes().decode("latin-1")}
-    Outcome(0, texts).has_no(KEY, OTHER, PROVIDER_KEY)
-
-
-@asynccontextmanager
-async def mitmdump(config: Path, *arguments: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """The router's URL, and the lines that mitmdump writes until it ends."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"),
-        *("-s", str(ADDON), "--set", f"pointsman_config={config}", "--set", f"confdir={config.parent}"),
-        *("--listen-host", "127.0.0.1", "--listen-port", "0", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout
-    said: list[bytes] = []
-    try:
-        async with asyncio.timeout(30):
-            while not (found := re.search(rb"base URL (http://\S+)/v1", b"".join(said[-1:]))):
-                said.append(await process.stdout.readline())
-                assert said[-1], b"".join(said).decode()
-            rest = asyncio.create_task(process.stdout.read())
-            yield found[1].decode(), said
-            process.send_signal(signal.SIGINT)
-            said.append(await rest)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    written = saved.read_bytes().decode("latin-1")
+    assert written.count("chat/completions") >= len(KNOWN)
+    assert process.text.count("chat/completions") >= len(KNOWN)
+    Outcome(0, {"what it said": process.text, "the saved file": written}).has_no(KEY, OTHER, PROVIDER_KEY)

@@ -20,6 +20,11 @@ class Outcome(StrEnum):
     STREAM_STALLED = "stream_stalled"
     STREAM_BROKEN = "stream_broken"
 
+    @property
+    def is_success(self) -> bool:
+        """The answer ended well, which is more than that it began."""
+        return self in (Outcome.HEDGE_WINNER, Outcome.RETRY_SUCCESS, Outcome.REQUEST_SUCCESS)
+
 
 @dataclass(frozen=True, slots=True)
 class AppliedRedirect:
@@ -56,6 +61,11 @@ class AttemptRecord:
     bytes_received: int
     usage: Usage | None
     finish_reason: str | None
+
+    @property
+    def ended(self) -> float:
+        """Seconds on the wall clock."""
+        return self.started + (self.settled_ms or 0) / 1000
 
     @property
     def trail(self) -> str:

@@ -45,6 +45,7 @@ class Exchange:
         self._winner: Attempt | None = None
         self._launched = 0
         self._faults: list[Fault] = []
+        self._refusals: list[tuple[Attempt, Fault]] = []
         self._empty_answer: tuple[Attempt, bytes] | None = None
         self._began = 0.0
 
@@ -164,7 +165,7 @@ class Exchange:
             ended_ms=round((ended - self._began) * 1000, 1),
             streamed=facts.stream,
             attempts=tuple(self.records),
-            excluded=tuple(self.plan.excluded(ended)),
+            excluded=tuple(self.plan.excluded(ended, self._wall(ended))),
         )
 
     # What now?
@@ -180,8 +181,11 @@ class Exchange:
             attempt, data = self._empty_answer
             self._front.open(attempt, data, self._passed_over(attempt), now)
             self._front.end(now)
+        elif self._refusals and len(self._refusals) == len(self._faults):
+            attempt, fault = self._refusals[-1]
+            self._front.pass_client_error(attempt, fault, self._passed_over(attempt), now)
         else:
-            self._front.speak(self.plan.exhausted(now), self.records, now)
+            self._front.speak(self.plan.exhausted(now, self._wall(now)), self.records, now)
 
     def _next_candidate(self, now: float) -> Candidate | None:
         if self._launched >= self.rules.max_attempts or now - self._began >= self.rules.deadline:
@@ -195,6 +199,7 @@ class Exchange:
         assert base_url
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
         self._running[attempt.n] = attempt
+        self.plan.launched(attempt.n, candidate, now)
         body, path = dialect.outbound(self.call.body, facts, target.model.id)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
         headers = (*self.call.headers, ("Accept-Encoding", "identity"), *auth)
@@ -311,6 +316,8 @@ class Exchange:
         The next one follows, unless the request itself is at fault.
         """
         self._faults.append(fault)
+        if self.plan.is_refusal(fault):
+            self._refusals.append((attempt, fault))
         if not self.plan.is_final(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)

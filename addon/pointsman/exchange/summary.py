@@ -2,17 +2,16 @@
 
 from pointsman.exchange.audit import ExchangeRecord, Outcome
 
-WINNERS = frozenset({Outcome.REQUEST_SUCCESS, Outcome.RETRY_SUCCESS, Outcome.HEDGE_WINNER})
-SEEN = WINNERS | {Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE}
-"""The client has seen something of such an attempt."""
+BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE})
+"""The client has seen something of such an attempt, though it did not end well."""
 
 
 def summary(record: ExchangeRecord) -> str:
     """`groq/llama-3.3-70b · 2 attempts · longcat/flash@503 · sticky repin · 0.41 s to first token`."""
-    seen = next((attempt for attempt in record.attempts if attempt.outcome in SEEN), None)
+    seen = next((each for each in record.attempts if each.outcome.is_success or each.outcome in BROKEN), None)
     passed = [attempt for attempt in record.attempts if attempt is not seen]
     parts = [f"{seen.provider}/{seen.model}" if seen else "nobody answered"]
-    if seen and seen.outcome not in WINNERS:
+    if seen and seen.outcome in BROKEN:
         parts.append(seen.outcome.value)
     if record.error:
         parts.append(f"error {record.error}")

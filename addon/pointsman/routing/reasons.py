@@ -12,6 +12,12 @@ class Reason(StrEnum):
     DIALECT = "dialect"
     CAPABILITY = "missing_capability"
     CONTEXT = "context_too_small"
+    COOLING = "cooling"
+    """After a transient failure."""
+    GONE = "model_gone"
+    """Its provider does not have it."""
+    RATE_LIMITED = "rate_limited"
+    KEY_INVALID = "key_invalid"
     SKIPPED_TARGET = "skipped_target"
     """The target failed in this exchange."""
     SKIPPED_KEY = "skipped_key"
@@ -29,13 +35,13 @@ class Exclusion(NamedTuple):
     detail: str = ""
     until: float | None = None
 
-    def plain(self) -> dict[str, object]:
-        """In plain JSON types."""
+    def plain(self, offset: float) -> dict[str, object]:
+        """In plain JSON types; `offset` is what the clock on the wall is ahead of the one that `until` is on."""
         return {
             "provider": self.target.provider.name,
             "model": self.target.model.id,
             "key": self.key,
             "reason": self.reason.value,
             "detail": self.detail or None,
-            "until": self.until,
+            "until": None if self.until is None else self.until + offset,
         }

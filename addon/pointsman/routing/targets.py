@@ -4,7 +4,7 @@ An `Inventory` is made once for each configuration and never changes; a reload m
 keep theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
@@ -18,10 +18,8 @@ class Target:
     provider: Provider
     model: Model
     rank: int
-
-    @property
-    def label(self) -> str:
-        return f"{self.provider.name}/{self.model.id}"
+    label: str
+    """`provider/model`."""
 
     @property
     def enabled(self) -> bool:
@@ -42,6 +40,11 @@ class Candidate:
     key: Key | None
 
     @property
+    def name(self) -> tuple[str, str | None]:
+        """The key's name for everyone, whatever the model."""
+        return self.target.provider.name, self.key_label
+
+    @property
     def key_label(self) -> str | None:
         return self.key.label if self.key else None
 
@@ -58,10 +61,14 @@ class Inventory:
     all.
     """
 
+    _turns: dict[Target, int] = field(default_factory=dict, repr=False)
+
     @classmethod
     def of(cls, settings: Settings) -> "Inventory":
         pairs = [(provider, model) for provider in settings.providers.values() for model in provider.models]
-        targets = tuple(Target(provider, model, rank) for rank, (provider, model) in enumerate(pairs))
+        targets = tuple(
+            Target(provider, model, rank, f"{provider.name}/{model.id}") for rank, (provider, model) in enumerate(pairs)
+        )
         by_id: dict[str, tuple[Target, ...]] = {}
         for target in targets:
             by_id[target.model.id] = (*by_id.get(target.model.id, ()), target)
@@ -71,6 +78,20 @@ class Inventory:
             by_label={target.label: target for target in targets},
             keys={target: _candidates(target) for target in targets},
         )
+
+    def in_turn(self, target: Target) -> Sequence[Candidate]:
+        """The target's candidates, the one whose turn it is first."""
+        candidates, turn = self.keys[target], self._turns.get(target, 0)
+        return (*candidates[turn:], *candidates[:turn]) if turn else candidates
+
+    def turn(self, used: Candidate) -> None:
+        """The key after this one is next."""
+        candidates = self.keys[used.target]
+        if len(candidates) > 1:
+            self._turns[used.target] = (candidates.index(used) + 1) % len(candidates)
+
+    def key_names(self) -> frozenset[tuple[str, str | None]]:
+        return frozenset(candidate.name for candidates in self.keys.values() for candidate in candidates)
 
     def routable(self) -> frozenset[str]:
         """The providers that have anything to route to."""

@@ -1,40 +1,51 @@
 """What a client is told when no candidate is left: the truth, as one status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from pointsman.routing.failures import Failure
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 
-TIMEOUTS = frozenset({FaultKind.CONNECT_TIMEOUT, FaultKind.FIRST_BYTE_TIMEOUT, FaultKind.ANSWER_TIMEOUT})
-COULD_NEVER = frozenset({Reason.DISABLED, Reason.NO_KEY, Reason.DIALECT, Reason.CAPABILITY})
-"""Reasons why a target could not serve the request at all, however long it is."""
+CODES: Mapping[Failure, Code] = {
+    Failure.TIMEOUT: Code.UPSTREAM_TIMEOUT,
+    Failure.RATE_LIMIT: Code.RATE_LIMITED,
+    Failure.QUOTA: Code.RATE_LIMITED,
+    Failure.KEY_INVALID: Code.PROVIDER_AUTH,
+    Failure.FORBIDDEN: Code.PROVIDER_AUTH,
+    Failure.CONTEXT: Code.CONTEXT_TOO_LARGE,
+}
+"""What a failure means to a client; `upstream_error` where none stands here."""
+
+UNABLE = frozenset({Reason.DISABLED, Reason.DIALECT, Reason.NO_KEY, Reason.CAPABILITY})
+"""Such a candidate could not have served the request anyway."""
 
 
-def verdict(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> Problem:
+def verdict(
+    faults: Sequence[tuple[Failure, Fault]], exclusions: Sequence[Exclusion], now: float, wall: float
+) -> Problem:
     """A cause that all attempts share is named; mixed causes are an `upstream_error`."""
+    details = (("reasons", [exclusion.plain(wall - now) for exclusion in exclusions]),)
+    wait = _wait(faults, exclusions, now)
     if not faults:
-        return _nothing_launched(exclusions)
-    causes = {_cause(fault) for fault in faults}
-    code = causes.pop() if len(causes) == 1 else Code.UPSTREAM_ERROR
-    waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
-    return Problem(
-        code,
-        _message(code, faults),
-        retry_after=min(waits, default=None),
-        details=(("reasons", [exclusion.plain() for exclusion in exclusions]),),
-    )
+        code, message = _nothing_launched(exclusions)
+    else:
+        causes = {_cause(failure, fault) for failure, fault in faults}
+        code = causes.pop() if len(causes) == 1 else Code.UPSTREAM_ERROR
+        message = _message(code, [fault for _, fault in faults])
+    return Problem(code, message, retry_after=wait, details=details)
 
 
-def _cause(fault: Fault) -> Code:
-    if fault.kind in TIMEOUTS or fault.status == 504:
+def _wait(faults: Sequence[tuple[Failure, Fault]], exclusions: Sequence[Exclusion], now: float) -> float | None:
+    """Seconds until the first candidate is free again, as far as that is known."""
+    until = [exclusion.until - now for exclusion in exclusions if exclusion.until is not None]
+    stated = [fault.retry_after for _, fault in faults if fault.retry_after is not None]
+    return min([*until, *stated], default=None)
+
+
+def _cause(failure: Failure, fault: Fault) -> Code:
+    if fault.kind is FaultKind.CONNECT_TIMEOUT or fault.status == 504:
         return Code.UPSTREAM_TIMEOUT
-    if fault.status == 429:
-        return Code.RATE_LIMITED
-    if fault.status in (401, 403):
-        return Code.PROVIDER_AUTH
-    if fault.status == 413:
-        return Code.CONTEXT_TOO_LARGE
-    return Code.UPSTREAM_ERROR
+    return CODES.get(failure, Code.UPSTREAM_ERROR)
 
 
 def _message(code: Code, faults: Sequence[Fault]) -> str:
@@ -44,12 +55,12 @@ def _message(code: Code, faults: Sequence[Fault]) -> str:
     return f"{count} to get an answer failed ({code.value}).{said}"
 
 
-def _nothing_launched(exclusions: Sequence[Exclusion]) -> Problem:
+def _nothing_launched(exclusions: Sequence[Exclusion]) -> tuple[Code, str]:
     reasons = {exclusion.reason for exclusion in exclusions}
-    details = (("reasons", [exclusion.plain() for exclusion in exclusions]),)
-    if reasons - COULD_NEVER == {Reason.CONTEXT}:
-        return Problem(
-            Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it.", details=details
-        )
+    telling = reasons - UNABLE
+    if telling == {Reason.CONTEXT}:
+        return Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it."
+    if telling - {Reason.CONTEXT} == {Reason.RATE_LIMITED}:
+        return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited."
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
-    return Problem(Code.NO_CANDIDATE, f"No candidate may take this request: {named}.", details=details)
+    return Code.NO_CANDIDATE, f"No candidate may take this request: {named}."

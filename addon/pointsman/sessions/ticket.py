@@ -73,6 +73,12 @@ class Ticket:
             self.session.pin, self.session.pinned_at = pin, now
             self.store.touch(self.session, now)
 
+    def unpin(self, provider: str, model: str) -> None:
+        """The pinned target broke off in the middle of an answer."""
+        pin = self.session.pin if self.session else None
+        if self.session and pin and (pin.provider, pin.model) == (provider, model):
+            self.session.pin = None
+
     def early_headers(self, prefix: str) -> Headers:
         """What is known before anybody has answered."""
         if self.key is None or self.session is None:

@@ -5,11 +5,11 @@ An `Outlet` is a plain value, so that connections made under one set of options 
 
 import os
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import certifi
-from aiohttp import BasicAuth
 from mitmproxy.net.tls import Version
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
@@ -27,7 +27,8 @@ class Outlet:
     """`proxy` is the URL of the proxy that every provider is reached through, None for direct connections."""
 
     proxy: str | None
-    proxy_auth: BasicAuth | None = field(repr=False)
+    proxy_auth: str | None = field(repr=False)
+    """The value of `Proxy-Authorization` for that proxy."""
     local_address: str | None
     insecure: bool
     trusted_ca: str | None
@@ -42,10 +43,9 @@ class Outlet:
         """Of mitmproxy's options, for clients that come in by `mode`."""
         upstream = f"{mode.scheme}://{_authority(*mode.address)}" if isinstance(mode, UpstreamMode) else None
         auth = getattr(options, "upstream_auth", None)  # an option of an addon, which an embedder may have left out
-        user, _, password = (auth or "").partition(":")
         return cls(
             proxy=upstream,
-            proxy_auth=BasicAuth(user, password, "utf-8") if upstream and auth else None,
+            proxy_auth=f"Basic {b64encode(auth.encode()).decode()}" if upstream and auth else None,
             local_address=getattr(options, "connect_addr", None) or None,
             insecure=options.ssl_insecure,
             trusted_ca=options.ssl_verify_upstream_trusted_ca,

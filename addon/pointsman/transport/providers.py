@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,17 +78,23 @@ class Providers:
 
     async def _post(self, request: Outbound, outlet: Outlet, pooled: bool) -> aiohttp.ClientResponse:
         secure: Any = True
-        if request.url.startswith("https:"):
+        tunnelled = request.url.startswith("https:")
+        if tunnelled or (outlet.proxy or "").startswith("https:"):
             secure = _secure(outlet, outlet.client_cert(urlsplit(request.url).hostname or ""))
-        return await self._session(outlet, pooled).post(
+        for_proxy = (("Proxy-Authorization", outlet.proxy_auth),) if outlet.proxy_auth else ()
+        response = await self._session(outlet, pooled).post(
             request.url,
             data=payload(request.body),
-            headers=request.headers,
+            headers=request.headers if tunnelled else (*request.headers, *for_proxy),
             allow_redirects=False,
             ssl=secure,
             proxy=outlet.proxy,
-            proxy_auth=outlet.proxy_auth,
+            proxy_headers=dict(for_proxy) if tunnelled else None,
         )
+        if outlet.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            response.close()  # the proxy's word on us, as it would be for a tunnel: the provider has seen nothing
+            raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
+        return response
 
     def _session(self, outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
         session = self._sessions.get((outlet, pooled))

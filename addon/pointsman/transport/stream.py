@@ -88,9 +88,12 @@ class RoutedStream(PageStream):
                 self._watch_upload(event)
                 yield from super()._handle_event(event)
         except Exception:
-            if self.chat is None:
+            if not hasattr(self, "flow"):
+                yield from self._crash_on_head()
+            elif self.chat is None:
                 raise
-            yield from self._crash()
+            else:
+                yield from self._crash()
 
     # The request.
 
@@ -343,6 +346,14 @@ class RoutedStream(PageStream):
                 ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL), self.context.client
             )
             yield DropStream(self.stream_id)
+
+    def _crash_on_head(self) -> Commands:
+        """Nobody has seen this request, and little may be known of it: mitmproxy's own 502."""
+        logger.exception("The router failed on the head of a request.")
+        self.client_state = self.server_state = self.state_errored
+        error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.GENERIC_SERVER_ERROR)
+        yield SendHttp(error, self.context.client)
+        yield DropStream(self.stream_id)
 
     # For the conductor.
 

@@ -17,9 +17,9 @@ def server_of(url: str, dial: Dial, outlet: Outlet) -> Server:
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     server = Server(address=(host, parts.port or (443 if secure else 80)))
+    server.via = _via(outlet)  # mitmproxy allows no change of it once the connection is open
     server.state = ConnectionState.OPEN
     server.timestamp_start, server.timestamp_tcp_setup = dial.started, dial.made
-    server.via = _via(outlet)
     if dial.transport is not None:
         server.peername = dial.transport.get_extra_info("peername")
         server.sockname = dial.transport.get_extra_info("sockname")

@@ -44,6 +44,8 @@ class Fault:
     retry_after: float | None = None
     body: bytes | None = field(default=None, repr=False)
     content_type: str = ""
+    structured: bool = True
+    """`message` comes from a field made for it, not from a page or plain text."""
 
     @property
     def label(self) -> str:

@@ -9,7 +9,7 @@ type Headers = tuple[tuple[str, str], ...]
 
 TO_PROVIDER = frozenset({"content-type", "accept", "user-agent"})
 TO_PROVIDER_PREFIXES = ("x-stainless-", "anthropic-", "openai-")
-TO_CLIENT = frozenset({"content-type", "retry-after"})
+TO_CLIENT = frozenset({"retry-after"})
 TO_CLIENT_PREFIXES = ("openai-", "anthropic-")
 SECRET_SUFFIXES = ("-api-key", "-authorization")
 REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "cf-ray")
@@ -22,8 +22,10 @@ def to_provider(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def to_client(headers: Mapping[str, str]) -> Headers:
-    """A provider's headers (names in lower case) that the client may see, without the content type."""
-    kept = [(n, v) for n, v in headers.items() if n != "content-type" and _crosses(n, TO_CLIENT, TO_CLIENT_PREFIXES)]
+    """A provider's headers (names in lower case) that the client may see. The content type is not for here to say: a
+    stream has always the same.
+    """
+    kept = [(name, value) for name, value in headers.items() if _crosses(name, TO_CLIENT, TO_CLIENT_PREFIXES)]
     request_id = next((headers[name] for name in REQUEST_IDS if name in headers), None)
     if request_id:
         kept.append(("X-Provider-Request-ID", request_id))

@@ -88,8 +88,9 @@ def error_fault(status: int, body: bytes, content_type: str) -> Fault:
     except ValueError:
         document = None
     error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
-    message = _message(error) or _text(body)
-    return Fault(FaultKind.STATUS, message, status, _code(error), _retry_after(error), body, content_type)
+    told = _message(error)
+    wait = _retry_after(error)
+    return Fault(FaultKind.STATUS, told or _text(body), status, _code(error), wait, body, content_type, bool(told))
 
 
 def _unwrap(document: object) -> Error | None:

@@ -1,0 +1,122 @@
+"""Cooldowns: which targets and keys nobody may use, until when, and why.
+
+Bounded by the configuration: only names of the inventory in force are kept. Pruned on read.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+from pointsman.config import Cooldowns as Durations
+
+LONG = 3600.0
+"""Seconds for a model that its provider does not have."""
+LONGEST_RATE = 3600.0
+SHORTEST, LONGEST = 1.0, 86_400.0
+"""Bounds of what a provider may state, in seconds."""
+NEAR = 5.0
+"""Seconds at most that a provider on this machine or network cools: it is back in a moment, or dead for good."""
+
+type KeyName = tuple[str, str | None]
+"""A provider and the label of one of its keys, None for a provider without keys."""
+
+
+class Cooling(NamedTuple):
+    reason: str
+    since: float
+    until: float
+
+
+class Cooldowns:
+    """Times are those of the routing clock, in seconds."""
+
+    def __init__(self, durations: Durations) -> None:
+        self.durations = durations
+        self.invalid: set[KeyName] = set()
+        """Keys that were refused, until one works again."""
+        self._targets: dict[str, Cooling] = {}
+        self._keys: dict[KeyName, Cooling] = {}
+        self._repeats: dict[KeyName, int] = {}
+
+    def target(self, label: str, now: float) -> Cooling | None:
+        return _current(self._targets, label, now)
+
+    def key(self, name: KeyName, now: float) -> Cooling | None:
+        return _current(self._keys, name, now)
+
+    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> None:
+        _extend(self._targets, label, reason, seconds, now)
+
+    def cool_rate_limited(self, name: KeyName, stated: float | None, now: float) -> None:
+        """For the stated time, else longer and longer."""
+        repeats = self._repeats[name] = self._repeats.get(name, 0) + 1
+        doubled = min(self.durations.rate_limit * 2 ** min(repeats - 1, 16), LONGEST_RATE)
+        _extend(self._keys, name, "rate_limit", doubled if stated is None else within_bounds(stated), now)
+
+    def cool_quota(self, name: KeyName, stated: float | None, until_midnight: float, now: float) -> None:
+        _extend(self._keys, name, "quota", until_midnight if stated is None else within_bounds(stated), now)
+
+    def cool_invalid(self, name: KeyName, now: float) -> None:
+        self.invalid.add(name)
+        _extend(self._keys, name, "key_invalid", self.durations.key_invalid, now)
+
+    def worked(self, label: str, name: KeyName) -> None:
+        """A whole good answer: whatever was held against the target and its key is over."""
+        self._targets.pop(label, None)
+        self._keys.pop(name, None)
+        self._repeats.pop(name, None)
+        self.invalid.discard(name)
+
+    def keep_only(self, labels: Collection[str], names: Collection[KeyName]) -> None:
+        """What is no longer configured is forgotten."""
+        self._targets = {label: cooling for label, cooling in self._targets.items() if label in labels}
+        self._keys = {name: cooling for name, cooling in self._keys.items() if name in names}
+        self._repeats = {name: repeats for name, repeats in self._repeats.items() if name in names}
+        self.invalid.intersection_update(names)
+
+    def clear(self) -> int:
+        """Forget every cooldown. Returns how many there were."""
+        cleared = len(self._targets) + len(self._keys)
+        for table in (self._targets, self._keys, self._repeats, self.invalid):
+            table.clear()
+        return cleared
+
+    def plain(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
+        """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`."""
+        targets = [
+            {"provider": label.partition("/")[0], "model": label.partition("/")[2], **_times(cooling, wall - now)}
+            for label, cooling in _all(self._targets, now)
+        ]
+        keys = [
+            {"provider": name[0], "key": name[1], **_times(cooling, wall - now), "invalid": name in self.invalid}
+            for name, cooling in _all(self._keys, now)
+        ]
+        return {"targets": targets, "keys": keys}
+
+
+def within_bounds(seconds: float) -> float:
+    return min(max(seconds, SHORTEST), LONGEST)
+
+
+def _current[K](table: dict[K, Cooling], name: K, now: float) -> Cooling | None:
+    cooling = table.get(name)
+    if cooling is not None and cooling.until <= now:
+        del table[name]
+        return None
+    return cooling
+
+
+def _extend[K](table: dict[K, Cooling], name: K, reason: str, seconds: float, now: float) -> None:
+    """A repeated failure extends what is there, and never shortens it."""
+    before = _current(table, name, now)
+    until = now + seconds
+    if until > now:
+        since = before.since if before else now
+        table[name] = Cooling(reason, since, max(until, before.until) if before else until)
+
+
+def _all[K](table: dict[K, Cooling], now: float) -> Iterator[tuple[K, Cooling]]:
+    return ((name, cooling) for name in list(table) if (cooling := _current(table, name, now)))
+
+
+def _times(cooling: Cooling, offset: float) -> dict[str, Any]:
+    return {"reason": cooling.reason, "since": cooling.since + offset, "until": cooling.until + offset}
