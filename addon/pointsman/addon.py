@@ -20,10 +20,12 @@ from typing import Any
 
 from mitmproxy import command, ctx, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.addons.proxyauth import mkauth
 from mitmproxy.connection import Client
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.utils import asyncio_utils
 
 from pointsman import config
@@ -35,6 +37,7 @@ from pointsman.reception import is_loopback_name, vouches
 from pointsman.reloading import Reloader
 from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
+from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.layers import swap_in
 from pointsman.transport.providers import Providers
 
@@ -199,16 +202,30 @@ class Pointsman:
         if not doors.is_local(client):
             client.error = "Without a client key, only clients on this machine are served."
 
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        if self.dispatcher is not None and data.server.sockname is not None:
+            host, port, *_ = data.server.sockname
+            self.dispatcher.dialled.add((host, port))
+
+    def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        if self.dispatcher is not None and data.server.sockname is not None:
+            host, port, *_ = data.server.sockname
+            self.dispatcher.dialled.discard((host, port))
+
     def client_disconnected(self, client: Client) -> None:
         self._vouched.discard(client.id)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        if self.dispatcher is None or "proxy-authorization" not in flow.request.headers:
+        if self.dispatcher is None:
             return
         headers = {name.lower(): value for name, value in flow.request.headers.items()}
+        if PROXYAUTH in flow.metadata:  # what mitmproxy itself has asked for it has taken out
+            headers["proxy-authorization"] = mkauth(*flow.metadata[PROXYAUTH])
         if vouches(headers, self.dispatcher.settings.server):
             self._vouched.add(flow.client_conn.id)
-        flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
+        if "proxy-authorization" in flow.request.headers:
+            flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
+        mask_proxyauth(flow)
 
 
 @cache

@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from secrets import token_bytes
 from uuid import uuid4
@@ -20,9 +21,9 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionHandler
-from mitmproxy.utils import asyncio_utils
+from mitmproxy.utils import asyncio_utils, human
 
-from pointsman.config import Settings
+from pointsman.config import Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
@@ -35,6 +36,7 @@ from pointsman.sessions.keys import Caller
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
+from pointsman.transport.doors import Address
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.posted import UploadExpired
 from pointsman.transport.providers import Providers
@@ -65,6 +67,8 @@ class Dispatcher:
         self.ledger = Ledger()
         self.providers = providers
         self.vouched = vouched
+        self.dialled: set[Address] = set()
+        """Our own ends of the connections that mitmproxy has made to servers."""
         """Ids of client connections whose CONNECT carried the client key."""
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
@@ -72,6 +76,7 @@ class Dispatcher:
         self.closing = False
         """No new exchange begins."""
         self._rules = Rules.of(settings, _masker(settings))
+        self._server = _server(settings)
 
     @property
     def settings(self) -> Settings:
@@ -79,17 +84,19 @@ class Dispatcher:
 
     @property
     def max_body(self) -> int:
-        return self.settings.server.max_body
+        return self._server.max_body
 
     def options_changed(self) -> None:
-        """mitmproxy's options say how providers are reached."""
+        """mitmproxy's options say how providers are reached, and how long a request may be."""
         self._outlets.clear()
+        self._server = _server(self.settings)
 
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
         for provider, pins in self.router.replace(settings, time.monotonic()).items():
             logger.info(f"Pointsman: {provider} was routable and is no longer; {pins} pins removed.")
         self._rules = Rules.of(settings, _masker(settings))
+        self._server = _server(settings)
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -107,12 +114,15 @@ class Dispatcher:
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
         arrival = doors.arrival(request, context, mode, listening, context.client.id in self.vouched)
-        if arrival.door is Door.PROXY and vouches(arrival.headers, self.settings.server):
+        arrival = replace(arrival, local=self.is_local(context.client))
+        asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
+        if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
             del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
-        return receive(arrival, self.settings.server)
+        return receive(arrival, self._server)
 
     def is_local(self, client: Client) -> bool:
-        return doors.is_local(client)
+        """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""
+        return doors.is_local(client) and tuple(client.peername[:2]) not in self.dialled
 
     # Answers without an exchange.
 
@@ -219,6 +229,14 @@ class Dispatcher:
 def _handler(client: Client) -> ConnectionHandler:
     handler: ConnectionHandler = ctx.master.addons.get("proxyserver").connections[client.id]
     return handler
+
+
+def _server(settings: Settings) -> Server:
+    """That section, its limit on bodies no larger than mitmproxy's own."""
+    limit = human.parse_size(ctx.options.body_size_limit)
+    if limit is None or limit >= settings.server.max_body:
+        return settings.server
+    return settings.server.model_copy(update={"max_body": limit})
 
 
 def _masker(settings: Settings) -> Masker:

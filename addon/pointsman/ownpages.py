@@ -5,8 +5,8 @@ from time import monotonic, time
 
 from pointsman import __version__
 from pointsman.dispatch import Dispatcher
-from pointsman.web.internal import exchange_page, exchanges_page, healthz
-from pointsman.web.models import models_page
+from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
+from pointsman.web.models import gemini_models_page, models_page
 from pointsman.web.pages import Gate, Page, Pages
 from pointsman.web.status import endpoints_page, health_page, models_status_page, sticky_page
 
@@ -17,6 +17,8 @@ def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
     table = (
         Page("GET", "/healthz", Gate.OPEN, healthz),
         Page("GET", "/v1/models", Gate.CLIENT, models_page(dispatcher.router, time())),
+        Page("GET", "/v1beta/models", Gate.CLIENT, gemini_models_page(dispatcher.router)),
+        Page("GET", "/", Gate.OPEN, front_page),
         Page("GET", "/internal/exchanges", Gate.OPERATOR, exchanges_page(dispatcher.ledger)),
         Page("GET", "/internal/health", Gate.OPEN, health),
         Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),

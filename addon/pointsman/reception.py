@@ -16,6 +16,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 from urllib.parse import parse_qs, urlsplit
 
 from pointsman.config import Server
@@ -26,6 +27,8 @@ from pointsman.wire.headers import Headers
 
 REVERSE_PAGES = ("/healthz", "/internal", "/api")
 """What is ours in reverse mode besides chat paths."""
+LONGEST_LENGTH = 18
+"""Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
 
 
 class Door(Enum):
@@ -91,10 +94,12 @@ def receive(arrival: Arrival, server: Server) -> Decision:
     dialect = dialect_of_path(arrival.path)
     if dialect is None:
         return _other_path(arrival)
-    if arrival.door is Door.PROXY and arrival.host.lower() not in server.intercept:
-        return Pass.ON
+    if arrival.door is Door.PROXY and (arrival.host.lower() not in server.intercept or is_cross_site(arrival.headers)):
+        return Pass.ON  # a page of another site may spend its own credential, not ours
     if arrival.method == "OPTIONS" and arrival.door is not Door.PROXY:
         return Page()  # a browser's preflight is no chat request
+    if arrival.method == "GET" and "websocket" in arrival.headers.get("upgrade", "").lower():
+        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "No WebSocket here: send the request with POST."))
     if arrival.method != "POST":
         allow = (("Allow", "POST"),)
         wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{arrival.method} is not allowed here; chat requests need POST.")
@@ -143,11 +148,14 @@ def client_problem(headers: Mapping[str, str], path: str, local: bool, server: S
 
 def _too_large(arrival: Arrival, server: Server) -> Problem | None:
     length = arrival.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > server.max_body:
-        return Problem(
-            Code.REQUEST_TOO_LARGE, f"The request's body has {length} bytes; server.max_body allows {server.max_body}."
-        )
-    return None
+    if not length.isdecimal():
+        return None  # not announced, or in a way that is refused elsewhere
+    size = int(length) if len(length) <= LONGEST_LENGTH else inf
+    if size <= server.max_body:
+        return None
+    return Problem(
+        Code.REQUEST_TOO_LARGE, f"The request's body has {size} bytes; server.max_body allows {server.max_body}."
+    )
 
 
 def credentials(headers: Mapping[str, str], path: str) -> list[str]:

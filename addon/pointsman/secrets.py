@@ -22,6 +22,10 @@ class Masker:
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, MASK)
+        for secret in self._secrets:  # a text that was cut may end within one
+            for length in range(min(len(secret), len(text)) - 1, SHORTEST - 1, -1):
+                if text.endswith(secret[:length]):
+                    return text[:-length] + MASK
         return text
 
     def data(self, data: bytes) -> bytes:

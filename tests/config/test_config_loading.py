@@ -24,12 +24,14 @@ from pointsman.config import (
 
 type Load = Callable[..., Settings]
 
+HOSTS = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com")
+
 WHOLE = """
 server:
   client_key: ${POINTSMAN_KEY}
   admin_key: ${POINTSMAN_ADMIN}
   header_prefix: X-
-  intercept: [api.openai.com]
+  intercept: [api.openai.com, api.anthropic.com, generativelanguage.googleapis.com]
   max_body: 64MiB
   drain: 10s
 routing:
@@ -132,7 +134,7 @@ class TestDefaults:
         settings = load(None, {})
         server, routing, sticky, stream = settings.server, settings.routing, settings.sticky, settings.stream
         assert (server.client_key, server.admin_key, server.header_prefix) == (None, None, "X-")
-        assert (server.intercept, server.max_body, server.drain) == (("api.openai.com",), 64 * 2**20, 10.0)
+        assert (server.intercept, server.max_body, server.drain) == (HOSTS, 64 * 2**20, 10.0)
         assert (routing.default_mode, routing.max_attempts, routing.deadline) == (Mode.BALANCED, 12, 120.0)
         assert (routing.unknown_model, routing.aliases) == ("error", {})
         assert (sticky.enabled, sticky.modes, sticky.idle_ttl) == (True, tuple(Mode), 1800.0)

@@ -15,6 +15,7 @@ from pointsman.routing.targets import Inventory
 from pointsman.secrets import Masker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Fault, FaultKind
 from pointsman.wire.frames import Reader
 from support.settings import provider, settings
@@ -33,7 +34,7 @@ def attempt(streamed: bool = True, keys: list[str] | None = None, **timeouts: An
 
 
 def stream() -> Reader:
-    return DIALECT.reader(streamed=True, content_type="text/event-stream")
+    return DIALECT.reader(RequestFacts(None, True, frozenset(), 0), "text/event-stream")
 
 
 def waiting(at: float = START, **timeouts: Any) -> Attempt:
@@ -148,7 +149,7 @@ class TestStall:
 class TestStandingStill:
     def test_it_puts_off_content_before_commit_but_never_the_connection(self) -> None:
         own = attempt()
-        own.stand_still(100.0)
+        own.stand_still(100.0, START + 1000)
         assert own.due() == START + 10
         own.connect(START)
         assert own.due() == START + 160
@@ -157,7 +158,7 @@ class TestStandingStill:
     def test_it_puts_off_a_stall_with_and_without_pings(self, last_ping: float, due: float) -> None:
         own = committed(START)
         own.last_ping = START + last_ping
-        own.stand_still(100.0)
+        own.stand_still(100.0, START + 1000)
         assert own.stall_due() == START + due
 
 

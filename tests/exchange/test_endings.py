@@ -183,6 +183,7 @@ def test_the_exchanges_record_lists_its_attempts_and_exclusions():
     assert record["status"] == 200
     assert record["error"] is None
     assert [a["outcome"] for a in record["attempts"]] == ["retry_failed", "retry_success"]
-    assert record["excluded"] == [
-        {"provider": "a", "model": "m", "key": None, "reason": "skipped_target", "detail": "503", "until": None}
-    ]
+    [left_out] = record["excluded"]
+    assert (left_out["provider"], left_out["model"], left_out["key"]) == ("a", "m", None)
+    assert (left_out["reason"], left_out["detail"]) == ("cooling", "503")
+    assert left_out["until"] == 1_700_000_015.0

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pointsman.config.words import Capability, Dialect, Mode
+from pointsman.exchange.audit import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
@@ -18,13 +19,16 @@ BASE = "http://127.0.0.1:9/v1"
 TWO_KEYS = ["first-secret", "second-secret"]
 HOUSE = {"a": provider(BASE, keys=TWO_KEYS), "b": provider(BASE), "c": provider(BASE)}
 NOW = 1000.0
+WALL = 1_700_000_000.0
+FAILED = attempt_record(outcome=Outcome.RETRY_FAILED, first_content_ms=None)
 
 
 def after(own: Plan, fault: Fault | None) -> Plan:
-    """The plan once its next candidate has suffered `fault`."""
+    """The plan once its next candidate has suffered `fault` before commit."""
     candidate = own.next(NOW)
     assert candidate
-    own.settled(candidate, attempt_record(), fault, NOW)
+    own.launched(FAILED.n, candidate, NOW)
+    own.settled(candidate, FAILED, fault, NOW)
     return own
 
 
@@ -113,7 +117,7 @@ class TestExclusions:
 
     def test_they_are_told_in_plain_json(self) -> None:
         own = plan(with_model(context=1))
-        assert json.loads(json.dumps(own.excluded(NOW))) == [
+        assert json.loads(json.dumps(own.excluded(NOW, WALL))) == [
             {
                 "provider": "a",
                 "model": "m",
@@ -131,7 +135,8 @@ class TestLearning:
         [
             (status(429), ["a/m#key-2", "b/m", "c/m"], ("a/m", "key-1", Reason.SKIPPED_KEY, "429")),
             (wrapped(401), ["a/m#key-2", "b/m", "c/m"], ("a/m", "key-1", Reason.SKIPPED_KEY, "wrapped_401")),
-            (status(503), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "503")),
+            (status(503), ["a/m#key-2", "b/m", "c/m"], ("a/m", "key-1", Reason.SKIPPED_KEY, "503")),
+            (status(404), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "404")),
             (Fault(FaultKind.EMPTY), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "empty")),
             (Fault(FaultKind.DNS), ["b/m", "c/m"], ("a/m", None, Reason.SKIPPED_TARGET, "dns")),
         ],
@@ -146,13 +151,21 @@ class TestLearning:
 
     def test_a_blameless_attempt_rules_nothing_out(self) -> None:
         own = after(plan(HOUSE), None)
-        assert called(own.ranked(NOW)) == ["a/m#key-1", "a/m#key-2", "b/m", "c/m"]
+        assert called(own.ranked(NOW)) == ["a/m#key-2", "a/m#key-1", "b/m", "c/m"], "its key has only had its turn"
         assert own.faults == []
 
     def test_a_target_without_keys_is_ruled_out_where_another_one_would_lose_its_key(self) -> None:
         own = after(plan({"a": provider(BASE), "b": provider(BASE)}), status(429))
         assert called(own.ranked(NOW)) == ["b/m"]
-        assert left_out(own) == [("a/m", None, Reason.SKIPPED_TARGET, "429")]
+        assert left_out(own) == [("a/m", None, Reason.SKIPPED_KEY, "429")]
+
+    def test_a_full_window_rules_out_every_one_that_is_no_larger(self) -> None:
+        sizes = {"a": 1000, "b": 1000, "c": 500, "d": 2000, "e": None}
+        own = plan({name: with_model(context=size)["a"] for name, size in sizes.items()})
+        assert called(after(own, status(413)).ranked(NOW)) == ["d/m", "e/m"]
+        assert left_out(own) == [
+            (f"{name}/m", None, Reason.CONTEXT, "a context of 1000 was too small") for name in "abc"
+        ]
 
     def test_keys_that_failed_one_by_one_are_each_named(self) -> None:
         own = after(after(plan(HOUSE), status(429)), status(401))
@@ -163,17 +176,17 @@ class TestLearning:
         ]
 
     def test_a_target_ruled_out_is_named_once_though_a_key_of_it_failed_before(self) -> None:
-        own = after(after(plan(HOUSE), status(429)), status(503))
-        assert left_out(own) == [("a/m", None, Reason.SKIPPED_TARGET, "503")]
+        own = after(after(plan(HOUSE), status(429)), status(404))
+        assert left_out(own) == [("a/m", None, Reason.SKIPPED_TARGET, "404")]
 
     def test_another_model_of_the_same_provider_is_still_in(self) -> None:
         own = after(plan({"a": provider(BASE, "m", "n")}, request(model="auto")), status(503))
         assert called(own.ranked(NOW)) == ["a/n"]
 
-    def test_what_one_exchange_learns_does_not_bind_another(self) -> None:
+    def test_what_it_skips_is_its_own_affair(self) -> None:
         router = Router(settings(HOUSE), SECRET)
         after(router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW), status(503))
-        assert called(router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW).ranked(NOW))[0] == "a/m#key-1"
+        assert "a/m#key-1" in called(router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW).ranked(NOW))
 
 
 @pytest.mark.parametrize(
@@ -196,10 +209,72 @@ class TestExhausted:
     def test_it_tells_what_was_suffered_and_who_was_left_out(self) -> None:
         own = after(plan({"a": provider(BASE), "b": provider(BASE, enabled=False)}), status(429, retry_after=7.0))
         assert own.next(NOW) is None
-        problem = own.exhausted(NOW)
+        problem = own.exhausted(NOW, WALL)
         assert problem.code is Code.RATE_LIMITED
         assert problem.retry_after == 7.0
-        assert dict(problem.details)["reasons"] == own.excluded(NOW)
+        assert dict(problem.details)["reasons"] == own.excluded(NOW, WALL)
 
     def test_before_any_attempt_it_tells_why_none_was_possible(self) -> None:
-        assert plan(with_model(context=1)).exhausted(NOW).code is Code.CONTEXT_TOO_LARGE
+        assert plan(with_model(context=1)).exhausted(NOW, WALL).code is Code.CONTEXT_TOO_LARGE
+
+
+class TestForEveryone:
+    """What one exchange has taught the router counts for the next one's plan."""
+
+    @pytest.fixture
+    def router(self) -> Router:
+        return Router(settings({"a": provider(BASE), "b": provider(BASE)}), SECRET)
+
+    def plan(self, router: Router, now: float = NOW) -> Plan:
+        return router.plan(request(), Dialect.OPENAI_CHAT, caller(), now)
+
+    def test_a_target_that_failed_cools_and_then_is_back(self, router: Router) -> None:
+        after(self.plan(router), Fault(FaultKind.REFUSED))
+        [(label, key, reason, detail)] = left_out(self.plan(router))
+        assert (label, key, reason, detail) == ("a/m", None, Reason.COOLING, "connect_refused")
+        assert called(self.plan(router).ranked(NOW)) == ["b/m"]
+        assert called(self.plan(router, NOW + 100).ranked(NOW + 100)) == ["a/m", "b/m"]
+
+    def test_cooling_ones_never_empty_the_field_the_first_to_recover_is_tried(self, router: Router) -> None:
+        after(after(self.plan(router), Fault(FaultKind.REFUSED)), status(503, retry_after=2.0))
+        own = self.plan(router)
+        assert list(own.ranked(NOW)) == []
+        first = own.next(NOW)
+        assert first
+        assert called([first]) == ["b/m"]
+        assert own.next(NOW, [first]) is None, "a last resort is not raced"
+
+    def test_a_key_that_is_cooling_is_no_last_resort(self) -> None:
+        router = Router(settings({"a": provider(BASE)}), SECRET)
+        after(self.plan(router), status(429))
+        own = self.plan(router)
+        assert own.next(NOW) is None
+        assert own.exhausted(NOW, WALL).code is Code.RATE_LIMITED
+
+    def test_a_good_answer_ends_a_cooldown(self, router: Router) -> None:
+        candidate = self.plan(router).next(NOW)
+        assert candidate
+        after(self.plan(router), Fault(FaultKind.REFUSED))
+        self.plan(router).settled(candidate, attempt_record(), None, NOW)
+        assert called(self.plan(router).ranked(NOW)) == ["a/m", "b/m"]
+
+    def test_what_is_in_flight_counts_against_a_limit_at_once(self) -> None:
+        limited = with_model(limits={"rpm": 1})
+        router = Router(settings({**limited, "b": provider(BASE)}), SECRET)
+        own = self.plan(router)
+        candidate = own.next(NOW)
+        assert candidate
+        own.launched(1, candidate, NOW)
+        assert left_out(self.plan(router)) == [("a/m", None, Reason.RATE_LIMITED, "limit")]
+        assert called(self.plan(router).ranked(NOW)) == ["b/m"]
+
+    def test_keys_take_turns(self) -> None:
+        router = Router(settings({"a": provider(BASE, keys=["one-secret", "two-secret", "six-secret"])}), SECRET)
+        turns = []
+        for n in range(4):
+            own = self.plan(router)
+            candidate = own.next(NOW)
+            assert candidate
+            own.launched(n, candidate, NOW)
+            turns.append(candidate.key_label)
+        assert turns == ["key-1", "key-2", "key-3", "key-1"]

@@ -12,8 +12,8 @@ from support.settings import provider
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_it_is_plain_json_whatever_the_reason(reason: Reason) -> None:
-    told = Exclusion(TARGET, "key-1", reason, "because", 1_700_000_000.5).plain()
+def test_it_is_plain_json_with_times_on_the_wall_whatever_the_reason(reason: Reason) -> None:
+    told = Exclusion(TARGET, "key-1", reason, "because", 1000.5).plain(1_699_999_000.0)
     assert json.loads(json.dumps(told)) == {
         "provider": "a",
         "model": "m",
@@ -32,6 +32,10 @@ def test_it_is_plain_json_whatever_the_reason(reason: Reason) -> None:
         "dialect",
         "missing_capability",
         "context_too_small",
+        "cooling",
+        "model_gone",
+        "rate_limited",
+        "key_invalid",
         "skipped_target",
         "skipped_key",
     ],
@@ -41,5 +45,5 @@ def test_the_words_that_operators_read_stay_the_same(word: str) -> None:
 
 
 def test_what_is_not_known_is_null() -> None:
-    told = Exclusion(TARGET, None, Reason.DISABLED).plain()
+    told = Exclusion(TARGET, None, Reason.DISABLED).plain(1_699_999_000.0)
     assert [told[member] for member in ("key", "detail", "until")] == [None, None, None]

@@ -1,18 +1,29 @@
 """The one status that sums up what all attempts have suffered, or why there was none."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from pointsman.routing.failures import classify
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.verdict import verdict
-from pointsman.wire.faults import Code, Fault, FaultKind
+from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 from routing.yard import inventory, status, wrapped
 from support.settings import provider
 
 [TARGET] = inventory({"a": provider()}).targets
 
 
-def left_out(*reasons: Reason) -> list[Exclusion]:
-    return [Exclusion(TARGET, None, reason) for reason in reasons]
+NOW, WALL = 1000.0, 1_700_000_000.0
+
+
+def left_out(*reasons: Reason, until: float | None = None) -> list[Exclusion]:
+    return [Exclusion(TARGET, None, reason, until=until) for reason in reasons]
+
+
+def told(faults: Sequence[Fault], exclusions: Sequence[Exclusion] = ()) -> Problem:
+    """The verdict on what was suffered before commit, and who was left out."""
+    return verdict([(classify(fault), fault) for fault in faults], exclusions, NOW, WALL)
 
 
 class TestAfterAttempts:
@@ -21,6 +32,7 @@ class TestAfterAttempts:
         [
             (status(429), Code.RATE_LIMITED),
             (wrapped(429), Code.RATE_LIMITED),
+            (status(402), Code.RATE_LIMITED),
             (status(401), Code.PROVIDER_AUTH),
             (wrapped(403), Code.PROVIDER_AUTH),
             (status(413), Code.CONTEXT_TOO_LARGE),
@@ -37,8 +49,8 @@ class TestAfterAttempts:
         ids=lambda value: value.label if isinstance(value, Fault) else value.value,
     )
     def test_a_cause_that_all_share_is_named(self, fault: Fault, code: Code) -> None:
-        assert verdict([fault], []).code is code
-        assert verdict([fault, fault], []).code is code
+        assert told([fault]).code is code
+        assert told([fault, fault]).code is code
 
     @pytest.mark.parametrize(
         ("faults", "code"),
@@ -53,28 +65,33 @@ class TestAfterAttempts:
     def test_different_faults_may_share_a_cause_and_mixed_causes_are_an_upstream_error(
         self, faults: list[Fault], code: Code
     ) -> None:
-        assert verdict(faults, []).code is code
+        assert told(faults).code is code
 
     @pytest.mark.parametrize(
         ("waits", "expected"), [([None], None), ([30.0, None, 2.5], 2.5), ([0.0, 9.0], 0.0), ([None, None], None)]
     )
     def test_the_smallest_wait_that_was_stated_counts(self, waits: list[float | None], expected: float | None) -> None:
-        assert verdict([status(429, retry_after=wait) for wait in waits], []).retry_after == expected
+        assert told([status(429, retry_after=wait) for wait in waits]).retry_after == expected
+
+    def test_who_is_free_again_sooner_than_that_counts_more(self) -> None:
+        cooling = left_out(Reason.COOLING, until=NOW + 5)
+        assert told([status(429, retry_after=30.0)], cooling).retry_after == 5
+        assert told([status(429, retry_after=2.0)], cooling).retry_after == 2
 
     def test_the_message_counts_attempts_and_quotes_the_last(self) -> None:
         faults = [status(429, message="slow down"), Fault(FaultKind.DNS, "no address for x.test")]
-        assert verdict(faults, []).message == (
+        assert told(faults).message == (
             "All 2 attempts to get an answer failed (upstream_error). The last one: dns: no address for x.test"
         )
-        assert verdict([status(503)], []).message == (
+        assert told([status(503)]).message == (
             "The only attempt to get an answer failed (upstream_error). The last one: 503"
         )
 
     def test_candidates_left_out_are_told_but_do_not_change_the_cause(self) -> None:
         excluded = left_out(Reason.CONTEXT)
-        problem = verdict([status(429)], excluded)
+        problem = told([status(429)], excluded)
         assert problem.code is Code.RATE_LIMITED
-        assert problem.details == (("reasons", [excluded[0].plain()]),)
+        assert problem.details == (("reasons", [excluded[0].plain(WALL - NOW)]),)
 
 
 class TestWithoutAnAttempt:
@@ -87,6 +104,9 @@ class TestWithoutAnAttempt:
                 [Reason.CONTEXT, Reason.DISABLED, Reason.NO_KEY, Reason.DIALECT, Reason.CAPABILITY],
                 Code.CONTEXT_TOO_LARGE,
             ),
+            ([Reason.RATE_LIMITED], Code.RATE_LIMITED),
+            ([Reason.RATE_LIMITED, Reason.CONTEXT, Reason.DISABLED], Code.RATE_LIMITED),
+            ([Reason.RATE_LIMITED, Reason.KEY_INVALID], Code.NO_CANDIDATE),
             ([Reason.DISABLED], Code.NO_CANDIDATE),
             ([Reason.CAPABILITY, Reason.NO_KEY], Code.NO_CANDIDATE),
             ([Reason.CONTEXT, Reason.SKIPPED_TARGET], Code.NO_CANDIDATE),
@@ -94,16 +114,21 @@ class TestWithoutAnAttempt:
         ],
         ids=lambda value: value.value if isinstance(value, Code) else "+".join(reason.value for reason in value),
     )
-    def test_length_is_the_cause_when_it_alone_excludes_whatever_else_could_serve(
+    def test_length_or_limits_are_the_cause_when_they_alone_exclude_whatever_else_could_serve(
         self, reasons: list[Reason], code: Code
     ) -> None:
-        assert verdict([], left_out(*reasons)).code is code
+        assert told([], left_out(*reasons)).code is code
+
+    def test_the_first_to_be_free_again_is_worth_waiting_for(self) -> None:
+        excluded = [*left_out(Reason.RATE_LIMITED, until=NOW + 90), *left_out(Reason.RATE_LIMITED, until=NOW + 7.5)]
+        assert told([], excluded).retry_after == 7.5
+        assert told([], left_out(Reason.DISABLED)).retry_after is None
 
     def test_the_reasons_are_named_once_each_and_all_listed(self) -> None:
         excluded = left_out(Reason.NO_KEY, Reason.DISABLED, Reason.NO_KEY)
-        problem = verdict([], excluded)
+        problem = told([], excluded)
         assert problem.message == "No candidate may take this request: disabled, no_key."
-        assert problem.details == (("reasons", [each.plain() for each in excluded]),)
+        assert problem.details == (("reasons", [each.plain(WALL - NOW) for each in excluded]),)
 
     def test_an_empty_house_says_so(self) -> None:
-        assert verdict([], []).message == "No candidate may take this request: no target is configured."
+        assert told([]).message == "No candidate may take this request: no target is configured."

@@ -14,6 +14,8 @@ from OpenSSL.crypto import X509
 
 SERVER_AND_CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
+DAY = timedelta(days=1)
+
 
 class Authority:
     """`pem` is the file with its own certificate. Everything it issues is written to `folder` too."""
@@ -42,12 +44,12 @@ class Authority:
         (folder / f"{number:08x}.0").write_bytes(self.pem.read_bytes())
         return folder
 
-    def issue(self, *names: str) -> Path:
+    def issue(self, *names: str, until: timedelta = DAY) -> Path:
         """A certificate for these host names or addresses, with its key, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         certificate = (
-            _certificate(subject, self._name, key.public_key())
+            _certificate(subject, self._name, key.public_key(), until)
             .add_extension(x509.SubjectAlternativeName(_names(names)), critical=False)
             .add_extension(SERVER_AND_CLIENT, critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
@@ -57,16 +59,19 @@ class Authority:
         path.write_bytes(_private(key) + certificate.public_bytes(serialization.Encoding.PEM))
         return path
 
-    def server(self, *names: str, asks_for_certificate: bool = False) -> ssl.SSLContext:
+    def server(self, *names: str, asks_for_certificate: bool = False, until: timedelta = DAY) -> ssl.SSLContext:
         """What a server of these names needs. With `asks_for_certificate` its clients need one of this authority."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.pem)
-        context.load_cert_chain(self.issue(*(names or ("127.0.0.1",))))
+        context.load_cert_chain(self.issue(*(names or ("127.0.0.1",)), until=until))
         if asks_for_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, until: timedelta = DAY
+) -> x509.CertificateBuilder:
+    """Valid for the last day, and `until` from now."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -74,8 +79,8 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePub
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + until)
     )
 
 

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pointsman.demo.stage import arm_reset
 
@@ -82,6 +85,22 @@ async def h1_to(host: str, port: int, room: int | None = None) -> AsyncIterator[
     await asyncio.get_running_loop().sock_connect(sock, (host, port))
     reader, writer = await asyncio.open_connection(sock=sock, limit=room or 1 << 16)
     try:
+        yield H1Client(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def h1_through(proxy: str, ca: Path, there: str) -> AsyncIterator[H1Client]:
+    """A connection to host:port `there` over TLS, through the proxy at that URL. `ca` is whom to trust."""
+    where = urlsplit(proxy)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    try:
+        writer.write(f"CONNECT {there} HTTP/1.1\r\nHost: {there}\r\n\r\n".encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        context = ssl.create_default_context(cafile=ca)
+        await writer.start_tls(context, server_hostname=there.rpartition(":")[0])
         yield H1Client(reader, writer)
     finally:
         writer.transport.abort()

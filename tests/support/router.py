@@ -34,11 +34,15 @@ class Watcher:
     def __init__(self) -> None:
         self.flows: list[HTTPFlow] = []
         self.ended: list[tuple[str, HTTPFlow]] = []
+        self.connects: list[HTTPFlow] = []
         self.dialled: list[Address | None] = []
         """Where mitmproxy itself wanted to connect to: nowhere, for what is routed."""
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         self.dialled.append(data.server.address)
+
+    def http_connect(self, flow: HTTPFlow) -> None:
+        self.connects.append(flow)
 
     def requestheaders(self, flow: HTTPFlow) -> None:
         self.flows.append(flow)

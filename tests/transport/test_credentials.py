@@ -77,6 +77,24 @@ class TestTaking:
         assert LONG not in repr((Credentials.taken_from(own), own, own.headers))
 
 
+@pytest.mark.parametrize(
+    ("given", "path", "caller"),
+    [
+        ([("Authorization", f"Bearer {LONG}")], PATH, LONG),
+        ([("Authorization", LONG)], PATH, LONG),
+        ([("x-api-key", "mine"), ("Authorization", f"Bearer {LONG}")], PATH, LONG),
+        ([("x-goog-api-key", "mine"), ("cookie", "a=1")], f"{PATH}?key=other", "mine"),
+        ([("api-key", "mine")], PATH, "mine"),
+        ([], f"{PATH}?key=first&key=second", "first"),
+        ([("Proxy-Authorization", f"Basic {LONG}"), ("cookie", "a=1")], PATH, None),
+        ([("Authorization", "Bearer ")], PATH, None),
+        ([], PATH, None),
+    ],
+)
+def test_a_client_is_told_from_others_by_its_own_credential(given: Fields, path: str, caller: str | None) -> None:
+    assert Credentials.taken_from(request(given, path)).caller == caller
+
+
 class TestPuttingBack:
     @pytest.mark.parametrize(
         ("given", "path"),

@@ -282,7 +282,7 @@ class TestVoice:
         assert event.data == DIALECT.error_body(problem)
 
     def test_the_end_marker_is_the_one_a_reader_takes_for_the_end(self) -> None:
-        reader = DIALECT.reader(streamed=True, content_type="text/event-stream")
+        reader = DIALECT.reader(facts(stream=True), "text/event-stream")
         reader.read(DIALECT.end_marker())
         assert reader.finished
 

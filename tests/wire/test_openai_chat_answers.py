@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.openai_chat import OpenAIChat
@@ -27,7 +28,7 @@ WRAPPED = {"error": {"code": 429, "message": "slow down"}}
 
 
 def reader(*, streamed: bool = True, content_type: str = "text/event-stream", drop_usage: bool = False) -> Reader:
-    return OpenAIChat().reader(streamed=streamed, content_type=content_type, drop_usage=drop_usage)
+    return OpenAIChat().reader(RequestFacts(None, streamed, frozenset(), 0), content_type, drop_usage)
 
 
 def event(document: Any) -> bytes:
@@ -401,15 +402,15 @@ class TestPlainRuns:
     )
     def test_they_give_the_same_as_one_event_at_a_time(self, odd: bytes) -> None:
         def kinds(*reads: bytes) -> tuple[list[FrameKind], bytes, bool]:
-            reader = OpenAIChat().reader(streamed=True, content_type="text/event-stream")
-            frames = [frame for read in (self.CONTENT, *reads) for frame in reader.read(read)]
+            answer = reader()
+            frames = [frame for read in (self.CONTENT, *reads) for frame in answer.read(read)]
             told = [frame.kind for frame in frames if frame.kind is not FrameKind.CONTENT]
-            return told, b"".join(frame.data for frame in frames), reader.finished
+            return told, b"".join(frame.data for frame in frames), answer.finished
 
         together = kinds(self.CONTENT * 3 + odd + self.CONTENT)
         assert together == kinds(self.CONTENT, self.CONTENT, self.CONTENT, odd, self.CONTENT)
 
     def test_a_run_is_one_frame(self) -> None:
-        reader = OpenAIChat().reader(streamed=True, content_type="text/event-stream")
-        reader.read(self.CONTENT)
-        assert reader.read(self.CONTENT * 5) == (Frame(FrameKind.CONTENT, self.CONTENT * 5),)
+        answer = reader()
+        answer.read(self.CONTENT)
+        assert answer.read(self.CONTENT * 5) == (Frame(FrameKind.CONTENT, self.CONTENT * 5),)

@@ -274,24 +274,32 @@ class TestErrorFault:
             (b'{"detail": "No"}', "", "No"),
             (b'{"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}', "", "Field required"),
             (b'{"object": "error", "message": "No", "type": "BadRequestError", "code": 400}', "BadRequestError", "No"),
-            (b'{"error": {}}', "", '{"error": {}}'),
-            (b"plain\n words", "", "plain words"),
-            (b"", "", ""),
-            (b"\xff\xfe", "", "��"),
-            (b"x" * 999, "", "x" * 200),
-            (
-                b"<!DOCTYPE html><html><head><title>502 Bad&nbsp;Gateway</title><style>p {a: b}</style></head>"
-                b"<body><!-- <b>no</b> --><script>let a = '</p>'</script><h1>Bad Gateway</h1></body></html>",
-                "",
-                "502 Bad Gateway Bad Gateway",
-            ),
-            (b"<script>never ends", "", ""),
         ],
     )
     def test_an_error_body_is_read(self, body: bytes, code: str, message: str) -> None:
         fault = error_fault(418, body, "text/x")
         assert fault == Fault(FaultKind.STATUS, message, 418, code, None, body, "text/x")
         assert fault.label == "418"
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            (b'{"error": {}}', '{"error": {}}'),
+            (b"plain\n words", "plain words"),
+            (b"", ""),
+            (b"\xff\xfe", "��"),
+            (b"x" * 999, "x" * 200),
+            (
+                b"<!DOCTYPE html><html><head><title>502 Bad&nbsp;Gateway</title><style>p {a: b}</style></head>"
+                b"<body><!-- <b>no</b> --><script>let a = '</p>'</script><h1>Bad Gateway</h1></body></html>",
+                "502 Bad Gateway Bad Gateway",
+            ),
+            (b"<script>never ends", ""),
+        ],
+    )
+    def test_of_any_other_body_the_text_is_shown_but_not_believed(self, body: bytes, message: str) -> None:
+        fault = error_fault(418, body, "text/x")
+        assert fault == Fault(FaultKind.STATUS, message, 418, "", None, body, "text/x", structured=False)
 
     def test_the_status_is_what_was_sent(self) -> None:
         fault = error_fault(500, b'{"error": {"code": 429, "retry_after": 9, "message": "m"}}', "application/json")

@@ -41,7 +41,11 @@ class Server(Section):
     admin_key: MaybeSecret = None  # None: one is generated at start
     header_prefix: HeaderPrefix = "X-"  # of the sticky headers
     # Hosts whose chat requests are routed when the router is the client's proxy.
-    intercept: Annotated[tuple[Host, ...], AfterValidator(unique)] = ("api.openai.com",)
+    intercept: Annotated[tuple[Host, ...], AfterValidator(unique)] = (
+        "api.openai.com",
+        "api.anthropic.com",
+        "generativelanguage.googleapis.com",
+    )
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
 

@@ -8,11 +8,6 @@ from pointsman.routing.targets import Target
 from pointsman.wire.headers import Headers
 
 TRAIL_LIMIT = 1024
-SSE_HEADERS: Headers = (
-    ("Content-Type", "text/event-stream"),
-    ("Cache-Control", "no-cache"),
-    ("X-Accel-Buffering", "no"),
-)
 
 
 def routing_headers(request_id: str, prefix: str, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
@@ -43,6 +38,10 @@ def trail(records: Sequence[AttemptRecord]) -> str:
 def retry_after_headers(seconds: float | None) -> Headers:
     """`Retry-After` is in whole seconds, and at least one, so that nobody asks again at once."""
     return () if seconds is None else (("Retry-After", str(max(1, ceil(seconds)))),)
+
+
+def stream_headers(content_type: str) -> Headers:
+    return (("Content-Type", content_type), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
 
 
 def body_headers(content_type: str, body: bytes) -> Headers:

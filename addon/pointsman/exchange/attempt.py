@@ -13,6 +13,8 @@ from pointsman.wire.frames import Frame, Reader
 
 HOLD_EVENTS = 64
 HOLD_BYTES = 1 << 20
+ERROR_BODY_PATIENCE = 5.0
+"""Seconds for the body of an answer whose status has already said that it is none."""
 PINGS_COUNT_FOR = 300.0
 """Seconds for which a committed attempt's own comments and pings may stand in for data."""
 
@@ -50,6 +52,9 @@ class Attempt:
     def move(self, step: AttemptMove) -> None:
         self.phase = move(ATTEMPT, self.phase, step)
 
+    def dial(self, now: float) -> None:
+        self.connect_due = now + self.timeouts.connect
+
     def connect(self, now: float) -> None:
         self.move(AttemptMove.CONNECT)
         self.connected = now
@@ -60,6 +65,8 @@ class Attempt:
         self.status, self.headers, self.reader = status, headers, reader
         self.connect_due = None
         self.first_byte = now
+        if isinstance(reader, ErrorReader):
+            self.content_due = min(self.content_due, now + ERROR_BODY_PATIENCE)
 
     def commit(self, now: float) -> None:
         self.move(AttemptMove.COMMIT)
@@ -86,11 +93,11 @@ class Attempt:
         by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PINGS_COUNT_FOR)
         return max(by_data, by_pings)
 
-    def stand_still(self, seconds: float) -> None:
+    def stand_still(self, seconds: float, now: float) -> None:
         """The client was slow for so long: the provider is not to blame for it."""
         self.content_due += seconds
-        self.last_event += seconds
-        self.last_ping += seconds
+        self.last_event = min(now, self.last_event + seconds)
+        self.last_ping = min(now, self.last_ping + seconds)
 
     def fault_so_far(self, fault: Fault) -> Fault:
         """What an attempt that broke off suffered: a status that came before the break says more than the break."""

@@ -85,8 +85,8 @@ class Planner(Protocol):
         """An attempt has ended; `fault` is None where it is not to blame."""
         ...
 
-    def ended(self, answered: Target | None) -> None:
-        """The exchange has ended, and this target answered it."""
+    def told(self, answered: Target | None) -> None:
+        """The client has been told, once, how its session fared: this target answered, or nobody did."""
         ...
 
     def early_headers(self, prefix: str) -> Headers:

@@ -25,7 +25,7 @@ from pointsman.routing.targets import Candidate
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind, Reader
-from pointsman.wire.headers import retry_after
+from pointsman.wire.headers import completed, retry_after
 
 
 class Exchange:
@@ -47,6 +47,7 @@ class Exchange:
         self._faults: list[Fault] = []
         self._refusals: list[tuple[Attempt, Fault]] = []
         self._empty_answer: tuple[Attempt, bytes] | None = None
+        self._empties = 0
         self._began = 0.0
 
     # Inputs.
@@ -56,6 +57,12 @@ class Exchange:
         self._began = now
         self._front.begin(now)
         self._advance(now)
+        return self._take_effects()
+
+    def dialling(self, n: int, now: float) -> list[Effect]:
+        """Attempt `n` makes a new connection, perhaps because a kept one was closed."""
+        if attempt := self._running.get(n):
+            attempt.dial(now)
         return self._take_effects()
 
     def connected(self, n: int, now: float) -> list[Effect]:
@@ -110,7 +117,7 @@ class Exchange:
         """So many bytes wait to be written to the client. While it is slow, only its own patience runs out."""
         if stood := self._front.slow(waiting, now):
             for attempt in self._running.values():
-                attempt.stand_still(stood)
+                attempt.stand_still(stood, now)
         return self._take_effects()
 
     def client_gone(self, now: float) -> list[Effect]:
@@ -122,7 +129,7 @@ class Exchange:
     def give_up(self, problem: Problem, now: float) -> list[Effect]:
         """The router cannot go on with this: it says so itself and blames nobody."""
         if not self.ended:
-            self._settle_all(Outcome.CLIENT_ABORT, now)
+            self._settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
             self._front.speak(problem, self.records, now)
         return self._take_effects()
 
@@ -176,7 +183,7 @@ class Exchange:
             return
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
-        elif self._empty_answer and all(fault.kind is FaultKind.EMPTY for fault in self._faults):
+        elif self._empty_answer and self._empties == len(self._faults):
             # Every candidate had nothing to say: the last one's empty answer is the truth.
             attempt, data = self._empty_answer
             self._front.open(attempt, data, self._passed_over(attempt), now)
@@ -202,7 +209,7 @@ class Exchange:
         self.plan.launched(attempt.n, candidate, now)
         body, path = dialect.outbound(self.call.body, facts, target.model.id)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
-        headers = (*self.call.headers, ("Accept-Encoding", "identity"), *auth)
+        headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)
         self._effects.append(Launch(attempt.n, Outbound(base_url + path, headers, body)))
 
     # Frames.
@@ -210,7 +217,7 @@ class Exchange:
     def _reader(self, status: int, headers: dict[str, str], now: float) -> Reader:
         dialect, content_type = self.call.dialect, headers.get("content-type", "")
         if 200 <= status < 300:
-            return dialect.reader(streamed=self.call.facts.stream, content_type=content_type)
+            return dialect.reader(self.call.facts, content_type)
         return ErrorReader(dialect, status, content_type, retry_after(headers, self._wall(now)))
 
     def _take_frames(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
@@ -249,6 +256,7 @@ class Exchange:
             self._conclude(attempt, now)
             return
         if finish == "stop":
+            self._empties += 1
             self._empty_answer = (attempt, attempt.take_held() + data)
         self._fail(attempt, Fault(FaultKind.EMPTY, "the answer had no content"), now)
 
@@ -274,7 +282,7 @@ class Exchange:
                 attempt.last_ping = now
             else:
                 attempt.last_event = now
-            out.append(frame.data)
+            out.append(self.rules.masker.data(frame.data) if frame.kind is FrameKind.ERROR else frame.data)
             if frame.kind is FrameKind.ERROR or frame.kind is FrameKind.END:
                 last = frame
                 break
@@ -285,7 +293,7 @@ class Exchange:
             self._conclude(attempt, now)
         elif last.kind is FrameKind.ERROR:
             assert last.fault
-            self._end_broken(attempt, last.fault, now, self.call.dialect.end_marker())
+            self._end_broken(attempt, last.fault, now, has_said_so=True)
         else:
             self._break_off(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
 
@@ -338,15 +346,15 @@ class Exchange:
         else:
             self._end_broken(attempt, fault, now)
 
-    def _end_broken(self, attempt: Attempt, fault: Fault, now: float, last_words: bytes | None = None) -> None:
-        """The winner's answer stays half an answer, and says so. `last_words`: what is missing after its own error."""
+    def _end_broken(self, attempt: Attempt, fault: Fault, now: float, has_said_so: bool = False) -> None:
+        """The winner's answer stays half an answer, and the client is told, unless the provider has done so."""
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:
             outcome, code, fault = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN, replace(fault, kind=FaultKind.BROKEN)
         self._settle(attempt, outcome, fault, now)
         problem = Problem(code, f"The provider's answer broke off: {fault.message or fault.label}.")
-        self._front.end_broken(problem, now, last_words)
+        self._front.end_broken(problem, now, has_said_so)
 
     def _settle(self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float) -> None:
         attempt.move(AttemptMove.SETTLE)
@@ -359,9 +367,9 @@ class Exchange:
         self.plan.settled(attempt.candidate, record, fault, now)
         self._effects.append(Settled(record))
 
-    def _settle_all(self, outcome: Outcome, now: float) -> None:
+    def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in list(self._running.values()):
-            self._settle(attempt, outcome, None, now)
+            self._settle(attempt, outcome, fault, now)
 
     def _lose_client(self, now: float) -> None:
         self._settle_all(Outcome.CLIENT_ABORT, now)

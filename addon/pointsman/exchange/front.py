@@ -7,14 +7,16 @@ patience. It knows nothing of how attempts are chosen.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pointsman.exchange.answer import SSE_HEADERS, body_headers, retry_after_headers, routing_headers, trail
+from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers, stream_headers, trail
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.audit import AttemptRecord
 from pointsman.exchange.call import Call, Planner, Rules
-from pointsman.exchange.effects import Effect, End, Respond, Send
+from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
 from pointsman.routing.targets import Target
+from pointsman.wire.dialect import Listener
 from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire.frames import Opening, Reader
 from pointsman.wire.headers import Headers, to_client
 
 HIGH_WATER = 64 * 1024
@@ -35,6 +37,9 @@ class ClientFront:
         self.ended_at = 0.0
         self.answered: Target | None = None
         self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
+        self._voice = call.dialect.voice(Listener(call.facts, call.headers, call.request_id, call.started))
+        self._stream_form = stream_headers(self._voice.stream_type)
+        self._source: Reader | None = None
         self._kept: list[bytes] | None = [] if plan.keeps_answer else None
         self._kept_bytes = 0
         self._last_sent = 0.0
@@ -53,14 +58,15 @@ class ClientFront:
         """The committed attempt's head, or what stands for it when an early head is out, and its first `data`."""
         early, target = self.state is Front.HEADERS_OUT, attempt.candidate.target
         self._move(FrontMove.COMMIT, now)
-        self.answered = target
+        self.answered, self._source = target, attempt.reader
+        self._plan.told(target)
         if early:
             said = f"routed-via {target.label} attempts={len(passed)} sticky={self._plan.stickiness(target)}"
-            self.send(self._call.dialect.comment(said), now)
+            self.send(self._voice.comment(said), now)
         else:
             assert attempt.status
             content_type = attempt.headers.get("content-type") or "application/json"
-            form = SSE_HEADERS if self._call.facts.stream else body_headers(content_type, data)
+            form = self._stream_form if self._call.facts.stream else body_headers(content_type, data)
             self._respond(attempt.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), now)
         self.show(data, now)
 
@@ -84,15 +90,15 @@ class ClientFront:
             self._plan.answered(b"".join(self._kept), now)
         self._finish(FrontMove.END, now)
 
-    def end_broken(self, problem: Problem, now: float, last_words: bytes | None = None) -> None:
-        """The answer cannot go on: one error frame, unless the provider's own was one, and the end marker."""
+    def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
+        """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker."""
         self.error = problem.code
-        self.send(self._error_frames(problem) if last_words is None else last_words, now)
+        self.send(self._voice.end_marker() if has_said_so else self._error_frames(problem), now)
         self._finish(FrontMove.END, now)
 
     def pass_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
         """The provider's word on the client's request goes out as it is, secrets masked."""
-        target = attempt.candidate.target
+        target = self.answered = attempt.candidate.target
         if self.state is not Front.SILENT or fault.body is None:
             message = fault.message or "The provider refused the request."
             self.speak(Problem(Code.INVALID_REQUEST, message), passed, now, target)
@@ -110,6 +116,11 @@ class ClientFront:
     ) -> None:
         """As a response while that is still possible, else as an error frame."""
         self.error = problem.code
+        if self.state is Front.ANSWERING and not self._call.facts.stream:
+            self._effects.append(Abort("the rest of a whole answer cannot be told otherwise"))
+            self.lose(now)
+            return
+        problem = replace(problem, message=self._rules.masker.text(problem.message))
         if words := trail(records):
             problem = replace(problem, details=(("trail", words), *problem.details))
         if self.state is Front.SILENT:
@@ -122,7 +133,6 @@ class ClientFront:
 
     def lose(self, now: float) -> None:
         self._move(FrontMove.LOSE_CLIENT, now)
-        self._plan.ended(self.answered)
 
     # Time.
 
@@ -144,8 +154,8 @@ class ClientFront:
         if self.state is Front.SILENT:
             self._move(FrontMove.EARLY_HEAD, now)
             sticky = self._plan.early_headers(self._rules.prefix)
-            self._respond(200, (*SSE_HEADERS, ("X-Request-ID", self._call.request_id), *sticky), now)
-        self.send(self._call.dialect.keep_alive(), now)
+            self._respond(200, (*self._stream_form, ("X-Request-ID", self._call.request_id), *sticky), now)
+        self.send(self._voice.keep_alive(self._opening), now)
 
     # The client's pace.
 
@@ -169,7 +179,7 @@ class ClientFront:
         if self._slow_since is None:
             return 0.0
         stood, self._slow_since = now - self._slow_since, None
-        self._last_sent += stood
+        self._last_sent = min(now, self._last_sent + stood)
         return stood
 
     # Small things.
@@ -180,20 +190,23 @@ class ClientFront:
         return (*routed, *self._plan.headers(prefix, target))
 
     def _error_frames(self, problem: Problem) -> bytes:
-        dialect = self._call.dialect
-        return self._rules.masker.data(dialect.error_event(problem)) + dialect.end_marker()
+        return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()
+
+    @property
+    def _opening(self) -> Opening | None:
+        """What the client has been told of the answer, should the router have to end it."""
+        return self._source.opening if self._source else None
 
     def _refuse(self, status: int, headers: Headers, body: bytes, now: float) -> None:
         self._move(FrontMove.REFUSE, now)
         self._respond(status, headers, now)
         self.send(body, now)
         self._effects.append(End())
-        self._plan.ended(self.answered)
+        self._plan.told(self.answered)
 
     def _finish(self, step: FrontMove, now: float) -> None:
         self._move(step, now)
         self._effects.append(End())
-        self._plan.ended(self.answered)
 
     def _respond(self, status: int, headers: Headers, now: float) -> None:
         self.status = status

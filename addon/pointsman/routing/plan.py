@@ -108,6 +108,7 @@ class Plan:
 
     def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
         """Learn from an attempt that ended; `fault` is None when the attempt is not to blame."""
+        self.ticket.in_use(now)
         self._settle_lease(record, now)
         if fault is None:
             if record.outcome.is_success:
@@ -127,10 +128,11 @@ class Plan:
     def answered(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
         if message := answer_message(self.dialect, answer, self.facts.stream):
-            self.router.sessions.answered(self.ticket, message, now)
+            self.router.sessions.answered(self.ticket, message)
 
-    def ended(self, answered: Target | None) -> None:
-        self.ticket.count(_name(answered))
+    def told(self, answered: Target | None) -> None:
+        """The client has been told who answered; what it was told of its session counts."""
+        self.ticket.told(_name(answered))
 
     def early_headers(self, prefix: str) -> Headers:
         return self.ticket.early_headers(prefix)

@@ -39,9 +39,7 @@ class Resolution:
 def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Resolution:
     """Raises Problem (model_not_found) for a name that means nothing here."""
     asked = asked if asked is not None else AUTO
-    name = asked
-    while name in settings.routing.aliases:
-        name = settings.routing.aliases[name]
+    name = unaliased(asked, settings)
     found = _meaning(asked, name, settings, inventory)
     if found is None and settings.routing.unknown_model == AUTO:
         found = _meaning(asked, AUTO, settings, inventory)
@@ -52,6 +50,14 @@ def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Reso
             param="model",
         )
     return found
+
+
+def unaliased(asked: str | None, settings: Settings) -> str:
+    """The name that a requested one stands for."""
+    name = asked if asked is not None else AUTO
+    while name in settings.routing.aliases:
+        name = settings.routing.aliases[name]
+    return name
 
 
 def _meaning(asked: str, name: str, settings: Settings, inventory: Inventory) -> Resolution | None:

@@ -9,7 +9,7 @@ from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, within_bounds
 from pointsman.routing.failures import LESSONS, Cool, Failure
 from pointsman.routing.limits import DAY, Limits
 from pointsman.routing.plan import Plan
-from pointsman.routing.resolve import resolve
+from pointsman.routing.resolve import resolve, unaliased
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
@@ -44,8 +44,9 @@ class Router:
 
     def plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """Raises Problem (model_not_found)."""
-        resolution = resolve(facts.model, self.settings, self.inventory)
-        ticket = self.sessions.ticket(caller.asking_for(resolution.name), resolution.mode, now)
+        settings = self.settings
+        resolution = resolve(facts.model, settings, self.inventory)
+        ticket = self.sessions.ticket(caller.asking_for(unaliased(facts.model, settings)), resolution.mode, now)
         return Plan(resolution, facts, dialect, self.inventory, ticket, self)
 
     def learn(

@@ -6,7 +6,6 @@ from typing import Any
 from pointsman.config import Mode, Settings
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Caller, Cascade
-from pointsman.sessions.prefix import extend
 from pointsman.sessions.store import Store
 from pointsman.sessions.ticket import Ticket
 from pointsman.wire.conversation import Message
@@ -26,10 +25,8 @@ class Desk:
 
     def replace(self, settings: Settings, now: float) -> None:
         """New settings. Sessions stay; where there is less room than before, the most recently used ones do."""
-        before, sticky = self._sticky, settings.sticky
         self._adopt(settings)
-        if (before.max_sessions, before.idle_ttl) != (sticky.max_sessions, sticky.idle_ttl):
-            self._store = self._store.moved(sticky.max_sessions, sticky.idle_ttl, now)
+        self._store.resize(self._sticky.max_sessions, self._sticky.idle_ttl, now)
 
     def ticket(self, caller: Caller, mode: Mode, now: float) -> Ticket:
         """The request's session, found or begun."""
@@ -38,25 +35,25 @@ class Desk:
         key = self._cascade.key(caller)
         if key is None:
             return Ticket(self._store)
-        session, _ = self._store.enter(key, now)
+        session = self._store.enter(key, now)
         return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin)
 
-    def answered(self, ticket: Ticket, message: Message, now: float) -> None:
+    def answered(self, ticket: Ticket, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""
-        if ticket.key is not None and ticket.session is not None:
-            self._store.touch(ticket.session, now)
-            self._store.extend(ticket.session, ticket.key.own, extend(ticket.key.own, message))
+        if ticket.session and ticket.key and ticket.key.chain:
+            boundary = ticket.key.chain.add(message)
+            self._store.go_on(ticket.session, ticket.key.own, boundary.exact)
+            self._store.note(ticket.session, boundary.outline)
 
-    def answer_id(self, ticket: Ticket, caller: Caller, answer_id: str) -> None:
+    def answer_named(self, ticket: Ticket, answer_id: str) -> None:
         """A later request may refer to the answer by its id."""
-        if ticket.key is not None and ticket.session is not None and answer_id:
-            name = self._cascade.answer_name(self._cascade.scope(caller), answer_id)
-            self._store.extend(ticket.session, ticket.key.own, name)
+        if ticket.session and ticket.key and answer_id:
+            self._store.note(ticket.session, self._cascade.answer_name(ticket.key.scope, answer_id))
 
     def purge(self, providers: Collection[str]) -> dict[str, int]:
         """Take the pins of these providers back; the sessions stay. Returns how many each one had."""
         gone = dict.fromkeys(providers, 0)
-        for session in list(self._store.values()):
+        for session in self._store:
             if session.pin is not None and session.pin.provider in gone:
                 gone[session.pin.provider] += 1
                 session.pin = None

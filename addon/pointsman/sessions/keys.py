@@ -22,7 +22,7 @@ from typing import NamedTuple
 from pointsman.config import Sticky
 from pointsman.config.words import KeySource
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.prefix import chain
+from pointsman.sessions.prefix import Chain, follow, names
 from pointsman.wire.conversation import Conversation
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
@@ -50,13 +50,17 @@ class Caller:
 
 class Key(NamedTuple):
     """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that
-    this request adds. `echo` is the client's session id as it sent it, where a header decided.
+    this request adds. `echo` is the client's session id as it sent it, where a header decided. Where the words of the
+    conversation did, `outline` is the further name that the request adds, and `chain` goes on with the answer.
     """
 
     source: KeySource
+    scope: bytes
     names: tuple[bytes, ...]
     own: bytes
     echo: str | None = None
+    outline: bytes | None = None
+    chain: Chain | None = None
 
 
 class Cascade:
@@ -76,54 +80,59 @@ class Cascade:
 
     def key(self, caller: Caller) -> Key | None:
         """The first source's key; None when no source has one."""
-        scope = self.scope(caller)
+        scope = self._digests.of("scope", caller.credential or "", caller.model, keyed=True)
         keys = (self._finders[source](caller, scope) for source in self._sources)
         return next((key for key in keys if key is not None), None)
 
-    def scope(self, caller: Caller) -> bytes:
-        """Whose conversation, and with which model."""
-        return self._digests.of("scope", ((caller.credential or "").encode(), caller.model.encode()), keyed=True)
-
     def answer_name(self, scope: bytes, answer_id: str) -> bytes:
-        """The name under which the answer of that id continues its session."""
-        return self._digests.of("session_body", (scope, b"previous_response_id", answer_id.encode()))
+        """The name by which a request that refers to this answer finds its session."""
+        return self._by_id(scope, "previous_response_id", answer_id)
 
     def _by_header(self, caller: Caller, scope: bytes) -> Key | None:
-        for value in self._header_values(caller.headers):
-            name = self._digests.of("session_header", (scope, value.strip().encode("utf-8", "surrogateescape")))
-            return Key(KeySource.SESSION_HEADER, (name,), name, value)
-        return None
+        value = next(self._header_ids(caller.headers), None)
+        if value is None:
+            return None
+        name = self._digests.of(KeySource.SESSION_HEADER, scope, value)
+        return Key(KeySource.SESSION_HEADER, scope, (name,), name, echo=value)
 
-    def _header_values(self, headers: Mapping[str, str]) -> Iterator[str]:
+    def _header_ids(self, headers: Mapping[str, str]) -> Iterator[str]:
         yield from (headers[name] for name in self._headers if headers.get(name, "").strip())
         for name, value in headers.items():
-            if VENDOR_HEADER.fullmatch(name) and LOOKS_LIKE_AN_ID.fullmatch(value.strip()):
+            if VENDOR_HEADER.fullmatch(name) and LOOKS_LIKE_AN_ID.fullmatch(value):
                 yield value
 
     def _by_body(self, caller: Caller, scope: bytes) -> Key | None:
-        for kind, value in caller.body_ids():
-            if value.strip():
-                name = self._digests.of("session_body", (scope, kind.encode(), value.encode("utf-8", "surrogatepass")))
-                return Key(KeySource.SESSION_BODY, (name,), name)
-        return None
+        found = next(((kind, value) for kind, value in caller.body_ids() if value.strip()), None)
+        if found is None:
+            return None
+        name = self._by_id(scope, *found)
+        return Key(KeySource.SESSION_BODY, scope, (name,), name)
+
+    def _by_id(self, scope: bytes, kind: str, value: str) -> bytes:
+        return self._digests.of(KeySource.SESSION_BODY, scope, kind, value)
 
     def _by_prefix(self, caller: Caller, scope: bytes) -> Key | None:
         conversation = caller.conversation()
-        boundaries = chain(conversation, scope) if conversation else ()
-        return Key(KeySource.PREFIX_HASH, boundaries, boundaries[0]) if boundaries else None
+        if conversation is None:
+            return None
+        chain, boundaries = follow(conversation, scope)
+        if not boundaries:
+            return None
+        exact, outline = boundaries[-1]
+        return Key(KeySource.PREFIX_HASH, scope, tuple(names(boundaries)), exact, outline=outline, chain=chain)
 
     def _by_credential(self, caller: Caller, scope: bytes) -> Key | None:
         if not (caller.credential or "").strip():
             return None
-        name = self._digests.of("auth_header", (scope,))
-        return Key(KeySource.AUTH_HEADER, (name,), name)
+        name = self._digests.of(KeySource.AUTH_HEADER, scope)
+        return Key(KeySource.AUTH_HEADER, scope, (name,), name)
 
     def _by_address(self, caller: Caller, scope: bytes) -> Key | None:
         address = folded(caller.address)
         if not address:
             return None
-        name = self._digests.of("ip", (scope, address.encode()), keyed=True)
-        return Key(KeySource.IP, (name,), name)
+        name = self._digests.of(KeySource.IP, scope, address, keyed=True)
+        return Key(KeySource.IP, scope, (name,), name)
 
 
 def folded(address: str) -> str:

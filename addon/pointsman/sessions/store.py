@@ -4,17 +4,25 @@ A session has one name (a header's, a body's, a credential's digest) or, known b
 The boundaries of a prefix session form its line. A request that comes in at an older boundary of the line has edited
 or regenerated: it stays, and what followed is off the line. A request that comes in at a boundary off the line proves
 that two conversations opened alike: it gets a session of its own, which starts with what the first one knew.
+
+Further names (outlines, ids of answers) lead to a session too, and say nothing about its line.
 """
 
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from cachetools import TTLCache
-
 from pointsman.config.words import KeySource
-from pointsman.sessions.digests import SIZE
 from pointsman.sessions.keys import Key
-from pointsman.sessions.prefix import WINDOW
+
+type Names = tuple[bytes, ...]
+
+WINDOW = 8
+"""Boundaries that a session is found by, the last ones."""
+FURTHER = 3
+"""Further names that a session is found by, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +40,40 @@ class Session:
 
     id: bytes
     source: KeySource
+    used: float
+    """When it was last used."""
     pin: Pin | None = None
     pinned_at: float = 0.0
     bans: dict[str, str] | None = None
     failures: dict[str, int] | None = None
-    line: tuple[bytes, ...] = ()
+    line: Names = ()
     """Names on the line, oldest first."""
-    off_line: tuple[bytes, ...] = ()
+    off_line: Names = ()
     """Names that edits have left behind."""
+    further: Names = ()
 
     @property
     def label(self) -> str:
         """A short id for people."""
-        return self.id[:4].hex()
+        return self.id.hex()
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        return (*self.line, *self.off_line, *self.further)
+
+    def lose(self, name: bytes) -> None:
+        self.line, self.off_line, self.further = (
+            _without(name, names) for names in (self.line, self.off_line, self.further)
+        )
+
+
+def _without(name: bytes, names: Names) -> Names:
+    return tuple(each for each in names if each != name)
 
 
 @dataclass(slots=True)
 class Counts:
-    """What the store has seen since the start."""
+    """What the store has seen since the start. `by_source` counts answers, like `hits`, `misses` and `repins`."""
 
     insertions: int = 0
     evictions: int = 0
@@ -59,106 +83,141 @@ class Counts:
     by_source: dict[str, int] = field(default_factory=dict)
 
 
-class Store(TTLCache[bytes, Session]):
-    """At most `max_sessions`, the least recently used goes first; each lives `idle_ttl` seconds after its last use."""
+class Store:
+    """At most `max_sessions`, the least recently used goes first; each lives `idle_ttl` seconds after its last use.
+
+    `now` is seconds on one steady clock.
+    """
 
     def __init__(self, max_sessions: int, idle_ttl: float) -> None:
-        self._now = 0.0
-        super().__init__(max_sessions, idle_ttl, timer=lambda: self._now)
-        self._names: dict[bytes, Session] = {}
+        self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
+        self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _admit, expires in settle
+        self._names: dict[bytes, Session] = {}  # what the sessions above list, and no more
         self.counts = Counts()
 
-    def enter(self, key: Key, now: float) -> tuple[Session, bool]:
-        """The session of a request, and whether it was there before; it counts as used now."""
-        self._now = now
-        self.expire(now)
-        for name in key.names:
-            if session := self._names.get(name):
-                return self._enter(session, name, key.own), True
-        return self._insert(Session(key.own, key.source), (key.own,)), False
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Least recently used first."""
+        return iter(self._sessions)
+
+    def __contains__(self, session: Session) -> bool:
+        return session in self._sessions
+
+    def enter(self, key: Key, now: float) -> Session:
+        """The session of a request, found or begun; it counts as used now."""
+        self.settle(now)
+        found = next((name for name in key.names if name in self._names), None)
+        if found is None:
+            return self._begin(key, now)
+        session = self._names[found]
+        if found in session.off_line:
+            return self._split(session, key, now)
+        self.touch(session, now)
+        if found in session.line:
+            self._go_on(session, found, key.own)
+        elif found != key.own:
+            self._rename(session, line=(*session.line, key.own))
+        self._note_outline(session, key)
+        return session
 
     def touch(self, session: Session, now: float) -> None:
-        """A session that is in use does not expire."""
-        self._now = now
-        if session.id in self:
-            self[session.id] = session
+        """A session that is in use does not expire. One that is gone stays gone."""
+        if session in self._sessions:
+            session.used = now
+            self._sessions.move_to_end(session)
 
-    def extend(self, session: Session, after: bytes, name: bytes) -> None:
-        """The session can be found by a further name: that of the answer to the request that ended at `after`."""
-        if session.id not in self:
+    def go_on(self, session: Session, after: bytes, name: bytes) -> None:
+        """The conversation went on from the boundary `after` to this one, and is found by it."""
+        if session not in self._sessions:
             return
         if after in session.line:
-            self._place(session, after, name)
+            self._go_on(session, after, name)
         else:
-            self._rename(session, session.line, (*session.off_line, name))
+            self._rename(session, off_line=(*session.off_line, name))
+
+    def note(self, session: Session, name: bytes) -> None:
+        """The session is found by a further name."""
+        if session in self._sessions:
+            further = (*_without(name, session.further), name)[-FURTHER:]
+            self._take(session, session.line, session.off_line, further)
 
     def settle(self, now: float) -> None:
         """Let go of what has expired by now."""
-        self._now = now
-        self.expire(now)
+        while self._sessions and (oldest := next(iter(self._sessions))).used + self._idle_ttl <= now:
+            self._forget(oldest)
 
-    def moved(self, max_sessions: int, idle_ttl: float, now: float) -> "Store":
-        """A store with other bounds that takes over these sessions, the most recently used if not all have room."""
+    def resize(self, max_sessions: int, idle_ttl: float, now: float) -> None:
+        """Other bounds; where there is less room than before, the most recently used sessions stay."""
+        self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
         self.settle(now)
-        other = Store(max_sessions, idle_ttl)
-        other.settle(now)
-        other.counts = self.counts
-        for session in list(self.values()):
-            other[session.id] = session
-            other._rename(session, session.line, session.off_line)
-        return other
+        self._evict(max_sessions)
 
-    def expire(self, time: float | None = None) -> list[tuple[bytes, Session]]:
-        gone = list(super().expire(time))
-        for _, session in gone:
-            self._rename(session, (), ())
-        return gone
-
-    def popitem(self) -> tuple[bytes, Session]:
-        identity, session = super().popitem()
-        self._rename(session, (), ())
-        self.counts.evictions += 1
-        return identity, session
-
-    def _enter(self, session: Session, found: bytes, own: bytes) -> Session:
-        if found in session.off_line:
-            return self._split(session, found, own)
-        self._place(session, found, own)
-        self[session.id] = session
+    def _begin(self, key: Key, now: float) -> Session:
+        session = self._admit(Session(self._new_id(key), key.source, now))
+        self._rename(session, line=(key.own,))
+        self._note_outline(session, key)
         return session
 
-    def _split(self, session: Session, found: bytes, own: bytes) -> Session:
-        """A session of its own for the other one of two conversations that opened alike, with all that is known."""
-        self._rename(session, session.line, tuple(name for name in session.off_line if name != found))
-        twin = Session(own, session.source, session.pin, session.pinned_at)
-        twin.bans = dict(session.bans) if session.bans else None
-        twin.failures = dict(session.failures) if session.failures else None
-        return self._insert(twin, (found, own) if found != own else (own,))
+    def _split(self, session: Session, key: Key, now: float) -> Session:
+        """A session of its own for the other one of two conversations that opened alike. It starts with all that is
+        known, and takes along those names that lie on its own way.
+        """
+        behind = tuple(name for name in reversed(key.names) if name in session.off_line and name != key.own)
+        left = tuple(name for name in session.off_line if name not in behind and name != key.own)
+        self._rename(session, off_line=left)
+        twin = replace(session, id=self._new_id(key), used=now, line=(), off_line=(), further=())
+        twin.bans, twin.failures = copy(session.bans), copy(session.failures)
+        self._admit(twin)
+        self._rename(twin, line=(*behind, key.own))
+        self._note_outline(twin, key)
+        return twin
 
-    def _insert(self, session: Session, line: tuple[bytes, ...]) -> Session:
-        while session.id in self:  # a conversation that began like this one is further on by now
-            session.id = blake2b(session.id, digest_size=SIZE, person=b"session").digest()
-        self[session.id] = session
-        self._rename(session, line, ())
+    def _new_id(self, key: Key) -> bytes:
+        """Conversations that open alike still get different ids."""
+        return blake2b(key.own, digest_size=4, salt=self.counts.insertions.to_bytes(8, "big")).digest()
+
+    def _admit(self, session: Session) -> Session:
+        self._evict(self._max_sessions - 1)
+        self._sessions[session] = None
         self.counts.insertions += 1
-        by_source = self.counts.by_source
-        by_source[session.source] = by_source.get(session.source, 0) + 1
         return session
 
-    def _place(self, session: Session, found: bytes, own: bytes) -> None:
-        """The line goes on from `found` with `own`; what followed there is off the line."""
-        at = session.line.index(found) + 1
-        line = session.line[:at] if own == found else (*session.line[:at], own)
-        left = tuple(name for name in (*session.off_line, *session.line[at:]) if name != own)
-        self._rename(session, line, left)
+    def _evict(self, room: int) -> None:
+        while len(self._sessions) > room:
+            self._forget(next(iter(self._sessions)))
+            self.counts.evictions += 1
 
-    def _rename(self, session: Session, line: tuple[bytes, ...], off_line: tuple[bytes, ...]) -> None:
-        """The one place where names change; a session has at most WINDOW of them, those on the line before others."""
-        line = line[-WINDOW:]
-        off_line = off_line[-(WINDOW - len(line)) :] if len(line) < WINDOW else ()
-        for name in (*session.line, *session.off_line):
-            if name not in line and name not in off_line and self._names.get(name) is session:
+    def _forget(self, session: Session) -> None:
+        del self._sessions[session]
+        self._take(session, (), (), ())
+
+    def _go_on(self, session: Session, after: bytes, name: bytes) -> None:
+        """The line goes on from `after` with `name`; what followed there is off the line."""
+        at = session.line.index(after) + 1
+        line = session.line[:at] if name == after else (*session.line[:at], name)
+        self._rename(session, line, _without(name, (*session.off_line, *session.line[at:])))
+
+    def _note_outline(self, session: Session, key: Key) -> None:
+        if key.outline:
+            self.note(session, key.outline)
+
+    def _rename(self, session: Session, line: Names | None = None, off_line: Names | None = None) -> None:
+        """The boundaries that a session is found by: at most WINDOW, those on the line before others."""
+        line = (session.line if line is None else line)[-WINDOW:]
+        off_line = session.off_line if off_line is None else off_line
+        self._take(session, line, off_line[-(WINDOW - len(line)) :] if len(line) < WINDOW else (), session.further)
+
+    def _take(self, session: Session, line: Names, off_line: Names, further: Names) -> None:
+        """The one place where names change. A name leads to one session: the last to take it takes it away."""
+        before, after = session.names, (*line, *off_line, *further)
+        for name in before:
+            if name not in after:
                 del self._names[name]
-        session.line, session.off_line = line, off_line
-        for name in (*line, *off_line):
-            self._names[name] = session
+        for name in after:
+            if name not in before:
+                if holder := self._names.get(name):
+                    holder.lose(name)
+                self._names[name] = session
+        session.line, session.off_line, session.further = line, off_line, further

@@ -54,11 +54,12 @@ class Ticket:
             return Stickiness.MISS
         return Stickiness.HIT if answered == (self.pin.provider, self.pin.model) else Stickiness.REPIN
 
-    def count(self, answered: tuple[str, str] | None) -> None:
-        """Once for each exchange that was routed."""
-        if self.store is None:
+    def told(self, answered: tuple[str, str] | None) -> None:
+        """The client has been told, once, of how its session fared: it counts."""
+        if self.store is None or self.key is None:
             return
-        counts = self.store.counts
+        counts, source = self.store.counts, self.key.source
+        counts.by_source[source] = counts.by_source.get(source, 0) + 1
         match self.stickiness(answered):
             case Stickiness.HIT:
                 counts.hits += 1
@@ -71,6 +72,11 @@ class Ticket:
         """The client has seen this target's answer begin: here its cache is warm now."""
         if self.session is not None and self.store is not None:
             self.session.pin, self.session.pinned_at = pin, now
+            self.store.touch(self.session, now)
+
+    def in_use(self, now: float) -> None:
+        """Something of the exchange has just ended."""
+        if self.session is not None and self.store is not None:
             self.store.touch(self.session, now)
 
     def unpin(self, provider: str, model: str) -> None:

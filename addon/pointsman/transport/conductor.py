@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 1.0
+PULSE = 1.0
 """How much, and how long, to read on after an answer's end so that its connection can be kept."""
 
 type ClientEffect = Respond | Send | End | Abort
@@ -60,6 +61,10 @@ class Conductor:
         self._dials: dict[int, tuple[str, Dial]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
+        self._undrained = 0
+        """Bytes since the last drain, where the writer does not say what it holds."""
+        self._pulse: asyncio.TimerHandle | None = None
+        self._beat()
         self._room = asyncio.Event()
 
     # For the client's layer.
@@ -73,6 +78,16 @@ class Conductor:
         if self._timer is None or len(effects) != 1 or type(effects[0]) is not Send:
             self._set_timer()  # what is merely sent moves dates only later
         return for_client
+
+    def _beat(self) -> None:
+        """A client that waits is not idle, whatever mitmproxy thinks; and a flow that is killed ends soon."""
+        if self.exchange.ended:
+            return
+        watchdog = self._handler.timeout_watchdog
+        watchdog.register_activity()
+        if self._stream.is_killed:
+            asyncio_utils.create_task(self._post(lambda _: []), name="flow killed", keep_ref=True)
+        self._pulse = self._loop.call_later(min(PULSE, watchdog.timeout / 2), self._beat)
 
     def took(self, size: int) -> None:
         """The layer has processed so many posted bytes."""
@@ -113,6 +128,8 @@ class Conductor:
                     task.cancel()
             case Release(n):
                 self._released.add(n)
+                if (task := self._tasks.get(n)) and task is not asyncio.current_task():
+                    task.cancel()  # it waits for bytes that may never come
             case Settled():
                 pass
             case _:
@@ -135,6 +152,8 @@ class Conductor:
             self._timer = None
         if due is not None:
             self._timer = self._loop.call_at(due, self._alarm)
+        elif self._pulse is not None and self.exchange.ended:
+            self._pulse.cancel()
 
     def _alarm(self) -> None:
         self._timer = None
@@ -151,13 +170,17 @@ class Conductor:
     async def _attempt(self, launch: Launch) -> None:
         n, exchange = launch.n, self.exchange
         try:
-            dial = Dial(lambda: self._tell(partial(exchange.connected, n)))
+            dial = Dial(
+                dialling=lambda: self._tell(partial(exchange.dialling, n)),
+                connected=lambda: self._tell(partial(exchange.connected, n)),
+            )
             self._dials[n] = launch.request.url, dial
             async with self._providers.send(launch.request, self._outlet, dial) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 self._tell(partial(exchange.head, n, answer.status, headers))
                 async for data in answer.content.iter_any():
                     await self._post(partial(exchange.data, n, data), len(data))
+                    self._undrained += len(data)
                     if n in self._released:
                         await _drain(answer)
                         return
@@ -186,13 +209,15 @@ class Conductor:
         """Bytes on their way to the client that it has not taken."""
         io = self._handler.transports.get(self._handler.client)
         transport = getattr(io and io.writer, "transport", None)
-        return self._unread + self._stream.buffered() + (transport.get_write_buffer_size() if transport else 0)
+        written = transport.get_write_buffer_size() if transport else self._undrained
+        return self._unread + self._stream.buffered() + int(written)
 
     async def _wait_for_client(self) -> None:
         while (waiting := self._backlog()) > HIGH_WATER:
             self._tell(partial(self.exchange.client_slow, waiting))
             self._room.clear()
             await self._handler.drain_writers()
+            self._undrained = 0
             if self._backlog() > HIGH_WATER:
                 with self._stream.hungry(self):
                     await self._room.wait()

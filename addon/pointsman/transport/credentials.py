@@ -1,15 +1,19 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mitmproxy import http
+from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
 from pointsman.secrets import MASK, masked_credential
 from pointsman.wire.headers import SECRET_SUFFIXES
 
 HEADERS = frozenset({"authorization", "api-key", "cookie"})
 FOR_THIS_PROXY = "proxy-authorization"
+PROXYAUTH = "proxyauth"
 KEY_IN_QUERY = re.compile(r"(?<=[?&]key=)[^&#]*")
 MASKED_KEY = re.compile(rf"(?<=[?&]key=){re.escape(MASK)}(?=&|#|$)")
 
@@ -41,9 +45,21 @@ class Credentials:
     def caller(self) -> str | None:
         """The credential that tells this client from others, without its scheme."""
         for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key"):
-            if name in self.headers:
-                return self.headers[name][0][0].rpartition(" ")[2] or None
+            if name in self.headers and (value := self.headers[name][0][0].rpartition(" ")[2]):
+                return value
         return self.keys[0] if self.keys else None
+
+    @contextmanager
+    def lent_to_proxyauth(self, flow: http.HTTPFlow) -> Iterator[None]:
+        """While this lasts, the header that mitmproxy's `proxyauth` reads is as the client sent it."""
+        name = http_auth_header(is_http_proxy(flow)).lower()
+        values, shown = self.headers.get(name, ([], []))
+        if values:
+            flow.request.headers.set_all(name, values)
+        yield
+        if values and flow.request.headers.get_all(name) == values:
+            flow.request.headers.set_all(name, shown)
+        mask_proxyauth(flow)
 
     def put_back(self, request: http.Request) -> http.Request:
         """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
@@ -58,3 +74,10 @@ class Credentials:
         if self.keys:
             copy.path = MASKED_KEY.sub(lambda masked: next(keys, masked[0]), copy.path)
         return copy
+
+
+def mask_proxyauth(flow: http.HTTPFlow) -> None:
+    """mitmproxy's `proxyauth` keeps user and password in the flow, where every file that it is saved to has them."""
+    if PROXYAUTH in flow.metadata:
+        user, _ = flow.metadata[PROXYAUTH]
+        flow.metadata[PROXYAUTH] = (user, MASK)

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from h11._readers import ChunkedReader
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -22,6 +23,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.HttpStream.make_server_connection: "(self)",
     http.HttpStream.start_request_stream: "(self)",
     http.HttpStream.check_body_size: "(self, request)",
+    http.HttpStream.check_invalid: "(self, request)",
     http.HttpStream.check_killed: "(self, emit_error_hook)",
     http.HttpStream.send_response: "(self, already_streamed)",
     http.HttpStream.flow_done: "(self)",
@@ -30,6 +32,13 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.HttpLayer._handle_event: "(self, event)",
     http.HttpLayer.make_stream: "(self, stream_id)",
     http.HttpLayer.event_to_child: "(self, child, event)",
+    http.Http1Server.__init__: "(self, context)",
+    http.Http1Server._handle_event: "(self, event)",
+    http.Http1Server.read_headers: "(self, event)",
+    http.Http1Server.read_body: "(self, event)",
+    http.Http1Server.mark_done: "(self, request, response)",
+    http.Http1Server.wait: "(self, event)",
+    ChunkedReader.__call__: "(self, buf)",
     layer.Layer.handle_event: "(self, event)",
     ConnectionHandler.server_event: "(self, event)",
     ConnectionHandler.drain_writers: "(self)",

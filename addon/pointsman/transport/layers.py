@@ -10,15 +10,12 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer, HTTPMode
 
 from pointsman.transport.conductor import Conductor
+from pointsman.transport.http1 import ClientHttp1
 from pointsman.transport.posted import ForStream
 from pointsman.transport.station import Station
 from pointsman.transport.stream import Commands, RoutedStream
 
 logger = logging.getLogger(__name__)
-
-MAX_HEAD = 256 * 1024
-"""Bytes of a request's head, and of what a client may send ahead while an answer is under way."""
-HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class RoutedHttpLayer(HttpLayer):
@@ -55,19 +52,9 @@ class RoutedHttpLayer(HttpLayer):
         if isinstance(event, events.DataReceived) and event.connection is self.context.client:
             for conductor in list(self.hungry):
                 conductor.client_moved()
-            yield from self._bound_buffer()
-
-    def _bound_buffer(self) -> Commands:
-        """mitmproxy keeps whatever an HTTP/1 client sends: a head without end, or requests ahead of their time."""
-        server = self.connections.get(self.context.client)
-        if not isinstance(server, Http1Server):
-            return
-        if server.state == server.read_headers and len(server.buf) > MAX_HEAD:
-            server.state = server.done
-            yield commands.SendData(self.context.client, HEAD_TOO_LARGE)
-            yield commands.CloseConnection(self.context.client)
-        elif server.state == server.wait and len(server.buf) > self.station.max_body:
-            yield commands.CloseConnection(self.context.client)
+        elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
+            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.station)
+            yield from self.event_to_child(server, event)
 
     def _deliver(self, event: ForStream) -> Commands:
         if event.stream.home is self:

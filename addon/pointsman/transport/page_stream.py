@@ -8,15 +8,17 @@ from mitmproxy.proxy.layers.http import (
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
+    RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
+    ResponseProtocolError,
     SendHttp,
 )
 
 from pointsman.transport.response import make_response
 from pointsman.transport.station import Station
-from pointsman.web.page import Request
+from pointsman.web.page import Reply, Request
 
 MAX_PAGE_BODY = 1 << 20
 
@@ -41,13 +43,26 @@ class PageStream(HttpStream):
             self.client_state = self.state_done
             yield from self._show_page(bytes(self.request_body_buf))
 
+    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
+        """The stock code would show the request to addons, with whatever key it carries."""
+        if self.client_state == self.state_read_page_request:
+            yield DropStream(self.stream_id)
+        else:
+            yield from super().handle_protocol_error(event)
+
     def _show_page(self, body: bytes) -> Commands:
-        request, client = self.flow.request, self.context.client
+        request = self.flow.request
         path, _, query = request.path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        reply = self.station.page(Request(request.method, path, query, headers, body, self.station.is_local(client)))
-        content = b"" if request.method == "HEAD" else reply.body
-        response = make_response(reply.status, (*reply.headers, ("Content-Length", str(len(reply.body)))), None)
+        local = self.station.is_local(self.context.client)
+        reply = self.station.page(Request(request.method, path, query, headers, body, local))
+        yield from self.show_reply(reply, without_body=request.method == "HEAD")
+
+    def show_reply(self, reply: Reply, without_body: bool = False) -> Commands:
+        client = self.context.client
+        content = b"" if without_body else reply.body
+        length = () if reply.status == 204 else (("Content-Length", str(len(reply.body))),)
+        response = make_response(reply.status, (*reply.headers, *length), None)
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), client)
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), client)

@@ -27,7 +27,6 @@ IDLE_CONNECTION = 30.0
 """Seconds for which an idle connection to a provider is kept."""
 LARGE_BODY = 1 << 20
 MAX_HEADER = 64 * 1024
-MAX_OUTLETS = 8
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
 
@@ -36,6 +35,7 @@ NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, 
 class Dial:
     """How one request came by its connection. Times are seconds on the wall clock; `None`: not yet, or a kept one."""
 
+    dialling: Callable[[], None]
     connected: Callable[[], None]
     kept: bool = False
     started: float | None = None
@@ -118,6 +118,7 @@ class WatchedConnector(aiohttp.TCPConnector):
         """Called by `connect` where no kept connection serves."""
         dial = CURRENT.get()
         dial.kept, dial.started, dial.made = False, time.time(), None
+        dial.dialling()
         protocol = await super()._create_connection(*args, **kwargs)
         dial.made = time.time()
         return protocol

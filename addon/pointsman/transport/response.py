@@ -8,6 +8,11 @@ from mitmproxy.net.http.status_codes import RESPONSES
 type Headers = tuple[tuple[str, str], ...]
 
 
+def is_whole(headers: Headers) -> bool:
+    """The body's length is announced."""
+    return any(name == "Content-Length" for name, _ in headers)
+
+
 def make_response(status: int, headers: Headers, body: bytes | None) -> http.Response:
     """A head, and the whole body where it is known. HTTP/1.1; mitmproxy translates it for HTTP/2 clients."""
     fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]

@@ -7,13 +7,15 @@ streamed response. A stream that is not routed is a stock stream.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from mitmproxy import flow as mflow
 from mitmproxy import http
-from mitmproxy.proxy import events, layer
+from mitmproxy.connection import Server
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -22,8 +24,6 @@ from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
-    RequestData,
-    RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -37,12 +37,13 @@ from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Door, Page, Pass, Refusal
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.page_stream import PageStream
+from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.posted import Input, Posted, UploadExpired
-from pointsman.transport.response import make_response
+from pointsman.transport.refusing import RefusingStream
+from pointsman.transport.response import is_whole, make_response
 from pointsman.transport.station import Answer, PassOn
-from pointsman.transport.upload import UploadWatch
 from pointsman.transport.upstream import closed
+from pointsman.web.page import reply_problem
 from pointsman.wire.faults import Code, Problem
 
 if TYPE_CHECKING:
@@ -52,18 +53,12 @@ logger = logging.getLogger(__name__)
 
 MAX_STORED_BODY = 256 * 1024
 """Bytes of a streamed answer kept in the flow, for people to read."""
-MAX_DISCARDED = 1 << 20
-"""Bytes of a refused request's body that are taken in and forgotten; a client that sends more is cut off."""
-
-TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
-
 type Commands = layer.CommandGenerator[None]
 
 
-class RoutedStream(PageStream):
+class RoutedStream(RefusingStream):
     """A stream that is routed if the station says so. `chat` is set once it does."""
 
-    chat: Chat | None = None
     conductor: Conductor | None = None
 
     def __init__(self, context: Context, stream_id: int, home: "RoutedHttpLayer") -> None:
@@ -71,11 +66,11 @@ class RoutedStream(PageStream):
         self.home = home
         self.station = home.station
         self.credentials: Credentials | None = None
-        self._upload: UploadWatch | None = None
         self._shown: http.Request | None = None
+        self._server: Server | None = None
+        """The connection that the answer comes by."""
         self._stored: list[bytes] = []
         self._stored_bytes = 0
-        self._discarded = 0
         self._reported = False
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -109,7 +104,9 @@ class RoutedStream(PageStream):
             case Chat():
                 self.chat = decision
                 self._make_ours(event.request, decision.door)
-                yield from super().state_wait_for_request_headers(event)
+                for command in super().state_wait_for_request_headers(event):  # none of them has a reply
+                    with self._open_to_proxyauth(command):
+                        yield command
             case Refusal():
                 self.chat = Chat(decision.dialect, Door.OWN)
                 self._make_ours(event.request, Door.OWN)
@@ -124,65 +121,12 @@ class RoutedStream(PageStream):
             request.data.scheme = b"https" if self.context.client.tls else b"http"
         self.credentials = Credentials.taken_from(request)
 
-    def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
-        """Answer before the body is in."""
-        self.flow = http.HTTPFlow(self.context.client, self.context.server)
-        self.flow.request = event.request
-        self.flow.live = True
-        yield HttpRequestHeadersHook(self.flow)
-        if event.end_stream:
-            self.client_state = self.state_done
-            yield from self._answer(answer)
-        else:
-            yield from self._answer_early(answer)
-
-    def _answer_early(self, answer: Answer) -> Commands:
-        """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
-        self.request_body_buf.clear()
-        self.client_state = self.state_discard_request_body
-        close = () if self.flow.request.is_http2 else (("Connection", "close"),)
-        yield from self._answer(Answer(answer.status, (*answer.headers, *close), answer.body))
-
-    def state_discard_request_body(self, event: events.Event) -> Commands:
-        if isinstance(event, RequestEndOfMessage):
-            self.client_state = self.state_done
-            if self.server_state == self.state_done:
-                yield from self.flow_done()
-        elif isinstance(event, RequestData):
-            self._discarded += len(event.data)
-            if self._discarded > MAX_DISCARDED:
-                yield from self._cut_upload()
-
-    def _cut_upload(self) -> Commands:
-        self.client_state = self.server_state = self.state_errored
-        self.flow.live = False
-        yield SendHttp(ResponseProtocolError(self.stream_id, "body refused", ErrorCode.CANCEL), self.context.client)
-        yield DropStream(self.stream_id)
-
-    def _watch_upload(self, event: events.Event) -> None:
-        if self._upload is None:
-            return
-        if isinstance(event, RequestData):
-            self._upload.progress()
-        elif isinstance(event, RequestEndOfMessage | RequestProtocolError):
-            self._upload.close()
-
-    def _give_up_upload(self) -> Commands:
-        """The client has stopped sending: told so if it has been told nothing yet, and cut off either way."""
-        if self.chat and self.client_state == self.state_consume_request_body:
-            yield from self._answer_early(self.station.say(TOO_SLOW, self.chat, self.flow.request))
-        if self.client_state not in (self.state_done, self.state_errored):
-            yield from self._cut_upload()
-
-    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
-        """The router's own limit holds for its requests; they are never streamed, nor are their answers held back."""
-        if self.chat is None:
-            return (yield from super().check_body_size(request))
-        if not request or len(self.request_body_buf) <= self.station.max_body:
-            return False
-        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {self.station.max_body} bytes.")
-        yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
-        return True
+    @contextmanager
+    def _open_to_proxyauth(self, command: commands.Command) -> Iterator[None]:
+        """mitmproxy looks for its own password when a request's head is shown around."""
+        asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
+        with self.credentials.lent_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
+            yield
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -218,41 +162,51 @@ class RoutedStream(PageStream):
         return connected
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
-        yield from super().state_consume_request_body(event)
-        if self._shown is not None:  # sent by now, and nobody has looked in between
-            self.flow.request, self._shown = self._shown, None
+        try:
+            yield from super().state_consume_request_body(event)
+        finally:
+            if self._shown is not None:  # sent by now, and nobody has looked in between
+                self.flow.request, self._shown = self._shown, None
 
     # The answer.
 
     def _take_posted(self, event: Posted) -> Commands:
         if self.conductor is not None:
             self.conductor.took(event.size)
-            if self.flow.error and self.flow.error.msg == mflow.Error.KILLED_MESSAGE:
+            if self.is_killed:
                 yield from self._kill()
             else:
                 yield from self._show(self._feed(event.given))
+
+    @property
+    def is_killed(self) -> bool:
+        return bool(self.flow.error and self.flow.error.msg == mflow.Error.KILLED_MESSAGE)
 
     def _feed(self, given: Input) -> list[ClientEffect]:
         assert self.conductor
         effects = self.conductor.feed(given)
         exchange = self.conductor.exchange
+        if self._server is None and (server := self.conductor.winning_server()):
+            self._server = self.flow.server_conn = server
         if exchange.ended and not self._reported:
             self._reported = True
+            if self._server is not None:
+                closed(self._server)
             self.station.ended(exchange, self.flow)
         return effects
 
     def _show(self, effects: list[ClientEffect]) -> Commands:
-        if effects and self.conductor and isinstance(effects[0], Respond):
-            self.flow.server_conn = self.conductor.winning_server() or self.flow.server_conn
-        match effects:
-            case [Respond(status, headers), Send(body), End()]:
-                # Known whole: other addons may still change it, as they may any answer that is not streamed.
-                yield from self._answer(Answer(status, headers, body))
-                return
+        match effects:  # known whole: other addons may still change it, as they may any answer that is not streamed
+            case [Respond(status, headers), Send(body), End()] if is_whole(headers):
+                return (yield from self._answer(Answer(status, headers, body)))
+            case [Respond(status, headers), End()] if is_whole(headers):
+                return (yield from self._answer(Answer(status, headers, b"")))
         for effect in effects:
             match effect:
                 case Respond(status, headers):
                     yield from self._open_response(status, headers)
+                    if self.server_state == self.state_errored:
+                        return
                 case Send(data):
                     self._store(data)
                     yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
@@ -261,28 +215,19 @@ class RoutedStream(PageStream):
                 case Abort(reason):
                     yield from self._abort(reason)
 
-    def _answer(self, answer: Answer) -> Commands:
-        """A whole answer, by the path that stock code has for answers of addons."""
-        self.flow.response = make_response(answer.status, (*answer.headers, *self._cors()), answer.body)
-        yield HttpResponseHeadersHook(self.flow)
-        if not (yield from self.check_killed(True)):
-            yield from self.send_response()
-
     def _open_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
         is_old = self.flow.request.http_version == "HTTP/1.0"
         framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
         self.flow.response = make_response(status, (*headers, *self._cors(), framing), None)
         yield HttpResponseHeadersHook(self.flow)
+        if self.is_killed:
+            return (yield from self._kill())
         self.flow.response.stream = True
         self.server_state = self.state_stream_response_body
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
 
-    def _cors(self) -> tuple[tuple[str, str], ...]:
-        return self.chat.cors if self.chat else ()
-
     def _end_response(self) -> Commands:
         self._keep_body()
-        closed(self.flow.server_conn)
         yield from self.send_response(already_streamed=True)
 
     def _store(self, data: bytes) -> None:
@@ -298,6 +243,9 @@ class RoutedStream(PageStream):
     # Other ends.
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
+        if isinstance(event, BodyUnreadable):
+            yield from self._end_unreadable(event)
+            return
         if self.conductor is None or not isinstance(event, RequestProtocolError):
             yield from super().handle_protocol_error(event)
             return
@@ -324,7 +272,6 @@ class RoutedStream(PageStream):
 
     def _end_in_error(self, message: str) -> Commands:
         self._keep_body()
-        closed(self.flow.server_conn)
         self.client_state = self.server_state = self.state_errored
         self.flow.error = self.flow.error or mflow.Error(message)
         self.flow.live = False
@@ -348,12 +295,14 @@ class RoutedStream(PageStream):
             yield DropStream(self.stream_id)
 
     def _crash_on_head(self) -> Commands:
-        """Nobody has seen this request, and little may be known of it: mitmproxy's own 502."""
-        logger.exception("The router failed on the head of a request.")
+        """Nobody has seen this request yet, so there is no flow to end."""
         self.client_state = self.server_state = self.state_errored
-        error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.GENERIC_SERVER_ERROR)
+        name = uuid4().hex
+        logger.exception(f"The router failed on the head of a request, {name}.")
+        problem = Problem(Code.INTERNAL_ERROR, f"The router failed on this request; its log has more under {name}.")
+        yield from self.show_reply(reply_problem(problem, (("X-Request-ID", name), ("Connection", "close"))))
+        error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.CANCEL)
         yield SendHttp(error, self.context.client)
-        yield DropStream(self.stream_id)
 
     # For the conductor.
 

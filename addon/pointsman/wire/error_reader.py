@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.faults import Fault
-from pointsman.wire.frames import Frame, FrameKind, Usage
+from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
 
 MAX_ERROR_BODY = 1 << 20
 
@@ -18,6 +18,7 @@ class ErrorReader:
     finish_reason: str | None = None
     finished = False
     usage: Usage | None = None
+    opening: Opening | None = None
 
     def __init__(self, dialect: Dialect, status: int, content_type: str, wait: float | None) -> None:
         self._dialect, self._status, self._content_type, self._wait = dialect, status, content_type, wait

@@ -17,7 +17,8 @@ class RequestFacts:
     `model` is None when the request names none. `tokens` is an estimate: text bytes / 4, and 1,500 for an image.
     `asks_usage`: the client wants a usage event in its stream. `model_span` is where the value of `model` stands in the
     body, None where the body has no such member. `document` is the parsed body, for the ids and turns that sessions
-    read; the body itself stays the bytes the client sent.
+    read; the body itself stays the bytes the client sent. `action` and `query` are what the path says besides: what is
+    asked of the model, and the query with its `?`, without credentials; each dialect has its own words for them.
     """
 
     model: str | None
@@ -27,3 +28,5 @@ class RequestFacts:
     asks_usage: bool = False
     model_span: tuple[int, int] | None = None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    action: str = ""
+    query: str = ""

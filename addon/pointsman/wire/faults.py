@@ -66,8 +66,10 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    UPGRADE_REQUIRED = "upgrade_required"
     CONTEXT_TOO_LARGE = "context_too_large"
     REQUEST_TOO_LARGE = "request_too_large"
+    HEAD_TOO_LARGE = "head_too_large"
     REQUEST_TIMEOUT = "request_timeout"
     RATE_LIMITED = "rate_limited"
     STREAM_TIMEOUT = "stream_timeout"
@@ -87,8 +89,10 @@ STATUS_OF: dict[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
+    Code.UPGRADE_REQUIRED: 426,
     Code.CONTEXT_TOO_LARGE: 413,
     Code.REQUEST_TOO_LARGE: 413,
+    Code.HEAD_TOO_LARGE: 431,
     Code.REQUEST_TIMEOUT: 408,
     Code.RATE_LIMITED: 429,
     Code.STREAM_TIMEOUT: 504,

@@ -5,10 +5,10 @@ bytes into frames; the commit gate, races, early headers and conversion all work
 reader passes bytes through, the concatenated `data` of its frames is what the provider sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pointsman.wire.faults import Fault
 
@@ -45,14 +45,39 @@ class Usage:
     cached: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an answer has told of itself so far, for whoever has to end it in its place.
+
+    `answer` is what its opening said, `number` the one that its next event gets in dialects that number events.
+    """
+
+    answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    number: int = 0
+
+
 class Reader(Protocol):
     """Reads one attempt's answer. A reader never raises on what a provider sends."""
 
-    finish_reason: str | None
-    """The last finish reason seen, in the provider's word."""
-    finished: bool
-    """A finish reason or the end marker was seen: the answer is whole."""
-    usage: Usage | None
+    @property
+    def finish_reason(self) -> str | None:
+        """The last finish reason seen, whatever the dialect as `stop`, `length`, `content_filter` or `tool_calls`; any
+        other in the provider's own word.
+        """
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """A finish reason or the end marker was seen: the answer is whole."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def opening(self) -> Opening | None:
+        """None before it was seen, and in dialects that can end an answer without."""
+        ...
 
     def read(self, data: bytes) -> Sequence[Frame]:
         """The frames that these bytes complete, in order; an incomplete tail is kept."""

@@ -21,6 +21,12 @@ def to_provider(headers: Iterable[tuple[str, str]]) -> Headers:
     return tuple((name, value) for name, value in headers if _crosses(name.lower(), TO_PROVIDER, TO_PROVIDER_PREFIXES))
 
 
+def completed(headers: Headers, needed: Headers) -> Headers:
+    """With those needed that are not there yet."""
+    given = {name.lower() for name, _ in headers}
+    return (*headers, *((name, value) for name, value in needed if name.lower() not in given))
+
+
 def to_client(headers: Mapping[str, str]) -> Headers:
     """A provider's headers (names in lower case) that the client may see. The content type is not for here to say: a
     stream has always the same.

@@ -1,17 +1,20 @@
 """The dialect of OpenAI's chat completions, which most providers and clients speak."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.config.words import Capability
 from pointsman.config.words import Dialect as DialectName
-from pointsman.wire import jsontext
+from pointsman.wire.dialect import Listener, Voice
 from pointsman.wire.facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
-from pointsman.wire.faults import Code, Fault, Problem
-from pointsman.wire.frames import Reader
+from pointsman.wire.faults import Fault, Problem
+from pointsman.wire.frames import Opening, Reader
+from pointsman.wire.headers import Headers
+from pointsman.wire.members import mappings
 from pointsman.wire.openai_chat_answers import chat_reader
-from pointsman.wire.request_body import bad_member, flag, json_size, model_of, parse_object, text_size
+from pointsman.wire.openai_errors import openai_error
+from pointsman.wire.request_body import flag, json_size, model_of, objects, parse_object, text_size, with_model
+from pointsman.wire.sse import EVENT_STREAM, comment
 from pointsman.wire.wrapped import error_fault
 
 PATH = "/chat/completions"
@@ -24,38 +27,19 @@ TEXT_MEMBERS = ("reasoning_content", "reasoning", "refusal")
 CALL_MEMBERS = ("tool_calls", "function_call")
 SCHEMA_MEMBERS = ("tools", "functions", "response_format")
 
-ERROR_TYPES = {
-    Code.INVALID_REQUEST: "invalid_request_error",
-    Code.INVALID_API_KEY: "authentication_error",
-    Code.FORBIDDEN: "invalid_request_error",
-    Code.NOT_FOUND: "invalid_request_error",
-    Code.MODEL_NOT_FOUND: "invalid_request_error",
-    Code.METHOD_NOT_ALLOWED: "invalid_request_error",
-    Code.CONTEXT_TOO_LARGE: "invalid_request_error",
-    Code.REQUEST_TOO_LARGE: "invalid_request_error",
-    Code.RATE_LIMITED: "rate_limit_error",
-    Code.STREAM_TIMEOUT: "upstream_error",
-    Code.STREAM_BROKEN: "upstream_error",
-    Code.UPSTREAM_TIMEOUT: "upstream_error",
-    Code.UPSTREAM_ERROR: "upstream_error",
-    Code.PROVIDER_AUTH: "upstream_error",
-    Code.REQUEST_TIMEOUT: "invalid_request_error",
-    Code.SHUTTING_DOWN: "server_error",
-    Code.NO_CANDIDATE: "server_error",
-    Code.INTERNAL_ERROR: "server_error",
-}
-
 
 class OpenAIChat:
-    """See `pointsman.wire.dialect.Dialect`."""
+    """See `pointsman.wire.dialect.Dialect` and `Voice`: it speaks alike to all its clients."""
 
     name = DialectName.OPENAI_CHAT
+    own_headers: Headers = ()
+    stream_type = EVENT_STREAM
 
     def facts(self, body: bytes, path: str) -> RequestFacts:
         document = parse_object(body)
         model, span = model_of(body, document)
         stream = flag(document, "stream")
-        messages = _messages(document)
+        messages = objects(document, "messages", "message")
         parts = [part for message in messages for part in _parts(message)]
         kinds = {kind for part in parts if isinstance(kind := part.get("type"), str)}
         return RequestFacts(
@@ -69,50 +53,34 @@ class OpenAIChat:
         )
 
     def outbound(self, body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
-        if facts.model_span:
-            return jsontext.splice(body, facts.model_span, model), PATH
-        return jsontext.insert_member(body, "model", json.dumps(model).encode()), PATH
+        return with_model(body, facts.model_span, model), PATH
 
     def auth_headers(self, key: str) -> list[tuple[str, str]]:
         return [("Authorization", f"Bearer {key}")]
 
-    def reader(self, *, streamed: bool, content_type: str, drop_usage: bool = False) -> Reader:
-        return chat_reader(streamed=streamed, content_type=content_type, drop_usage=drop_usage)
+    def reader(self, facts: RequestFacts, content_type: str, drop_usage: bool = False) -> Reader:
+        return chat_reader(facts.stream, content_type, drop_usage)
 
     def fault(self, status: int, body: bytes, content_type: str) -> Fault:
         return error_fault(status, body, content_type)
 
     def error_body(self, problem: Problem) -> bytes:
-        error = {
-            **dict(problem.details),
-            "message": problem.message,
-            "type": ERROR_TYPES[problem.code],
-            "code": problem.code.value,
-            "param": problem.param,
-        }
-        return json.dumps({"error": error}).encode()
+        return openai_error(problem)
 
-    def error_event(self, problem: Problem) -> bytes:
+    def voice(self, listener: Listener) -> Voice:
+        return self
+
+    def error_event(self, problem: Problem, opening: Opening | None = None) -> bytes:
         return b"data: " + self.error_body(problem) + b"\n\n"
 
     def end_marker(self) -> bytes:
         return b"data: [DONE]\n\n"
 
-    def keep_alive(self) -> bytes:
+    def keep_alive(self, opening: Opening | None = None) -> bytes:
         return self.comment("keep-alive")
 
     def comment(self, text: str) -> bytes:
-        return b": " + " ".join(text.split()).encode("utf-8", "replace") + b"\n\n"
-
-
-def _messages(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    messages = document.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise bad_member("messages", "a list of at least one message", messages)
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping):
-            raise bad_member(f"messages[{number}]", "an object", message)
-    return messages
+        return comment(text)
 
 
 def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -120,7 +88,7 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = message.get("content")
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    return mappings(content)
 
 
 def _needs(document: Mapping[str, Any], kinds: set[str]) -> set[Capability]:

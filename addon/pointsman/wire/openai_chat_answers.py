@@ -6,9 +6,10 @@ from typing import Any
 
 from pointsman.wire import jsontext
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
+from pointsman.wire.members import count, mapping, mappings
 from pointsman.wire.sse import Event
 from pointsman.wire.stream_reader import DONE, StreamReader, malformed
-from pointsman.wire.whole_reader import RefusingReader, UnstreamedReader, WholeReader, media_type
+from pointsman.wire.whole_reader import WholeReader, reader_for
 from pointsman.wire.wrapped import wrapped_fault
 
 CONTENT_MEMBERS = (
@@ -29,16 +30,8 @@ TELLING_MEMBERS = (b'"finish_reason"', b'"usage"', b'"error"')
 _NULL = re.compile(rb"\s*:\s*null")
 
 
-def chat_reader(*, streamed: bool, content_type: str, drop_usage: bool) -> Reader:
-    """The reader for what was asked for and what came. A type that says nothing is taken for what was asked for."""
-    media = media_type(content_type)
-    if not streamed:
-        is_stream = media == "text/event-stream"
-        return RefusingReader("a stream for a request that asked for none") if is_stream else ChatWholeReader()
-    if media == "text/html":
-        return RefusingReader("an HTML page for a streamed request")
-    is_json = media == "application/json" or media.endswith("+json")
-    return UnstreamedReader() if is_json else ChatStreamReader(drop_usage)
+def chat_reader(streamed: bool, content_type: str, drop_usage: bool) -> Reader:
+    return reader_for(streamed, content_type, lambda: ChatStreamReader(drop_usage), ChatWholeReader)
 
 
 class ChatStreamReader(StreamReader):
@@ -113,8 +106,7 @@ def _has_value(data: bytes, member: bytes) -> bool:
 
 
 def choices_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    choices = document.get("choices")
-    return [choice for choice in choices if isinstance(choice, Mapping)] if isinstance(choices, list) else []
+    return mappings(document.get("choices"))
 
 
 def has_message(choice: Mapping[str, Any]) -> bool:
@@ -136,17 +128,8 @@ def finish_reason_of(choices: Sequence[Mapping[str, Any]]) -> str | None:
 
 def usage_of(document: Mapping[str, Any]) -> Usage | None:
     """The root's usage; Groq streams it in a member of its own."""
-    usage = document.get("usage") or _member(document, "x_groq").get("usage")
+    usage = document.get("usage") or mapping(document.get("x_groq")).get("usage")
     if not isinstance(usage, Mapping):
         return None
-    cached = _member(usage, "prompt_tokens_details").get("cached_tokens")
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
-
-
-def _member(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = document.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    cached = mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
+    return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), count(cached))

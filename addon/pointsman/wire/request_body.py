@@ -1,6 +1,7 @@
 """What the request bodies of all dialects share, and how a client is told that its body will not do."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -60,6 +61,24 @@ def model_of(body: bytes, document: Mapping[str, Any]) -> tuple[str | None, Span
     if model is not None and not (isinstance(model, str) and model and is_unicode(model)):
         raise bad_member("model", "the name of a model", model)
     return model, span
+
+
+def with_model(body: bytes, span: Span | None, model: str) -> bytes:
+    """The body with another model, which stands at `span`, or nowhere yet."""
+    if span:
+        return jsontext.splice(body, span, model)
+    return jsontext.insert_member(body, "model", json.dumps(model).encode())
+
+
+def objects(document: Mapping[str, Any], name: str, noun: str) -> Sequence[Mapping[str, Any]]:
+    """A member that lists at least one object. Raises Problem."""
+    items = document.get(name)
+    if not isinstance(items, list) or not items:
+        raise bad_member(name, f"a list of at least one {noun}", items)
+    for number, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            raise bad_member(f"{name}[{number}]", "an object", item)
+    return items
 
 
 def is_unicode(text: str) -> bool:

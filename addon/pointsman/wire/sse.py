@@ -10,7 +10,9 @@ import re
 from typing import NamedTuple
 
 MAX_EVENT = 1 << 20
-"""Bytes that one event may have."""
+"""Bytes that one event may have, unless its dialect puts images or whole answers into one."""
+
+EVENT_STREAM = "text/event-stream"
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = b"\r\n"
@@ -35,17 +37,27 @@ class Event(NamedTuple):
 
 
 class OversizedEvent(ValueError):
-    """An event, complete or not, has more than MAX_EVENT bytes. `events` are those completed before it."""
+    """An event, complete or not, has more bytes than it may. `events` are those completed before it."""
 
-    def __init__(self, events: list[Event]) -> None:
-        super().__init__(f"an event of more than {MAX_EVENT} bytes")
+    def __init__(self, events: list[Event], limit: int = MAX_EVENT) -> None:
+        super().__init__(f"an event of more than {limit} bytes")
         self.events = events
+
+
+def event(kind: str, data: bytes) -> bytes:
+    """One event of a type, its data in one line."""
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+
+
+def comment(text: str) -> bytes:
+    return b": " + " ".join(text.split()).encode("utf-8", "replace") + b"\n\n"
 
 
 class Decoder:
     """Cuts a stream into events. The raws of all events and the tail that `close` returns make up the input."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._limit = limit
         self._held = bytearray()
         self._searched = 0  # no end begins in this many bytes of what is held
         self._has_cr = False  # what is held needs more than a search for LF LF
@@ -62,11 +74,11 @@ class Decoder:
         is_one_event = not (has_cr or self._held) and 0 < chunk.find(b"\n\n") == len(chunk) - 2
         events: list[Event] = []
         for raw in [chunk] if is_one_event else self._cut(chunk, has_cr):
-            if len(raw) > MAX_EVENT:
-                raise OversizedEvent(events)
+            if len(raw) > self._limit:
+                raise OversizedEvent(events, self._limit)
             events.append(self._parse(raw, has_cr))
-        if len(self._held) > MAX_EVENT:
-            raise OversizedEvent(events)
+        if len(self._held) > self._limit:
+            raise OversizedEvent(events, self._limit)
         return events
 
     def close(self) -> bytes:

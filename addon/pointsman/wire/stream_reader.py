@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 from pointsman.wire import jsontext
 from pointsman.wire.faults import Fault, FaultKind
-from pointsman.wire.frames import Frame, FrameKind, Usage
+from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
 from pointsman.wire.sse import Decoder, Event, OversizedEvent
 from pointsman.wire.wrapped import wrapped_fault
 
@@ -21,20 +22,49 @@ def malformed(message: str, kind: FaultKind = FaultKind.MALFORMED) -> Frame:
     return Frame(FrameKind.MALFORMED, b"", Fault(kind, message))
 
 
-class StreamReader(ABC):
-    """A reader of SSE; its subclass says what one event means."""
+def is_run_of(data: bytes, opening: bytes) -> bool:
+    """Whether bytes are nothing but whole events of two lines that open like this, up to the brace of their data."""
+    events = data.count(b"\n\n")
+    return (
+        data.startswith(opening)
+        and data.endswith(b"}\n\n")
+        and b"\r" not in data
+        and data.count(opening) == events
+        and data.count(b"\n") == 3 * events
+    )
 
-    def __init__(self) -> None:
+
+class Cutter(Protocol):
+    """Cuts a stream into events, as `sse.Decoder` does; anything but SSE needs another one."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes held back for an event that is not complete."""
+        ...
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that this chunk completes. Raises OversizedEvent."""
+        ...
+
+
+class StreamReader(ABC):
+    """A reader of events, in SSE unless `cutter` says otherwise; its subclass says what one event means."""
+
+    def __init__(self, cutter: Cutter | None = None) -> None:
         self.finish_reason: str | None = None
         self.finished = False
         self.usage: Usage | None = None
         self.has_spoken = False
         """Content was seen: from then on it need not be told from neutral frames."""
-        self._decoder = Decoder()
+        self._cutter = cutter or Decoder()
         self._over = False
         self._has_data = False
         self._has_good = False
         self._unreadable = 0
+
+    @property
+    def opening(self) -> Opening | None:
+        return None
 
     @abstractmethod
     def frame_of(self, event: Event) -> Frame:
@@ -48,11 +78,11 @@ class StreamReader(ABC):
         """The frames of the events that these bytes complete; nothing comes after an end marker."""
         if self._over:
             return ()
-        if self.has_spoken and not self._decoder.pending and self.is_plain_run(data):
+        if self.has_spoken and not self._cutter.pending and self.is_plain_run(data):
             return (Frame(FrameKind.CONTENT, data),)
         oversized = None
         try:
-            events = self._decoder.feed(data)
+            events = self._cutter.feed(data)
         except OversizedEvent as error:
             events, oversized = error.events, malformed(str(error))
         frames = []
@@ -97,7 +127,7 @@ class StreamReader(ABC):
 
     def _last_events(self) -> Sequence[Event]:
         try:
-            return self._decoder.feed(b"\n\n")
+            return self._cutter.feed(b"\n\n")
         except OversizedEvent:
             return ()
 

@@ -1,12 +1,13 @@
-"""Readers of answers that are not streams: the body is collected, then judged as a whole."""
+"""Readers of answers that are not streams: the body is collected, then judged as a whole. Also who reads what."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
 from pointsman.wire.faults import FaultKind
-from pointsman.wire.frames import Frame, FrameKind, Usage
+from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.stream_reader import malformed
 from pointsman.wire.wrapped import wrapped_fault
 
@@ -19,6 +20,17 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def reader_for(streamed: bool, content_type: str, stream: Callable[[], Reader], whole: Callable[[], Reader]) -> Reader:
+    """The reader for what was asked for and what came. A type that says nothing is taken for what was asked for."""
+    media = media_type(content_type)
+    if not streamed:
+        return RefusingReader("a stream for a request that asked for none") if media == EVENT_STREAM else whole()
+    if media == "text/html":
+        return RefusingReader("an HTML page for a streamed request")
+    is_json = media == "application/json" or media.endswith("+json")
+    return UnstreamedReader() if is_json else stream()
+
+
 class WholeReader(ABC):
     """A reader of one JSON object; its subclass says what the object means."""
 
@@ -26,6 +38,7 @@ class WholeReader(ABC):
         self.finish_reason: str | None = None
         self.finished = False
         self.usage: Usage | None = None
+        self.opening: Opening | None = None
         self._body = bytearray()
         self._over = False
 
@@ -74,6 +87,7 @@ class RefusingReader:
     finish_reason: str | None = None
     finished = False
     usage: Usage | None = None
+    opening: Opening | None = None
 
     def __init__(self, reason: str) -> None:
         self._verdict: list[Frame] = [malformed(reason)]

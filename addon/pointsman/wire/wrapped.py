@@ -81,6 +81,11 @@ def wrapped_fault(document: object) -> Fault | None:
     return Fault(FaultKind.WRAPPED, _message(error), status, _code(error), _retry_after(error))
 
 
+def declared_fault(document: object) -> Fault:
+    """The failure of a document that declares itself to be one, however little it says."""
+    return wrapped_fault(document) or Fault(FaultKind.WRAPPED, status=UNKNOWN)
+
+
 def error_fault(status: int, body: bytes, content_type: str) -> Fault:
     """The failure that an answer with an error status reports. Never raises."""
     try:

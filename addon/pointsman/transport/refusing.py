@@ -1,0 +1,140 @@
+"""Requests that are answered before they are whole: refused at the head, too large, stopped, or unreadable."""
+
+from mitmproxy import http
+from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.commands import CloseConnection
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    ErrorCode,
+    HttpRequestHeadersHook,
+    HttpResponseHeadersHook,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseProtocolError,
+    SendHttp,
+    validate_request,
+)
+
+from pointsman.reception import Chat
+from pointsman.transport.http1 import BodyUnreadable
+from pointsman.transport.page_stream import Commands, PageStream
+from pointsman.transport.response import make_response
+from pointsman.transport.station import Answer
+from pointsman.transport.upload import UploadWatch
+from pointsman.wire.faults import Code, Problem
+
+MAX_DISCARDED = 1 << 20
+"""Bytes of a refused request's body that are taken in and forgotten; a client that sends more is cut off."""
+
+TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
+
+
+class RefusingStream(PageStream):
+    """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock stream
+    that may be an own page.
+    """
+
+    chat: Chat | None = None
+
+    def __init__(self, context: Context, stream_id: int) -> None:
+        super().__init__(context, stream_id)
+        self._upload: UploadWatch | None = None
+        self._discarded = 0
+
+    def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
+        """Answer before the body is in."""
+        self.flow = http.HTTPFlow(self.context.client, self.context.server)
+        self.flow.request = event.request
+        self.flow.live = True
+        yield HttpRequestHeadersHook(self.flow)
+        yield from self._answer_early(answer, has_body=not event.end_stream)
+
+    def _answer_early(self, answer: Answer, has_body: bool = True) -> Commands:
+        """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
+        self.request_body_buf.clear()
+        self.client_state = self.state_discard_request_body
+        close = (("Connection", "close"),) if has_body and not self.flow.request.is_http2 else ()
+        yield from self._answer(Answer(answer.status, (*answer.headers, *close), answer.body))
+
+    def state_discard_request_body(self, event: events.Event) -> Commands:
+        if isinstance(event, RequestEndOfMessage):
+            self.client_state = self.state_done
+            if self.server_state == self.state_done:
+                yield from self.flow_done()
+        elif isinstance(event, RequestData):
+            self._discarded += len(event.data)
+            if self._discarded > MAX_DISCARDED:
+                yield from self._cut_upload()
+
+    def _cut_upload(self) -> Commands:
+        if self._upload is not None:
+            self._upload.close()
+        self.client_state = self.server_state = self.state_errored
+        self.flow.live = False
+        yield SendHttp(ResponseProtocolError(self.stream_id, "body refused", ErrorCode.CANCEL), self.context.client)
+        yield DropStream(self.stream_id)
+
+    def _watch_upload(self, event: events.Event) -> None:
+        if self._upload is None:
+            return
+        if isinstance(event, RequestData):
+            self._upload.progress()
+        elif isinstance(event, RequestEndOfMessage | RequestProtocolError):
+            self._upload.close()
+
+    def _give_up_upload(self) -> Commands:
+        """The client has stopped sending: told so if it has been told nothing yet, and cut off either way."""
+        if self.chat and self.client_state == self.state_consume_request_body:
+            yield from self._answer_early(self.station.say(TOO_SLOW, self.chat, self.flow.request))
+        if self.client_state not in (self.state_done, self.state_errored):
+            yield from self._cut_upload()
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
+        """The router's own limit holds for its requests; they are never streamed, nor are their answers held back."""
+        if self.chat is None:
+            return (yield from super().check_body_size(request))
+        if not request or len(self.request_body_buf) <= self.station.max_body:
+            return False
+        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {self.station.max_body} bytes.")
+        yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
+        return True
+
+    def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
+        """A head that could be read in two ways, and the like: the stock judgement, told in the client's dialect."""
+        if self.chat is None or not request:
+            return (yield from super().check_invalid(request))
+        fault = validate_request(self.mode, self.flow.request, self.context.options.validate_inbound_headers)
+        if fault is None:
+            return False
+        yield HttpRequestHeadersHook(self.flow)
+        problem = Problem(Code.INVALID_REQUEST, fault)
+        yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
+        return True
+
+    def _end_unreadable(self, event: BodyUnreadable) -> Commands:
+        """The client can be told, but nothing after this body is a request."""
+        if self.client_state == self.state_discard_request_body:
+            yield from self.state_discard_request_body(RequestEndOfMessage(self.stream_id))
+        elif self.chat and self.client_state == self.state_consume_request_body:
+            self.request_body_buf.clear()
+            self.client_state = self.state_done
+            problem = Problem(Code.INVALID_REQUEST, f"The request's body cannot be read: {event.message}.")
+            answer = self.station.say(problem, self.chat, self.flow.request, (("Connection", "close"),))
+            yield from self._answer(answer)
+        else:
+            yield from super().handle_protocol_error(event)
+            yield CloseConnection(self.context.client)
+
+    def _answer(self, answer: Answer) -> Commands:
+        """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
+        body = b"" if self.flow.request.method == "HEAD" else answer.body
+        self.flow.response = make_response(answer.status, (*answer.headers, *self._cors()), body)
+        yield HttpResponseHeadersHook(self.flow)
+        if not (yield from self.check_killed(True)):
+            yield from self.send_response()
+
+    def _cors(self) -> tuple[tuple[str, str], ...]:
+        return self.chat.cors if self.chat else ()

@@ -1,0 +1,26 @@
+"""Members of documents whose shape nobody guarantees: what is not of the expected kind is as good as absent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+type Members = Mapping[str, Any]
+
+NOTHING: Members = {}
+
+
+def mapping(value: object) -> Members:
+    """An object, empty where it is none."""
+    return value if isinstance(value, Mapping) else NOTHING
+
+
+def mappings(value: object) -> list[Members]:
+    """The objects in a list."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
