@@ -87,6 +87,13 @@ async def started(*command: str, folder: Path, **env: str) -> AsyncIterator[Proc
         await running.ends()
 
 
+def configure(folder: Path, sections: Mapping[str, Any] | None = None, /, **providers: Mapping[str, Any]) -> Path:
+    """Writes the file that a router started in that folder finds, in one step."""
+    path, draft = folder / "pointsman.yaml", folder / "pointsman.yaml.new"
+    draft.write_text(json.dumps({"providers": providers, **(sections or {})}))
+    return draft.replace(path)
+
+
 def tool(
     name: str, arguments: Sequence[str], folder: Path, env: dict[str, str]
 ) -> AbstractAsyncContextManager[Process]:

@@ -11,13 +11,7 @@ from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import (
-    ErrorCode,
-    Http1Server,
-    ReceiveHttp,
-    RequestProtocolError,
-    ResponseData,
-)
+from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
 from mitmproxy.utils import human
 
 from pointsman.transport.response import make_response
@@ -33,8 +27,10 @@ MAX_LINE = 64 * 1024
 type Commands = layer.CommandGenerator[None]
 
 
-class BodyUnreadable(RequestProtocolError):
-    """The request's body is not framed as its head says. The client is still there, and can be told so."""
+class BodyUnreadable(HttpEvent):
+    """The request's body is not framed as its head says. Unlike at a `RequestProtocolError`, the client is still there
+    and can be told so.
+    """
 
 
 class ClientHttp1(Http1Server):
@@ -91,8 +87,7 @@ class ClientHttp1(Http1Server):
         except BadChunk:
             self.request_done = True
             self.state = self.state_hear_no_more
-            error = BodyUnreadable(self.stream_id, "the body is not well chunked", ErrorCode.GENERIC_CLIENT_ERROR)
-            yield ReceiveHttp(error)
+            yield ReceiveHttp(BodyUnreadable(self.stream_id))
 
     def state_hear_no_more(self, event: events.Event) -> Commands:
         """Where the next request would begin, nobody can tell. The answer's end closes the connection."""

@@ -1,7 +1,10 @@
 """Requests that are answered before they are whole: refused at the head, too large, stopped, or unreadable."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 from mitmproxy import http
-from mitmproxy.proxy import events, layer
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
@@ -19,6 +22,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from pointsman.reception import Chat
+from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.page_stream import Commands, PageStream
 from pointsman.transport.response import make_response
@@ -30,6 +34,9 @@ MAX_DISCARDED = 1 << 20
 """Bytes of a refused request's body that are taken in and forgotten; a client that sends more is cut off."""
 
 TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
+UNREADABLE = Problem(Code.INVALID_REQUEST, "The request's body is not chunked as its head says.")
+
+CLOSE = (("Connection", "close"),)
 
 
 class RefusingStream(PageStream):
@@ -41,22 +48,34 @@ class RefusingStream(PageStream):
 
     def __init__(self, context: Context, stream_id: int) -> None:
         super().__init__(context, stream_id)
+        self.credentials: Credentials | None = None
         self._upload: UploadWatch | None = None
         self._discarded = 0
+
+    @contextmanager
+    def _open_to_proxyauth(self, command: commands.Command) -> Iterator[None]:
+        """mitmproxy looks for its own password when a request's head is shown around."""
+        asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
+        with self.credentials.lent_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
+            yield
 
     def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
         """Answer before the body is in."""
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = event.request
         self.flow.live = True
-        yield HttpRequestHeadersHook(self.flow)
+        hook = HttpRequestHeadersHook(self.flow)
+        with self._open_to_proxyauth(hook):
+            yield hook
+        if given := self.flow.response:  # of another addon, such as `proxyauth`: its word comes first
+            answer = Answer(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
         yield from self._answer_early(answer, has_body=not event.end_stream)
 
     def _answer_early(self, answer: Answer, has_body: bool = True) -> Commands:
         """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
         self.request_body_buf.clear()
         self.client_state = self.state_discard_request_body
-        close = (("Connection", "close"),) if has_body and not self.flow.request.is_http2 else ()
+        close = CLOSE if has_body and not self.flow.request.is_http2 else ()
         yield from self._answer(Answer(answer.status, (*answer.headers, *close), answer.body))
 
     def state_discard_request_body(self, event: events.Event) -> Commands:
@@ -82,13 +101,16 @@ class RefusingStream(PageStream):
             return
         if isinstance(event, RequestData):
             self._upload.progress()
-        elif isinstance(event, RequestEndOfMessage | RequestProtocolError):
+        elif isinstance(event, RequestEndOfMessage | RequestProtocolError | BodyUnreadable):
             self._upload.close()
 
     def _give_up_upload(self) -> Commands:
         """The client has stopped sending: told so if it has been told nothing yet, and cut off either way."""
         if self.chat and self.client_state == self.state_consume_request_body:
             yield from self._answer_early(self.station.say(TOO_SLOW, self.chat, self.flow.request))
+        yield from self._end_upload()
+
+    def _end_upload(self) -> Commands:
         if self.client_state not in (self.state_done, self.state_errored):
             yield from self._cut_upload()
 
@@ -112,20 +134,21 @@ class RefusingStream(PageStream):
         yield HttpRequestHeadersHook(self.flow)
         problem = Problem(Code.INVALID_REQUEST, fault)
         yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
+        if not self.flow.request.is_http2:  # where the body ends is anybody's guess
+            yield from self._end_upload()
         return True
 
-    def _end_unreadable(self, event: BodyUnreadable) -> Commands:
+    def _end_unreadable(self) -> Commands:
         """The client can be told, but nothing after this body is a request."""
         if self.client_state == self.state_discard_request_body:
             yield from self.state_discard_request_body(RequestEndOfMessage(self.stream_id))
         elif self.chat and self.client_state == self.state_consume_request_body:
             self.request_body_buf.clear()
             self.client_state = self.state_done
-            problem = Problem(Code.INVALID_REQUEST, f"The request's body cannot be read: {event.message}.")
-            answer = self.station.say(problem, self.chat, self.flow.request, (("Connection", "close"),))
-            yield from self._answer(answer)
+            yield from self._answer(self.station.say(UNREADABLE, self.chat, self.flow.request, CLOSE))
         else:
-            yield from super().handle_protocol_error(event)
+            error = RequestProtocolError(self.stream_id, UNREADABLE.message, ErrorCode.GENERIC_CLIENT_ERROR)
+            yield from self.handle_protocol_error(error)
             yield CloseConnection(self.context.client)
 
     def _answer(self, answer: Answer) -> Commands:

@@ -7,7 +7,7 @@ streamed response. A stream that is not routed is a stock stream.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,7 +15,7 @@ from uuid import uuid4
 from mitmproxy import flow as mflow
 from mitmproxy import http
 from mitmproxy.connection import Server
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -65,7 +65,6 @@ class RoutedStream(RefusingStream):
         super().__init__(context, stream_id)
         self.home = home
         self.station = home.station
-        self.credentials: Credentials | None = None
         self._shown: http.Request | None = None
         self._server: Server | None = None
         """The connection that the answer comes by."""
@@ -81,7 +80,10 @@ class RoutedStream(RefusingStream):
                 yield from self._give_up_upload()
             else:
                 self._watch_upload(event)
-                yield from super()._handle_event(event)
+                if isinstance(event, BodyUnreadable):
+                    yield from self._end_unreadable()
+                else:
+                    yield from super()._handle_event(event)
         except Exception:
             if not hasattr(self, "flow"):
                 yield from self._crash_on_head()
@@ -120,13 +122,6 @@ class RoutedStream(RefusingStream):
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
         self.credentials = Credentials.taken_from(request)
-
-    @contextmanager
-    def _open_to_proxyauth(self, command: commands.Command) -> Iterator[None]:
-        """mitmproxy looks for its own password when a request's head is shown around."""
-        asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
-        with self.credentials.lent_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
-            yield
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -243,9 +238,6 @@ class RoutedStream(RefusingStream):
     # Other ends.
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        if isinstance(event, BodyUnreadable):
-            yield from self._end_unreadable(event)
-            return
         if self.conductor is None or not isinstance(event, RequestProtocolError):
             yield from super().handle_protocol_error(event)
             return

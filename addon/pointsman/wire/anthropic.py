@@ -15,6 +15,7 @@ from pointsman.wire.frames import Opening, Reader
 from pointsman.wire.headers import Headers
 from pointsman.wire.members import mapping, mappings
 from pointsman.wire.request_body import flag, json_size, model_of, objects, parse_object, text_size, with_model
+from pointsman.wire.whole_reader import CountReader
 from pointsman.wire.wrapped import error_fault
 
 PATH = "/messages"
@@ -68,7 +69,7 @@ class Anthropic:
         return [("x-api-key", key)]
 
     def reader(self, facts: RequestFacts, content_type: str, drop_usage: bool = False) -> Reader:
-        return messages_reader(facts.stream, content_type)
+        return CountReader("input_tokens") if facts.action else messages_reader(facts.stream, content_type)
 
     def fault(self, status: int, body: bytes, content_type: str) -> Fault:
         return error_fault(status, body, content_type)

@@ -64,7 +64,7 @@ class MessagesStreamReader(StreamReader):
                 return Frame(FrameKind.PING, raw)
             case "error":
                 return Frame(FrameKind.ERROR, raw, declared_fault(document))
-            case None if fault := wrapped_fault(document):
+            case _ if fault := wrapped_fault(document):
                 return Frame(FrameKind.ERROR, raw, fault)
         return Frame(FrameKind.NEUTRAL, raw)
 
@@ -82,8 +82,6 @@ class MessagesStreamReader(StreamReader):
 
 class MessagesWholeReader(WholeReader):
     def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
-        if "input_tokens" in document and "content" not in document:
-            return self._frames_of_count(body)
         if not isinstance(document.get("content"), list):
             return [malformed("an answer without content")]
         reason = document.get("stop_reason")
@@ -93,11 +91,6 @@ class MessagesWholeReader(WholeReader):
         if any(map(block_speaks, mappings(document.get("content")))):
             return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
         return [Frame(FrameKind.END, body)]
-
-    def _frames_of_count(self, body: bytes) -> Sequence[Frame]:
-        """What `count_tokens` answers."""
-        self.finished = True
-        return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
 
 
 def block_speaks(block: Mapping[str, Any]) -> bool:

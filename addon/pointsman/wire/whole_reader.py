@@ -74,6 +74,20 @@ class WholeReader(ABC):
         return self.frames_of(document, body)
 
 
+class CountReader(WholeReader):
+    """For the answer to a question for a number of tokens, which stands in `member`."""
+
+    def __init__(self, member: str) -> None:
+        super().__init__()
+        self._member = member
+
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
+        if not isinstance(document.get(self._member), int):
+            return [malformed(f"an answer without {self._member}")]
+        self.finished = True
+        return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
+
+
 class UnstreamedReader(WholeReader):
     """For a JSON body where a stream was due: at best it says what went wrong."""
 

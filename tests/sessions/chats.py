@@ -1,0 +1,61 @@
+"""Conversations, and the keys that a cascade makes of them."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+
+from pointsman.config import Sticky
+from pointsman.config.words import Dialect, KeySource
+from pointsman.sessions.digests import Digests
+from pointsman.sessions.keys import Cascade, Key
+from pointsman.sessions.prefix import Boundary, follow
+from pointsman.sessions.store import Pin
+from pointsman.wire.conversation import Conversation, Message, body_ids, conversation
+from support.callers import SECRET, caller
+
+SCOPE = b"a scope"
+HERE, THERE = Pin("groq", "llama", "key-1"), Pin("longcat", "flash", None)
+
+
+def cascade(prefix: str = "X-", **sticky: Any) -> Cascade:
+    return Cascade(Sticky(**sticky), prefix, Digests(SECRET))
+
+
+def asked(document: dict[str, Any], made_by: Cascade | None = None, **known: Any) -> Key | None:
+    """The key of a chat request with this body."""
+    read = {"body_ids": lambda: body_ids(document), "conversation": lambda: conversation(Dialect.OPENAI_CHAT, document)}
+    return (made_by or cascade()).key(caller(**read, **known))
+
+
+def talk(*said: str, preamble: str = "Be brief.") -> Conversation:
+    """The user begins, and they take turns."""
+    messages = tuple(Message(role, text.encode()) for role, text in zip(cycle(("user", "assistant")), said, strict=False))
+    return Conversation(preamble.encode(), messages)
+
+
+def boundaries(*said: str, preamble: str = "Be brief.") -> list[Boundary]:
+    return follow(talk(*said, preamble=preamble), SCOPE)[1]
+
+
+def words(*said: str, preamble: str = "Be brief.") -> Key:
+    """The key of a request that is known by its words alone."""
+    key = cascade().key(caller(conversation=lambda: talk(*said, preamble=preamble)))
+    assert key
+    assert key.source is KeySource.PREFIX_HASH
+    return key
+
+
+def named(name: str, source: KeySource = KeySource.SESSION_HEADER) -> Key:
+    """The key of a request that has an id."""
+    digest = Digests(SECRET).of(source, name)
+    return Key(source, SCOPE, (digest,), digest)
+
+
+def messages(*said: str) -> list[dict[str, str]]:
+    """As in a chat request, without a system prompt."""
+    return [{"role": role, "content": text} for role, text in zip(cycle(("user", "assistant")), said, strict=False)]
+
+
+def chat(*said: str, system: str | None = None, **members: Any) -> dict[str, Any]:
+    above: Sequence[dict[str, str]] = [{"role": "system", "content": system}] if system is not None else []
+    return {"model": "m", "messages": [*above, *messages(*said)], **members}
