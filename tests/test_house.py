@@ -8,14 +8,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
 CORE = ("exchange", "sessions", "routing", "wire")
 FORBIDDEN = {
-    "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket", "sqlite3",
-    "ssl", "subprocess", "threading", "tornado",
+    "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket",
+    "sqlite3", "ssl", "subprocess", "threading", "tornado",
 }  # fmt: skip
 FORBIDDEN_ROOMS = {"transport", "history", "web", "demo", "addon", "dispatch"}
 CLOCKS = {
-    "time.time", "time.monotonic", "time.perf_counter", "datetime.now", "datetime.utcnow", "date.today", "uuid4", "uuid.uuid4",
-    "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "random.random", "random.choice", "random.shuffle",
-    "random.uniform", "random.betavariate", "random.gauss", "random.randint",
+    "time.time", "time.monotonic", "time.perf_counter", "datetime.now", "datetime.utcnow", "date.today", "uuid4",
+    "uuid.uuid4", "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "random.random", "random.choice",
+    "random.shuffle", "random.uniform", "random.betavariate", "random.gauss", "random.randint",
 }  # fmt: skip
 
 MODULES = sorted(path for room in CORE for path in (PACKAGE / room).rglob("*.py"))

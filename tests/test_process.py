@@ -12,8 +12,8 @@ import pytest
 from pointsman.demo import Provider, menu
 from support.asking import ask, get
 from support.ports import free_port
-from support.process import Process, configure, mitmdump, mitmweb, pointsman
-from support.settings import provider
+from support.process import Process, mitmdump, mitmweb, pointsman
+from support.settings import provider, write
 
 type Start = Callable[..., AbstractAsyncContextManager[Process]]
 
@@ -41,7 +41,7 @@ class TestStarting:
     @WAYS
     async def test_it_announces_itself_answers_and_ends_with_status_0(self, tmp_path: Path, start: Start) -> None:
         async with Provider(menu.answer("hello")) as one:
-            configure(tmp_path, one=provider(one.base_url))
+            write(tmp_path, {"one": provider(one.base_url)})
             async with start("-p", "0", folder=tmp_path) as router:
                 base_url = await router.base_url()
                 answer = await ask(base_url)

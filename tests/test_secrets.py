@@ -12,7 +12,7 @@ from pointsman.secrets import MASK, SHORTEST, Masker, masked_credential
         (["sk-secret"], "sk-secret", "***"),
         (["sk-secret"], "sk-secretsk-secret,sk-secret", "******,***"),
         (["sk-secret"], "xsk-secrety", "x***y"),
-        (["sk-secret"], "SK-SECRET sk-secre", "SK-SECRET sk-secre"),
+        (["sk-secret"], "SK-SECRET sk-secre.", "SK-SECRET sk-secre."),
         (["sk-secret"], "", ""),
         (["sk-secret", "sk-secret-longer"], "sk-secret-longer sk-secret", "*** ***"),
         (["sk-secret-longer", "sk-secret"], "sk-secret-longer sk-secret", "*** ***"),
@@ -76,3 +76,8 @@ def test_where_nobody_can_say_which_part_is_the_secret_nothing_is_shown(value: s
 
 def test_the_mask_is_no_secret_of_its_own() -> None:
     assert len(MASK) < SHORTEST
+
+
+def test_a_text_that_was_cut_within_a_secret_does_not_show_its_beginning() -> None:
+    assert Masker(["sk-secret"]).text("the key sk-secre") == "the key ***"
+    assert Masker(["sk-secret"]).text("the key sk-se") == "the key sk-se", "too short to be told from a word"

@@ -38,6 +38,7 @@ from pointsman.reloading import Reloader
 from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
+from pointsman.transport.farewell import hang_up
 from pointsman.transport.layers import swap_in
 from pointsman.transport.providers import Providers
 
@@ -79,8 +80,10 @@ class Pointsman:
             return
         if changed := updated & {OPTION, "listen_host", "listen_port"}:
             logger.warning(f"Pointsman: a changed {', '.join(sorted(changed))} needs a restart.")
-        if self.dispatcher and (problem := exposed(self.dispatcher.settings, ctx.options.mode, "")):
-            raise OptionsError(problem)
+        if "mode" in updated:
+            logger.warning("Pointsman: a changed mode holds for new connections; for those there are it needs a restart.")
+        if self.dispatcher and (problem := self._exposed(self.dispatcher.settings)):
+            raise OptionsError(f"Pointsman does not allow this: {problem}")
 
     def _start(self) -> None:
         faults = guard.differences()
@@ -95,8 +98,8 @@ class Pointsman:
         except ConfigError as error:
             logger.error(f"Pointsman does not start: its configuration is at fault.\n{error}")
             return
-        if problem := exposed(settings, ctx.options.mode, ctx.options.listen_host):
-            logger.error(problem)
+        if problem := self._exposed(settings):
+            logger.error(f"Pointsman does not start: {problem}")
             return
         for warning in settings.warnings:
             logger.warning(warning)
@@ -107,7 +110,7 @@ class Pointsman:
     def _take_over(self, settings: Settings) -> str | None:
         """New settings, unless they would open the router to everybody."""
         assert self.dispatcher
-        if problem := exposed(settings, ctx.options.mode, ctx.options.listen_host):
+        if problem := self._exposed(settings):
             return problem
         for warning in settings.warnings:
             logger.warning(warning)
@@ -123,6 +126,9 @@ class Pointsman:
             logger.warning("Pointsman: there is no configuration file to read again.")
         else:
             asyncio_utils.create_task(self._reloader.reload(), name="reload", keep_ref=True)
+
+    def _exposed(self, settings: Settings) -> str | None:
+        return exposed(settings, ctx.options.mode, ctx.options.listen_host)
 
     def _demo_settings(self) -> Settings:
         self._demo = demo_providers()
@@ -159,9 +165,11 @@ class Pointsman:
     async def _listen_on_loopback(self) -> None:
         """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
         server = ctx.master.addons.get("proxyserver")
-        if ctx.options.listen_host or all(is_loopback_name(address[0]) for address in server.listen_addrs()):
+        if ctx.options.listen_host:
             return
         ctx.options.update(listen_host="127.0.0.1")
+        if all(is_loopback_name(address[0]) for address in server.listen_addrs()):
+            return
         modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
         await server.servers.update([])
         await server.servers.update(modes)
@@ -183,8 +191,10 @@ class Pointsman:
         if self._watching is not None:
             self._watching.cancel()
         if self.dispatcher is not None:
-            await ctx.master.addons.get("proxyserver").servers.update([])  # nobody new
+            server = ctx.master.addons.get("proxyserver")
+            await server.servers.update([])  # nobody new
             await self.dispatcher.close(self.dispatcher.settings.server.drain)
+            await hang_up(server.connections)
         await self._providers.close()
         for provider in self._demo:
             await provider.close()
@@ -236,7 +246,7 @@ def _settle_memory() -> None:
 
 
 def exposed(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:
-    """Why this configuration must not start: it would serve other machines, and no client key says who may use it."""
+    """Why this configuration must not be: it would serve other machines, and no client key says who may use it."""
     if settings.server.client_key is not None:
         return None
     for spec in modes:
@@ -244,7 +254,7 @@ def exposed(settings: Settings, modes: Sequence[str], listen_host: str) -> str |
         host = mode.custom_listen_host or listen_host
         if host and not isinstance(mode, LocalMode) and not is_loopback_name(host):
             return (
-                f"Pointsman does not start: mode {spec} would listen on {host} for other machines without a client key."
+                f"mode {spec} would listen on {host} for other machines without a client key."
                 " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), or listen on 127.0.0.1."
             )
     return None

@@ -15,6 +15,7 @@ from functools import partial
 from secrets import token_bytes
 from uuid import uuid4
 
+import orjson
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
@@ -30,6 +31,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.exchange.summary import summary
 from pointsman.ledger import Ledger
 from pointsman.reception import Chat, Decision, Door, receive, same, vouches
+from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.sessions.keys import Caller
@@ -47,7 +49,7 @@ from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
 from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects import COUNTS, DIALECTS, Purpose
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
@@ -94,7 +96,9 @@ class Dispatcher:
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
         for provider, pins in self.router.replace(settings, time.monotonic()).items():
-            logger.info(f"Pointsman: {provider} was routable and is no longer; {pins} pins removed.")
+            if not self.closing:
+                state = "disabled" if provider in settings.providers else "removed"
+                logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self._rules = Rules.of(settings, _masker(settings))
         self._server = _server(settings)
 
@@ -158,7 +162,7 @@ class Dispatcher:
                 raise Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
             body = self._decoded(request)
             facts = dialect.facts(body, request.path)
-            plan = self.router.plan(facts, chat.dialect, self._caller(flow, chat, facts, credential), time.monotonic())
+            plan = self._plan(flow, chat, facts, credential)
         except Problem as problem:
             if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
                 return PassOn()
@@ -171,8 +175,15 @@ class Dispatcher:
             body=body,
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
+            fallback=_estimate(chat, facts),
         )
         return Exchange(call, plan, self._rules)
+
+    def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_plan(facts, chat.dialect)
+        caller = self._caller(flow, chat, facts, credential)
+        return self.router.plan(facts, chat.dialect, caller, time.monotonic())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
         """A client that sends the key all clients share has told nothing of itself."""
@@ -218,12 +229,21 @@ class Dispatcher:
         flow.comment = summary(record)
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 
+    def abandon(self, exchange: Exchange) -> None:
+        if conductor := self.running.pop(exchange, None):
+            conductor.abandon()
+
     def request_id(self, request: http.Request) -> str:
         """The client's own, if it is sane; else a new one, which the flow then carries."""
         given: str = request.headers.get(OWN_REQUEST_ID, "")
         if not SANE_ID.fullmatch(given):
             given = request.headers[OWN_REQUEST_ID] = uuid4().hex
         return given
+
+
+def _estimate(chat: Chat, facts: RequestFacts) -> bytes | None:
+    """Nobody has to be asked how many tokens a request has."""
+    return orjson.dumps({COUNTS[chat.dialect]: facts.tokens}) if chat.purpose is Purpose.COUNT else None
 
 
 def _handler(client: Client) -> ConnectionHandler:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pointsman.config import Server
 from pointsman.config.words import Dialect
-from pointsman.wire.dialects import dialect_of_path
+from pointsman.wire.dialects import Purpose, route_of_path
 from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers
 
@@ -73,6 +73,7 @@ class Chat:
     door: Door
     cors: Headers = ()
     """What lets a web page of this machine read the answer."""
+    purpose: Purpose = Purpose.CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,10 @@ def receive(arrival: Arrival, server: Server) -> Decision:
     """What to do with a request, judged by its head alone."""
     if arrival.method == "CONNECT":
         return Pass.ON  # even to our own address: what comes through the tunnel is received by itself
-    dialect = dialect_of_path(arrival.path)
-    if dialect is None:
+    route = route_of_path(arrival.path)
+    if route is None:
         return _other_path(arrival)
+    dialect = route.dialect
     if arrival.door is Door.PROXY and (arrival.host.lower() not in server.intercept or is_cross_site(arrival.headers)):
         return Pass.ON  # a page of another site may spend its own credential, not ours
     if arrival.method == "OPTIONS" and arrival.door is not Door.PROXY:
@@ -106,7 +108,8 @@ def receive(arrival: Arrival, server: Server) -> Decision:
         return Pass.ON if arrival.door is Door.PROXY else Refusal(dialect, wrong, allow)
     if problem := _not_admitted(arrival, server) or _too_large(arrival, server):
         return Refusal(dialect, problem)
-    return Chat(dialect, arrival.door, () if arrival.door is Door.PROXY else cors(arrival.headers))
+    readable = () if arrival.door is Door.PROXY else cors(arrival.headers)
+    return Chat(dialect, arrival.door, readable, route.purpose)
 
 
 def _other_path(arrival: Arrival) -> Decision:

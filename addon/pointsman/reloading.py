@@ -39,11 +39,13 @@ class Reloader:
             self._seen = self._fingerprint()
             try:
                 settings = await asyncio.to_thread(config.load, self.path, os.environ)
-            except ConfigError as error:
-                faults = [str(fault) for fault in error.faults]
-            else:
                 refused = self._apply(settings)
                 faults = [refused] if refused else []
+            except ConfigError as error:
+                faults = [str(fault) for fault in error.faults]
+            except Exception as error:  # or nobody would look at the file again
+                logger.exception(f"Reading {self.path} failed inside the router.")
+                faults = [f"reading it failed ({type(error).__name__})"]
             self._tell(faults)
             return faults
 

@@ -203,8 +203,8 @@ class TestPhases:
         assert attempt().fault_so_far(broken) is broken
         assert waiting().fault_so_far(broken) is broken
         own = attempt()
-        own.head(429, {}, ErrorReader(DIALECT, 429, "", 7.0), START)
-        assert (own.fault_so_far(broken).label, own.fault_so_far(broken).retry_after) == ("429", 7.0)
+        own.head(429, {}, ErrorReader(DIALECT, 429, ""), START)
+        assert own.fault_so_far(broken).label == "429"
 
 
 class TestRecord:

@@ -55,6 +55,8 @@ class TestPlainAttempt:
             "status": 503,
             "error": "503",
             "message": "busy",
+            "failure": None,
+            "why": "order",
             "started": 1_700_000_000.0,
             "connected_ms": 5.0,
             "first_byte_ms": 50.0,

@@ -185,5 +185,5 @@ def test_the_exchanges_record_lists_its_attempts_and_exclusions():
     assert [a["outcome"] for a in record["attempts"]] == ["retry_failed", "retry_success"]
     [left_out] = record["excluded"]
     assert (left_out["provider"], left_out["model"], left_out["key"]) == ("a", "m", None)
-    assert (left_out["reason"], left_out["detail"]) == ("cooling", "503")
+    assert (left_out["reason"], left_out["detail"]) == ("skipped_key", "503")
     assert left_out["until"] == 1_700_000_015.0

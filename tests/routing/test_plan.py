@@ -1,11 +1,13 @@
 """One exchange's plan: who may be launched next, who may not and why, and what attempts have taught."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from pointsman.config.words import Capability, Dialect, Mode
 from pointsman.exchange.audit import Outcome
+from pointsman.routing.failures import classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
@@ -28,7 +30,7 @@ def after(own: Plan, fault: Fault | None) -> Plan:
     candidate = own.next(NOW)
     assert candidate
     own.launched(FAILED.n, candidate, NOW)
-    own.settled(candidate, FAILED, fault, NOW)
+    own.settled(candidate, replace(FAILED, failure=fault and classify(fault)), fault, NOW)
     return own
 
 
@@ -255,8 +257,19 @@ class TestForEveryone:
         candidate = self.plan(router).next(NOW)
         assert candidate
         after(self.plan(router), Fault(FaultKind.REFUSED))
-        self.plan(router).settled(candidate, attempt_record(), None, NOW)
-        assert called(self.plan(router).ranked(NOW)) == ["a/m", "b/m"]
+        later = self.plan(router)
+        later.launched(1, candidate, NOW + 1)
+        later.settled(candidate, attempt_record(), None, NOW + 2)
+        assert called(self.plan(router).ranked(NOW + 2)) == ["a/m", "b/m"]
+
+    def test_one_that_was_asked_for_before_the_failure_does_not(self, router: Router) -> None:
+        earlier = self.plan(router)
+        candidate = earlier.next(NOW - 1)
+        assert candidate
+        earlier.launched(1, candidate, NOW - 1)
+        after(self.plan(router), Fault(FaultKind.REFUSED))
+        earlier.settled(candidate, attempt_record(), None, NOW + 1)
+        assert called(self.plan(router).ranked(NOW + 1)) == ["b/m"]
 
     def test_what_is_in_flight_counts_against_a_limit_at_once(self) -> None:
         limited = with_model(limits={"rpm": 1})

@@ -17,13 +17,13 @@ from support.settings import provider
 NOW, WALL = 1000.0, 1_700_000_000.0
 
 
-def left_out(*reasons: Reason, until: float | None = None) -> list[Exclusion]:
-    return [Exclusion(TARGET, None, reason, until=until) for reason in reasons]
+def left_out(*reasons: Reason) -> list[Exclusion]:
+    return [Exclusion(TARGET, None, reason) for reason in reasons]
 
 
 def told(faults: Sequence[Fault], exclusions: Sequence[Exclusion] = ()) -> Problem:
     """The verdict on what was suffered before commit, and who was left out."""
-    return verdict([(classify(fault), fault) for fault in faults], exclusions, NOW, WALL)
+    return verdict([(classify(fault), fault) for fault in faults], exclusions, 7.5, WALL - NOW)
 
 
 class TestAfterAttempts:
@@ -67,16 +67,8 @@ class TestAfterAttempts:
     ) -> None:
         assert told(faults).code is code
 
-    @pytest.mark.parametrize(
-        ("waits", "expected"), [([None], None), ([30.0, None, 2.5], 2.5), ([0.0, 9.0], 0.0), ([None, None], None)]
-    )
-    def test_the_smallest_wait_that_was_stated_counts(self, waits: list[float | None], expected: float | None) -> None:
-        assert told([status(429, retry_after=wait) for wait in waits]).retry_after == expected
-
-    def test_who_is_free_again_sooner_than_that_counts_more(self) -> None:
-        cooling = left_out(Reason.COOLING, until=NOW + 5)
-        assert told([status(429, retry_after=30.0)], cooling).retry_after == 5
-        assert told([status(429, retry_after=2.0)], cooling).retry_after == 2
+    def test_the_wait_is_passed_on(self) -> None:
+        assert told([status(429, retry_after=30.0)]).retry_after == 7.5
 
     def test_the_message_counts_attempts_and_quotes_the_last(self) -> None:
         faults = [status(429, message="slow down"), Fault(FaultKind.DNS, "no address for x.test")]
@@ -118,11 +110,6 @@ class TestWithoutAnAttempt:
         self, reasons: list[Reason], code: Code
     ) -> None:
         assert told([], left_out(*reasons)).code is code
-
-    def test_the_first_to_be_free_again_is_worth_waiting_for(self) -> None:
-        excluded = [*left_out(Reason.RATE_LIMITED, until=NOW + 90), *left_out(Reason.RATE_LIMITED, until=NOW + 7.5)]
-        assert told([], excluded).retry_after == 7.5
-        assert told([], left_out(Reason.DISABLED)).retry_after is None
 
     def test_the_reasons_are_named_once_each_and_all_listed(self) -> None:
         excluded = left_out(Reason.NO_KEY, Reason.DISABLED, Reason.NO_KEY)

@@ -8,7 +8,7 @@ from pointsman.config import Sticky
 from pointsman.config.words import Dialect, KeySource
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Cascade, Key
-from pointsman.sessions.prefix import Boundary, follow
+from pointsman.sessions.prefix import Chain
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Conversation, Message, body_ids, conversation
 from support.callers import SECRET, caller
@@ -29,12 +29,14 @@ def asked(document: dict[str, Any], made_by: Cascade | None = None, **known: Any
 
 def talk(*said: str, preamble: str = "Be brief.") -> Conversation:
     """The user begins, and they take turns."""
-    messages = tuple(Message(role, text.encode()) for role, text in zip(cycle(("user", "assistant")), said, strict=False))
+    messages = tuple(
+        Message(role, text.encode()) for role, text in zip(cycle(("user", "assistant")), said, strict=False)
+    )
     return Conversation(preamble.encode(), messages)
 
 
-def boundaries(*said: str, preamble: str = "Be brief.") -> list[Boundary]:
-    return follow(talk(*said, preamble=preamble), SCOPE)[1]
+def chain(*said: str, preamble: str = "Be brief.") -> Chain:
+    return Chain(talk(*said, preamble=preamble), SCOPE)
 
 
 def words(*said: str, preamble: str = "Be brief.") -> Key:

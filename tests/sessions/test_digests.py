@@ -44,7 +44,7 @@ def test_only_what_is_keyed_depends_on_the_installation() -> None:
     assert DIGESTS.of("ip", "10.0.0.1") != DIGESTS.of("ip", "10.0.0.1", keyed=True)
 
 
-@pytest.mark.parametrize("text", ["\udcff", "\ud800", "é\udce9", "x" * 10_000_000], ids=["byte", "half", "both", "long"])
+@pytest.mark.parametrize("text", ["\udcff", "é\ud800", "x" * 10_000_000], ids=["a byte", "half a letter", "long"])
 def test_any_text_has_one_and_it_is_no_longer_than_others(text: str) -> None:
     assert len(DIGESTS.of("ip", text)) == SIZE
 

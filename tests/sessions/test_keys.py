@@ -76,7 +76,7 @@ class TestOrder:
 
     def test_one_value_in_two_sources_makes_two_keys(self) -> None:
         value = "10.1.2.3"
-        known = {"headers": {"x-session-id": value}, "body_ids": lambda: [("prompt_cache_key", value)]}
+        known: dict[str, Any] = {"headers": {"x-session-id": value}, "body_ids": lambda: [("prompt_cache_key", value)]}
         keys = [key_of([source], address=value, credential=value, **known) for source in ALL if source != "prefix_hash"]
         assert len({key.own for key in keys if key}) == 4
 
@@ -95,7 +95,9 @@ class TestBlank:
         ):
             assert key_of(**known) is None
 
-    @pytest.mark.parametrize("empty", [Conversation(b"Be brief.", ()), talk(), None], ids=["no words", "no turn", "none"])
+    @pytest.mark.parametrize(
+        "empty", [Conversation(b"Be brief.", ()), talk(), None], ids=["no words", "no turn", "none"]
+    )
     def test_a_preamble_alone_makes_no_key(self, empty: Conversation | None) -> None:
         assert key_of(conversation=lambda: empty) is None
 
@@ -115,7 +117,10 @@ class TestScope:
     @pytest.mark.parametrize("source", ALL)
     @pytest.mark.parametrize("other", [{"credential": "sk-other"}, {"model": "small"}], ids=["credential", "model"])
     def test_nobody_shares_a_key_across_credentials_and_models(self, source: KeySource, other: dict[str, str]) -> None:
-        one, two = key_of([source], **{**EVERYTHING, "model": "m"}), key_of([source], **{**EVERYTHING, "model": "m"} | other)
+        one, two = (
+            key_of([source], **{**EVERYTHING, "model": "m"}),
+            key_of([source], **{**EVERYTHING, "model": "m"} | other),
+        )
         assert one
         assert two
         assert not set(one.names) & set(two.names)
@@ -133,7 +138,9 @@ class TestScope:
         assert key
         assert key.source is KeySource.IP
 
-    @pytest.mark.parametrize("known", [{"credential": "\udcff"}, {"model": "\ud800"}, {"headers": {"x-session-id": "\udcff"}}])
+    @pytest.mark.parametrize(
+        "known", [{"credential": "\udcff"}, {"model": "\ud800"}, {"headers": {"x-session-id": "\udcff"}}]
+    )
     def test_what_is_no_text_is_no_obstacle(self, known: dict[str, Any]) -> None:
         assert key_of(**{**EVERYTHING, **known})
 

@@ -52,6 +52,19 @@ class H1Client:
             body += piece
         return bytes(body)
 
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """A whole answer: status, headers with names in lower case, and the body, however it is framed."""
+        status, headers = await self.head()
+        if headers.get("transfer-encoding") == "chunked":
+            return status, headers, await self.chunks()
+        if (length := headers.get("content-length")) is not None:
+            return status, headers, await self.reader.readexactly(int(length))
+        return status, headers, await self.reader.read()
+
+    async def is_closed(self) -> bool:
+        """Waits for the next byte, or for the end of the connection: is it the end?"""
+        return await self.reader.read(1) == b""
+
     def close(self) -> None:
         """Closes the connection in order."""
         self._writer.close()

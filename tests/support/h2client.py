@@ -50,8 +50,14 @@ class H2Client:
         self._moved = asyncio.Condition()
         self._greeted = False
 
-    async def ask(self, body: bytes, path: str = "/v1/chat/completions", headers: Headers = ()) -> Stream:
-        """Posts a whole request."""
+    async def ask(
+        self,
+        body: bytes,
+        path: str = "/v1/chat/completions",
+        headers: Headers = (),
+        length: int | None = None,
+    ) -> Stream:
+        """Posts a whole request; `length` is a Content-Length that does not hold."""
         number = self._connection.get_next_available_stream_id()
         stream = self._streams[number] = Stream(number)
         fields = [
@@ -60,7 +66,7 @@ class H2Client:
             (":authority", self._authority),
             (":path", path),
             ("content-type", "application/json"),
-            ("content-length", str(len(body))),
+            ("content-length", str(len(body) if length is None else length)),
             *headers,
         ]
         self._connection.send_headers(number, fields)

@@ -1,15 +1,13 @@
 """A real mitmdump or mitmweb, or the console script, in a process of its own."""
 
 import asyncio
-import json
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "addon" / "main.py")
@@ -85,13 +83,6 @@ async def started(*command: str, folder: Path, **env: str) -> AsyncIterator[Proc
         if process.returncode is None:
             process.kill()
         await running.ends()
-
-
-def configure(folder: Path, sections: Mapping[str, Any] | None = None, /, **providers: Mapping[str, Any]) -> Path:
-    """Writes the file that a router started in that folder finds, in one step."""
-    path, draft = folder / "pointsman.yaml", folder / "pointsman.yaml.new"
-    draft.write_text(json.dumps({"providers": providers, **(sections or {})}))
-    return draft.replace(path)
 
 
 def tool(

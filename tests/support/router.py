@@ -1,7 +1,6 @@
 """A real router on real sockets: mitmproxy's own proxy server with the addon, in this process."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.stream import RoutedStream
+from support.settings import write
 
 LONGEST = 60.0
 """Seconds that a router may run in a test: what waits for something that never comes must fail, not hang."""
@@ -99,20 +99,13 @@ async def running(
     With several modes, the first one's address is the router's, and each needs a port of its own (`regular@8080`).
     """
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-    path = folder / "pointsman.yaml"
-    path.write_text(json.dumps({"providers": dict(providers), **sections}))
+    path = write(folder, providers, **sections)
     addon, server, watcher = Pointsman(), Proxyserver(), Watcher()
     stock = (ProxyAuth(), server, NextLayer(), TlsConfig(), UpstreamAuth())  # in mitmproxy's own order
     with taddons.context(*stock, addon, watcher, *addons) as context:
-        context.configure(
-            server,
-            mode=[mode] if isinstance(mode, str) else list(mode),
-            listen_host="127.0.0.1",
-            listen_port=0,
-            confdir=str(folder),
-            pointsman_config=str(path),
-            **(options or {}),
-        )
+        given = {"listen_host": "127.0.0.1", "listen_port": 0, "confdir": str(folder), **(options or {})}
+        modes = [mode] if isinstance(mode, str) else list(mode)
+        context.configure(server, mode=modes, pointsman_config=str(path), **given)
         assert addon.dispatcher, "the configuration is at fault"
         assert await server.setup_servers()
         await addon.running()

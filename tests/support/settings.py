@@ -1,6 +1,8 @@
 """Settings for tests, in one line."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pointsman import config
@@ -14,3 +16,10 @@ def provider(base_url: str = "http://127.0.0.1:9/v1", *models: str, **more: Any)
 
 def settings(providers: Mapping[str, Mapping[str, Any]], **sections: Any) -> Settings:
     return config.build({"providers": dict(providers), **sections}, {})
+
+
+def write(folder: Path, providers: Mapping[str, Mapping[str, Any]], **sections: Any) -> Path:
+    """Writes, in one step, the file that a router started in that folder finds."""
+    draft = folder / "pointsman.yaml.new"
+    draft.write_text(json.dumps({"providers": dict(providers), **sections}))
+    return draft.replace(folder / "pointsman.yaml")

@@ -1,7 +1,5 @@
 """The reader of an answer with an error status: bounded, silent until its end, and never without a verdict."""
 
-import json
-
 import pytest
 
 from pointsman.config.words import Dialect
@@ -13,8 +11,8 @@ from pointsman.wire.frames import FrameKind
 BODY = b'{"error":{"message":"slow down","code":"rate_limit_exceeded"}}'
 
 
-def reader(status: int = 429, wait: float | None = None, content_type: str = "application/json") -> ErrorReader:
-    return ErrorReader(DIALECTS[Dialect.OPENAI_CHAT], status, content_type, wait)
+def reader(status: int = 429) -> ErrorReader:
+    return ErrorReader(DIALECTS[Dialect.OPENAI_CHAT], status, "application/json")
 
 
 @pytest.mark.parametrize("size", [1, 7, len(BODY)])
@@ -38,18 +36,6 @@ def test_whatever_the_body_the_status_stands(body: bytes) -> None:
     [frame] = own.close()
     assert frame.fault
     assert (frame.fault.label, frame.fault.body) == ("502", body)
-
-
-@pytest.mark.parametrize(
-    ("header", "body", "wait"),
-    [(None, None, None), (None, 20, 20.0), (7.0, 20, 7.0), (7.0, None, 7.0), (0.0, 20, 0.0)],
-)
-def test_the_headers_word_on_when_to_come_back_outranks_the_bodys(
-    header: float | None, body: int | None, wait: float | None
-) -> None:
-    own = reader(wait=header)
-    own.read(json.dumps({"error": {"message": "later", "retry_after": body}}).encode())
-    assert own.fault().retry_after == wait
 
 
 def test_a_body_that_has_not_ended_does_not_hide_what_is_known() -> None:

@@ -59,11 +59,27 @@ class TestToProvider:
             "Accept-Language",
             "openai",
             "my-openai-thing",
+            "openai-odd name",
+            "openai-\r\nx",
             "",
         ],
     )
     def test_anything_else_stays_behind(self, name: str) -> None:
         assert to_provider([(name, "value")]) == ()
+
+    @pytest.mark.parametrize(
+        ("value", "crossing"),
+        [
+            ("one\r\n two", "one two"),
+            ("one\x00two\x7f", "one two "),
+            ("one\ttwo", "one\ttwo"),
+            ("caf\udce9", "caf\udce9"),
+        ],
+    )
+    def test_no_value_holds_more_than_one_line(self, value: str, crossing: str) -> None:
+        assert to_provider([("User-Agent", value)]) == (("User-Agent", crossing),)
+        assert to_client({"openai-version": value}) == (("openai-version", crossing),)
+        assert to_client({"x-request-id": value}) == (("X-Provider-Request-ID", crossing),)
 
     def test_order_and_repeats_are_kept(self) -> None:
         given = (("anthropic-beta", "one"), ("Cookie", "x"), ("Accept", "*/*"), ("anthropic-beta", "two"))

@@ -90,6 +90,11 @@ class Seen:
         await self._over.wait()
         return self.abandoned
 
+    @property
+    def is_over(self) -> bool:
+        """Has the answer come to its end, in whatever way?"""
+        return self._over.is_set()
+
     def leave(self) -> None:
         """The peer has closed the connection."""
         self.abandoned = self.abandoned or not self.finished

@@ -15,6 +15,8 @@ from pointsman.demo.connection import Connection
 from pointsman.demo.menu.errors import status
 from pointsman.demo.script import Behaviour, Playlist, Script
 from pointsman.demo.seen import Seen
+from pointsman.demo.voices import count_member, voice_of_list
+from pointsman.demo.voices.speech import encoded, prompt_count
 
 BACKLOG = 1024
 PAUSE_AFTER_FAILED_ACCEPT = 0.05
@@ -44,8 +46,12 @@ class Provider:
         host: str = "127.0.0.1",
         port: int = 0,
         keep: int = 10_000,
+        counts: bool = True,
     ) -> None:
-        """`keep` is how many requests `seen` holds at most. Raises ValueError if the script is an empty list."""
+        """`keep` is how many requests `seen` holds at most; `counts`: it answers how many tokens a request would be,
+        in the dialects that ask. Raises ValueError if the script is an empty list.
+        """
+        self.counts = counts
         self.name = name
         self.models = tuple(models)
         self.seen: list[Seen] = []
@@ -148,8 +154,19 @@ class Provider:
         if _is_chat(seen):
             is_sound = bool(seen.fields)
             return self._named(seen, self._playlist.take(seen) if is_sound else NO_QUESTION)
-        is_listing = seen.method == "GET" and seen.route.endswith("/models")
-        return self._named(seen, _models_list(self.models) if is_listing else NOTHING_HERE)
+        return self._named(seen, self._aside(seen))
+
+    def _aside(self, seen: Seen) -> Behaviour:
+        """What answers a request that is no chat."""
+        if seen.method == "GET" and seen.route.endswith("/models"):
+            body = voice_of_list(seen.route, {name.lower(): value for name, value in seen.headers}).models_body(
+                self.models
+            )
+        elif seen.method == "POST" and self.counts and (member := count_member(seen.route)):
+            body = encoded({member: prompt_count(seen)})
+        else:
+            return NOTHING_HERE
+        return Behaviour("aside", lambda stage: stage.reply(200, body))
 
     def _record(self, seen: Seen) -> None:
         self._received += 1
@@ -202,7 +219,3 @@ class Provider:
 
 def _is_chat(seen: Seen) -> bool:
     return seen.method == "POST" and seen.voice is not None
-
-
-def _models_list(models: Sequence[str]) -> Behaviour:
-    return Behaviour("models", lambda stage: stage.reply(200, stage.voice.models_body(models)))

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from pointsman.demo.seen import Seen
 from pointsman.demo.squeeze import Coding, Squeeze, squeeze
-from pointsman.demo.voices import DEFAULT_VOICE, Voice
+from pointsman.demo.voices import DEFAULT_VOICE, Event, Part, Voice
 
 type Headers = Iterable[tuple[str, str]]
 
@@ -64,6 +64,8 @@ class Stage:
         self._writer = writer
         self._framing = Framing.CLOSE
         self._squeeze: Squeeze | None = None
+        self._streams_list = self.voice.streams_list(seen)
+        self._listed = 0  # elements
 
     @property
     def voice(self) -> Voice:
@@ -72,7 +74,21 @@ class Stage:
     @property
     def kind(self) -> tuple[str, str]:
         """The content type that the request expects."""
-        return EVENT_STREAM if self.seen.wants_stream else JSON
+        return self.stream_kind if self.seen.wants_stream else JSON
+
+    @property
+    def stream_kind(self) -> tuple[str, str]:
+        return JSON if self._streams_list else EVENT_STREAM
+
+    def encode(self, event: Event, newline: str = "\n", space: bool = True) -> bytes:
+        """The bytes of the next event of the stream that the request asks for: SSE, or one JSON list."""
+        if not self._streams_list:
+            return event.encode(newline, space)
+        if event.part in (Part.COMMENT, Part.PAUSE):
+            return newline.encode()
+        before = "" if event.part is Part.END and self._listed else "," if self._listed else "["
+        self._listed += 1
+        return f"{before}{event.data}{newline}".encode("utf-8", "surrogatepass")
 
     @property
     def reusable(self) -> bool:

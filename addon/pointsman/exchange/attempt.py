@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pointsman.config import Timeouts
 from pointsman.exchange.audit import AttemptRecord, Outcome
 from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
+from pointsman.routing.failures import classify
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
 from pointsman.wire.error_reader import ErrorReader
@@ -28,6 +29,8 @@ class Attempt:
         self, n: int, candidate: Candidate, base_url: str, timeouts: Timeouts, streamed: bool, now: float
     ) -> None:
         self.n = n
+        self.why = ""
+        """How the candidate came to be chosen."""
         self.candidate = candidate
         self.base_url = base_url
         self.timeouts = timeouts
@@ -139,6 +142,8 @@ class Attempt:
             status=self.status,
             error=fault.label if fault else None,
             message=masker.text(fault.message) if fault else "",
+            failure=classify(fault, committed=self.first_content is not None) if fault else None,
+            why=self.why,
             started=wall,
             connected_ms=ms(self.connected),
             first_byte_ms=ms(self.first_byte),

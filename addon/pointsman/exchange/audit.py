@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pointsman.routing.failures import LESSONS, Failure
 from pointsman.wire.frames import Usage
 
 
@@ -53,6 +54,10 @@ class AttemptRecord:
     status: int | None
     error: str | None
     message: str
+    failure: Failure | None
+    """The row of the failure table, None for an attempt that nobody blames."""
+    why: str
+    """How the candidate came to be chosen: `order`, `pin`, or `last_resort` and what gave way to it."""
     started: float
     connected_ms: float | None
     first_byte_ms: float | None
@@ -66,6 +71,11 @@ class AttemptRecord:
     def ended(self) -> float:
         """Seconds on the wall clock."""
         return self.started + (self.settled_ms or 0) / 1000
+
+    @property
+    def counts(self) -> bool:
+        """It is one more failure of this provider in this session."""
+        return self.failure is not None and LESSONS[self.failure].counts
 
     @property
     def trail(self) -> str:
@@ -94,6 +104,8 @@ class AttemptRecord:
             "status": self.status,
             "error": self.error,
             "message": self.message,
+            "failure": self.failure and self.failure.value,
+            "why": self.why,
             "started": self.started,
             "connected_ms": self.connected_ms,
             "first_byte_ms": self.first_byte_ms,

@@ -25,6 +25,8 @@ class Call:
     body: bytes = field(repr=False)
     headers: Headers = field(repr=False)
     started: float
+    fallback: bytes | None = None
+    """The router's own answer, as JSON, for when no provider has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class Planner(Protocol):
         """The client got this whole answer, in its own dialect."""
         ...
 
-    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
-        """An attempt has ended; `fault` is None where it is not to blame."""
+    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
+        """An attempt has ended; `fault` is None where it is not to blame. Returns what everyone has learnt from it."""
         ...
 
     def told(self, answered: Target | None) -> None:
@@ -105,6 +107,14 @@ class Planner(Protocol):
 
     def launched(self, n: int, candidate: Candidate, now: float) -> None:
         """An attempt with this candidate begins."""
+        ...
+
+    def why(self, candidate: Candidate, now: float, wall: float) -> str:
+        """How the next candidate came to be chosen."""
+        ...
+
+    def heard(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
+        """The head of its answer is in; names in lower case."""
         ...
 
     def excluded(self, now: float, wall: float) -> Sequence[Mapping[str, object]]: ...

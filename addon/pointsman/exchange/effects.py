@@ -67,9 +67,10 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An attempt has ended; observers get its record."""
+    """An attempt has ended; observers get its record, and what everyone has learnt from it, in words."""
 
     record: AttemptRecord
+    learnt: str | None = None
 
 
 type Effect = Launch | Cancel | Release | Respond | Send | End | Abort | Settled

@@ -25,7 +25,8 @@ from pointsman.routing.targets import Candidate
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind, Reader
-from pointsman.wire.headers import completed, retry_after
+from pointsman.wire.headers import completed
+from pointsman.wire.waits import dated
 
 
 class Exchange:
@@ -74,7 +75,8 @@ class Exchange:
     def head(self, n: int, status: int, headers: dict[str, str], now: float) -> list[Effect]:
         """The provider's status and headers, names in lower case."""
         if attempt := self._running.get(n):
-            attempt.head(status, headers, self._reader(status, headers, now), now)
+            attempt.head(status, headers, self._reader(status, headers), now)
+            self.plan.heard(attempt.candidate, headers, now, self._wall(now))
         return self._take_effects()
 
     def data(self, n: int, data: bytes, now: float) -> list[Effect]:
@@ -191,6 +193,8 @@ class Exchange:
         elif self._refusals and len(self._refusals) == len(self._faults):
             attempt, fault = self._refusals[-1]
             self._front.pass_client_error(attempt, fault, self._passed_over(attempt), now)
+        elif self.call.fallback is not None:
+            self._front.answer_ourselves(self.call.fallback, self.records, now)
         else:
             self._front.speak(self.plan.exhausted(now, self._wall(now)), self.records, now)
 
@@ -205,6 +209,7 @@ class Exchange:
         base_url = target.address(dialect.name)
         assert base_url
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
+        attempt.why = self.plan.why(candidate, now, self._wall(now))
         self._running[attempt.n] = attempt
         self.plan.launched(attempt.n, candidate, now)
         body, path = dialect.outbound(self.call.body, facts, target.model.id)
@@ -214,11 +219,11 @@ class Exchange:
 
     # Frames.
 
-    def _reader(self, status: int, headers: dict[str, str], now: float) -> Reader:
+    def _reader(self, status: int, headers: dict[str, str]) -> Reader:
         dialect, content_type = self.call.dialect, headers.get("content-type", "")
         if 200 <= status < 300:
             return dialect.reader(self.call.facts, content_type)
-        return ErrorReader(dialect, status, content_type, retry_after(headers, self._wall(now)))
+        return ErrorReader(dialect, status, content_type)
 
     def _take_frames(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         for place, frame in enumerate(frames):
@@ -323,6 +328,7 @@ class Exchange:
 
         The next one follows, unless the request itself is at fault.
         """
+        fault = dated(fault, attempt.headers, self._wall(now))
         self._faults.append(fault)
         if self.plan.is_refusal(fault):
             self._refusals.append((attempt, fault))
@@ -364,8 +370,7 @@ class Exchange:
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         record = attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker)
         self.records.append(record)
-        self.plan.settled(attempt.candidate, record, fault, now)
-        self._effects.append(Settled(record))
+        self._effects.append(Settled(record, self.plan.settled(attempt.candidate, record, fault, now)))
 
     def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in list(self._running.values()):

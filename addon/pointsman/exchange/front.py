@@ -111,6 +111,10 @@ class ClientFront:
 
     # The router's own voice.
 
+    def answer_ourselves(self, body: bytes, records: Sequence[AttemptRecord], now: float) -> None:
+        """What no provider could tell, and the router can."""
+        self._refuse(200, (*body_headers("application/json", body), *self._routing(None, records)), body, now)
+
     def speak(
         self, problem: Problem, records: Sequence[AttemptRecord], now: float, target: Target | None = None
     ) -> None:

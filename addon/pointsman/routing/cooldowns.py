@@ -15,19 +15,25 @@ SHORTEST, LONGEST = 1.0, 86_400.0
 """Bounds of what a provider may state, in seconds."""
 NEAR = 5.0
 """Seconds at most that a provider on this machine or network cools: it is back in a moment, or dead for good."""
+DAY = 86_400.0
 
 type KeyName = tuple[str, str | None]
 """A provider and the label of one of its keys, None for a provider without keys."""
 
 
 class Cooling(NamedTuple):
+    """`last` is when it was last extended."""
+
     reason: str
     since: float
     until: float
+    last: float
 
 
 class Cooldowns:
-    """Times are those of the routing clock, in seconds."""
+    """Times are those of the routing clock, in seconds. What cools something returns how it now stands: None where the
+    configuration switches such cooldowns off.
+    """
 
     def __init__(self, durations: Durations) -> None:
         self.durations = durations
@@ -43,28 +49,35 @@ class Cooldowns:
     def key(self, name: KeyName, now: float) -> Cooling | None:
         return _current(self._keys, name, now)
 
-    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> None:
-        _extend(self._targets, label, reason, seconds, now)
+    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> Cooling | None:
+        return _extend(self._targets, label, reason, seconds, now)
 
-    def cool_rate_limited(self, name: KeyName, stated: float | None, now: float) -> None:
-        """For the stated time, else longer and longer."""
-        repeats = self._repeats[name] = self._repeats.get(name, 0) + 1
+    def cool_rate_limited(self, name: KeyName, stated: float | None, now: float) -> Cooling | None:
+        """For the stated time, else longer and longer. Requests that were in flight together count once."""
+        if self.key(name, now) is None:
+            self._repeats[name] = self._repeats.get(name, 0) + 1
+        repeats = self._repeats.get(name, 1)
         doubled = min(self.durations.rate_limit * 2 ** min(repeats - 1, 16), LONGEST_RATE)
-        _extend(self._keys, name, "rate_limit", doubled if stated is None else within_bounds(stated), now)
+        return _extend(self._keys, name, "rate_limit", doubled if stated is None else within_bounds(stated), now)
 
-    def cool_quota(self, name: KeyName, stated: float | None, until_midnight: float, now: float) -> None:
-        _extend(self._keys, name, "quota", until_midnight if stated is None else within_bounds(stated), now)
+    def cool_quota(self, name: KeyName, stated: float | None, now: float, wall: float) -> Cooling | None:
+        """For the stated time, else until the next midnight in UTC; `wall` is Unix time."""
+        seconds = DAY - wall % DAY if stated is None else within_bounds(stated)
+        return _extend(self._keys, name, "quota", seconds, now)
 
-    def cool_invalid(self, name: KeyName, now: float) -> None:
+    def cool_invalid(self, name: KeyName, now: float) -> Cooling | None:
         self.invalid.add(name)
-        _extend(self._keys, name, "key_invalid", self.durations.key_invalid, now)
+        return _extend(self._keys, name, "key_invalid", self.durations.key_invalid, now)
 
-    def worked(self, label: str, name: KeyName) -> None:
-        """A whole good answer: whatever was held against the target and its key is over."""
-        self._targets.pop(label, None)
-        self._keys.pop(name, None)
-        self._repeats.pop(name, None)
-        self.invalid.discard(name)
+    def worked(self, label: str, name: KeyName, launched: float) -> None:
+        """A whole good answer to a request launched then: whatever was held against the target and its key before that
+        is over. What has failed since is not.
+        """
+        _end(self._targets, label, launched)
+        _end(self._keys, name, launched)
+        if name not in self._keys:
+            self._repeats.pop(name, None)
+            self.invalid.discard(name)
 
     def keep_only(self, labels: Collection[str], names: Collection[KeyName]) -> None:
         """What is no longer configured is forgotten."""
@@ -76,8 +89,10 @@ class Cooldowns:
     def clear(self) -> int:
         """Forget every cooldown. Returns how many there were."""
         cleared = len(self._targets) + len(self._keys)
-        for table in (self._targets, self._keys, self._repeats, self.invalid):
-            table.clear()
+        self._targets.clear()
+        self._keys.clear()
+        self._repeats.clear()
+        self.invalid.clear()
         return cleared
 
     def plain(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
@@ -105,13 +120,23 @@ def _current[K](table: dict[K, Cooling], name: K, now: float) -> Cooling | None:
     return cooling
 
 
-def _extend[K](table: dict[K, Cooling], name: K, reason: str, seconds: float, now: float) -> None:
+def _extend[K](table: dict[K, Cooling], name: K, reason: str, seconds: float, now: float) -> Cooling | None:
     """A repeated failure extends what is there, and never shortens it."""
     before = _current(table, name, now)
-    until = now + seconds
-    if until > now:
-        since = before.since if before else now
-        table[name] = Cooling(reason, since, max(until, before.until) if before else until)
+    if seconds <= 0:
+        return before
+    cooling = Cooling(reason, now, now + seconds, now)
+    if before:
+        longer = max(cooling, before, key=lambda each: each.until)
+        cooling = Cooling(longer.reason, before.since, longer.until, now)
+    table[name] = cooling
+    return cooling
+
+
+def _end[K](table: dict[K, Cooling], name: K, launched: float) -> None:
+    cooling = table.get(name)
+    if cooling is not None and cooling.last <= launched:
+        del table[name]
 
 
 def _all[K](table: dict[K, Cooling], now: float) -> Iterator[tuple[K, Cooling]]:

@@ -25,7 +25,8 @@ class Failure(StrEnum):
     FORBIDDEN = "forbidden"
     GONE = "model_gone"
     CONTEXT = "context_too_large"
-    PARAMETER = "parameter"
+    REFUSED = "refused"
+    """This target does not take such a request; another one may."""
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
@@ -67,6 +68,10 @@ class Lesson:
     counts: bool = False
     unpins: bool = False
 
+    @property
+    def speaks_of_key(self) -> bool:
+        return self.cool in (Cool.KEY_RATE, Cool.KEY_DAY, Cool.KEY_INVALID)
+
 
 LESSONS: Mapping[Failure, Lesson] = {
     Failure.CONNECT: Lesson(Skip.TARGET, Cool.TARGET, counts=True),
@@ -80,7 +85,7 @@ LESSONS: Mapping[Failure, Lesson] = {
     Failure.FORBIDDEN: Lesson(Skip.TARGET),
     Failure.GONE: Lesson(Skip.TARGET, Cool.TARGET_LONG),
     Failure.CONTEXT: Lesson(Skip.SMALLER),
-    Failure.PARAMETER: Lesson(Skip.TARGET),
+    Failure.REFUSED: Lesson(Skip.TARGET),
     Failure.TRUNCATED: Lesson(Skip.TARGET),
     Failure.REQUEST: Lesson(Skip.ALL),
     Failure.BROKEN: Lesson(Skip.NOTHING, Cool.TARGET, counts=True, unpins=True),
@@ -115,54 +120,67 @@ BY_STATUS: Mapping[int, Failure] = {
     422: Failure.REQUEST,
     425: Failure.ODD_SERVER,
     429: Failure.RATE_LIMIT,
+    451: Failure.FORBIDDEN,
     500: Failure.SERVER,
     502: Failure.SERVER,
     503: Failure.SERVER,
     504: Failure.SERVER,
 }
 
-CONTEXT_WORDS = ("context_length_exceeded", "token_limit", "maximum length", "context length", "context window")
+CONTEXT_WORDS = (
+    "context_length_exceeded", "token_limit", "maximum length", "context length", "context window",
+    "prompt is too long", "maximum number of tokens",
+)  # fmt: skip
 TRUNCATION_WORDS = ("truncated", "truncation", "response_length_limit", "cut off")
 KEY_WORDS = ("invalid api key", "invalid_api_key", "api key not valid", "incorrect api key", "unauthorized")
 GONE_WORDS = ("model not found", "model_not_found", "no longer available", "does not exist", "no endpoints found")
-PARAMETER_WORDS = ("unsupported parameter", "unsupported_parameter", "not supported by this model", "unknown field")
-AUTH_WORDS = (*KEY_WORDS, "api key", "api_key", "authentication", "credential", "token is", "expired token")
-RATE_WORDS = ("rate limit", "rate_limit", "too many requests", "quota", "resource_exhausted")
-DAY_WORDS = ("per day", "daily", "per-day", "perday", "tokens per day", "requests per day", "insufficient_quota")
+REFUSED_WORDS = ("unsupported parameter", "unsupported_parameter", "not supported by this model", "unknown field")
+AUTH_WORDS = (
+    *KEY_WORDS, "api key", "api_key", "authentication", "credential", "invalid token", "expired token",
+    "token expired", "token is invalid", "token is expired", "token has expired",
+)  # fmt: skip
+RATE_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "quota", "resource_exhausted")
+DAY_WORDS = ("per day", "per-day", "per_day", "perday", "daily", "insufficient_quota")
+
+UNSPECIFIC = frozenset({Failure.REQUEST, Failure.REFUSED})
+SERVERS = frozenset({Failure.SERVER, Failure.ODD_SERVER})
 
 WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
-    (frozenset({Failure.REQUEST, Failure.NO_ANSWER, Failure.SERVER}), TRUNCATION_WORDS, Failure.TRUNCATED),
-    (frozenset({Failure.REQUEST, Failure.SERVER}), CONTEXT_WORDS, Failure.CONTEXT),
-    (frozenset({Failure.REQUEST, Failure.SERVER}), KEY_WORDS, Failure.KEY_INVALID),
+    (UNSPECIFIC | SERVERS, TRUNCATION_WORDS, Failure.TRUNCATED),
+    (UNSPECIFIC | SERVERS, CONTEXT_WORDS, Failure.CONTEXT),
+    (UNSPECIFIC, KEY_WORDS, Failure.KEY_INVALID),
     (frozenset({Failure.FORBIDDEN}), AUTH_WORDS, Failure.KEY_INVALID),
-    (frozenset({Failure.REQUEST}), GONE_WORDS, Failure.GONE),
-    (frozenset({Failure.REQUEST}), PARAMETER_WORDS, Failure.PARAMETER),
+    (UNSPECIFIC, GONE_WORDS, Failure.GONE),
+    (UNSPECIFIC, REFUSED_WORDS, Failure.REFUSED),
     (frozenset({Failure.RATE_LIMIT}), DAY_WORDS, Failure.QUOTA),
-    (frozenset({Failure.REQUEST, Failure.FORBIDDEN}), RATE_WORDS, Failure.RATE_LIMIT),
+    (UNSPECIFIC | {Failure.FORBIDDEN}, ("insufficient_quota",), Failure.QUOTA),
+    (UNSPECIFIC | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
-"""Where the status alone would mean one of these, such words mean that; the first row that fits counts."""
+"""Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
+that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
+"""
 
 
 def classify(fault: Fault, committed: bool = False) -> Failure:
     """The row of a fault; `committed`: the client has seen part of the answer."""
-    if committed:
-        said = _said(fault)
-        is_truncation = any(word in said for word in (*TRUNCATION_WORDS, *CONTEXT_WORDS))
-        return Failure.TRUNCATED if is_truncation else Failure.BROKEN
+    said = _said(fault)
+    if committed and fault.kind is not FaultKind.INTERNAL:
+        return Failure.TRUNCATED if _has(said, (*TRUNCATION_WORDS, *CONTEXT_WORDS)) else Failure.BROKEN
     if fault.kind not in (FaultKind.STATUS, FaultKind.WRAPPED):
         return BY_KIND[fault.kind]
-    by_status = _by_status(fault.status or 0)
-    said = _said(fault)
-    fits = (meant for instead_of, words, meant in WORDINGS if by_status in instead_of and any(w in said for w in words))
-    return next(fits, by_status)
+    plain = _by_status(fault.status or 0)
+    taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVERS else {plain}
+    return next((meant for where, words, meant in WORDINGS if where & taken_as and _has(said, words)), plain)
 
 
 def _by_status(status: int) -> Failure:
     if status in BY_STATUS:
         return BY_STATUS[status]
-    if 400 <= status < 500:
-        return Failure.REQUEST
-    return Failure.ODD_SERVER
+    return Failure.REFUSED if 400 <= status < 500 else Failure.ODD_SERVER
+
+
+def _has(said: str, words: tuple[str, ...]) -> bool:
+    return any(word in said for word in words)
 
 
 def _said(fault: Fault) -> str:

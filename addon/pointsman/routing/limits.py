@@ -1,18 +1,21 @@
 """Rate limits: how much of each (target, key) is used up, in sliding windows, with requests in flight counted at once.
 
-Only what the configuration limits is counted, so an unlimited target costs nothing and the tables are bounded by it.
+Only what the configuration limits is counted, so an unlimited target costs nothing and the table is bounded by it.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pointsman.config import Limits as Configured
 
 MINUTE, DAY = 60.0, 86_400.0
-BUCKETS = 60
-"""A window's resolution: so many steps, after each of which the oldest one is forgotten."""
+STEPS = 60
+"""A window's resolution: a step is forgotten when the last moment of it is as old as the window is long."""
+
+SPANS: Mapping[str, float] = {"rpm": MINUTE, "rpd": DAY, "tpm": MINUTE, "tpd": DAY}
+"""`r`: requests, `t`: tokens."""
 
 type Place = tuple[str, str | None]
 """A target's label and a key's label."""
@@ -23,49 +26,70 @@ class Window:
     """The sum of what was used within the last `span` seconds; never negative."""
 
     span: float
-    limit: int
-    _steps: deque[list[float]] = field(default_factory=lambda: deque(maxlen=BUCKETS + 1))
-    _used: float = 0.0
+    stated: int | None = None
+    """A lower limit than the configured one, as the provider has stated it."""
+    _steps: deque[list[float]] = field(default_factory=deque)
+    _used: int = 0
 
-    def used(self, now: float) -> float:
-        while self._steps and self._steps[0][0] <= now - self.span:
-            self._used -= self._steps.popleft()[1]
-        return max(0.0, self._used)
+    def __len__(self) -> int:
+        return len(self._steps)
 
-    def add(self, amount: float, now: float) -> None:
-        """A negative amount corrects an estimate that was too high."""
+    def limit(self, configured: int) -> int:
+        return configured if self.stated is None else min(configured, self.stated)
+
+    def used(self, now: float) -> int:
+        while self._steps and self._end(self._steps[0][0]) <= now:
+            self._used -= int(self._steps.popleft()[1])
+        return self._used
+
+    def add(self, amount: int, now: float) -> float:
+        """Returns the step it was added to."""
         self.used(now)
-        width = self.span / BUCKETS
-        start = now - now % width
-        if not self._steps or self._steps[-1][0] < start:
-            if len(self._steps) == BUCKETS + 1:
-                self._used -= self._steps[0][1]
-            self._steps.append([start, 0.0])
-        amount = max(amount, -self._used)
+        step = now - now % (self.span / STEPS)
+        if not self._steps or self._steps[-1][0] < step:
+            self._steps.append([step, 0])
         self._steps[-1][1] += amount
         self._used += amount
+        return self._steps[-1][0]
 
-    def frees_at(self, amount: float, now: float) -> float:
+    def correct(self, amount: int, step: float) -> None:
+        """What was added to that step was so much more, or less; nothing when it is forgotten already."""
+        for each in self._steps:
+            if each[0] == step:
+                each[1] += amount
+                self._used += amount
+
+    def frees_at(self, amount: int, configured: int, now: float) -> float:
         """When there is room for `amount`; now, if there is already. What exceeds the limit itself fits when empty."""
-        excess = self.used(now) + min(amount, self.limit) - self.limit
+        limit = self.limit(configured)
+        excess = self.used(now) + min(amount, limit) - limit
         if excess <= 0:
             return now
-        for start, used in self._steps:
-            excess -= used
+        for step, used in self._steps:
+            excess -= int(used)
             if excess <= 0:
-                return start + self.span
+                return self._end(step)
         return now + self.span
 
-    def headroom(self, now: float) -> float:
+    def headroom(self, configured: int, now: float) -> float:
         """1: nothing used, 0: used up."""
-        return max(0.0, 1 - self.used(now) / self.limit)
+        return max(0.0, 1 - self.used(now) / self.limit(configured))
+
+    def _end(self, step: float) -> float:
+        return step + self.span + self.span / STEPS
 
 
-class Lease(NamedTuple):
-    """Taken at launch, to be settled once."""
+class Share(NamedTuple):
+    """What a request took of one window."""
 
-    place: Place
-    tokens: int
+    name: str
+    window: Window
+    step: float
+    amount: int
+
+
+type Lease = tuple[Share, ...]
+"""Taken at launch, to be settled once."""
 
 
 class Limits:
@@ -79,47 +103,62 @@ class Limits:
 
     def frees_at(self, place: Place, limits: Configured, tokens: int, now: float) -> float:
         """When the key may take a request of about so many tokens; now, if it may."""
-        windows = self._of(place, limits)
-        return max((window.frees_at(_amount(name, tokens), now) for name, window in windows), default=now)
+        windows = self._windows.get(place)
+        if not windows:
+            return now
+        known = ((name, limit, windows[name]) for name, limit in _limited(limits) if name in windows)
+        return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
     def headroom(self, place: Place, limits: Configured, now: float) -> float:
-        return min((window.headroom(now) for _, window in self._of(place, limits)), default=1.0)
+        windows = self._windows.get(place)
+        if not windows:
+            return 1.0
+        known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
+        return min(known, default=1.0)
 
     def lease(self, place: Place, limits: Configured, tokens: int, now: float) -> Lease:
-        for name, window in self._of(place, limits):
-            window.add(_amount(name, tokens), now)
-        return Lease(place, tokens)
+        shares = []
+        for name, _ in _limited(limits):
+            window, amount = self._window(place, name), _amount(name, tokens)
+            shares.append(Share(name, window, window.add(amount, now), amount))
+        return tuple(shares)
 
-    def settle(self, lease: Lease, tokens: int | None, reached: bool, now: float) -> None:
+    def settle(self, lease: Lease, tokens: int | None, reached: bool) -> None:
         """Correct the estimate by what was reported; a request that never reached its provider used nothing."""
-        for name, window in self._windows.get(lease.place, {}).items():
+        for share in lease:
             if not reached:
-                window.add(-_amount(name, lease.tokens), now)
+                share.window.correct(-share.amount, share.step)
             elif tokens is not None:
-                window.add(_amount(name, tokens) - _amount(name, lease.tokens), now)
+                share.window.correct(_amount(share.name, tokens) - share.amount, share.step)
 
-    def learn(self, place: Place, limits: Configured, name: str, stated: int) -> None:
-        """A provider states a limit: it counts if it is lower than the configured one."""
-        for known, window in self._of(place, limits):
-            if known == name and 0 < stated < window.limit:
-                window.limit = stated
+    def learn(self, place: Place, limits: Configured, name: str, stated: int) -> bool:
+        """A provider states a limit: it counts if it is lower than the one in force. Returns whether it was."""
+        configured = dict(_limited(limits)).get(name)
+        if configured is None:
+            return False
+        window = self._window(place, name)
+        if not 0 < stated < window.limit(configured):
+            return False
+        window.stated = stated
+        return True
 
-    def keep_only(self, labels: Collection[str]) -> None:
-        self._windows = {place: windows for place, windows in self._windows.items() if place[0] in labels}
+    def keep_only(self, places: Collection[Place]) -> None:
+        """What is no longer configured is forgotten."""
+        self._windows = {place: windows for place, windows in self._windows.items() if place in places}
 
-    def _of(self, place: Place, limits: Configured) -> Iterator[tuple[str, Window]]:
-        configured = {"rpm": limits.rpm, "rpd": limits.rpd, "tpm": limits.tpm, "tpd": limits.tpd}
-        windows = self._windows.get(place)
-        for name, limit in configured.items():
-            if limit is None:
-                continue
-            if windows is None:
-                windows = self._windows[place] = {}
-            if name not in windows:
-                windows[name] = Window(MINUTE if name.endswith("m") else DAY, limit)
-            yield name, windows[name]
+    def _window(self, place: Place, name: str) -> Window:
+        windows = self._windows.setdefault(place, {})
+        if name not in windows:
+            windows[name] = Window(SPANS[name])
+        return windows[name]
+
+
+def _limited(limits: Configured) -> Iterator[tuple[str, int]]:
+    for name in SPANS:
+        limit: int | None = getattr(limits, name)
+        if limit is not None:
+            yield name, limit
 
 
 def _amount(name: str, tokens: int) -> int:
-    """`rpm` and `rpd` count requests, `tpm` and `tpd` tokens."""
     return tokens if name.startswith("t") else 1

@@ -25,6 +25,11 @@ class Target:
     def enabled(self) -> bool:
         return self.provider.enabled and self.model.enabled
 
+    @property
+    def addresses(self) -> tuple[object, ...]:
+        """Where the provider is, in every dialect."""
+        return self.provider.base_url, self.provider.dialect, dict(self.provider.dialects)
+
     def address(self, dialect: Dialect) -> str | None:
         """The base URL under which the provider speaks this dialect, or None."""
         if dialect in self.provider.dialects:
@@ -90,8 +95,25 @@ class Inventory:
         if len(candidates) > 1:
             self._turns[used.target] = (candidates.index(used) + 1) % len(candidates)
 
-    def key_names(self) -> frozenset[tuple[str, str | None]]:
-        return frozenset(candidate.name for candidates in self.keys.values() for candidate in candidates)
+    def has(self, candidate: Candidate) -> bool:
+        """It, or one of the same name."""
+        target = self.by_label.get(candidate.target.label)
+        return target is not None and any(each.name == candidate.name for each in self.keys[target])
+
+    def places(self) -> frozenset[tuple[str, str | None]]:
+        """Each target's label with the label of each of its keys."""
+        return frozenset((each.target.label, each.key_label) for keys in self.keys.values() for each in keys)
+
+    def same_targets(self, old: "Inventory") -> frozenset[str]:
+        """The labels that mean the same in both."""
+        both = ((target, old.by_label.get(target.label)) for target in self.targets)
+        return frozenset(new.label for new, before in both if before and new.addresses == before.addresses)
+
+    def same_keys(self, old: "Inventory") -> frozenset[tuple[str, str | None]]:
+        """The names of the keys that mean the same in both: a key that was replaced under its label is a new one."""
+        before = {each.name: each.key for keys in old.keys.values() for each in keys}
+        now = {each.name: each.key for keys in self.keys.values() for each in keys}
+        return frozenset(name for name, key in now.items() if name in before and before[name] == key)
 
     def routable(self) -> frozenset[str]:
         """The providers that have anything to route to."""

@@ -21,25 +21,21 @@ UNABLE = frozenset({Reason.DISABLED, Reason.DIALECT, Reason.NO_KEY, Reason.CAPAB
 
 
 def verdict(
-    faults: Sequence[tuple[Failure, Fault]], exclusions: Sequence[Exclusion], now: float, wall: float
+    faults: Sequence[tuple[Failure, Fault]], exclusions: Sequence[Exclusion], free_in: float | None, offset: float
 ) -> Problem:
-    """A cause that all attempts share is named; mixed causes are an `upstream_error`."""
-    details = (("reasons", [exclusion.plain(wall - now) for exclusion in exclusions]),)
-    wait = _wait(faults, exclusions, now)
+    """A cause that all attempts share is named; mixed causes are an `upstream_error`.
+
+    `free_in`: seconds until the first candidate is free again, None if that is not known. `offset` is what the clock on
+    the wall is ahead of the one that exclusions are on.
+    """
+    details = (("reasons", [exclusion.plain(offset) for exclusion in exclusions]),)
     if not faults:
         code, message = _nothing_launched(exclusions)
     else:
         causes = {_cause(failure, fault) for failure, fault in faults}
         code = causes.pop() if len(causes) == 1 else Code.UPSTREAM_ERROR
         message = _message(code, [fault for _, fault in faults])
-    return Problem(code, message, retry_after=wait, details=details)
-
-
-def _wait(faults: Sequence[tuple[Failure, Fault]], exclusions: Sequence[Exclusion], now: float) -> float | None:
-    """Seconds until the first candidate is free again, as far as that is known."""
-    until = [exclusion.until - now for exclusion in exclusions if exclusion.until is not None]
-    stated = [fault.retry_after for _, fault in faults if fault.retry_after is not None]
-    return min([*until, *stated], default=None)
+    return Problem(code, message, retry_after=free_in, details=details)
 
 
 def _cause(failure: Failure, fault: Fault) -> Code:

@@ -41,9 +41,10 @@ class Desk:
     def answered(self, ticket: Ticket, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""
         if ticket.session and ticket.key and ticket.key.chain:
-            boundary = ticket.key.chain.add(message)
-            self._store.go_on(ticket.session, ticket.key.own, boundary.exact)
-            self._store.note(ticket.session, boundary.outline)
+            chain = ticket.key.chain
+            chain.add(message)
+            self._store.go_on(ticket.session, ticket.key.own, chain.exact[-1])
+            self._store.note(ticket.session, chain.outlines[-1])
 
     def answer_named(self, ticket: Ticket, answer_id: str) -> None:
         """A later request may refer to the answer by its id."""

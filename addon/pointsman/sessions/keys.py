@@ -22,7 +22,7 @@ from typing import NamedTuple
 from pointsman.config import Sticky
 from pointsman.config.words import KeySource
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.prefix import Chain, follow, names
+from pointsman.sessions.prefix import Chain
 from pointsman.wire.conversation import Conversation
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
@@ -113,13 +113,11 @@ class Cascade:
 
     def _by_prefix(self, caller: Caller, scope: bytes) -> Key | None:
         conversation = caller.conversation()
-        if conversation is None:
+        chain = Chain(conversation, scope) if conversation else None
+        if chain is None or not chain.exact:
             return None
-        chain, boundaries = follow(conversation, scope)
-        if not boundaries:
-            return None
-        exact, outline = boundaries[-1]
-        return Key(KeySource.PREFIX_HASH, scope, tuple(names(boundaries)), exact, outline=outline, chain=chain)
+        names = tuple(chain.names())
+        return Key(KeySource.PREFIX_HASH, scope, names, names[0], outline=chain.outlines[-1], chain=chain)
 
     def _by_credential(self, caller: Caller, scope: bytes) -> Key | None:
         if not (caller.credential or "").strip():

@@ -5,63 +5,68 @@ an Fi that ends a request or an answer. A later request of the same conversation
 the boundary among its own. F0 alone never counts: whole teams share one system prompt.
 
 Some clients write their past anew: the preamble holds today's files, a reminder hangs below the newest question only.
-So each boundary has a second name, its outline: without the preamble, and with only the first paragraph of what the
-user said before the last message. It is weaker, so it counts for less: only behind the exact name, and only once the
+So each boundary has a second name, its outline: without the preamble, and with only the beginning of what the user
+said before the last message. It is weaker, so it counts for less: only behind the exact name, and only once the
 conversation has gone on from there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import NamedTuple
 
 from pointsman.sessions.digests import SIZE
 from pointsman.wire.conversation import Conversation, Message
 
-
-class Boundary(NamedTuple):
-    """The two names of the place after a message."""
-
-    exact: bytes
-    outline: bytes
+USER = "user"
+GIST = 256
+"""Bytes of what the user said that count in an outline, and no more than the first paragraph."""
 
 
 class Chain:
-    """A running hash of what was said so far, and one of its gist."""
+    """The boundaries of a conversation, from its first user message on, by both of their names.
 
-    def __init__(self, scope: bytes, preamble: bytes) -> None:
-        self._said = blake2b(_hash(b"preamble", preamble), digest_size=SIZE, key=scope, person=b"prefix_hash")
+    They come from two running hashes, of all that was said and of its gist, so that one more costs little.
+    """
+
+    def __init__(self, conversation: Conversation, scope: bytes) -> None:
+        preamble = _hash("preamble", conversation.preamble)
+        self._said = blake2b(preamble, digest_size=SIZE, key=scope, person=b"prefix_hash")
         self._gist = blake2b(digest_size=SIZE, key=scope, person=b"prefix_outline")
+        self.exact: list[bytes] = []
+        self.outlines: list[bytes] = []
+        for message in conversation.messages:
+            self.add(message)
 
-    def add(self, message: Message) -> Boundary:
+    def add(self, message: Message) -> None:
         """The conversation goes on with this message."""
-        role, content = message.role.encode("utf-8", "surrogatepass"), message.content.strip()
+        role, content = message.role, message.content.strip()
         whole = _hash(role, content)
         self._said.update(whole)
         outline = self._gist.copy()
         outline.update(whole)
-        first = content.partition(b"\n\n")[0] if message.role == "user" else content
-        self._gist.update(whole if len(first) == len(content) else _hash(role, first))
-        return Boundary(self._said.digest(), outline.digest())
+        gist = content[:GIST].partition(b"\n\n")[0] if role == USER else content
+        self._gist.update(whole if len(gist) == len(content) else _hash(role, gist))
+        if self.exact or role == USER:
+            self.exact.append(self._said.digest())
+            self.outlines.append(outline.digest())
+
+    def names(self) -> Iterator[bytes]:
+        """What a request that ends here looks its session up by, the best first."""
+        yield self.exact[-1]
+        for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
+            yield from names
 
 
-def names(boundaries: Sequence[Boundary]) -> Iterator[bytes]:
-    """What a request that came through these boundaries looks its session up by, the best first."""
-    *passed, end = boundaries
-    yield end.exact
-    for boundary in reversed(passed):
-        yield from boundary
+def _hash(kind: str, content: bytes) -> bytes:
+    digest = blake2b(content, digest_size=SIZE)
+    digest.update(ENDINGS.get(kind) or _ending(kind))
+    return digest.digest()
 
 
-def follow(conversation: Conversation, scope: bytes) -> tuple[Chain, list[Boundary]]:
-    """A request's chain, and its boundaries from the first user message on; none if there is no such message."""
-    chain = Chain(scope, conversation.preamble)
-    boundaries: list[Boundary] = []
-    for message in conversation.messages:
-        boundary = chain.add(message)
-        if boundaries or message.role == "user":
-            boundaries.append(boundary)
-    return chain, boundaries
+def _ending(kind: str) -> bytes:
+    """Its length comes last, so that no content can pass for content of another kind."""
+    name = kind.encode("utf-8", "surrogatepass")
+    return name + len(name).to_bytes(8, "big")
 
 
-def _hash(kind: bytes, content: bytes) -> bytes:
-    return blake2b(b"%d:%b%b" % (len(kind), kind, content), digest_size=SIZE, person=b"prefix_message").digest()
+ENDINGS = {kind: _ending(kind) for kind in (USER, "assistant", "tool", "system", "developer")}
+"""Ready for every message of nearly every request."""

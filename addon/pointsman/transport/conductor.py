@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 1.0
-PULSE = 1.0
 """How much, and how long, to read on after an answer's end so that its connection can be kept."""
+PULSE = 1.0
+"""Seconds between two signs of life while an exchange runs."""
 
 type ClientEffect = Respond | Send | End | Abort
 
@@ -110,6 +111,14 @@ class Conductor:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._handler.drain_writers()
 
+    def abandon(self) -> None:
+        """The exchange is broken: whatever runs for it ends here."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+        for timer in (self._timer, self._pulse):
+            if timer is not None:
+                timer.cancel()
+
     def cut_off_client(self) -> None:
         """Close the client's socket without waiting for what it does not read."""
         io = self._handler.transports.get(self._handler.client)
@@ -130,8 +139,9 @@ class Conductor:
                 self._released.add(n)
                 if (task := self._tasks.get(n)) and task is not asyncio.current_task():
                     task.cancel()  # it waits for bytes that may never come
-            case Settled():
-                pass
+            case Settled(_, learnt):
+                if learnt:
+                    logger.info(f"Pointsman: {learnt}")
             case _:
                 return True
         return False
@@ -157,13 +167,12 @@ class Conductor:
 
     def _alarm(self) -> None:
         self._timer = None
-        now = self._loop.time()
-        self.exchange.client_slow(self._backlog(), now)  # who has taken anything in the meantime is not stuck
+        asyncio_utils.create_task(self._post(self._look), name="exchange timer", keep_ref=True)
+
+    def _look(self, now: float) -> list[Effect]:
+        effects = self.exchange.client_slow(self._backlog(), now)  # who has taken anything in the meantime is not stuck
         due = self.exchange.deadline
-        if due is not None and due <= now:
-            asyncio_utils.create_task(self._post(self.exchange.tick), name="exchange timer", keep_ref=True)
-        else:
-            self._set_timer()
+        return effects + self.exchange.tick(now) if due is not None and due <= now else effects
 
     # Inputs.
 

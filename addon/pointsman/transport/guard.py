@@ -42,6 +42,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     layer.Layer.handle_event: "(self, event)",
     ConnectionHandler.server_event: "(self, event)",
     ConnectionHandler.drain_writers: "(self)",
+    ConnectionHandler.close_connection: "(self, connection, half_close)",
     BufferedH2Connection.send_data: "(self, stream_id, data, end_stream, pad_length)",
 }
 

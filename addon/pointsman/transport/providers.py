@@ -111,7 +111,11 @@ class WatchedConnector(aiohttp.TCPConnector):
         dial.kept = True
         connection = await super().connect(*args, **kwargs)
         dial.transport = connection.transport
-        dial.connected()
+        try:
+            dial.connected()
+        except BaseException:
+            connection.close()  # nobody else has it yet
+            raise
         return connection
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:

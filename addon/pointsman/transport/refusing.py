@@ -25,6 +25,7 @@ from pointsman.reception import Chat
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.page_stream import Commands, PageStream
+from pointsman.transport.posted import UploadExpired
 from pointsman.transport.response import make_response
 from pointsman.transport.station import Answer
 from pointsman.transport.upload import UploadWatch
@@ -58,6 +59,16 @@ class RefusingStream(PageStream):
         asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
         with self.credentials.lent_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
             yield
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        self._watch_upload(event)
+        match event:
+            case UploadExpired():
+                yield from self._give_up_upload()
+            case BodyUnreadable():
+                yield from self._end_unreadable()
+            case _:
+                yield from super()._handle_event(event)
 
     def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
         """Answer before the body is in."""

@@ -53,6 +53,9 @@ class Station(Protocol):
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None: ...
 
+    def abandon(self, exchange: Exchange) -> None:
+        """It is broken: nothing of it stays."""
+
     def page(self, request: PageRequest) -> Reply: ...
 
     def is_local(self, client: Client) -> bool: ...

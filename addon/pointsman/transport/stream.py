@@ -22,7 +22,6 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     Http2Server,
     HttpErrorHook,
-    HttpRequestHeadersHook,
     HttpResponseHeadersHook,
     RequestHeaders,
     RequestProtocolError,
@@ -37,8 +36,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Door, Page, Pass, Refusal
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.http1 import BodyUnreadable
-from pointsman.transport.posted import Input, Posted, UploadExpired
+from pointsman.transport.posted import Input, Posted
 from pointsman.transport.refusing import RefusingStream
 from pointsman.transport.response import is_whole, make_response
 from pointsman.transport.station import Answer, PassOn
@@ -76,14 +74,8 @@ class RoutedStream(RefusingStream):
         try:
             if isinstance(event, Posted):
                 yield from self._take_posted(event)
-            elif isinstance(event, UploadExpired):
-                yield from self._give_up_upload()
             else:
-                self._watch_upload(event)
-                if isinstance(event, BodyUnreadable):
-                    yield from self._end_unreadable()
-                else:
-                    yield from super()._handle_event(event)
+                yield from super()._handle_event(event)
         except Exception:
             if not hasattr(self, "flow"):
                 yield from self._crash_on_head()
@@ -187,7 +179,11 @@ class RoutedStream(RefusingStream):
             self._reported = True
             if self._server is not None:
                 closed(self._server)
-            self.station.ended(exchange, self.flow)
+            try:
+                self.station.ended(exchange, self.flow)
+            except Exception:  # the client's answer is not at fault
+                logger.exception(f"The record of exchange {exchange.call.request_id} is lost.")
+                self.station.abandon(exchange)
         return effects
 
     def _show(self, effects: list[ClientEffect]) -> Commands:
@@ -271,19 +267,23 @@ class RoutedStream(RefusingStream):
 
     def _crash(self) -> Commands:
         """An exception of ours ends this exchange only: 502 while nothing is out, else an error frame."""
-        logger.exception(f"The router failed on exchange {self.station.request_id(self.flow.request)}.")
-        if self.conductor and not self.conductor.exchange.ended:
-            problem = self.station.crash_of(self.flow.request)
-            yield from self._show(self._feed(partial(self.conductor.exchange.give_up, problem)))
-        elif self.flow.response is None:
+        name, problem = self.station.request_id(self.flow.request), self.station.crash_of(self.flow.request)
+        logger.exception(f"The router failed on exchange {name}.")
+        exchange = self.conductor.exchange if self.conductor else None
+        try:
+            if exchange and not exchange.ended:
+                yield from self._show(self._feed(partial(exchange.give_up, problem)))
+                return
+        except Exception:
+            logger.exception(f"The router failed to give exchange {name} up.")
+            self.station.abandon(exchange)
+        if self.flow.response is None:
             assert self.chat
-            problem = self.station.crash_of(self.flow.request)
             yield from self._answer(self.station.say(problem, self.chat, self.flow.request))
         else:
             yield from self._end_in_error("the router failed")
-            yield SendHttp(
-                ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL), self.context.client
-            )
+            error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL)
+            yield SendHttp(error, self.context.client)
             yield DropStream(self.stream_id)
 
     def _crash_on_head(self) -> Commands:

@@ -12,12 +12,12 @@ TOTAL = 900.0
 class UploadWatch:
     """Calls `expired` once, unless it is closed before. Its one timer is rarely moved, however many bytes come."""
 
-    def __init__(self, expired: Callable[[], None], idle: float = IDLE, total: float = TOTAL) -> None:
+    def __init__(self, expired: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._expired, self._idle = expired, idle
+        self._expired, self._idle = expired, IDLE
         self._last = self._loop.time()
-        self._end = self._last + total
-        self._timer = self._loop.call_later(idle, self._look)
+        self._end = self._last + TOTAL
+        self._timer = self._loop.call_at(min(self._last + IDLE, self._end), self._look)
 
     def progress(self) -> None:
         self._last = self._loop.time()

@@ -20,10 +20,13 @@ from pointsman.wire.wrapped import error_fault
 
 PATH = "/messages"
 COUNT_TOKENS = "/count_tokens"
+COUNTED = "input_tokens"
+"""Where the answer to that has the number."""
 
 VERSION = "2023-06-01"
 """Of the interface, for clients that name none."""
 
+IMAGE_BLOCKS = ("image",)
 TEXT_MEMBERS = ("text", "thinking")
 JSON_MEMBERS = ("input",)
 
@@ -69,7 +72,7 @@ class Anthropic:
         return [("x-api-key", key)]
 
     def reader(self, facts: RequestFacts, content_type: str, drop_usage: bool = False) -> Reader:
-        return CountReader("input_tokens") if facts.action else messages_reader(facts.stream, content_type)
+        return CountReader(COUNTED) if facts.action else messages_reader(facts.stream, content_type)
 
     def fault(self, status: int, body: bytes, content_type: str) -> Fault:
         return error_fault(status, body, content_type)
@@ -119,7 +122,7 @@ def _needs(document: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]]) -> 
     formats = (document.get("output_format"), mapping(document.get("output_config")).get("format"))
     needed = {
         Capability.TOOLS: bool(document.get("tools")),
-        Capability.VISION: any(block.get("type") == "image" for block in blocks),
+        Capability.VISION: any(block.get("type") in IMAGE_BLOCKS for block in blocks),
         Capability.JSON: any(mapping(form).get("type") == "json_schema" for form in formats),
     }
     return {capability for capability, is_needed in needed.items() if is_needed}
@@ -131,7 +134,7 @@ def _tokens(document: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]]) ->
     size += sum(json_size(block.get(member)) for block in blocks for member in JSON_MEMBERS)
     size += json_size(document.get("tools")) + json_size(document.get("output_format"))
     size += json_size(mapping(document.get("output_config")).get("format"))
-    images = sum(block.get("type") == "image" for block in blocks)
+    images = sum(block.get("type") in IMAGE_BLOCKS for block in blocks)
     return size // BYTES_PER_TOKEN + images * IMAGE_TOKENS
 
 

@@ -1,124 +1,66 @@
-"""A conversation as sessions know it: who said what, in a form that is the same whenever a client sends it again.
+"""A conversation as sessions know it: who said what, and the ids that its client gives it."""
 
-Texts are joined, tool calls and results stand by their content, images by their digest. Ids, cache markers and
-reasoning are left out: clients change or drop them between turns.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from itertools import takewhile
-from typing import Any
-
-import orjson
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from pointsman.config.words import Dialect
-from pointsman.wire import jsontext
+from pointsman.wire import anthropic_turns, gemini_turns, jsontext, openai_chat_turns, openai_responses_turns
+from pointsman.wire.members import Members, mapping, mappings
+from pointsman.wire.sse import Decoder
+from pointsman.wire.turns import Conversation, Message, Turn
 
-SEPARATOR = b"\x1f"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn. `content` is canonical and unambiguous, of any length."""
-
-    role: str
-    content: bytes = field(repr=False)
+__all__ = ["Conversation", "Message", "answer_message", "body_ids", "conversation"]
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """`preamble` is the system prompt and the tools."""
+class Turns(NamedTuple):
+    """How a dialect's requests and answers are read."""
 
-    preamble: bytes = field(repr=False)
-    messages: tuple[Message, ...]
+    conversation: Callable[[Members], Conversation]
+    answer: Callable[[Iterable[Members]], Turn]
 
 
-def conversation(dialect: Dialect, document: Mapping[str, Any]) -> Conversation | None:
-    """What a request says, None where it cannot be read as a conversation. Never raises."""
-    if dialect is not Dialect.OPENAI_CHAT:
-        return None
-    messages = [message for message in document.get("messages") or () if isinstance(message, Mapping)]
-    system = list(takewhile(lambda message: message.get("role") in ("system", "developer"), messages))
-    preamble = [*(_content(message.get("content")) for message in system), _plain(document.get("tools"))]
-    return Conversation(SEPARATOR.join(preamble), tuple(map(_message, messages[len(system) :])))
+TURNS: Mapping[Dialect, Turns] = {
+    Dialect.OPENAI_CHAT: Turns(openai_chat_turns.conversation, openai_chat_turns.answer),
+    Dialect.OPENAI_RESPONSES: Turns(openai_responses_turns.conversation, openai_responses_turns.answer),
+    Dialect.ANTHROPIC: Turns(anthropic_turns.conversation, anthropic_turns.answer),
+    Dialect.GEMINI: Turns(gemini_turns.conversation, gemini_turns.answer),
+}
+
+
+def conversation(dialect: Dialect, document: Mapping[str, Any]) -> Conversation:
+    """What a request says; what is odd in it is as good as not said. Never raises."""
+    return TURNS[dialect].conversation(document)
 
 
 def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message | None:
     """What the assistant said, as its client will send it back; None where the answer says nothing. Never raises."""
-    if dialect is not Dialect.OPENAI_CHAT:
-        return None
-    documents = _events(answer) if streamed else [_document(answer)]
-    text: list[str] = []
-    calls: dict[int, list[str]] = {}
-    for document in documents:
-        for choice in _mappings(document.get("choices"))[:1]:
-            said = choice.get("delta") or choice.get("message")
-            if isinstance(said, Mapping):
-                text.append(str(said.get("content") or ""))
-                for place, call in enumerate(_mappings(said.get("tool_calls"))):
-                    function = call.get("function") or {}
-                    parts = calls.setdefault(call.get("index", place), ["", ""])
-                    parts[0] += str(function.get("name") or "")
-                    parts[1] += str(function.get("arguments") or "")
-    if not calls and not any(text):
-        return None
-    return Message("assistant", _said("".join(text).encode("utf-8", "surrogatepass"), calls.values()))
+    turn = TURNS[dialect].answer(_documents(answer) if streamed else [_document(answer)])
+    return None if turn.is_empty() else turn.message()
 
 
-def _message(message: Mapping[str, Any]) -> Message:
-    functions = [call.get("function") or {} for call in _mappings(message.get("tool_calls"))]
-    calls = [(str(function.get("name") or ""), str(function.get("arguments") or "")) for function in functions]
-    return Message(str(message.get("role")), _said(_content(message.get("content")), calls))
+def _documents(stream: bytes) -> Iterator[Members]:
+    """Of events, or of one list."""
+    if stream.lstrip().startswith(b"["):
+        yield from mappings(_parsed(stream))
+        return
+    for event in Decoder(len(stream) + 2).feed(stream + b"\n\n"):
+        yield _document(event.data or b"")
 
 
-def _said(text: bytes, calls: Iterable[Iterable[str]]) -> bytes:
-    called = [part.encode("utf-8", "surrogatepass") for call in calls for part in call]
-    return SEPARATOR.join([text, *called])
+def _document(data: bytes) -> Members:
+    return mapping(_parsed(data))
 
 
-def _content(content: Any) -> bytes:
-    if isinstance(content, str):
-        return content.encode("utf-8", "surrogatepass")
-    return b"".join(_part(part) for part in _mappings(content))
-
-
-def _part(part: Mapping[str, Any]) -> bytes:
-    if isinstance(part.get("text"), str):
-        return str(part["text"]).encode("utf-8", "surrogatepass")
-    shown = {name: value for name, value in part.items() if name != "cache_control"}
-    return blake2b(_plain(shown), digest_size=16).digest()
-
-
-def _plain(value: Any) -> bytes:
+def _parsed(data: bytes) -> object:
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except (TypeError, orjson.JSONEncodeError):
-        return repr(value).encode("utf-8", "surrogatepass")
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _events(answer: bytes) -> Iterator[Mapping[str, Any]]:
-    for line in answer.splitlines():
-        if line.startswith(b"data:"):
-            yield _document(line[5:])
-
-
-def _document(data: bytes) -> Mapping[str, Any]:
-    try:
-        document = jsontext.loads(data)
+        return jsontext.loads(data)
     except ValueError:
-        return {}
-    return document if isinstance(document, Mapping) else {}
+        return None
 
 
 def body_ids(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The ids in a body that can name its conversation, the best first: where each stands, and what it says."""
-    metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = mapping(document.get("metadata"))
     found = [
         ("prompt_cache_key", document.get("prompt_cache_key")),
         ("session_id", metadata.get("session_id")),

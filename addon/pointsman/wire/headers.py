@@ -1,5 +1,6 @@
 """Which headers cross, in both directions. Names are compared in lower case; what no list names stays behind."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -15,10 +16,15 @@ SECRET_SUFFIXES = ("-api-key", "-authorization")
 REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "cf-ray")
 """Where providers put their own request id, the first one present counts."""
 
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+ *")
+
 
 def to_provider(headers: Iterable[tuple[str, str]]) -> Headers:
     """The client's headers that a provider may see."""
-    return tuple((name, value) for name, value in headers if _crosses(name.lower(), TO_PROVIDER, TO_PROVIDER_PREFIXES))
+    return tuple(
+        (name, _sendable(value)) for name, value in headers if _crosses(name.lower(), TO_PROVIDER, TO_PROVIDER_PREFIXES)
+    )
 
 
 def completed(headers: Headers, needed: Headers) -> Headers:
@@ -31,10 +37,12 @@ def to_client(headers: Mapping[str, str]) -> Headers:
     """A provider's headers (names in lower case) that the client may see. The content type is not for here to say: a
     stream has always the same.
     """
-    kept = [(name, value) for name, value in headers.items() if _crosses(name, TO_CLIENT, TO_CLIENT_PREFIXES)]
+    kept = [
+        (name, _sendable(value)) for name, value in headers.items() if _crosses(name, TO_CLIENT, TO_CLIENT_PREFIXES)
+    ]
     request_id = next((headers[name] for name in REQUEST_IDS if name in headers), None)
     if request_id:
-        kept.append(("X-Provider-Request-ID", request_id))
+        kept.append(("X-Provider-Request-ID", _sendable(request_id)))
     return tuple(kept)
 
 
@@ -60,4 +68,10 @@ def _timestamp(date: str) -> float:
 
 
 def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> bool:
-    return (name in names or name.startswith(prefixes)) and not name.endswith(SECRET_SUFFIXES)
+    is_known = name in names or (name.startswith(prefixes) and _TOKEN.fullmatch(name) is not None)
+    return is_known and not name.endswith(SECRET_SUFFIXES)
+
+
+def _sendable(value: str) -> str:
+    """Values that were folded, or hold what no value may, are said in one line."""
+    return _CONTROLS.sub(" ", value)

@@ -41,8 +41,8 @@ class ResponsesStreamReader(StreamReader):
 
     def read(self, data: bytes) -> Sequence[Frame]:
         frames = super().read(data)
-        if frames:
-            self._last = frames[-1].data or self._last
+        if frames and NUMBER in frames[-1].data:
+            self._last = frames[-1].data
         return frames
 
     def is_plain_run(self, data: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pointsman.wire import jsontext
 from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.waits import duration, prose
 
 MESSAGE_LIMIT = 1000
 TEXT_LIMIT = 200
@@ -193,16 +194,12 @@ def _message(error: Error) -> str:
 
 
 def _retry_after(error: Error) -> float | None:
-    """Seconds; Google has them in a RetryInfo among its details."""
+    """Seconds; Google has them in a RetryInfo among its details, others in words."""
     details = error.get("details")
     sources = [error, *(details if isinstance(details, list) else [details])]
     values = (source.get(member) for source in sources if isinstance(source, Mapping) for member in WAIT_MEMBERS)
-    return next((seconds for seconds in map(_seconds, map(_plain, values)) if seconds is not None), None)
-
-
-def _seconds(value: str) -> float | None:
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s?", value.strip())
-    return float(match[1]) if match else None
+    stated = next((wait for wait in map(duration, map(_plain, values)) if wait is not None), None)
+    return stated if stated is not None else prose(_message(error))
 
 
 def _text(body: bytes) -> str:

@@ -65,9 +65,9 @@ def error_within(
 
     async def act(stage: Stage) -> None:
         foreign = Event(Part.ERROR, dumps(shaped(shape, complaint(code).message, code))) if shape else None
-        await stage.chunk((foreign or stage.voice.error_event(complaint(code))).encode())
+        await stage.chunk(stage.encode(foreign or stage.voice.error_event(complaint(code), stage.seen)))
         ends = stage.voice.events(plain(""), stage.seen) if done else []
-        await stage.chunk(b"".join(event.encode() for event in ends if event.part is Part.END))
+        await stage.chunk(b"".join(stage.encode(event) for event in ends if event.part is Part.END))
         await stage.end_early()
 
     return _broken("error_within", text, after_tokens, in_streams(act, Stage.hang_up))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from pointsman.demo.menu.telling import Telling, told
 from pointsman.demo.script import Behaviour
-from pointsman.demo.stage import EVENT_STREAM, JSON, Headers, Stage
+from pointsman.demo.stage import JSON, Headers, Stage
 from pointsman.demo.voices import Answer, Complaint, Event, Part
 
 type Body = str | bytes | Mapping[str, Any] | Sequence[Any]
@@ -38,7 +39,8 @@ _COMPLAINTS = {
 
 def complaint(code: int) -> Complaint:
     """What providers commonly say with that status."""
-    return _COMPLAINTS.get(code, Complaint(f"Error {code}.", "server_error" if code >= 500 else "error", str(code)))
+    other = Complaint(f"Error {code}.", "server_error" if code >= 500 else "error", str(code))
+    return replace(_COMPLAINTS.get(code, other), status=code)
 
 
 def status(code: int = 503, body: Body | None = None, headers: Headers = ()) -> Behaviour:
@@ -76,8 +78,8 @@ def wrapped(shape: Shape = "openai", message: str = "Provider returned error", c
     async def play(stage: Stage) -> None:
         if not stage.seen.wants_stream:
             return await stage.reply(200, raw.encode())
-        await stage.head(200, [EVENT_STREAM])
-        await stage.chunk(Event(Part.ERROR, raw).encode())
+        await stage.head(200, [stage.stream_kind])
+        await stage.chunk(stage.encode(Event(Part.ERROR, raw)))
         await stage.end()
 
     return Behaviour(f"wrapped:{shape}", play)
@@ -154,7 +156,7 @@ def shaped(shape: Shape, message: str, code: int) -> Body:
 async def _say_nothing(stage: Stage) -> None:
     if not stage.seen.wants_stream:
         return await stage.reply(200, b"")
-    await stage.head(200, [EVENT_STREAM])
+    await stage.head(200, [stage.stream_kind])
     await stage.end()
 
 

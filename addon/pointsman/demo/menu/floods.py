@@ -23,11 +23,11 @@ def endless(pace: float = 0.0) -> Behaviour:
     async def play(stage: Stage) -> None:
         await stage.head(200, [stage.kind])
         events = stage.voice.events(plain("again "), stage.seen)
-        token = next(event for event in events if event.part is Part.CONTENT).encode()
-        await stage.chunk(events[0].encode() if stage.seen.wants_stream else b" ")
+        token = next(event for event in events if event.part is Part.CONTENT)
+        await stage.chunk(stage.encode(events[0]) if stage.seen.wants_stream else b" ")
         while True:
             await stage.sleep(pace)
-            await stage.chunk(token if stage.seen.wants_stream else b" ")
+            await stage.chunk(stage.encode(token) if stage.seen.wants_stream else b" ")
 
     return Behaviour("endless", play)
 
@@ -49,7 +49,7 @@ def flood(text: str = TEXT, size: int = 10_000_000) -> Behaviour:
     """A good stream that goes on for `size` bytes after its end marker; a body not streamed has blanks there."""
 
     async def play(stage: Stage) -> None:
-        noise = Event(Part.COMMENT, "x" * (BLOCK - 4)).encode() if stage.seen.wants_stream else b" " * BLOCK
+        noise = stage.encode(Event(Part.COMMENT, "x" * (BLOCK - 4))) if stage.seen.wants_stream else b" " * BLOCK
         await stage.head(200, [stage.kind])
         await stage.chunk(composed(stage, plain(text)))
         await _pour(stage, noise, size)

@@ -15,7 +15,7 @@ from pointsman.demo.voices import Event, Part, Usage
 
 type Place = Literal["first", "finish", "every", "after-done"]
 
-PING = Event(Part.COMMENT, "ping")
+COMMENT = Event(Part.COMMENT, "ping")
 HOP_BY_HOP = (
     ("Connection", "keep-alive, X-Demo-Hop"),
     ("Keep-Alive", "timeout=5, max=1000"),
@@ -27,11 +27,11 @@ HOP_BY_HOP = (
 
 
 def pings(seconds: float = 1.0, every: float = 0.1, text: str = TEXT, after_tokens: int = 0) -> Behaviour:
-    """A stream that says `: ping` every so often for that many seconds, and then goes on."""
+    """A stream that says its dialect's ping every so often for that many seconds, and then goes on."""
 
     async def act(stage: Stage) -> None:
         for _ in range(max(1, round(seconds / every))):
-            await stage.chunk(PING.encode())
+            await stage.chunk(stage.encode(stage.voice.ping()))
             await stage.sleep(every)
 
     return told("pings", plain(text), Telling(cues=(Cue(after_tokens, in_streams(act)),)))
@@ -39,7 +39,7 @@ def pings(seconds: float = 1.0, every: float = 0.1, text: str = TEXT, after_toke
 
 def comments(text: str = TEXT) -> Behaviour:
     """A stream with a comment before every event."""
-    return _arranged("comments", text, lambda events: [each for event in events for each in (PING, event)])
+    return _arranged("comments", text, lambda events: [each for event in events for each in (COMMENT, event)])
 
 
 def multiline(text: str = TEXT) -> Behaviour:
@@ -82,7 +82,9 @@ def _arranged(name: str, text: str, arrange: Callable[[list[Event]], list[Event]
 
 
 def _move_usage(events: list[Event], where: Place) -> list[Event]:
-    usage = next(event for event in events if event.part is Part.USAGE)
+    usage = next((event for event in events if event.part is Part.USAGE), None)
+    if usage is None:
+        return events  # its dialect has no event for usage alone
     others = [event for event in events if event is not usage]
     match where:
         case "first":

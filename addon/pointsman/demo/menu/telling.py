@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pointsman.demo.script import Act, Behaviour
-from pointsman.demo.stage import EVENT_STREAM, JSON, Stage
+from pointsman.demo.stage import JSON, Stage
 from pointsman.demo.voices import Answer, Event, Part
 
 TEXT = "one two three four five six seven eight"
@@ -73,7 +73,7 @@ def composed(stage: Stage, answer: Answer) -> bytes:
     """The whole body of an answer, streamed or not as the request asks."""
     if not stage.seen.wants_stream:
         return stage.voice.whole(answer, stage.seen)
-    return b"".join(event.encode() for event in stage.voice.events(answer, stage.seen))
+    return b"".join(map(stage.encode, stage.voice.events(answer, stage.seen)))
 
 
 def in_streams(act: Act, otherwise: Act | None = None) -> Act:
@@ -88,14 +88,14 @@ def in_streams(act: Act, otherwise: Act | None = None) -> Act:
 
 
 async def _tell_stream(stage: Stage, answer: Answer, telling: Telling) -> None:
-    await stage.head(200, [EVENT_STREAM, ("Cache-Control", "no-cache")])
+    await stage.head(200, [stage.stream_kind, ("Cache-Control", "no-cache")])
     cues, out = list(telling.cues), 0
     for event in telling.arrange(stage.voice.events(answer, stage.seen)):
         if event.part is Part.CONTENT:
             await stage.sleep(telling.pace if out else telling.first_delay)
         due = [] if event.part is Part.OPENING else [cue for cue in cues if cue.after <= out]
         cues = [cue for cue in cues if cue not in due]
-        await _write_event(stage, event.encode(telling.newline, telling.space), due)
+        await _write_event(stage, stage.encode(event, telling.newline, telling.space), due)
         out += event.part is Part.CONTENT
     await _act(stage, cues)
     await stage.end()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pointsman.demo.voices.parts import Answer, Complaint, Event, Part, Usage
+from pointsman.demo.voices.speech import call_id, counts, dumps, encoded, last_said, model_of
 
 if TYPE_CHECKING:
     from pointsman.demo.seen import Seen
 
 DIALECT = "openai-chat"
+COUNT: tuple[str, str] | None = None
 END = Event(Part.END, "[DONE]")
 
 
@@ -20,17 +21,15 @@ def claims(route: str) -> bool:
 
 
 def question(body: dict[str, Any]) -> str:
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return ""
-    for message in reversed(messages):
-        if isinstance(message, dict) and message.get("role") == "user":
-            return _text(message.get("content"))
-    return ""
+    return last_said(body.get("messages"), "content")
 
 
 def wants_stream(seen: Seen) -> bool:
     return seen.fields.get("stream") is True
+
+
+def streams_list(seen: Seen) -> bool:
+    return False
 
 
 def events(answer: Answer, seen: Seen) -> list[Event]:
@@ -44,25 +43,29 @@ def whole(answer: Answer, seen: Seen) -> bytes:
     if answer.tool_call is not None:
         function = {"name": answer.tool_call.name, "arguments": answer.tool_call.arguments}
         message["content"] = answer.text or None
-        message["tool_calls"] = [{"id": _call_id(seen), "type": "function", "function": function}]
+        message["tool_calls"] = [{"id": call_id(seen), "type": "function", "function": function}]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish or None}
     body = {**_frame(answer, seen, "chat.completion"), "choices": [choice]}
     if answer.usage is not Usage.NEVER:
         body["usage"] = _usage(answer, seen)
-    return _dumps(body).encode("utf-8", "surrogatepass")
+    return encoded(body)
 
 
 def error_body(complaint: Complaint) -> bytes:
     return _error(complaint).encode()
 
 
-def error_event(complaint: Complaint) -> Event:
+def error_event(complaint: Complaint, seen: Seen) -> Event:
     return Event(Part.ERROR, _error(complaint))
+
+
+def ping() -> Event:
+    return Event(Part.COMMENT, "ping")
 
 
 def models_body(models: Sequence[str]) -> bytes:
     rows = [{"id": model, "object": "model", "created": 0, "owned_by": "pointsman-demo"} for model in models]
-    return _dumps({"object": "list", "data": rows}).encode()
+    return dumps({"object": "list", "data": rows}).encode()
 
 
 def _events(answer: Answer, seen: Seen) -> Iterator[Event]:
@@ -72,7 +75,7 @@ def _events(answer: Answer, seen: Seen) -> Iterator[Event]:
     def chunk(part: Part, delta: dict[str, Any], finish: str | None = None) -> Event:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         usage = {"usage": None} if tells_usage else {}
-        return Event(part, _dumps({**frame, "choices": [choice], **usage}))
+        return Event(part, dumps({**frame, "choices": [choice], **usage}))
 
     yield chunk(Part.OPENING, {"role": "assistant", "content": "", "refusal": None})
     for delta in _deltas(answer, seen):
@@ -80,7 +83,7 @@ def _events(answer: Answer, seen: Seen) -> Iterator[Event]:
     if answer.finish:
         yield chunk(Part.FINISH, {}, answer.finish)
     if tells_usage:
-        yield Event(Part.USAGE, _dumps({**frame, "choices": [], "usage": _usage(answer, seen)}))
+        yield Event(Part.USAGE, dumps({**frame, "choices": [], "usage": _usage(answer, seen)}))
     if answer.done:
         yield END
 
@@ -92,22 +95,20 @@ def _deltas(answer: Answer, seen: Seen) -> Iterator[dict[str, Any]]:
         yield {"content": token}
     if answer.tool_call is None:
         return
-    opening = {"index": 0, "id": _call_id(seen), "type": "function"}
+    opening = {"index": 0, "id": call_id(seen), "type": "function"}
     yield {"tool_calls": [{**opening, "function": {"name": answer.tool_call.name, "arguments": ""}}]}
-    for start in range(0, len(answer.tool_call.arguments), 12):
-        piece = answer.tool_call.arguments[start : start + 12]
+    for piece in answer.tool_call.pieces:
         yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
 
 
 def _frame(answer: Answer, seen: Seen, kind: str) -> dict[str, Any]:
-    model = answer.model or seen.fields.get("model") or "demo"
+    model = model_of(answer, seen)
     created = int(seen.received)
     return {"id": f"chatcmpl-demo-{seen.number}", "object": kind, "created": created, "model": model}
 
 
 def _usage(answer: Answer, seen: Seen) -> dict[str, int]:
-    prompt = max(1, len(seen.body) // 4)
-    completion = len(answer.reasoning) + len(answer.tokens)
+    prompt, completion = counts(answer, seen)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
@@ -116,22 +117,6 @@ def _asks_usage(seen: Seen) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _call_id(seen: Seen) -> str:
-    return f"call_demo_{seen.number}"
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-    return "\n".join(texts)
-
-
 def _error(complaint: Complaint) -> str:
     error = {"message": complaint.message, "type": complaint.type, "param": None, "code": complaint.code}
-    return _dumps({"error": error})
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return dumps({"error": error})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,24 +16,30 @@ class Part(Enum):
     """What a stream event is for; behaviours aim at parts and never look into a dialect."""
 
     OPENING = "opening"
+    FRAME = "frame"
+    """What holds content together: where blocks and items begin and end."""
     CONTENT = "content"
     FINISH = "finish"
     USAGE = "usage"
     END = "end"
     ERROR = "error"
     COMMENT = "comment"
+    PAUSE = "pause"
+    """A blank line: nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One SSE event: its data, which may span lines, and its type where the dialect names types."""
+    """One event of a stream: its data, which may span lines, and its type where the dialect names types."""
 
     part: Part
     data: str
     type: str | None = None
 
     def encode(self, newline: str = "\n", space: bool = True) -> bytes:
-        """The event's bytes, blank line included; `newline` is LF, CRLF or CR, `space` the one after each colon."""
+        """The event as SSE, blank line included; `newline` is LF, CRLF or CR, `space` the one after each colon."""
+        if self.part is Part.PAUSE:
+            return newline.encode()
         gap = " " if space else ""
         lines = [] if self.type is None else [f"event:{gap}{self.type}"]
         field = "" if self.part is Part.COMMENT else "data"
@@ -54,6 +61,15 @@ class ToolCall:
 
     name: str
     arguments: str
+
+    @property
+    def parsed(self) -> Any:
+        return json.loads(self.arguments)
+
+    @property
+    def pieces(self) -> list[str]:
+        """The arguments as they are streamed."""
+        return [self.arguments[start : start + 12] for start in range(0, len(self.arguments), 12)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +96,16 @@ class Complaint:
     message: str
     type: str
     code: str | None = None
+    status: int = 500
 
 
 class Voice(Protocol):
     """A dialect, spoken by a module of functions."""
 
     DIALECT: str
+
+    COUNT: tuple[str, str] | None
+    """How paths end that ask for a number of tokens, and where the answer has it; None if the dialect has none."""
 
     def claims(self, route: str) -> bool:
         """Is this path (without its query) one of the dialect's chat paths?"""
@@ -96,6 +116,9 @@ class Voice(Protocol):
     def wants_stream(self, seen: Seen) -> bool:
         """Does the request ask for a streamed answer?"""
 
+    def streams_list(self, seen: Seen) -> bool:
+        """Is the stream asked for one JSON list, not SSE?"""
+
     def events(self, answer: Answer, seen: Seen) -> list[Event]:
         """The events of a streamed answer, in order."""
 
@@ -105,8 +128,11 @@ class Voice(Protocol):
     def error_body(self, complaint: Complaint) -> bytes:
         """The body of an error status."""
 
-    def error_event(self, complaint: Complaint) -> Event:
+    def error_event(self, complaint: Complaint, seen: Seen) -> Event:
         """The event that tells of an error within a stream."""
+
+    def ping(self) -> Event:
+        """What a provider says to keep a stream alive."""
 
     def models_body(self, models: Sequence[str]) -> bytes:
         """The body that lists the models on offer."""

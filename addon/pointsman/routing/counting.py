@@ -1,0 +1,30 @@
+"""The plan of a question for tokens: it is put to whoever counts, and nobody learns anything from the answer."""
+
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.routing.failures import Failure
+from pointsman.routing.plan import Plan
+from pointsman.routing.targets import Candidate, Target
+from pointsman.wire.faults import Fault
+
+
+class CountPlan(Plan):
+    """A provider that cannot count is not at fault, so each one is asked once and then passed over."""
+
+    def launched(self, n: int, candidate: Candidate, now: float) -> None:
+        pass
+
+    def committed(self, candidate: Candidate, now: float) -> None:
+        pass
+
+    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
+        if fault is not None:
+            self._excluded.skip(candidate, Failure.FORBIDDEN, fault)
+
+    def is_final(self, fault: Fault) -> bool:
+        return False
+
+    def is_refusal(self, fault: Fault) -> bool:
+        return False
+
+    def ended(self, answered: Target | None) -> None:
+        pass

@@ -1,0 +1,136 @@
+"""Who may not take one exchange's request, why, and until when.
+
+Some of it holds for the request (capabilities, size), some for this exchange alone (skips), some for everyone
+(cooldowns, limits). A target is asked first, then each of its keys.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pointsman.config.words import Dialect
+from pointsman.routing.failures import LESSONS, Failure, Skip
+from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.targets import Candidate, Inventory, Target
+from pointsman.wire.facts import RequestFacts
+from pointsman.wire.faults import Fault
+
+if TYPE_CHECKING:
+    from pointsman.routing.router import Router
+
+CONTEXT_SLACK = 1.2
+"""A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+
+
+@dataclass(slots=True)
+class Exclusions:
+    """Answers from the whole situation anew each time; only the skips are its own."""
+
+    facts: RequestFacts
+    dialect: Dialect
+    inventory: Inventory
+    router: "Router"
+    _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
+    _too_small: int | None = None
+    """A window of so many tokens was too small."""
+
+    # Asked.
+
+    def of_target(self, target: Target, now: float) -> Exclusion | None:
+        """Why none of its keys may take the request."""
+        if not target.enabled:
+            return Exclusion(target, None, Reason.DISABLED)
+        if target.address(self.dialect) is None:
+            return Exclusion(target, None, Reason.DIALECT, f"does not speak {self.dialect}")
+        if not self.inventory.keys[target]:
+            return Exclusion(target, None, Reason.NO_KEY)
+        if missing := self._missing(target):
+            return Exclusion(target, None, Reason.CAPABILITY, ", ".join(sorted(missing)))
+        if small := self._smallness(target):
+            return Exclusion(target, None, Reason.CONTEXT, small)
+        cooling = self.router.cooldowns.target(target.label, now)
+        if target in self._skipped:
+            until = cooling.until if cooling else None
+            return Exclusion(target, None, Reason.SKIPPED_TARGET, self._skipped[target], until)
+        if cooling:
+            reason = Reason.GONE if cooling.reason == Failure.GONE else Reason.COOLING
+            return Exclusion(target, None, reason, cooling.reason, cooling.until)
+        return None
+
+    def of_key(self, candidate: Candidate, now: float) -> Exclusion | None:
+        """Why this key of a target that may take it may not."""
+        closed = self._closed(candidate, now)
+        if candidate not in self._skipped:
+            return closed
+        target, until = candidate.target, closed.until if closed else None
+        if until is None and (cooling := self.router.cooldowns.target(target.label, now)):
+            until = cooling.until
+        return Exclusion(target, candidate.key_label, Reason.SKIPPED_KEY, self._skipped[candidate], until)
+
+    def each(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
+        """Every one. That of a target stands for all of its keys, unless they failed here one by one."""
+        for target in targets:
+            own, keys = self.of_target(target, now), self.inventory.keys[target]
+            if own is None or (own.reason is Reason.COOLING and self._skipped.keys() >= set(keys)):
+                yield from filter(None, (self.of_key(key, now) for key in keys))
+            else:
+                yield own
+
+    def first_free(self, targets: Iterable[Target], now: float) -> float | None:
+        """When the first candidate may take such a request again, as far as that is known."""
+        known = (self._free(each, now) for target in targets for each in self.inventory.keys[target])
+        return min((moment for moment in known if moment is not None), default=None)
+
+    def has_open_key(self, target: Target, now: float) -> bool:
+        return any(self.of_key(each, now) is None for each in self.inventory.keys[target])
+
+    # Told.
+
+    def skip(self, candidate: Candidate, failure: Failure, fault: Fault) -> None:
+        """For the rest of this exchange."""
+        target = candidate.target
+        match LESSONS[failure].skip:
+            case Skip.NOTHING:
+                pass
+            case Skip.KEY:
+                self._skipped[candidate] = fault.label
+            case Skip.TARGET | Skip.ALL:
+                self.pass_over(target, fault.label)
+            case Skip.SMALLER:
+                self.pass_over(target, fault.label)
+                if target.model.context is not None:
+                    self._too_small = max(self._too_small or 0, target.model.context)
+
+    def pass_over(self, target: Target, why: str) -> None:
+        """For the rest of this exchange."""
+        self._skipped[target] = why
+
+    # How.
+
+    def _closed(self, candidate: Candidate, now: float) -> Exclusion | None:
+        """For everyone."""
+        target, key = candidate.target, candidate.key_label
+        if cooling := self.router.cooldowns.key(candidate.name, now):
+            reason = Reason.KEY_INVALID if cooling.reason == "key_invalid" else Reason.RATE_LIMITED
+            return Exclusion(target, key, reason, cooling.reason, cooling.until)
+        frees = self.router.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
+        return Exclusion(target, key, Reason.RATE_LIMITED, "limit", frees) if frees > now else None
+
+    def _free(self, candidate: Candidate, now: float) -> float | None:
+        found = [self.of_target(candidate.target, now), self.of_key(candidate, now)]
+        untils = [exclusion.until for exclusion in found if exclusion]
+        known = [until for until in untils if until is not None]
+        return None if len(known) < len(untils) else max(known, default=now)
+
+    def _missing(self, target: Target) -> frozenset[str]:
+        supports = target.model.supports
+        return self.facts.needs.difference(supports) if supports is not None else frozenset()
+
+    def _smallness(self, target: Target) -> str:
+        context = target.model.context
+        if context is None:
+            return ""
+        if self._too_small is not None and context <= self._too_small:
+            return f"a context of {self._too_small} was too small"
+        tokens = self.facts.tokens
+        return f"about {tokens} tokens for a context of {context}" if tokens > CONTEXT_SLACK * context else ""

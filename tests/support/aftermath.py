@@ -1,0 +1,66 @@
+"""What a bad client or provider must leave behind: nothing, no traceback, and a router that answers the next one."""
+
+import asyncio
+import logging
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+
+from pointsman.demo import Provider, menu
+from pointsman.transport.upload import UploadWatch
+from support.asking import ask
+from support.remains import nothing_remains, soon
+from support.router import Router
+
+WELL = "all is well"
+
+
+@asynccontextmanager
+async def unharmed(router: Router, caplog: pytest.LogCaptureFixture, *providers: Provider) -> AsyncIterator[None]:
+    """Checks all that once the block is left, with its clients gone. `providers` are all that the router has; they
+    turn good for the last request.
+    """
+    before = _tasks(providers)
+    yield
+    await nothing_remains(router)
+    await soon(lambda: not _waiting_for_uploads(), lambda: "an upload is still being watched")
+    await soon(lambda: _tasks(providers) <= before, lambda: str(asyncio.all_tasks()))
+    await soon(lambda: all(seen.is_over for provider in providers for seen in provider.seen), lambda: "still playing")
+    for provider in providers:
+        provider.script = menu.answer(WELL)
+    answer = await ask(router.base_url, stream=False)
+    assert (answer.status, answer.json["choices"][0]["message"]["content"]) == (200, WELL)
+    assert complaints(caplog) == []
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log holds of tracebacks and errors."""
+    return [record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
+
+
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """Asserts that Python never held so many bytes more than before."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before < limit, f"{(peak - before) / (1 << 20):.0f} MiB at the most"
+
+
+def _tasks(providers: tuple[Provider, ...]) -> int:
+    """Tasks there are, but for those of the providers' connections: the router keeps some of them for later."""
+    return len(asyncio.all_tasks()) - sum(provider.connections for provider in providers)
+
+
+def _waiting_for_uploads() -> bool:
+    """asyncio has no public list of its timers."""
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    live = (handle._callback for handle in scheduled if not handle.cancelled())
+    return any(isinstance(getattr(callback, "__self__", None), UploadWatch) for callback in live)

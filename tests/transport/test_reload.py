@@ -1,0 +1,413 @@
+"""A configuration file that changes while the router runs."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy.exceptions import OptionsError
+
+from pointsman import config, reloading
+from pointsman.demo import Provider, menu
+from support.asking import Asked, ask
+from support.h1client import chat, h1_to
+from support.ports import free_port
+from support.process import mitmdump
+from support.records import exchange_record
+from support.remains import nothing_remains, soon
+from support.router import Router, running
+from support.settings import provider, write
+
+TEXT = "one two three four"
+BROKEN = "providers: {one: {base_url: ftp://x, models: []}}\nstream: {stall: soon}\nnonsense: 1\n"
+BROKEN_PATHS = ("providers.one.base_url", "stream.stall", "nonsense")
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reloading, "LOOK_EVERY", 0.02)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+class Yard:
+    """Providers a, b and c, and a router that knows some of them."""
+
+    def __init__(self, folder: Path, log: pytest.LogCaptureFixture, stack: AsyncExitStack) -> None:
+        self.folder, self.log, self._stack = folder, log, stack
+        self.a, self.b, self.c = (Provider(menu.answer(f"from {name}"), name=name) for name in "abc")
+        self.router: Router
+
+    async def open(self, *names: str, mode: str = "regular", **sections: Any) -> Router:
+        for each in (self.a, self.b, self.c):
+            await self._stack.enter_async_context(each)
+        self.router = await self._stack.enter_async_context(
+            running(self.folder, self.entries(*names), mode, **sections)
+        )
+        return self.router
+
+    def entries(self, *names: str, **more: Any) -> dict[str, Mapping[str, Any]]:
+        return {name: provider(getattr(self, name).base_url, **more) for name in names}
+
+    async def change(self, *names: str, **sections: Any) -> None:
+        """The file names these providers from now on; waits until it is in force."""
+        await self.take(lambda: write(self.folder, self.entries(*names), **sections))
+
+    async def take(self, edit: Any) -> None:
+        count = self.told("is in force")
+        edit()
+        await soon(lambda: self.told("is in force") > count, lambda: self.log.text)
+
+    async def refuse(self, edit: Any) -> str:
+        """Waits until the edited file has been refused. Returns what the log says of it."""
+        count = self.told("keeps its configuration")
+        edit()
+        await soon(lambda: self.told("keeps its configuration") > count, lambda: self.log.text)
+        return self.log.messages[-1]
+
+    def told(self, words: str) -> int:
+        return sum(words in message for message in self.log.messages)
+
+    async def via(self, **asked: Any) -> str | None:
+        answer = await ask(self.router.base_url, **asked)
+        return answer.headers.get("x-routed-via")
+
+
+@pytest.fixture
+async def yard(tmp_path: Path, log: pytest.LogCaptureFixture) -> AsyncIterator[Yard]:
+    async with AsyncExitStack() as stack:
+        yield Yard(tmp_path, log, stack)
+
+
+class TestTakingOver:
+    async def test_new_exchanges_are_routed_by_the_new_file(self, yard: Yard) -> None:
+        await yard.open("a")
+        assert await yard.via() == "a/m"
+        await yard.change("b")
+        assert await yard.via() == "b/m"
+
+    async def test_a_running_stream_goes_on_to_its_end(self, yard: Yard) -> None:
+        gate = asyncio.Event()
+        yard.a.script = menu.answer(TEXT, gate_after={2: gate})
+        router = await yard.open("a")
+        async with h1_to(router.host, router.port) as client:
+            await client.ask(chat())
+            await client.head()
+            while b" two" not in await client.chunk():
+                pass
+            await yard.change("b")
+            assert await yard.via() == "b/m"
+            gate.set()
+            rest = await client.chunks()
+            assert b" four" in rest
+            assert rest.endswith(b"data: [DONE]\n\n")
+        await nothing_remains(router)
+
+    async def test_a_running_exchange_fails_over_among_the_providers_it_began_with(self, yard: Yard) -> None:
+        gate = asyncio.Event()
+        yard.a.script = menu.gated(menu.status(503), gate)
+        await yard.open("a", "b")
+        asking = asyncio.create_task(ask(yard.router.base_url))
+        await yard.a.arrived()
+        await yard.change("c")
+        gate.set()
+        answer = await asking
+        assert (answer.headers["x-routed-via"], answer.headers["x-fallback-trail"]) == ("b/m", "a/m@503")
+        assert await yard.via() == "c/m"
+
+    async def test_keys_that_vanish_are_used_and_masked_to_the_end_by_those_that_began_with_them(
+        self, yard: Yard
+    ) -> None:
+        gate = asyncio.Event()
+        complaint = b'{"error":{"message":"sk-the-old-key-1234 is odd"}}'
+        yard.a.script = [
+            menu.gated(menu.exact([complaint], content_type="application/json", status=400), gate),
+            menu.answer("with the new one"),
+        ]
+        await yard.open("b")
+        await yard.take(lambda: write(yard.folder, yard.entries("a", keys=["sk-the-old-key-1234"])))
+        asking = asyncio.create_task(ask(yard.router.base_url))
+        await yard.a.arrived(1)
+        await yard.take(lambda: write(yard.folder, yard.entries("a", keys=["sk-the-new-key-5678"])))
+        assert (await ask(yard.router.base_url)).status == 200
+        gate.set()
+        answer = await asking
+        assert answer.status == 400
+        assert b"sk-the-old-key" not in answer.body
+        given = [seen.header("authorization") for seen in yard.a.seen]
+        assert given == ["Bearer sk-the-old-key-1234", "Bearer sk-the-new-key-5678"]
+
+    async def test_a_conversation_whose_provider_vanishes_goes_on_elsewhere(self, yard: Yard) -> None:
+        session = {"X-Session-ID": "turn-after-turn"}
+        await yard.open("a", "b")
+        first = await yard.via(headers=session)
+        assert await yard.via(headers=session) == first
+        other = {"a/m": "b", "b/m": "a"}[first or ""]
+        await yard.change(other)
+        assert await yard.via(headers=session) == f"{other}/m"
+
+    @pytest.mark.parametrize(
+        ("sections", "asked", "expected"),
+        [
+            ({"server": {"client_key": "a-client-key-0123456789"}}, {}, (401, "invalid_api_key")),
+            ({"server": {"max_body": "20B"}}, {}, (413, "request_too_large")),
+            ({"routing": {"aliases": {"nick": "a/m"}}}, {"model": "nick"}, (200, None)),
+            ({"routing": {"unknown_model": "auto"}}, {"model": "nick"}, (200, None)),
+            ({}, {"model": "nick"}, (404, "model_not_found")),
+        ],
+        ids=["client_key", "max_body", "aliases", "unknown_model", "as it was"],
+    )
+    async def test_every_section_takes_part(
+        self, yard: Yard, sections: dict[str, Any], asked: dict[str, Any], expected: tuple[int, str | None]
+    ) -> None:
+        await yard.open("a")
+        await yard.change("a", **sections)
+        answer = await ask(yard.router.base_url, stream=False, **asked)
+        assert (answer.status, answer.json.get("error", {}).get("code")) == expected
+
+    async def test_what_is_known_of_earlier_exchanges_stays(self, yard: Yard) -> None:
+        await yard.open("a")
+        yard.router.dispatcher.ledger.add(exchange_record("before"))
+        await yard.change("b")
+        assert yard.router.dispatcher.ledger.find("before")
+
+    async def test_a_file_that_is_only_touched_changes_nothing(self, yard: Yard) -> None:
+        await yard.open("a")
+        await yard.take(lambda: os.utime(yard.folder / "pointsman.yaml"))
+        assert await yard.via() == "a/m"
+
+
+class TestRefusing:
+    async def test_a_broken_file_is_told_with_all_its_faults_and_the_old_one_stays(self, yard: Yard) -> None:
+        await yard.open("a")
+        told = await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
+        for path in BROKEN_PATHS:
+            assert path in told
+        assert await yard.via() == "a/m"
+        await yard.change("b")
+        assert await yard.via() == "b/m"
+
+    async def test_it_is_told_once_not_at_every_look(self, yard: Yard) -> None:
+        await yard.open("a")
+        await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
+        await asyncio.sleep(10 * reloading.LOOK_EVERY)
+        assert yard.told("keeps its configuration") == 1
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda path: path.unlink(),
+            lambda path: (path.unlink(), path.mkdir()),
+            lambda path: path.write_bytes(b"\xff\xfe\x00 providers"),
+            lambda path: path.write_text(path.read_text()[:-10]),
+            lambda path: path.write_text("- just\n- a list\n"),
+        ],
+        ids=["gone", "a folder", "not text", "half written", "no mapping"],
+    )
+    async def test_a_file_that_cannot_be_read_leaves_the_old_one_in_force(self, yard: Yard, edit: Any) -> None:
+        await yard.open("a")
+        path = yard.folder / "pointsman.yaml"
+        assert str(path) in await yard.refuse(lambda: edit(path))
+        assert await yard.via() == "a/m"
+        if path.is_dir():
+            path.rmdir()
+        await yard.change("b")
+        assert await yard.via() == "b/m"
+
+    async def test_settings_that_would_open_the_router_to_everybody_are_refused(self, yard: Yard) -> None:
+        keyed = {"server": {"client_key": "a-client-key-0123456789"}}
+        await yard.open("a", mode=f"regular@0.0.0.0:{free_port()}", **keyed)
+        told = await yard.refuse(lambda: write(yard.folder, yard.entries("b")))
+        assert "0.0.0.0" in told
+        assert "server.client_key" in told
+        assert "does not start" not in told
+        assert (await ask(f"http://127.0.0.1:{yard.router.port}/v1")).status == 401
+        await yard.change("b", **keyed)
+
+    async def test_a_failure_of_the_router_itself_does_not_end_the_watch(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await yard.open("a")
+        with monkeypatch.context() as patched:
+            patched.setattr(config, "load", lambda *_: 1 / 0)
+            assert "ZeroDivisionError" in await yard.refuse(lambda: write(yard.folder, yard.entries("b")))
+        assert await yard.via() == "a/m"
+        await yard.change("c")
+        assert await yard.via() == "c/m"
+
+
+class TestOnRequest:
+    @pytest.fixture(autouse=True)
+    def _never(self, monkeypatch: pytest.MonkeyPatch, _often: None) -> None:
+        monkeypatch.setattr(reloading, "LOOK_EVERY", 3600)
+
+    async def test_the_command_reads_the_file_again(self, yard: Yard) -> None:
+        router = await yard.open("a")
+        await yard.take(
+            lambda: (write(yard.folder, yard.entries("b")), router.context.master.commands.call("pointsman.reload"))
+        )
+        assert await yard.via() == "b/m"
+
+    async def test_it_refuses_a_broken_one(self, yard: Yard) -> None:
+        router = await yard.open("a")
+        (yard.folder / "pointsman.yaml").write_text(BROKEN)
+        told = await yard.refuse(lambda: router.context.master.commands.call("pointsman.reload"))
+        assert all(path in told for path in BROKEN_PATHS)
+        assert await yard.via() == "a/m"
+
+    async def test_a_hangup_signal_does_the_same(self, yard: Yard) -> None:
+        await yard.open("a")
+        await yard.take(lambda: (write(yard.folder, yard.entries("b")), os.kill(os.getpid(), signal.SIGHUP)))
+        assert await yard.via() == "b/m"
+
+
+class TestWhatNeedsARestart:
+    @pytest.mark.parametrize(
+        ("name", "value"), [("listen_port", 1), ("listen_host", "127.0.0.2"), ("pointsman_config", "other.yaml")]
+    )
+    async def test_an_option_that_cannot_change_says_so(self, yard: Yard, name: str, value: object) -> None:
+        router = await yard.open("a")
+        router.context.options.update(**{name: value})
+        assert f"Pointsman: a changed {name} needs a restart." in yard.log.messages
+        assert await yard.via() == "a/m"
+
+    async def test_a_mode_that_is_added_routes_and_says_what_it_does_not_do(self, yard: Yard) -> None:
+        port, more = free_port(), free_port()
+        router = await yard.open("a", mode=f"regular@{port}")
+        router.server.running()  # from here on mitmproxy itself follows its options
+        router.context.options.update(mode=[f"regular@{port}", f"reverse:http://127.0.0.1:9@{more}"])
+        assert any("changed mode" in message and "restart" in message for message in yard.log.messages)
+        await soon(lambda: len(router.server.listen_addrs()) == 2)
+        assert {host for host, *_ in router.server.listen_addrs()} == {"127.0.0.1"}
+        for each in (port, more):
+            assert (await ask(f"http://127.0.0.1:{each}/v1")).headers["x-routed-via"] == "a/m"
+
+    async def test_one_that_names_no_address_listens_on_this_machine_only(self, yard: Yard) -> None:
+        """Even where the mode that the router was started with had named one, so that no option has it."""
+        port, more = free_port(), free_port()
+        router = await yard.open("a", mode=f"regular@127.0.0.1:{port}", options={"listen_host": ""})
+        router.server.running()
+        router.context.options.update(mode=[f"regular@127.0.0.1:{port}", f"reverse:http://127.0.0.1:9@{more}"])
+        await soon(lambda: len(router.server.listen_addrs()) == 2)
+        assert {host for host, *_ in router.server.listen_addrs()} == {"127.0.0.1"}
+
+    @pytest.mark.parametrize("change", [{"mode": ["regular@0.0.0.0:1"]}, {"listen_host": "0.0.0.0"}])
+    async def test_one_that_would_open_the_router_to_everybody_is_refused(
+        self, yard: Yard, change: dict[str, Any]
+    ) -> None:
+        router = await yard.open("a")
+        with pytest.raises(OptionsError, match=r"0\.0\.0\.0.* without a client key"):
+            router.context.options.update(**change)
+        assert (router.context.options.mode, router.context.options.listen_host) == (["regular"], "127.0.0.1")
+        assert await yard.via() == "a/m"
+
+
+class TestUnderLoad:
+    STREAMS = 50
+    RELOADS = 20
+
+    async def test_streams_that_run_through_all_reloads_lose_no_byte(self, yard: Yard) -> None:
+        gate, other = asyncio.Event(), asyncio.Event()
+        yard.a.script = menu.answer(TEXT, gate_after={2: gate})
+        yard.b.script = menu.answer(TEXT, gate_after={2: other})
+        other.set()
+        router = await yard.open("a")
+        asking = [asyncio.create_task(ask(router.base_url)) for _ in range(self.STREAMS)]
+        await yard.a.arrived(self.STREAMS)
+        for n in range(self.RELOADS):
+            await yard.change(*(("b",), ("b", "c"))[n % 2])
+            assert await yard.via() == "b/m"
+        gate.set()
+        answers = await asyncio.gather(*asking)
+        assert {answer.headers["x-routed-via"] for answer in answers} == {"a/m"}
+        assert all(whole(answer) for answer in answers)
+        await nothing_remains(router)
+
+    async def test_requests_that_come_all_the_while_are_all_answered(self, yard: Yard) -> None:
+        router = await yard.open("a")
+        over = asyncio.Event()
+        reloads = asyncio.create_task(self.reload_often(yard, over))
+        answers = [
+            answer
+            for answers in await asyncio.gather(*(self.keep_asking(router, over) for _ in range(self.STREAMS)))
+            for answer in answers
+        ]
+        await reloads
+        assert len(answers) >= self.STREAMS
+        assert all(whole(answer) for answer in answers)
+        assert {answer.headers["x-routed-via"] for answer in answers} == {"a/m", "b/m"}
+        await nothing_remains(router)
+
+    async def reload_often(self, yard: Yard, over: asyncio.Event) -> None:
+        for n in range(self.RELOADS):
+            await yard.change("ab"[n % 2], routing={"deadline": f"{100 + n}s"})
+        over.set()
+
+    async def keep_asking(self, router: Router, over: asyncio.Event) -> list[Asked]:
+        answers = [await ask(router.base_url)]
+        while not over.is_set():
+            answers.append(await ask(router.base_url))
+        return answers
+
+
+def whole(answer: Asked) -> bool:
+    return answer.status == 200 and answer.body.endswith(b"data: [DONE]\n\n") and b'"error"' not in answer.body
+
+
+class TestInAProcess:
+    """As users run it: with a file of theirs, a clock and signals."""
+
+    @asynccontextmanager
+    async def started(self, folder: Path) -> AsyncIterator[tuple[Any, str, Provider, Provider]]:
+        async with (
+            Provider(menu.answer("from a")) as a,
+            Provider(menu.answer("from b")) as b,
+        ):
+            write(folder, {"a": provider(a.base_url)})
+            async with mitmdump("-p", "0", folder=folder) as router:
+                yield router, await router.base_url(), a, b
+
+    async def test_a_change_takes_effect_within_two_seconds(self, tmp_path: Path) -> None:
+        async with self.started(tmp_path) as (router, base_url, _, b):
+            assert (await ask(base_url)).headers["x-routed-via"] == "a/m"
+            write(tmp_path, {"b": provider(b.base_url)})
+            changed = time.monotonic()
+            while (await ask(base_url)).headers["x-routed-via"] == "a/m":
+                await asyncio.sleep(0.05)
+            assert time.monotonic() - changed < 2
+            router.tell(signal.SIGTERM)
+            await router.ends_cleanly()
+
+    async def test_a_hangup_takes_the_new_file_at_once_and_a_broken_one_never(self, tmp_path: Path) -> None:
+        async with self.started(tmp_path) as (router, base_url, _, b):
+            write(tmp_path, {"b": provider(b.base_url)})
+            router.tell(signal.SIGHUP)
+            await router.prints("is in force")
+            assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
+            (tmp_path / "pointsman.yaml").write_text(BROKEN)
+            router.tell(signal.SIGHUP)
+            await router.prints("keeps its configuration")
+            for path in BROKEN_PATHS:
+                await router.prints(path.replace(".", r"\."))
+            assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
+            router.tell(signal.SIGTERM)
+            assert await router.ends() == 0
+            assert "Traceback" not in router.text
+
+    async def test_without_a_file_a_hangup_says_that_there_is_none(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            await router.base_url()
+            router.tell(signal.SIGHUP)
+            await router.prints("no configuration file to read again")
+            router.tell(signal.SIGTERM)
+            assert await router.ends() == 0
