@@ -13,9 +13,10 @@ import pytest
 sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 
 from benchmarks import chunked, processes, provider
+from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import streams
+from benchmarks.scenarios import sessions, streams
 
 EVENTS = provider.events(6, 80)
 BODY = b"".join(EVENTS)
@@ -163,6 +164,31 @@ class TestLoad:
         assert len(body) == streams.REQUEST_BYTES
         assert f"Content-Length: {len(body)}" in head
         assert json.loads(body)["stream"] is True
+
+
+class TestSessions:
+    def test_a_request_has_the_size_that_the_report_names(self):
+        document = sessions.request(7)
+        assert len(document["messages"]) == sessions.MESSAGES
+        assert len(json.dumps(document)) == sessions.REQUEST_BYTES
+
+    def test_every_session_is_there_and_as_large_as_a_session_becomes(self):
+        own, traced = sessions.filled(20)
+        found = list(own._store)
+        assert len(found) == 20
+        assert {(len(each.line), len(each.further)) for each in found} == {(sessions.WINDOW, sessions.FURTHER)}
+        assert all(each.pin for each in found)
+        assert traced > 20 * 1000
+
+    def test_what_should_be_known_is_and_what_should_be_new_is(self):
+        own, _ = sessions.filled(1)
+        rounds = sessions.times(own, Pace(rounds=2, seconds=0.03, warm_up=0))
+        assert {name: len(times) for name, times in rounds.items()} == {
+            "known by its words": 2,
+            "words of a new one": 2,
+            "known by a header": 2,
+        }
+        assert own.stats(0.0)["insertions"] > 3
 
 
 class TestProcesses:

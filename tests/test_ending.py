@@ -176,9 +176,7 @@ class TestBeyondTheDrain:
                 assert await seen.closed_by_peer()
             await router.ends_within(0.3)
 
-    async def test_who_has_heard_nothing_yet_gets_the_true_status(
-        self, tmp_path: Path, signum: signal.Signals
-    ) -> None:
+    async def test_who_has_heard_nothing_yet_gets_the_true_status(self, tmp_path: Path, signum: signal.Signals) -> None:
         async with busy(tmp_path, menu.hang(), "300ms") as router:
             clients = [await router.client() for _ in range(2)]
             for client, stream in zip(clients, (True, False), strict=True):

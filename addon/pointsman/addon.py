@@ -7,6 +7,7 @@ anybody.
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import secrets
@@ -16,13 +17,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from time import monotonic, time
 from typing import Any
 
 from mitmproxy import command, ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.proxyauth import mkauth
 from mitmproxy.connection import Client
-from mitmproxy.exceptions import OptionsError
+from mitmproxy.exceptions import CommandError, OptionsError
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -41,6 +43,7 @@ from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.layers import swap_in
 from pointsman.transport.providers import Providers
+from pointsman.web.status import endpoints
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +84,9 @@ class Pointsman:
         if changed := updated & {OPTION, "listen_host", "listen_port"}:
             logger.warning(f"Pointsman: a changed {', '.join(sorted(changed))} needs a restart.")
         if "mode" in updated:
-            logger.warning("Pointsman: a changed mode holds for new connections; for those there are it needs a restart.")
+            logger.warning(
+                "Pointsman: a changed mode holds for new connections; for those there are it needs a restart."
+            )
         if self.dispatcher and (problem := self._exposed(self.dispatcher.settings)):
             raise OptionsError(f"Pointsman does not allow this: {problem}")
 
@@ -126,6 +131,29 @@ class Pointsman:
             logger.warning("Pointsman: there is no configuration file to read again.")
         else:
             asyncio_utils.create_task(self._reloader.reload(), name="reload", keep_ref=True)
+
+    @command.command("pointsman.status")  # type: ignore[untyped-decorator]
+    def status(self) -> str:
+        """How the router, its providers and its sessions are, as JSON."""
+        dispatcher, now = self._dispatcher(), monotonic()
+        router, running = dispatcher.router, len(dispatcher.running)
+        told = {"running": running, "endpoints": endpoints(router, now), "sticky": router.sessions.stats(now)}
+        return json.dumps(told, indent=2)
+
+    @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]
+    def cooldowns(self) -> str:
+        """Which targets and keys nobody may use now, why, and until when (Unix time), as JSON."""
+        return json.dumps(self._dispatcher().router.cooldowns.plain(monotonic(), time()), indent=2)
+
+    @command.command("pointsman.clear")  # type: ignore[untyped-decorator]
+    def clear(self) -> str:
+        """End every cooldown. Tells as JSON how many there were."""
+        return json.dumps({"cleared": self._dispatcher().router.cooldowns.clear(monotonic())})
+
+    def _dispatcher(self) -> Dispatcher:
+        if self.dispatcher is None:
+            raise CommandError("Pointsman does not run: its configuration is at fault.")
+        return self.dispatcher
 
     def _exposed(self, settings: Settings) -> str | None:
         return exposed(settings, ctx.options.mode, ctx.options.listen_host)

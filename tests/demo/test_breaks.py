@@ -34,6 +34,18 @@ class TestPlaceOfTheBreak:
         assert len(reply.body) == after_tokens * (length - 1) // 4
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_a_bad_chunk_breaks_the_body(session, stream):
+    async with Provider(menu.bad_chunk("a b c", after_tokens=1)) as provider:
+        reply = await ask(session, provider, stream=stream)
+        client = await RawClient.open(provider)
+        client.post(stream)
+        raw = await client.rest()
+        await client.close()
+    assert isinstance(reply.error, aiohttp.ClientPayloadError)
+    assert raw.endswith(b"\r\nzz\r\n") is stream
+
+
 async def test_after_the_last_token_there_is_no_finish(session):
     async with Provider(menu.cut("a b", after_tokens=2)) as provider:
         reply = await ask(session, provider, stream=True)

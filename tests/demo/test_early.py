@@ -105,6 +105,35 @@ class TestHang:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+class TestNoAnswer:
+    async def test_hints_without_end(self, stream):
+        async with Provider(menu.endless_hints()) as provider:
+            client = await RawClient.open(provider)
+            client.post(stream)
+            for _ in range(100):
+                assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 103 ")
+            await client.close()
+            assert await provider.seen[0].closed_by_peer()
+
+    async def test_a_long_head_ends_with_the_connection(self, stream):
+        async with Provider(menu.long_head(100_000)) as provider:
+            client = await RawClient.open(provider)
+            client.post(stream)
+            head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+            await client.close()
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert head.count(b"x") > 100_000
+        assert body == b""
+
+    async def test_another_protocol(self, stream):
+        async with Provider(menu.no_http("220 ready")) as provider:
+            client = await RawClient.open(provider)
+            client.post(stream)
+            assert await client.rest() == b"220 ready\r\n"
+            await client.close()
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 class TestGoodAfterAll:
     async def test_slow_headers(self, session, stream):
         async with Provider(menu.slow_headers("slowly", pieces=30, every=0.001)) as provider:

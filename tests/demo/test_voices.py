@@ -25,7 +25,17 @@ def test_lines_end_as_wished_with_or_without_a_space():
 
 @pytest.mark.parametrize(
     ("route", "dialect"),
-    [("/v1/chat/completions", "openai-chat"), ("/a/b/v1/chat/completions", "openai-chat"), ("/v1/completions", None)],
+    [
+        ("/v1/chat/completions", "openai-chat"),
+        ("/a/b/v1/chat/completions", "openai-chat"),
+        ("/v1/responses", "openai-responses"),
+        ("/v1/messages", "anthropic"),
+        ("/v1beta/models/m:generateContent", "gemini"),
+        ("/v1/models/vendor/m:free:streamGenerateContent", "gemini"),
+        ("/v1beta/models/m:countTokens", None),
+        ("/v1/messages/count_tokens", None),
+        ("/v1/completions", None),
+    ],
 )
 def test_the_path_says_which_voice_answers(route, dialect):
     voice = voice_for(route)

@@ -12,6 +12,7 @@ from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.faults import FaultKind
+from pointsman.wire.headers import Headers
 from support.callers import SECRET, caller
 from support.settings import provider, settings
 
@@ -47,24 +48,29 @@ class Stage:
         count: int = 3,
         *,
         stream: bool = True,
+        dialect: Dialect = Dialect.OPENAI_CHAT,
+        path: str = "/v1/chat/completions",
+        request: bytes | None = None,
+        headers: Headers = (),
         keys: Mapping[str, list[str]] | None = None,
         timing: Mapping[str, Any] | None = None,
         **sections: Any,
     ) -> None:
         names = "abcdefghijklmnop"[:count]
-        own = {name: provider(f"http://{name}.test/v1", keys=(keys or {}).get(name, [])) for name in names}
+        own = {
+            name: provider(f"http://{name}.test/v1", keys=(keys or {}).get(name, []), dialect=dialect.value)
+            for name in names
+        }
         self.settings = settings(own, stream=dict(timing or {}), **sections)
         self.now = 1000.0
         self.effects: list[Effect] = []
-        dialect = DIALECTS[Dialect.OPENAI_CHAT]
-        request = body(stream)
-        call = Call(
-            "req-1", dialect, dialect.facts(request, "/v1/chat/completions"), "/v1/chat/completions", request, (), WALL
-        )
+        request = body(stream) if request is None else request
+        spoken = DIALECTS[dialect]
+        call = Call("req-1", spoken, spoken.facts(request, path), path, request, headers, WALL)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = Rules.of(self.settings, Masker(secrets))
         self.router = Router(self.settings, SECRET)
-        plan = self.router.plan(call.facts, Dialect.OPENAI_CHAT, caller(), self.now)
+        plan = self.router.plan(call.facts, dialect, caller(), self.now)
         self.exchange = Exchange(call, plan, rules)
 
     # What happens.

@@ -1,12 +1,22 @@
 """What a fault is, and what it teaches its exchange, everyone, and its session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from pointsman.routing.failures import LESSONS, Cool, Failure, Skip, classify
+from pointsman.config.words import Dialect
+from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.routing.failures import LESSONS, Failure, classify
+from pointsman.routing.plan import Plan
+from pointsman.routing.router import Router
+from pointsman.sessions.store import Pin
 from pointsman.wire.faults import Fault, FaultKind
-from routing.yard import status, wrapped
+from routing.yard import Providers, called, request, status, wrapped
+from support.callers import SECRET, caller
+from support.records import attempt_record
+from support.settings import provider, settings
 
 BOTH = pytest.mark.parametrize("made", [status, wrapped], ids=["by status", "wrapped"])
 type Made = Callable[..., Fault]
@@ -118,31 +128,266 @@ def test_after_commit_it_is_a_break_unless_the_window_was_full(fault: Fault, fai
     assert classify(fault, committed=True) is failure
 
 
-class TestLessons:
-    def test_every_failure_has_one(self) -> None:
-        assert set(LESSONS) == set(Failure)
+# The table, row by row. Provider a has two keys and two models, provider b one of each; the session is pinned to a/m.
 
-    @pytest.mark.parametrize("failure", [f for f in Failure if LESSONS[f].skip is Skip.ALL])
-    def test_what_is_the_requests_own_fault_is_held_against_nobody(self, failure: Failure) -> None:
-        lesson = LESSONS[failure]
-        assert (lesson.cool, lesson.counts, lesson.unpins) == (Cool.NOTHING, False, False)
+NOW = 1000.0
+WALL = 1_700_000_000.0
+TO_MIDNIGHT = 6400.0
+"""Seconds from `WALL` to the next midnight in UTC."""
+HOUSE = {
+    "a": provider("https://a.test/v1", "m", "n", keys=["first-secret", "second-secret"]),
+    "b": provider("https://b.test/v1", keys=["third-secret"]),
+}
+FIRST, SECOND, OTHER = "a/m#key-1", "a/m#key-2", "b/m#key-1"
+
+type Cooled = tuple[str, str | None, str, float]
+"""A provider, its model or key, the reason, and for how many seconds."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """`faults` come one after the other, each of the next candidate. What is not said here must not change."""
+
+    faults: Sequence[Fault]
+    here: Sequence[str]
+    """Who is still in, in order, for the exchange that suffered them."""
+    targets: Sequence[Cooled] = ()
+    keys: Sequence[Cooled] = ()
+    invalid: Sequence[str] = ()
+    counts: bool = False
+    committed: bool = False
+    keeps_pin: bool = True
+
+
+def cooled(*reasons: str, seconds: float = 15.0) -> list[Cooled]:
+    return [("a", "m", reason, seconds) for reason in reasons]
+
+
+def connection(kind: FaultKind) -> Row:
+    return Row([Fault(kind)], [OTHER], targets=cooled(kind.value), counts=True)
+
+
+ROWS: dict[str, Row] = {
+    **{kind.value: connection(kind) for kind in (FaultKind.REFUSED, FaultKind.RESET, FaultKind.TLS, FaultKind.DNS)},
+    "connect timeout": connection(FaultKind.CONNECT_TIMEOUT),
+    **{f"{n} of one key": Row([status(n)], [SECOND, OTHER], counts=True) for n in (500, 502, 503, 504)},
+    "503 of every key": Row([status(503)] * 2, [OTHER], targets=cooled("503"), counts=True),
+    "500, then 503 of the last key": Row([status(500), status(503)], [OTHER], targets=cooled("503"), counts=True),
+    "503 of every key, which names a time": Row(
+        [status(503, retry_after=40.0)] * 2, [OTHER], targets=cooled("503", seconds=40.0), counts=True
+    ),
+    **{f"{n} of one key": Row([status(n)], [SECOND, OTHER]) for n in (529, 507, 408, 409, 425)},
+    **{f"{n} of every key": Row([status(n)] * 2, [OTHER], targets=cooled(str(n))) for n in (529, 408, 409, 425)},
+    "first byte timeout": Row(
+        [Fault(FaultKind.FIRST_BYTE_TIMEOUT, status=504)], [OTHER], targets=cooled("first_byte_timeout"), counts=True
+    ),
+    "answer timeout": Row(
+        [Fault(FaultKind.ANSWER_TIMEOUT, status=504)], [OTHER], targets=cooled("answer_timeout"), counts=True
+    ),
+    "empty answer": Row([Fault(FaultKind.EMPTY)], [OTHER], targets=cooled("empty")),
+    "malformed stream": Row([Fault(FaultKind.MALFORMED)], [OTHER], targets=cooled("malformed")),
+    "an answer that ends before its content": Row([Fault(FaultKind.BROKEN)], [OTHER], targets=cooled("stream_broken")),
+    "429": Row([status(429)], [SECOND, OTHER], keys=[("a", "key-1", "rate_limit", 90.0)]),
+    "429 that names a time": Row(
+        [status(429, retry_after=7.0)], [SECOND, OTHER], keys=[("a", "key-1", "rate_limit", 7.0)]
+    ),
+    "429 of every key": Row(
+        [status(429), status(429, retry_after=2.0)],
+        [OTHER],
+        keys=[("a", "key-1", "rate_limit", 90.0), ("a", "key-2", "rate_limit", 2.0)],
+    ),
+    "quota wording": Row(
+        [status(400, message="Quota exceeded for this project")],
+        [SECOND, OTHER],
+        keys=[("a", "key-1", "rate_limit", 90.0)],
+    ),
+    "429, then 503 of the last usable key": Row(
+        [status(429), status(503)],
+        [OTHER],
+        targets=cooled("503"),
+        keys=[("a", "key-1", "rate_limit", 90.0)],
+        counts=True,
+    ),
+    "401": Row([status(401)], [SECOND, OTHER], keys=[("a", "key-1", "key_invalid", 300.0)], invalid=["key-1"]),
+    "403 with auth wording": Row(
+        [status(403, message="This credential is not valid")],
+        [SECOND, OTHER],
+        keys=[("a", "key-1", "key_invalid", 300.0)],
+        invalid=["key-1"],
+    ),
+    "403 of moderation": Row([status(403, message="Your input was flagged")], [OTHER]),
+    "403 of a block page": Row([status(403, message="Bad API key? Sorry, you are blocked", structured=False)], [OTHER]),
+    "402": Row([status(402)], [SECOND, OTHER], keys=[("a", "key-1", "quota", TO_MIDNIGHT)]),
+    "402 that names a time": Row(
+        [status(402, retry_after=60.0)], [SECOND, OTHER], keys=[("a", "key-1", "quota", 60.0)]
+    ),
+    "daily quota": Row(
+        [status(429, message="Rate limit reached: 50 requests per day")],
+        [SECOND, OTHER],
+        keys=[("a", "key-1", "quota", TO_MIDNIGHT)],
+    ),
+    **{str(n): Row([status(n)], [OTHER], targets=cooled("model_gone", seconds=3600.0)) for n in (404, 410)},
+    "gone by wording": Row(
+        [status(400, message="The model `m` does not exist")], [OTHER], targets=cooled("model_gone", seconds=3600.0)
+    ),
+    "413": Row([status(413)], [OTHER]),
+    "context wording": Row([status(400, code="context_length_exceeded")], [OTHER]),
+    "unsupported parameter": Row([status(400, message="Unsupported parameter: 'logprobs'")], [OTHER]),
+    "a wrapped 429": Row([wrapped(429)], [SECOND, OTHER], keys=[("a", "key-1", "rate_limit", 90.0)]),
+    "a wrapped error that says nothing": Row([wrapped(502)], [SECOND, OTHER], counts=True),
+    "a wrapped error by its wording": Row(
+        [wrapped(502, message="No endpoints found for m")], [OTHER], targets=cooled("model_gone", seconds=3600.0)
+    ),
+    "truncation before commit": Row([status(400, message="response_length_limit")], [OTHER]),
+    "truncation after commit": Row([Fault(FaultKind.BROKEN, "the answer was truncated")], [OTHER], committed=True),
+    "the window was full after commit": Row(
+        [Fault(FaultKind.BROKEN, code="context_length_exceeded")], [OTHER], committed=True
+    ),
+    "a stall after commit": Row(
+        [Fault(FaultKind.STALLED)], [OTHER], cooled("stream_timeout"), counts=True, committed=True, keeps_pin=False
+    ),
+    "a break after commit": Row(
+        [Fault(FaultKind.BROKEN)], [OTHER], cooled("stream_broken"), counts=True, committed=True, keeps_pin=False
+    ),
+    "a fault of the router's own": Row([Fault(FaultKind.INTERNAL)], [OTHER]),
+}
+
+
+class Yard:
+    """A router, and one exchange of a session that is pinned to a/m and its first key."""
+
+    def __init__(self, providers: Providers = HOUSE, **sections: Any) -> None:
+        self.router = Router(settings(providers, **sections), SECRET)
+        plan = self.plan()
+        candidate = plan.next(NOW)
+        assert candidate
+        plan.committed(candidate, NOW)
+        self.own = self.plan()
+
+    def plan(self) -> Plan:
+        client = caller(headers={"x-session-id": "conversation"})
+        return self.router.plan(request(), Dialect.OPENAI_CHAT, client, NOW)
+
+    def suffer(self, fault: Fault | None, committed: bool = False, **record: Any) -> AttemptRecord:
+        candidate = self.own.next(NOW)
+        assert candidate
+        failure = classify(fault, committed) if fault else None
+        told = {"started": WALL, "settled_ms": 0.0, "outcome": Outcome.RETRY_FAILED, "failure": failure, **record}
+        settled = attempt_record(first_content_ms=5.0 if committed else None, **told)
+        self.own.launched(settled.n, candidate, NOW)
+        self.own.settled(candidate, settled, fault, NOW)
+        return settled
+
+    @property
+    def pin(self) -> Pin | None:
+        assert self.own.ticket.session
+        return self.own.ticket.session.pin
+
+    def cooling(self, kind: str, named: str) -> list[Cooled]:
+        rows = self.router.cooldowns.plain(NOW, WALL)[kind]
+        assert all(row["since"] == WALL for row in rows)
+        return [(row["provider"], row[named], row["reason"], row["until"] - WALL) for row in rows]
+
+
+PINNED = Pin("a", "m", "key-1")
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_says(row: Row) -> None:
+    yard = Yard()
+    assert called(yard.own.ranked(NOW)) == [FIRST, SECOND, OTHER]
+    records = [yard.suffer(fault, row.committed) for fault in row.faults]
+    assert called(yard.own.ranked(NOW)) == list(row.here)
+    assert yard.cooling("targets", "model") == list(row.targets)
+    assert yard.cooling("keys", "key") == list(row.keys)
+    assert yard.router.cooldowns.invalid == {("a", label) for label in row.invalid}
+    assert [record.counts for record in records][-1] is row.counts
+    assert yard.pin == (PINNED if row.keeps_pin else None)
+
+
+@pytest.mark.parametrize("number", [400, 422])
+@pytest.mark.parametrize("made", [status, wrapped])
+def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: Made, number: int) -> None:
+    yard = Yard()
+    assert yard.own.is_final(made(number))
+    record = yard.suffer(made(number))
+    assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
+    assert not record.counts
+    assert yard.pin == PINNED
+    assert called(yard.plan().ranked(NOW)) == [FIRST, SECOND, OTHER]
+
+
+def test_a_client_that_leaves_is_nobodys_failure() -> None:
+    yard = Yard()
+    record = yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
+    assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
+    assert not record.counts
+    assert yard.pin == PINNED
+    assert set(called(yard.own.ranked(NOW))) == {FIRST, SECOND, OTHER}
+
+
+@pytest.mark.parametrize("name", ["context wording", "413"])
+def test_a_full_window_rules_out_those_no_larger_for_this_exchange_alone(name: str) -> None:
+    sizes = {"a": 1000, "b": 500, "c": 1000, "d": 1001}
+    yard = Yard(
+        {n: provider(f"https://{n}.test/v1") | {"models": [{"id": "m", "context": c}]} for n, c in sizes.items()}
+    )
+    [fault] = ROWS[name].faults
+    yard.suffer(fault)
+    assert called(yard.own.ranked(NOW)) == ["d/m"]
+    assert called(yard.plan().ranked(NOW)) == ["a/m", "b/m", "c/m", "d/m"]
+
+
+def test_every_failure_has_a_row_in_the_table() -> None:
+    shown = {classify(fault, row.committed) for row in ROWS.values() for fault in row.faults}
+    assert shown | {Failure.REQUEST} == set(Failure) == set(LESSONS)
+
+
+class TestStatedTimes:
+    @pytest.mark.parametrize(("stated", "seconds"), [(0.0, 1.0), (0.2, 1.0), (40.0, 40.0), (1e9, 86_400.0)])
+    @pytest.mark.parametrize("number", [402, 429])
+    def test_they_are_believed_from_a_second_to_a_day(self, number: int, stated: float, seconds: float) -> None:
+        yard = Yard()
+        yard.suffer(status(number, retry_after=stated))
+        assert [row[3] for row in yard.cooling("keys", "key")] == [seconds]
 
     @pytest.mark.parametrize(
-        ("failure", "skip", "cool"),
+        "base_url",
         [
-            (Failure.RATE_LIMIT, Skip.KEY, Cool.KEY_RATE),
-            (Failure.QUOTA, Skip.KEY, Cool.KEY_DAY),
-            (Failure.KEY_INVALID, Skip.KEY, Cool.KEY_INVALID),
-            (Failure.SERVER, Skip.KEY, Cool.TARGET_BY_ALL_KEYS),
-            (Failure.CONNECT, Skip.TARGET, Cool.TARGET),
-            (Failure.GONE, Skip.TARGET, Cool.TARGET_LONG),
-            (Failure.CONTEXT, Skip.SMALLER, Cool.NOTHING),
-            (Failure.REFUSED, Skip.TARGET, Cool.NOTHING),
-            (Failure.OURS, Skip.TARGET, Cool.NOTHING),
+            "http://127.0.0.1:9/v1", "http://localhost:9/v1", "http://[::1]:9/v1", "http://10.1.2.3/v1",
+            "http://192.168.1.9:8000/v1", "http://box.local/v1",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize(("stated", "seconds"), [(None, 5.0), (40.0, 40.0)])
+    def test_a_provider_nearby_cools_for_a_moment_unless_it_names_a_time(
+        self, base_url: str, stated: float | None, seconds: float
+    ) -> None:
+        yard = Yard({"a": provider(base_url)})
+        yard.suffer(status(503, retry_after=stated))
+        assert yard.cooling("targets", "model") == cooled("503", seconds=seconds)
+
+    def test_what_is_switched_off_cools_nothing(self) -> None:
+        yard = Yard(cooldowns={"transient": "off", "rate_limit": "off", "key_invalid": "off"})
+        for fault in (status(429), status(401), Fault(FaultKind.REFUSED)):
+            yard.suffer(fault)
+        assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
+
+
+class TestLog:
+    @pytest.mark.parametrize(
+        ("fault", "words"),
+        [
+            (Fault(FaultKind.REFUSED), "a/m cools for 15.0 s: connect_refused"),
+            (status(404), "a/m cools for 3600.0 s: model_gone"),
+            (status(429, retry_after=2.0), "key key-1 of a cools for 2.0 s: rate_limit"),
+            (status(503), None),
+            (status(400), None),
         ],
     )
-    def test_each_rules_out_no_more_than_it_speaks_of(self, failure: Failure, skip: Skip, cool: Cool) -> None:
-        assert (LESSONS[failure].skip, LESSONS[failure].cool) == (skip, cool)
-
-    def test_only_a_break_after_commit_clears_the_pin(self) -> None:
-        assert [failure for failure in Failure if LESSONS[failure].unpins] == [Failure.BROKEN]
+    def test_what_everyone_learns_is_said_in_one_line(self, fault: Fault, words: str | None) -> None:
+        yard = Yard()
+        candidate = yard.own.next(NOW)
+        assert candidate
+        yard.own.launched(1, candidate, NOW)
+        record = attempt_record(failure=classify(fault), first_content_ms=None)
+        assert yard.own.settled(candidate, record, fault, NOW) == words

@@ -2,11 +2,14 @@
 
 import pytest
 
+from pointsman.config import Settings
 from pointsman.config.words import Dialect
+from pointsman.routing.failures import classify
 from pointsman.routing.router import Router
 from pointsman.wire.faults import Code, Problem
-from routing.yard import called, request
+from routing.yard import called, request, status
 from support.callers import SECRET, caller
+from support.records import attempt_record
 from support.settings import provider, settings
 
 NOW = 1000.0
@@ -33,3 +36,72 @@ def test_there_is_no_plan_for_a_model_that_nobody_has(router: Router) -> None:
     with pytest.raises(Problem) as caught:
         router.plan(request(model="nobody"), Dialect.OPENAI_CHAT, caller(), 0.0)
     assert caught.value.code is Code.MODEL_NOT_FOUND
+
+
+class TestReload:
+    """What was learnt counts for what is still the same."""
+
+    OLD = "old-first-secret"
+
+    def settled_in(self, key: str = OLD, base_url: str = "https://a.test/v1", *models: str) -> Settings:
+        return settings({"a": provider(base_url, *models, keys=[key])})
+
+    @pytest.fixture
+    def own(self) -> Router:
+        own = Router(self.settled_in(), SECRET)
+        own.cooldowns.cool_target("a/m", "503", 60.0, NOW)
+        own.cooldowns.cool_invalid(("a", "key-1"), NOW)
+        return own
+
+    @pytest.mark.parametrize(
+        ("changes", "target", "key"),
+        [
+            ({}, True, True),
+            ({"key": "new-first-secret"}, True, False),
+            ({"base_url": "https://b.test/v1"}, False, True),
+        ],
+        ids=["nothing changed", "the key was replaced under its label", "the provider has moved"],
+    )
+    def test_a_cooldown_stays_with_what_it_was_about(
+        self, own: Router, changes: dict[str, str], target: bool, key: bool
+    ) -> None:
+        own.replace(self.settled_in(**changes), NOW)
+        told = own.cooldowns.plain(NOW, NOW)
+        assert (bool(told["targets"]), bool(told["keys"])) == (target, key)
+        assert bool(own.cooldowns.invalid) is key
+
+    def test_an_exchange_that_outlives_it_teaches_nothing_about_what_is_gone(self, own: Router) -> None:
+        plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
+        [candidate] = [each for keys in own.inventory.keys.values() for each in keys]
+        own.replace(settings({"b": provider(keys=["b-secret"])}), NOW)
+        fault = status(503)
+        plan.launched(1, candidate, NOW)
+        plan.settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
+        assert own.cooldowns.plain(NOW, NOW) == {"targets": [], "keys": []}
+
+
+class TestBusy:
+    def test_a_provider_is_busy_when_all_its_keys_are_rate_limited(self) -> None:
+        own = Router(settings({"a": provider(keys=["one-secret", "two-secret"]), "b": provider()}), SECRET)
+        own.cooldowns.cool_rate_limited(("a", "key-1"), None, NOW)
+        assert own.busy(NOW) == frozenset()
+        own.cooldowns.cool_quota(("a", "key-2"), 60.0, NOW, 0.0)
+        assert own.busy(NOW) == {"a"}
+        assert own.busy(NOW + 61) == frozenset()
+
+    def test_used_up_limits_count_when_they_close_every_model(self) -> None:
+        models = [{"id": "m", "limits": {"rpm": 1}}, {"id": "n", "limits": {"rpm": 1}}]
+        own = Router(settings({"a": provider() | {"models": models}}), SECRET)
+        for n, target in enumerate(own.inventory.targets):
+            assert own.busy(NOW) == frozenset()
+            [candidate] = own.inventory.keys[target]
+            own.plan(request(target.model.id), Dialect.OPENAI_CHAT, caller(), NOW).launched(n, candidate, NOW)
+        assert own.busy(NOW) == {"a"}
+
+    def test_a_refused_key_and_one_that_is_switched_off_are_something_else(self) -> None:
+        off = provider(keys=[{"value": "one-secret", "enabled": False}])
+        own = Router(
+            settings({"a": provider(keys=["one-secret"]), "off": off, "down": provider(enabled=False)}), SECRET
+        )
+        own.cooldowns.cool_invalid(("a", "key-1"), NOW)
+        assert own.busy(NOW) == frozenset()

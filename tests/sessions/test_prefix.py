@@ -52,9 +52,10 @@ class TestBoundaries:
     def test_no_other_conversation_ends_there(self, other: Chain) -> None:
         assert chain("one", "two").exact[-1] != other.exact[-1]
 
-    def test_no_content_passes_for_a_role(self) -> None:
+    @pytest.mark.parametrize("forged", [b"ab", b"ab" + (1).to_bytes(8, "big")], ids=["role", "and its length"])
+    def test_no_content_passes_for_a_role(self, forged: bytes) -> None:
         one = Conversation(b"", (Message("user", b"x"), Message("b", b"a")))
-        other = Conversation(b"", (Message("user", b"x"), Message("", b"ab" + (1).to_bytes(8, "big"))))
+        other = Conversation(b"", (Message("user", b"x"), Message("", forged)))
         assert Chain(one, SCOPE).exact != Chain(other, SCOPE).exact
 
     def test_white_space_around_a_message_does_not_count(self) -> None:
@@ -90,6 +91,10 @@ class TestOutlines:
     def test_a_reminder_below_what_the_user_said_before_the_last_message_does_not(self, question: str) -> None:
         reminded, plain = chain(f"{question}\n\nRemember: be brief.", "two"), chain(question, "two")
         assert reminded.outlines[1] == plain.outlines[1]
+
+    def test_they_are_their_callers_own(self) -> None:
+        own, other = (Chain(talk("one", "two"), scope).outlines for scope in (SCOPE, b"another scope"))
+        assert not set(own) & set(other)
 
     def test_the_last_message_counts_whole(self) -> None:
         assert chain("Which?\n\nRemember: be brief.").outlines != chain("Which?").outlines

@@ -171,6 +171,11 @@ class TestConversations:
         assert turn(store, "one", "two", "three", "four", preamble="It is Tuesday.") is session
         assert turn(store, "one", "two", "three", "four", "five", "six", preamble="It is Tuesday.") is session
 
+    def test_nor_does_one_that_changes_before_there_is_an_answer(self, store: Store) -> None:
+        session = turn(store, "one", "two", preamble="It is Monday.")
+        ask(store, "one", "two", "three", preamble="It is Monday.")
+        assert ask(store, "one", "two", "three", "four", "five", preamble="It is Tuesday.")[0] is session
+
     def test_what_a_request_merely_passes_through_leads_nowhere(self, store: Store) -> None:
         """A worked example stands above many a chat."""
         session = turn(store, "example", "its answer", "one", "two")
@@ -254,6 +259,23 @@ class TestSplits:
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
         assert twin.bans is not first.bans
         assert twin.failures is not first.failures
+
+    def test_the_new_one_is_known_though_its_preamble_changes(self, store: Store, first: Session) -> None:
+        twin, _ = ask(store, "Hi", "Hello.", "Why?")
+        assert ask(store, "Hi", "Hello.", "Why?", "Because.", "So?", preamble="It is Tuesday.")[0] is twin
+
+    def test_an_answer_that_comes_when_its_question_has_been_edited_away_leads_to_a_new_one(self, store: Store) -> None:
+        session = turn(store, "one", "two")
+        running, key = ask(store, "one", "two", "three")
+        assert running is session
+        assert turn(store, "one", "two", "THREE", "four") is session
+        assert key.chain
+        key.chain.add(Message("assistant", b"four"))
+        store.go_on(session, key.own, key.chain.exact[-1])
+        assert session.off_line[-1] == key.chain.exact[-1]
+        back, _ = ask(store, "one", "two", "three", "four", "five")
+        assert back is not session
+        assert session.off_line == ()
 
     def test_the_new_one_takes_its_own_way_along(self, store: Store) -> None:
         """One turn more has been made by both; who edits it, or has it answered anew, is found by what lies before."""

@@ -5,14 +5,18 @@ import logging
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, Script, menu
 from pointsman.transport.upload import UploadWatch
 from support.asking import ask
+from support.h1client import H1Client, h1_to
 from support.remains import nothing_remains, soon
-from support.router import Router
+from support.router import Router, running
+from support.settings import provider
 
 WELL = "all is well"
 
@@ -27,12 +31,26 @@ async def unharmed(router: Router, caplog: pytest.LogCaptureFixture, *providers:
     await nothing_remains(router)
     await soon(lambda: not _waiting_for_uploads(), lambda: "an upload is still being watched")
     await soon(lambda: _tasks(providers) <= before, lambda: str(asyncio.all_tasks()))
-    await soon(lambda: all(seen.is_over for provider in providers for seen in provider.seen), lambda: "still playing")
-    for provider in providers:
-        provider.script = menu.answer(WELL)
+    await soon(lambda: all(seen.is_over for each in providers for seen in each.seen), lambda: "still playing")
+    for each in providers:
+        each.script = menu.answer(WELL)
     answer = await ask(router.base_url, stream=False)
     assert (answer.status, answer.json["choices"][0]["message"]["content"]) == (200, WELL)
     assert complaints(caplog) == []
+
+
+@asynccontextmanager
+async def connected(
+    folder: Path, caplog: pytest.LogCaptureFixture, script: Script, **sections: Any
+) -> AsyncIterator[tuple[H1Client, Provider, Router]]:
+    """A client's connection to a router with one provider, all of which are `unharmed` by what is done with it."""
+    async with (
+        Provider(script) as one,
+        running(folder, {"one": provider(one.base_url)}, **sections) as router,
+        unharmed(router, caplog, one),
+        h1_to(router.host, router.port) as client,
+    ):
+        yield client, one, router
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -56,7 +74,7 @@ def memory_below(limit: int) -> Iterator[None]:
 
 def _tasks(providers: tuple[Provider, ...]) -> int:
     """Tasks there are, but for those of the providers' connections: the router keeps some of them for later."""
-    return len(asyncio.all_tasks()) - sum(provider.connections for provider in providers)
+    return len(asyncio.all_tasks()) - sum(each.connections for each in providers)
 
 
 def _waiting_for_uploads() -> bool:

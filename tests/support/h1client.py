@@ -61,9 +61,14 @@ class H1Client:
             return status, headers, await self.reader.readexactly(int(length))
         return status, headers, await self.reader.read()
 
-    async def is_closed(self) -> bool:
+    async def at_end(self) -> bool:
         """Waits for the next byte, or for the end of the connection: is it the end?"""
         return await self.reader.read(1) == b""
+
+    @property
+    def is_closed(self) -> bool:
+        """From this end."""
+        return self._writer.is_closing()
 
     def close(self) -> None:
         """Closes the connection in order."""

@@ -56,12 +56,14 @@ class H2Client:
         path: str = "/v1/chat/completions",
         headers: Headers = (),
         length: int | None = None,
+        method: str = "POST",
+        ends: bool = True,
     ) -> Stream:
-        """Posts a whole request; `length` is a Content-Length that does not hold."""
+        """Sends a request, whole unless it is not to end; `length` is a Content-Length that does not hold."""
         number = self._connection.get_next_available_stream_id()
         stream = self._streams[number] = Stream(number)
         fields = [
-            (":method", "POST"),
+            (":method", method),
             (":scheme", "https"),
             (":authority", self._authority),
             (":path", path),
@@ -73,7 +75,8 @@ class H2Client:
         size = self._connection.max_outbound_frame_size
         for start in range(0, len(body), size):
             self._connection.send_data(number, body[start : start + size])
-        self._connection.end_stream(number)
+        if ends:
+            self._connection.end_stream(number)
         await self.flush()
         return stream
 
@@ -161,14 +164,14 @@ class H2Client:
 async def h2_through(
     proxy: str, ca: Path, host: str = "api.openai.com", window: int = WIDE, connect: Headers = ()
 ) -> AsyncIterator[H2Client]:
-    """A connection to `host` through the proxy at that URL, whose certificate authority is in the file `ca`. `connect`
-    are headers of the CONNECT.
+    """A connection to `host` (port 443, or the one in it) through the proxy at that URL, whose certificate authority is
+    in the file `ca`. `connect` are headers of the CONNECT.
     """
     reader, writer = await _tunnel(proxy, host, connect)
     try:
         context = ssl.create_default_context(cafile=ca)
         context.set_alpn_protocols(["h2"])
-        await writer.start_tls(context, server_hostname=host)
+        await writer.start_tls(context, server_hostname=host.partition(":")[0])
         negotiated = writer.get_extra_info("ssl_object").selected_alpn_protocol()
         assert negotiated == "h2", negotiated
         client = H2Client(reader, writer, host, window)
@@ -187,8 +190,9 @@ async def h2_through(
 async def _tunnel(proxy: str, host: str, headers: Headers) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     where = urlsplit(proxy)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    fields = "".join(f"{name}: {value}\r\n" for name, value in (("Host", f"{host}:443"), *headers))
-    writer.write(f"CONNECT {host}:443 HTTP/1.1\r\n{fields}\r\n".encode())
+    target = host if ":" in host else f"{host}:443"
+    fields = "".join(f"{name}: {value}\r\n" for name, value in (("Host", target), *headers))
+    writer.write(f"CONNECT {target} HTTP/1.1\r\n{fields}\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 "), head
     return reader, writer

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
-from support.aftermath import memory_below, unharmed
-from support.h1client import chat, h1_to
-from support.router import running
-from support.settings import provider
+from pointsman.demo import menu
+from support.aftermath import connected, memory_below
+from support.h1client import chat
 
 MIB = 1 << 20
 QUICK = 5.0
@@ -78,12 +76,7 @@ BAD = (
 async def test_it_is_refused_and_the_connection_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, bad: Bad
 ) -> None:
-    async with (
-        Provider(menu.answer("hello")) as one,
-        running(tmp_path, {"one": provider(one.base_url)}) as router,
-        unharmed(router, caplog, one),
-        h1_to(router.host, router.port) as client,
-    ):
+    async with connected(tmp_path, caplog, menu.answer("hello")) as (client, one, _):
         with memory_below(32 * MIB):
             async with asyncio.timeout(QUICK):
                 await client.ask(bad.body)
@@ -119,12 +112,7 @@ async def test_what_is_merely_odd_is_for_the_provider_to_judge(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     body = with_members(b'"model":"m"', ODD[name])
-    async with (
-        Provider(menu.answer("hello")) as one,
-        running(tmp_path, {"one": provider(one.base_url)}) as router,
-        unharmed(router, caplog, one),
-        h1_to(router.host, router.port) as client,
-    ):
+    async with connected(tmp_path, caplog, menu.answer("hello")) as (client, one, _):
         await client.ask(body)
         status, _, _ = await client.answer()
         [seen] = one.seen

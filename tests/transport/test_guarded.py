@@ -176,7 +176,9 @@ class TestWithinAStream:
 
 
 class TestTheRecord:
-    @pytest.mark.parametrize("place", [Weak(Dispatcher, "ended"), Weak(Ledger, "add"), Weak(Exchange, "record")], ids=str)
+    @pytest.mark.parametrize(
+        "place", [Weak(Dispatcher, "ended"), Weak(Ledger, "add"), Weak(Exchange, "record")], ids=str
+    )
     @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
     async def test_an_answer_is_not_lost_with_its_record(
         self,

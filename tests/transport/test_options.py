@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from pointsman.demo import Provider, menu
+from pointsman.transport.providers import KEPT_SESSIONS
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_through, h1_to, head
 from support.h2client import h2_through
+from support.remains import soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -69,6 +71,19 @@ class TestConnectAddr:
             await client.ask(chat())
             assert (await client.head())[0] == 200
             assert proxy.peers == ["127.0.0.2"]
+
+    async def test_one_that_changes_often_leaves_little_behind(self, tmp_path: Path) -> None:
+        async with routing(tmp_path) as (router, one), h1_to(router.host, router.port) as client:
+            for n in range(2, 30):
+                router.context.options.update(connect_addr=f"127.0.0.{n}")
+                await client.ask(chat())
+                assert (await client.head())[0] == 200
+                await client.chunks()
+            assert len(router.watcher.ended) == 28
+            assert {flow.server_conn.sockname[0] for _, flow in router.watcher.ended} == {
+                f"127.0.0.{n}" for n in range(2, 30)
+            }
+            await soon(lambda: one.connections <= KEPT_SESSIONS)
 
     async def test_one_that_this_machine_has_not_is_a_failed_attempt(self, tmp_path: Path) -> None:
         async with routing(tmp_path, connect_addr="192.0.2.1") as (router, one):

@@ -4,9 +4,8 @@ import asyncio
 import logging
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from pointsman.demo import Provider, menu
 from support.asking import Asked, ask
 from support.h1client import chat, h1_to
 from support.ports import free_port
-from support.process import mitmdump
 from support.records import exchange_record
 from support.remains import nothing_remains, soon
 from support.router import Router, running
@@ -362,52 +360,3 @@ class TestUnderLoad:
 
 def whole(answer: Asked) -> bool:
     return answer.status == 200 and answer.body.endswith(b"data: [DONE]\n\n") and b'"error"' not in answer.body
-
-
-class TestInAProcess:
-    """As users run it: with a file of theirs, a clock and signals."""
-
-    @asynccontextmanager
-    async def started(self, folder: Path) -> AsyncIterator[tuple[Any, str, Provider, Provider]]:
-        async with (
-            Provider(menu.answer("from a")) as a,
-            Provider(menu.answer("from b")) as b,
-        ):
-            write(folder, {"a": provider(a.base_url)})
-            async with mitmdump("-p", "0", folder=folder) as router:
-                yield router, await router.base_url(), a, b
-
-    async def test_a_change_takes_effect_within_two_seconds(self, tmp_path: Path) -> None:
-        async with self.started(tmp_path) as (router, base_url, _, b):
-            assert (await ask(base_url)).headers["x-routed-via"] == "a/m"
-            write(tmp_path, {"b": provider(b.base_url)})
-            changed = time.monotonic()
-            while (await ask(base_url)).headers["x-routed-via"] == "a/m":
-                await asyncio.sleep(0.05)
-            assert time.monotonic() - changed < 2
-            router.tell(signal.SIGTERM)
-            await router.ends_cleanly()
-
-    async def test_a_hangup_takes_the_new_file_at_once_and_a_broken_one_never(self, tmp_path: Path) -> None:
-        async with self.started(tmp_path) as (router, base_url, _, b):
-            write(tmp_path, {"b": provider(b.base_url)})
-            router.tell(signal.SIGHUP)
-            await router.prints("is in force")
-            assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
-            (tmp_path / "pointsman.yaml").write_text(BROKEN)
-            router.tell(signal.SIGHUP)
-            await router.prints("keeps its configuration")
-            for path in BROKEN_PATHS:
-                await router.prints(path.replace(".", r"\."))
-            assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
-            router.tell(signal.SIGTERM)
-            assert await router.ends() == 0
-            assert "Traceback" not in router.text
-
-    async def test_without_a_file_a_hangup_says_that_there_is_none(self, tmp_path: Path) -> None:
-        async with mitmdump("-p", "0", folder=tmp_path) as router:
-            await router.base_url()
-            router.tell(signal.SIGHUP)
-            await router.prints("no configuration file to read again")
-            router.tell(signal.SIGTERM)
-            assert await router.ends() == 0

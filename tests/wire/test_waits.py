@@ -9,7 +9,7 @@ from pointsman.wire.waits import dated, duration, moment, prose, reset, stated_l
 from pointsman.wire.wrapped import wrapped_fault
 
 WALL = 1_700_000_000.0
-LIMITED = Fault(FaultKind.STATUS, status=429)
+HEADERS = {"retry-after": "7", "x-ratelimit-reset-requests": "30s"}
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,6 @@ class TestReset:
 
 
 class TestDated:
-    HEADERS = {"retry-after": "7", "x-ratelimit-reset-requests": "30s"}
-
     @pytest.mark.parametrize(
         ("headers", "by_body", "wait"),
         [
@@ -137,7 +135,7 @@ class TestDated:
 
     @pytest.mark.parametrize("kind", [FaultKind.EMPTY, FaultKind.RESET, FaultKind.FIRST_BYTE_TIMEOUT])
     def test_what_is_no_answer_has_no_date(self, kind: FaultKind) -> None:
-        assert dated(Fault(kind), self.HEADERS, WALL).retry_after is None
+        assert dated(Fault(kind), HEADERS, WALL).retry_after is None
 
 
 def test_words_in_an_error_count_where_no_field_does() -> None:

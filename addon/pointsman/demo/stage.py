@@ -86,7 +86,9 @@ class Stage:
             return event.encode(newline, space)
         if event.part in (Part.COMMENT, Part.PAUSE):
             return newline.encode()
-        before = "" if event.part is Part.END and self._listed else "," if self._listed else "["
+        if event.part is Part.END:
+            return b"]" if self._listed else b"[]"
+        before = "," if self._listed else "["
         self._listed += 1
         return f"{before}{event.data}{newline}".encode("utf-8", "surrogatepass")
 

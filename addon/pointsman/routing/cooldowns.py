@@ -86,9 +86,9 @@ class Cooldowns:
         self._repeats = {name: repeats for name, repeats in self._repeats.items() if name in names}
         self.invalid.intersection_update(names)
 
-    def clear(self) -> int:
+    def clear(self, now: float) -> int:
         """Forget every cooldown. Returns how many there were."""
-        cleared = len(self._targets) + len(self._keys)
+        cleared = sum(1 for _ in _all(self._targets, now)) + sum(1 for _ in _all(self._keys, now))
         self._targets.clear()
         self._keys.clear()
         self._repeats.clear()

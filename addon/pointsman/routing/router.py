@@ -102,14 +102,13 @@ class Router:
 
     def busy(self, now: float) -> frozenset[str]:
         """The providers whose keys are all rate limited."""
-        free: dict[str, bool] = {}
+        limited: dict[str, bool] = {}
         for target in self.inventory.targets:
-            if target.enabled:
+            if target.enabled and self.inventory.keys[target]:
                 name = target.provider.name
-                free[name] = free.get(name, False) or any(
-                    not self._is_limited(each, now) for each in self.inventory.keys[target]
-                )
-        return frozenset(name for name, is_free in free.items() if not is_free)
+                is_limited = all(self._is_limited(each, now) for each in self.inventory.keys[target])
+                limited[name] = limited.get(name, True) and is_limited
+        return frozenset(name for name, is_limited in limited.items() if is_limited)
 
     def _is_limited(self, candidate: Candidate, now: float) -> bool:
         if cooling := self.cooldowns.key(candidate.name, now):

@@ -8,6 +8,8 @@ import brotli
 import zstandard
 
 CHUNK = 64 * 1024
+MAX_CODINGS = 3
+"""One around the other; each may blow a body up to the limit."""
 
 
 class UnknownCoding(ValueError):
@@ -23,7 +25,10 @@ def decode(body: bytes, codings: str, limit: int) -> bytes:
 
     Raises UnknownCoding, TooLarge, or ValueError where the bytes are not what the header says.
     """
-    for coding in reversed([each.strip().lower() for each in codings.split(",")]):
+    names = [each.strip().lower() for each in codings.split(",")]
+    if len(names) > MAX_CODINGS:
+        raise ValueError(f"more than {MAX_CODINGS} codings")
+    for coding in reversed(names):
         if coding not in DECODERS:
             raise UnknownCoding(coding)
         body = DECODERS[coding](body, limit)
@@ -40,6 +45,8 @@ def _inflate(body: bytes, limit: int, wbits: int) -> bytes:
         raise TooLarge
     if not decoder.eof:
         raise ValueError("it is cut short")
+    if decoder.unused_data:
+        raise ValueError("something follows its end")
     return data
 
 
@@ -70,12 +77,13 @@ def _zstd(body: bytes, limit: int) -> bytes:
 def _brotli(body: bytes, limit: int) -> bytes:
     decoder, data = brotli.Decompressor(), bytearray()
     try:
-        for start in range(0, len(body), CHUNK):
-            data += decoder.process(body[start : start + CHUNK])
-            if len(data) > limit:
-                raise TooLarge
+        data += decoder.process(body, output_buffer_limit=CHUNK)
+        while len(data) <= limit and not decoder.is_finished() and not decoder.can_accept_more_data():
+            data += decoder.process(b"", output_buffer_limit=CHUNK)
     except brotli.error as error:
         raise ValueError(str(error)) from None
+    if len(data) > limit:
+        raise TooLarge
     if not decoder.is_finished():
         raise ValueError("it is cut short")
     return bytes(data)

@@ -7,8 +7,9 @@ import asyncio
 import errno
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from mitmproxy.utils import asyncio_utils
 
 from pointsman.exchange.effects import Outbound
 from pointsman.transport.outlet import Outlet
@@ -25,6 +27,7 @@ from pointsman.wire.faults import FaultKind
 
 IDLE_CONNECTION = 30.0
 """Seconds for which an idle connection to a provider is kept."""
+KEPT_SESSIONS = 8
 LARGE_BODY = 1 << 20
 MAX_HEADER = 64 * 1024
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -42,6 +45,15 @@ class Dial:
     made: float | None = None
     transport: asyncio.Transport | None = field(default=None, repr=False)
 
+    def let_go(self) -> None:
+        """A connection is kept together with the context that it was made in, and thus with its dial: nothing of the
+        exchange may hang on that.
+        """
+        self.dialling = self.connected = _nothing
+
+
+def _nothing() -> None: ...
+
 
 CURRENT: ContextVar[Dial] = ContextVar("current dial")
 """Of the attempt's task. aiohttp calls back within it."""
@@ -51,7 +63,8 @@ class Providers:
     """Sends requests to providers."""
 
     def __init__(self) -> None:
-        self._sessions: dict[tuple[Outlet, bool], aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[Outlet, bool], aiohttp.ClientSession] = {}  # at most KEPT_SESSIONS that nobody uses
+        self._users: Counter[Outlet] = Counter()
 
     @asynccontextmanager
     async def send(self, request: Outbound, outlet: Outlet, dial: Dial) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -61,14 +74,15 @@ class Providers:
         new one. Raises what aiohttp raises, OSError and ssl.SSLError; `fault_of` says what that means.
         """
         CURRENT.set(dial)
-        try:
-            response = await self._post(request, outlet, pooled=True)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not dial.kept or isinstance(error, aiohttp.ClientConnectorError):
-                raise
-            response = await self._post(request, outlet, pooled=False)
-        async with response:
-            yield response
+        with self._using(outlet, dial):
+            try:
+                response = await self._post(request, outlet, pooled=True)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if not dial.kept or isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+                response = await self._post(request, outlet, pooled=False)
+            async with response:
+                yield response
 
     async def close(self) -> None:
         sessions = list(self._sessions.values())
@@ -95,6 +109,21 @@ class Providers:
             response.close()  # the proxy's word on us, as it would be for a tunnel: the provider has seen nothing
             raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         return response
+
+    @contextmanager
+    def _using(self, outlet: Outlet, dial: Dial) -> Iterator[None]:
+        """Sessions made under options that no longer hold go when nobody uses them, the oldest first."""
+        self._users[outlet] += 1
+        try:
+            yield
+        finally:
+            dial.let_go()
+            self._users[outlet] -= 1
+            if not self._users[outlet]:
+                del self._users[outlet]
+            idle = [way for way in self._sessions if way[0] not in self._users]
+            for way in idle[:-KEPT_SESSIONS]:
+                asyncio_utils.create_task(self._sessions.pop(way).close(), name="session closing", keep_ref=True)
 
     def _session(self, outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
         session = self._sessions.get((outlet, pooled))

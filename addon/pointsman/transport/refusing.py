@@ -31,8 +31,10 @@ from pointsman.transport.station import Answer
 from pointsman.transport.upload import UploadWatch
 from pointsman.wire.faults import Code, Problem
 
-MAX_DISCARDED = 1 << 20
-"""Bytes of a refused request's body that are taken in and forgotten; a client that sends more is cut off."""
+MAX_DISCARDED = 128 << 20
+"""Bytes of a refused request's body that are taken in and forgotten: a client that is cut off while it sends may never
+see its answer.
+"""
 
 TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
 UNREADABLE = Problem(Code.INVALID_REQUEST, "The request's body is not chunked as its head says.")

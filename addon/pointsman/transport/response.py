@@ -14,7 +14,10 @@ def is_whole(headers: Headers) -> bool:
 
 
 def make_response(status: int, headers: Headers, body: bytes | None) -> http.Response:
-    """A head, and the whole body where it is known. HTTP/1.1; mitmproxy translates it for HTTP/2 clients."""
-    fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
+    """A head, and the whole body where it is known. HTTP/1.1; mitmproxy translates it for HTTP/2 clients.
+
+    Header values are as mitmproxy and aiohttp read them, so that any bytes go out as they came in.
+    """
+    fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
     reason = RESPONSES.get(status, "").encode()
     return http.Response(b"HTTP/1.1", status, reason, http.Headers(fields), body, None, time.time(), None)

@@ -270,13 +270,13 @@ class RoutedStream(RefusingStream):
         name, problem = self.station.request_id(self.flow.request), self.station.crash_of(self.flow.request)
         logger.exception(f"The router failed on exchange {name}.")
         exchange = self.conductor.exchange if self.conductor else None
-        try:
-            if exchange and not exchange.ended:
+        if exchange and not exchange.ended:
+            try:
                 yield from self._show(self._feed(partial(exchange.give_up, problem)))
                 return
-        except Exception:
-            logger.exception(f"The router failed to give exchange {name} up.")
-            self.station.abandon(exchange)
+            except Exception:
+                logger.exception(f"The router failed to give exchange {name} up.")
+                self.station.abandon(exchange)
         if self.flow.response is None:
             assert self.chat
             yield from self._answer(self.station.say(problem, self.chat, self.flow.request))

@@ -1,6 +1,6 @@
 """`/internal/health`, `/internal/stats` and `/internal/status`: how the router and its providers are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pointsman.routing.router import Router
@@ -22,23 +22,33 @@ def sticky_page(router: Router, clock: Callable[[], float]) -> Answer:
     return lambda _, __: reply_json(router.sessions.stats(clock()))
 
 
-def endpoints_page(router: Router) -> Answer:
-    """Every provider in configured order."""
+def cooldowns_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> Answer:
+    """Every target and key that nobody may use now; `clock` is the one that cooldowns live by."""
+    return lambda _, __: reply_json(router.cooldowns.plain(clock(), wall()))
 
-    def answer(_: Request, __: str) -> Reply:
-        routable = router.inventory.routable()
-        rows = [
-            {
-                "name": provider.name,
-                "type": provider.dialect.value,
-                "status": "healthy" if provider.name in routable else "disabled",
-                "url": provider.base_url,
-            }
-            for provider in router.settings.providers.values()
-        ]
-        return reply_json({"endpoints": rows})
 
-    return answer
+def endpoints_page(router: Router, clock: Callable[[], float]) -> Answer:
+    return lambda _, __: reply_json({"endpoints": endpoints(router, clock())})
+
+
+def endpoints(router: Router, now: float) -> list[dict[str, str]]:
+    """Every provider in configured order, in plain JSON types."""
+    routable, busy = router.inventory.routable(), router.busy(now)
+    return [
+        {
+            "name": provider.name,
+            "type": provider.dialect.value,
+            "status": _status(provider.name, routable, busy),
+            "url": provider.base_url,
+        }
+        for provider in router.settings.providers.values()
+    ]
+
+
+def _status(name: str, routable: Collection[str], busy: Collection[str]) -> str:
+    if name not in routable:
+        return "disabled"
+    return "busy" if name in busy else "healthy"
 
 
 def models_status_page(router: Router) -> Answer:

@@ -42,9 +42,11 @@ class MessagesStreamReader(StreamReader):
         if self.has_spoken and event.event == CONTENT_EVENT:
             return Frame(FrameKind.CONTENT, event.raw)
         document = jsontext.loads(event.data or b"")
-        if not isinstance(document, Mapping):
-            raise ValueError("not an object")
-        return self._frame_of_document(document, event.raw)
+        if isinstance(document, Mapping):
+            return self._frame_of_document(document, event.raw)
+        if fault := wrapped_fault(document):
+            return Frame(FrameKind.ERROR, event.raw, fault)
+        raise ValueError("not an object")
 
     def _frame_of_document(self, document: Mapping[str, Any], raw: bytes) -> Frame:
         match document.get("type"):

@@ -4,7 +4,6 @@ Here the path says which model is asked, and what for; the body has neither. A s
 `alt=sse`, and without it one JSON list that arrives piecemeal.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -26,7 +25,9 @@ from pointsman.wire.request_body import json_size, objects, parse_object, refusa
 from pointsman.wire.whole_reader import CountReader
 
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
-PATH = re.compile(rf".*/v1(?:alpha|beta)?/models/(?P<model>.+):(?P<action>{GENERATE}|{STREAM}|{COUNT})")
+ACTIONS = (GENERATE, STREAM, COUNT)
+ROOTS = ("/v1beta/models/", "/v1/models/", "/v1alpha/models/")
+"""What stands before the model's name; any prefix may stand before it."""
 COUNTED = "totalTokens"
 """Where the answer to the last has the number."""
 INNER_REQUEST = "generateContentRequest"
@@ -46,8 +47,13 @@ class Asked(NamedTuple):
 
 def asked(path: str) -> Asked | None:
     """None for a path of another kind. A query string is ignored."""
-    match = PATH.fullmatch(path.partition("?")[0])
-    return Asked(unquote(match["model"]), match["action"]) if match else None
+    named, _, action = path.partition("?")[0].rpartition(":")
+    if action not in ACTIONS:
+        return None
+    found = ((named.find(root), root) for root in ROOTS if root in named)
+    at, root = min(found, default=(0, named))
+    model = unquote(named[at + len(root) :])
+    return Asked(model, action) if model else None
 
 
 class Gemini:

@@ -79,7 +79,7 @@ class OpenAIResponses:
 def _input(document: Mapping[str, Any]) -> str | Sequence[Mapping[str, Any]]:
     """A text, or items; nothing where a stored prompt or conversation says it all. Raises Problem."""
     given = document.get("input")
-    if given is None:
+    if given is None or given == []:
         return ()
     if isinstance(given, str):
         return given

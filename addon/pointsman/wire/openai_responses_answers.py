@@ -41,8 +41,7 @@ class ResponsesStreamReader(StreamReader):
 
     def read(self, data: bytes) -> Sequence[Frame]:
         frames = super().read(data)
-        if frames and NUMBER in frames[-1].data:
-            self._last = frames[-1].data
+        self._last = next((frame.data for frame in reversed(frames) if NUMBER in frame.data), self._last)
         return frames
 
     def is_plain_run(self, data: bytes) -> bool:
@@ -52,9 +51,11 @@ class ResponsesStreamReader(StreamReader):
         if self.has_spoken and event.event.endswith(DELTA):
             return Frame(FrameKind.CONTENT, event.raw)
         document = jsontext.loads(event.data or b"")
-        if not isinstance(document, Mapping):
-            raise ValueError("not an object")
-        return self._frame_of_document(document, event.raw)
+        if isinstance(document, Mapping):
+            return self._frame_of_document(document, event.raw)
+        if fault := wrapped_fault(document):
+            return Frame(FrameKind.ERROR, event.raw, fault)
+        raise ValueError("not an object")
 
     def _frame_of_document(self, document: Mapping[str, Any], raw: bytes) -> Frame:
         answer = mapping(document.get("response"))

@@ -1,5 +1,7 @@
 """Query strings of chat paths: what of them goes on to a provider."""
 
+from urllib.parse import unquote
+
 CREDENTIALS = ("key", "access_token")
 
 
@@ -15,5 +17,5 @@ def value(query: str, name: str) -> str | None:
 
 
 def _name(pair: str) -> str:
-    """Google's clients may put a `$` before the names that its frontend reads, escaped or not."""
-    return pair.partition("=")[0].replace("%24", "$").removeprefix("$")
+    """As a provider reads it, who undoes any escapes; Google's frontend takes a `$` before the names that it knows."""
+    return unquote(pair.partition("=")[0]).removeprefix("$")

@@ -6,13 +6,26 @@
 """
 
 from pointsman.demo.menu.answers import answer, counted, echo, exact
-from pointsman.demo.menu.breaks import cut, error_within, garbled, pause, reset_within, stall, truncated, wrong_length
+from pointsman.demo.menu.breaks import (
+    bad_chunk,
+    cut,
+    error_within,
+    garbled,
+    pause,
+    reset_within,
+    stall,
+    truncated,
+    wrong_length,
+)
 from pointsman.demo.menu.early import (
     closed_port,
     early_hints,
+    endless_hints,
     hang,
     hang_up,
     json_for_stream,
+    long_head,
+    no_http,
     reset,
     silence,
     slow_headers,
@@ -22,7 +35,6 @@ from pointsman.demo.menu.errors import (
     empty,
     garbage,
     html,
-    huge_error,
     no_content,
     rate_limited,
     redirect,
@@ -30,7 +42,7 @@ from pointsman.demo.menu.errors import (
     wrapped,
     wrapped_json,
 )
-from pointsman.demo.menu.floods import big_event, bomb, endless, endless_line, flood
+from pointsman.demo.menu.floods import big_event, bomb, endless, endless_line, flood, huge_error
 from pointsman.demo.menu.manners import (
     closing,
     compressed,
@@ -48,6 +60,7 @@ from pointsman.demo.menu.specs import NAMES, parse
 __all__ = [
     "NAMES",
     "answer",
+    "bad_chunk",
     "big_event",
     "bomb",
     "closed_port",
@@ -62,6 +75,7 @@ __all__ = [
     "echo",
     "empty",
     "endless",
+    "endless_hints",
     "endless_line",
     "error_within",
     "exact",
@@ -77,8 +91,10 @@ __all__ = [
     "huge_error",
     "json_for_stream",
     "line_ends",
+    "long_head",
     "multiline",
     "no_content",
+    "no_http",
     "parse",
     "pause",
     "pings",

@@ -43,6 +43,16 @@ def truncated(text: str = TEXT, after_tokens: int = 2, in_event: bool = False) -
     return _broken("truncated", text, after_tokens, Stage.hang_up, in_event)
 
 
+def bad_chunk(text: str = TEXT, after_tokens: int = 2) -> Behaviour:
+    """A chunk of a stream whose size is no number. A body that is not streamed is truncated there."""
+
+    async def act(stage: Stage) -> None:
+        await stage.write(b"zz\r\n")
+        await stage.hang_up()
+
+    return _broken("bad_chunk", text, after_tokens, in_streams(act, Stage.hang_up))
+
+
 def wrong_length(text: str = TEXT, off: int = 10) -> Behaviour:
     """A `Content-Length` that is `off` bytes too long, or too short if negative; then the connection closes."""
 

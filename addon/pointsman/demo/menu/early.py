@@ -80,6 +80,37 @@ def early_hints(text: str = TEXT, code: int = 103, times: int = 1) -> Behaviour:
     return Behaviour(f"early_hints:{code}", play)
 
 
+def endless_hints(code: int = 103) -> Behaviour:
+    """Informational heads without end, and never an answer."""
+
+    async def play(stage: Stage) -> None:
+        while True:
+            await stage.write(f"HTTP/1.1 {code} Informational\r\n\r\n".encode())
+            await stage.sleep(0)
+
+    return Behaviour(f"endless_hints:{code}", play)
+
+
+def long_head(size: int = 1_000_000) -> Behaviour:
+    """A head with one header of that many bytes; then the connection closes."""
+
+    async def play(stage: Stage) -> None:
+        await stage.head(200, [stage.kind, ("X-Demo-Long", "x" * size)])
+        await stage.hang_up()
+
+    return Behaviour(f"long_head:{size}", play)
+
+
+def no_http(greeting: str = "SSH-2.0-OpenSSH_9.6") -> Behaviour:
+    """The server speaks another protocol, and hangs up."""
+
+    async def play(stage: Stage) -> None:
+        await stage.write(f"{greeting}\r\n".encode())
+        await stage.hang_up()
+
+    return Behaviour("no_http", play)
+
+
 def json_for_stream(text: str = TEXT) -> Behaviour:
     """A whole JSON answer, whether or not the request asked for a stream."""
     return told("json_for_stream", plain(text), Telling(streamed=False))

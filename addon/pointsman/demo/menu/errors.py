@@ -66,11 +66,6 @@ def rate_limited(retry_after: float | None = 2.0, reset: float = 2.0, limit: int
     return _named("rate_limited", status(429, headers=[*after, *limits]))
 
 
-def huge_error(code: int = 500, size: int = 5_000_000) -> Behaviour:
-    """An error whose message is `size` bytes long."""
-    return _named(f"huge_error:{code}", status(code, {"error": {"message": "x" * size, "type": "server_error"}}))
-
-
 def wrapped(shape: Shape = "openai", message: str = "Provider returned error", code: int = 500) -> Behaviour:
     """An error in a 200: as the first and only event if the request asks for a stream, else as the body."""
     raw = dumps(shaped(shape, message, code))

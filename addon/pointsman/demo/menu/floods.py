@@ -8,7 +8,7 @@ from pointsman.demo.menu.manners import compressed
 from pointsman.demo.menu.telling import TEXT, composed, plain
 from pointsman.demo.script import Behaviour
 from pointsman.demo.squeeze import Coding
-from pointsman.demo.stage import Stage
+from pointsman.demo.stage import JSON, Stage
 from pointsman.demo.voices import Event, Part
 
 BLOCK = 1 << 16
@@ -70,6 +70,20 @@ def big_event(size: int = 5_000_000) -> Behaviour:
         await stage.end()
 
     return Behaviour(f"big_event:{size}", play)
+
+
+def huge_error(code: int = 500, size: int = 5_000_000) -> Behaviour:
+    """An error whose message is `size` bytes long."""
+
+    async def play(stage: Stage) -> None:
+        before, after = b'{"error":{"message":"', b'","type":"server_error"}}'
+        await stage.head(code, [JSON], length=len(before) + size + len(after))
+        await stage.chunk(before)
+        await _pour(stage, b"x" * BLOCK, size)
+        await stage.chunk(after)
+        await stage.end()
+
+    return Behaviour(f"huge_error:{code}", play)
 
 
 def bomb(size: int = 100_000_000, coding: Coding = "gzip") -> Behaviour:

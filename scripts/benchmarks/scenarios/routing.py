@@ -1,0 +1,105 @@
+"""Choosing among many: what one launch costs the router when everything that grows is full.
+
+It is CPU time, so that what else the machine is doing does not count. What dominates is walking past the targets that
+cool: here they are the first ones.
+"""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter, thread_time
+
+from benchmarks.duel import Pace
+from benchmarks.figures import Figure, Report
+from pointsman import config
+from pointsman.config import Settings
+from pointsman.config.words import Dialect
+from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.routing.plan import Plan
+from pointsman.routing.router import Router
+from pointsman.sessions.keys import Caller
+from pointsman.sessions.store import Pin
+from pointsman.wire.facts import RequestFacts
+from pointsman.wire.frames import Usage
+
+PROVIDERS, MODELS, KEYS = 50, 10, 3
+SESSIONS = 10_000
+COOLING_TARGETS, COOLING_KEYS = 150, 50
+FACTS = RequestFacts(model="auto", stream=True, needs=frozenset(), tokens=2000)
+RECORD = AttemptRecord(
+    n=1, provider="", base_url="", model="", model_sent="", redirect=None, key=None, outcome=Outcome.REQUEST_SUCCESS,
+    status=200, error=None, message="", failure=None, why="", started=0.0, connected_ms=1.0, first_byte_ms=1.0,
+    first_content_ms=1.0, settled_ms=1.0, bytes_received=0, usage=Usage(100, 100, 0), finish_reason="stop",
+)  # fmt: skip
+
+
+class Yard:
+    """A router whose tables are full, and a clock that moves a little with each exchange."""
+
+    def __init__(self) -> None:
+        self.chance = random.Random(7)
+        self.now = 100_000.0
+        self.router = Router(settings(), b"the secret of this installation")
+        for target in self.router.inventory.targets[:COOLING_TARGETS]:
+            self.router.cooldowns.cool_target(target.label, "503", 1e6, self.now)
+        for number in range(COOLING_KEYS):
+            self.router.cooldowns.cool_rate_limited(
+                (f"p{PROVIDERS - 1 - number // KEYS}", f"key-{number % KEYS + 1}"), 1e6, self.now
+            )
+        for number in range(SESSIONS):
+            target = self.chance.choice(self.router.inventory.targets)
+            self.plan(number).ticket.pin_to(Pin(target.provider.name, target.model.id, "key-1"), self.now)
+
+    def plan(self, session: int) -> Plan:
+        client = Caller({"x-session-id": f"conversation-{session}"}, None, "", list, lambda: None)
+        return self.router.plan(FACTS, Dialect.OPENAI_CHAT, client, self.now)
+
+    def exchange(self, pinned: bool) -> tuple[float, float, float]:
+        """CPU seconds for choosing, for the whole life of one attempt, and for the list of who was left out."""
+        self.now += 0.05
+        session = self.chance.randrange(SESSIONS) if pinned else SESSIONS + self.chance.randrange(100)
+        began = thread_time()
+        plan = self.plan(session)
+        candidate = plan.next(self.now)
+        chosen = thread_time()
+        assert candidate
+        plan.launched(1, candidate, self.now)
+        plan.settled(candidate, replace(RECORD, key=candidate.key_label), None, self.now + 0.01)
+        settled = thread_time()
+        plan.excluded(self.now, self.now)
+        return chosen - began, settled - began, thread_time() - settled
+
+
+def settings() -> Settings:
+    models = [{"id": f"m{number}", "limits": {"rpm": 600, "tpm": 10_000_000}} for number in range(MODELS)]
+    keys = [f"bench-secret-{number}" for number in range(KEYS)]
+    providers = {
+        f"p{number}": {"base_url": f"https://p{number}.test/v1", "keys": keys, "models": models}
+        for number in range(PROVIDERS)
+    }
+    return config.build({"providers": providers, "sticky": {"max_sessions": SESSIONS}}, {})
+
+
+async def run(pace: Pace, _: Path) -> Report:
+    yard = Yard()
+    figures: dict[tuple[str, str], list[float | None]] = {}
+    for _ in range(pace.rounds):
+        for setting, pinned in (("pinned session", True), ("new session", False)):
+            times = list(zip(*measured(yard, pinned, pace.seconds / 2), strict=True))
+            for name, taken in zip(("choosing", "a whole attempt", "listing who is out"), times, strict=True):
+                figures.setdefault((setting, f"{name}"), []).append(median(taken) * 1000)
+                figures.setdefault((setting, f"{name}, p99"), []).append(quantiles(taken, n=100)[98] * 1000)
+    conditions = (
+        f"{PROVIDERS * MODELS} targets with {KEYS} keys each, {SESSIONS} sessions, {COOLING_TARGETS + COOLING_KEYS}"
+        f" cooldowns; ms of CPU time, median and p99, without an opponent; {pace.rounds} rounds of {pace.seconds:g} s"
+    )
+    return Report(conditions, [Figure(setting, name, values) for (setting, name), values in figures.items()])
+
+
+def measured(yard: Yard, pinned: bool, seconds: float) -> list[tuple[float, float, float]]:
+    until = perf_counter() + seconds
+    taken = []
+    while perf_counter() < until or len(taken) < 2:
+        taken.append(yard.exchange(pinned))
+    return taken

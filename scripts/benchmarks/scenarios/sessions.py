@@ -1,0 +1,129 @@
+"""Sessions: what it costs to know a conversation again, and what its memory costs. No sockets, nobody to compare with.
+
+A request comes as it does in the router: its JSON is parsed, nothing of it has been read for its session.
+"""
+
+import json
+import statistics
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import count, pairwise
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.duel import Pace
+from benchmarks.figures import Figure, Report
+from pointsman import config
+from pointsman.config.words import Dialect, KeySource, Mode
+from pointsman.sessions.desk import Desk
+from pointsman.sessions.digests import Digests
+from pointsman.sessions.keys import Caller, Key
+from pointsman.sessions.store import FURTHER, WINDOW, Pin
+from pointsman.wire.conversation import body_ids, conversation
+from pointsman.wire.jsontext import loads
+
+MESSAGES, REQUEST_BYTES = 100, 80_000
+LIVE = (1, 1_000, 100_000)
+PAST = 3
+"""Names of each kind that a session has had and lost."""
+MIB = 2**20
+
+
+async def run(pace: Pace, addon: Path) -> Report:
+    figures: list[Figure] = []
+    for live in LIVE:
+        own, traced = filled(live)
+        figures += [Figure(setting(live), name, rounds) for name, rounds in times(own, pace).items()]
+        if live == LIVE[-1]:
+            figures.append(Figure(setting(live), "bytes each", [traced / live]))
+            figures.append(Figure(setting(live), "MiB in all", [traced / MIB]))
+    conditions = f"requests of {MESSAGES} messages and {REQUEST_BYTES} bytes, parsed; ms each, without an opponent"
+    return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures)
+
+
+def setting(live: int) -> str:
+    return f"{live:,} live"
+
+
+def desk(live: int) -> Desk:
+    """With room for so many sessions, and one more."""
+    settings = config.build({"providers": {}, "sticky": {"max_sessions": live + 1}}, {})
+    return Desk(settings, Digests(b"the secret of a benchmark"))
+
+
+def filled(live: int) -> tuple[Desk, int]:
+    """So many sessions, each as large as a session becomes, and the bytes that they take. They enter the store by its
+    own door: hundreds of thousands of requests would take minutes.
+    """
+    own, made = desk(live), Digests(b"names of a benchmark")
+    store = own._store
+    tracemalloc.start()
+    for number in range(live):
+        names = [made.of("name", str(number), str(n)) for n in range(WINDOW + FURTHER + 2 * PAST)]
+        session = store.enter(Key(KeySource.PREFIX_HASH, b"", (names[0],), names[0]), 0.0)
+        session.pin = Pin("a provider", "a model", "key-1")
+        for before, name in pairwise(names[: WINDOW + PAST]):
+            store.go_on(session, before, name)
+        for name in names[WINDOW + PAST :]:
+            store.note(session, name)
+    traced, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return own, traced
+
+
+def caller(document: dict[str, Any], **headers: str) -> Caller:
+    return Caller(
+        headers={"content-type": "application/json", "user-agent": "bench", **headers},
+        credential="sk-the-client",
+        address="127.0.0.1",
+        body_ids=lambda: body_ids(document),
+        conversation=lambda: conversation(Dialect.OPENAI_CHAT, document),
+        model="bench-model",
+    )
+
+
+def request(number: int) -> dict[str, Any]:
+    """A conversation of its own, in the middle of it."""
+    turns = [("system", "You are a careful assistant. ")]
+    turns += [("assistant" if n % 2 else "user", f"{n}, of {number}: which track? ") for n in range(MESSAGES - 1)]
+    bare = json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]})
+    missing, rest = divmod(REQUEST_BYTES - len(bare), MESSAGES)
+    texts = [text + "x" * (missing + (n < rest)) for n, (_, text) in enumerate(turns)]
+    messages = [{"role": role, "content": text} for (role, _), text in zip(turns, texts, strict=True)]
+    document: dict[str, Any] = loads(json.dumps({"messages": messages}).encode())
+    return document
+
+
+def times(own: Desk, pace: Pace) -> dict[str, list[float]]:
+    """The median of each round in ms, for each way in which a request can come."""
+    known = request(0)
+    own.ticket(caller(known), Mode.BALANCED, 0.0)
+    own.ticket(caller(known, **{"x-session-id": "a session"}), Mode.BALANCED, 0.0)
+    ways: dict[str, Callable[[], Iterator[Caller]]] = {
+        "known by its words": lambda: (caller(known) for _ in count()),
+        "words of a new one": lambda: (caller(renamed(known, number)) for number in count()),
+        "known by a header": lambda: (caller(known, **{"x-session-id": "a session"}) for _ in count()),
+    }
+    seconds = pace.seconds / len(ways)
+    rounds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(pace.rounds):
+        for name, way in ways.items():
+            rounds[name].append(1000 * statistics.median(timed(own, way(), seconds)))
+    return rounds
+
+
+def renamed(document: dict[str, Any], number: int) -> dict[str, Any]:
+    """The same conversation, had it begun with other words."""
+    system, first, *rest = document["messages"]
+    return {"messages": [system, {**first, "content": f"{number} {first['content']}"}, *rest]}
+
+
+def timed(own: Desk, callers: Iterator[Caller], seconds: float) -> Iterator[float]:
+    """How long each took, for so many seconds."""
+    until = perf_counter() + seconds
+    while perf_counter() < until:
+        who = next(callers)
+        began = perf_counter()
+        own.ticket(who, Mode.BALANCED, 0.0)
+        yield perf_counter() - began

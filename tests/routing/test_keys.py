@@ -1,0 +1,148 @@
+"""Which key of a target goes first, and which not at all."""
+
+from typing import Any
+
+import pytest
+
+from pointsman.config.words import Dialect
+from pointsman.exchange.audit import Outcome
+from pointsman.routing.failures import classify
+from pointsman.routing.plan import Plan
+from pointsman.routing.router import Router
+from pointsman.sessions.store import Pin
+from pointsman.wire.faults import Code, Fault
+from pointsman.wire.frames import Usage
+from routing.yard import called, request, status
+from support.callers import SECRET, caller
+from support.records import attempt_record
+from support.settings import provider, settings
+
+NOW = 6000.0
+WALL = 1_700_000_000.0
+THREE = ["first-secret", "second-secret", "third-secret"]
+
+
+class Yard:
+    """Provider a with three keys, b with one; a's model has these limits."""
+
+    def __init__(self, **limits: int) -> None:
+        a = provider("https://a.test/v1", keys=THREE) | {"models": [{"id": "m", "limits": limits}]}
+        self.router = Router(settings({"a": a, "b": provider("https://b.test/v1", keys=["sk-b-secret"])}), SECRET)
+
+    def plan(self, now: float = NOW, tokens: int = 10, **known: Any) -> Plan:
+        return self.router.plan(request(tokens=tokens), Dialect.OPENAI_CHAT, caller(**known), now)
+
+    def order(self, now: float = NOW, **known: Any) -> list[str]:
+        return called(self.plan(now, **known).ranked(now))
+
+    def ask(self, now: float = NOW, fault: Fault | None = None, tokens: int = 10, **record: Any) -> str:
+        """One exchange's first attempt. Returns the key's label."""
+        own = self.plan(now, tokens)
+        candidate = own.next(now)
+        assert candidate
+        own.launched(1, candidate, now)
+        outcome = Outcome.RETRY_FAILED if fault else Outcome.REQUEST_SUCCESS
+        made = {"outcome": outcome, "failure": fault and classify(fault), "started": WALL, "settled_ms": 0.0, **record}
+        own.settled(candidate, attempt_record(**{"first_content_ms": None if fault else 1.0, **made}), fault, now)
+        return str(candidate.key_label)
+
+
+def test_without_limits_they_take_turns() -> None:
+    yard = Yard()
+    assert [yard.ask() for _ in range(4)] == ["key-1", "key-2", "key-3", "key-1"]
+
+
+def test_the_one_with_most_room_goes_first() -> None:
+    yard = Yard(tpm=1000)
+    yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
+    yard.ask(usage=Usage(prompt=200, completion=100, cached=0))
+    assert yard.order()[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
+
+
+def test_the_sessions_own_goes_before_that() -> None:
+    yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
+    plan = yard.plan(**session)
+    plan.ticket.pin_to(Pin("a", "m", "key-1"), NOW)
+    yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
+    assert yard.order(**session)[0] == "a/m#key-1"
+    assert yard.order()[0] != "a/m#key-1"
+
+
+def test_one_that_was_refused_goes_last_until_it_works() -> None:
+    yard = Yard()
+    assert yard.ask(fault=status(401)) == "key-1"
+    assert "a/m#key-1" not in yard.order()
+    later = NOW + 301
+    assert yard.ask(later) == "key-2"
+    assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
+    yard.router.cooldowns.worked("a/m", ("a", "key-1"), later)
+    assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-1", "a/m#key-2"]
+
+
+def test_one_without_room_is_left_out_with_its_reason_and_when_it_is_back() -> None:
+    yard = Yard(rpm=1)
+    assert [yard.ask() for _ in range(3)] == ["key-1", "key-2", "key-3"]
+    assert yard.order() == ["b/m#key-1"]
+    [row, *_] = yard.plan().excluded(NOW, WALL)
+    assert row == {
+        "provider": "a", "model": "m", "key": "key-1", "reason": "rate_limited", "detail": "limit", "until": WALL + 61,
+    }  # fmt: skip
+    assert len(yard.order(NOW + 61)) == 4
+
+
+def test_room_is_asked_for_with_the_requests_size() -> None:
+    yard = Yard(tpm=100)
+    yard.ask(tokens=50, usage=None)
+    assert "a/m#key-1" in called(yard.plan(tokens=50).ranked(NOW))
+    assert "a/m#key-1" not in called(yard.plan(tokens=51).ranked(NOW))
+
+
+class TestStatedLimits:
+    HOUR = "x-ratelimit-limit-requests"
+
+    def hear(self, yard: Yard, **headers: str) -> None:
+        own = yard.plan()
+        candidate = own.next(NOW)
+        assert candidate
+        own.heard(candidate, {name.replace("_", "-"): value for name, value in headers.items()}, NOW, WALL)
+
+    def test_a_lower_one_counts(self) -> None:
+        yard = Yard(rpm=30)
+        self.hear(yard, x_ratelimit_limit_requests="1", x_ratelimit_reset_requests="2s")
+        assert [yard.ask() for _ in range(4)] == ["key-1", "key-2", "key-3", "key-2"], "key-1 has had its one"
+
+    @pytest.mark.parametrize(("limit", "reset"), [("40", "2s"), ("1", "2h")])
+    def test_a_higher_one_and_one_that_is_not_configured_do_not(self, limit: str, reset: str) -> None:
+        yard = Yard(rpm=30)
+        self.hear(yard, x_ratelimit_limit_requests=limit, x_ratelimit_reset_requests=reset)
+        yard.ask()
+        assert "a/m#key-1" in yard.order()
+
+
+class TestExhausted:
+    def test_it_is_worth_waiting_for_the_first_candidate_that_frees_up(self) -> None:
+        yard = Yard()
+        for wait in (90.0, 7.0, 30.0, 60.0):
+            yard.ask(fault=status(429, retry_after=wait))
+        own = yard.plan()
+        assert own.next(NOW) is None
+        problem = own.exhausted(NOW, WALL)
+        assert (problem.code, problem.retry_after) == (Code.RATE_LIMITED, 7.0)
+        reasons = dict(problem.details)["reasons"]
+        assert isinstance(reasons, list)
+        assert [(row["key"], row["until"] - WALL) for row in reasons] == [
+            ("key-1", 90.0), ("key-2", 7.0), ("key-3", 30.0), ("key-1", 60.0),
+        ]  # fmt: skip
+
+    def test_a_key_that_frees_up_while_its_target_cools_does_not_help(self) -> None:
+        router = Router(settings({"a": provider("https://a.test/v1", keys=["first-secret"])}), SECRET)
+        own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
+        [candidate] = own.ranked(NOW)
+        router.learn(candidate, classify(status(404)), status(404), False, WALL, NOW)
+        router.learn(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
+        assert own.exhausted(NOW, WALL).retry_after == 3600.0
+
+    def test_where_nobody_knows_nothing_is_promised(self) -> None:
+        router = Router(settings({"a": provider(enabled=False)}), SECRET)
+        own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
+        assert own.exhausted(NOW, WALL).retry_after is None

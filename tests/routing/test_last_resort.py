@@ -1,0 +1,110 @@
+"""When everything cools: transient cooldowns give way, the earliest to recover first, and nothing else does."""
+
+import pytest
+
+from pointsman.config.words import Dialect
+from pointsman.routing.failures import classify
+from pointsman.routing.plan import Plan
+from pointsman.routing.router import Router
+from pointsman.sessions.store import Pin
+from pointsman.wire.faults import Fault, FaultKind
+from routing.yard import called, request, status
+from support.callers import SECRET, caller
+from support.records import attempt_record
+from support.settings import provider, settings
+
+NOW = 1000.0
+WALL = 1_700_000_000.0
+SESSION = {"x-session-id": "conversation"}
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router(settings({name: provider(f"https://{name}.test/v1", keys=["sk-secret"]) for name in "abc"}), SECRET)
+
+
+def plan(router: Router, now: float = NOW) -> Plan:
+    return router.plan(request(), Dialect.OPENAI_CHAT, caller(headers=SESSION), now)
+
+
+def fail(router: Router, name: str, fault: Fault, now: float = NOW) -> None:
+    """Another exchange has suffered it."""
+    own = router.plan(request(f"{name}/m"), Dialect.OPENAI_CHAT, caller(), now)
+    [candidate] = own.ranked(now)
+    own.launched(1, candidate, now)
+    own.settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, now)
+
+
+def chosen(own: Plan, now: float = NOW) -> tuple[str, str] | None:
+    candidate = own.next(now)
+    return (candidate.target.label, own.why(candidate, now, WALL)) if candidate else None
+
+
+def test_the_usual_reasons_are_said(router: Router) -> None:
+    own = plan(router)
+    assert chosen(own) == ("a/m", "order")
+    own.ticket.pin_to(Pin("b", "m", "key-1"), NOW)
+    assert chosen(plan(router)) == ("b/m", "pin")
+
+
+def test_a_cooling_target_overrides_a_pin(router: Router) -> None:
+    plan(router).ticket.pin_to(Pin("b", "m", "key-1"), NOW)
+    fail(router, "b", status(503))
+    assert chosen(plan(router)) == ("a/m", "order")
+    assert chosen(plan(router, NOW + 16), NOW + 16) == ("b/m", "pin"), "the pin itself has stayed"
+
+
+def test_an_exchange_that_runs_already_avoids_what_another_has_just_cooled(router: Router) -> None:
+    own = plan(router)
+    assert chosen(own) == ("a/m", "order")
+    fail(router, "a", Fault(FaultKind.REFUSED))
+    assert chosen(own) == ("b/m", "order")
+
+
+def test_the_earliest_to_recover_is_tried_first_and_the_reason_is_said(router: Router) -> None:
+    fail(router, "a", status(503, retry_after=40.0))
+    fail(router, "b", status(503, retry_after=20.0))
+    fail(router, "c", Fault(FaultKind.EMPTY), NOW + 10)
+    now = NOW + 10
+    own = plan(router, now)
+    tried = []
+    for n in range(3):
+        candidate = own.next(now)
+        assert candidate
+        tried.append((candidate.target.label, own.why(candidate, now, WALL)))
+        own.launched(n, candidate, now)
+        own.settled(
+            candidate, attempt_record(n=n, failure=classify(status(503)), first_content_ms=None), status(503), now
+        )
+    assert tried == [
+        ("b/m", "last_resort: cooling until 2023-11-14T22:13:30+00:00 (503)"),
+        ("c/m", "last_resort: cooling until 2023-11-14T22:13:35+00:00 (empty)"),
+        ("a/m", "last_resort: cooling until 2023-11-14T22:13:50+00:00 (503)"),
+    ]
+    assert own.next(now) is None, "each was tried once"
+
+
+@pytest.mark.parametrize("fault", [status(429), status(401), status(402), status(404)])
+def test_key_cooldowns_and_models_that_are_gone_never_give_way(router: Router, fault: Fault) -> None:
+    for name in "abc":
+        fail(router, name, fault)
+    assert chosen(plan(router)) is None
+
+
+def test_a_target_whose_keys_are_closed_is_no_last_resort(router: Router) -> None:
+    fail(router, "a", status(429, retry_after=2.0))
+    fail(router, "a", Fault(FaultKind.REFUSED), NOW + 2)
+    fail(router, "b", status(429))
+    fail(router, "c", status(429))
+    assert chosen(plan(router), NOW + 3) is not None
+    router.cooldowns.cool_rate_limited(("a", "key-1"), None, NOW + 3)
+    assert chosen(plan(router), NOW + 3) is None
+
+
+def test_nothing_cooling_is_raced_beside_what_runs(router: Router) -> None:
+    for name in "ab":
+        fail(router, name, status(503))
+    own = plan(router)
+    [only] = own.ranked(NOW)
+    assert called([only]) == ["c/m#key-1"]
+    assert own.next(NOW, [only]) is None

@@ -1,0 +1,65 @@
+"""A configuration file that changes under a router in a process of its own: a clock, and signals."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pointsman.demo import Provider, menu
+from support.asking import ask
+from support.process import Process, mitmdump
+from support.settings import provider, write
+
+BROKEN = "providers: {one: {base_url: ftp://x, models: []}}\nstream: {stall: soon}\nnonsense: 1\n"
+BROKEN_PATHS = ("providers.one.base_url", "stream.stall", "nonsense")
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[tuple[Process, str, Provider]]:
+    async with (
+        Provider(menu.answer("from a")) as a,
+        Provider(menu.answer("from b")) as b,
+    ):
+        write(folder, {"a": provider(a.base_url)})
+        async with mitmdump("-p", "0", folder=folder) as router:
+            yield router, await router.base_url(), b
+
+
+async def test_a_change_takes_effect_within_two_seconds(tmp_path: Path) -> None:
+    async with started(tmp_path) as (router, base_url, b):
+        assert (await ask(base_url)).headers["x-routed-via"] == "a/m"
+        write(tmp_path, {"b": provider(b.base_url)})
+        changed = time.monotonic()
+        while (await ask(base_url)).headers["x-routed-via"] == "a/m":
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - changed < 2
+        router.tell(signal.SIGTERM)
+        await router.ends_cleanly()
+
+
+async def test_a_hangup_takes_the_new_file_at_once_and_a_broken_one_never(tmp_path: Path) -> None:
+    async with started(tmp_path) as (router, base_url, b):
+        write(tmp_path, {"b": provider(b.base_url)})
+        router.tell(signal.SIGHUP)
+        await router.prints("is in force")
+        assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
+        (tmp_path / "pointsman.yaml").write_text(BROKEN)
+        router.tell(signal.SIGHUP)
+        await router.prints("keeps its configuration")
+        for path in BROKEN_PATHS:
+            await router.prints(path.replace(".", r"\."))
+        assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
+        router.tell(signal.SIGTERM)
+        assert await router.ends() == 0
+        assert "Traceback" not in router.text
+
+
+async def test_without_a_file_a_hangup_says_that_there_is_none(tmp_path: Path) -> None:
+    async with mitmdump("-p", "0", folder=tmp_path) as router:
+        await router.base_url()
+        router.tell(signal.SIGHUP)
+        await router.prints("no configuration file to read again")
+        router.tell(signal.SIGTERM)
+        assert await router.ends() == 0

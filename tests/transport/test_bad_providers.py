@@ -1,0 +1,203 @@
+"""Providers that fail before their answer has begun, over real sockets: no client notices."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.demo import Behaviour, Provider, Seen, closed_port, menu
+from support.aftermath import memory_below, unharmed
+from support.asking import Asked, ask
+from support.authority import Authority
+from support.router import running
+from support.settings import provider
+
+MIB = 1 << 20
+TEXT = "one two three four"
+EVENTS = (b'data: {"choices":[{"index":0,"delta":{"content":"exact"}}]}\n\n', b"data:[DONE]\n\n")
+WHOLE = b'{"choices":[{"index":0,"message":{"content":"exact"},"finish_reason":"stop"}]}'
+SHORT = {"connect": "300ms", "first_byte": "300ms", "answer": "300ms", "stall": "300ms"}
+LONG = {"connect": "20s", "first_byte": "20s", "answer": "20s"}
+
+
+def good(seen: Seen) -> Behaviour:
+    """The one that is asked next."""
+    return menu.exact(EVENTS) if seen.wants_stream else menu.exact([WHOLE], content_type="application/json")
+
+
+def is_the_good_ones(answer: Asked, label: str, stream: bool) -> None:
+    assert answer.status == 200
+    assert answer.body == (b"".join(EVENTS) if stream else WHOLE)
+    assert answer.headers["x-routed-via"] == "good/m"
+    assert answer.headers["x-fallback-trail"] == f"bad/m@{label}"
+    assert answer.headers["x-fallback-attempts"] == "1"
+
+
+@dataclass(frozen=True)
+class Failing:
+    """What it is called in the trail, of a streamed and of a whole answer; None where it is no failure."""
+
+    name: str
+    behaviour: Behaviour
+    streamed: str | None
+    whole: str | None
+    timeouts: dict[str, str] = field(default_factory=lambda: LONG)
+
+
+def same(name: str, behaviour: Behaviour, label: str, **more: Any) -> Failing:
+    return Failing(name, behaviour, label, label, **more)
+
+
+def silent(name: str, behaviour: Behaviour) -> Failing:
+    return Failing(name, behaviour, "first_byte_timeout", "answer_timeout", SHORT)
+
+
+FAILING = (
+    same("204", menu.no_content(), "empty"),
+    *(same(f"{code}", menu.redirect(code), f"{code}") for code in (301, 302, 307, 308)),
+    same("a page with 200", menu.html(), "malformed"),
+    same("a page with 503", menu.html(503), "503"),
+    Failing("JSON for a stream", menu.json_for_stream(TEXT), "malformed", None),
+    Failing("a stream for JSON", menu.sse_for_whole(TEXT), None, "malformed"),
+    Failing("garbage", menu.garbage(), "empty", "malformed"),
+    Failing("nothing", menu.empty("nothing"), "empty", "empty"),
+    same("no HTTP", menu.no_http(), "malformed"),
+    same("a long head", menu.long_head(), "malformed"),
+    same("an endless line", menu.endless_line(), "malformed"),
+    Failing("blanks without end", menu.endless(), None, "answer_timeout", SHORT),
+    Failing("an event of 5 MB", menu.big_event(5_000_000), "malformed", None),
+    same("a bomb in gzip", menu.bomb(200 * MIB), "malformed"),
+    same("a bomb in deflate", menu.bomb(200 * MIB, "deflate"), "malformed"),
+    same("a bomb in brotli", menu.bomb(200 * MIB, "br"), "malformed"),
+    same("an error of 100 MB", menu.huge_error(size=100 * MIB), "500"),
+    Failing("less than its length", menu.wrong_length(TEXT, 10), None, "stream_broken"),
+    same("more than its length", menu.wrong_length(TEXT, -10), "malformed"),
+    same("truncated before content", menu.truncated(TEXT, 0), "stream_broken"),
+    Failing("truncated", menu.truncated(TEXT, 2), None, "stream_broken"),
+    same("a bad chunk before content", menu.bad_chunk(TEXT, 0), "stream_broken"),
+    Failing("truncated and compressed", menu.compressed(menu.truncated(TEXT, 2)), None, "stream_broken"),
+    same(
+        "not compressed as it says",
+        menu.with_headers(menu.answer(TEXT), [("Content-Encoding", "gzip")]),
+        "stream_broken",
+    ),
+    same("reset at connect", menu.reset("connect"), "connection_reset"),
+    same("reset at the request", menu.reset("request"), "connection_reset"),
+    same("reset after the head", menu.reset("headers"), "stream_broken"),
+    Failing("reset within", menu.reset_within(TEXT, 2), None, "stream_broken"),
+    same("closed without a word", menu.hang_up(), "connection_reset"),
+    same("closed, the request unread", menu.unread(menu.hang_up()), "connection_reset"),
+    Failing("an end without a finish", menu.cut(TEXT, 0), "stream_broken", "stream_broken"),
+    Failing("three unreadable events", menu.garbled(TEXT, 0, 3), "malformed", None),
+    silent("silent from the start", menu.silence()),
+    silent("silent before the head", menu.hang("before-headers")),
+    silent("silent after the head", menu.hang("after-headers")),
+    silent("silent before content", menu.hang("after-role")),
+    Failing("silent within", menu.stall(TEXT, 2), None, "answer_timeout", SHORT),
+    silent("hints without end", menu.endless_hints()),
+    Failing("pings without end", menu.pings(60, 0.05), "first_byte_timeout", None, SHORT),
+)
+STREAMED = [failing for failing in FAILING if failing.streamed]
+UNSTREAMED = [failing for failing in FAILING if failing.whole]
+
+
+def named(failing: Failing) -> str:
+    return failing.name
+
+
+class TestBeforeTheAnswer:
+    @pytest.mark.parametrize("failing", STREAMED, ids=named)
+    async def test_of_a_stream(self, tmp_path: Path, caplog: pytest.LogCaptureFixture, failing: Failing) -> None:
+        with memory_below(48 * MIB):
+            answer = await self._answer(tmp_path, caplog, failing, True)
+        assert failing.streamed
+        is_the_good_ones(answer, failing.streamed, True)
+
+    @pytest.mark.parametrize("failing", UNSTREAMED, ids=named)
+    async def test_of_a_whole_answer(self, tmp_path: Path, caplog: pytest.LogCaptureFixture, failing: Failing) -> None:
+        with memory_below(160 * MIB):  # an answer may have 64 MiB
+            answer = await self._answer(tmp_path, caplog, failing, False)
+        assert failing.whole
+        is_the_good_ones(answer, failing.whole, False)
+
+    @staticmethod
+    async def _answer(folder: Path, caplog: pytest.LogCaptureFixture, failing: Failing, stream: bool) -> Asked:
+        async with (
+            Provider(failing.behaviour) as bad,
+            Provider(good) as other,
+            running(folder, rows(bad.base_url, other.base_url, failing.timeouts)) as router,
+            unharmed(router, caplog, bad, other),
+        ):
+            return await ask(router.base_url, stream=stream)
+
+
+def rows(bad: str, other: str, timeouts: dict[str, str] = LONG) -> dict[str, dict[str, Any]]:
+    return {"bad": provider(bad, timeouts=timeouts), "good": provider(other)}
+
+
+@contextmanager
+def deaf_port() -> Iterator[str]:
+    """A port where connections are neither accepted nor refused: the queue of those that wait is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        for each in waiting:
+            each.close()
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+class TestUnreachable:
+    """What no server is there to play."""
+
+    @pytest.fixture
+    async def asked(self, tmp_path: Path, caplog: pytest.LogCaptureFixture, stream: bool) -> AsyncIterator[Any]:
+        async def asking(bad: str, timeouts: dict[str, str] = LONG) -> Asked:
+            async with (
+                Provider(good) as other,
+                running(tmp_path, rows(bad, other.base_url, timeouts)) as router,
+                unharmed(router, caplog, other),
+            ):
+                return await ask(router.base_url, stream=stream)
+
+        yield asking
+
+    async def test_a_port_that_refuses(self, asked: Any, stream: bool) -> None:
+        is_the_good_ones(await asked(closed_port()), "connect_refused", stream)
+
+    async def test_a_port_that_does_not_answer(self, asked: Any, stream: bool) -> None:
+        with deaf_port() as url:
+            is_the_good_ones(await asked(url, SHORT), "connect_timeout", stream)
+
+    async def test_a_name_that_is_none(self, asked: Any, stream: bool) -> None:
+        is_the_good_ones(await asked("http://nowhere.invalid/v1"), "dns", stream)
+
+    async def test_an_address_that_no_packet_reaches(self, asked: Any, stream: bool) -> None:
+        is_the_good_ones(await asked("http://255.255.255.255/v1"), "connection_reset", stream)
+
+    async def test_a_server_without_tls(self, asked: Any, stream: bool) -> None:
+        async with Provider(menu.answer(TEXT)) as plain:
+            answer = await asked(plain.base_url.replace("http:", "https:"))
+            is_the_good_ones(answer, "tls", stream)
+
+    async def test_a_certificate_that_nobody_trusts(self, asked: Any, stream: bool, tmp_path: Path) -> None:
+        async with Provider(menu.answer(TEXT), tls=Authority(tmp_path).server("127.0.0.1")) as foreign:
+            is_the_good_ones(await asked(foreign.base_url), "tls", stream)
+            assert foreign.seen == []
+
+    async def test_silence_within_the_tls_handshake(self, asked: Any, stream: bool) -> None:
+        async with Provider(menu.silence()) as mute:
+            answer = await asked(mute.base_url.replace("http:", "https:"), SHORT)
+            is_the_good_ones(answer, "connect_timeout", stream)
+            async with asyncio.timeout(5):
+                while mute.connections:
+                    await asyncio.sleep(0.01)
