@@ -16,7 +16,7 @@ from benchmarks import chunked, processes, provider
 from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import sessions, streams
+from benchmarks.scenarios import routing, sessions, streams
 
 EVENTS = provider.events(6, 80)
 BODY = b"".join(EVENTS)
@@ -189,6 +189,20 @@ class TestSessions:
             "known by a header": 2,
         }
         assert own.stats(0.0)["insertions"] > 3
+
+
+class TestRouting:
+    def test_the_tables_are_as_full_as_the_report_says(self):
+        router = (yard := routing.Yard()).router
+        cooling = router.cooldowns.plain(yard.now, 0.0)
+        assert [len(router.inventory.targets), len(cooling["targets"]), len(cooling["keys"])] == [500, 150, 50]
+        assert router.sessions.stats(yard.now)["active_sessions"] == routing.SESSIONS
+        assert all(taken >= 0 for pinned in (True, False) for taken in yard.exchange(pinned))
+
+    async def test_each_figure_has_a_value_for_each_round(self):
+        report = await routing.run(Pace(rounds=2, seconds=0.02, warm_up=0), Path())
+        assert {len(figure.router) for figure in report.figures} == {2}
+        assert {figure.setting for figure in report.figures} == {"pinned session", "new session"}
 
 
 class TestProcesses:

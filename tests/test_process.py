@@ -12,7 +12,7 @@ import pytest
 from pointsman.demo import Provider, menu
 from support.asking import ask, get
 from support.ports import free_port
-from support.process import Process, mitmdump, mitmweb, pointsman
+from support.process import SCRIPT, Process, mitmdump, mitmweb, pointsman, tool
 from support.settings import provider, write
 
 type Start = Callable[..., AbstractAsyncContextManager[Process]]
@@ -83,6 +83,24 @@ class TestStarting:
             assert foreign_listeners(router.pid)
             assert (await ask(f"http://127.0.0.1:{port}/v1", model="demo")).status == 401
             assert (await get(f"http://127.0.0.1:{port}/healthz")).status == 200
+
+    async def test_a_script_that_is_touched_while_it_runs_is_not_started_twice(self, tmp_path: Path) -> None:
+        """mitmproxy loads scripts again when their files change."""
+        script = tmp_path / "main.py"
+        script.write_bytes(SCRIPT.read_bytes())
+        async with Provider(menu.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)})
+            async with tool("mitmdump", ["-p", "0"], tmp_path, {}, script) as router:
+                base_url = await router.base_url()
+                script.write_bytes(script.read_bytes() + b"\n")
+                await router.prints("(?s)Loading script.*Loading script")
+                assert (await ask(base_url)).headers["x-routed-via"] == "one/m"
+                write(tmp_path, {"two": provider(one.base_url)})
+                await router.prints("is in force")
+                assert (await ask(base_url)).headers["x-routed-via"] == "two/m"
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+                assert router.text.count("is in force") == router.text.count("base URL") == 1
 
 
 class TestRefusingToStart:

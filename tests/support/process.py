@@ -5,12 +5,12 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = str(ROOT / "addon" / "main.py")
+SCRIPT = ROOT / "addon" / "main.py"
 LONGEST = 30.0
 """Seconds to wait for a line, or for the end."""
 
@@ -86,11 +86,11 @@ async def started(*command: str, folder: Path, **env: str) -> AsyncIterator[Proc
 
 
 def tool(
-    name: str, arguments: Sequence[str], folder: Path, env: dict[str, str]
+    name: str, arguments: Sequence[str], folder: Path, env: Mapping[str, str], script: Path = SCRIPT
 ) -> AbstractAsyncContextManager[Process]:
     """One of mitmproxy's tools, as its own launcher starts it."""
     launcher = f"from mitmproxy.tools.main import {name}; {name}()"
-    return started(sys.executable, "-c", launcher, "-s", SCRIPT, *arguments, folder=folder, **env)
+    return started(sys.executable, "-c", launcher, "-s", str(script), *arguments, folder=folder, **env)
 
 
 def mitmdump(*arguments: str, folder: Path, **env: str) -> AbstractAsyncContextManager[Process]:

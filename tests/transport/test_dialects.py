@@ -12,9 +12,9 @@ import pytest
 from pointsman.config.words import Dialect
 from pointsman.demo import Provider, menu
 from support.asking import get
+from support.dialect_sdks import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told
 from support.dialects import AUTH, CHATS, CONTENTS, PROVIDER_KEY, USER, credentials_of, entry, url_for
 from support.router import Router, running
-from support.sdks import KEY, SDKS, Sdk, told
 from support.settings import provider
 
 CLIENT_KEY = "the-client-key-0123456789"
@@ -23,8 +23,14 @@ COUNTS: Mapping[Dialect, tuple[str, Mapping[str, Any], str]] = {
     Dialect.GEMINI: ("/v1beta/models/m:countTokens", {"contents": CONTENTS}, "totalTokens"),
 }
 ALIASES = {"aliases": {"gemini-flash": "other/spelt/oddly@1", "nick": "m"}}
+
 every_sdk = pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.dialect.value)
-counting_sdk = pytest.mark.parametrize("sdk", [SDKS[0], SDKS[2]], ids=["anthropic", "gemini"])
+counting_sdk = pytest.mark.parametrize("sdk", [ANTHROPIC, GENAI], ids=["anthropic", "gemini"])
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_environment(monkeypatch)
 
 
 @pytest.fixture
@@ -322,5 +328,5 @@ class TestGeminisPath:
             running(tmp_path, {"p": entry(Dialect.GEMINI, one)}, routing={"aliases": {"nick": "m"}})
         )
         for name in ("nick", "auto", "auto-smart", "p/m", "models/m"):
-            assert (await told(SDKS[2].streamed, router.url, model=name)).text == "left", name
+            assert (await told(GENAI.streamed, router.url, model=name)).text == "left", name
         assert {seen.route for seen in one.seen} == {"/v1beta/models/m:streamGenerateContent"}

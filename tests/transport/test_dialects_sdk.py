@@ -1,7 +1,6 @@
 """The unmodified SDKs of Anthropic, OpenAI (Responses) and Google, through the router to providers of their dialect."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, menu
+from support.dialect_sdks import RESPONSES, SDKS, TOOL, Ask, Sdk, forget_environment, told
+from support.dialects import entry
 from support.router import Router, running
-from support.sdks import SDKS, TOOL, Ask, ResponsesSdk, Sdk, told
-from support.settings import provider
 from support.tap import Tap
 
 TEXT = "Take the left track, then the right one."
@@ -38,10 +37,7 @@ def streaming(request: pytest.FixtureRequest, sdk: Sdk) -> Ask:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDKs read keys, base URLs and proxies there."""
-    for name in os.environ:
-        if name.startswith(("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
+    forget_environment(monkeypatch)
 
 
 @asynccontextmanager
@@ -51,7 +47,7 @@ async def served(
     """A router with a provider of the SDK's dialect for each behaviour."""
     async with AsyncExitStack() as stack:
         providers = [await stack.enter_async_context(Provider(behaviour)) for behaviour in behaviours]
-        entries = {f"p{n}": provider(sdk.url_of(each), dialect=sdk.dialect) for n, each in enumerate(providers)}
+        entries = {f"p{n}": entry(sdk.dialect, each) for n, each in enumerate(providers)}
         yield await stack.enter_async_context(running(folder, entries, **sections)), providers
 
 
@@ -199,9 +195,8 @@ class TestHalfAnswers:
 
     @pytest.mark.parametrize("behaviour", [menu.stall(TEXT, after_tokens=3), menu.cut(TEXT, after_tokens=3)])
     async def test_of_responses_fail_under_the_id_they_began_with(self, tmp_path: Path, behaviour: Behaviour) -> None:
-        sdk = ResponsesSdk()
-        async with served(tmp_path, sdk, behaviour, stream={"stall": "200ms"}) as (router, _):
-            events = await sdk.events(router.url)
+        async with served(tmp_path, RESPONSES, behaviour, stream={"stall": "200ms"}) as (router, _):
+            events = await RESPONSES.events(router.url)
             created, failed = events[0], events[-1]
             assert (created.type, failed.type) == ("response.created", "response.failed")
             assert created.response.id == failed.response.id == "resp_demo_1"

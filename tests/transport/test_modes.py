@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.test import tflow
 
 from pointsman.demo import Provider, menu
 from support.asking import get
@@ -243,6 +245,30 @@ class TestReverse:
         async with h1_to(router.host, router.port) as client:
             await client.ask(chat())
             assert (await client.head())[0] == 200
+
+
+class TestForeignPeers:
+    """Who connects from another machine, whatever the router listens on."""
+
+    @pytest.mark.parametrize(
+        ("peer", "mode", "keyed", "refused"),
+        [
+            ("192.0.2.7", "regular", False, True),
+            ("2001:db8::7", "reverse:http://127.0.0.1:9", False, True),
+            ("192.0.2.7", "regular", True, False),
+            ("192.0.2.7", "local:Code", False, False),
+            ("127.0.0.1", "regular", False, False),
+        ],
+    )
+    async def test_without_a_client_key_they_are_not_let_in(
+        self, tmp_path: Path, peer: str, mode: str, keyed: bool, refused: bool
+    ) -> None:
+        server = {"client_key": "a-client-key-0123456789"} if keyed else {}
+        async with running(tmp_path, {"one": provider()}, server=server) as router:
+            client = tflow.tclient_conn()
+            client.peername, client.proxy_mode = (peer, 50000), ProxyMode.parse(mode)
+            router.addon.client_connected(client)
+            assert bool(client.error) is refused
 
 
 PASSWORD = "router:pp-6Tg3mKw9Zd2x"

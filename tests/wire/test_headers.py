@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pointsman.wire.headers import retry_after, to_client, to_provider
+from pointsman.wire.headers import completed, retry_after, to_client, to_provider
 
 WALL = 1_445_412_470.0
 """Wed, 21 Oct 2015 07:27:50 GMT."""
@@ -84,6 +84,16 @@ class TestToProvider:
     def test_order_and_repeats_are_kept(self) -> None:
         given = (("anthropic-beta", "one"), ("Cookie", "x"), ("Accept", "*/*"), ("anthropic-beta", "two"))
         assert to_provider(given) == (("anthropic-beta", "one"), ("Accept", "*/*"), ("anthropic-beta", "two"))
+
+
+class TestCompleted:
+    NEEDED = (("anthropic-version", "2023-06-01"),)
+
+    def test_what_is_needed_and_not_there_is_added(self) -> None:
+        assert completed((("accept", "a"),), self.NEEDED) == (("accept", "a"), *self.NEEDED)
+
+    def test_what_the_client_said_stays(self) -> None:
+        assert completed((("Anthropic-Version", "1"),), self.NEEDED) == (("Anthropic-Version", "1"),)
 
 
 class TestToClient:

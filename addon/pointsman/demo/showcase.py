@@ -11,6 +11,7 @@ from typing import Any
 from pointsman.demo import menu
 from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.server import Provider
+from pointsman.demo.voices import DEFAULT_VOICE, VOICES
 
 SHARED_MODEL = "demo"
 """The model that all three have."""
@@ -39,7 +40,8 @@ def demo_settings(providers: Sequence[Provider]) -> dict[str, Any]:
     return {
         provider.name: {
             "base_url": provider.base_url,
-            "dialect": "openai-chat",
+            "dialect": DEFAULT_VOICE.DIALECT,
+            "dialects": {voice.DIALECT: provider.base_url for voice in VOICES if voice is not DEFAULT_VOICE},
             "keys": [],
             "models": [{"id": model} for model in provider.models],
         }

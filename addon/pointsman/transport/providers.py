@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.exchange.effects import Outbound
@@ -132,8 +133,24 @@ class Providers:
         return session
 
 
+class Line(ResponseHandler):
+    """aiohttp's side of a connection, which forgets the reader of a body whose framing turns out bad: it would wait for
+    ever.
+    """
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        body = self._payload
+        super().connection_lost(error)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("the body is badly framed"))
+
+
 class WatchedConnector(aiohttp.TCPConnector):
     """Tells the current dial how its connection came about."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = partial[ResponseHandler](Line, loop=asyncio.get_running_loop())
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         dial = CURRENT.get()

@@ -44,9 +44,7 @@ class Yard:
         for target in self.router.inventory.targets[:COOLING_TARGETS]:
             self.router.cooldowns.cool_target(target.label, "503", 1e6, self.now)
         for number in range(COOLING_KEYS):
-            self.router.cooldowns.cool_rate_limited(
-                (f"p{PROVIDERS - 1 - number // KEYS}", f"key-{number % KEYS + 1}"), 1e6, self.now
-            )
+            self.router.cooldowns.cool_rate_limited((f"p{number % PROVIDERS}", "key-1"), 1e6, self.now)
         for number in range(SESSIONS):
             target = self.chance.choice(self.router.inventory.targets)
             self.plan(number).ticket.pin_to(Pin(target.provider.name, target.model.id, "key-1"), self.now)
@@ -57,7 +55,7 @@ class Yard:
 
     def exchange(self, pinned: bool) -> tuple[float, float, float]:
         """CPU seconds for choosing, for the whole life of one attempt, and for the list of who was left out."""
-        self.now += 0.05
+        self.now += 0.001
         session = self.chance.randrange(SESSIONS) if pinned else SESSIONS + self.chance.randrange(100)
         began = thread_time()
         plan = self.plan(session)
@@ -81,7 +79,7 @@ def settings() -> Settings:
     return config.build({"providers": providers, "sticky": {"max_sessions": SESSIONS}}, {})
 
 
-async def run(pace: Pace, _: Path) -> Report:
+async def run(pace: Pace, addon: Path) -> Report:
     yard = Yard()
     figures: dict[tuple[str, str], list[float | None]] = {}
     for _ in range(pace.rounds):
@@ -99,7 +97,7 @@ async def run(pace: Pace, _: Path) -> Report:
 
 def measured(yard: Yard, pinned: bool, seconds: float) -> list[tuple[float, float, float]]:
     until = perf_counter() + seconds
-    taken = []
+    taken: list[tuple[float, float, float]] = []
     while perf_counter() < until or len(taken) < 2:
         taken.append(yard.exchange(pinned))
     return taken
