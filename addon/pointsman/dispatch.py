@@ -15,7 +15,6 @@ from functools import partial
 from secrets import token_bytes
 from uuid import uuid4
 
-import orjson
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
@@ -49,7 +48,7 @@ from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
 from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects import COUNTS, DIALECTS, Purpose
+from pointsman.wire.dialects import DIALECTS, Purpose, count_body
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
@@ -243,7 +242,7 @@ class Dispatcher:
 
 def _estimate(chat: Chat, facts: RequestFacts) -> bytes | None:
     """Nobody has to be asked how many tokens a request has."""
-    return orjson.dumps({COUNTS[chat.dialect]: facts.tokens}) if chat.purpose is Purpose.COUNT else None
+    return count_body(chat.dialect, facts.tokens) if chat.purpose is Purpose.COUNT else None
 
 
 def _handler(client: Client) -> ConnectionHandler:

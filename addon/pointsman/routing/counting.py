@@ -3,7 +3,7 @@
 from pointsman.exchange.audit import AttemptRecord
 from pointsman.routing.failures import Failure
 from pointsman.routing.plan import Plan
-from pointsman.routing.targets import Candidate, Target
+from pointsman.routing.targets import Candidate
 from pointsman.wire.faults import Fault
 
 
@@ -25,6 +25,3 @@ class CountPlan(Plan):
 
     def is_refusal(self, fault: Fault) -> bool:
         return False
-
-    def ended(self, answered: Target | None) -> None:
-        pass

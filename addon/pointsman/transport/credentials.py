@@ -1,6 +1,5 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,13 +8,12 @@ from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
 from pointsman.secrets import MASK, masked_credential
+from pointsman.wire import query
 from pointsman.wire.headers import SECRET_SUFFIXES
 
 HEADERS = frozenset({"authorization", "api-key", "cookie"})
 FOR_THIS_PROXY = "proxy-authorization"
 PROXYAUTH = "proxyauth"
-KEY_IN_QUERY = re.compile(r"(?<=[?&]key=)[^&#]*")
-MASKED_KEY = re.compile(rf"(?<=[?&]key=){re.escape(MASK)}(?=&|#|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,9 @@ class Credentials:
                 values = request.headers.get_all(name)
                 headers[name] = (values, [masked_credential(value) for value in values])
                 request.headers.set_all(name, headers[name][1])
-        keys = KEY_IN_QUERY.findall(request.path)
+        path, keys = query.replaced(request.path, lambda _: MASK)
         if keys:
-            request.path = KEY_IN_QUERY.sub(MASK, request.path)
+            request.path = path
         return cls(headers, keys)
 
     @property
@@ -72,7 +70,7 @@ class Credentials:
                 copy.headers.set_all(name, values)
         keys = iter(self.keys)
         if self.keys:
-            copy.path = MASKED_KEY.sub(lambda masked: next(keys, masked[0]), copy.path)
+            copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
         return copy
 
 

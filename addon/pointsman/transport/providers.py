@@ -150,7 +150,7 @@ class WatchedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = partial[ResponseHandler](Line, loop=asyncio.get_running_loop())
+        self._factory = partial(Line, asyncio.get_running_loop())  # type: ignore[assignment] # of a subclass
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         dial = CURRENT.get()

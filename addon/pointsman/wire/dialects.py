@@ -27,10 +27,6 @@ class Purpose(Enum):
     """How many tokens would this be?"""
 
 
-COUNTS = {DialectName.ANTHROPIC: "input_tokens", DialectName.GEMINI: "totalTokens"}
-"""Where an answer has the number of tokens."""
-
-
 class Route(NamedTuple):
     """What a path is for."""
 

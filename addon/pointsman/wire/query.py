@@ -1,5 +1,6 @@
 """Query strings of chat paths: what of them goes on to a provider."""
 
+from collections.abc import Callable
 from urllib.parse import unquote
 
 CREDENTIALS = ("key", "access_token")
@@ -9,6 +10,22 @@ def forwarded(path: str) -> str:
     """The query of a path, with its `?`, byte for byte but for credentials; empty if nothing is left."""
     pairs = [pair for pair in path.partition("?")[2].split("&") if pair and _name(pair) not in CREDENTIALS]
     return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+def replaced(path: str, other: Callable[[str], str]) -> tuple[str, list[str]]:
+    """The path with each credential of its query put through `other`, and the credentials that were there."""
+    start, mark, query = path.partition("?")
+    found: list[str] = []
+
+    def put(pair: str) -> str:
+        name, equals, given = pair.partition("=")
+        if not equals or _name(pair) not in CREDENTIALS:
+            return pair
+        given, fragment, rest = given.partition("#")
+        found.append(given)
+        return f"{name}={other(given)}{fragment}{rest}"
+
+    return start + mark + "&".join(map(put, query.split("&"))), found
 
 
 def value(query: str, name: str) -> str | None:
