@@ -278,6 +278,23 @@ class TestSplits:
         assert back is not session
         assert session.off_line == ()
 
+    def test_an_answer_that_is_known_already_is_known_once(self, store: Store) -> None:
+        """Its question, asked twice at once, has left the window when it is answered for the second time."""
+        session, key = ask(store, "one")
+        assert turn(store, "one", "two") is session
+        said = ["one", "two"]
+        for n in range(WINDOW // 2 - 1):
+            said += [f"more {n}", "and more"]
+            assert turn(store, *said) is session
+        ask(store, *said, "a last word")
+        assert key.chain
+        key.chain.add(Message("assistant", b"two"))
+        answer = key.chain.exact[-1]
+        assert answer in session.line
+        store.go_on(session, key.own, answer)
+        assert session.names.count(answer) == 1
+        assert ask(store, "one", "two", "another way")[0] is session
+
     def test_the_new_one_takes_its_own_way_along(self, store: Store) -> None:
         """One turn more has been made by both; who edits it, or has it answered anew, is found by what lies before."""
         first = turn(store, "Hi", "Hello.")

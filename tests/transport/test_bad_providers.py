@@ -192,9 +192,6 @@ class TestUnreachable:
     async def test_a_name_that_is_none(self, asked: Asking, stream: bool) -> None:
         is_the_good_ones(await asked("http://nowhere.invalid/v1"), "dns", stream)
 
-    async def test_an_address_that_no_packet_reaches(self, asked: Asking, stream: bool) -> None:
-        is_the_good_ones(await asked("http://255.255.255.255/v1"), "connection_reset", stream)
-
     async def test_a_server_without_tls(self, asked: Asking, stream: bool) -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read(1)

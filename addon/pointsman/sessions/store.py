@@ -134,8 +134,8 @@ class Store:
             return
         if after in session.line:
             self._go_on(session, after, name)
-        else:
-            self._rename(session, off_line=(*session.off_line, name))
+        elif name not in session.line:
+            self._rename(session, off_line=(*_without(name, session.off_line), name))
 
     def note(self, session: Session, name: bytes) -> None:
         """The session is found by a further name."""

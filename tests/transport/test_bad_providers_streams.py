@@ -1,0 +1,298 @@
+"""Providers whose answer breaks once it has begun, or comes in an odd form: one honest ending, or every byte."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.demo import Behaviour, Provider, Script, menu
+from pointsman.demo.squeeze import Coding
+from support.aftermath import connected, memory_below, unharmed
+from support.asking import Asked, ask
+from support.h1client import chat
+from support.h2client import h2_through
+from support.remains import soon
+from support.router import running
+from support.settings import provider
+
+MIB = 1 << 20
+TEXT = "one two three four"
+DONE = b"data: [DONE]\n\n"
+LONG = {"connect": "20s", "first_byte": "20s", "answer": "20s", "stall": "20s"}
+SHORT = {**LONG, "stall": "300ms"}
+
+
+def event(**members: Any) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"index": 0, **members}]}).encode() + b"\n\n"
+
+
+ROLE = event(delta={"role": "assistant"}, finish_reason=None)
+ONE = event(delta={"content": "one"}, finish_reason=None)
+TWO = event(delta={"content": " two"}, finish_reason=None)
+STOP = event(delta={}, finish_reason="stop")
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}\n\n'
+GOOD = ROLE + ONE + TWO + STOP + DONE
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """`own`: the last frame but the end marker is the provider's own."""
+
+    name: str
+    behaviour: Behaviour
+    code: str = "stream_broken"
+    own: bool = False
+
+
+def after_one(*chunks: bytes) -> Behaviour:
+    return menu.exact([ROLE, ONE, *chunks])
+
+
+BREAKING = (
+    Breaking("truncated", menu.truncated(TEXT, 2)),
+    Breaking("truncated within an event", menu.truncated(TEXT, 2, in_event=True)),
+    Breaking("truncated and compressed", menu.compressed(menu.truncated(TEXT, 2))),
+    Breaking("shorter than its length", menu.drip(menu.wrong_length(TEXT, 1000), piece=300, every=0.02), "", True),
+    Breaking("reset", menu.reset_within(TEXT, 2)),
+    Breaking("reset within an event", menu.reset_within(TEXT, 2, in_event=True)),
+    Breaking("an end without a finish", menu.cut(TEXT, 2)),
+    Breaking("an end within an event", menu.cut(TEXT, 2, in_event=True)),
+    Breaking("a bad chunk", menu.drip(menu.bad_chunk(TEXT, 2), piece=10_000, every=0.02)),
+    Breaking("silence", menu.stall(TEXT, 2), "stream_timeout"),
+    Breaking("silence within an event", menu.stall(TEXT, 2, in_event=True), "stream_timeout"),
+    Breaking("an event of 5 MB", after_one(*[b"data: "], *[b"x" * MIB] * 5, b"\n\n")),
+    Breaking("a line without end", after_one(b"data: ", *[b"x" * 65_536] * 100)),
+    Breaking("noise", after_one(*[b"data: \xff\xfe\n\n"] * 3)),
+    Breaking("an error", menu.error_within(TEXT, 2), own=True),
+    Breaking("an error and the end marker", menu.error_within(TEXT, 2, done=True), own=True),
+    Breaking("an error in another dialect", menu.error_within(TEXT, 2, shape="google"), own=True),
+    Breaking("an error in plain words", menu.error_within(TEXT, 2, shape="string"), own=True),
+)
+BREAKING = tuple(breaking for breaking in BREAKING if breaking.code)
+
+
+class TestAfterTheFirstContent:
+    @pytest.mark.parametrize("breaking", BREAKING, ids=lambda breaking: breaking.name)
+    async def test_the_stream_ends_in_one_error_and_the_end_marker(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, breaking: Breaking
+    ) -> None:
+        async with (
+            Provider(breaking.behaviour) as bad,
+            Provider(menu.answer("never asked")) as other,
+            running(
+                tmp_path,
+                {
+                    "bad": provider(bad.base_url, timeouts=SHORT if "timeout" in breaking.code else LONG),
+                    "good": provider(other.base_url),
+                },
+            ) as router,
+            unharmed(router, caplog, bad, other),
+        ):
+            answer = await ask(router.base_url)
+            assert (answer.status, answer.headers["x-routed-via"]) == (200, "bad/m")
+            *said, error, end = answer.events
+            assert [end, *answer.events].count(b"data: [DONE]") == 2
+            texts = [choice["delta"].get("content") for choice in map(choice_of, said)]
+            assert "".join(filter(None, texts)) in ("one", "one two")
+            told = json.loads(error.removeprefix(b"data: "))["error"]
+            assert sum(b'"error"' in each for each in answer.events) == 1
+            assert breaking.own or told["code"] == breaking.code
+            [record] = router.dispatcher.ledger.newest(10)
+            [attempt] = record.attempts
+            outcome = "stream_stalled" if breaking.code == "stream_timeout" else "stream_broken"
+            assert (attempt.outcome, record.error) == (outcome, breaking.code)
+            assert other.seen == []
+
+
+def choice_of(event: bytes) -> Any:
+    return json.loads(event.removeprefix(b"data: "))["choices"][0]
+
+
+def coded(coding: Coding) -> Behaviour:
+    return menu.compressed(menu.exact([GOOD]), coding)
+
+
+def crlf(body: bytes) -> bytes:
+    return body.replace(b"\n", b"\r\n")
+
+
+SPREAD = b'data: {"choices": [{"index": 0,\ndata: "delta": {"content": "one"}}]}\n\n'
+EXACT: dict[str, tuple[Behaviour, bytes]] = {
+    "an event split at every byte": (menu.drip(menu.exact([GOOD])), GOOD),
+    "an event split at every byte, compressed": (menu.drip(coded("gzip")), GOOD),
+    "all at once": (menu.exact([GOOD]), GOOD),
+    "CRLF": (menu.exact([crlf(GOOD)]), crlf(GOOD)),
+    "CRLF split at every byte": (menu.drip(menu.exact([crlf(GOOD)])), crlf(GOOD)),
+    "CR": (menu.exact([GOOD.replace(b"\n", b"\r")]), GOOD.replace(b"\n", b"\r")),
+    "line ends of all kinds": (menu.exact([crlf(ROLE) + ONE + DONE]), crlf(ROLE) + ONE + DONE),
+    "no space after data:": (menu.exact([GOOD.replace(b"data: ", b"data:")]), GOOD.replace(b"data: ", b"data:")),
+    "a byte order mark": (menu.exact([b"\xef\xbb\xbf" + GOOD]), b"\xef\xbb\xbf" + GOOD),
+    "data over several lines": (menu.exact([SPREAD + STOP + DONE]), SPREAD + STOP + DONE),
+    "other fields": (
+        menu.exact([b"event: chunk\nid: 7\nretry: 5\n" + GOOD]),
+        b"event: chunk\nid: 7\nretry: 5\n" + GOOD,
+    ),
+    "a finish twice": (menu.exact([ROLE + ONE + STOP + STOP + DONE]), ROLE + ONE + STOP + STOP + DONE),
+    "content after the finish": (menu.exact([ONE + STOP + TWO + DONE]), ONE + STOP + TWO + DONE),
+    "no end marker": (menu.exact([ROLE + ONE + STOP]), ROLE + ONE + STOP),
+    "no finish": (menu.exact([ROLE + ONE + DONE]), ROLE + ONE + DONE),
+    "no last blank line": (menu.exact([ROLE + ONE + STOP + DONE[:-2]]), ROLE + ONE + STOP + DONE[:-2] + b"\n\n"),
+    "usage first": (menu.exact([USAGE + GOOD]), USAGE + GOOD),
+    "usage within": (menu.exact([ROLE + ONE + USAGE + TWO + STOP + DONE]), ROLE + ONE + USAGE + TWO + STOP + DONE),
+    "usage twice": (menu.exact([ROLE + ONE + STOP + USAGE * 2 + DONE]), ROLE + ONE + STOP + USAGE * 2 + DONE),
+    "usage after the end marker": (menu.exact([GOOD + USAGE]), GOOD),
+    "data after the end marker": (menu.exact([GOOD, *[b"data: x\n\n" * 1000] * 100]), GOOD),
+    "one unreadable event": (
+        menu.exact([ROLE + ONE + b"data: {\n\n" + STOP + DONE]),
+        ROLE + ONE + b"data: {\n\n" + STOP + DONE,
+    ),
+    "gzip that nobody asked for": (coded("gzip"), GOOD),
+    "brotli that nobody asked for": (coded("br"), GOOD),
+    "deflate that nobody asked for": (coded("deflate"), GOOD),
+    "chunked trailers": (menu.with_trailers(menu.exact([GOOD]), [("X-Checksum", "1"), ("Set-Cookie", "x=y")]), GOOD),
+    "until the connection closes": (menu.until_close(menu.exact([GOOD])), GOOD),
+    "no content type": (menu.exact([GOOD], content_type=None), GOOD),
+    "a content type that says nothing": (menu.exact([GOOD], content_type="application/octet-stream"), GOOD),
+    "an unknown content coding": (menu.with_headers(menu.exact([GOOD]), [("Content-Encoding", "fancy")]), GOOD),
+}
+TOLD: dict[str, Behaviour] = {
+    "103 first": menu.early_hints(TEXT),
+    "103 five times": menu.early_hints(TEXT, times=5),
+    "100 unasked": menu.early_hints(TEXT, 100),
+    "a head in pieces": menu.slow_headers(TEXT, pieces=40, every=0.005),
+    "headers that HTTP/2 forbids": menu.hop_by_hop(TEXT),
+    "headers with control characters": menu.with_headers(
+        menu.answer(TEXT), [("OpenAI-Version", "a\x01b"), ("X-Request-ID", "caf\xe9\x7f"), ("OpenAI-Folded", "a\r\n b")]
+    ),
+    "200 headers": menu.with_headers(menu.answer(TEXT), [(f"X-{n}", str(n)) for n in range(100)]),
+    "chunked trailers": menu.with_trailers(menu.answer(TEXT)),
+    "gzip that nobody asked for": menu.compressed(menu.answer(TEXT)),
+    "a byte at a time": menu.drip(menu.answer(TEXT)),
+    "until the connection closes": menu.until_close(menu.answer(TEXT)),
+    "a flood after its end": menu.flood(TEXT, 50 * MIB),
+    "the answer, then a connection that breaks": menu.drip(menu.wrong_length(TEXT, 10), piece=10_000, every=0.02),
+}
+STREAMS_ONLY = ("the answer, then a connection that breaks",)
+
+
+def text_of(answer: Asked) -> str:
+    if answer.headers["content-type"] == "application/json":
+        return str(answer.json["choices"][0]["message"]["content"])
+    chunks = [choice_of(each) for each in answer.events if each != b"data: [DONE]"]
+    return "".join(chunk["delta"].get("content") or "" for chunk in chunks)
+
+
+class TestOddButGood:
+    @pytest.mark.parametrize("name", EXACT)
+    async def test_a_stream_reaches_its_client_byte_by_byte(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+    ) -> None:
+        behaviour, expected = EXACT[name]
+        answer, attempt = await self._asked(tmp_path, caplog, behaviour)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+        assert answer.body == expected
+        assert attempt.outcome == "request_success"
+        if USAGE in expected:
+            assert (attempt.usage.prompt, attempt.usage.completion) == (1, 2)
+
+    @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+    @pytest.mark.parametrize("name", TOLD)
+    async def test_what_it_says_is_heard(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, stream: bool
+    ) -> None:
+        if name in STREAMS_ONLY and not stream:
+            stream = True
+        answer, attempt = await self._asked(tmp_path, caplog, TOLD[name], stream)
+        assert (answer.status, answer.headers["x-routed-via"]) == (200, "bad/m")
+        assert text_of(answer) == TEXT
+        assert "x-fallback-trail" not in answer.headers
+        assert attempt.outcome == "request_success"
+        for gone in ("trailer", "set-cookie", "keep-alive", "upgrade", "proxy-connection", "x-demo-hop"):
+            assert gone not in answer.headers
+
+    async def test_one_byte_every_50_ms(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """Slower than any timer allows for the whole, and never silent for long."""
+        body = b'data:{"choices":[{"delta":{"content":"x"}}]}\n\ndata:[DONE]\n\n'
+        answer, _ = await self._asked(tmp_path, caplog, menu.drip(menu.exact([body]), every=0.05))
+        assert answer.body == body
+
+    async def test_5_megabytes_in_one_piece(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        answer, _ = await self._asked(tmp_path, caplog, menu.big_event(5 * MIB), stream=False)
+        assert text_of(answer) == "x" * 5 * MIB
+
+    @staticmethod
+    async def _asked(
+        folder: Path, caplog: pytest.LogCaptureFixture, script: Script, stream: bool = True
+    ) -> tuple[Asked, Any]:
+        async with (
+            Provider(script) as bad,
+            running(folder, {"bad": provider(bad.base_url, timeouts=LONG)}) as router,
+            unharmed(router, caplog, bad),
+        ):
+            answer = await ask(router.base_url, stream=stream)
+            [record] = router.dispatcher.ledger.newest(10)
+            return answer, record.attempts[0]
+
+
+class TestOverHttp2:
+    @pytest.mark.parametrize(
+        "name", ["headers that HTTP/2 forbids", "headers with control characters", "chunked trailers", "103 first"]
+    )
+    @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+    async def test_nothing_reaches_the_client_that_it_must_refuse(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, stream: bool
+    ) -> None:
+        async with (
+            Provider(TOLD[name]) as bad,
+            running(tmp_path, {"bad": provider(bad.base_url)}) as router,
+            unharmed(router, caplog, bad),
+            h2_through(router.url, router.ca) as client,
+        ):
+            asked = await client.ask(chat(stream=stream))
+            body = await client.whole(asked)
+            assert (asked.status, asked.reset) == (200, None)
+            assert b"three" in body
+            forbidden = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"}
+            assert forbidden.isdisjoint(asked.headers)
+
+
+class TestEndless:
+    @pytest.mark.parametrize("behaviour", [menu.endless(), menu.endless(0.001)], ids=["fast", "slow"])
+    async def test_it_ends_with_its_client_and_is_never_held(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, behaviour: Behaviour
+    ) -> None:
+        with memory_below(32 * MIB):
+            async with connected(tmp_path, caplog, behaviour) as (client, one, _):
+                await client.ask(chat())
+                assert (await client.head())[0] == 200
+                for _ in range(100):
+                    assert await client.chunk()
+                client.close()
+                assert await one.seen[0].closed_by_peer()
+
+    async def test_a_flood_after_the_end_marker_is_cut_off(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with connected(tmp_path, caplog, menu.flood(TEXT, 200 * MIB)) as (client, one, _):
+            with memory_below(16 * MIB):
+                await client.ask(chat())
+                _, _, body = await client.answer()
+                assert body.endswith(DONE)
+                await soon(lambda: one.seen[0].is_over)
+            assert one.seen[0].sent < 20 * MIB
+            client.close()
+
+    async def test_one_that_says_no_more_after_the_end_marker_is_let_go(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gate = asyncio.Event()
+        never_ending = menu.answer(TEXT, gate_after={4: gate})
+        async with connected(tmp_path, caplog, never_ending) as (client, one, _):
+            await client.ask(chat())
+            await client.head()
+            assert gate
+            client.close()
+            assert await one.seen[0].closed_by_peer()
