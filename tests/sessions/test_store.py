@@ -287,13 +287,15 @@ class TestSplits:
             said += [f"more {n}", "and more"]
             assert turn(store, *said) is session
         ask(store, *said, "a last word")
+        ask(store, "one", "two", "another way")
+        assert key.own not in session.names
         assert key.chain
         key.chain.add(Message("assistant", b"two"))
         answer = key.chain.exact[-1]
         assert answer in session.line
         store.go_on(session, key.own, answer)
         assert session.names.count(answer) == 1
-        assert ask(store, "one", "two", "another way")[0] is session
+        assert ask(store, "one", "two", "a third way")[0] is session
 
     def test_the_new_one_takes_its_own_way_along(self, store: Store) -> None:
         """One turn more has been made by both; who edits it, or has it answered anew, is found by what lies before."""

@@ -71,7 +71,7 @@ class TestToProvider:
         ("value", "crossing"),
         [
             ("one\r\n two", "one two"),
-            ("one\x00two\x7f", "one two "),
+            ("one\x00two\x7f", "one two"),
             ("one\ttwo", "one\ttwo"),
             ("caf\udce9", "caf\udce9"),
         ],

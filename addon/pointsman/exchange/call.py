@@ -79,6 +79,10 @@ class Planner(Protocol):
         """The client sees this candidate's answer begin."""
         ...
 
+    def answer_named(self, answer_id: str) -> None:
+        """A later request may refer to the whole answer that the client got by this id; empty where it has none."""
+        ...
+
     def answered(self, answer: bytes, now: float) -> None:
         """The client got this whole answer, in its own dialect."""
         ...

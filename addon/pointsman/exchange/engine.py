@@ -316,6 +316,8 @@ class Exchange:
     def _conclude(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
         passed = self._passed_over(attempt)
+        if attempt.reader and attempt.reader.opening:
+            self.plan.answer_named(str(attempt.reader.opening.answer.get("id") or ""))
         if any(record.outcome is Outcome.HEDGE_LOSER_CANCELLED for record in passed):
             outcome = Outcome.HEDGE_WINNER
         else:

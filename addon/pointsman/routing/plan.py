@@ -142,6 +142,9 @@ class Plan:
     def keeps_answer(self) -> bool:
         return self.ticket.known_by_words
 
+    def answer_named(self, answer_id: str) -> None:
+        self.router.sessions.answer_named(self.ticket, answer_id)
+
     def answered(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
         if message := answer_message(self.dialect, answer, self.facts.stream):

@@ -74,4 +74,4 @@ def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> boo
 
 def _sendable(value: str) -> str:
     """Values that were folded, or hold what no value may, are said in one line."""
-    return _CONTROLS.sub(" ", value)
+    return _CONTROLS.sub(" ", value).strip()
