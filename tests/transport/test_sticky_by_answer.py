@@ -1,10 +1,10 @@
 """A Responses client that refers to its last answer instead of sending it again stays where it was."""
 
 import httpx
-from support.router import running
-from support.settings import provider
 
 from pointsman.demo import Provider, menu
+from support.router import running
+from support.settings import provider
 
 
 async def test_the_next_request_refers_to_the_answer_by_its_id(tmp_path):
