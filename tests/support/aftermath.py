@@ -32,6 +32,9 @@ async def unharmed(router: Router, caplog: pytest.LogCaptureFixture, *providers:
     await soon(lambda: not _waiting_for_uploads(), lambda: "an upload is still being watched")
     await soon(lambda: _tasks(providers) <= before, lambda: str(asyncio.all_tasks()))
     await soon(lambda: all(seen.is_over for each in providers for seen in each.seen), lambda: "still playing")
+    await soon(
+        lambda: all(each.connections <= 1 for each in providers), lambda: "more connections than one that is kept"
+    )
     for each in providers:
         each.script = menu.answer(WELL)
     answer = await ask(router.base_url, stream=False)

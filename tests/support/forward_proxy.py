@@ -41,7 +41,7 @@ class ForwardProxy:
         self._password = password
         self._tls = tls
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -58,14 +58,15 @@ class ForwardProxy:
     ) -> None:
         assert self._server
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._open.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._open)
+        await asyncio.sleep(0)  # transports close their sockets one step after they are told to
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        self._tasks.add(task)
+        self._open[task] = writer
         self.peers.append(writer.get_extra_info("peername")[0])
         try:
             await self._serve(reader, writer)
@@ -73,7 +74,7 @@ class ForwardProxy:
             pass  # either side has left
         finally:
             writer.transport.abort()
-            self._tasks.discard(task)
+            del self._open[task]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request to a connection, so that each of them is seen."""

@@ -37,7 +37,7 @@ def bare_deflate(body: bytes) -> bytes:
 
 
 def quick_brotli(body: bytes) -> bytes:
-    return brotli.compress(body, quality=1)
+    return bytes(brotli.compress(body, quality=1))
 
 
 def unsized_zstd(body: bytes) -> bytes:

@@ -36,6 +36,12 @@ USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"
 GOOD = ROLE + ONE + TWO + STOP + DONE
 
 
+def text_of(events: list[bytes]) -> str:
+    """What the events say together; those that are none say nothing."""
+    deltas = [json.loads(each[6:])["choices"][0]["delta"] for each in events if each.startswith(b'data: {"')]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
 @dataclass(frozen=True)
 class Breaking:
     """`own`: the last frame but the end marker is the provider's own."""
@@ -92,8 +98,7 @@ class TestAfterTheFirstContent:
             assert (answer.status, answer.headers["x-routed-via"]) == (200, "bad/m")
             *said, error, end = answer.events
             assert [end, *answer.events].count(b"data: [DONE]") == 2
-            texts = [choice["delta"].get("content") for choice in map(choice_of, said)]
-            assert "".join(filter(None, texts)) in ("one", "one two")
+            assert text_of(said) in ("one", "one two")
             told = json.loads(error.removeprefix(b"data: "))["error"]
             assert sum(b'"error"' in each for each in answer.events) == 1
             assert breaking.own or told["code"] == breaking.code
@@ -102,10 +107,6 @@ class TestAfterTheFirstContent:
             outcome = "stream_stalled" if breaking.code == "stream_timeout" else "stream_broken"
             assert (attempt.outcome, record.error) == (outcome, breaking.code)
             assert other.seen == []
-
-
-def choice_of(event: bytes) -> Any:
-    return json.loads(event.removeprefix(b"data: "))["choices"][0]
 
 
 def coded(coding: Coding) -> Behaviour:
@@ -164,7 +165,7 @@ TOLD: dict[str, Behaviour] = {
     "a head in pieces": menu.slow_headers(TEXT, pieces=40, every=0.005),
     "headers that HTTP/2 forbids": menu.hop_by_hop(TEXT),
     "headers with control characters": menu.with_headers(
-        menu.answer(TEXT), [("OpenAI-Version", "a\x01b"), ("X-Request-ID", "caf\xe9\x7f"), ("OpenAI-Folded", "a\r\n b")]
+        menu.answer(TEXT), [("OpenAI-Version", "a\x01b"), ("X-Request-ID", "req-1\x7f"), ("OpenAI-Folded", "a\r\n b")]
     ),
     "200 headers": menu.with_headers(menu.answer(TEXT), [(f"X-{n}", str(n)) for n in range(100)]),
     "chunked trailers": menu.with_trailers(menu.answer(TEXT)),
@@ -173,13 +174,6 @@ TOLD: dict[str, Behaviour] = {
     "until the connection closes": menu.until_close(menu.answer(TEXT)),
     "a flood after its end": menu.flood(TEXT, 50 * MIB),
 }
-
-
-def text_of(answer: Asked) -> str:
-    if answer.headers["content-type"] == "application/json":
-        return str(answer.json["choices"][0]["message"]["content"])
-    chunks = [choice_of(each) for each in answer.events if each != b"data: [DONE]"]
-    return "".join(chunk["delta"].get("content") or "" for chunk in chunks)
 
 
 class TestOddButGood:
@@ -202,7 +196,8 @@ class TestOddButGood:
     ) -> None:
         answer, attempt = await self._asked(tmp_path, caplog, TOLD[name], stream)
         assert (answer.status, answer.headers["x-routed-via"]) == (200, "bad/m")
-        assert text_of(answer) == TEXT
+        said = text_of(answer.events) if stream else answer.json["choices"][0]["message"]["content"]
+        assert said == TEXT
         assert "x-fallback-trail" not in answer.headers
         assert attempt.outcome == "request_success"
         for gone in ("trailer", "set-cookie", "keep-alive", "upgrade", "proxy-connection", "x-demo-hop"):
@@ -218,7 +213,7 @@ class TestOddButGood:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         answer, attempt = await self._asked(tmp_path, caplog, menu.wrong_length(TEXT, 10))
-        assert text_of(answer) == TEXT
+        assert text_of(answer.events) == TEXT
         assert answer.body.endswith(DONE)
         assert attempt.outcome == "request_success"
 
@@ -226,14 +221,14 @@ class TestOddButGood:
         """A finish reason was seen; the end marker was cut off, and is not made up."""
         short = menu.drip(menu.wrong_length(TEXT, -10), piece=10_000, every=0.05)
         answer, attempt = await self._asked(tmp_path, caplog, short)
-        assert text_of(answer) == TEXT
+        assert text_of(answer.events) == TEXT
         assert DONE not in answer.body
         assert b'"error"' not in answer.body
         assert attempt.outcome == "request_success"
 
     async def test_5_megabytes_in_one_piece(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         answer, _ = await self._asked(tmp_path, caplog, menu.big_event(5 * MIB), stream=False)
-        assert text_of(answer) == "x" * 5 * MIB
+        assert answer.json["choices"][0]["message"]["content"] == "x" * 5 * MIB
 
     @staticmethod
     async def _asked(

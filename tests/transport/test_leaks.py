@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from support.settings import provider
 REQUESTS = 10_000
 CONCURRENCY = 50
 WARM_UP = 1_500
+CONVERSATIONS = 100
+"""At most, in memory."""
 ROOM = 16 * 2**20
 """Bytes of memory that may have come and stayed: less than two KiB for each request."""
 CHAT = "/v1/chat/completions"
@@ -140,7 +143,8 @@ class Level:
 
 def tables(router: Router) -> dict[str, int]:
     dispatcher = router.dispatcher
-    connectors = [session.connector for session in dispatcher.providers._sessions.values()]
+    connectors: list[Any] = [session.connector for session in dispatcher.providers._sessions.values()]
+    scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
         "running": len(dispatcher.running),
         "vouched": len(dispatcher.vouched),
@@ -149,7 +153,9 @@ def tables(router: Router) -> dict[str, int]:
         "sessions to providers": len(connectors),
         "in use": sum(len(connector._acquired) for connector in connectors),
         "kept": sum(len(kept) for connector in connectors for kept in connector._conns.values()),
-        "timers": sum(not handle.cancelled() for handle in asyncio.get_running_loop()._scheduled),  # type: ignore[attr-defined]
+        "conversations": len(dispatcher.router.sessions._store),
+        "limits": len(dispatcher.router.limits),
+        "timers": sum(not handle.cancelled() for handle in scheduled),
     }
 
 
@@ -175,7 +181,7 @@ async def everything(folder: Path, keyed: bool = True) -> AsyncIterator[tuple[Ro
                 entries,
                 server={"client_key": KEY} if keyed else {},
                 cooldowns=cooldowns,
-                sticky={"max_sessions": 100},
+                sticky={"max_sessions": CONVERSATIONS},
             )
         )
         router.context.master.addons.remove(router.watcher)
@@ -217,6 +223,8 @@ async def test_nothing_grows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         after = await level_after(router, serving, REQUESTS)
         assert (after.tables, after.tasks, after.files) == (before.tables, before.tasks, before.files)
         assert len(router.dispatcher.ledger) == KEEP
+        assert after.tables["conversations"] == CONVERSATIONS
+        assert len(router.dispatcher.router.cooldowns._targets) <= len(PROVIDERS) + 1
         assert after.memory - before.memory < ROOM, f"{(after.memory - before.memory) / 2**20:.1f} MiB"
         assert not after.objects - before.objects
         assert not remains(router)
@@ -232,7 +240,7 @@ async def test_nothing_grows_on_one_http2_connection(tmp_path: Path) -> None:
             model, leaves = HTTP2_MENU[n % len(HTTP2_MENU)]
             stream = await client.ask(chat(f"{n}", model=f"{model}/m"))
             if leaves:
-                await client.until(lambda stream=stream: stream.data)
+                await client.until(partial(bool, stream.data))
                 await client.reset(stream)
             else:
                 await client.whole(stream)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from mitmproxy.http import HTTPFlow
 
 from pointsman.demo import Provider, menu
 from pointsman.transport.providers import KEPT_SESSIONS
@@ -45,6 +46,12 @@ async def code_of(client: H1Client, headers: dict[str, str]) -> bytes:
     return await client.reader.readexactly(int(headers["content-length"]))
 
 
+def from_(flow: HTTPFlow) -> str:
+    """The local address of the connection that the answer came by."""
+    assert flow.server_conn.sockname
+    return flow.server_conn.sockname[0]
+
+
 class TestConnectAddr:
     """The local address of connections to servers."""
 
@@ -57,7 +64,7 @@ class TestConnectAddr:
             assert (await client.head())[0] == 200
             await client.chunks()
             [(_, flow)] = router.watcher.ended
-            assert flow.server_conn.sockname[0] == "127.0.0.2"
+            assert from_(flow) == "127.0.0.2"
 
     async def test_so_is_an_upstream_proxy(self, tmp_path: Path) -> None:
         async with (
@@ -80,9 +87,7 @@ class TestConnectAddr:
                 assert (await client.head())[0] == 200
                 await client.chunks()
             assert len(router.watcher.ended) == 28
-            assert {flow.server_conn.sockname[0] for _, flow in router.watcher.ended} == {
-                f"127.0.0.{n}" for n in range(2, 30)
-            }
+            assert {from_(flow) for _, flow in router.watcher.ended} == {f"127.0.0.{n}" for n in range(2, 30)}
             await soon(lambda: one.connections <= KEPT_SESSIONS)
 
     async def test_one_that_this_machine_has_not_is_a_failed_attempt(self, tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ class Yard:
         return sum(words in message for message in self.log.messages)
 
     async def via(self, **asked: Any) -> str | None:
-        answer = await ask(self.router.base_url, **asked)
-        return answer.headers.get("x-routed-via")
+        via: str | None = (await ask(self.router.base_url, **asked)).headers.get("x-routed-via")
+        return via
 
 
 @pytest.fixture
@@ -251,9 +251,8 @@ class TestOnRequest:
 
     async def test_the_command_reads_the_file_again(self, yard: Yard) -> None:
         router = await yard.open("a")
-        await yard.take(
-            lambda: (write(yard.folder, yard.entries("b")), router.context.master.commands.call("pointsman.reload"))
-        )
+        write(yard.folder, yard.entries("b"))
+        await yard.take(lambda: router.context.master.commands.call("pointsman.reload"))
         assert await yard.via() == "b/m"
 
     async def test_it_refuses_a_broken_one(self, yard: Yard) -> None:
@@ -265,7 +264,8 @@ class TestOnRequest:
 
     async def test_a_hangup_signal_does_the_same(self, yard: Yard) -> None:
         await yard.open("a")
-        await yard.take(lambda: (write(yard.folder, yard.entries("b")), os.kill(os.getpid(), signal.SIGHUP)))
+        write(yard.folder, yard.entries("b"))
+        await yard.take(lambda: os.kill(os.getpid(), signal.SIGHUP))
         assert await yard.via() == "b/m"
 
 
