@@ -187,7 +187,11 @@ class TestUnreachable:
 
     async def test_a_port_that_does_not_answer(self, asked: Asking, stream: bool) -> None:
         with deaf_port() as url:
-            is_the_good_ones(await asked(url, SHORT), "connect_timeout", stream)
+            answer = await asked(url, SHORT)
+        label = answer.headers["x-fallback-trail"].partition("@")[2]
+        late = "first_byte_timeout" if stream else "answer_timeout"
+        assert label in ("connect_timeout", late), "a busy system may let one more into the queue"
+        is_the_good_ones(answer, label, stream)
 
     async def test_a_name_that_is_none(self, asked: Asking, stream: bool) -> None:
         is_the_good_ones(await asked("http://nowhere.invalid/v1"), "dns", stream)
