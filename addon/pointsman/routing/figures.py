@@ -1,0 +1,25 @@
+"""What recent traffic says about one target, as choosing reads it."""
+
+from typing import NamedTuple
+
+
+class Figures(NamedTuple):
+    """Every count but `raw` is weighted by recency: an observation of now weighs 1, one of seven days ago nothing."""
+
+    successes: float = 0.0
+    failures: float = 0.0
+    raw: int = 0
+    """Observations, each as one: for people."""
+    tokens_per_second: float | None = None
+    speed_samples: float = 0.0
+    """The weight behind `tokens_per_second`."""
+    first_content: float | None = None
+    """Seconds from launch to the first content, the weighted mean."""
+    latency_samples: float = 0.0
+    """The weight behind `first_content`."""
+    rate_limited: float = 0.0
+    """Answers of the last minutes that said "too many requests", each weighing less the older it is."""
+
+
+NOTHING = Figures()
+"""Of a target that nobody has used lately."""
