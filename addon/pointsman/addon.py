@@ -41,6 +41,7 @@ from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
+from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
 from pointsman.transport.providers import Providers
 from pointsman.web.status import endpoints
@@ -61,6 +62,7 @@ class Pointsman:
         self._vouched: set[str] = set()
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
+        self._hooks: HookIndex | None = None
 
     # Start and end.
 
@@ -181,6 +183,8 @@ class Pointsman:
             await provider.start()
         await self._listen_on_loopback()
         self._watch_for_changes()
+        self._hooks = HookIndex(ctx.master.addons)
+        self._hooks.install()
         _settle_memory()
         self._announce(self.dispatcher.settings)
 
@@ -216,6 +220,8 @@ class Pointsman:
             print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
 
     async def done(self) -> None:
+        if self._hooks is not None:
+            self._hooks.remove()
         if self._watching is not None:
             self._watching.cancel()
         if self.dispatcher is not None:

@@ -1,7 +1,10 @@
 """A conversation as sessions know it: who said what, and the ids that its client gives it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+import orjson
 
 from pointsman.config.words import Dialect
 from pointsman.wire import anthropic_turns, gemini_turns, jsontext, openai_chat_turns, openai_responses_turns
@@ -27,6 +30,10 @@ TURNS: Mapping[Dialect, Turns] = {
 }
 
 
+_OBJECT_LINE = re.compile(rb"^data: ?(\{.*)", re.MULTILINE)
+"""An event's data, as nearly every provider writes it."""
+
+
 def conversation(dialect: Dialect, document: Mapping[str, Any]) -> Conversation:
     """What a request says; what is odd in it is as good as not said. Never raises."""
     return TURNS[dialect].conversation(document)
@@ -43,8 +50,18 @@ def _documents(stream: bytes) -> Iterator[Members]:
     if stream.lstrip().startswith(b"["):
         yield from mappings(_parsed(stream))
         return
-    for event in Decoder(len(stream) + 2).feed(stream + b"\n\n"):
-        yield _document(event.data or b"")
+    try:
+        yield from _documents_in_lines(stream)
+    except ValueError:
+        for event in Decoder(len(stream) + 2).feed(stream + b"\n\n"):
+            yield _document(event.data or b"")
+
+
+def _documents_in_lines(stream: bytes) -> list[Members]:
+    """All at once, where each event is one line of JSON. Raises ValueError where one is not."""
+    if b"\r" in stream:
+        raise ValueError("lines may end otherwise")
+    return mappings(orjson.loads(b"[%b]" % b",".join(_OBJECT_LINE.findall(stream))))
 
 
 def _document(data: bytes) -> Members:

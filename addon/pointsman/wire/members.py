@@ -10,12 +10,12 @@ NOTHING: Members = {}
 
 def mapping(value: object) -> Members:
     """An object, empty where it is none."""
-    return value if isinstance(value, Mapping) else NOTHING
+    return value if isinstance(value, dict) else NOTHING
 
 
 def mappings(value: object) -> list[Members]:
     """The objects in a list."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text(value: object) -> str:

@@ -1,0 +1,56 @@
+"""Who answers which of mitmproxy's hooks, remembered.
+
+The stock manager asks each of some forty addons at each hook, and again to tell that the flow has changed, whether it
+has such a method: for a streamed answer that is a quarter of all the work. Here the answer is kept until an addon
+comes or goes. The order, and what happens when an addon raises or halts, are the stock manager's.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from mitmproxy import hooks
+from mitmproxy.addonmanager import AddonManager, safecall
+from mitmproxy.exceptions import AddonHalt
+
+type Group = tuple[Callable[..., Any], ...]
+"""One addon's methods and those of the addons that it manages: an exception in one spares the client the rest."""
+
+
+class HookIndex:
+    """Stands in for one manager's `trigger_event` while it is installed."""
+
+    def __init__(self, manager: AddonManager) -> None:
+        self._manager = manager
+        self._seen: list[object] = []
+        self._groups: dict[str, list[Group]] = {}  # as many as mitmproxy has hooks
+
+    def install(self) -> None:
+        self._manager.trigger_event = self.trigger_event  # type: ignore[method-assign]
+
+    def remove(self) -> None:
+        if vars(self._manager).get("trigger_event") == self.trigger_event:
+            del self._manager.trigger_event
+
+    async def trigger_event(self, event: hooks.Hook) -> None:
+        arguments = event.args()
+        for group in self._answering(event):
+            try:
+                with safecall():
+                    for function in group:
+                        result = function(*arguments)
+                        if result is not None and inspect.isawaitable(result):
+                            await result
+            except AddonHalt:
+                return
+
+    def _answering(self, event: hooks.Hook) -> list[Group]:
+        present = list(self._manager.lookup.values())  # of all addons, those that others manage included
+        if present != self._seen:
+            self._seen = present
+            self._groups.clear()
+        if (found := self._groups.get(event.name)) is None:
+            each = (self._manager._iter_hooks(addon, event) for addon in self._manager.chain)
+            functions = (tuple(function for _, function in hooked) for hooked in each)
+            found = self._groups[event.name] = [group for group in functions if group]
+        return found
