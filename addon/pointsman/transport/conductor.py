@@ -23,6 +23,7 @@ from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.providers import Dial, Providers, fault_of
+from pointsman.transport.shortcut import plain_writer
 from pointsman.transport.upstream import server_of
 from pointsman.wire.faults import FaultKind, Problem
 
@@ -65,6 +66,8 @@ class Conductor:
         self._undrained = 0
         """Bytes since the last drain, where the writer does not say what it holds."""
         self._pulse: asyncio.TimerHandle | None = None
+        self._short_way: asyncio.StreamWriter | None = None
+        """Open from the answer's head on."""
         self._beat()
         self._room = asyncio.Event()
 
@@ -87,8 +90,12 @@ class Conductor:
         watchdog = self._handler.timeout_watchdog
         watchdog.register_activity()
         if self._stream.is_killed:
-            asyncio_utils.create_task(self._post(lambda _: []), name="flow killed", keep_ref=True)
+            asyncio_utils.create_task(self._post(_nothing), name="flow killed", keep_ref=True)
         self._pulse = self._loop.call_later(min(PULSE, watchdog.timeout / 2), self._beat)
+
+    def take_shortcut(self, server: object) -> None:
+        """The answer's head is out; `server` is the client's side of the layer."""
+        self._short_way = plain_writer(self._stream.context, server, self._handler)
 
     def took(self, size: int) -> None:
         """The layer has processed so many posted bytes."""
@@ -188,7 +195,7 @@ class Conductor:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 self._tell(partial(exchange.head, n, answer.status, headers))
                 async for data in answer.content.iter_any():
-                    await self._post(partial(exchange.data, n, data), len(data))
+                    await self._hear(partial(exchange.data, n, data), data)
                     self._undrained += len(data)
                     if n in self._released:
                         await _drain(answer)
@@ -205,6 +212,24 @@ class Conductor:
     async def _post(self, given: Input, size: int = 0) -> None:
         self._unread += size
         await self._handler.server_event(Posted(self._stream, given, size))
+
+    async def _hear(self, given: Input, data: bytes) -> None:
+        """What a provider says goes on by the short way where there is one; what else follows goes the long way."""
+        writer = self._short_way
+        if writer is None or self._stream.is_killed:
+            await self._post(given, len(data))
+            return
+        try:
+            async with self._handler._server_event_lock:  # a failure at launch must not overtake this
+                pieces, has_more = self._stream.relay(given)
+                if pieces and not writer.is_closing():
+                    writer.write(pieces)
+            self._handler.timeout_watchdog.register_activity()
+        except Exception as error:
+            await self._post(partial(_raise, error))
+            return
+        if has_more:
+            await self._post(_nothing)
 
     def _tell(self, given: Input) -> None:
         """An input that never causes effects needs no way through the layer."""
@@ -231,6 +256,14 @@ class Conductor:
                 with self._stream.hungry(self):
                     await self._room.wait()
         self._tell(partial(self.exchange.client_slow, waiting))
+
+
+def _raise(error: Exception, _: float) -> list[Effect]:
+    raise error
+
+
+def _nothing(_: float) -> list[Effect]:
+    return []
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:

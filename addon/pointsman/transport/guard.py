@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from h11._readers import ChunkedReader
+from mitmproxy.addonmanager import AddonManager
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -38,6 +39,8 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.Http1Server.read_body: "(self, event)",
     http.Http1Server.mark_done: "(self, request, response)",
     http.Http1Server.wait: "(self, event)",
+    AddonManager._iter_hooks: "(self, addon, event)",
+    AddonManager.trigger_event: "(self, event)",
     ChunkedReader.__call__: "(self, buf)",
     layer.Layer.handle_event: "(self, event)",
     ConnectionHandler.server_event: "(self, event)",

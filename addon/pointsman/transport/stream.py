@@ -39,6 +39,7 @@ from pointsman.transport.credentials import Credentials
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.refusing import RefusingStream
 from pointsman.transport.response import is_whole, make_response
+from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.upstream import closed
 from pointsman.web.page import reply_problem
@@ -69,6 +70,8 @@ class RoutedStream(RefusingStream):
         self._stored: list[bytes] = []
         self._stored_bytes = 0
         self._reported = False
+        self._left: list[ClientEffect] = []
+        """What came by the short way, and must go the long one."""
 
     def _handle_event(self, event: events.Event) -> Commands:
         try:
@@ -163,7 +166,19 @@ class RoutedStream(RefusingStream):
             if self.is_killed:
                 yield from self._kill()
             else:
-                yield from self._show(self._feed(event.given))
+                left, self._left = self._left, []
+                yield from self._show(left + self._feed(event.given))
+
+    def relay(self, given: Input) -> tuple[bytes, bool]:
+        """An input by the short way: what its client is to get now, and whether more waits for the next posted one."""
+        pieces: list[bytes] = []
+        for effect in self._feed(given):
+            if isinstance(effect, Send) and not self._left:
+                self._store(effect.data)
+                pieces.append(chunk(effect.data))
+            else:
+                self._left.append(effect)
+        return b"".join(pieces), bool(self._left)
 
     @property
     def is_killed(self) -> bool:
@@ -216,6 +231,8 @@ class RoutedStream(RefusingStream):
         self.flow.response.stream = True
         self.server_state = self.state_stream_response_body
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
+        if self.conductor and not is_old:
+            self.conductor.take_shortcut(self.home.connections[self.context.client])
 
     def _end_response(self) -> Commands:
         self._keep_body()

@@ -1,0 +1,31 @@
+"""The short way to a client of plain HTTP/1, for what a winning provider says between an answer's head and its end.
+
+Through the layers, a piece of an answer costs five generators to become the same bytes with a length in front. Nothing
+in there may change it: hooks are done with, and the layer writes pieces as they come. So such a piece may be written
+to the client's socket at once. Everything else goes through the layers.
+"""
+
+from asyncio import StreamWriter
+
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.proxy.tunnel import TunnelLayer
+
+
+def plain_writer(context: Context, server: object, handler: ConnectionHandler) -> StreamWriter | None:
+    """Writes to the client as it is; None where TLS, HTTP/2 or a tunnel lies between. `server` is the client's side of
+    the innermost HTTP layer.
+    """
+    if not isinstance(server, Http1Server) or context.client.tls:
+        return None
+    outer = context.layers
+    if any(isinstance(layer, TunnelLayer) for layer in outer) or sum(isinstance(each, HttpLayer) for each in outer) > 1:
+        return None
+    io = handler.transports.get(context.client)
+    return io.writer if io and isinstance(io.writer, StreamWriter) else None
+
+
+def chunk(data: bytes) -> bytes:
+    """One piece of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
