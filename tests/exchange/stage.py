@@ -1,6 +1,6 @@
 """A stage in virtual time: one exchange, a clock that only moves when told, and everything the exchange wanted done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.config.words import Dialect
@@ -41,7 +41,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Stage:
-    """`providers` names as many providers `a`, `b`, … as are wanted, each with the model `m`."""
+    """`count` providers `a`, `b`, …, each with the model `m`. `router` is one that has seen something before."""
 
     def __init__(
         self,
@@ -54,11 +54,19 @@ class Stage:
         headers: Headers = (),
         keys: Mapping[str, list[str]] | None = None,
         timing: Mapping[str, Any] | None = None,
+        redirects: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+        session: str | None = None,
+        router: Router | None = None,
         **sections: Any,
     ) -> None:
         names = "abcdefghijklmnop"[:count]
         own = {
-            name: provider(f"http://{name}.test/v1", keys=(keys or {}).get(name, []), dialect=dialect.value)
+            name: provider(
+                f"http://{name}.test/v1",
+                keys=(keys or {}).get(name, []),
+                dialect=dialect.value,
+                redirects=list((redirects or {}).get(name, ())),
+            )
             for name in names
         }
         self.settings = settings(own, stream=dict(timing or {}), **sections)
@@ -69,8 +77,9 @@ class Stage:
         call = Call("req-1", spoken, spoken.facts(request, path), path, request, headers, WALL)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = Rules.of(self.settings, Masker(secrets))
-        self.router = Router(self.settings, SECRET)
-        plan = self.router.plan(call.facts, dialect, caller(), self.now)
+        self.router = router or Router(self.settings, SECRET)
+        known = {"headers": {"x-session-id": session}} if session else {}
+        plan = self.router.plan(call.facts, dialect, caller(**known), self.now)
         self.exchange = Exchange(call, plan, rules)
 
     # What happens.

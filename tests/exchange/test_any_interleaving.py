@@ -17,10 +17,12 @@ PIECES = st.lists(
 class AnyInterleaving(RuleBasedStateMachine):
     """Every attempt's content carries the attempt's number, so that a loser's byte can be told from the winner's."""
 
-    @initialize(stream=st.booleans(), count=st.integers(1, 4), keys=st.booleans())
-    def start(self, stream, count, keys):
+    @initialize(
+        stream=st.booleans(), count=st.integers(1, 4), keys=st.booleans(), hedge=st.sampled_from(["off", "5s", "auto"])
+    )
+    def start(self, stream, count, keys, hedge):
         own = {name: [f"{name}-secret-one", f"{name}-secret-two"] for name in "abcd"[:count]} if keys else {}
-        self.stage = Stage(count, stream=stream, keys=own)
+        self.stage = Stage(count, stream=stream, keys=own, hedge={"after": hedge, "max_parallel": 3})
         self.stage.begin()
         self.after_end: int | None = None
         self.headed: set[int] = set()

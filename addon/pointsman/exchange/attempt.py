@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pointsman.config import Timeouts
-from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.exchange.audit import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
 from pointsman.routing.failures import classify
 from pointsman.routing.targets import Candidate
@@ -33,6 +33,8 @@ class Attempt:
         """How the candidate came to be chosen."""
         self.candidate = candidate
         self.base_url = base_url
+        self.redirect: AppliedRedirect | None = None
+        """What its provider is asked for instead of the target's own name."""
         self.timeouts = timeouts
         self.phase = Phase.LAUNCHED
         self.over = False
@@ -42,6 +44,10 @@ class Attempt:
         self.first_byte: float | None = None
         self.first_content: float | None = None
         self.connect_due: float | None = now + timeouts.connect
+        self.hedge_due: float | None = None
+        """When another attempt is to start beside this one."""
+        self.hedged = False
+        """One has started."""
         self.content_due = now + (timeouts.first_byte if streamed else timeouts.answer)
         self.last_event = now
         self.last_ping = now
@@ -87,8 +93,19 @@ class Attempt:
         return held
 
     def due(self) -> float:
-        """When this attempt, not yet committed, has taken too long."""
-        return self.content_due if self.connect_due is None else min(self.connect_due, self.content_due)
+        """When something is to be done about this attempt, not yet committed."""
+        dates = (self.connect_due, self.content_due, self.hedge_due)
+        return min(date for date in dates if date is not None)
+
+    @property
+    def model_sent(self) -> str:
+        """The name that its provider is asked for."""
+        return self.redirect.redirected_model if self.redirect else self.candidate.target.model.id
+
+    @property
+    def max_parallel(self) -> int:
+        """How many attempts may run beside each other when this one is slow, itself included."""
+        return self.candidate.target.provider.hedge.max_parallel
 
     def stall_due(self) -> float:
         """When this attempt, committed, has been silent too long."""
@@ -99,6 +116,8 @@ class Attempt:
     def stand_still(self, seconds: float, now: float) -> None:
         """The client was slow for so long: the provider is not to blame for it."""
         self.content_due += seconds
+        if self.hedge_due is not None:
+            self.hedge_due += seconds
         self.last_event = min(now, self.last_event + seconds)
         self.last_ping = min(now, self.last_ping + seconds)
 
@@ -135,8 +154,8 @@ class Attempt:
             provider=target.provider.name,
             base_url=self.base_url,
             model=target.model.id,
-            model_sent=target.model.id,
-            redirect=None,
+            model_sent=self.model_sent,
+            redirect=self.redirect,
             key=self.candidate.key_label,
             outcome=outcome,
             status=self.status,

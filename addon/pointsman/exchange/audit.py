@@ -78,6 +78,11 @@ class AttemptRecord:
         return self.failure is not None and LESSONS[self.failure].counts
 
     @property
+    def is_informational(self) -> bool:
+        """It tells something of an attempt that went on; another record tells how that one ended."""
+        return self.outcome is Outcome.HEDGE_TRIGGERED
+
+    @property
     def trail(self) -> str:
         """This attempt in one word, for the trail of headers and errors."""
         word = self.error or {Outcome.HEDGE_LOSER_CANCELLED: "hedge_loser"}.get(self.outcome, self.outcome.value)

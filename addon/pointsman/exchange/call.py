@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pointsman.config import Settings, Stream
-from pointsman.exchange.audit import AttemptRecord
+from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
 from pointsman.routing.targets import Candidate, Target
 from pointsman.secrets import Masker
 from pointsman.wire.dialect import Dialect
@@ -75,8 +75,8 @@ class Planner(Protocol):
         """The request itself is at fault, so no other candidate will do."""
         ...
 
-    def committed(self, candidate: Candidate, now: float) -> None:
-        """The client sees this candidate's answer begin."""
+    def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
+        """The client sees this candidate's answer begin; `was_slow`: so late that another attempt had been started."""
         ...
 
     def answer_named(self, answer_id: str) -> None:
@@ -115,6 +115,14 @@ class Planner(Protocol):
 
     def why(self, candidate: Candidate, now: float, wall: float) -> str:
         """How the next candidate came to be chosen."""
+        ...
+
+    def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
+        """What the candidate's provider is asked for instead of its target's own name."""
+        ...
+
+    def hedge_after(self, candidate: Candidate, wall: float) -> float | None:
+        """Seconds after which another attempt starts beside one that has shown nothing; None for never."""
         ...
 
     def heard(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:

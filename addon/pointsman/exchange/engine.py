@@ -3,8 +3,9 @@ nothing else happens.
 
 Theory of operation. Each attempt's bytes become frames. Until one attempt shows *content*, its frames are held, and
 whatever goes wrong is that attempt's own affair: it settles, and `_advance` (the one place that asks "what now?")
-launches the next candidate or, when none is left, lets the router speak for itself. The first content commits: the
-other attempts are cancelled, the held frames go out, and from then on the winner's whole events pass through as they
+launches the next candidate or, when none is left, lets the router speak for itself. A stream that shows nothing for a
+while gets company: the next candidate, of another provider, starts beside it. The first content commits: the other
+attempts are cancelled, the held frames go out, and from then on the winner's whole events pass through as they
 come. From here nothing can be taken back, so what breaks now ends in one error frame. Timers are dates, compared in
 `tick`; `deadline` names the next one. They stand still while the client does not read.
 
@@ -21,6 +22,7 @@ from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Outbound, Release, Settled
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.lifecycle import AttemptMove, Phase
+from pointsman.exchange.setbacks import Setbacks
 from pointsman.routing.targets import Candidate
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
@@ -44,11 +46,10 @@ class Exchange:
         self._front = ClientFront(call, plan, rules, self._effects)
         self._running: dict[int, Attempt] = {}
         self._winner: Attempt | None = None
+        self._raced = False
+        """There was, at some time before commit, a reason to run two attempts beside each other."""
         self._launched = 0
-        self._faults: list[Fault] = []
-        self._refusals: list[tuple[Attempt, Fault]] = []
-        self._empty_answer: tuple[Attempt, bytes] | None = None
-        self._empties = 0
+        self._setbacks = Setbacks()
         self._began = 0.0
 
     # Inputs.
@@ -111,6 +112,8 @@ class Exchange:
             return self._take_effects()
         for attempt in list(self._running.values()):
             self._tick_attempt(attempt, now)
+        for attempt in list(self._running.values()):
+            self._hedge(attempt, now)
         if not self.ended:
             self._front.tick(now)
         return self._take_effects()
@@ -132,7 +135,7 @@ class Exchange:
         """The router cannot go on with this: it says so itself and blames nobody."""
         if not self.ended:
             self._settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
-            self._front.speak(problem, self.records, now)
+            self._front.speak(problem, self._attempts(), now)
         return self._take_effects()
 
     # What others may ask.
@@ -181,27 +184,43 @@ class Exchange:
 
     def _advance(self, now: float) -> None:
         """The one place that decides how an exchange without a winner goes on."""
-        if self.ended or self._winner or self._running:
+        if self.ended or self._winner:
             return
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
-        elif self._empty_answer and self._empties == len(self._faults):
-            # Every candidate had nothing to say: the last one's empty answer is the truth.
-            attempt, data = self._empty_answer
+        elif not self._running:
+            self._give_in(now)
+
+    def _give_in(self, now: float) -> None:
+        """Nobody is left."""
+        if empty := self._setbacks.empty_answer():
+            attempt, data = empty
             self._front.open(attempt, data, self._passed_over(attempt), now)
             self._front.end(now)
-        elif self._refusals and len(self._refusals) == len(self._faults):
-            attempt, fault = self._refusals[-1]
+        elif refusal := self._setbacks.refusal():
+            attempt, fault = refusal
             self._front.pass_client_error(attempt, fault, self._passed_over(attempt), now)
         elif self.call.fallback is not None:
-            self._front.answer_ourselves(self.call.fallback, self.records, now)
+            self._front.answer_ourselves(self.call.fallback, self._attempts(), now)
         else:
-            self._front.speak(self.plan.exhausted(now, self._wall(now)), self.records, now)
+            self._front.speak(self.plan.exhausted(now, self._wall(now)), self._attempts(), now)
 
     def _next_candidate(self, now: float) -> Candidate | None:
         if self._launched >= self.rules.max_attempts or now - self._began >= self.rules.deadline:
             return None
         return self.plan.next(now, self.running)
+
+    def _hedge(self, attempt: Attempt, now: float) -> None:
+        """A stream that is slow to begin gets company, as long as there is room for one more."""
+        if attempt.hedge_due is None or now < attempt.hedge_due or self._winner or self.ended:
+            return
+        attempt.hedge_due = None
+        if attempt.n not in self._running or len(self._running) >= attempt.max_parallel:
+            return
+        if candidate := self._next_candidate(now):
+            attempt.hedged = True
+            self.records.append(self._record(attempt, Outcome.HEDGE_TRIGGERED, None, now))
+            self._launch(candidate, now)
 
     def _launch(self, candidate: Candidate, now: float) -> None:
         self._launched += 1
@@ -210,9 +229,12 @@ class Exchange:
         assert base_url
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
         attempt.why = self.plan.why(candidate, now, self._wall(now))
+        attempt.redirect = self.plan.redirect(candidate)
+        if facts.stream and (after := self.plan.hedge_after(candidate, self._wall(now))) is not None:
+            attempt.hedge_due = now + after
         self._running[attempt.n] = attempt
         self.plan.launched(attempt.n, candidate, now)
-        body, path = dialect.outbound(self.call.body, facts, target.model.id)
+        body, path = dialect.outbound(self.call.body, facts, attempt.model_sent)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
         headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)
         self._effects.append(Launch(attempt.n, Outbound(base_url + path, headers, body)))
@@ -261,8 +283,7 @@ class Exchange:
             self._conclude(attempt, now)
             return
         if finish == "stop":
-            self._empties += 1
-            self._empty_answer = (attempt, attempt.take_held() + data)
+            self._setbacks.empties.append((attempt, attempt.take_held() + data))
         self._fail(attempt, Fault(FaultKind.EMPTY, "the answer had no content"), now)
 
     def _take_silent_end(self, attempt: Attempt, now: float) -> None:
@@ -308,9 +329,10 @@ class Exchange:
         """From here the client sees this attempt, and no other."""
         attempt.commit(now)
         self._winner = attempt
+        self._raced = len(self._running) > 1 or any(record.is_informational for record in self.records)
         for other in [each for each in self._running.values() if each is not attempt]:
             self._settle(other, Outcome.HEDGE_LOSER_CANCELLED, None, now)
-        self.plan.committed(attempt.candidate, now)
+        self.plan.committed(attempt.candidate, now, attempt.hedged)
         self._front.open(attempt, attempt.take_held() + data, self._passed_over(attempt), now)
 
     def _conclude(self, attempt: Attempt, now: float) -> None:
@@ -318,10 +340,8 @@ class Exchange:
         passed = self._passed_over(attempt)
         if attempt.reader and attempt.reader.opening:
             self.plan.answer_named(str(attempt.reader.opening.answer.get("id") or ""))
-        if any(record.outcome is Outcome.HEDGE_LOSER_CANCELLED for record in passed):
-            outcome = Outcome.HEDGE_WINNER
-        else:
-            outcome = Outcome.RETRY_SUCCESS if passed else Outcome.REQUEST_SUCCESS
+        unraced = Outcome.RETRY_SUCCESS if passed else Outcome.REQUEST_SUCCESS
+        outcome = Outcome.HEDGE_WINNER if self._raced else unraced
         self._settle(attempt, outcome, None, now)
         self._front.end(now)
 
@@ -331,9 +351,9 @@ class Exchange:
         The next one follows, unless the request itself is at fault.
         """
         fault = dated(fault, attempt.headers, self._wall(now))
-        self._faults.append(fault)
+        self._setbacks.faults += 1
         if self.plan.is_refusal(fault):
-            self._refusals.append((attempt, fault))
+            self._setbacks.refusals.append((attempt, fault))
         if not self.plan.is_final(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)
@@ -370,7 +390,7 @@ class Exchange:
         if not attempt.over:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
-        record = attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker)
+        record = self._record(attempt, outcome, fault, now)
         self.records.append(record)
         self._effects.append(Settled(record, self.plan.settled(attempt.candidate, record, fault, now)))
 
@@ -401,7 +421,14 @@ class Exchange:
     # Small things.
 
     def _passed_over(self, attempt: Attempt) -> list[AttemptRecord]:
-        return [record for record in self.records if record.n != attempt.n]
+        return [record for record in self._attempts() if record.n != attempt.n]
+
+    def _attempts(self) -> list[AttemptRecord]:
+        """How those that have ended did."""
+        return [record for record in self.records if not record.is_informational]
+
+    def _record(self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float) -> AttemptRecord:
+        return attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker)
 
     def _wall(self, moment: float) -> float:
         return self.call.started + (moment - self._began)

@@ -8,15 +8,16 @@ BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIEN
 
 def summary(record: ExchangeRecord) -> str:
     """`groq/llama-3.3-70b · 2 attempts · longcat/flash@503 · sticky repin · 0.41 s to first token`."""
-    seen = next((each for each in record.attempts if each.outcome.is_success or each.outcome in BROKEN), None)
-    passed = [attempt for attempt in record.attempts if attempt is not seen]
+    attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
+    seen = next((each for each in attempts if each.outcome.is_success or each.outcome in BROKEN), None)
+    passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [f"{seen.provider}/{seen.model}" if seen else "nobody answered"]
     if seen and seen.outcome in BROKEN:
         parts.append(seen.outcome.value)
     if record.error:
         parts.append(f"error {record.error}")
-    if len(record.attempts) > 1:
-        parts.append(f"{len(record.attempts)} attempts")
+    if len(attempts) > 1:
+        parts.append(f"{len(attempts)} attempts")
     parts += [attempt.trail for attempt in passed]
     parts.append(f"sticky {record.sticky}" + (f" {record.session}" if record.session else ""))
     if seen and seen.first_content_ms is not None:

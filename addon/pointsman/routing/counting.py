@@ -13,7 +13,7 @@ class CountPlan(Plan):
     def launched(self, n: int, candidate: Candidate, now: float) -> None:
         pass
 
-    def committed(self, candidate: Candidate, now: float) -> None:
+    def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         pass
 
     def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:

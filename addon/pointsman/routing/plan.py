@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pointsman.config.words import Dialect, Mode
-from pointsman.exchange.audit import AttemptRecord
+from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.failures import LESSONS, Failure, Skip, classify
 from pointsman.routing.limits import Lease
 from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.redirects import redirected
 from pointsman.routing.resolve import Resolution
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.routing.verdict import verdict
@@ -65,8 +66,8 @@ class Plan:
 
     def next(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
-        taken = {candidate.target for candidate in running}
-        choice = next((each for each in self.ranked(now) if each.target not in taken), None)
+        taken = {candidate.target.provider.name for candidate in running}
+        choice = next((each for each in self.ranked(now) if each.target.provider.name not in taken), None)
         return choice or (None if taken else self._last_resort(now))
 
     def ranked(self, now: float) -> Iterator[Candidate]:
@@ -82,6 +83,14 @@ class Plan:
             until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
             return f"last_resort: cooling until {until} ({excluded.detail})"
         return "pin" if self._is_pinned(candidate.target) else "order"
+
+    def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
+        """The rule that led to this target, or else its provider's rule for its name."""
+        target = candidate.target
+        return self.resolution.redirects.get(target) or redirected(target.provider, target.model.id)
+
+    def hedge_after(self, candidate: Candidate, wall: float) -> float | None:
+        return self.router.hedge_after(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:
         """Every candidate left out, with its reason."""
@@ -114,8 +123,13 @@ class Plan:
         """The head of an answer: providers state their limits there."""
         self.router.limited(candidate, stated_limits(headers, wall))
 
-    def committed(self, candidate: Candidate, now: float) -> None:
-        """The session's pin is written here, never at selection: only now is a cache warm."""
+    def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
+        """The session's pin is written here, never at selection: only now is a cache warm. A candidate so slow that
+        another one was started beside it does not get the conversation back.
+        """
+        if was_slow:
+            self.ticket.drop_pin()
+            return
         target = candidate.target
         self.ticket.pin_to(Pin(target.provider.name, target.model.id, candidate.key_label), now)
 

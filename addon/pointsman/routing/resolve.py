@@ -7,13 +7,17 @@ The name is read in this order, the first that fits wins:
 3. a mode: `auto`, `auto-balanced`, `auto-smart`, `auto-fast`: every target, ranked in that mode;
 4. `provider/rest`, when the part before the first slash is a configured provider that has `rest`;
 5. a bare id: every provider that has it;
-6. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
+6. a name for which providers have a redirect: those providers, with the name that it yields;
+7. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pointsman.config import Settings
 from pointsman.config.words import Mode
+from pointsman.exchange.audit import AppliedRedirect
+from pointsman.routing.redirects import redirected
 from pointsman.routing.targets import Inventory, Target
 from pointsman.wire.faults import Code, Problem
 
@@ -34,6 +38,8 @@ class Resolution:
     targets: tuple[Target, ...]
     explicit: bool = False
     automatic: bool = False
+    redirects: Mapping[Target, AppliedRedirect] = field(default_factory=dict)
+    """The rules by which a name that nobody has led to these targets."""
 
 
 def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Resolution:
@@ -68,7 +74,17 @@ def _meaning(asked: str, name: str, settings: Settings, inventory: Inventory) ->
         return Resolution(asked, name, default, (target,), explicit=True)
     if targets := inventory.by_id.get(name):
         return Resolution(asked, name, default, targets)
-    return None
+    return _redirected(asked, name, default, inventory)
+
+
+def _redirected(asked: str, name: str, mode: Mode, inventory: Inventory) -> Resolution | None:
+    found = {
+        target: redirect
+        for provider in inventory.redirecting
+        if (redirect := redirected(provider, name))
+        and (target := inventory.by_label.get(f"{provider.name}/{redirect.redirected_model}"))
+    }
+    return Resolution(asked, name, mode, tuple(found), redirects=found) if found else None
 
 
 def mode_named(name: str, default: Mode) -> Mode | None:

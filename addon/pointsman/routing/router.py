@@ -9,6 +9,7 @@ from pointsman.config.words import Dialect
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.counting import CountPlan
 from pointsman.routing.failures import LESSONS, Cool, Failure
+from pointsman.routing.hedging import delay
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
 from pointsman.routing.resolve import resolve, unaliased
@@ -58,6 +59,10 @@ class Router:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         return CountPlan(resolution, facts, dialect, self.inventory, Ticket(None), self)
+
+    def hedge_after(self, target: Target, wall: float) -> float | None:
+        """Seconds after which an attempt at this target gets company; None for never."""
+        return delay(target.provider.hedge, None)
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""

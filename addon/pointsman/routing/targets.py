@@ -4,7 +4,7 @@ An `Inventory` is made once for each configuration and never changes; a reload m
 keep theirs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
@@ -66,6 +66,8 @@ class Inventory:
     all.
     """
 
+    redirecting: tuple[Provider, ...] = ()
+    """The providers that have redirects."""
     _turns: dict[Target, int] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -77,11 +79,15 @@ class Inventory:
         by_id: dict[str, tuple[Target, ...]] = {}
         for target in targets:
             by_id[target.model.id] = (*by_id.get(target.model.id, ()), target)
+        by_label = {target.label: target for target in targets}
+        for target in _only_redirected_to(settings):
+            by_label.setdefault(target.label, target)
         return cls(
             targets=targets,
             by_id=by_id,
-            by_label={target.label: target for target in targets},
-            keys={target: _candidates(target) for target in targets},
+            by_label=by_label,
+            keys={target: _candidates(target) for target in by_label.values()},
+            redirecting=tuple(provider for provider in settings.providers.values() if provider.redirects),
         )
 
     def in_turn(self, target: Target) -> Sequence[Candidate]:
@@ -118,6 +124,16 @@ class Inventory:
     def routable(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
+
+
+def _only_redirected_to(settings: Settings) -> Iterator[Target]:
+    """Names that a redirect yields without their being listed as models: nothing is known of them, and nobody gets
+    them who has not asked for them.
+    """
+    for provider in settings.providers.values():
+        for redirect in provider.redirects:
+            label = f"{provider.name}/{redirect.target}"
+            yield Target(provider, Model(id=redirect.target), len(settings.providers), label)
 
 
 def _candidates(target: Target) -> tuple[Candidate, ...]:

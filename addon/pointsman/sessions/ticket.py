@@ -85,6 +85,11 @@ class Ticket:
         if self.session and pin and (pin.provider, pin.model) == (provider, model):
             self.session.pin = None
 
+    def drop_pin(self) -> None:
+        """The next turn chooses anew."""
+        if self.session is not None:
+            self.session.pin = None
+
     def early_headers(self, prefix: str) -> Headers:
         """What is known before anybody has answered."""
         if self.key is None or self.session is None:

@@ -1,0 +1,20 @@
+"""The names that providers are asked for, where they differ from the names that targets have."""
+
+from pointsman.config import Provider
+from pointsman.config.words import RedirectMatch
+from pointsman.exchange.audit import AppliedRedirect
+
+LONGEST_MATCHED = 256
+"""Characters of a name that a regular expression is tried on; a longer name matches none, so that no pattern can be
+made to search for long.
+"""
+
+
+def redirected(provider: Provider, name: str) -> AppliedRedirect | None:
+    """What the provider's first rule that matches makes of a name, None where none does."""
+    for rule in provider.redirects:
+        if rule.match is RedirectMatch.REGEX and len(name) > LONGEST_MATCHED:
+            continue
+        if rule.matches(name):
+            return AppliedRedirect(name, rule.target, rule.match.value, rule.source)
+    return None
