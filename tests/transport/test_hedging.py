@@ -54,7 +54,7 @@ def outcomes(told: Sequence[dict[str, Any]]) -> list[tuple[str, str, str | None]
 async def test_the_quick_one_answers_and_takes_the_conversation(stack: AsyncExitStack, tmp_path: Path) -> None:
     gate = asyncio.Event()
     slow = menu.gated(menu.answer("too late"), gate)
-    router, (silent, late, quick) = await race(stack, tmp_path, menu.hang(), slow, menu.answer("in time"))
+    router, (silent, late, _) = await race(stack, tmp_path, menu.hang(), slow, menu.answer("in time"))
     began = time.monotonic()
     answer = await ask(router.base_url, headers=SESSION)
     took = time.monotonic() - began
@@ -84,7 +84,7 @@ async def test_the_first_one_wins_after_the_race_has_begun_and_loses_the_convers
 ) -> None:
     gate = asyncio.Event()
     slow = menu.gated(menu.answer("after all"), gate)
-    router, (first, second) = await race(stack, tmp_path, slow, menu.hang())
+    router, (_, second) = await race(stack, tmp_path, slow, menu.hang())
     asking = asyncio.create_task(ask(router.base_url, headers=SESSION))
     await soon(lambda: bool(second.seen))
     gate.set()
@@ -165,7 +165,7 @@ async def test_a_thousand_races_leave_nothing_behind(
     stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("support.router.LONGEST", 180.0)
-    router, (silent, quick) = await race(stack, tmp_path, menu.hang(), menu.answer("in time"), after="5ms")
+    router, (silent, _) = await race(stack, tmp_path, menu.hang(), menu.answer("in time"), after="5ms")
     numbers = iter(range(1000))
 
     async def one_after_the_other() -> None:
