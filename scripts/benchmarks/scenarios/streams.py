@@ -49,7 +49,7 @@ PACED = tuple(
     Case(connections, burst=1, pause=pause, name=f"{connections} of {1 / pause:.0f}/s")
     for connections, pause in ((1, 0.005), (16, 0.02), (64, 0.1))
 )
-LONG = (Case(16, events=1000, name="16, bursts"), Case(16, events=1000, burst=1, pause=0.01, name="16, paced"))
+LONG = (Case(16, events=1000, name="16, bursts"), Case(16, events=1000, burst=1, pause=0.004, name="16, paced"))
 WHOLE = tuple(Case(connections, events=0, event_bytes=2000) for connections in (1, 16))
 LARGE = (Case(16, request_bytes=80_000, name="16 of 80 KB"), Case(4, request_bytes=5_000_000, name="4 of 5 MB"))
 FAILOVER = (Case(1, busy=True), Case(16, busy=True))
