@@ -1,13 +1,16 @@
 """What the log says of a window of time, for people: counts, rates, waits and failures of each group."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pointsman.history.file import open_to_read
+from pointsman.routing.judging import Seen
 from pointsman.routing.statistics import WEEK
 
 DAY = 86400.0
@@ -30,83 +33,88 @@ class By(StrEnum):
     OUTCOME = "outcome"
 
 
-COLUMNS: Mapping[By, tuple[str, ...]] = {
+COUNTED = ("attempts", "successes", "failures")
+SAID: Mapping[str, tuple[str, ...]] = {Seen.SUCCESS: ("successes",), Seen.FAILURE: ("failures",)}
+NAMED: Mapping[By, tuple[str, ...]] = {
     By.TARGET: ("provider", "model"),
     By.PROVIDER: ("provider",),
     By.KEY: ("provider", "key"),
     By.MODE: ("mode",),
     By.OUTCOME: ("outcome",),
 }
-WEIGHT = f"min(1.0, max(0.0, 1.0 - (:now - ended) / {WEEK}))"
-"""As in choosing, where hours are summed; here each row has its own age."""
-COUNTS = f"""
-SELECT {{columns}}, COUNT(*) AS attempts, SUM(seen = 'success') AS successes, SUM(seen = 'failure') AS failures,
-    SUM({WEIGHT}) AS weighted_attempts, SUM(CASE WHEN seen = 'success' THEN {WEIGHT} ELSE 0 END) AS weighted_successes,
-    SUM(CASE WHEN seen = 'failure' THEN {WEIGHT} ELSE 0 END) AS weighted_failures,
+"""What a group is called by."""
+SUMS = f"""
+SELECT kinds.*, COUNT(*) AS attempts, SUM(min(1.0, max(0.0, 1.0 - (:now - ended) / {WEEK}))) AS weight,
     SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(tokens_estimated) AS estimated,
-    SUM(hedged) AS hedged
-FROM attempts WHERE ended > :since GROUP BY {{columns}} ORDER BY attempts DESC, {{columns}}
+    SUM(hedged) AS hedged, group_concat(first_content_ms) AS waits
+FROM kinds JOIN log ON kind = kinds.id AND ended > :since GROUP BY kinds.id
 """
-KINDS = """
-SELECT {columns}, failure, COUNT(*) FROM attempts WHERE ended > :since AND failure IS NOT NULL
-GROUP BY {columns}, failure ORDER BY COUNT(*) DESC, failure
-"""
-WAITS = """
-WITH placed AS (
-    SELECT {columns}, first_content_ms AS waited,
-        ROW_NUMBER() OVER (PARTITION BY {columns} ORDER BY first_content_ms) AS place,
-        COUNT(*) OVER (PARTITION BY {columns}) AS known
-    FROM attempts WHERE ended > :since AND first_content_ms IS NOT NULL)
-SELECT {columns}, MAX(CASE WHEN place = (known * 50 + 99) / 100 THEN waited END),
-    MAX(CASE WHEN place = (known * 95 + 99) / 100 THEN waited END)
-FROM placed GROUP BY {columns}
-"""
-"""Nearest rank: the smallest wait that at least so many of a hundred did not exceed."""
+"""One pass over the index by kind. Attempts weigh as in choosing, but each by its own age instead of its hour's."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Of one group. `waits` are milliseconds to first content."""
+
+    raw: Counter[str] = field(default_factory=Counter)
+    weighted: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0.0))
+    hedged: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    waits: list[float] = field(default_factory=list)
+
+    def add(self, row: sqlite3.Row) -> None:
+        counts = "attempts", *SAID.get(row["seen"], ())
+        for name in counts:
+            self.raw[name] += row["attempts"]
+            self.weighted[name] += row["weight"]
+        self.hedged += row["hedged"]
+        self.tokens += Counter({"in": row["tokens_in"], "out": row["tokens_out"], "estimated": row["estimated"]})
+        if row["failure"]:
+            self.kinds[row["failure"]] += row["attempts"]
+        if row["waits"]:
+            self.waits += map(float, row["waits"].split(","))
+
+    def plain(self) -> dict[str, Any]:
+        raw = {name: self.raw[name] for name in COUNTED}
+        waits = sorted(self.waits)
+        return {
+            "raw": raw,
+            "weighted": self.weighted,
+            "success_rate": _rate(raw),
+            "weighted_success_rate": _rate(self.weighted),
+            "first_content_ms": {f"p{share}": percentile(waits, share) for share in (50, 95)},
+            "tokens": {name: self.tokens[name] for name in ("in", "out")},
+            "tokens_estimated_of": self.tokens["estimated"],
+            "hedged": self.hedged,
+            "failures_by_kind": dict(self.kinds.most_common()),
+        }
 
 
 def analytics(path: Path, window: Window, by: By, now: float) -> list[dict[str, Any]]:
     """A row for each group, those with most attempts first, in plain JSON types. Raises sqlite3.Error."""
-    columns = COLUMNS[by]
-    given = {"now": now, "since": now - SECONDS[window]}
+    groups: dict[tuple[str | None, ...], Tally] = {}
     with closing(open_to_read(path)) as db:
         db.row_factory = sqlite3.Row
-        db.execute("BEGIN")  # one moment for all three questions
-        counts, kinds, waits = (
-            db.execute(question.format(columns=", ".join(columns)), given).fetchall()
-            for question in (COUNTS, KINDS, WAITS)
-        )
-    width = len(columns)
-    kinds_of: dict[tuple[Any, ...], dict[str, int]] = {}
-    for row in kinds:
-        kinds_of.setdefault(tuple(row[:width]), {})[row[width]] = row[width + 1]
-    waits_of = {tuple(row[:width]): tuple(row[width:]) for row in waits}
+        for row in db.execute(SUMS, {"now": now, "since": now - SECONDS[window]}):
+            groups.setdefault(tuple(row[name] for name in NAMED[by]), Tally()).add(row)
+    in_order = sorted(groups.items(), key=lambda group: (-group[1].raw["attempts"], _name(group[0])))
     return [
-        {by.value: _name(row[:width])}
-        | dict(zip(columns, row[:width], strict=True))
-        | _counts(row)
-        | {"first_content_ms": dict(zip(("p50", "p95"), waits_of.get(group, (None, None)), strict=True))}
-        | {"failures_by_kind": kinds_of.get(group, {})}
-        for row in counts
-        for group in [tuple(row[:width])]
+        {by.value: _name(group), **dict(zip(NAMED[by], group, strict=True)), **tally.plain()}
+        for group, tally in in_order
     ]
 
 
-def _counts(row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        "raw": {each: row[each] for each in ("attempts", "successes", "failures")},
-        "weighted": {each: row[f"weighted_{each}"] for each in ("attempts", "successes", "failures")},
-        "success_rate": _rate(row["successes"], row["failures"]),
-        "weighted_success_rate": _rate(row["weighted_successes"], row["weighted_failures"]),
-        "hedged": row["hedged"],
-        "tokens": {"in": row["tokens_in"], "out": row["tokens_out"], "estimated_attempts": row["estimated"]},
-    }
+def percentile(waits: Sequence[float], share: int) -> float | None:
+    """By nearest rank: the smallest of them, in order, that at least so many of a hundred do not exceed."""
+    return waits[(len(waits) * share + 99) // 100 - 1] if waits else None
 
 
-def _rate(successes: float, failures: float) -> float | None:
-    told = successes + failures
-    return successes / told if told > 0 else None
+def _rate(counts: Mapping[str, float]) -> float | None:
+    told = counts["successes"] + counts["failures"]
+    return counts["successes"] / told if told > 0 else None
 
 
 def _name(group: tuple[str | None, ...]) -> str:
-    """A provider without keys is a group of its own too."""
+    """Of a provider without keys, by key: its own."""
     return "/".join(part for part in group if part is not None)

@@ -1,32 +1,27 @@
 """What statistics get back of earlier runs: sums for each target and hour, and its latest waits."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from heapq import merge
 from pathlib import Path
+from typing import Any
 
 from pointsman.history.file import open_to_read
+from pointsman.routing.judging import Seen
 from pointsman.routing.statistics import RECENT, WEEK, Sums, Wait
 
-SUMS = """
-SELECT provider, model, CAST(ended / 3600 AS INTEGER),
-    SUM(seen = 'success'), SUM(seen = 'failure'),
-    SUM(max(paced_tokens, 0)), SUM(CASE WHEN paced_tokens > 0 THEN max(paced_seconds, 0) ELSE 0 END),
-    SUM(paced_tokens > 0),
-    SUM(CASE WHEN seen = 'later' THEN max(duration_ms, 0)
-             WHEN seen <> 'nothing' THEN max(first_content_ms, 0) END) / 1000,
-    SUM(seen NOT IN ('nothing', 'later') AND first_content_ms IS NOT NULL), SUM(seen = 'later' AND streamed)
-FROM attempts WHERE ended > ? AND id <= ? GROUP BY 1, 2, 3
+KINDS = "SELECT id, provider || '/' || model, seen FROM kinds"
+FROM = "FROM log WHERE kind = :kind AND ended > :since AND id <= :upto"
+WAITED = "CASE WHEN NOT :later THEN first_content_ms WHEN streamed THEN duration_ms END / 1000"
+SUMS = f"""
+SELECT CAST(ended / 3600 AS INTEGER), COUNT(*),
+    SUM(CASE WHEN paced_seconds > 0 THEN tokens_out END), SUM(max(paced_seconds, 0)), SUM(paced_seconds > 0),
+    SUM(max({WAITED}, 0)), SUM({WAITED} >= 0)
+{FROM} GROUP BY 1
 """
-WAITS = """
-SELECT ended, CASE WHEN seen = 'later' THEN duration_ms ELSE first_content_ms END AS waited, seen = 'later'
-FROM (SELECT ended, seen, duration_ms, first_content_ms, streamed FROM attempts
-      WHERE provider = ? AND model = ? AND ended > ? AND id <= ? ORDER BY ended DESC LIMIT ?)
-WHERE seen <> 'nothing' AND streamed AND waited IS NOT NULL ORDER BY ended DESC LIMIT ?
-"""
-FAR_ENOUGH = 8 * RECENT
-"""Rows of a target that are looked at for its waits."""
+WAITS = f"SELECT ended, {WAITED} AS waited {FROM} AND waited >= 0 ORDER BY ended DESC LIMIT {RECENT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +32,44 @@ class Memory:
     waits: dict[str, list[Wait]] = field(default_factory=dict)
 
 
-def recall(path: Path, labels: Iterable[str], upto: int, wall: float) -> Memory:
+def recall(path: Path, labels: Collection[str], upto: int, wall: float) -> Memory:
     """Of the last week, from rows no newer than `upto`. Raises sqlite3.Error."""
+    memory = Memory()
     with closing(open_to_read(path)) as db:
-        found = db.execute(SUMS, (wall - WEEK, upto)).fetchall()
-        hours = {(f"{provider}/{model}", hour): Sums(*map(_number, sums)) for provider, model, hour, *sums in found}
-        known = {label for label, _ in hours}
-        return Memory(hours, {label: _waits(db, label, upto, wall) for label in labels if label in known})
+        for kind, label, seen in db.execute(KINDS).fetchall():
+            if label in labels and seen != Seen.NOTHING:
+                asked = {"kind": kind, "later": seen == Seen.LATER, "since": wall - WEEK, "upto": upto}
+                for hour, sums in _sums(db, asked, seen):
+                    memory.hours.setdefault((label, hour), Sums()).add(sums)
+                _merge(memory.waits.setdefault(label, []), _waits(db, asked))
+    return memory
 
 
-def _waits(db: sqlite3.Connection, label: str, upto: int, wall: float) -> list[Wait]:
-    provider, _, model = label.partition("/")
-    found = db.execute(WAITS, (provider, model, wall - WEEK, upto, FAR_ENOUGH, RECENT)).fetchall()
-    return [Wait(_number(ended), _number(waited) / 1000, bool(cut_off)) for ended, waited, cut_off in reversed(found)]
+def _sums(db: sqlite3.Connection, asked: dict[str, Any], seen: str) -> Iterator[tuple[int, Sums]]:
+    for hour, count, *found in db.execute(SUMS, asked):
+        tokens, seconds, paced, waited, waits = map(_number, found)
+        cut_off = seen == Seen.LATER
+        sums = Sums(
+            successes=count * (seen == Seen.SUCCESS),
+            failures=count * (seen == Seen.FAILURE),
+            tokens=tokens,
+            seconds=seconds,
+            paced=paced,
+            waited=waited,
+            contents=0 if cut_off else waits,
+            cut_offs=waits if cut_off else 0,
+        )
+        yield hour, sums.sane()
+
+
+def _waits(db: sqlite3.Connection, asked: dict[str, Any]) -> list[Wait]:
+    """The latest, oldest first."""
+    found = [Wait(_number(ended), _number(waited), asked["later"]) for ended, waited in db.execute(WAITS, asked)]
+    return found[::-1]
+
+
+def _merge(waits: list[Wait], more: list[Wait]) -> None:
+    waits[:] = list(merge(waits, more))[-RECENT:]
 
 
 def _number(column: object) -> float:

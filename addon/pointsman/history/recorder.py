@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from pointsman.history.file import is_damage, move_aside, open_to_write, transaction
-from pointsman.history.rows import Row
-from pointsman.history.schema import INSERT, NotOurs
+from pointsman.history.rows import Kind, Row
+from pointsman.history.schema import ALL_KINDS, NEW_KIND, NEW_ROW, NotOurs
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ SWEEP = 60.0
 """Seconds between two such looks, while there is none."""
 RETRY = 30.0
 """Seconds until a file that could not be written is tried again, at least."""
+
+type Entry = tuple[Kind, Row]
 
 
 class Recorder:
@@ -48,7 +50,9 @@ class Recorder:
         self.earlier = 0
         self._wall, self._clock = wall, clock
         self._db: sqlite3.Connection | None = None
-        self._queue: deque[Row] = deque()
+        self._kinds: dict[Kind, int] = {}
+        """Those that the file has; as few as there are targets, keys and ways to end."""
+        self._queue: deque[Entry] = deque()
         self._cap = queue
         self._lock = Lock()
         self._wake, self._hurry = Event(), Event()
@@ -65,7 +69,7 @@ class Recorder:
         if self._thread.ident is None:
             self._thread.start()
 
-    def put(self, rows: Iterable[Row]) -> None:
+    def put(self, rows: Iterable[Entry]) -> None:
         with self._lock:
             self._queue.extend(rows)
             self._trim()
@@ -129,7 +133,8 @@ class Recorder:
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
-            self.earlier = self._db.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
+            self.earlier = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
+            self._kinds = {Kind(*kind): number for number, *kind in self._db.execute(ALL_KINDS)}
             if self.problem:
                 logger.info(f"Pointsman: the history {self.path} is kept again.")
             self.problem = None
@@ -139,19 +144,24 @@ class Recorder:
         while batch := self._take():
             try:
                 with transaction(db):
-                    db.executemany(INSERT, batch)
+                    db.executemany(NEW_ROW, [(self._kind(db, kind), *row) for kind, row in batch])
             except sqlite3.Error as error:
                 if isinstance(error, sqlite3.OperationalError) or is_damage(error):
                     self._put_back(batch)
                 raise
         self._sweep(db)
 
+    def _kind(self, db: sqlite3.Connection, kind: Kind) -> int:
+        if kind not in self._kinds:
+            self._kinds[kind] = db.execute(NEW_KIND, kind).lastrowid or 0
+        return self._kinds[kind]
+
     def _sweep(self, db: sqlite3.Connection) -> None:
         """What is too old goes in small bites, so that writing never waits long."""
         if self._clock() < self._sweep_at:
             return
-        old = "SELECT id FROM attempts WHERE ended < ? ORDER BY ended LIMIT ?"
-        gone = db.execute(f"DELETE FROM attempts WHERE id IN ({old})", (self._wall() - self.keep, BATCH)).rowcount
+        old = "SELECT id FROM log WHERE ended < ? ORDER BY ended LIMIT ?"
+        gone = db.execute(f"DELETE FROM log WHERE id IN ({old})", (self._wall() - self.keep, BATCH)).rowcount
         self._sweep_at = self._clock() + (0 if gone == BATCH else SWEEP)
 
     def _set_off(self, error: Exception) -> None:
@@ -176,11 +186,11 @@ class Recorder:
                 self._db.close()
             self._db = None
 
-    def _take(self) -> list[Row]:
+    def _take(self) -> list[Entry]:
         with self._lock:
             return [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
 
-    def _put_back(self, batch: list[Row]) -> None:
+    def _put_back(self, batch: list[Entry]) -> None:
         with self._lock:
             self._queue.extendleft(reversed(batch))
             self._trim()

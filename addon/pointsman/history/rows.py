@@ -14,67 +14,74 @@ TOGETHER = 0.001
 LARGEST = 2**53
 
 
-class Row(NamedTuple):
-    """The columns. Tokens are the provider's own count, unless `tokens_estimated`; `first_content_ms` is None for a
-    whole answer, which comes all at once. `tokens` and `seconds` are its pace, as choosing counts it.
-    """
+class Kind(NamedTuple):
+    """What many attempts have in common."""
 
-    exchange: str
-    n: int
-    session: str | None
     provider: str
     model: str
     key: str | None
     mode: str
     outcome: str
     seen: str
+    failure: str | None
+
+
+class Row(NamedTuple):
+    """`first_content_ms` is None for a whole answer, which comes all at once. Tokens are the provider's own count,
+    unless they are estimated. `paced_seconds` is what `tokens_out` took; 0 where they say nothing of its pace.
+    """
+
+    exchange: str
+    n: int
+    session: str | None
     status: int | None
     error: str | None
-    failure: str | None
+    ended: float
     first_content_ms: float | None
     duration_ms: float | None
     tokens_in: int
     tokens_out: int
     tokens_estimated: bool
-    paced_tokens: int
     paced_seconds: float
     hedged: bool
     streamed: bool
-    ended: float
 
 
-def rows(record: ExchangeRecord, tokens: int) -> Iterator[Row]:
+def rows(record: ExchangeRecord, tokens: int) -> Iterator[tuple[Kind, Row]]:
     """`tokens` is an estimate of the request's."""
     for attempt, seen in zip(record.attempts, judged(record.attempts), strict=True):
-        yield _row(record, attempt, seen, tokens)
+        yield _kind(record, attempt, seen), _row(record, attempt, seen, tokens)
 
 
-def _row(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen, tokens: int) -> Row:
-    observed = observation(attempt, seen, record.streamed)
-    tokens_in, tokens_out, estimated = _tokens(attempt, tokens, record.streamed)
-    return Row(
-        exchange=_text(record.request_id),
-        n=attempt.n,
-        session=record.session,
+def _kind(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen) -> Kind:
+    return Kind(
         provider=attempt.provider,
         model=_text(attempt.model),
         key=attempt.key,
         mode=record.mode,
         outcome=attempt.outcome.value,
         seen=seen.value,
+        failure=attempt.failure and attempt.failure.value,
+    )
+
+
+def _row(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen, tokens: int) -> Row:
+    tokens_in, tokens_out, estimated = _tokens(attempt, tokens, record.streamed)
+    return Row(
+        exchange=_text(record.request_id),
+        n=attempt.n,
+        session=record.session,
         status=attempt.status,
         error=attempt.error and _text(attempt.error),
-        failure=attempt.failure and attempt.failure.value,
+        ended=attempt.ended,
         first_content_ms=attempt.first_content_ms if record.streamed else None,
         duration_ms=attempt.settled_ms,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         tokens_estimated=estimated,
-        paced_tokens=min(observed.tokens, LARGEST),
-        paced_seconds=observed.seconds,
+        paced_seconds=observation(attempt, seen, record.streamed).seconds,
         hedged=_raced(attempt, record.attempts),
         streamed=record.streamed,
-        ended=attempt.ended,
     )
 
 
