@@ -116,5 +116,5 @@ def _rate(counts: Mapping[str, float]) -> float | None:
 
 
 def _name(group: tuple[str | None, ...]) -> str:
-    """Of a provider without keys, by key: its own."""
+    """Of attempts without a key, by key: their provider's."""
     return "/".join(part for part in group if part is not None)

@@ -41,7 +41,8 @@ def recall(path: Path, labels: Collection[str], upto: int, wall: float) -> Memor
                 asked = {"kind": kind, "later": seen == Seen.LATER, "since": wall - WEEK, "upto": upto}
                 for hour, sums in _sums(db, asked, seen):
                     memory.hours.setdefault((label, hour), Sums()).add(sums)
-                _merge(memory.waits.setdefault(label, []), _waits(db, asked))
+                if waits := _waits(db, asked):
+                    memory.waits[label] = list(merge(memory.waits.get(label, ()), waits))[-RECENT:]
     return memory
 
 
@@ -66,10 +67,6 @@ def _waits(db: sqlite3.Connection, asked: dict[str, Any]) -> list[Wait]:
     """The latest, oldest first."""
     found = [Wait(_number(ended), _number(waited), asked["later"]) for ended, waited in db.execute(WAITS, asked)]
     return found[::-1]
-
-
-def _merge(waits: list[Wait], more: list[Wait]) -> None:
-    waits[:] = list(merge(waits, more))[-RECENT:]
 
 
 def _number(column: object) -> float:
