@@ -70,8 +70,9 @@ class Recorder:
             self._thread.start()
 
     def put(self, rows: Iterable[Entry]) -> None:
+        made = list(rows)
         with self._lock:
-            self._queue.extend(rows)
+            self._queue.extend(made)
             self._trim()
         self._wake.set()
 
