@@ -77,7 +77,9 @@ class Recorder:
         self._wake.set()
 
     def flush(self, patience: float = 5.0) -> bool:
-        """Waits until what has been put is written, or cannot be; False if that takes too long."""
+        """Waits until what has been put is written, or cannot be; False if that takes too long, or nobody writes."""
+        if not self._thread.is_alive():
+            return False
         done = Event()
         with self._lock:
             self._waiting.append(done)
@@ -132,6 +134,8 @@ class Recorder:
                 each.set()
 
     def _opened(self) -> sqlite3.Connection:
+        if not self.path.exists():  # somebody has deleted it
+            self._close()
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
             self.earlier = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
