@@ -215,11 +215,16 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
-        outlet = self._outlets.get(client.proxy_mode)
-        if outlet is None:
-            outlet = self._outlets[client.proxy_mode] = Outlet.of(ctx.options, client.proxy_mode)
+        outlet = self.outlet(client.proxy_mode)
         conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
         return conductor
+
+    def outlet(self, mode: ProxyMode) -> Outlet:
+        """The way to providers for clients that come in by `mode`."""
+        outlet = self._outlets.get(mode)
+        if outlet is None:
+            outlet = self._outlets[mode] = Outlet.of(ctx.options, mode)
+        return outlet
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
         self.running.pop(exchange, None)
@@ -229,6 +234,7 @@ class Dispatcher:
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 
     def abandon(self, exchange: Exchange) -> None:
+        exchange.plan.abandoned()
         if conductor := self.running.pop(exchange, None):
             conductor.abandon()
 

@@ -8,7 +8,14 @@ from pointsman.dispatch import Dispatcher
 from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
 from pointsman.web.models import gemini_models_page, models_page
 from pointsman.web.pages import Gate, Page, Pages
-from pointsman.web.status import cooldowns_page, endpoints_page, health_page, models_status_page, sticky_page
+from pointsman.web.status import (
+    cooldowns_page,
+    endpoints_page,
+    health_page,
+    models_status_page,
+    protection_page,
+    sticky_page,
+)
 
 
 def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
@@ -24,6 +31,7 @@ def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
         Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),
         Page("GET", "/internal/status/cooldowns", Gate.OPERATOR, cooldowns_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router, monotonic)),
+        Page("GET", "/internal/status/protection", Gate.OPERATOR, protection_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
     )

@@ -211,7 +211,7 @@ class Exchange:
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
         attempt.why = self.plan.why(candidate, now, self._wall(now))
         self._running[attempt.n] = attempt
-        self.plan.launched(attempt.n, candidate, now)
+        self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
         body, path = dialect.outbound(self.call.body, facts, target.model.id)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
         headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)
