@@ -59,7 +59,7 @@ class Exclusions:
         if cooling and cooling.reason == Failure.GONE:
             return Exclusion(target, None, Reason.GONE, cooling.reason, cooling.until)
         if illness := self.router.health.illness(target.provider.name):
-            return Exclusion(target, None, Reason.UNHEALTHY, illness.what, illness.probe_due)
+            return Exclusion(target, None, Reason.UNHEALTHY, illness.what, max(now, illness.probe_due))
         if cooling:
             return Exclusion(target, None, Reason.COOLING, cooling.reason, cooling.until)
         return None
