@@ -112,7 +112,9 @@ class Ticket:
     @property
     def expires(self) -> float | None:
         """When its bans end; None where they last as long as the exchange."""
-        return self.store.expires(self.session) if self.session is not None and self.store is not None else None
+        if self.session is None or self.store is None or self.session not in self.store:
+            return None
+        return self.store.expires(self.session)
 
     @property
     def holder(self) -> object:
