@@ -4,7 +4,7 @@ One entry for each attempt, from its launch to its end, whatever end that is. No
 an entry asks its attempt when it last heard anything, and only when it could be stale.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +67,15 @@ class Active:
         holders = self._holders.get(target.scope, {})
         return len(holders) > (holder in holders)
 
-    def others_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterable[Target]:
+    def others_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
         """In the same order, but those that serve somebody else behind all others."""
-        if not self._entries:
-            return targets
-        return sorted(targets, key=lambda target: self.serves_another(target, holder, now))
+        taken = []
+        for target in targets:
+            if self._entries and self.serves_another(target, holder, now):
+                taken.append(target)
+            else:
+                yield target
+        yield from taken
 
     def plain(self, now: float, wall: float) -> list[dict[str, Any]]:
         """In plain JSON types; `wall` is what the clock on the wall shows at `now`."""

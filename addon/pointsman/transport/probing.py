@@ -81,7 +81,7 @@ class Prober:
             logger.debug(f"Pointsman: the probe of {name} failed ({type(error).__name__}).")
         finally:
             if learnt := self._ward.probed(name, alive):
-                logger.info(f"Pointsman: {learnt}.")
+                logger.info(f"Pointsman: {learnt}")
 
     async def _answers(self, question: Outbound) -> bool:
         """Whoever refuses the question, or does not know it, is there."""
