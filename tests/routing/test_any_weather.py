@@ -337,7 +337,7 @@ class AnyWeather(RuleBasedStateMachine):
         assert set(self.router.limits._windows) <= inventory.places()
         assert self.router.sessions.stats(self.now)["active_sessions"] <= 5
         assert set(self.router.health._cases) <= set(HOUSES["all"])
-        assert len(self.router.storms) <= MOST
+        assert len(self.router.storms) == self.router.storms._askers.total() <= MOST
 
     @invariant()
     def every_active_entry_belongs_to_a_running_attempt(self) -> None:

@@ -122,13 +122,16 @@ class TestLoop:
 
 
 class TestBounds:
-    def test_while_nothing_fails_requests_are_not_looked_at(self) -> None:
+    def test_requests_of_a_client_that_nothing_has_failed_for_are_not_looked_at(self) -> None:
         def never() -> bytes:
             raise AssertionError
 
         own = Storms()
+        own.failed(YOU, turn(), NOW)
         assert own.refusal(ME, never, NOW) is None
         own.succeeded(ME, never)
+        own.succeeded(YOU, turn)
+        assert own.refusal(YOU, never, NOW) is None
 
     def test_a_request_is_forgotten_after_a_while(self) -> None:
         own = Storms()
@@ -142,7 +145,7 @@ class TestBounds:
         own = Storms()
         for number in range(MOST + 10):
             own.failed(ME, str(number).encode(), NOW)
-        assert len(own) == MOST
+        assert len(own) == own._askers.total() == MOST
 
 
 class TestRouting:

@@ -6,7 +6,7 @@ refused without touching a provider, each time for twice as long. Whoever pauses
 it looks like a loop no more, gets one attempt; if that goes well, everything is forgotten.
 """
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,8 @@ class Storms:
 
     def __init__(self) -> None:
         self._storms: OrderedDict[Name, Storm] = OrderedDict()  # at most MOST, each for FORGOTTEN_AFTER
+        self._askers: Counter[bytes] = Counter()
+        """How many of them each has."""
         self.refused = 0
         """Requests refused since the start."""
 
@@ -53,10 +55,10 @@ class Storms:
 
     def refusal(self, asker: bytes, turn: Callable[[], bytes], now: float) -> float | None:
         """How many seconds the client has to wait; None if its request may be served. What the request says is looked
-        at only while anything has failed lately.
+        at only if something of this client has failed lately.
         """
         self._forget(now)
-        if not self._storms or (storm := self._storms.get(name := (asker, turn()))) is None:
+        if asker not in self._askers or (storm := self._storms.get(name := (asker, turn()))) is None:
             return None
         pause, storm.last = now - storm.last, now
         self._storms.move_to_end(name)
@@ -72,20 +74,24 @@ class Storms:
 
     def failed(self, asker: bytes, turn: bytes, now: float) -> None:
         """A request that was let through has failed."""
-        storm = self._storms.setdefault((asker, turn), Storm(now))
+        name = asker, turn
+        if name not in self._storms:
+            self._storms[name] = Storm(now)
+            self._askers[asker] += 1
+        storm = self._storms[name]
         storm.last = now
-        self._storms.move_to_end((asker, turn))
+        self._storms.move_to_end(name)
         storm.failures.append(now)
         if storm.until is not None:
             storm.grow(now)
         elif len(storm.failures) > REPEATS and storm.failures[0] > now - WITHIN:
             storm.until = now + FIRST_WAIT
         while len(self._storms) > MOST:
-            self._storms.popitem(last=False)
+            self._drop(next(iter(self._storms)))
 
     def succeeded(self, asker: bytes, turn: Callable[[], bytes]) -> None:
-        if self._storms:
-            self._storms.pop((asker, turn()), None)
+        if asker in self._askers and (name := (asker, turn())) in self._storms:
+            self._drop(name)
 
     def plain(self, now: float, wall: float) -> dict[str, Any]:
         """In plain JSON types; `wall` is what the clock on the wall shows at `now`."""
@@ -99,4 +105,10 @@ class Storms:
 
     def _forget(self, now: float) -> None:
         while self._storms and next(iter(self._storms.values())).last + FORGOTTEN_AFTER <= now:
-            self._storms.popitem(last=False)
+            self._drop(next(iter(self._storms)))
+
+    def _drop(self, name: Name) -> None:
+        del self._storms[name]
+        self._askers[name[0]] -= 1
+        if not self._askers[name[0]]:
+            del self._askers[name[0]]
