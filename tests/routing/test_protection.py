@@ -453,6 +453,15 @@ class TestGuard:
         assert own.plan.why(candidate, talks.now, WALL) == "order: nobody else is left, though a serves another session"
         assert own.launch() == "a/m#key-2"
 
+    def test_among_those_that_cool_it_comes_last(self, talks: Talks) -> None:
+        talks.ask("7").launch()
+        for label, seconds in (("a/m", 10.0), ("b/m", 100.0)):
+            talks.router.cooldowns.cool_target(label, "503", seconds, talks.now)
+        own = talks.ask("8")
+        assert own.launch() == "b/m#key-1"
+        own.settle(Fault(FaultKind.REFUSED))
+        assert own.launch() == "a/m#key-2"
+
     def test_it_is_freed_by_an_exchange_that_is_given_up(self, talks: Talks) -> None:
         own = talks.ask("7")
         own.launch()

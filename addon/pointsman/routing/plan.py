@@ -236,13 +236,18 @@ class Plan:
 
     def _last_resort(self, now: float) -> Candidate | None:
         """Neither transient cooldowns nor lost connections ever empty the field."""
-        cooling = (
-            ((exclusion.reason is Reason.UNHEALTHY, exclusion.until or now), key)
+
+        def place(exclusion: Exclusion) -> tuple[bool, bool, float]:
+            serves_another = self.router.active.serves_another(exclusion.target, self.ticket.holder, now)
+            return serves_another, exclusion.reason is Reason.UNHEALTHY, exclusion.until or now
+
+        giving_way = (
+            (place(exclusion), key)
             for target in self._in_order()
             if (exclusion := self._excluded.of_target(target, now)) and exclusion.reason in GIVES_WAY
             for key in self._open_keys(target, now)
         )
-        best = min(cooling, key=lambda found: found[0], default=None)
+        best = min(giving_way, key=lambda found: found[0], default=None)
         return best[1] if best else None
 
     def _is_pinned(self, target: Target) -> bool:
