@@ -179,9 +179,9 @@ class Dispatcher:
         return Exchange(call, plan, self._rules)
 
     def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_plan(facts, chat.dialect)
         caller = self._caller(flow, chat, facts, credential)
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_plan(facts, chat.dialect, caller)
         return self.router.plan(facts, chat.dialect, caller, time.monotonic())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:

@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pointsman.config.words import Level
+from pointsman.config.words import Dialect, Level
 from pointsman.routing.failures import LESSONS, Failure, classify
 from pointsman.routing.protection import Action, Context, evaluate
 from pointsman.routing.reasons import Reason
 from pointsman.sessions.store import Pin
+from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Code, Fault, FaultKind
 from routing.talks import HOUSE, KEYS, NOW, RETRY, WALL, Exchange, Talks
 from routing.yard import called, status
+from support.callers import caller
+from support.records import attempt_record
 from support.settings import provider
 
 BAN, SKIP, OFF = (f"{level}" for level in Level)
@@ -468,3 +471,33 @@ class TestGuard:
         own.plan.abandoned()
         assert len(talks.router.active) == 0
         assert talks.ask("8").launch() == "a/m#key-2"
+
+
+class TestCountingTokens:
+    """A question for tokens is no turn, but it keeps away from whatever its session is to keep away from."""
+
+    def ranked(self, talks: Talks, name: str) -> list[str]:
+        facts = RequestFacts("m", False, frozenset(), 10)
+        own = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}))
+        for candidate in list(own.ranked(talks.now))[:1]:
+            own.launched(1, candidate, talks.now)
+            own.settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
+        again = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}))
+        return called(again.ranked(talks.now))
+
+    def test_it_is_not_put_to_whom_the_session_has_banned(self) -> None:
+        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask("7").suffer(status(503))
+        assert self.ranked(talks, "7") == ["b/m"]
+        assert self.ranked(talks, "8") == ["a/m#key-2", "a/m#key-1", "b/m"]
+
+    def test_it_shows_no_other_key(self) -> None:
+        talks = Talks(protection={"a": BAN})
+        talks.ask("7").succeed()
+        assert self.ranked(talks, "7") == ["a/m#key-1", "b/m"]
+
+    def test_it_leaves_no_trace(self) -> None:
+        talks = Talks(protection={"a": BAN})
+        self.ranked(talks, "7")
+        assert talks.router.sessions.rows(talks.now, WALL) == []
+        assert len(talks.router.active) == len(talks.router.storms) == 0

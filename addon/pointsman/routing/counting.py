@@ -10,7 +10,9 @@ from pointsman.wire.faults import Fault
 
 
 class CountPlan(Plan):
-    """A provider that cannot count is not at fault, so each one is asked once and then passed over."""
+    """A provider that cannot count is not at fault, so each one is asked once and then passed over. What the session
+    has banned is not asked.
+    """
 
     def launched(self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None) -> None:
         pass

@@ -74,10 +74,11 @@ class Router:
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
         return rests(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
 
-    def count_plan(self, facts: RequestFacts, dialect: Dialect) -> Plan:
+    def count_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
-        return CountPlan(resolution, facts, dialect, self.inventory, Ticket(None), self)
+        ticket = self.sessions.onlooker(caller.asking_for(unaliased(facts.model, self.settings)))
+        return CountPlan(resolution, facts, dialect, self.inventory, ticket, self)
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""

@@ -131,6 +131,10 @@ class Store:
         self._note_outline(session, key)
         return session
 
+    def find(self, key: Key) -> Session | None:
+        """The session of a request, which is not used by it."""
+        return next((self._names[name] for name in key.names if name in self._names), None)
+
     def touch(self, session: Session, now: float) -> None:
         """A session that is in use does not expire. One that is gone stays gone."""
         if session in self._sessions:

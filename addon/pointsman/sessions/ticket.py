@@ -35,8 +35,8 @@ class Ticket:
     """The session's pin when the exchange began."""
     turn: Turn | None = None
     rests: bool = False
-    _own_past: Past | None = None
-    """Of the exchange, where there is no session."""
+    past_elsewhere: Past | None = None
+    """What counts where there is no session: that of the exchange itself, or of a session that it only looks at."""
 
     @property
     def preferred(self) -> Pin | None:
@@ -97,7 +97,7 @@ class Ticket:
 
     @property
     def past(self) -> Past | None:
-        return self.session.past if self.session else self._own_past
+        return self.session.past if self.session else self.past_elsewhere
 
     @property
     def own_past(self) -> Past:
@@ -106,7 +106,7 @@ class Ticket:
         if self.session:
             self.session.past = past
         else:
-            self._own_past = past
+            self.past_elsewhere = past
         return past
 
     @property
