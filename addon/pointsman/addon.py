@@ -43,6 +43,7 @@ from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
+from pointsman.transport.probing import Prober
 from pointsman.transport.providers import Providers
 from pointsman.web.status import endpoints
 
@@ -63,6 +64,8 @@ class Pointsman:
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
         self._hooks: HookIndex | None = None
+        self._prober: Prober | None = None
+        self._probing: asyncio.Task[Any] | None = None
 
     # Start and end.
 
@@ -152,6 +155,22 @@ class Pointsman:
         """End every cooldown. Tells as JSON how many there were."""
         return json.dumps({"cleared": self._dispatcher().router.cooldowns.clear(monotonic())})
 
+    @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
+    def sessions(self) -> str:
+        """Every conversation, the last used first: its pin, its bans and failures, until when (Unix time), as JSON."""
+        rows = self._dispatcher().router.sessions.rows(monotonic(), time())
+        return json.dumps({"sessions": rows}, indent=2)
+
+    @command.command("pointsman.unban")  # type: ignore[untyped-decorator]
+    def unban(self, session: str, provider: str) -> str:
+        """Take a session's ban on a provider, or provider/model, back. `pointsman.sessions` shows both names."""
+        lifted = self._dispatcher().router.sessions.unban(session, provider, monotonic())
+        if lifted is None:
+            raise CommandError(f"There is no session {session}; pointsman.sessions shows those there are.")
+        if not lifted:
+            raise CommandError(f"Session {session} has no ban on {provider}; pointsman.sessions shows those it has.")
+        return json.dumps({"session": session, "unbanned": provider})
+
     def _dispatcher(self) -> Dispatcher:
         if self.dispatcher is None:
             raise CommandError("Pointsman does not run: its configuration is at fault.")
@@ -187,6 +206,7 @@ class Pointsman:
         self._watch_for_changes()
         self._hooks = HookIndex(ctx.master.addons)
         self._hooks.install()
+        self._probe()
         _settle_memory()
         self._announce(self.dispatcher.settings)
 
@@ -195,6 +215,16 @@ class Pointsman:
         self._watching = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+
+    def _probe(self) -> None:
+        dispatcher = self._dispatcher()
+        self._prober = Prober(
+            dispatcher.router,
+            self._providers,
+            lambda: dispatcher.outlet(ProxyMode.parse(ctx.options.mode[0])),
+            [provider.name for provider in self._demo],
+        )
+        self._probing = asyncio_utils.create_task(self._prober.watch(), name="health watch", keep_ref=True)
 
     async def _listen_on_loopback(self) -> None:
         """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
@@ -226,6 +256,9 @@ class Pointsman:
             self._hooks.remove()
         if self._watching is not None:
             self._watching.cancel()
+        if self._probing is not None and self._prober is not None:
+            self._probing.cancel()
+            await self._prober.close()
         if self.dispatcher is not None:
             server = ctx.master.addons.get("proxyserver")
             await server.servers.update([])  # nobody new

@@ -200,9 +200,9 @@ class Dispatcher:
         return Exchange(call, plan, self._rules)
 
     def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_plan(facts, chat.dialect)
         caller = self._caller(flow, chat, facts, credential)
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_plan(facts, chat.dialect, caller)
         return self.router.plan(facts, chat.dialect, caller, time.monotonic())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
@@ -236,11 +236,16 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
-        outlet = self._outlets.get(client.proxy_mode)
-        if outlet is None:
-            outlet = self._outlets[client.proxy_mode] = Outlet.of(ctx.options, client.proxy_mode)
+        outlet = self.outlet(client.proxy_mode)
         conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
         return conductor
+
+    def outlet(self, mode: ProxyMode) -> Outlet:
+        """The way to providers for clients that come in by `mode`."""
+        outlet = self._outlets.get(mode)
+        if outlet is None:
+            outlet = self._outlets[mode] = Outlet.of(ctx.options, mode)
+        return outlet
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
         self.running.pop(exchange, None)
@@ -254,6 +259,7 @@ class Dispatcher:
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 
     def abandon(self, exchange: Exchange) -> None:
+        exchange.plan.abandoned()
         if conductor := self.running.pop(exchange, None):
             conductor.abandon()
 

@@ -9,7 +9,14 @@ from pointsman.web.analytics import analytics_page
 from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
 from pointsman.web.models import gemini_models_page, models_page
 from pointsman.web.pages import Gate, Page, Pages
-from pointsman.web.status import cooldowns_page, endpoints_page, health_page, models_status_page, sticky_page
+from pointsman.web.status import (
+    cooldowns_page,
+    endpoints_page,
+    health_page,
+    models_status_page,
+    protection_page,
+    sticky_page,
+)
 
 
 def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
@@ -25,6 +32,7 @@ def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
         Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),
         Page("GET", "/internal/status/cooldowns", Gate.OPERATOR, cooldowns_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router, monotonic)),
+        Page("GET", "/internal/status/protection", Gate.OPERATOR, protection_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
         Page("GET", "/api/analytics", Gate.ADMIN, analytics_page(lambda: dispatcher.history)),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
