@@ -182,7 +182,7 @@ class Dispatcher:
         if chat.purpose is Purpose.COUNT:
             return self.router.count_plan(facts, chat.dialect)
         caller = self._caller(flow, chat, facts, credential)
-        return self.router.plan(facts, chat.dialect, caller, time.monotonic())
+        return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
         """A client that sends the key all clients share has told nothing of itself."""

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from random import Random
 from urllib.parse import urlsplit
 
 from pointsman.config import Settings
@@ -9,8 +10,11 @@ from pointsman.config.words import Dialect
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.counting import CountPlan
 from pointsman.routing.failures import LESSONS, Cool, Failure
+from pointsman.routing.figures import NOTHING
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
+from pointsman.routing.ranking import Past, Ranking
+from pointsman.routing.recent import Recent
 from pointsman.routing.resolve import resolve, unaliased
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
@@ -26,15 +30,21 @@ LIMITED = frozenset({"rate_limit", "quota"})
 class Router:
     """Asked synchronously by every exchange.
 
-    A reload replaces the settings; plans already made keep the inventory they were made with.
+    A reload replaces the settings; plans already made keep the inventory they were made with. `past` is what is known
+    of each target; without `chance` the draws are those of a new generator.
     """
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(
+        self, settings: Settings, secret: bytes, past: Past = lambda _, __: NOTHING, chance: Random | None = None
+    ) -> None:
         self.settings = settings
         self.inventory = Inventory.of(settings)
         self.sessions = Desk(settings, Digests(secret))
         self.cooldowns = Cooldowns(settings.cooldowns)
         self.limits = Limits()
+        self.recent = Recent()
+        self._past, self._chance = past, chance or Random()
+        self.ranking = self._ranked()
 
     def replace(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
@@ -45,19 +55,28 @@ class Router:
         self.cooldowns.durations = settings.cooldowns
         self.cooldowns.keep_only(self.inventory.same_targets(old), self.inventory.same_keys(old))
         self.limits.keep_only(self.inventory.places())
+        self.recent.keep_only(self.inventory.by_label)
+        self.ranking = self._ranked()
         return self.sessions.purge(before - self.inventory.routable())
 
-    def plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
-        """Raises Problem (model_not_found)."""
+    def plan(
+        self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
+    ) -> Plan:
+        """`wall` is what the clock on the wall shows at `now`; without it both are one. Raises Problem
+        (model_not_found).
+        """
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory)
         ticket = self.sessions.ticket(caller.asking_for(unaliased(facts.model, settings)), resolution.mode, now)
-        return Plan(resolution, facts, dialect, self.inventory, ticket, self)
+        return Plan(resolution, facts, dialect, self.inventory, ticket, self, 0.0 if wall is None else wall - now)
 
     def count_plan(self, facts: RequestFacts, dialect: Dialect) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         return CountPlan(resolution, facts, dialect, self.inventory, Ticket(None), self)
+
+    def _ranked(self) -> Ranking:
+        return Ranking(self.inventory, self.settings, self.limits, self._past, self.recent, self._chance)
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
