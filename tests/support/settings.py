@@ -1,7 +1,7 @@
 """Settings for tests, in one line.
 
-Unless a test says otherwise, providers are tried in the order in which it lists them: each model gets the next rank, and
-nothing but the rank counts. So a test about failing over need not care about choosing.
+Unless a test says otherwise, targets are tried in the order in which it lists them: each model gets the next rank,
+and nothing but the rank counts. So a test about failing over need not care about choosing.
 """
 
 import json

@@ -78,9 +78,9 @@ def _note(targets: list[Target], used: list[Group], inventory: Inventory) -> str
     serving = next((group for group in used if _holds(targets, (group,), inventory)), None)
     if serving is None or serving == used[0]:
         return ""
-    empty = [pool for group in used[: used.index(serving)] for pool in Pool if pool in group]
-    stand_in = ", ".join(pool.value for pool in Pool if pool in serving)
-    return f"pool {stand_in}, as {' and '.join(pool.value for pool in empty)} hold{'s' * (len(empty) == 1)} no enabled target"
+    empty = " and ".join(pool for group in used[: used.index(serving)] for pool in Pool if pool in group)
+    stand_in = ", ".join(pool for pool in Pool if pool in serving)
+    return f"pool {stand_in}, for there is no enabled target in {empty}"
 
 
 def _left_out(target: Target, mode: Mode) -> Exclusion:

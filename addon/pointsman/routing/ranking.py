@@ -13,7 +13,19 @@ from typing import NamedTuple
 from pointsman.config import Settings
 from pointsman.config.words import Mode
 from pointsman.routing import pools
-from pointsman.routing.bandit import RULE, Belief, Line, Qualities, Rule, Scale, Score, headroom, penalty, qualities
+from pointsman.routing.bandit import (
+    RULE,
+    Belief,
+    Line,
+    Lot,
+    Qualities,
+    Rule,
+    Scale,
+    Score,
+    headroom,
+    penalty,
+    qualities,
+)
 from pointsman.routing.figures import Figures
 from pointsman.routing.limits import Limits
 from pointsman.routing.pools import Field
@@ -34,6 +46,7 @@ class Terms(NamedTuple):
     """Of one target in one mode, good from `since` until `until` on the wall clock."""
 
     belief: Belief
+    lot: Lot
     qualities: Qualities
     line: Line
     penalty: float
@@ -81,7 +94,7 @@ class Ranking:
         found = qualities(past, self._speed.place(model.speed), self._intelligence.place(model.intelligence))
         belief = self._rule.evidence(past, self._recent.of(target.label, wall))
         line = self._rule.line(found, self._weights[mode])
-        return Terms(belief, found, line, penalty(past.rate_limited), wall, wall + FRESH)
+        return Terms(belief, Lot.of(belief), found, line, penalty(past.rate_limited), wall, wall + FRESH)
 
     def kept_terms(self, targets: Sequence[Target], mode: Mode, wall: float) -> list[Terms]:
         """One for each target, a little old at most."""
@@ -113,12 +126,12 @@ class Hand:
         without headroom it is a bound, as headroom only takes away.
         """
         kept = self._ranking.kept_terms(targets, self._mode, wall)
-        drawn, beta = self._drawn, self._chance.betavariate
+        drawn, random = self._drawn, self._chance.random
         heap = []
         for target, terms in zip(targets, kept, strict=True):
             draw = drawn.get(target)
             if draw is None:
-                draw = drawn[target] = beta(*terms.belief)
+                draw = drawn[target] = terms.lot.draw(random)
             base, slope = terms.line
             heap.append((terms.penalty - base - slope * draw, target.rank, False, target, terms))
         heapify(heap)
@@ -135,6 +148,6 @@ class Hand:
         terms = self._ranking.kept_terms((target,), self._mode, wall)[0]
         draw = self._drawn.get(target)
         if draw is None:
-            draw = self._drawn[target] = self._chance.betavariate(*terms.belief)
+            draw = self._drawn[target] = terms.lot.draw(self._chance.random)
         room = self._ranking.headroom(target, now)
         return Score(terms.belief.mean, draw, terms.qualities, terms.line, room, terms.penalty)
