@@ -225,6 +225,7 @@ class Dispatcher:
         self.running.pop(exchange, None)
         record = exchange.record()
         self.ledger.add(record)
+        self.router.observe(record)
         flow.comment = summary(record)
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 

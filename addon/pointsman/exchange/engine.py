@@ -370,7 +370,8 @@ class Exchange:
         if not attempt.over:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
-        record = attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker)
+        was_last_key = self.plan.is_last_key(attempt.candidate, now)
+        record = attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker, was_last_key)
         self.records.append(record)
         self._effects.append(Settled(record, self.plan.settled(attempt.candidate, record, fault, now)))
 

@@ -7,15 +7,18 @@ from urllib.parse import urlsplit
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
+from pointsman.exchange.audit import ExchangeRecord
+from pointsman.routing.bandit import RULE, Rule
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.counting import CountPlan
 from pointsman.routing.failures import LESSONS, Cool, Failure
-from pointsman.routing.figures import NOTHING
+from pointsman.routing.judging import Seen, observations
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
-from pointsman.routing.ranking import Past, Ranking
+from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent import Recent
 from pointsman.routing.resolve import resolve, unaliased
+from pointsman.routing.statistics import Statistics
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
@@ -30,20 +33,21 @@ LIMITED = frozenset({"rate_limit", "quota"})
 class Router:
     """Asked synchronously by every exchange.
 
-    A reload replaces the settings; plans already made keep the inventory they were made with. `past` is what is known
-    of each target; without `chance` the draws are those of a new generator.
+    A reload replaces the settings; plans already made keep the inventory they were made with. `chance` is where the
+    draws come from; without it they are those of a new generator.
     """
 
     def __init__(
-        self, settings: Settings, secret: bytes, past: Past = lambda _, __: NOTHING, chance: Random | None = None
+        self, settings: Settings, secret: bytes, chance: Random | None = None, rule: Rule = RULE
     ) -> None:
         self.settings = settings
         self.inventory = Inventory.of(settings)
         self.sessions = Desk(settings, Digests(secret))
         self.cooldowns = Cooldowns(settings.cooldowns)
         self.limits = Limits()
+        self.statistics = Statistics(self.inventory.by_label)
         self.recent = Recent()
-        self._past, self._chance = past, chance or Random()
+        self._chance, self._rule = chance or Random(), rule
         self.ranking = self._ranked()
 
     def replace(self, settings: Settings, now: float) -> dict[str, int]:
@@ -55,6 +59,7 @@ class Router:
         self.cooldowns.durations = settings.cooldowns
         self.cooldowns.keep_only(self.inventory.same_targets(old), self.inventory.same_keys(old))
         self.limits.keep_only(self.inventory.places())
+        self.statistics.keep_only(self.inventory.by_label)
         self.recent.keep_only(self.inventory.by_label)
         self.ranking = self._ranked()
         return self.sessions.purge(before - self.inventory.routable())
@@ -76,7 +81,16 @@ class Router:
         return CountPlan(resolution, facts, dialect, self.inventory, Ticket(None), self)
 
     def _ranked(self) -> Ranking:
-        return Ranking(self.inventory, self.settings, self.limits, self._past, self.recent, self._chance)
+        past = self.statistics.of
+        return Ranking(self.inventory, self.settings, self.limits, past, self.recent, self._chance, self._rule)
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """What an exchange that has ended teaches about its targets."""
+        for seen in observations(record, self.inventory.by_label):
+            self.statistics.add(seen)
+            if seen.seen in (Seen.SUCCESS, Seen.FAILURE):
+                self.recent.observe(seen.label, seen.seen is Seen.SUCCESS, seen.wall)
+            self.ranking.learnt(self.inventory.by_label[seen.label])
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
