@@ -67,7 +67,7 @@ class Plan:
         self._excluded = Exclusions(self.facts, self.dialect, self.inventory, self.router)
         ranking = self.router.ranking
         self.rivals = ranking.field(self.resolution)
-        self.hand = Hand(ranking, self.mode, self.chance or ranking.chance)
+        self.hand = ranking.hand(self.mode, self.chance)
 
     # Asked.
 

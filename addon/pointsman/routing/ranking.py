@@ -72,7 +72,7 @@ class Ranking:
         self._weights = settings.routing.weights
         self._limits = limits
         self._past, self._recent, self._rule = past, recent, rule
-        self.chance = chance
+        self._chance = chance
         self._intelligence = Scale.of(target.model.intelligence for target in enabled)
         self._speed = Scale.of(target.model.speed for target in enabled)
         self._fields = {mode: pools.automatic(mode, inventory) for mode in Mode}
@@ -81,6 +81,10 @@ class Ranking:
     def field(self, resolution: Resolution) -> Field:
         """Who takes part."""
         return self._fields[resolution.mode] if resolution.automatic else pools.named(resolution)
+
+    def hand(self, mode: Mode, chance: Random | None = None) -> "Hand":
+        """For one exchange; its luck comes from the router's generator unless another one is given."""
+        return Hand(self, mode, chance or self._chance)
 
     def learnt(self, target: Target) -> None:
         """There is news of a target: what is known of it is worked out anew."""
