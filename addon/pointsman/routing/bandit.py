@@ -29,9 +29,9 @@ DOUBT = 2.0
 """Successes and failures that every target starts with."""
 LEAST = 0.1
 """Counts below this count as this, negative ones too."""
-PAST = 50.0
+PAST = 100.0
 """Observations that the long memory weighs at most: more would make it too sure of itself."""
-PATIENCE, ALARM = 1.0, 1.0
+PATIENCE, ALARM = 1.0, 2.0
 """Failures beyond those expected that the long memory shrugs off, and how fast its word loses weight from there."""
 FULL = 0.35
 """The part of all weights from which on reliability multiplies in full; with none it does not count at all."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 KEEP = 0.9
 """What an attempt leaves of the weight of those before it: together they weigh no more than 1 / (1 - KEEP) = 10."""
-HALF_LIFE = 1200.0
+HALF_LIFE = 2400.0
 """Seconds in which what is remembered loses half of its weight."""
 
 
