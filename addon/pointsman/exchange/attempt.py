@@ -124,7 +124,7 @@ class Attempt:
         return self.reader.read(data)
 
     def record(
-        self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool
+        self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False
     ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 

@@ -68,15 +68,15 @@ def judged(attempts: Sequence[AttemptRecord]) -> tuple[Seen, ...]:
 def observations(record: ExchangeRecord, known: Collection[str]) -> Iterator[Observation]:
     """What an exchange teaches about the targets that are known."""
     for attempt, seen in zip(record.attempts, judged(record.attempts), strict=True):
-        label = "/".join(_target(attempt))
-        if label in known and (seen is not Seen.NOTHING):
-            yield observation(attempt, seen, record.streamed, label)
+        observed = observation(attempt, seen, record.streamed)
+        if observed.label in known and seen is not Seen.NOTHING:
+            yield observed
 
 
-def observation(attempt: AttemptRecord, seen: Seen, streamed: bool, label: str) -> Observation:
-    tokens, seconds = pace(attempt, streamed) if seen is Seen.SUCCESS else (0, 0.0)
+def observation(attempt: AttemptRecord, seen: Seen, streamed: bool) -> Observation:
+    tokens, seconds = _pace(attempt, streamed) if seen is Seen.SUCCESS else (0, 0.0)
     return Observation(
-        label=label,
+        label="/".join(_target(attempt)),
         wall=attempt.ended,
         seen=seen,
         first_content=_waited(attempt, seen, streamed),
@@ -86,7 +86,7 @@ def observation(attempt: AttemptRecord, seen: Seen, streamed: bool, label: str) 
     )
 
 
-def pace(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
+def _pace(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
     """The reported tokens of an answer and the seconds that they took; nothing where nobody reports any."""
     tokens = attempt.usage.completion if attempt.usage else 0
     whole = (attempt.settled_ms or 0.0) / 1000

@@ -111,6 +111,11 @@ class Ranking:
             found.append(terms)
         return found
 
+    def mean(self, target: Target, mode: Mode, now: float, wall: float) -> float:
+        """The score that a target may expect."""
+        terms = self.kept_terms((target,), mode, wall)[0]
+        return terms.line.at(terms.belief.mean) * self.headroom(target, now) - terms.penalty
+
     def headroom(self, target: Target, now: float) -> float:
         """Of the key that has most; `now` is on the routing clock."""
         limits, room = target.model.limits, self._limits.headroom

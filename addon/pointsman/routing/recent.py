@@ -6,11 +6,13 @@ is this one: it holds about ten attempts of each target, and fades with time, so
 Bounded by the configuration: only targets of the inventory in force are kept. Times are on the wall clock.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 KEEP = 0.9
 """What an attempt leaves of the weight of those before it: together they weigh no more than 1 / (1 - KEEP) = 10."""
+ENOUGH = 64
+"""Attempts that fill it: what was before them weighs a hundredth of one."""
 HALF_LIFE = 2400.0
 """Seconds in which what is remembered loses half of its weight."""
 
@@ -53,6 +55,15 @@ class Recent:
     def of(self, label: str, wall: float) -> Lately:
         seen = self._seen.get(label)
         return seen.faded(wall) if seen else NOBODY
+
+    def restore(self, attempts: Mapping[str, Iterable[tuple[float, bool]]], wall: float) -> None:
+        """What is remembered of earlier: when each attempt ended, and whether it succeeded, in any order. Of targets that
+        have been tried since, it is no news.
+        """
+        for label, earlier in attempts.items():
+            if label not in self._seen:
+                for ended, success in sorted(earlier)[-ENOUGH:]:
+                    self.observe(label, success, min(ended, wall))
 
     def keep_only(self, labels: Collection[str]) -> None:
         self._seen = {label: seen for label, seen in self._seen.items() if label in labels}

@@ -1,7 +1,8 @@
 """The owner of everything that exchanges share: the inventory in force, and what they have taught."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
 from random import Random
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent import Recent
 from pointsman.routing.resolve import resolve, unaliased
-from pointsman.routing.statistics import Statistics
+from pointsman.routing.statistics import Statistics, Sums, Wait
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
@@ -37,9 +38,7 @@ class Router:
     draws come from; without it they are those of a new generator.
     """
 
-    def __init__(
-        self, settings: Settings, secret: bytes, chance: Random | None = None, rule: Rule = RULE
-    ) -> None:
+    def __init__(self, settings: Settings, secret: bytes, chance: Random | None = None, rule: Rule = RULE) -> None:
         self.settings = settings
         self.inventory = Inventory.of(settings)
         self.sessions = Desk(settings, Digests(secret))
@@ -75,6 +74,15 @@ class Router:
         ticket = self.sessions.ticket(caller.asking_for(unaliased(facts.model, settings)), resolution.mode, now)
         return Plan(resolution, facts, dialect, self.inventory, ticket, self, 0.0 if wall is None else wall - now)
 
+    def glance(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
+        """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
+        not for launching. Raises Problem (model_not_found).
+        """
+        resolution = resolve(facts.model, self.settings, self.inventory)
+        asked = caller.asking_for(unaliased(facts.model, self.settings))
+        ticket = self.sessions.glance(asked, resolution.mode, now)
+        return Plan(resolution, facts, dialect, self.inventory, ticket, self, wall - now, copy(self._chance))
+
     def count_plan(self, facts: RequestFacts, dialect: Dialect) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
@@ -83,6 +91,18 @@ class Router:
     def _ranked(self) -> Ranking:
         past = self.statistics.of
         return Ranking(self.inventory, self.settings, self.limits, past, self.recent, self._chance, self._rule)
+
+    def remember(
+        self,
+        hours: Mapping[tuple[str, int], Sums],
+        waits: Mapping[str, Iterable[Wait]],
+        attempts: Mapping[str, Iterable[tuple[float, bool]]],
+        wall: float,
+    ) -> None:
+        """What is known of earlier, as `Statistics.restore` and `Recent.restore` take it."""
+        self.statistics.restore(hours, waits, wall)
+        self.recent.restore(attempts, wall)
+        self.ranking = self._ranked()
 
     def observe(self, record: ExchangeRecord) -> None:
         """What an exchange that has ended teaches about its targets."""
@@ -132,6 +152,15 @@ class Router:
             return None
         cooled = f"key {name[1] or '(none)'} of {name[0]}" if LESSONS[failure].speaks_of_key else target.label
         return f"{cooled} cools for {cooling.until - now:.1f} s: {cooling.reason}"
+
+    def usable_keys(self, target: Target, now: float) -> int:
+        """How many of its keys may be used now; where it needs none, there is none to count."""
+        return sum(
+            each.key is not None
+            and self.cooldowns.key(each.name, now) is None
+            and self.limits.frees_at(_place(each), target.model.limits, 1, now) <= now
+            for each in self.inventory.keys[target]
+        )
 
     def busy(self, now: float) -> frozenset[str]:
         """The providers whose keys are all rate limited."""

@@ -7,7 +7,7 @@ the last hour weighs 1. Hours that lie in the future, because the clock was set 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
-from math import exp, isfinite
+from math import exp, inf, isfinite
 from typing import NamedTuple
 
 from pointsman.routing.figures import NOTHING, Figures
@@ -169,7 +169,7 @@ class Statistics:
                 past.hour(hour * HOUR, wall).add(sums.sane())
         for label, earlier in waits.items():
             if past := self._pasts.get(label):
-                sane = [wait._replace(wall=min(wait.wall, wall)) for wait in earlier if wait.seconds >= 0]
+                sane = [wait._replace(wall=min(wait.wall, wall)) for wait in earlier if 0 <= wait.seconds < inf]
                 past.waits = deque([*sane, *past.waits], RECENT)
                 past.p95 = None
         for label in self._pasts:
