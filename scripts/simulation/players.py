@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from pointsman.config import Settings
+from pointsman.config.settings import Weights
 from pointsman.config.words import Mode
 from pointsman.routing.bandit import Belief, Line, Qualities, Rule, total, weighted
 from pointsman.routing.figures import Figures
@@ -15,7 +16,6 @@ from pointsman.routing.ranking import Hand, Ranking
 from pointsman.routing.recent import Lately
 from pointsman.routing.router import Router
 from pointsman.routing.targets import Target
-from pointsman.config.settings import Weights
 
 SECRET = b"nobody's conversation"
 

@@ -60,8 +60,9 @@ def listed(settings: Settings) -> Iterator[Row]:
             yield _row(provider, model, _why_not(provider, model, needs_key(provider, known)))
         if not provider.models:
             yield Row(provider.name, None, why_not="no model is configured, and the catalog lists none")
-    for name in known.keys() - settings.providers.keys():
-        yield from _unconfigured(name)
+    for name in known:
+        if name not in settings.providers:
+            yield from _unconfigured(name)
 
 
 def needs_key(provider: Provider, known: Mapping[str, object]) -> bool:

@@ -57,8 +57,8 @@ class Recent:
         return seen.faded(wall) if seen else NOBODY
 
     def restore(self, attempts: Mapping[str, Iterable[tuple[float, bool]]], wall: float) -> None:
-        """What is remembered of earlier: when each attempt ended, and whether it succeeded, in any order. Of targets that
-        have been tried since, it is no news.
+        """What is remembered of earlier: when each attempt ended, and whether it succeeded, in any order. Of targets
+        that have been tried since, it is no news.
         """
         for label, earlier in attempts.items():
             if label not in self._seen:
