@@ -163,9 +163,8 @@ class Pointsman:
         for provider in self._demo:
             provider.bind()
         leave_no_trace = {"path": "off"}
-        return config.build(
-            {"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace}, os.environ
-        )
+        tree = {"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace}
+        return config.build(tree, os.environ)
 
     def _open(self, settings: Settings) -> None:
         self._admin_key = (

@@ -38,7 +38,8 @@ def picture(title: str, lines: Mapping[str, Line], down: Span, until: float) -> 
         return TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        ' font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         _text(LEFT, 22, title, 'font-size="14"'),
         f'<rect x="{x(down.since):.1f}" y="{TOP}" width="{x(down.until) - x(down.since):.1f}"'
