@@ -20,7 +20,7 @@ from simulation.scenarios import Scenario
 from simulation.world import Nature, World, worth
 
 MODEL = "m"
-WEEK_OF_HOURS = 7 * 24
+WEEK_OF_HOURS, SUMMED = 7 * 24, 6
 
 
 class Step(NamedTuple):
@@ -75,19 +75,19 @@ def configured(natures: dict[str, Nature]) -> Settings:
 
 
 def remember(router: Router, natures: dict[str, Nature]) -> None:
-    """The week before: every hour, as many answers as each nature says, some of them bad."""
+    """The week before: as many answers an hour as each nature says, some of them bad, in four sums a day."""
     this_hour = int(WALL // HOUR)
     hours = {
         (f"{name}/{MODEL}", this_hour - ago): _hour(nature)
         for name, nature in natures.items()
         if nature.past
-        for ago in range(1, WEEK_OF_HOURS)
+        for ago in range(1, WEEK_OF_HOURS, SUMMED)
     }
     router.statistics.restore(hours, {}, WALL)
 
 
 def _hour(nature: Nature) -> Sums:
-    works, count = nature.working(-1.0), nature.past
+    works, count = nature.working(-1.0), nature.past * SUMMED
     return Sums(
         successes=count * works,
         failures=count * (1 - works),

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import count
+from math import ceil
+from math import ceil
 from typing import NamedTuple
 
 from pointsman.config.words import Dialect, Mode
@@ -155,7 +157,7 @@ def _answer(n: int, reply: Reply, now: float) -> Iterator[tuple[float, Input]]:
     yield now + 0.01, lambda exchange, at: exchange.connected(n, at)
     first, whole = now + reply.first, now + reply.whole
     if not reply.is_good:
-        headers = JSON | ({"retry-after": f"{reply.retry_after:.0f}"} if reply.retry_after is not None else {})
+        headers = JSON | ({"retry-after": str(ceil(reply.retry_after))} if reply.retry_after is not None else {})
         yield whole, lambda exchange, at: exchange.head(n, reply.status, headers, at)
         yield whole, lambda exchange, at: exchange.data(n, b'{"error":{"message":"made up"}}', at)
     else:

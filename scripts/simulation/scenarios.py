@@ -113,7 +113,7 @@ def straggler(chance: Random) -> Mapping[str, Nature]:
 
 
 SCENARIOS: Mapping[str, Scenario] = {
-    "stable": Scenario("six providers that stay as they are", stable),
+    "stable": Scenario("six providers that stay as they are, and as their ranks say", stable, learning_matters=False),
     "outage": Scenario("the favourite of a week dies for ten minutes and recovers", outage),
     "drift": Scenario("a good one slowly turns bad while a bad one turns good", drift),
     "haystack": Scenario("twenty targets, of which three are good", haystack),

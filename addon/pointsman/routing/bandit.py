@@ -176,7 +176,7 @@ class Score:
 
 def qualities(past: Figures, speed_place: float, intelligence: float) -> Qualities:
     """What is not measured yet is as the catalog's speed rank says; each measurement makes that count less."""
-    pace, first = past.tokens_per_second, past.first_content
+    pace, first = _number(past.tokens_per_second), _number(past.first_content)
     return Qualities(
         _blended(speed_place, None if pace is None else speed(pace), past.speed_samples),
         _blended(speed_place, None if first is None else latency(first), past.latency_samples),
@@ -220,7 +220,11 @@ def _count(count: float) -> float:
     return count if LEAST < count < math.inf else LEAST
 
 
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _blended(prior: float, measured: float | None, samples: float) -> float:
-    if measured is None or not 0 < samples < math.inf or math.isnan(measured):
+    if measured is None or not 0 < samples < math.inf:
         return prior
     return (prior * PRIOR + measured * samples) / (PRIOR + samples)
