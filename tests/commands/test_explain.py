@@ -46,7 +46,7 @@ async def test_the_whole_answer_is_json(tmp_path: Path, file: Path, capsys: pyte
 
 async def test_what_the_router_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "no.json"
-    path.write_text('{"model":"nobody","messages":[]}')
+    path.write_text('{"model":"nobody","messages":[{"role":"user","content":"hi"}]}')
     assert await said(tmp_path, str(path)) == 1
     assert "'nobody'" in capsys.readouterr().err
 

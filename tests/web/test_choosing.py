@@ -88,15 +88,23 @@ class TestExplain:
         assert own.ticket.session.used == NOW
 
     def test_a_named_model_has_no_pools(self, router: Router) -> None:
-        answer = explained(router, b'{"model":"c/s","messages":[]}')
+        answer = explained(router, b'{"model":"c/s","messages":[{"role":"user","content":"hi"}]}')
         assert answer["pools"] is None
         assert [each["model"] for each in answer["candidates"]] == ["s"]
 
     @pytest.mark.parametrize(
         ("path", "body", "excluded"),
         [
-            ("/v1/messages", b'{"model":"auto","max_tokens":9,"messages":[]}', "does not speak anthropic"),
-            ("/v1beta/models/auto:generateContent", b'{"contents":[]}', "does not speak gemini"),
+            (
+                "/v1/messages",
+                b'{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}',
+                "does not speak anthropic",
+            ),
+            (
+                "/v1beta/models/auto:generateContent",
+                b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}',
+                "does not speak gemini",
+            ),
             ("/v1/responses", b'{"model":"auto","input":"hi"}', "does not speak openai-responses"),
         ],
     )
@@ -112,7 +120,7 @@ class TestExplain:
             (b"{", "", Code.INVALID_REQUEST, "JSON"),
             (BODY, "path=/v1/embeddings", Code.INVALID_REQUEST, "/v1/chat/completions"),
             (BODY, "path=/v1/messages/count_tokens", Code.INVALID_REQUEST, "/v1/chat/completions"),
-            (b'{"model":"nobody","messages":[]}', "", Code.MODEL_NOT_FOUND, "'nobody'"),
+            (b'{"model":"nobody","messages":[{"role":"user","content":"hi"}]}', "", Code.MODEL_NOT_FOUND, "'nobody'"),
         ],
         ids=["no JSON", "no chat", "a count", "no such model"],
     )
