@@ -32,7 +32,7 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config
 from pointsman.config import ConfigError, Settings
-from pointsman.demo import demo_providers, demo_settings
+from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
 from pointsman.ownpages import pages
 from pointsman.reception import is_loopback_name, vouches
@@ -184,7 +184,8 @@ class Pointsman:
         for provider in self._demo:
             provider.bind()
         leave_no_trace = {"path": "off"}
-        return config.build({"providers": demo_settings(self._demo), "history": leave_no_trace}, os.environ)
+        tree = {"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace}
+        return config.build(tree, os.environ)
 
     def _open(self, settings: Settings) -> None:
         self._admin_key = (

@@ -3,7 +3,8 @@
 Each question is answered from the whole situation anew; nothing is patched in between. So a plan never hands out what
 has just been ruled out, by this exchange or by another one. A candidate is chosen in these steps:
 
-1. the targets that the name means, the pinned one first, guarded ones that serve somebody else last;
+1. the targets that the name and the mode mean (`pools`), the pinned one first, then by score (`ranking`), guarded ones
+   that serve somebody else last;
 2. without those excluded (`exclusions` says who, and why);
 3. of each the keys, the session's own first, then those with most room, in turn; without those excluded;
 4. if nothing is left: the targets that are merely cooling after a transient failure, the earliest to recover first,
@@ -13,6 +14,7 @@ has just been ruled out, by this exchange or by another one. A candidate is chos
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from random import Random
 from typing import TYPE_CHECKING
 
 from pointsman.config.words import Dialect, Level, Mode
@@ -21,7 +23,9 @@ from pointsman.routing.active import Entry
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.failures import LESSONS, Failure, Skip, classify
 from pointsman.routing.limits import Lease
+from pointsman.routing.pools import Field
 from pointsman.routing.protection import Context, evaluate
+from pointsman.routing.ranking import Hand
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.redirects import redirected
 from pointsman.routing.resolve import Resolution
@@ -44,7 +48,10 @@ GIVES_WAY = frozenset({Reason.COOLING, Reason.UNHEALTHY})
 
 @dataclass(slots=True)
 class Plan:
-    """`dialect` is the client's: a target must speak it. `inventory` is the one in force when the exchange began."""
+    """`dialect` is the client's: a target must speak it. `inventory` is the one in force when the exchange began.
+
+    `ahead` is what the clock on the wall is ahead of the routing clock. `chance` is the router's unless given.
+    """
 
     resolution: Resolution
     facts: RequestFacts
@@ -54,8 +61,15 @@ class Plan:
     router: "Router"
     refused: float | None = None
     """Seconds for which the client has to wait, because it repeats itself: nobody is asked."""
+    ahead: float = 0.0
+    chance: Random | None = None
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
+    rivals: Field = field(init=False)
+    """Who takes part."""
+    hand: Hand = field(init=False)
     _excluded: Exclusions = field(init=False)
+    _places: dict[Target, int] = field(default_factory=dict)
+    """Of each target that was looked at, by score; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """Of each attempt in flight, and when it was launched."""
     _serving: dict[int, Entry] = field(default_factory=dict)
@@ -65,6 +79,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         self._excluded = Exclusions(self.facts, self.dialect, self.inventory, self.router, self.ticket)
+        ranking = self.router.ranking
+        self.rivals = ranking.field(self.resolution)
+        self.hand = ranking.hand(self.mode, self.chance)
 
     # Asked.
 
@@ -86,21 +103,27 @@ class Plan:
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first."""
-        for target in self.router.active.others_last(self._in_order(), self.ticket.holder, now):
+        for target in self.router.active.others_last(self._in_order(now), self.ticket.holder, now):
             if self._excluded.of_target(target, now) is None:
                 yield from self._open_keys(target, now)
 
     def why(self, candidate: Candidate, now: float, wall: float) -> str:
-        """How it came to be chosen: `order` or `pin`, with what else had a say, or `last_resort` and what gave way."""
+        """How it came to be chosen: its place and score, or `pin`, with what else had a say, or `last_resort` and what
+        gave way to it.
+        """
         excluded = self._excluded.of_target(candidate.target, now)
         if excluded and excluded.until is not None:
             until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
             return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
+        if self._is_pinned(candidate.target) and not self.ticket.rests:
+            return "pin"
+        score = self.hand.score(candidate.target, now, wall).value
+        notes = [self.rivals.note] if self.rivals.note else []
         if self.router.active.serves_another(candidate.target, self.ticket.holder, now):
-            return f"order: nobody else is left, though {candidate.target.scope} serves another session"
+            notes.append(f"nobody else is left, though {candidate.target.scope} serves another session")
         if self.ticket.rests:
-            return "order: the pin rests"
-        return "pin" if self._is_pinned(candidate.target) else "order"
+            notes.append("the pin rests")
+        return "; ".join((f"rank {self._places.get(candidate.target, 1)}, score {score:.2f}", *notes))
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
@@ -112,7 +135,9 @@ class Plan:
 
     def exclusions(self, now: float) -> list[Exclusion]:
         """Every candidate left out, with its reason."""
-        return list(self._excluded.each(self.resolution.targets, now))
+        pinned = self._pinned()
+        outside = [exclusion for exclusion in self.rivals.outside if exclusion.target is not pinned]
+        return [*self._excluded.each(self._targets(), now), *outside]
 
     def excluded(self, now: float, wall: float) -> list[dict[str, object]]:
         """The exclusions in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
@@ -135,7 +160,7 @@ class Plan:
         if self.refused is not None:
             message = "This request has failed again and again, and is repeated too fast; pause before the next try."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.refused)
-        free = self._excluded.first_free(self.resolution.targets, now)
+        free = self._excluded.first_free(self._targets(), now)
         return verdict(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
 
     # Told.
@@ -223,15 +248,28 @@ class Plan:
 
     # Order.
 
-    def _in_order(self) -> Iterator[Target]:
-        """The configured order, the pinned target before all others."""
-        pin, targets = self.ticket.preferred, self.resolution.targets
+    def _in_order(self, now: float) -> Iterator[Target]:
+        """The pinned target before all others, these by tier and score."""
+        pinned, place = self._pinned(), 0
+        if pinned is not None:
+            yield pinned
+        for tier in self.rivals.tiers:
+            for target in self.hand.best_first(tier, now, now + self.ahead):
+                place += 1
+                self._places[target] = place
+                if target is not pinned:
+                    yield target
+
+    def _pinned(self) -> Target | None:
+        """The target of the session's pin, if the name means it: whatever its pool."""
+        pin = self.ticket.preferred
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}") if pin else None
-        if pinned is None or pinned not in targets:
-            yield from targets
-            return
-        yield pinned
-        yield from (target for target in targets if target is not pinned)
+        return pinned if pinned in self.resolution.targets else None
+
+    def _targets(self) -> Sequence[Target]:
+        """All that take part, in configured order."""
+        pinned, targets = self._pinned(), self.rivals.targets
+        return targets if pinned is None or pinned in targets else (pinned, *targets)
 
     def _open_keys(self, target: Target, now: float) -> Iterator[Candidate]:
         return (each for each in self._keys_in_order(target, now) if self._excluded.of_key(each, now) is None)
@@ -261,7 +299,7 @@ class Plan:
 
         giving_way = (
             (place(exclusion), key)
-            for target in self._in_order()
+            for target in self._in_order(now)
             if (exclusion := self._excluded.of_target(target, now)) and exclusion.reason in GIVES_WAY
             for key in self._open_keys(target, now)
         )

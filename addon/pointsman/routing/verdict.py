@@ -17,7 +17,17 @@ CODES: Mapping[Failure, Code] = {
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 
-UNABLE = frozenset({Reason.DISABLED, Reason.DIALECT, Reason.NO_KEY, Reason.CAPABILITY, Reason.OTHER_KEY})
+UNABLE = frozenset(
+    {
+        Reason.DISABLED,
+        Reason.DIALECT,
+        Reason.NO_KEY,
+        Reason.CAPABILITY,
+        Reason.OTHER_KEY,
+        Reason.POOL,
+        Reason.SMART_FIRST,
+    }
+)
 """Such a candidate could not have served the request anyway."""
 
 
