@@ -2,4 +2,7 @@
 
 from mitmproxy.contentviews import Contentview
 
-VIEWS: tuple[Contentview, ...] = ()
+from pointsman.views.llm_chat import LLMChat
+from pointsman.views.llm_events import LLMEvents
+
+VIEWS: tuple[Contentview, ...] = (LLMChat(), LLMEvents())
