@@ -51,9 +51,7 @@ async def yard(
     async with AsyncExitStack() as stack:
         a, b = await started(stack, first, second)
         view = View()
-        entries = {
-            name: provider(each.base_url, keys=[KEYS[name]]) for name, each in zip("ab", (a, b), strict=True)
-        }
+        entries = {name: provider(each.base_url, keys=[KEYS[name]]) for name, each in zip("ab", (a, b), strict=True)}
         sections = {"server": {"client_key": CLIENT_KEY, "admin_key": ADMIN_KEY}, **sections}
         options = {"pointsman_record_attempts": record}
         router = await stack.enter_async_context(

@@ -56,9 +56,7 @@ class TestIntercepted:
         async with AsyncExitStack() as stack:
             (one,) = await started(stack, menu.answer("hello"))
             entries = {"one": provider(one.base_url, dialect="anthropic")}
-            router = await stack.enter_async_context(
-                running(tmp_path, entries, addons=[Editor(path="/v1/messages")])
-            )
+            router = await stack.enter_async_context(running(tmp_path, entries, addons=[Editor(path="/v1/messages")]))
             answer = await ask(router.base_url, stream=False, max_tokens=5)
         assert answer.headers["x-routed-via"] == "one/m"
         assert answer.json["type"] == "message"
