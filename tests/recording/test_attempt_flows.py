@@ -1,13 +1,11 @@
 """Every attempt becomes a flow: before a real router with mitmproxy's own view."""
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mitmproxy.addons.intercept import Intercept
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
