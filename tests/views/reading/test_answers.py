@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import Dialect
-from pointsman.views.reading.chats import read_answer, read_request
+from pointsman.views.reading.chats import events_of, read_answer, read_request
 from pointsman.views.reading.layout import layout
 from pointsman.wire.frames import Usage
 
@@ -185,6 +185,10 @@ class TestBroken:
     @pytest.mark.parametrize("body", [b"", b"{", b"[", b"{}", b"data: x\n\n", b"<html>", b"\xff\xfe", b": ping\n\n"])
     def test_what_is_no_answer_is_not_read(self, dialect: Dialect, body: bytes) -> None:
         assert read_answer(dialect, body) is None
+
+    @pytest.mark.parametrize("body", [b":\n\n" * 250_000, b"[{}," * 300_000], ids=["events", "elements"])
+    def test_what_would_take_seconds_is_not_read(self, body: bytes) -> None:
+        assert events_of(body) == []
 
 
 SOUND = [body for _, body in ANSWERS.values()]

@@ -13,6 +13,10 @@ from pointsman.wire.sse import Decoder, Event
 
 LARGEST = 64 << 20
 """Bytes of an event; a body in mitmproxy's memory is what it is."""
+LARGEST_LIST = 1 << 20
+"""Bytes of a list that is cut into elements, which is slow: a whole one need not be, and of a stream less is kept."""
+MOST_EVENTS = 200_000
+"""More are no answer, but somebody's attempt to keep the router busy."""
 FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """How the lines of server-sent events begin."""
 
@@ -67,25 +71,27 @@ def is_stream(body: bytes) -> bool:
 def events_of(body: bytes) -> list[Event]:
     """The events of a stream, or the elements of a list, also where the last one is cut off. Never raises."""
     if is_stream(body):
+        if body.count(b"\n\n") > MOST_EVENTS:
+            return []
         decoder = Decoder(max(LARGEST, len(body) + 2))
         found = decoder.feed(body)
         rest = decoder.close()
         if rest.strip():
             found.append(Decoder(len(rest) + 2).feed(rest + b"\n\n")[0]._replace(raw=rest))
         return found
-    if body.lstrip().startswith(b"["):
+    if body.lstrip().startswith(b"[") and len(body) <= LARGEST_LIST:
         return [event for event in ListCutter(len(body) + 1).feed(body) if event.event != END]
     return []
 
 
 def _documents(body: bytes) -> Iterator[Members]:
-    if is_stream(body) or body.lstrip().startswith(b"["):
-        for event in events_of(body):
-            if event.data and isinstance(document := _parsed(event.data), Mapping):
-                yield document
-    else:
-        found = _parsed(body)
+    found = None if is_stream(body) else _parsed(body)
+    if found is not None:
         yield from mappings(found if isinstance(found, list) else [found])
+        return
+    for event in events_of(body):  # also of a list that was cut off
+        if event.data and isinstance(document := _parsed(event.data), Mapping):
+            yield document
 
 
 def _parsed(data: bytes) -> object:
