@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mitmproxy import ctx, hooks, http
-from mitmproxy.proxy.layers.http import HttpErrorHook, HttpRequestHeadersHook, HttpRequestHook, HttpResponseHook
+from mitmproxy.proxy.layers.http import HttpErrorHook, HttpRequestHeadersHook, HttpResponseHook
 from mitmproxy.utils import asyncio_utils
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ async def enter(flow: http.HTTPFlow) -> None:
     """Show a finished flow to every addon, as if it happened now. Nothing may hold it: it is over."""
     last = HttpResponseHook(flow) if flow.response else HttpErrorHook(flow)
     was_held = False
-    for hook in (HttpRequestHeadersHook(flow), HttpRequestHook(flow), last):
+    for hook in (HttpRequestHeadersHook(flow), last):  # the view takes flows in by the one, all others by the other
         await ctx.master.addons.trigger_event(hook)
         was_held = was_held or flow.intercepted
         flow.resume()

@@ -28,5 +28,7 @@ async def run(pace: Pace, addon: Path) -> Report:
             result = await duel(on, sides, upstream, load, pace)
             figures += [Figure(tool, each.name, each.router, each.bare) for each in result.figures()]
             warnings += result.warnings()
-    conditions = f"{CONNECTIONS} connections, {EVENTS} events of {EVENT_BYTES} bytes; `bare` is the router not recording"
+    conditions = (
+        f"{CONNECTIONS} connections, {EVENTS} events of {EVENT_BYTES} bytes; `bare` is the router not recording"
+    )
     return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures, warnings)
