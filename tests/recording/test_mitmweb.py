@@ -106,6 +106,14 @@ class TestSeeing:
             await ask(api.base_url, headers=BEARER)
             assert attempts(await api.flows(lambda flows: len(flows) == 2)) == []
 
+    async def test_its_list_has_the_comment_unless_its_user_has_chosen_columns(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.answer("one"), menu.answer("two")) as api:
+            columns = (await api.get("/options"))["web_columns"]["value"]
+        assert columns[-1] == "comment"
+        assert "path" in columns
+        async with yard(tmp_path, menu.answer("one"), menu.answer("two"), "--set", "web_columns=size") as api:
+            assert (await api.get("/options"))["web_columns"]["value"] == ["size"]
+
     async def test_the_view_stays_at_its_bound(self, tmp_path: Path) -> None:
         arguments = ("--set", "pointsman_max_flows=4")
         async with yard(tmp_path, menu.answer("one"), menu.answer("two"), *arguments) as api:

@@ -9,6 +9,7 @@ from pointsman.views import VIEWS
 
 RECORD_OPTION = "pointsman_record_attempts"
 MAX_FLOWS = 2000
+COLUMNS = "web_columns"
 
 
 class Showing:
@@ -35,6 +36,11 @@ class Showing:
     def configure(self, updated: set[str]) -> None:
         if retention.OPTION in updated and ctx.options.pointsman_max_flows < 1:
             raise OptionsError(f"{retention.OPTION} must be at least 1, got {ctx.options.pointsman_max_flows}.")
+
+    def running(self) -> None:
+        """The line that says what happened belongs into mitmweb's list, unless its user has chosen what that shows."""
+        if COLUMNS in ctx.options and not ctx.options.has_changed(COLUMNS):
+            ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
 
     def _ended(self, _: flow.Flow) -> None:
         retention.trim()
