@@ -31,7 +31,7 @@ from pointsman.ledger import Ledger
 from pointsman.reception import Chat, Decision, Door, receive, receive_again, same, vouches
 from pointsman.recording.attempts import Recorder
 from pointsman.recording.intake import Intake
-from pointsman.recording.notes import door_of, note_door, note_exchange, note_tape
+from pointsman.recording.notes import door_of, note_door, note_exchange, note_refusal, note_tape
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
@@ -177,6 +177,7 @@ class Dispatcher:
         except Problem as problem:
             if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
                 return PassOn()
+            note_refusal(flow, problem)
             return self.say(problem, chat, request)
         call = Call(
             request_id=self.request_id(request),

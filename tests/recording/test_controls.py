@@ -14,7 +14,7 @@ from mitmproxy.http import HTTPFlow, Request
 from mitmproxy.test import tflow
 
 from pointsman.demo import Provider, menu
-from pointsman.recording.notes import is_attempt, note
+from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.recording.replays import refusal
 from support.asking import ask, started
 from support.router import Router, running
@@ -60,6 +60,13 @@ class TestIntercepted:
             answer = await ask(router.base_url, stream=False, max_tokens=5)
         assert answer.headers["x-routed-via"] == "one/m"
         assert answer.json["type"] == "message"
+
+
+async def test_what_is_refused_is_marked_and_says_so(tmp_path: Path) -> None:
+    async with running(tmp_path, {"one": provider()}) as router:
+        assert (await ask(router.base_url, model="nobody/has-it")).status == 404
+        [flow] = router.watcher.flows
+    assert (flow.comment, flow.marked) == ("refused: model_not_found", Mark.FAILURE)
 
 
 class TestKilled:
@@ -171,6 +178,18 @@ class TestReplayed:
             await own.replay(flow)
         assert flow.response
         assert flow.response.status_code in (502, 503)
+
+    async def test_what_came_by_proxy_is_routed_too(self, tmp_path: Path) -> None:
+        async with AsyncExitStack() as stack:
+            (one,) = await started(stack, menu.answer("hello"))
+            own = await replaying(stack, tmp_path, one, server={"intercept": ["provider.test"]})
+            body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Which track?"}]}).encode()
+            flow = tflow.tflow(req=Request.make("POST", "https://provider.test/v1/chat/completions", body))
+            flow.live, flow.metadata["pointsman"] = False, {"door": "PROXY"}
+            await own.replay(flow)
+        assert flow.comment.startswith("one/m")
+        assert len(one.seen) == 1
+        assert own.router.watcher.dialled == []
 
     async def test_a_request_to_somewhere_else_goes_there(self, tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:

@@ -13,6 +13,7 @@ from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.summary import summary
 from pointsman.reception import Door
 from pointsman.transport.tape import Tape
+from pointsman.wire.faults import Problem
 
 NOTE = "pointsman"
 MAX_EXCLUDED = 50
@@ -22,6 +23,8 @@ MAX_EXCLUDED = 50
 class Kind(StrEnum):
     EXCHANGE = "exchange"
     """A client's flow that was routed."""
+    REFUSAL = "refusal"
+    """A client's flow that was not."""
     ATTEMPT = "attempt"
 
 
@@ -71,6 +74,12 @@ def note_exchange(shown: http.HTTPFlow, record: ExchangeRecord) -> None:
     excluded = cast(Sequence[object], audit["excluded"])
     audit["excluded"], audit["excluded_count"] = list(excluded[:MAX_EXCLUDED]), len(excluded)
     _note(shown, Kind.EXCHANGE, mark_of(record), audit=audit)
+
+
+def note_refusal(shown: http.HTTPFlow, problem: Problem) -> None:
+    """On a client's flow for which no exchange begins."""
+    shown.comment = f"refused: {problem.code.value}"
+    _note(shown, Kind.REFUSAL, Mark.FAILURE)
 
 
 def note_attempt(shown: http.HTTPFlow, record: AttemptRecord, request_id: str, client_flow: str) -> None:
