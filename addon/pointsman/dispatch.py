@@ -28,7 +28,7 @@ from pointsman.exchange.answer import body_headers, retry_after_headers, routing
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, receive, receive_again, same, vouches
+from pointsman.reception import Chat, Decision, Door, Pass, receive, receive_again, same, vouches
 from pointsman.recording.attempts import Recorder
 from pointsman.recording.intake import Intake
 from pointsman.recording.notes import door_of, note_door, note_exchange, note_refusal, note_tape
@@ -130,10 +130,12 @@ class Dispatcher:
         return receive(arrival, self._server)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
         arrival = doors.arrival(flow.request, context, mode, listening, vouched=True)
-        return receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
+        decision = receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
+        if decision is not Pass.ON:
+            flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request
+        return decision
 
     def is_local(self, client: Client) -> bool:
         """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""

@@ -154,6 +154,7 @@ class TestSecrets:
             own.router.context.configure(save, save_stream_file=str(path))
             assert (await own.ask()).status == 200
             await own.flows()
+            save.done()
         saved = path.read_bytes()
         for secret in (*KEYS.values(), CLIENT_KEY, ADMIN_KEY):
             assert secret.encode() not in saved

@@ -41,6 +41,14 @@ class Editor:
         flow.resume()
 
 
+class Killer:
+    """Kills every request once it is intercepted."""
+
+    def request(self, flow: HTTPFlow) -> None:
+        flow.intercept()
+        asyncio.get_running_loop().call_later(0.01, flow.kill)
+
+
 class TestIntercepted:
     async def test_the_edited_request_is_routed(self, tmp_path: Path) -> None:
         body = json.dumps({"model": "n", "stream": False, "messages": [{"role": "user", "content": "edited"}]}).encode()
@@ -70,6 +78,16 @@ async def test_what_is_refused_is_marked_and_says_so(tmp_path: Path) -> None:
 
 
 class TestKilled:
+    async def test_while_it_is_intercepted(self, tmp_path: Path) -> None:
+        async with (
+            Provider(menu.answer("hello")) as one,
+            running(tmp_path, {"one": provider(one.base_url)}, addons=[Killer()]) as router,
+        ):
+            with pytest.raises(httpx.RemoteProtocolError):
+                await ask(router.base_url)
+        assert one.seen == []
+        assert [end for end, _ in router.watcher.ended] == ["error"]
+
     async def test_every_attempt_ends_at_once(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
         async with Provider(menu.answer("one two", gate_after={1: gate})) as one:
@@ -82,10 +100,10 @@ class TestKilled:
                 running_tasks = list(conductor._tasks.values())
                 assert running_tasks
                 flow.kill()
-                assert conductor.exchange.ended
                 for task in running_tasks:
                     with pytest.raises(asyncio.CancelledError):
                         await task
+                assert conductor.exchange.ended
                 with pytest.raises(httpx.RemoteProtocolError):
                     await asked
             gate.set()
@@ -196,9 +214,11 @@ class TestReplayed:
             one, other = await started(stack, menu.answer("hello"), menu.answer("elsewhere"))
             own = await replaying(stack, tmp_path, one)
             flow = tflow.tflow(req=Request.make("POST", f"{other.base_url}/chat/completions", b"{}"))
+            flow.request.headers["x-request-id"] = "theirs"
             flow.live = False
             await own.replay(flow)
         assert len(other.seen) == 1
+        assert flow.request.headers["x-request-id"] == "theirs"
         assert not one.seen
 
     async def test_an_attempts_flow_is_refused_with_the_reason(

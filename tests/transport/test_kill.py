@@ -1,10 +1,12 @@
 """Being told of kills."""
 
+import asyncio
 import gc
 import weakref
 
 import pytest
 from mitmproxy.exceptions import ControlException
+from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 
 from pointsman.transport.kill import tell_no_more, tell_of_kill
@@ -41,6 +43,25 @@ def test_afterwards_the_flow_is_as_it_was() -> None:
     flow.kill()
     assert listener.told == 0
     assert "kill" not in vars(flow)
+
+
+async def test_who_waits_for_an_intercepted_flow_is_let_go() -> None:
+    flow, listener = tflow.tflow(), Listener()
+    tell_of_kill(flow, listener.killed)
+    flow.intercept()
+    waiting = asyncio.create_task(flow.wait_for_resume())
+    await asyncio.sleep(0)
+    flow.kill()
+    await waiting
+    assert flow.error
+
+
+def test_a_flow_is_let_go_without_collecting_garbage() -> None:
+    flow, listener = HTTPFlow(tflow.tclient_conn(), tflow.tserver_conn()), Listener()
+    tell_of_kill(flow, listener.killed)
+    gone = weakref.ref(flow)
+    del flow
+    assert gone() is None
 
 
 def test_a_flow_keeps_nobody_alive() -> None:

@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     Http2Server,
     HttpErrorHook,
+    HttpRequestHeadersHook,
     HttpResponseHeadersHook,
     RequestHeaders,
     RequestProtocolError,
@@ -102,6 +103,8 @@ class RoutedStream(RefusingStream):
                 self.chat = decision
                 self._make_ours(event.request, decision.door)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
+                    if isinstance(command, HttpRequestHeadersHook):
+                        tell_of_kill(self.flow, self._killed)
                     with self._open_to_proxyauth(command):
                         yield command
             case Refusal():
@@ -136,7 +139,6 @@ class RoutedStream(RefusingStream):
         match opened:
             case Exchange():
                 self.conductor = self.station.conduct(opened, self)
-                tell_of_kill(self.flow, self._killed)
                 yield from self._show(self._feed(opened.begin))
             case Answer():
                 yield from self._answer(opened)
