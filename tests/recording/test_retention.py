@@ -1,27 +1,27 @@
 """The bound on the view: what goes, what stays, and that memory is flat once it is reached."""
 
-import asyncio
 import gc
-from contextlib import AsyncExitStack
-from pathlib import Path
 
-import httpx
 import pytest
 from mitmproxy import ctx
 from mitmproxy.addons.view import View
+from mitmproxy.connection import Server
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.flow import Flow
-from mitmproxy.http import HTTPFlow
+from mitmproxy.http import HTTPFlow, Response
+from mitmproxy.proxy.layers.http import HttpRequestHeadersHook, HttpResponseHook
 from mitmproxy.test import taddons, tflow
 
-from pointsman.demo import Provider, menu
+from pointsman.exchange.audit import Outcome
+from pointsman.exchange.effects import Outbound
 from pointsman.recording import retention
-from pointsman.recording.notes import Mark, is_attempt
+from pointsman.recording.attempts import Recorder
+from pointsman.recording.intake import Intake
+from pointsman.recording.notes import Mark, note_exchange
 from pointsman.recording.retention import may_go, trim
-from pointsman.recording.showing import Showing
-from support.asking import QUESTION
-from support.router import running
-from support.settings import provider
+from pointsman.recording.showing import MAX_FLOWS, Showing
+from pointsman.secrets import Masker
+from support.records import attempt_record, exchange_record
 
 
 def finished(**members: object) -> HTTPFlow:
@@ -92,28 +92,49 @@ class TestTrimming:
             context.options.update(pointsman_max_flows=0)
 
 
-class Keeper:
-    """Marks some of the first flows by hand, and remembers them."""
+class Yard:
+    """What mitmproxy and the router show of exchanges, without the sockets."""
 
     def __init__(self) -> None:
-        self.marked: list[HTTPFlow] = []
-        self.removed_alive = 0
+        self.view, self.intake, self.masker = View(), Intake(), Masker(["sk-a-providers-key"])
+        self.touched: list[HTTPFlow] = []
+        """Marked by hand, or live to the end."""
+        self.removed: set[str] = set()
+        self.view.sig_store_remove.connect(self._remove)
 
-    def response(self, flow: HTTPFlow) -> None:
-        if len(self.marked) < 20 and not is_attempt(flow):
-            flow.marked = ":red_circle:"
-            self.marked.append(flow)
+    def _remove(self, flow: Flow) -> None:
+        self.removed.add(flow.id)
 
-    def watch(self, view: View) -> None:
-        view.sig_store_remove.connect(self._removed)
+    async def exchange(self, number: int) -> None:
+        """With two attempts, the first of which fails. One in a hundred is marked by hand, or does not end."""
+        client = tflow.tflow()
+        await ctx.master.addons.trigger_event(HttpRequestHeadersHook(client))
+        recorder = Recorder(client, f"exchange-{number}", self.masker, self.intake)
+        for record in ATTEMPTS:
+            recorder.sent(record.n, OUTBOUND, 0.0)
+            recorder.head(record.n, record.status or 0, (("content-type", "text/event-stream"),))
+            recorder.data(record.n, b"data: {}\n\n" * 20, 0.0)
+            recorder.settled(record, Server(address=("127.0.0.1", 443)))
+        await self.intake.close()
+        if number % 100 == 1:
+            self.touched.append(client)
+            return
+        note_exchange(client, exchange_record(attempts=ATTEMPTS))
+        client.response = Response.make(200, b"data: [DONE]\n\n")
+        if number % 100 == 2:
+            client.marked = ":red_circle:"
+            self.touched.append(client)
+        client.live = False
+        await ctx.master.addons.trigger_event(HttpResponseHook(client))
 
-    def _removed(self, flow: Flow) -> None:
-        self.removed_alive += flow.live or flow.marked == ":red_circle:"
 
-
-EXCHANGES, CLIENTS, MOST = 3000, 30, 500
-FULL = 1200
-"""Exchanges after which the view, and everything else that is bounded, is full."""
+ATTEMPTS = (
+    attempt_record(n=1, status=503, outcome=Outcome.RETRY_FAILED, error="503"),
+    attempt_record(n=2, outcome=Outcome.RETRY_SUCCESS),
+)
+OUTBOUND = Outbound("http://127.0.0.1/v1/chat/completions", (("authorization", "Bearer sk-a-providers-key"),), b"{}")
+EXCHANGES, FULL = 3000, 1000
+"""Of three flows each: the view, with its bound of 2,000, is full long before the latter."""
 
 
 def objects() -> int:
@@ -121,34 +142,17 @@ def objects() -> int:
     return len(gc.get_objects())
 
 
-async def test_thousands_of_exchanges_leave_the_view_at_its_bound_and_memory_flat(tmp_path: Path) -> None:
-    """Each with two attempts. The bound is lower than its default, so that it is reached early."""
-    view, keeper = View(), Keeper()
-    keeper.watch(view)
-    full = 0
-    async with AsyncExitStack() as stack:
-        behaviours = (menu.status(503), menu.answer("hello"))
-        bad, good = [await stack.enter_async_context(Provider(each, keep=10)) for each in behaviours]
-        entries = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
-        options = {"pointsman_record_attempts": True, retention.OPTION: MOST}
-        sections = {"cooldowns": {"transient": "off"}, "sticky": {"enabled": False}}
-        router = await stack.enter_async_context(
-            running(tmp_path, entries, options=options, addons=[keeper, view], **sections)
-        )
-        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
-        request = {"model": "m", "stream": True, "messages": QUESTION}
-        for done in range(0, EXCHANGES, CLIENTS):
-            asked = [client.post(f"{router.base_url}/chat/completions", json=request) for _ in range(CLIENTS)]
-            answers = await asyncio.gather(*asked)
-            assert {answer.headers["x-fallback-attempts"] for answer in answers} == {"1"}
-            await router.dispatcher.intake.close()
-            assert len(view) <= MOST + CLIENTS
-            for seen in (router.watcher.flows, router.watcher.ended, router.conductors):
-                seen.clear()
-            if done == FULL:
+async def test_thousands_of_exchanges_leave_the_view_at_its_bound_and_memory_flat() -> None:
+    own, full = Yard(), 0
+    with taddons.context(own.view, Showing()):
+        assert ctx.options.pointsman_max_flows == MAX_FLOWS
+        for number in range(EXCHANGES):
+            await own.exchange(number)
+            assert own.view.store_count() <= MAX_FLOWS
+            if number == FULL:
                 full = objects()
-        trim()
-        assert MOST - MOST // retention.SLACK <= len(view) <= MOST
-        assert all(flow in view for flow in keeper.marked)
-        assert keeper.removed_alive == 0
+        assert own.view.store_count() >= MAX_FLOWS - MAX_FLOWS // retention.SLACK
+        assert len(own.removed) == 3 * EXCHANGES - own.view.store_count()
+        assert not own.removed & {flow.id for flow in own.touched}
+        assert len(own.touched) == 2 * EXCHANGES // 100
         assert objects() < full * 1.03
