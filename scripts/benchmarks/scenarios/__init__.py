@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.duel import Pace
 from benchmarks.figures import Report
-from benchmarks.scenarios import routing, sessions, streams
+from benchmarks.scenarios import recording, routing, sessions, streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "large": passing(streams.LARGE, "large requests, answered in 64 events"),
     "failover": passing(
         streams.FAILOVER, "a first provider that refuses every request; bare mitmdump has only the second"
+    ),
+    "recording": Scenario(
+        recording.run, "a flow of every attempt, against none, in mitmdump and in mitmweb, whose view is full"
     ),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, every table full; no opponent"),
     "sessions": Scenario(
