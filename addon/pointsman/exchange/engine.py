@@ -22,10 +22,9 @@ from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Outbound, 
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.routing.targets import Candidate
-from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.conversion import Inconvertible
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
-from pointsman.wire.frames import Frame, FrameKind, Reader
-from pointsman.wire.headers import completed
+from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.waits import dated
 
 
@@ -75,7 +74,8 @@ class Exchange:
     def head(self, n: int, status: int, headers: dict[str, str], now: float) -> list[Effect]:
         """The provider's status and headers, names in lower case."""
         if attempt := self._running.get(n):
-            attempt.head(status, headers, self._reader(status, headers), now)
+            assert attempt.bridge
+            attempt.head(status, headers, attempt.bridge.reader(status, headers.get("content-type", "")), now)
             self.plan.heard(attempt.candidate, headers, now, self._wall(now))
         return self._take_effects()
 
@@ -205,25 +205,26 @@ class Exchange:
 
     def _launch(self, candidate: Candidate, now: float) -> None:
         self._launched += 1
-        target, dialect, facts = candidate.target, self.call.dialect, self.call.facts
-        base_url = target.address(dialect.name)
+        target, facts = candidate.target, self.call.facts
+        bridge = self.call.bridge(target, self._launched)
+        base_url = target.address(bridge.dialect.name)
         assert base_url
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
-        attempt.why = self.plan.why(candidate, now, self._wall(now))
+        attempt.bridge = bridge
+        attempt.why = "; ".join(filter(None, (self.plan.why(candidate, now, self._wall(now)), bridge.remark)))
         self._running[attempt.n] = attempt
         self.plan.launched(attempt.n, candidate, now)
-        body, path = dialect.outbound(self.call.body, facts, target.model.id)
-        auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
-        headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)
+        try:
+            body, path = bridge.outbound(self.call.body, target.model.id)
+        except Inconvertible as error:
+            attempt.over = True
+            self._fail(attempt, Fault(FaultKind.INTERNAL, str(error)), now)
+            return
+        auth = bridge.dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
+        headers = (*bridge.headers(self.call.headers), ("Accept-Encoding", "identity"), *auth)
         self._effects.append(Launch(attempt.n, Outbound(base_url + path, headers, body)))
 
     # Frames.
-
-    def _reader(self, status: int, headers: dict[str, str]) -> Reader:
-        dialect, content_type = self.call.dialect, headers.get("content-type", "")
-        if 200 <= status < 300:
-            return dialect.reader(self.call.facts, content_type)
-        return ErrorReader(dialect, status, content_type)
 
     def _take_frames(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         for place, frame in enumerate(frames):
@@ -298,7 +299,7 @@ class Exchange:
             self._conclude(attempt, now)
         elif last.kind is FrameKind.ERROR:
             assert last.fault
-            self._end_broken(attempt, last.fault, now, has_said_so=True)
+            self._end_broken(attempt, last.fault, now, has_said_so=bool(last.data))
         else:
             self._break_off(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
 
@@ -350,7 +351,9 @@ class Exchange:
         if attempt.phase is not Phase.WINNER:
             self._fail(attempt, fault, now)
         elif attempt.reader and attempt.reader.finished:
-            self._conclude(attempt, now)
+            self._take_frames(attempt, attempt.reader.close(), now)
+            if attempt.phase is Phase.WINNER:
+                self._conclude(attempt, now)
         else:
             self._end_broken(attempt, fault, now)
 
