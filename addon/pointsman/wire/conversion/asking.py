@@ -100,6 +100,7 @@ def _ready_gemini(document: Document) -> None:
     waiting: dict[str, list[str]] = {}
     number = 0
     for content in dicts(document.get("contents")):
+        content["parts"] = [part for part in dicts(content.get("parts")) if part != {"text": ""}]
         for part in dicts(content.get("parts")):
             call, result = member(part, "functionCall"), member(part, "functionResponse")
             if isinstance(call, dict):
