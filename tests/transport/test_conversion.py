@@ -79,7 +79,7 @@ class TestEveryPair:
             assert (limited.text, limited.finish) == (TEXT, ends["length"])
             seen = providers["text"].seen[0]
             assert seen.voice
-            assert seen.voice.DIALECT == dialect
+            assert dialect == seen.voice.DIALECT
             assert seen.question == "Which track?"
             assert credentials_of(seen.headers) == [AUTH[dialect]]
             assert not any(name.lower().startswith(("x-stainless", "x-goog-api-client")) for name, _ in seen.headers)

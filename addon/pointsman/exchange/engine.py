@@ -22,7 +22,7 @@ from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Outbound, 
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.routing.targets import Candidate
-from pointsman.wire.conversion import Inconvertible
+from pointsman.wire.conversion import Inconvertible, refuses_usage
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.waits import dated
@@ -203,10 +203,10 @@ class Exchange:
             return None
         return self.plan.next(now, self.running)
 
-    def _launch(self, candidate: Candidate, now: float) -> None:
+    def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
         self._launched += 1
         target, facts = candidate.target, self.call.facts
-        bridge = self.call.bridge(target, self._launched)
+        bridge = self.call.bridge(target, self._launched, asks_usage)
         base_url = target.address(bridge.dialect.name)
         assert base_url
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
@@ -331,6 +331,10 @@ class Exchange:
 
         The next one follows, unless the request itself is at fault.
         """
+        if attempt.bridge and attempt.bridge.asked_usage and refuses_usage(fault):
+            self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+            self._launch(attempt.candidate, now, asks_usage=False)
+            return
         fault = dated(fault, attempt.headers, self._wall(now))
         self._faults.append(fault)
         if self.plan.is_refusal(fault):
@@ -367,7 +371,10 @@ class Exchange:
         problem = Problem(code, f"The provider's answer broke off: {fault.message or fault.label}.")
         self._front.end_broken(problem, now, has_said_so)
 
-    def _settle(self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float) -> None:
+    def _settle(
+        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, is_ours: bool = False
+    ) -> None:
+        """`is_ours`: the router itself is to blame for the fault."""
         attempt.move(AttemptMove.SETTLE)
         del self._running[attempt.n]
         if not attempt.over:
@@ -375,7 +382,8 @@ class Exchange:
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         record = attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker)
         self.records.append(record)
-        self._effects.append(Settled(record, self.plan.settled(attempt.candidate, record, fault, now)))
+        learnt = self.plan.settled(attempt.candidate, record, None if is_ours else fault, now)
+        self._effects.append(Settled(record, learnt))
 
     def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in list(self._running.values()):

@@ -9,8 +9,8 @@ The library's own telling is not used: it numbers blocks of Messages wrongly, le
 only with the answer, and knows no answer that is cut short.
 """
 
-from pointsman.wire.conversion.bridge import Bridge, bridge, reasons
+from pointsman.wire.conversion.bridge import Bridge, bridge, reasons, refuses_usage
 from pointsman.wire.conversion.obstacles import obstacle, spoken_to
 from pointsman.wire.conversion.parts import Inconvertible
 
-__all__ = ["Bridge", "Inconvertible", "bridge", "obstacle", "reasons", "spoken_to"]
+__all__ = ["Bridge", "Inconvertible", "bridge", "obstacle", "reasons", "refuses_usage", "spoken_to"]

@@ -22,6 +22,7 @@ from pointsman.wire.conversion.tools import free_tools, spaces
 from pointsman.wire.dialect import Dialect, Listener
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.facts import RequestFacts
+from pointsman.wire.faults import Fault
 from pointsman.wire.foreign import without_foreign_thoughts
 from pointsman.wire.frames import Reader
 from pointsman.wire.headers import Headers, completed
@@ -36,6 +37,8 @@ class Bridge(Protocol):
     """The provider's."""
     remark: str
     """What the request lost on the way, for people; mostly empty."""
+    asked_usage: bool
+    """The router asks for a usage event, of its own accord."""
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         """The body and the path for the provider. Raises Inconvertible."""
@@ -159,6 +162,12 @@ class Crossing:
 def understands_usage(dialect: DialectName, provider: Provider) -> bool:
     """Only chat completions have to be asked for usage in a stream."""
     return dialect is DialectName.OPENAI_CHAT and provider.stream_usage
+
+
+def refuses_usage(fault: Fault) -> bool:
+    """The provider does not understand that it is asked for usage, after all."""
+    said = fault.message.encode() + (fault.body or b"")
+    return fault.status in (400, 422) and b"stream_options" in said
 
 
 def reasons(supports: frozenset[Capability] | None) -> bool:
