@@ -54,11 +54,19 @@ class Stage:
         headers: Headers = (),
         keys: Mapping[str, list[str]] | None = None,
         timing: Mapping[str, Any] | None = None,
+        speaks: Mapping[str, Dialect] | None = None,
+        more: Mapping[str, Any] | None = None,
         **sections: Any,
     ) -> None:
+        """`speaks` names providers with a dialect other than the client's; `more` goes into the entry of each."""
         names = "abcdefghijklmnop"[:count]
         own = {
-            name: provider(f"http://{name}.test/v1", keys=(keys or {}).get(name, []), dialect=dialect.value)
+            name: provider(
+                f"http://{name}.test/v1",
+                keys=(keys or {}).get(name, []),
+                dialect=(speaks or {}).get(name, dialect).value,
+                **(more or {}),
+            )
             for name in names
         }
         self.settings = settings(own, stream=dict(timing or {}), **sections)

@@ -81,6 +81,8 @@ class Hearing:
                 return self._tidy_chat(document)
             case Dialect.GEMINI:
                 return self._tidy_gemini(document)
+            case Dialect.ANTHROPIC:
+                document.setdefault("role", "assistant")
             case Dialect.OPENAI_RESPONSES if document.get("type") == "response.reasoning_text.delta":
                 document["type"] = "response.reasoning_summary_text.delta"
         return ()
@@ -109,6 +111,7 @@ class Hearing:
         for choice in choices:
             for name in ("delta", "message"):
                 if isinstance(said := choice.get(name), dict):
+                    said["role"] = "assistant"
                     yield from self._tidy_said(said)
             if "message" in choice and not choice.get("delta"):
                 choice["delta"] = choice["message"]

@@ -26,6 +26,7 @@ class ConvertedReader:
         self._hearing = hearing
         self._narrator = narrator
         self._over = False
+        self._has_failed = False
 
     @property
     def finish_reason(self) -> str | None:
@@ -33,7 +34,7 @@ class ConvertedReader:
 
     @property
     def finished(self) -> bool:
-        return self._own.finished
+        return self._own.finished and not self._has_failed
 
     @property
     def usage(self) -> Usage | None:
@@ -59,6 +60,7 @@ class ConvertedReader:
             except Exception as error:  # whatever the library raises
                 message = str(error) if isinstance(error, Inconvertible) else f"no conversion: {type(error).__name__}"
                 converted.append(Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.INTERNAL, message)))
+                self._has_failed = True
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
         return converted
 
