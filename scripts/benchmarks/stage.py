@@ -59,11 +59,11 @@ class Stage:
         port = await processes.line("provider", process, self._folder, processes.START_TIMEOUT)
         return Server("provider", int(port), process)
 
-    async def router(self, config: Mapping[str, Any]) -> Server:
-        """mitmdump with the router and this configuration."""
+    async def router(self, config: Mapping[str, Any], name: str = "router") -> Server:
+        """mitmdump with the router and this configuration, which all routers of a stage share."""
         path = self._folder / "pointsman.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
-        return await self._mitmdump("router", self._addon, ["--set", f"pointsman_config={path}"])
+        return await self._mitmdump(name, self._addon, ["--set", f"pointsman_config={path}"])
 
     async def bare(self, provider: Server) -> Server:
         """mitmdump as a reverse proxy that streams, and nothing else."""

@@ -3,7 +3,7 @@
 The library reads each dialect's events; what it would lose or mistake is put right in them first (`_tidied`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_rosetta import ConversionContext, get_converter_for_provider
@@ -33,12 +33,16 @@ class Hearing:
         self._provider = provider
         self._converter = get_converter_for_provider(LIBRARY_NAMES[provider])
         self._context = self._converter.create_stream_context()
+        self._is_named = False
+        """The answer has said who it is, and something in words: more of these need nobody's help."""
         self._calls: dict[object, str] = {}
         self._has_said: set[str] = set()
         """Ids of calls whose arguments have been heard; with an empty one, anything has."""
 
     def event(self, document: Document) -> list[Piece]:
         """The pieces that one event of a stream brings."""
+        if self._is_named and (said := PLAIN_TEXTS[self._provider](document)):
+            return [Piece(Kind.TEXT, said)]
         pieces = list(self._tidied(document))
         for said in self._converter.stream_response_from_provider(document, context=self._context):
             match said["type"]:
@@ -56,6 +60,7 @@ class Hearing:
                     self._name(said)
         pieces += self._late(document)
         self._has_said.update(piece.id for piece in pieces if piece.text)
+        self._is_named = self._is_named or any(piece.kind is Kind.TEXT for piece in pieces)
         return pieces
 
     def whole(self, document: Document) -> list[Piece]:
@@ -106,6 +111,7 @@ class Hearing:
 
     def _tidy_chat(self, document: Document) -> Iterator[Piece]:
         """The first choice counts. Reasoning has two names, content may be parts, calls may lack ids and indexes."""
+        document["model"] = document.get("model") or self.identity.model  # without it the id would not be heard
         choices = dicts(document.get("choices"))
         document["choices"] = choices = [choice for choice in choices if not choice.get("index")]
         for choice in choices:
@@ -149,6 +155,42 @@ class Hearing:
 
     def _made_up(self, number: object) -> str:
         return f"call_{self.identity.stem}_{number}"
+
+
+def _plain_chat(document: Document) -> str | None:
+    choices = document.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or document.get("usage"):
+        return None
+    choice = choices[0]
+    is_plain = isinstance(choice, dict) and not choice.get("index") and choice.get("finish_reason") is None
+    delta = choice.get("delta") if is_plain else None
+    if not isinstance(delta, dict) or len(delta) != 1:
+        return None
+    return _words(delta.get("content"))
+
+
+def _plain_messages(document: Document) -> str | None:
+    delta = document.get("delta")
+    if not isinstance(delta, dict) or delta.get("type") != "text_delta":
+        return None
+    return _words(delta.get("text"))
+
+
+def _plain_responses(document: Document) -> str | None:
+    return _words(document.get("delta")) if document.get("type") == "response.output_text.delta" else None
+
+
+def _words(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+PLAIN_TEXTS: Mapping[Dialect, Callable[[Document], str | None]] = {
+    Dialect.OPENAI_CHAT: _plain_chat,
+    Dialect.OPENAI_RESPONSES: _plain_responses,
+    Dialect.ANTHROPIC: _plain_messages,
+    Dialect.GEMINI: lambda _: None,
+}
+"""The text of an event that is nothing but text, as most are; None for any other, which is the library's to read."""
 
 
 def _piece(part: Mapping[str, Any]) -> Piece | None:

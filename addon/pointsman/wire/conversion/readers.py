@@ -4,7 +4,7 @@ The provider's own reader judges what comes: which frames there are, faults, how
 client gets for each frame is told anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pointsman.wire import jsontext
@@ -16,6 +16,8 @@ from pointsman.wire.faults import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.sse import LARGE_EVENT, Decoder
 from pointsman.wire.stream_reader import DONE
+
+LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
 class ConvertedReader:
@@ -97,14 +99,20 @@ class ConvertedStream(ConvertedReader):
 
     def _pieces(self, frame: Frame) -> list[Piece]:
         pieces: list[Piece] = []
-        for event in self._decoder.feed(frame.data):
-            if event.data and event.data.strip() != DONE:
+        for data in self._data_of(frame.data):
+            if data and data.strip() != DONE:
                 try:
-                    document = jsontext.loads(event.data)
+                    document = jsontext.loads(data)
                 except ValueError:
                     continue  # the provider's own reader has counted it
                 pieces += self._hearing.event(document)
         return pieces
+
+    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
+        """What the events say; most come as one line each, and need no decoder."""
+        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
+            return raw[len(LINE) : -2].split(BETWEEN)
+        return [event.data for event in self._decoder.feed(raw)]
 
 
 class ConvertedWhole(ConvertedReader):

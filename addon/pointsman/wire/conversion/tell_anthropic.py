@@ -34,6 +34,8 @@ class MessagesTeller:
 
     def __init__(self) -> None:
         self._block = -1
+        self._head = b""
+        """How each delta of the open block begins."""
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         message = {**_message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
@@ -41,17 +43,22 @@ class MessagesTeller:
 
     def open(self, part: Part) -> bytes:
         self._block += 1
+        kind, member = DELTAS[part.kind]
+        self._head = (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
+            % (self._block, kind.encode(), member.encode())
+        )
         call = {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
         return _event("content_block_start", index=self._block, content_block=OPENINGS.get(part.kind, call))
 
     def more(self, part: Part, text: str) -> bytes:
-        kind, member = DELTAS[part.kind]
-        return self._delta({"type": kind, member: text})
+        return self._head + dumps(text) + b"}}\n\n"
 
     def close(self, part: Part) -> bytes:
         out = b""
         if part.kind is Kind.THOUGHT:
-            out = self._delta({"type": "signature_delta", "signature": MARK})
+            signed = {"type": "signature_delta", "signature": MARK}
+            out = _event("content_block_delta", index=self._block, delta=signed)
         return out + _event("content_block_stop", index=self._block)
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
@@ -66,9 +73,6 @@ class MessagesTeller:
             "usage": _usage(usage or Usage()),
         }
         return dumps(message)
-
-    def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        return _event("content_block_delta", index=self._block, delta=delta)
 
 
 def _event(kind: str, **members: Any) -> bytes:
