@@ -135,7 +135,7 @@ class TestConverters:
         stage = claude().begin().head(1).data(1, ROLE, *([event("hello")] * after))
         broken = "llm_rosetta.OpenAIChatConverter.stream_response_from_provider"
         monkeypatch.setattr(broken, lambda *_, **__: 1 / 0)
-        stage.data(1, event("world"))
+        stage.data(1, call("{}"))
         if after:
             assert kinds(stage)[-1] == "error"
             assert (stage.ended, stage.outcomes) == (True, [Outcome.STREAM_BROKEN])

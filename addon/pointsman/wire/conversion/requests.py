@@ -24,6 +24,8 @@ def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Re
     request = pipeline.convert_request(ready(client, document, to.reasons))
     for member in ("model", "stream"):
         request.pop(member, None)
+    if not mapping(pipeline.ir_request.get("generation")).get("max_tokens"):
+        request.pop("max_tokens", None)  # the library's own idea
     put_right(provider, request, to)
     if provider is Dialect.GEMINI:
         tools = mappings(pipeline.ir_request.get("tools"))
