@@ -89,13 +89,9 @@ class Narrator:
             return b""
         part = self._part(piece)
         out = self._turn_to(part)
-        if out is None:
-            part.text += piece.text
-            return b""
-        if not piece.text:
-            return out
         part.text += piece.text
-        return out if part.is_free else out + self.teller.more(part, piece.text)
+        is_told = self._open is part and piece.text and not part.is_free
+        return out + self.teller.more(part, piece.text) if is_told else out
 
     def _part(self, piece: Piece) -> Part:
         if piece.kind is not Kind.CALL:
@@ -107,22 +103,17 @@ class Narrator:
             part = self._calls[piece.id] = Part(Kind.CALL, "", piece.id, piece.name, is_free)
         return part
 
-    def _turn_to(self, part: Part) -> bytes | None:
-        """Makes it the open part; None if another one has to be told first."""
-        if self._open is part:
-            return b""
-        if part.kind is Kind.CALL and self._is_unfinished():
-            if part not in self._waiting:
-                self._waiting.append(part)
-            return None
-        out = [self._close()]
-        while self._waiting:
-            first = self._waiting.pop(0)
-            out.append(self._begin(first))
-            if first is part:
-                return b"".join(out)
+    def _turn_to(self, part: Part) -> bytes:
+        """Makes it the open part, unless an open call has to be told first: then it waits."""
+        out = []
+        while self._open is not part:
+            if part.kind is Kind.CALL and self._is_unfinished():
+                if part not in self._waiting:
+                    self._waiting.append(part)
+                break
             out.append(self._close())
-        return b"".join((*out, self._begin(part)))
+            out.append(self._begin(self._waiting.pop(0) if self._waiting else part))
+        return b"".join(out)
 
     def _is_unfinished(self) -> bool:
         """A call without arguments may still get some."""

@@ -4,7 +4,7 @@ Such a request goes to no target of that dialect; what it asks is named, so that
 merely on offer is the one thing left out, and `left_out` names it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pointsman.config.words import Capability, Dialect
@@ -100,15 +100,17 @@ def _of_responses(document: Members) -> Iterator[str]:
     if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
         yield "this kind of `tool_choice` does not cross"
     items = mappings(document.get("input"))
-    yield from _unknown("items", items, RESPONSES_ITEMS)
+    yield from _unknown("an item", items, RESPONSES_ITEMS)
     for name in ("content", "output"):
         yield from _unknown("content", _parts_of(items, name), RESPONSES_PARTS)
+        yield from _files(_parts_of(items, name))
 
 
 def _of_anthropic(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
         yield "hosted tools do not cross: mcp_servers, container"
     yield from _unknown("content", _blocks(document), MESSAGES_BLOCKS)
+    yield from _files(mapping(block.get("source")) for block in _blocks(document))
 
 
 def _of_gemini(document: Members) -> Iterator[str]:
@@ -191,6 +193,11 @@ def _blocks(document: Members) -> Iterator[Mapping[str, Any]]:
 
 def _gemini_parts(document: Members) -> Iterator[Mapping[str, Any]]:
     return _parts_of(document.get("contents"), "parts")
+
+
+def _files(images: Iterable[Members]) -> Iterator[str]:
+    if any(image.get("file_id") for image in images):
+        yield "an image's `file_id` refers to what only its own provider keeps"
 
 
 def _unknown(

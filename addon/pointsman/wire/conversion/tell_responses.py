@@ -46,14 +46,12 @@ class ResponsesTeller:
         return self._event("response.created", response=answer) + self._event("response.in_progress", response=answer)
 
     def open(self, part: Part) -> bytes:
-        item = self._item(part, "in_progress")
+        out = self._event("response.output_item.added", output_index=self._place, item=self._item(part, "in_progress"))
         if part.kind in TEXTS:
-            opened = self._of_item("response.content_part.added", part, content_index=0, part=_content(part, ""))
-            return self._event("response.output_item.added", output_index=self._place, item=item) + opened
-        opened = b""
-        if part.kind is Kind.THOUGHT:
-            opened = self._of_item("response.reasoning_summary_part.added", part, summary_index=0, part=_summary(""))
-        return self._event("response.output_item.added", output_index=self._place, item=item) + opened
+            out += self._of_item("response.content_part.added", part, content_index=0, part=_content(part, ""))
+        elif part.kind is Kind.THOUGHT:
+            out += self._of_item("response.reasoning_summary_part.added", part, summary_index=0, part=_summary(""))
+        return out
 
     def more(self, part: Part, text: str) -> bytes:
         match part.kind:
