@@ -119,14 +119,14 @@ class TestEveryPair:
 
 class TestFailover:
     async def test_crosses_dialects_within_one_exchange(self, tmp_path: Path) -> None:
-        captured = json.loads((Path(__file__).parents[1] / "captures" / "claude_code_turn1.json").read_text())
+        captured = capture("claude_code_turn1")
         async with (
             Provider(menu.status(529)) as own,
             Provider(menu.answer(TEXT, tool_call=("Bash", {"command": "ls"}))) as other,
         ):
             entries = {"own": entry(Dialect.ANTHROPIC, own), "other": entry(Dialect.OPENAI_CHAT, other)}
             async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.post(f"{router.url}/v1/messages", json={**captured["body"], "model": "m"})
+                answer = await client.post(f"{router.url}/v1/messages", json=captured["body"])
         assert answer.status_code == 200
         assert answer.headers["x-fallback-trail"] == "own/m@529"
         assert [len(own.seen), len(other.seen)] == [1, 1]
@@ -146,6 +146,84 @@ class TestFailover:
                 got = await told(ask, router.url)
                 assert (got.text, got.failure) == (TEXT, None)
                 assert len(providers[-1].seen) == n + 1
+
+
+class TestRealClients:
+    """What Claude Code and Codex really send, answered by a provider of chat completions, and sent back."""
+
+    async def test_claude_code_calls_a_tool_and_returns_its_result(self, tmp_path: Path) -> None:
+        answers = [menu.answer(HALF, tool_call=("Bash", {"command": "ls"}), reasoning="hm"), menu.answer(TEXT)]
+        async with Provider(answers) as one, running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, one)}) as router:
+            turn = capture("claude_code_turn1")
+            events = await replayed(router, turn)
+            started = [each["content_block"] for each in events if each["type"] == "content_block_start"]
+            assert [block["type"] for block in started] == ["thinking", "text", "tool_use"]
+            pieces = [each["delta"] for each in events if each["type"] == "content_block_delta"]
+            made = json.loads("".join(each.get("partial_json", "") for each in pieces))
+            content = [started[0] | {"thinking": "hm"}, started[1] | {"text": HALF}, started[2] | {"input": made}]
+            result = {"type": "tool_result", "tool_use_id": started[2]["id"], "content": RESULT}
+            turn["body"]["messages"] += [
+                {"role": "assistant", "content": content},
+                {"role": "user", "content": [result]},
+            ]
+            events = await replayed(router, turn)
+        said = "".join(each["delta"].get("text", "") for each in events if each["type"] == "content_block_delta")
+        assert (said, events[-1]["type"]) == (TEXT, "message_stop")
+        calls, results = calls_and_results(Dialect.OPENAI_CHAT, one.seen[1].json)
+        assert (calls, results) == ([(started[2]["id"], {"command": "ls"})], [(started[2]["id"], RESULT)])
+        assert one.seen[1].json["messages"][: len(one.seen[0].json["messages"])] == one.seen[0].json["messages"]
+
+    @pytest.mark.parametrize(("tool", "space"), [("exec_command", None), ("close_agent", "multi_agent_v1")])
+    async def test_codex_calls_a_tool_and_returns_its_result(
+        self, tmp_path: Path, tool: str, space: str | None
+    ) -> None:
+        answers = [menu.answer(HALF, tool_call=(tool, {"cmd": "ls"}), reasoning="hm"), menu.answer(TEXT)]
+        async with Provider(answers) as one, running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, one)}) as router:
+            turn = capture("codex_turn1")
+            events = await replayed(router, turn)
+            items = [each["item"] for each in events if each["type"] == "response.output_item.done"]
+            assert [item["type"] for item in items] == ["reasoning", "message", "function_call"]
+            assert (items[2]["name"], items[2].get("namespace")) == (tool, space)
+            output = {"type": "function_call_output", "call_id": items[2]["call_id"], "output": RESULT}
+            turn["body"]["input"] += [*items, output]
+            events = await replayed(router, turn)
+        assert events[-1]["type"] == "response.completed"
+        assert events[-1]["response"]["output"][0]["content"][0]["text"] == TEXT
+        calls, results = calls_and_results(Dialect.OPENAI_CHAT, one.seen[1].json)
+        assert (calls, results) == ([(items[2]["call_id"], {"cmd": "ls"})], [(items[2]["call_id"], RESULT)])
+
+    async def test_thoughts_of_another_dialect_do_not_reach_anthropic(self, tmp_path: Path) -> None:
+        turn = capture("claude_code_turn1")
+        async with Provider(menu.answer(HALF, reasoning="hm")) as chat, Provider(menu.answer(TEXT)) as own:
+            async with running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, chat)}) as router:
+                events = await replayed(router, turn)
+            deltas = [each["delta"] for each in events if each["type"] == "content_block_delta"]
+            thought = {"type": "thinking"} | {
+                k: v for d in deltas for k, v in d.items() if k in ("thinking", "signature")
+            }
+            turn["body"]["messages"] += [
+                {"role": "assistant", "content": [thought, {"type": "text", "text": HALF}]},
+                {"role": "user", "content": "go on"},
+            ]
+            async with running(tmp_path, {"p": entry(Dialect.ANTHROPIC, own)}) as router:
+                await replayed(router, turn)
+        assert thought["signature"]
+        assert own.seen[0].json["messages"][-2]["content"] == [{"type": "text", "text": HALF}]
+
+
+def capture(name: str) -> dict[str, Any]:
+    captured: dict[str, Any] = json.loads((Path(__file__).parents[1] / "captures" / f"{name}.json").read_text())
+    captured["body"]["model"] = "m"
+    return captured
+
+
+async def replayed(router: Router, turn: Mapping[str, Any]) -> list[Any]:
+    """The events that the client gets."""
+    headers = [(name, value) for name, value in turn["headers"] if name.lower() not in ("host", "content-length")]
+    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+        answer = await client.post(router.url + turn["path"], content=json.dumps(turn["body"]), headers=headers)
+    assert answer.status_code == 200
+    return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
 
 
 class TestStreams:

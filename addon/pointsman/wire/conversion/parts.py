@@ -33,7 +33,7 @@ class Piece(NamedTuple):
     name: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """`is_free`: the tool takes a text of any form, not an object; `text` is that text."""
 
