@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Plan:
-    """`dialect` is the client's: a target must speak it. `inventory` is the one in force when the exchange began."""
+    """`dialect` is the client's: a target must speak it, or another one that has words for the request. `inventory` is
+    the one in force when the exchange began.
+    """
 
     resolution: Resolution
     facts: RequestFacts
