@@ -132,9 +132,12 @@ async def test_openais_library_of_responses_with_chat_completions(tmp_path: Path
     ]
     asked: Any = [{"role": "user", "content": content}]
     options: dict[str, Any] = {"model": "m", "input": asked, "reasoning": {"effort": "low"}}
-    async with served(tmp_path, Dialect.OPENAI_CHAT, CHAT_STREAM) as (url, one), RESPONSES._client(url, KEY) as client:
-        async with client.responses.stream(**options) as stream:
-            answer = await stream.get_final_response()
+    async with (
+        served(tmp_path, Dialect.OPENAI_CHAT, CHAT_STREAM) as (url, one),
+        RESPONSES._client(url, KEY) as client,
+        client.responses.stream(**options) as stream,
+    ):
+        answer = await stream.get_final_response()
     assert [item.type for item in answer.output] == ["reasoning", "message", "function_call", "function_call"]
     calls = [(item.name, json.loads(item.arguments)) for item in answer.output if item.type == "function_call"]
     assert calls == CALLS

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from llm_rosetta.converters.base.helpers import cache
 
+from pointsman.config import Provider
 from pointsman.config.words import Dialect
+from pointsman.wire import quirks
 from pointsman.wire.conversion.giving import DEFAULT_TOKENS, UNSIGNED, Recipient
 from pointsman.wire.conversion.requests import convert
 
@@ -256,6 +259,13 @@ class TestEveryPair:
 
     def test_it_is_the_same_each_time_it_is_sent(self, client: Dialect, provider: Dialect) -> None:
         assert crossed(client, provider) == crossed(client, provider)
+
+    def test_what_the_library_keeps_is_not_changed(self, client: Dialect, provider: Dialect) -> None:
+        request = crossed(client, provider)
+        entry = Provider(name="p", base_url="http://127.0.0.1:9/v1", quirks={"drop_keywords": ["type", "enum"]})
+        quirks.mend(entry, provider, request)
+        assert cache.tool_entry_cache.check_integrity() == []
+        assert said(provider, crossed(client, provider))["tool"] == SCHEMA
 
     def test_nothing_of_the_library_or_of_the_client_alone_goes_along(self, client: Dialect, provider: Dialect) -> None:
         text = json.dumps(crossed(client, provider, prompt_cache_key="k", metadata={"user_id": "u"}))

@@ -5,10 +5,12 @@ from typing import Any
 from llm_rosetta import ConversionPipeline
 
 from pointsman.config.words import Dialect
+from pointsman.wire import jsontext
 from pointsman.wire.conversion.asking import ready
 from pointsman.wire.conversion.forms import form_of, write_form
 from pointsman.wire.conversion.giving import Recipient, declared, put_right
 from pointsman.wire.conversion.hearing import LIBRARY_NAMES
+from pointsman.wire.conversion.parts import dumps
 from pointsman.wire.members import mapping, mappings, text
 
 
@@ -26,6 +28,8 @@ def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Re
         request.pop(member, None)
     if not mapping(pipeline.ir_request.get("generation")).get("max_tokens"):
         request.pop("max_tokens", None)  # the library's own idea
+    if "tools" in request:  # the library keeps these for the next request (512 of them, for an hour at most)
+        request["tools"] = jsontext.loads(dumps(request["tools"]))
     put_right(provider, request, to)
     if provider is Dialect.GEMINI:
         tools = mappings(pipeline.ir_request.get("tools"))
