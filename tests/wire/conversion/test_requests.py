@@ -15,6 +15,7 @@ from pointsman.config.words import Dialect
 from pointsman.wire import quirks
 from pointsman.wire.conversion.giving import DEFAULT_TOKENS, UNSIGNED, Recipient
 from pointsman.wire.conversion.requests import convert
+from pointsman.wire.conversion.tools import spaces
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -319,6 +320,44 @@ class TestEachProvider:
         asked = {"messages": [{"role": "user", "content": [{"type": "text", "text": "see"}, part]}]}
         for provider in (RESPONSES, ANTHROPIC):
             assert "https://images.test/a.png" in json.dumps(convert(CHAT, provider, copy.deepcopy(asked), REASONS))
+
+
+class TestNamespaces:
+    def test_of_tools_with_the_same_name_are_told_apart(self) -> None:
+        def tool(name: str) -> dict[str, Any]:
+            return {"type": "function", "name": name, "parameters": SCHEMA}
+
+        document = {
+            "input": [
+                {"role": "user", "content": "hi"},
+                {"type": "function_call", "call_id": "a", "namespace": "doors", "name": "open", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "a", "output": "done"},
+            ],
+            "tools": [
+                tool("open"),
+                {"type": "namespace", "name": "doors", "tools": [tool("open"), tool("close")]},
+            ],
+        }
+        assert spaces(document) == {"doors_open": ("doors", "open"), "close": ("doors", "close")}
+        request = convert(RESPONSES, CHAT, document, REASONS)
+        assert [each["function"]["name"] for each in request["tools"]] == ["open", "doors_open", "close"]
+        assert request["messages"][1]["tool_calls"][0]["function"]["name"] == "doors_open"
+
+    def test_a_tool_that_takes_any_text_takes_an_object_elsewhere(self) -> None:
+        document = {
+            "input": [
+                {"role": "user", "content": "hi"},
+                {"type": "custom_tool_call", "call_id": "a", "name": "patch", "input": "*** Begin"},
+                {"type": "custom_tool_call_output", "call_id": "a", "output": "done"},
+            ],
+            "tools": [{"type": "custom", "name": "patch", "description": "p"}],
+        }
+        request = convert(RESPONSES, CHAT, document, REASONS)
+        _, assistant, result = request["messages"]
+        [made] = assistant["tool_calls"]
+        assert json.loads(made["function"]["arguments"]) == {"input": "*** Begin"}
+        assert (made["function"]["name"], result["tool_call_id"], result["content"]) == ("patch", made["id"], "done")
+        assert request["tools"][0]["function"]["parameters"]["required"] == ["input"]
 
 
 class TestStops:

@@ -185,8 +185,11 @@ class TestResponses:
         assert [each["delta"] for each in events if each["type"].endswith("input.delta")] == ["*** Begin"]
 
     def test_a_tool_of_a_namespace_is_called_in_it(self) -> None:
-        events = documents(told(ResponsesTeller({}, {"close": "agents"}), [call("a", "{}", "close")]))
-        assert events[-1]["response"]["output"][0]["namespace"] == "agents"
+        spaces = {"close": ("agents", "close"), "doors_open": ("doors", "open")}
+        pieces = [call("a", "{}", "close"), call("b", "{}", "doors_open"), call("c", "{}", "open")]
+        items = documents(told(ResponsesTeller({}, spaces), pieces))[-1]["response"]["output"]
+        named = [(item.get("namespace"), item["name"]) for item in items]
+        assert named == [("agents", "close"), ("doors", "open"), (None, "open")]
 
     def test_thoughts_bear_the_mark(self) -> None:
         events = documents(told(ResponsesTeller({}, {}), [Piece(Kind.THOUGHT, "hm")]))

@@ -8,7 +8,9 @@ from typing import Any
 
 from pointsman.config.words import Dialect
 from pointsman.wire.conversion.forms import lowered
-from pointsman.wire.conversion.tools import is_hosted
+from pointsman.wire.conversion.narrator import WRAPPED
+from pointsman.wire.conversion.parts import dumps
+from pointsman.wire.conversion.tools import is_hosted, spaces
 from pointsman.wire.gemini_names import member
 from pointsman.wire.members import dicts, mapping, text
 
@@ -75,11 +77,20 @@ def _ready_chat(document: Document) -> None:
 
 
 def _ready_responses(document: Document) -> None:
-    """Ids of items mean nothing to others, and the library would pass them on."""
+    """Ids of items mean nothing to others, and the library would pass them on; nor do namespaces,
+    and tools that take any text take an object with it elsewhere.
+    """
+    told = {where: name for name, where in spaces(document).items()}
     for item in dicts(document.get("input")):
         item.pop("id", None)
         item.pop("encrypted_content", None)
-        if text(item.get("type")).endswith("_output"):
+        if where := item.pop("namespace", None):
+            item["name"] = told.get((where, text(item.get("name"))), item.get("name"))
+        if item.get("type") == "custom_tool_call":
+            wrapped = dumps({WRAPPED: item.pop("input", "")}).decode()
+            item.update(type="function_call", arguments=wrapped)
+        elif text(item.get("type")).endswith("_output"):
+            item["type"] = "function_call_output"
             _join(item, "output")
 
 

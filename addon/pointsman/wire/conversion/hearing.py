@@ -3,6 +3,7 @@
 The library reads each dialect's events; what it would lose or mistake is put right in them first (`_tidied`).
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ UNREAD_ARGUMENTS = "raw_arguments"
 """The one member of arguments that the library could not parse."""
 
 type Document = dict[str, Any]
+
+warnings.filterwarnings("ignore", module=r"llm_rosetta\.")  # what it would say, `obstacles` has said
 
 
 class Hearing:

@@ -28,7 +28,7 @@ def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Re
         request.pop(member, None)
     if not mapping(pipeline.ir_request.get("generation")).get("max_tokens"):
         request.pop("max_tokens", None)  # the library's own idea
-    if "tools" in request:  # the library keeps these for the next request (512 of them, for an hour at most)
+    if "tools" in request:  # the library keeps these for the next request (512 of them, for half an hour)
         request["tools"] = jsontext.loads(dumps(request["tools"]))
     put_right(provider, request, to)
     if provider is Dialect.GEMINI:

@@ -28,9 +28,9 @@ ECHOED: Mapping[str, Any] = {
 
 
 class ResponsesTeller:
-    """See `pointsman.wire.conversion.narrator.Teller`. `spaces` are the namespaces of tools by the tools' names."""
+    """See `pointsman.wire.conversion.narrator.Teller`. `spaces` are tools in namespaces: see `tools.spaces`."""
 
-    def __init__(self, request: Mapping[str, Any], spaces: Mapping[str, str]) -> None:
+    def __init__(self, request: Mapping[str, Any], spaces: Mapping[str, tuple[str, str]]) -> None:
         self._echo = {name: request.get(name, default) for name, default in ECHOED.items()}
         self._spaces = spaces
         self._answer: dict[str, Any] | None = None
@@ -126,8 +126,10 @@ class ResponsesTeller:
                 return {**frame, "type": "function_call", **self._call(part), "arguments": said}
 
     def _call(self, part: Part) -> dict[str, Any]:
-        space = self._spaces.get(part.name)
-        return {"call_id": part.id, "name": part.name, **({"namespace": space} if space else {})}
+        if part.name not in self._spaces:
+            return {"call_id": part.id, "name": part.name}
+        space, name = self._spaces[part.name]
+        return {"call_id": part.id, "name": name, "namespace": space}
 
     def _frame(self, identity: Identity) -> dict[str, Any]:
         return {

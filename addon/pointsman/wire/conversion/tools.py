@@ -1,5 +1,6 @@
 """Tools of a request: those of the client, and hosted ones, which a provider would have to run."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,14 +47,18 @@ def free_tools(dialect: Dialect, document: Members) -> frozenset[str]:
     return frozenset(text(tool.get("name")) for tool in _flat(document) if tool.get("type") == "custom")
 
 
-def spaces(document: Members) -> dict[str, str]:
-    """The namespaces of tools, by the tools' names."""
-    return {
-        text(tool.get("name")): text(space.get("name"))
-        for space in mappings(document.get("tools"))
-        if space.get("type") == "namespace"
-        for tool in mappings(space.get("tools"))
-    }
+def spaces(document: Members) -> dict[str, tuple[str, str]]:
+    """The tools that stand in a namespace, as (namespace, name), by the names that other dialects know them by: their
+    own, or where others have the same, that with the namespace before it.
+    """
+    names = Counter(text(tool.get("name")) for tool in _flat(document))
+    found: dict[str, tuple[str, str]] = {}
+    for space in mappings(document.get("tools")):
+        if space.get("type") == "namespace":
+            for tool in mappings(space.get("tools")):
+                where = text(space.get("name")), text(tool.get("name"))
+                found[where[1] if names[where[1]] == 1 else "_".join(where)] = where
+    return found
 
 
 def _flat(document: Members) -> Iterable[Mapping[str, Any]]:
