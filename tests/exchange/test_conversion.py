@@ -82,8 +82,18 @@ class TestEnds:
         assert "The model is overloaded" in error["message"]
         assert (stage.ended, stage.outcomes) == (True, [Outcome.STREAM_BROKEN])
 
-    def test_a_refused_request_is_refused_in_the_clients_words(self) -> None:
-        stage = claude().begin().answers(1, 400, b'{"error": {"message": "bad temperature", "type": "whatever"}}')
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_a_request_that_one_refuses_in_another_dialect_may_be_taken_by_the_next(self, wrapped: bool) -> None:
+        refusal = b'{"error": {"message": "bad temperature", "type": "invalid_request_error", "code": 400}}'
+        stage = claude().begin()
+        if wrapped:
+            stage.head(1).data(1, b"data: " + refusal + b"\n\n")
+        else:
+            stage.answers(1, 400, refusal)
+        assert (stage.launched, stage.sent, stage.outcomes) == (["a", "b"], b"", [Outcome.RETRY_FAILED])
+
+    def test_a_request_that_all_refuse_is_refused_in_the_clients_words(self) -> None:
+        stage = claude(1).begin().answers(1, 400, b'{"error": {"message": "bad temperature", "type": "whatever"}}')
         assert stage.response.status == 400
         assert json.loads(stage.sent)["error"]["type"] == "invalid_request_error"
         assert "bad temperature" in stage.sent.decode()

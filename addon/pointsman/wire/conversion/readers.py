@@ -57,6 +57,8 @@ class ConvertedReader:
         for frame in frames:
             if self._over:
                 break
+            if frame.kind is FrameKind.ERROR and frame.fault:
+                frame = Frame(FrameKind.ERROR, b"", replace(frame.fault, converted=True))
             try:
                 converted.append(self._frame(frame))
             except Exception as error:  # whatever the library raises
@@ -128,4 +130,4 @@ class ForeignErrorReader(ErrorReader):
     """The provider's own error body would be foreign to the client: what it means is told anew."""
 
     def fault(self) -> Fault:
-        return replace(super().fault(), body=None)
+        return replace(super().fault(), body=None, converted=True)
