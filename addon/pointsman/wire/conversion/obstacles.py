@@ -95,7 +95,8 @@ def _of_responses(document: Members) -> Iterator[str]:
             yield f"`{name}` refers to what only its own provider keeps"
     if document.get("background"):
         yield "answers in the background do not cross"
-    if document.get("top_logprobs") or "message.output_text.logprobs" in (document.get("include") or ()):
+    included = document.get("include")
+    if document.get("top_logprobs") or (isinstance(included, list) and "message.output_text.logprobs" in included):
         yield "logprobs do not cross"
     if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
         yield "this kind of `tool_choice` does not cross"
