@@ -21,7 +21,8 @@ from pointsman.wire.frames import FrameKind
 NAMES = (
     "messages", "content", "role", "type", "text", "tools", "function", "name", "parameters", "input", "output",
     "tool_choice", "include", "stop", "n", "response_format", "json_schema", "schema", "contents", "parts",
-    "tool_calls", "functionCall", "functionResponse", "generationConfig", "stopSequences", "candidateCount", "inlineData", "mimeType",
+    "tool_calls", "functionCall", "functionResponse", "generationConfig", "stopSequences", "candidateCount", "inlineData",
+    "mimeType",
     "image_url", "url", "source", "call_id", "id", "arguments", "choices", "delta", "message", "candidates", "index",
     "finish_reason", "usage", "item", "response", "content_block", "input_schema", "format", "output_config", "system",
 )  # fmt: skip
@@ -37,7 +38,7 @@ ANYTHING = st.recursive(
     max_leaves=20,
 )
 DOCUMENTS = st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=6)
-untimed = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+untimed = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 PAIRS = [(client, provider) for client in Dialect for provider in Dialect if client is not provider]
 every_pair = pytest.mark.parametrize(("client", "provider"), PAIRS, ids=[f"{c}-{p}" for c, p in PAIRS])
 ENTRY = Provider(name="p", base_url="http://127.0.0.1:9/v1", quirks={"flat_content": True, "drop_keywords": ["x"]})
