@@ -21,7 +21,8 @@ from pointsman.wire.frames import FrameKind
 NAMES = (
     "messages", "content", "role", "type", "text", "tools", "function", "name", "parameters", "input", "output",
     "tool_choice", "include", "stop", "n", "response_format", "json_schema", "schema", "contents", "parts",
-    "tool_calls", "functionCall", "functionResponse", "generationConfig", "stopSequences", "candidateCount", "inlineData",
+    "tool_calls", "functionCall", "functionResponse", "generationConfig", "stopSequences", "candidateCount",
+    "inlineData",
     "mimeType",
     "image_url", "url", "source", "call_id", "id", "arguments", "choices", "delta", "message", "candidates", "index",
     "finish_reason", "usage", "item", "response", "content_block", "input_schema", "format", "output_config", "system",
