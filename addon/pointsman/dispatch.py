@@ -58,6 +58,7 @@ from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 
 logger = logging.getLogger(__name__)
+logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 OWN_REQUEST_ID = "x-request-id"

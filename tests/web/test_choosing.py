@@ -97,15 +97,19 @@ class TestExplain:
         [
             (
                 "/v1/messages",
-                b'{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}',
-                "does not speak anthropic",
+                b'{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"container":"c"}',
+                "hosted tools do not cross: mcp_servers, container (speaks openai-chat, not anthropic)",
             ),
             (
                 "/v1beta/models/auto:generateContent",
-                b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}',
-                "does not speak gemini",
+                b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"cachedContent":"c"}',
+                "`cachedContent` refers to what only its own provider keeps (speaks openai-chat, not gemini)",
             ),
-            ("/v1/responses", b'{"model":"auto","input":"hi"}', "does not speak openai-responses"),
+            (
+                "/v1/responses",
+                b'{"model":"auto","input":"hi","background":true}',
+                "answers in the background do not cross (speaks openai-chat, not openai-responses)",
+            ),
         ],
     )
     def test_other_dialects_are_known_by_their_path(
