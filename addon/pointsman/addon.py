@@ -164,7 +164,8 @@ class Pointsman:
         self._demo = demo_providers()
         for provider in self._demo:
             provider.bind()
-        return config.build({"providers": demo_settings(self._demo)}, os.environ)
+        leave_no_trace = {"path": "off"}
+        return config.build({"providers": demo_settings(self._demo), "history": leave_no_trace}, os.environ)
 
     def _open(self, settings: Settings) -> None:
         self._admin_key = (
@@ -181,6 +182,7 @@ class Pointsman:
             return
         for provider in self._demo:
             await provider.start()
+        await self.dispatcher.remember()
         await self._listen_on_loopback()
         self._watch_for_changes()
         self._hooks = HookIndex(ctx.master.addons)
