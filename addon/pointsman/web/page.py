@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from pointsman.exchange.answer import retry_after_headers
 from pointsman.wire.faults import Problem
 
 type Headers = tuple[tuple[str, str], ...]
@@ -22,6 +24,8 @@ class Request:
     """Names in lower case; the values of a repeated one are joined by commas."""
     body: bytes = field(repr=False)
     local: bool
+    address: str = ""
+    """Of the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,21 @@ def _dumped(value: Any) -> bytes:
         return json.dumps(value).encode()
 
 
+def conditional(request: Request, reply: Reply) -> Reply:
+    """An answer that the client has already is not sent again: `ETag` and `If-None-Match`, RFC 9110."""
+    if reply.status != 200:
+        return reply
+    tag = f'"{blake2b(reply.body, digest_size=12).hexdigest()}"'
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    headers = (*reply.headers, ("ETag", tag))
+    if tag in known or known == ["*"]:
+        return Reply(304, b"", tuple(header for header in headers if header[0] != "Content-Type"))
+    return Reply(200, reply.body, headers)
+
+
 def reply_problem(problem: Problem, headers: Headers = ()) -> Reply:
     """An error of an own page, in the shape OpenAI's clients know."""
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
     error = {"message": problem.message, "type": kind, "code": problem.code.value, "param": problem.param}
-    return reply_json({"error": error | dict(problem.details)}, problem.status, headers)
+    pause = retry_after_headers(problem.retry_after)
+    return reply_json({"error": error | dict(problem.details)}, problem.status, (*pause, *headers))
