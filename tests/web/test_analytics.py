@@ -91,6 +91,7 @@ class TestHistory:
 
     async def test_another_path_begins_another_file(self, history: History, tmp_path: Path) -> None:
         history.add(exchange_record(attempts=(attempt_record(started=4e9),)), 10)
+        assert len((await asked(history))["rows"]) == 1
         history.replace(HistorySettings(path=str(tmp_path / "other.db")))
         assert (await asked(history))["rows"] == []
         history.replace(HistorySettings(path=str(tmp_path / "h.db")))

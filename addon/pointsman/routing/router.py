@@ -65,7 +65,7 @@ class Router:
 
     def hedge_after(self, target: Target, wall: float) -> float | None:
         """Seconds after which an attempt at this target gets company; None for never."""
-        return delay(target.provider.hedge, None)
+        return delay(target.provider.hedge, self.statistics.p95_first_content(target.label, wall))
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
