@@ -33,7 +33,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman import config
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
-from pointsman.demo import demo_providers, demo_settings
+from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
 from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
@@ -175,7 +175,7 @@ class Pointsman:
             for provider in self._demo:
                 provider.bind()
         leave_no_trace = {"path": "off"}
-        return Document({"providers": demo_settings(self._demo), "history": leave_no_trace})
+        return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
 
     def _store_for(self, settings: Settings) -> Store | None:
         """The demo leaves no trace, unless a folder is named for it."""

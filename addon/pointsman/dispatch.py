@@ -31,7 +31,6 @@ from pointsman.exchange.summary import summary
 from pointsman.history import History
 from pointsman.ledger import Ledger
 from pointsman.reception import Chat, Decision, Door, receive, same, vouches
-from pointsman.routing.judging import observations
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
@@ -108,9 +107,8 @@ class Dispatcher:
     async def remember(self) -> None:
         """Begin the history, and learn what it knows."""
         self.history.start()
-        statistics = self.router.statistics
-        memory = await self.history.recall(statistics.labels)
-        statistics.restore(memory.hours, memory.waits, time.time())
+        memory = await self.history.recall(self.router.statistics.labels)
+        self.router.remember(memory.hours, memory.waits, memory.attempts, time.time())
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -203,7 +201,7 @@ class Dispatcher:
         if chat.purpose is Purpose.COUNT:
             return self.router.count_plan(facts, chat.dialect)
         caller = self._caller(flow, chat, facts, credential)
-        return self.router.plan(facts, chat.dialect, caller, time.monotonic())
+        return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
         """A client that sends the key all clients share has told nothing of itself."""
@@ -247,8 +245,7 @@ class Dispatcher:
         record = exchange.record()
         self.ledger.add(record)
         if exchange.call.fallback is None:  # it was no count of tokens, which says nothing of answering
-            for seen in observations(record, self.router.statistics.labels):
-                self.router.statistics.add(seen)
+            self.router.observe(record)
             self.history.add(record, exchange.call.facts.tokens)
         flow.comment = summary(record)
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")

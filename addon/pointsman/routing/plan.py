@@ -3,7 +3,7 @@
 Each question is answered from the whole situation anew; nothing is patched in between. So a plan never hands out what
 has just been ruled out, by this exchange or by another one. A candidate is chosen in these steps:
 
-1. the targets that the name means, the pinned one first;
+1. the targets that the name and the mode mean (`pools`), the pinned one first, then by score (`ranking`);
 2. without those excluded (`exclusions` says who, and why);
 3. of each the keys, the session's own first, then those with most room, in turn; without those excluded;
 4. if nothing is left: the targets that are merely cooling after a transient failure, the earliest to recover first.
@@ -12,6 +12,7 @@ has just been ruled out, by this exchange or by another one. A candidate is chos
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from random import Random
 from typing import TYPE_CHECKING
 
 from pointsman.config.words import Dialect, Mode
@@ -19,6 +20,8 @@ from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.failures import LESSONS, Failure, Skip, classify
 from pointsman.routing.limits import Lease
+from pointsman.routing.pools import Field
+from pointsman.routing.ranking import Hand
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.redirects import redirected
 from pointsman.routing.resolve import Resolution
@@ -38,7 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Plan:
-    """`dialect` is the client's: a target must speak it. `inventory` is the one in force when the exchange began."""
+    """`dialect` is the client's: a target must speak it. `inventory` is the one in force when the exchange began.
+
+    `ahead` is what the clock on the wall is ahead of the routing clock. `chance` is the router's unless given.
+    """
 
     resolution: Resolution
     facts: RequestFacts
@@ -46,13 +52,23 @@ class Plan:
     inventory: Inventory
     ticket: Ticket
     router: "Router"
+    ahead: float = 0.0
+    chance: Random | None = None
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
+    rivals: Field = field(init=False)
+    """Who takes part."""
+    hand: Hand = field(init=False)
     _excluded: Exclusions = field(init=False)
+    _places: dict[Target, int] = field(default_factory=dict)
+    """Of each target that was looked at, by score; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """Of each attempt in flight, and when it was launched."""
 
     def __post_init__(self) -> None:
         self._excluded = Exclusions(self.facts, self.dialect, self.inventory, self.router)
+        ranking = self.router.ranking
+        self.rivals = ranking.field(self.resolution)
+        self.hand = ranking.hand(self.mode, self.chance)
 
     # Asked.
 
@@ -72,17 +88,21 @@ class Plan:
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first."""
-        for target in self._in_order():
+        for target in self._in_order(now):
             if self._excluded.of_target(target, now) is None:
                 yield from self._open_keys(target, now)
 
     def why(self, candidate: Candidate, now: float, wall: float) -> str:
-        """How it came to be chosen: `order`, `pin`, or `last_resort` and what gave way to it."""
+        """How it came to be chosen: its place and score, `pin`, or `last_resort` and what gave way to it."""
         excluded = self._excluded.of_target(candidate.target, now)
         if excluded and excluded.until is not None:
             until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
             return f"last_resort: cooling until {until} ({excluded.detail})"
-        return "pin" if self._is_pinned(candidate.target) else "order"
+        if self._is_pinned(candidate.target):
+            return "pin"
+        score = self.hand.score(candidate.target, now, wall).value
+        note = f"; {self.rivals.note}" if self.rivals.note else ""
+        return f"rank {self._places.get(candidate.target, 1)}, score {score:.2f}{note}"
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
@@ -94,7 +114,9 @@ class Plan:
 
     def exclusions(self, now: float) -> list[Exclusion]:
         """Every candidate left out, with its reason."""
-        return list(self._excluded.each(self.resolution.targets, now))
+        pinned = self._pinned()
+        outside = [exclusion for exclusion in self.rivals.outside if exclusion.target is not pinned]
+        return [*self._excluded.each(self._targets(), now), *outside]
 
     def excluded(self, now: float, wall: float) -> list[dict[str, object]]:
         """The exclusions in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
@@ -114,7 +136,7 @@ class Plan:
 
     def exhausted(self, now: float, wall: float) -> Problem:
         """What to tell the client when nothing is left."""
-        free = self._excluded.first_free(self.resolution.targets, now)
+        free = self._excluded.first_free(self._targets(), now)
         return verdict(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
 
     # Told.
@@ -183,15 +205,28 @@ class Plan:
 
     # Order.
 
-    def _in_order(self) -> Iterator[Target]:
-        """The configured order, the pinned target before all others."""
-        pin, targets = self.ticket.preferred, self.resolution.targets
+    def _in_order(self, now: float) -> Iterator[Target]:
+        """The pinned target before all others, these by tier and score."""
+        pinned, place = self._pinned(), 0
+        if pinned is not None:
+            yield pinned
+        for tier in self.rivals.tiers:
+            for target in self.hand.best_first(tier, now, now + self.ahead):
+                place += 1
+                self._places[target] = place
+                if target is not pinned:
+                    yield target
+
+    def _pinned(self) -> Target | None:
+        """The target of the session's pin, if the name means it: whatever its pool."""
+        pin = self.ticket.preferred
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}") if pin else None
-        if pinned is None or pinned not in targets:
-            yield from targets
-            return
-        yield pinned
-        yield from (target for target in targets if target is not pinned)
+        return pinned if pinned in self.resolution.targets else None
+
+    def _targets(self) -> Sequence[Target]:
+        """All that take part, in configured order."""
+        pinned, targets = self._pinned(), self.rivals.targets
+        return targets if pinned is None or pinned in targets else (pinned, *targets)
 
     def _open_keys(self, target: Target, now: float) -> Iterator[Candidate]:
         return (each for each in self._keys_in_order(target, now) if self._excluded.of_key(each, now) is None)
@@ -216,7 +251,7 @@ class Plan:
         """Transient cooldowns never empty the field."""
         cooling = (
             (exclusion.until or now, key)
-            for target in self._in_order()
+            for target in self._in_order(now)
             if (exclusion := self._excluded.of_target(target, now)) and exclusion.reason is Reason.COOLING
             for key in self._open_keys(target, now)
         )

@@ -1,19 +1,26 @@
 """The owner of everything that exchanges share: the inventory in force, and what they have taught."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
+from random import Random
 from urllib.parse import urlsplit
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
+from pointsman.exchange.audit import ExchangeRecord
+from pointsman.routing.bandit import RULE, Rule
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.counting import CountPlan
 from pointsman.routing.failures import LESSONS, Cool, Failure
 from pointsman.routing.hedging import delay
+from pointsman.routing.judging import Seen, observations
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
+from pointsman.routing.ranking import Ranking
+from pointsman.routing.recent import Recent
 from pointsman.routing.resolve import resolve, unaliased
-from pointsman.routing.statistics import Statistics
+from pointsman.routing.statistics import Statistics, Sums, Wait
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
@@ -28,16 +35,20 @@ LIMITED = frozenset({"rate_limit", "quota"})
 class Router:
     """Asked synchronously by every exchange.
 
-    A reload replaces the settings; plans already made keep the inventory they were made with.
+    A reload replaces the settings; plans already made keep the inventory they were made with. `chance` is where the
+    draws come from; without it they are those of a new generator.
     """
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(self, settings: Settings, secret: bytes, chance: Random | None = None, rule: Rule = RULE) -> None:
         self.settings = settings
         self.inventory = Inventory.of(settings)
         self.sessions = Desk(settings, Digests(secret))
         self.cooldowns = Cooldowns(settings.cooldowns)
         self.limits = Limits()
         self.statistics = Statistics(self.inventory.by_label)
+        self.recent = Recent()
+        self._chance, self._rule = chance or Random(), rule
+        self.ranking = self._ranked()
 
     def replace(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
@@ -49,14 +60,29 @@ class Router:
         self.cooldowns.keep_only(self.inventory.same_targets(old), self.inventory.same_keys(old))
         self.limits.keep_only(self.inventory.places())
         self.statistics.keep_only(self.inventory.by_label)
+        self.recent.keep_only(self.inventory.by_label)
+        self.ranking = self._ranked()
         return self.sessions.purge(before - self.inventory.routable())
 
-    def plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
-        """Raises Problem (model_not_found)."""
+    def plan(
+        self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
+    ) -> Plan:
+        """`wall` is what the clock on the wall shows at `now`; without it both are one. Raises Problem
+        (model_not_found).
+        """
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory)
         ticket = self.sessions.ticket(caller.asking_for(unaliased(facts.model, settings)), resolution.mode, now)
-        return Plan(resolution, facts, dialect, self.inventory, ticket, self)
+        return Plan(resolution, facts, dialect, self.inventory, ticket, self, 0.0 if wall is None else wall - now)
+
+    def glance(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
+        """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
+        not for launching. Raises Problem (model_not_found).
+        """
+        resolution = resolve(facts.model, self.settings, self.inventory)
+        asked = caller.asking_for(unaliased(facts.model, self.settings))
+        ticket = self.sessions.glance(asked, resolution.mode, now)
+        return Plan(resolution, facts, dialect, self.inventory, ticket, self, wall - now, copy(self._chance))
 
     def count_plan(self, facts: RequestFacts, dialect: Dialect) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
@@ -66,6 +92,30 @@ class Router:
     def hedge_after(self, target: Target, wall: float) -> float | None:
         """Seconds after which an attempt at this target gets company; None for never."""
         return delay(target.provider.hedge, self.statistics.p95_first_content(target.label, wall))
+
+    def _ranked(self) -> Ranking:
+        past = self.statistics.of
+        return Ranking(self.inventory, self.settings, self.limits, past, self.recent, self._chance, self._rule)
+
+    def remember(
+        self,
+        hours: Mapping[tuple[str, int], Sums],
+        waits: Mapping[str, Iterable[Wait]],
+        attempts: Mapping[str, Iterable[tuple[float, bool]]],
+        wall: float,
+    ) -> None:
+        """What is known of earlier, as `Statistics.restore` and `Recent.restore` take it."""
+        self.statistics.restore(hours, waits, wall)
+        self.recent.restore(attempts, wall)
+        self.ranking = self._ranked()
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """What an exchange that has ended teaches about its targets."""
+        for seen in observations(record, self.inventory.by_label):
+            self.statistics.add(seen)
+            if seen.seen in (Seen.SUCCESS, Seen.FAILURE):
+                self.recent.observe(seen.label, seen.seen is Seen.SUCCESS, seen.wall)
+            self.ranking.learnt(self.inventory.by_label[seen.label])
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
@@ -107,6 +157,15 @@ class Router:
             return None
         cooled = f"key {name[1] or '(none)'} of {name[0]}" if LESSONS[failure].speaks_of_key else target.label
         return f"{cooled} cools for {cooling.until - now:.1f} s: {cooling.reason}"
+
+    def usable_keys(self, target: Target, now: float) -> int:
+        """How many of its keys may be used now; where it needs none, there is none to count."""
+        return sum(
+            each.key is not None
+            and self.cooldowns.key(each.name, now) is None
+            and self.limits.frees_at(_place(each), target.model.limits, 1, now) <= now
+            for each in self.inventory.keys[target]
+        )
 
     def busy(self, now: float) -> frozenset[str]:
         """The providers whose keys are all rate limited."""

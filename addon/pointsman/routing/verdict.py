@@ -16,7 +16,7 @@ CODES: Mapping[Failure, Code] = {
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 
-UNABLE = frozenset({Reason.DISABLED, Reason.DIALECT, Reason.NO_KEY, Reason.CAPABILITY})
+UNABLE = frozenset({Reason.DISABLED, Reason.DIALECT, Reason.NO_KEY, Reason.CAPABILITY, Reason.POOL, Reason.SMART_FIRST})
 """Such a candidate could not have served the request anyway."""
 
 

@@ -38,6 +38,12 @@ class Desk:
         session = self._store.enter(key, now)
         return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin)
 
+    def glance(self, caller: Caller, mode: Mode, now: float) -> Ticket:
+        """What the request's session is, if there is one. Nothing begins, and nothing counts as used."""
+        key = self._cascade.key(caller) if self._sticky.enabled else None
+        session = self._store.find(key, now) if key else None
+        return Ticket(None, key, session, mode in self._sticky.modes, session.pin if session else None)
+
     def answered(self, ticket: Ticket, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""
         if ticket.session and ticket.key and ticket.key.chain:

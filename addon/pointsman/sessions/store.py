@@ -122,6 +122,11 @@ class Store:
         self._note_outline(session, key)
         return session
 
+    def find(self, key: Key, now: float) -> Session | None:
+        """The session that knows this key; it does not count as used."""
+        session = next((self._names[name] for name in key.names if name in self._names), None)
+        return session if session and session.used + self._idle_ttl > now else None
+
     def touch(self, session: Session, now: float) -> None:
         """A session that is in use does not expire. One that is gone stays gone."""
         if session in self._sessions:
