@@ -142,6 +142,11 @@ class ExchangeRecord:
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
 
+    @property
+    def ended(self) -> float:
+        """Seconds on the wall clock."""
+        return self.started + self.ended_ms / 1000
+
     def plain(self) -> dict[str, object]:
         return {
             "request_id": self.request_id,

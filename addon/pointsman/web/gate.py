@@ -57,8 +57,10 @@ class Keeper:
             case Gate.LOGIN:
                 return self._foreign(request) or self._too_many(request)
 
-    def login(self, request: Request) -> Login | None:
-        """The session that a request belongs to."""
+    def session_of(self, request: Request) -> Login | None:
+        """The session that lets a request in; None if a key does."""
+        if credentials(request.headers, ""):
+            return None
         return self.logins.find(request.headers.get("cookie", ""), self.admin_key(), time())
 
     def is_admin_key(self, given: str, request: Request) -> bool:
@@ -91,7 +93,7 @@ class Keeper:
 
     def _by_session(self, request: Request) -> Problem | None:
         """A session stands for itself where no key is sent."""
-        if not credentials(request.headers, "") and (login := self.login(request)):
+        if login := self.session_of(request):
             if request.method in SAFE:
                 return None
             if not same(request.headers.get(CSRF_HEADER.lower(), ""), login.csrf):

@@ -1,14 +1,16 @@
 """What an own page is given and what it answers."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from pointsman.config import Found
 from pointsman.exchange.answer import retry_after_headers
-from pointsman.wire.faults import Problem
+from pointsman.wire.faults import Code, Problem
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -49,6 +51,13 @@ def _dumped(value: Any) -> bytes:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         return json.dumps(value).encode()
+
+
+def refused(faults: Iterable[Found]) -> Problem:
+    """Everything that is wrong with what was sent, at once."""
+    told = [{"path": fault.path, "problem": fault.problem} for fault in faults]
+    message = "\n".join(f"{fault['path']}: {fault['problem']}" for fault in told)
+    return Problem(Code.INVALID_REQUEST, message, details=(("faults", told),))
 
 
 def conditional(request: Request, reply: Reply) -> Reply:

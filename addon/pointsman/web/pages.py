@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pointsman.config import ConfigError
 from pointsman.reception import cors, is_origin_here
 from pointsman.web.gate import Gate, Keeper
-from pointsman.web.page import Reply, Request, conditional, reply_problem
+from pointsman.web.page import Reply, Request, conditional, refused, reply_problem
 from pointsman.wire.faults import Code, Problem
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,8 @@ def _finished(request: Request, reply: Reply) -> Reply:
 def _failed(request: Request, error: Exception) -> Reply:
     if isinstance(error, Problem):
         return reply_problem(error)
+    if isinstance(error, ConfigError):
+        return reply_problem(refused(error.faults))
     logger.error(f"The page {request.path} failed.", exc_info=error)
     return reply_problem(Problem(Code.INTERNAL_ERROR, "This page failed; the router's log says more."))
 

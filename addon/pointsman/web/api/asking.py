@@ -1,29 +1,18 @@
 """What a request of the admin API says: its body, its query, its place in the path; and how faults are told."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import orjson
 from pydantic import ValidationError
 
-from pointsman.config import ConfigError, Found
+from pointsman.config import Found
 from pointsman.config.faults import problem_of
 from pointsman.config.section import Section
 from pointsman.config.wording import is_secret, notation, suggestion
-from pointsman.web.page import Request
+from pointsman.web.page import Request, refused
 from pointsman.wire.faults import Code, Problem
-
-
-def refused(faults: Iterable[Found]) -> Problem:
-    """Everything that is wrong, at once."""
-    told = [{"path": fault.path, "problem": fault.problem} for fault in faults]
-    message = "\n".join(f"{fault['path']}: {fault['problem']}" for fault in told)
-    return Problem(Code.INVALID_REQUEST, message, details=(("faults", told),))
-
-
-def refused_by(error: ConfigError) -> Problem:
-    return refused(error.faults)
 
 
 def body(request: Request) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.routing.router import Router
 from pointsman.secrets import masked_credential
-from pointsman.web.api.asking import missing, read, refused
+from pointsman.web.api.asking import missing, read
 from pointsman.web.api.state import cooldown_of
-from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.page import Reply, Request, refused, reply_json
 from pointsman.wire.faults import Code, Problem
 
 MOST_ADDED = 1000
@@ -59,7 +59,7 @@ class Keys:
     def __init__(self, configuration: Configuration, router: Router, tester: Tester) -> None:
         self._configuration, self._router, self._tester = configuration, router, tester
 
-    def list(self, _: Request, __: str) -> Reply:
+    def all(self, _: Request, __: str) -> Reply:
         state = self._configuration.now
         known = [*state.settings.providers, *sorted(catalog.known().keys() - state.settings.providers.keys())]
         listed = self._listed(state)
