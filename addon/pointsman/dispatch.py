@@ -28,9 +28,10 @@ from pointsman.exchange.answer import body_headers, retry_after_headers, routing
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.summary import summary
+from pointsman.guesses import Guesses, weighed
 from pointsman.history import History
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, receive, same, vouches
+from pointsman.reception import Arrival, Chat, Decision, Door, Refusal, credentials, receive, same, vouches
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
@@ -76,6 +77,8 @@ class Dispatcher:
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
+        self.guesses = Guesses()
+        """Of the client key."""
         self.closing = False
         """No new exchange begins."""
         self._rules = Rules.of(settings, _masker(settings))
@@ -131,7 +134,18 @@ class Dispatcher:
         asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
         if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
             del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
-        return receive(arrival, self._server)
+        decision = receive(arrival, self._server)
+        if arrival.door is Door.PROXY or not isinstance(decision, Chat | Refusal):
+            return decision
+        return self._weighed(decision, arrival, context.client.peername[0])
+
+    def _weighed(self, decision: Chat | Refusal, arrival: Arrival, address: str) -> Decision:
+        """Whoever sends too many wrong keys is told so."""
+        if not credentials(arrival.headers, arrival.path):
+            return decision
+        problem = decision.problem if isinstance(decision, Refusal) else None
+        problem = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
+        return decision if problem is None else Refusal(decision.dialect, problem)
 
     def is_local(self, client: Client) -> bool:
         """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""
@@ -198,9 +212,9 @@ class Dispatcher:
         return Exchange(call, plan, self._rules)
 
     def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_plan(facts, chat.dialect)
         caller = self._caller(flow, chat, facts, credential)
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_plan(facts, chat.dialect, caller)
         return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
@@ -234,11 +248,16 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
-        outlet = self._outlets.get(client.proxy_mode)
-        if outlet is None:
-            outlet = self._outlets[client.proxy_mode] = Outlet.of(ctx.options, client.proxy_mode)
+        outlet = self.outlet(client.proxy_mode)
         conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
         return conductor
+
+    def outlet(self, mode: ProxyMode) -> Outlet:
+        """The way to providers for clients that come in by `mode`."""
+        outlet = self._outlets.get(mode)
+        if outlet is None:
+            outlet = self._outlets[mode] = Outlet.of(ctx.options, mode)
+        return outlet
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
         self.running.pop(exchange, None)
@@ -251,6 +270,7 @@ class Dispatcher:
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 
     def abandon(self, exchange: Exchange) -> None:
+        exchange.plan.abandoned()
         if conductor := self.running.pop(exchange, None):
             conductor.abandon()
 

@@ -3,6 +3,8 @@
 import ipaddress
 from collections import OrderedDict, deque
 
+from pointsman.wire.faults import Code, Problem
+
 FEW = 10
 """Wrong keys within `WITHIN` seconds that an address may send."""
 WITHIN = 60.0
@@ -33,6 +35,22 @@ class Guesses:
         self._wrong.move_to_end(holder)
         while len(self._wrong) > MOST or next(iter(self._wrong.values()))[-1] + WITHIN <= now:
             self._wrong.popitem(last=False)
+
+
+def too_many(wait: float) -> Problem:
+    return Problem(Code.RATE_LIMITED, "Too many wrong keys came from this address; wait.", retry_after=wait)
+
+
+def weighed(guesses: Guesses, problem: Problem | None, address: str, local: bool, now: float) -> Problem | None:
+    """What to tell a client that sent a key; `problem` is what is wrong with the key. Clients on this machine share
+    one address: the wrong key of one does not lock out the others.
+    """
+    wait = guesses.wait(address, now)
+    if wait is not None and (problem or not local):
+        return too_many(wait)
+    if problem is not None and problem.code is Code.INVALID_API_KEY:
+        guesses.wrong(address, now)
+    return problem
 
 
 def _holder(address: str) -> str:

@@ -10,8 +10,8 @@ from pointsman.config import History as HistorySettings
 from pointsman.config import Server
 from pointsman.history import History
 from pointsman.web.analytics import analytics_page
-from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.gate import Gate, Keeper
+from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.pages import Page, Pages
 from pointsman.wire.faults import Code, Problem
 from support.records import attempt_record, exchange_record

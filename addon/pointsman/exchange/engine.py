@@ -233,7 +233,7 @@ class Exchange:
         if facts.stream and (after := self.plan.hedge_after(candidate, self._wall(now))) is not None:
             attempt.hedge_due = now + after
         self._running[attempt.n] = attempt
-        self.plan.launched(attempt.n, candidate, now)
+        self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
         body, path = dialect.outbound(self.call.body, facts, attempt.model_sent)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
         headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)

@@ -10,13 +10,14 @@ from enum import Enum, auto
 from time import monotonic, time
 
 from pointsman.config import Server
-from pointsman.guesses import Guesses
+from pointsman.guesses import Guesses, too_many, weighed
 from pointsman.reception import OWN_NAME, client_problem, credentials, host_of, is_address, is_loopback_name, same
 from pointsman.web.logins import Login, Logins
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.web.page import Request
 from pointsman.wire.faults import Code, Problem
 
+FOREIGN = "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
 SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -42,6 +43,8 @@ class Keeper:
     admin_key: Callable[[], str]
     logins: Logins = field(default_factory=Logins)
     guesses: Guesses = field(default_factory=Guesses)
+    """Of the admin key."""
+    client_guesses: Guesses = field(default_factory=Guesses)
 
     def refusal(self, gate: Gate, request: Request) -> Problem | None:
         """Why a request may not pass; None when it may."""
@@ -49,7 +52,7 @@ class Keeper:
             case Gate.OPEN:
                 return None
             case Gate.CLIENT:
-                return client_problem(request.headers, f"?{request.query}", request.local, self.server())
+                return self._as_client(request)
             case Gate.OPERATOR:
                 return None if request.local and self.is_meant_for_us(request) else self._by_key(request)
             case Gate.ADMIN:
@@ -85,11 +88,16 @@ class Keeper:
         origin = request.headers.get("origin")
         return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, host)
 
+    def _as_client(self, request: Request) -> Problem | None:
+        problem = client_problem(request.headers, f"?{request.query}", request.local, self.server())
+        if not credentials(request.headers, f"?{request.query}"):
+            return problem
+        return weighed(self.client_guesses, problem, request.address, request.local, monotonic())
+
     def _foreign(self, request: Request) -> Problem | None:
         if self.is_meant_for_us(request):
             return None
-        message = "Refused: this comes from another site's page, or under a host name that is not listed in server.hosts."
-        return Problem(Code.FORBIDDEN, message)
+        return Problem(Code.FORBIDDEN, FOREIGN)
 
     def _by_session(self, request: Request) -> Problem | None:
         """A session stands for itself where no key is sent."""
@@ -116,9 +124,7 @@ class Keeper:
 
     def _too_many(self, request: Request) -> Problem | None:
         wait = self.guesses.wait(request.address, monotonic())
-        if wait is None:
-            return None
-        return Problem(Code.RATE_LIMITED, "Too many wrong keys came from this address; wait a moment.", retry_after=wait)
+        return None if wait is None else too_many(wait)
 
 
 def _is_same(origin: str | None, host: str) -> bool:

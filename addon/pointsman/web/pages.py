@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 NEVER_SNIFFED = ("X-Content-Type-Options", "nosniff")
 
 
+type Answer = Callable[[Request, str], Reply | Awaitable[Reply]]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A path with `*` takes any one segment there, one that ends in `/**` takes any path below; its function is given
@@ -29,7 +32,7 @@ class Page:
     method: str
     path: str
     gate: Gate
-    answer: Callable[[Request, str], Reply | Awaitable[Reply]]
+    answer: Answer
 
 
 class Pages:

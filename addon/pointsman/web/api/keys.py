@@ -8,7 +8,7 @@ from time import monotonic, time
 from typing import Any
 
 from pointsman import catalog
-from pointsman.config import Found, Key
+from pointsman.config import Found, Key, Provider
 from pointsman.config.loading import with_environment
 from pointsman.config.outline import mapping
 from pointsman.config.overlay import AddedKey, KeyChange, Overlay
@@ -51,7 +51,7 @@ class Listed:
     written: str | None
 
 
-type Tester = Callable[[str, Key], Awaitable[dict[str, Any]]]
+type Tester = Callable[[Provider, Key], Awaitable[dict[str, Any]]]
 """Asks a provider whether it takes a key; gives what the API tells of that."""
 
 
@@ -86,7 +86,7 @@ class Keys:
     async def test(self, _: Request, key_id: str) -> Reply:
         """Raises Problem (not_found)."""
         found = self._find(self._configuration.now, key_id)
-        return reply_json(await self._tester(found.provider, found.key))
+        return reply_json(await self._tester(self._configuration.now.settings.providers[found.provider], found.key))
 
     def _one(self, key_id: str, status: int) -> Reply:
         state = self._configuration.now

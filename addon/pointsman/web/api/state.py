@@ -1,6 +1,6 @@
 """`/api/cooldowns`, `/api/bans`, `/api/sessions`, `/api/health`: what is held against whom, and for whom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
@@ -134,6 +134,6 @@ def cooldown_of(cooling: Cooling | None, offset: float) -> dict[str, Any] | None
     return {"reason": cooling.reason, "since": cooling.since + offset, "until": cooling.until + offset}
 
 
-def _needs_provider(given: dict[str, str], *names: str) -> None:
+def _needs_provider(given: Mapping[str, str], *names: str) -> None:
     if "provider" not in given and any(name in given for name in names):
         raise Problem(Code.INVALID_REQUEST, f"{' and '.join(names)} need a provider beside them.", param="provider")
