@@ -55,7 +55,7 @@ def table(answer: dict[str, Any]) -> list[str]:
         lines.append(answer["note"])
     lines += [
         "",
-        COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "limits"),
+        COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "429s"),
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
     if answer["excluded"]:
