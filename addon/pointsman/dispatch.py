@@ -164,7 +164,7 @@ class Dispatcher:
             return decision
         problem = decision.problem if isinstance(decision, Refusal) else None
         found = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
-        return decision if found is problem else Refusal(decision.dialect, found)
+        return decision if found is None or found is problem else Refusal(decision.dialect, found)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
