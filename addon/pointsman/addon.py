@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -32,8 +32,10 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config
 from pointsman.config import ConfigError, Settings
+from pointsman.config.document import Document
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
+from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
 from pointsman.reception import is_loopback_name, vouches
 from pointsman.recording import retention
@@ -46,14 +48,20 @@ from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
+from pointsman.transport.outlet import Outlet
 from pointsman.transport.probing import Prober
 from pointsman.transport.providers import Providers
+from pointsman.trying import KeyTest
+from pointsman.web.api.state import State
+from pointsman.web.api.table import House
+from pointsman.web.gate import Keeper
 from pointsman.web.status import endpoints
 
 logger = logging.getLogger(__name__)
 
-OPTION = "pointsman_config"
-OPTIONS = (OPTION, RECORD_OPTION, retention.OPTION)
+OPTION, DATA_OPTION = "pointsman_config", "pointsman_data"
+DATA_VARIABLE = "POINTSMAN_DATA"
+OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
 class Pointsman:
@@ -65,6 +73,7 @@ class Pointsman:
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
         self._vouched: set[str] = set()
+        self._configuration: Configuration | None = None
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
         self._hooks: HookIndex | None = None
@@ -83,6 +92,12 @@ class Pointsman:
             str,
             "",
             "Pointsman's configuration file. Default: ./pointsman.yaml, ~/.pointsman/pointsman.yaml, demo providers.",
+        )
+        loader.add_option(
+            DATA_OPTION,
+            str,
+            "",
+            "Folder for changes made while Pointsman runs. Default: POINTSMAN_DATA, that of the history, ~/.pointsman.",
         )
         # The default dials a request's original destination before it is routed, and fails the client if that fails.
         ctx.options.update(connection_strategy="lazy")
@@ -112,7 +127,9 @@ class Pointsman:
             return
         try:
             path = config.find(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
-            settings = config.load(path, os.environ) if path else self._demo_settings()
+            read = partial(config.read, path) if path else self._demo_document
+            self._configuration = Configuration(read, os.environ, self._store_for, path)
+            settings = self._configuration.begin()
         except ConfigError as error:
             logger.error(f"Pointsman does not start: its configuration is at fault.\n{error}")
             return
@@ -122,20 +139,17 @@ class Pointsman:
         for warning in settings.warnings:
             logger.warning(warning)
         self._open(settings)
+        self._configuration.check, self._configuration.take = self._exposed, self._take_over
         if path:
-            self._reloader = Reloader(path, self._take_over)
+            self._reloader = Reloader(path, self._configuration.reload)
 
-    def _take_over(self, settings: Settings) -> str | None:
-        """New settings, unless they would open the router to everybody."""
+    def _take_over(self, settings: Settings) -> None:
         assert self.dispatcher
-        if problem := self._exposed(settings):
-            return problem
         for warning in settings.warnings:
             logger.warning(warning)
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.dispatcher.replace(settings)
-        return None
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> None:
@@ -187,13 +201,20 @@ class Pointsman:
     def _exposed(self, settings: Settings) -> str | None:
         return exposed(settings, ctx.options.mode, ctx.options.listen_host)
 
-    def _demo_settings(self) -> Settings:
-        self._demo = demo_providers()
-        for provider in self._demo:
-            provider.bind()
+    def _demo_document(self) -> Document:
+        if not self._demo:
+            self._demo = demo_providers()
+            for provider in self._demo:
+                provider.bind()
         leave_no_trace = {"path": "off"}
-        tree = {"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace}
-        return config.build(tree, os.environ)
+        return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
+
+    def _store_for(self, settings: Settings) -> Store | None:
+        """The demo leaves no trace, unless a folder is named for it."""
+        named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
+        if self._demo and not named:
+            return None
+        return Store(data_folder(named, settings.history.path, Path.home()))
 
     def _open(self, settings: Settings) -> None:
         self._admin_key = (
@@ -201,7 +222,20 @@ class Pointsman:
         )
         self.dispatcher = Dispatcher(settings, self._providers, self._vouched)
         self._end_replays = route_replays(self.dispatcher)
-        self.dispatcher.pages = pages(self.dispatcher, lambda: self._admin_key)
+        assert self._configuration
+        self.dispatcher.pages = pages(self._house(self.dispatcher, self._configuration))
+
+    def _house(self, dispatcher: Dispatcher, configuration: Configuration) -> House:
+        keeper = Keeper(lambda: dispatcher.settings.server, lambda: self._admin_key, client_guesses=dispatcher.guesses)
+        return House(
+            dispatcher,
+            configuration,
+            reloader=lambda: self._reloader,
+            tester=KeyTest(self._providers, partial(_way_out, dispatcher)),
+            keeper=keeper,
+            state=State(dispatcher, started=time()),
+            is_demo=bool(self._demo),
+        )
 
     async def running(self) -> None:
         for name in ctx.options.deferred:
@@ -238,7 +272,7 @@ class Pointsman:
         self._prober = Prober(
             dispatcher.router,
             self._providers,
-            lambda: dispatcher.outlet(ProxyMode.parse(ctx.options.mode[0])),
+            partial(_way_out, dispatcher),
             [provider.name for provider in self._demo],
         )
         self._probing = asyncio_utils.create_task(self._prober.watch(), name="health watch", keep_ref=True)
@@ -326,6 +360,11 @@ class Pointsman:
         if "proxy-authorization" in flow.request.headers:
             flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
         mask_proxyauth(flow)
+
+
+def _way_out(dispatcher: Dispatcher) -> Outlet:
+    """How providers are reached by requests that no client has sent."""
+    return dispatcher.outlet(ProxyMode.parse(ctx.options.mode[0]))
 
 
 @cache

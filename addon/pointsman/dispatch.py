@@ -27,9 +27,22 @@ from pointsman.config import Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
+from pointsman.guesses import Guesses, weighed
 from pointsman.history import History
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, Pass, receive, receive_again, same, vouches
+from pointsman.reception import (
+    Arrival,
+    Chat,
+    Decision,
+    Door,
+    Pass,
+    Refusal,
+    credentials,
+    receive,
+    receive_again,
+    same,
+    vouches,
+)
 from pointsman.recording.attempts import Recorder
 from pointsman.recording.intake import Intake
 from pointsman.recording.notes import door_of, note_door, note_exchange, note_refusal, note_tape
@@ -80,6 +93,8 @@ class Dispatcher:
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
+        self.guesses = Guesses()
+        """Of the client key."""
         self.intake = Intake()
         """For the flows of attempts."""
         self.closing = False
@@ -138,7 +153,18 @@ class Dispatcher:
         asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
         if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
             del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
-        return receive(arrival, self._server)
+        decision = receive(arrival, self._server)
+        if arrival.door is Door.PROXY or not isinstance(decision, Chat | Refusal):
+            return decision
+        return self._weighed(decision, arrival, context.client.peername[0])
+
+    def _weighed(self, decision: Chat | Refusal, arrival: Arrival, address: str) -> Decision:
+        """Whoever sends too many wrong keys is told so."""
+        if not credentials(arrival.headers, arrival.path):
+            return decision
+        problem = decision.problem if isinstance(decision, Refusal) else None
+        found = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
+        return decision if found is None or found is problem else Refusal(decision.dialect, found)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()

@@ -15,7 +15,7 @@ from pointsman.config.words import Dialect
 from pointsman.demo import menu
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.web.choosing import explain_page, fallback_page
+from pointsman.web.choosing import explain_page, target_row
 from pointsman.wire.faults import Code, Problem
 from routing.yard import request as facts
 from support.asking import ask, get, post, started
@@ -144,7 +144,7 @@ class TestFallback:
     def test_every_target_stands_there_in_configured_order(self, router: Router) -> None:
         router.cooldowns.cool_target("b/m", "503", 30.0, NOW)
         router.cooldowns.cool_rate_limited(("a", "key-2"), 60.0, NOW)
-        rows = told(fallback_page(router, lambda: NOW, lambda: WALL)(request(), ""))["targets"]
+        rows = [target_row(router, target, NOW, WALL) for target in router.inventory.targets]
         assert [(row["provider"], row["model"]) for row in rows] == [("a", "m"), ("b", "m"), ("c", "c"), ("c", "s")]
         assert rows[0]["keys"] == {"usable": 1, "total": 2}
         score = rows[1].pop("score")

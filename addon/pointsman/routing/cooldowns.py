@@ -101,6 +101,26 @@ class Cooldowns:
         self._refused.clear()
         return cleared
 
+    def lift(self, provider: str, model: str | None, key: str | None, now: float) -> int:
+        """Forget a provider's cooldowns, or those of one model or key of it. Returns how many there were."""
+        labels = [
+            label
+            for label, _ in _all(self._targets, now)
+            if key is None and (label == f"{provider}/{model}" if model else label.startswith(f"{provider}/"))
+        ]
+        names = [
+            name
+            for name, _ in _all(self._keys, now)
+            if model is None and name[0] == provider and key in (None, name[1])
+        ]
+        for label in labels:
+            del self._targets[label]
+        for name in names:
+            del self._keys[name]
+            self._repeats.pop(name, None)
+            self._refused.pop(name, None)
+        return len(labels) + len(names)
+
     def plain(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
         """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`."""
         targets = [

@@ -84,7 +84,7 @@ class Inventory:
 
     @classmethod
     def of(cls, settings: Settings) -> "Inventory":
-        pairs = [(provider, model) for provider in settings.providers.values() for model in provider.models]
+        pairs = settings.targets()
         targets = tuple(_target(provider, model, rank, settings) for rank, (provider, model) in enumerate(pairs))
         by_id: dict[str, tuple[Target, ...]] = {}
         for target in targets:

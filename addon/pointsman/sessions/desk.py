@@ -86,10 +86,36 @@ class Desk:
         lifted = [session.past.lift(scope) for session in found if session.past]
         return any(lifted) if found else None
 
-    def rows(self, now: float, wall: float) -> list[dict[str, Any]]:
-        """Every session, the last used first, in plain JSON types; `wall` is what the wall's clock shows at `now`."""
+    def lift(self, label: str | None, scope: str | None, now: float) -> int:
+        """Take bans back: those of one session or of all, on one scope or on any. Returns how many there were."""
         self._store.settle(now)
-        return [self._row(session, wall - now) for session in reversed(list(self._store))]
+        return sum(
+            session.past.lift(each)
+            for session in self._store
+            if session.past and label in (None, session.label)
+            for each in list(session.past.bans)
+            if scope is None or each == scope or each.startswith(f"{scope}/")
+        )
+
+    def forget(self, label: str, now: float) -> bool:
+        """Returns whether there was such a session."""
+        self._store.settle(now)
+        found = [session for session in self._store if session.label == label]
+        for session in found:
+            self._store.forget(session)
+        return bool(found)
+
+    @property
+    def count(self) -> int:
+        """Of sessions."""
+        return len(self._store)
+
+    def rows(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every session, or so many of them, the last used first, in plain JSON types; `wall` is what the wall's clock
+        shows at `now`.
+        """
+        self._store.settle(now)
+        return [self._row(session, wall - now) for session in reversed(list(self._store)[-(limit or 0) :])]
 
     def bans(self, now: float, wall: float) -> list[dict[str, Any]]:
         """Every ban there is."""

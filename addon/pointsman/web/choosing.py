@@ -46,17 +46,8 @@ def explain_page(router: Router, clock: Clock, wall: Clock) -> Answer:
     return answer
 
 
-def fallback_page(router: Router, clock: Clock, wall: Clock) -> Answer:
-    """Every target in configured order."""
-
-    def answer(_: Request, __: str) -> Reply:
-        now, shown = clock(), wall()
-        return reply_json({"targets": [_row(router, target, now, shown) for target in router.inventory.targets]})
-
-    return answer
-
-
-def _row(router: Router, target: Target, now: float, wall: float) -> dict[str, Any]:
+def target_row(router: Router, target: Target, now: float, wall: float) -> dict[str, Any]:
+    """How a target stands, in plain JSON types."""
     cooling, model = router.cooldowns.target(target.label, now), target.model
     return {
         "provider": target.provider.name,
