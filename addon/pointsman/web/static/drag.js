@@ -1,0 +1,48 @@
+// Sorting a list by its handles, with mouse, pen or finger. The buttons beside do the same for the keyboard.
+
+import { h, svg } from "./dom.js";
+
+/** `sorted(ids)` is called with the children's `data-id`s in their new order, once, when a child was let go of. */
+export function sortable(list, sorted) {
+  let held = null;
+  let before = "";
+
+  const order = () => [...list.children].map((child) => child.dataset.id);
+
+  function grip(event) {
+    const child = event.currentTarget.closest("[data-id]");
+    if (event.button !== 0 || !child) return;
+    event.preventDefault();
+    event.currentTarget.setPointerCapture(event.pointerId);
+    held = child;
+    before = order().join("\n");
+    child.classList.add("held");
+  }
+
+  function move(event) {
+    if (!held) return;
+    const others = [...list.children].filter((child) => child !== held);
+    const below = others.find((child) => {
+      const box = child.getBoundingClientRect();
+      return event.clientY < box.top + box.height / 2;
+    });
+    if (below !== held.nextElementSibling) list.insertBefore(held, below ?? null);
+  }
+
+  function drop() {
+    if (!held) return;
+    held.classList.remove("held");
+    held = null;
+    if (order().join("\n") !== before) sorted(order());
+  }
+
+  return {
+    isBusy: () => held !== null,
+    handle() {
+      const dots = [2, 8].flatMap((x) => [3, 8, 13].map((y) => svg("circle", { cx: x, cy: y, r: 1.4 })));
+      const drawing = svg("svg", { viewBox: "0 0 10 16", "aria-hidden": "true" }, dots);
+      const listeners = { pointerdown: grip, pointermove: move, pointerup: drop, pointercancel: drop };
+      return h("span", { class: "handle", title: "Drag to reorder", on: listeners }, drawing);
+    },
+  };
+}

@@ -1,0 +1,157 @@
+// One target: its place, its switch, its keys, its cooldown, and its scores taken apart.
+
+import { countdown, until } from "./countdown.js";
+import { attribute, fresh, h, place, rows, show, svg, text } from "./dom.js";
+import { count, large } from "./format.js";
+import { query } from "./resting.js";
+import { toggle } from "./toggle.js";
+import { plain } from "./words.js";
+import { arrow } from "./exchanges.js";
+
+const MODES = ["fast", "balanced", "smart"];
+const TERMS = ["reliability", "speed", "latency", "intelligence", "headroom", "penalty"];
+const HEALTH = { healthy: ["good", "✓"], busy: ["warn", "…"], unhealthy: ["bad", "✕"], disabled: ["idle", "–"] };
+
+/** A row for `rows`: `yard` moves and changes targets. */
+export function targetRow(yard) {
+  let target;
+  const name = h("b");
+  const beside = h("span", { class: "soft small" });
+  const number = h("span", { class: "target-place soft" });
+  const flip = toggle((enabled) => yard.change(target, { enabled }));
+  const up = mover("Earlier", "M7 11 V3 M3 7 L7 3 L11 7", () => yard.move(target, -1));
+  const down = mover("Later", "M7 3 V11 M3 7 L7 11 L11 7", () => yard.move(target, 1));
+  const state = targetState(yard.stage);
+  const scores = scoreBars();
+  const more = details(yard, () => target);
+  const row = h(
+    "li",
+    { class: "target" },
+    h("div", { class: "target-line" }, yard.handle(), number, h("div", { class: "target-name" }, name, beside), state.element, scores.element,
+      h("div", { class: "target-acts" }, h("div", { class: "buttons" }, up, down), flip.element, more.button)),
+    more.panel,
+  );
+  return [row, ({ target: next, at, last }) => {
+    target = next;
+    attribute(row, "data-id", target.target);
+    attribute(row, "data-off", !(target.enabled && target.provider_enabled));
+    text(number, at + 1);
+    text(name, target.name ?? target.model);
+    text(beside, `${target.provider} · ${target.model}`);
+    attribute(up, "aria-disabled", at === 0 ? "true" : null);
+    attribute(down, "aria-disabled", at === last ? "true" : null);
+    for (const [button, word] of [[up, "earlier"], [down, "later"]]) attribute(button, "aria-label", `Try ${target.target} ${word}`);
+    flip.update(target.enabled, `Use ${target.target}`);
+    state.update(target);
+    scores.update(target.scores);
+    more.update(target);
+  }];
+}
+
+function mover(title, path, move) {
+  const button = h("button", { class: "button square", type: "button", title });
+  button.append(svg("svg", { viewBox: "0 0 14 14", fill: "none", stroke: "currentColor", "stroke-width": 1.6, "aria-hidden": "true" }, svg("path", { d: path })));
+  button.addEventListener("click", () => button.getAttribute("aria-disabled") !== "true" && move());
+  return button;
+}
+
+function targetState(stage) {
+  const health = h("span", { class: "tag" });
+  const keys = h("span", { class: "tag" });
+  const cooling = h("span", { class: "tag", "data-tone": "warn" });
+  const left = countdown(0);
+  const why = h("span");
+  cooling.append(why, left);
+  let target;
+  const act = () => stage.change("DELETE", `/api/cooldowns?${query(target)}`, undefined, `${target.model} may be asked again.`);
+  const end = h("button", { class: "button", type: "button", text: "End", on: { click: act } });
+  const rest = h("span", { class: "target-rest" }, cooling, end);
+  return {
+    element: h("div", { class: "target-state" }, health, keys, rest),
+    update(next) {
+      target = { provider: next.provider, model: next.model };
+      const status = next.provider_enabled && next.enabled ? next.health : "disabled";
+      const [tone, sign] = HEALTH[status] ?? ["idle", "·"];
+      attribute(health, "data-tone", tone);
+      text(health, `${sign} ${status === "disabled" ? (next.provider_enabled ? "switched off" : "provider off") : status}`);
+      show(keys, next.keys.total > 0);
+      attribute(keys, "data-tone", next.keys.usable ? null : "bad");
+      text(keys, `${next.keys.usable}/${next.keys.total} keys usable`);
+      show(rest, next.cooldown !== null);
+      if (!next.cooldown) return;
+      text(why, `${plain(next.cooldown.reason)}: `);
+      until(left, next.cooldown.until);
+      attribute(end, "aria-label", `End the cooldown of ${next.target}`);
+    },
+  };
+}
+
+/** The score in each mode, as a bar and a figure. */
+function scoreBars() {
+  const bars = MODES.map((mode) => [mode, termBar(mode)]);
+  return {
+    element: h("div", { class: "scores" }, bars.map(([, bar]) => bar.element)),
+    update: (scores) => bars.forEach(([mode, bar]) => bar.update(scores[mode]?.score)),
+  };
+}
+
+/** A bar from 0 to 1 with its name and figure. */
+function termBar(name) {
+  const fill = h("span", { class: "term-fill" });
+  const figure = h("span", { class: "term-figure" });
+  const element = h("div", { class: "term", "data-term": name }, h("span", { class: "term-name soft", text: name }), h("span", { class: "term-track", "aria-hidden": "true" }, fill), figure);
+  return {
+    element,
+    update(value) {
+      const known = typeof value === "number";
+      place(fill, { width: `${known ? Math.min(1, Math.max(0, value)) * 100 : 0}%` });
+      text(figure, known ? value.toFixed(2) : "–");
+    },
+  };
+}
+
+function details(yard, current) {
+  const panel = h("div", { class: "panel target-more", id: fresh("target"), hidden: true });
+  const button = h("button", { class: "button bare", type: "button", "aria-expanded": "false", "aria-controls": panel.id }, arrow(), "Why", h("span", { class: "unseen" }));
+  button.addEventListener("click", () => {
+    const open = button.getAttribute("aria-expanded") !== "true";
+    attribute(button, "aria-expanded", String(open));
+    show(panel, open);
+  });
+  const columns = MODES.map((mode) => [mode, [...TERMS, "score"].map((term) => [term, termBar(term)])]);
+  const facts = h("dl", { class: "facts small" });
+  const pool = h("select", { class: "input" }, MODES.map((name) => h("option", { value: name, text: name })));
+  pool.addEventListener("change", () => yard.change(current(), { pool: pool.value }));
+  panel.append(
+    h("div", { class: "term-columns" }, columns.map(([mode, bars]) => h("section", {}, h("h3", { text: mode }), bars.map(([, bar]) => bar.element)))),
+    h("p", { class: "soft small", text: "score = reliability × weighted mean of (1, speed, latency, intelligence) × headroom − penalty" }),
+    facts,
+    h("label", { class: "field pool-choice" }, h("span", { text: "Pool" }), pool),
+  );
+  return { panel, button, update: (target) => {
+    text(button.lastElementChild, ` ${target.target} has its score`);
+    for (const [mode, bars] of columns) for (const [term, bar] of bars) bar.update(target.scores[mode]?.[term]);
+    if (document.activeElement !== pool) pool.value = target.pool;
+    rows(facts, described(target), ([name]) => name, fact);
+  } };
+}
+
+function described(target) {
+  return [
+    ["context", target.context === null ? "unknown" : `${large(target.context)} tokens`],
+    ["supports", target.supports === null ? "unknown" : target.supports.join(", ") || "text only"],
+    ["intelligence rank", target.intelligence === null ? "unranked" : count(target.intelligence)],
+    ["speed rank", target.speed === null ? "unranked" : count(target.speed)],
+    ["protection", target.protection],
+    ["changed here", target.overridden.join(", ") || "nothing"],
+  ];
+}
+
+function fact() {
+  const name = h("dt");
+  const value = h("dd");
+  return [h("div", {}, name, value), ([said, what]) => {
+    text(name, said);
+    text(value, what);
+  }];
+}
