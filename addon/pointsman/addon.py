@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -32,8 +32,10 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config
 from pointsman.config import ConfigError, Settings
+from pointsman.config.document import Document
 from pointsman.demo import demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
+from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
 from pointsman.reception import is_loopback_name, vouches
 from pointsman.reloading import Reloader
@@ -48,7 +50,8 @@ from pointsman.web.status import endpoints
 
 logger = logging.getLogger(__name__)
 
-OPTION = "pointsman_config"
+OPTION, DATA_OPTION = "pointsman_config", "pointsman_data"
+DATA_VARIABLE = "POINTSMAN_DATA"
 
 
 class Pointsman:
@@ -60,6 +63,7 @@ class Pointsman:
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
         self._vouched: set[str] = set()
+        self._configuration: Configuration | None = None
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
         self._hooks: HookIndex | None = None
@@ -72,6 +76,12 @@ class Pointsman:
             str,
             "",
             "Pointsman's configuration file. Default: ./pointsman.yaml, ~/.pointsman/pointsman.yaml, demo providers.",
+        )
+        loader.add_option(
+            DATA_OPTION,
+            str,
+            "",
+            "Folder for changes made while Pointsman runs. Default: POINTSMAN_DATA, that of the history, ~/.pointsman.",
         )
         # The default dials a request's original destination before it is routed, and fails the client if that fails.
         ctx.options.update(connection_strategy="lazy")
@@ -101,7 +111,9 @@ class Pointsman:
             return
         try:
             path = config.find(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
-            settings = config.load(path, os.environ) if path else self._demo_settings()
+            read = partial(config.read, path) if path else self._demo_document
+            self._configuration = Configuration(read, os.environ, self._store_for, path)
+            settings = self._configuration.begin()
         except ConfigError as error:
             logger.error(f"Pointsman does not start: its configuration is at fault.\n{error}")
             return
@@ -111,20 +123,17 @@ class Pointsman:
         for warning in settings.warnings:
             logger.warning(warning)
         self._open(settings)
+        self._configuration.check, self._configuration.take = self._exposed, self._take_over
         if path:
-            self._reloader = Reloader(path, self._take_over)
+            self._reloader = Reloader(path, self._configuration.reload)
 
-    def _take_over(self, settings: Settings) -> str | None:
-        """New settings, unless they would open the router to everybody."""
+    def _take_over(self, settings: Settings) -> None:
         assert self.dispatcher
-        if problem := self._exposed(settings):
-            return problem
         for warning in settings.warnings:
             logger.warning(warning)
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.dispatcher.replace(settings)
-        return None
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> None:
@@ -160,11 +169,20 @@ class Pointsman:
     def _exposed(self, settings: Settings) -> str | None:
         return exposed(settings, ctx.options.mode, ctx.options.listen_host)
 
-    def _demo_settings(self) -> Settings:
-        self._demo = demo_providers()
-        for provider in self._demo:
-            provider.bind()
-        return config.build({"providers": demo_settings(self._demo)}, os.environ)
+    def _demo_document(self) -> Document:
+        if not self._demo:
+            self._demo = demo_providers()
+            for provider in self._demo:
+                provider.bind()
+        leave_no_trace = {"path": "off"}
+        return Document({"providers": demo_settings(self._demo), "history": leave_no_trace})
+
+    def _store_for(self, settings: Settings) -> Store | None:
+        """The demo leaves no trace, unless a folder is named for it."""
+        named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
+        if self._demo and not named:
+            return None
+        return Store(data_folder(named, settings.history.path, Path.home()))
 
     def _open(self, settings: Settings) -> None:
         self._admin_key = (
@@ -176,11 +194,12 @@ class Pointsman:
     async def running(self) -> None:
         for name in ctx.options.deferred:
             if name.startswith("pointsman"):
-                logger.warning(f"There is no option {name}; Pointsman's only ones begin with {OPTION}.")
+                logger.warning(f"There is no option {name}; Pointsman's are {OPTION} and {DATA_OPTION}.")
         if self.dispatcher is None:
             return
         for provider in self._demo:
             await provider.start()
+        await self.dispatcher.remember()
         await self._listen_on_loopback()
         self._watch_for_changes()
         self._hooks = HookIndex(ctx.master.addons)

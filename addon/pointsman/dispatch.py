@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from dataclasses import replace
 from functools import partial
 from secrets import token_bytes
@@ -28,8 +28,10 @@ from pointsman.exchange.answer import body_headers, retry_after_headers, routing
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.summary import summary
+from pointsman.history import History
 from pointsman.ledger import Ledger
 from pointsman.reception import Chat, Decision, Door, receive, same, vouches
+from pointsman.routing.judging import observations
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
@@ -39,7 +41,7 @@ from pointsman.transport.conductor import Conductor
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
 from pointsman.transport.doors import Address
 from pointsman.transport.outlet import Outlet
-from pointsman.transport.posted import UploadExpired
+from pointsman.transport.posted import PageReady, UploadExpired
 from pointsman.transport.providers import Providers
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.stream import RoutedStream
@@ -66,6 +68,7 @@ class Dispatcher:
     def __init__(self, settings: Settings, providers: Providers, vouched: Collection[str]) -> None:
         self.router = Router(settings, token_bytes(32))
         self.ledger = Ledger()
+        self.history = History(settings.history)
         self.providers = providers
         self.vouched = vouched
         self.dialled: set[Address] = set()
@@ -98,8 +101,16 @@ class Dispatcher:
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
+        self.history.replace(settings.history)
         self._rules = Rules.of(settings, _masker(settings))
         self._server = _server(settings)
+
+    async def remember(self) -> None:
+        """Begin the history, and learn what it knows."""
+        self.history.start()
+        statistics = self.router.statistics
+        memory = await self.history.recall(statistics.labels)
+        statistics.restore(memory.hours, memory.waits, time.time())
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -111,6 +122,7 @@ class Dispatcher:
             await asyncio.sleep(CLOSING_LOOK)
         problem = Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
         await asyncio.gather(*(conductor.give_up(problem) for conductor in list(self.running.values())))
+        await self.history.close()
 
     # Heads.
 
@@ -147,9 +159,18 @@ class Dispatcher:
 
         return UploadWatch(expired)
 
-    def page(self, request: PageRequest) -> Reply:
+    def page(self, request: PageRequest, stream: RoutedStream) -> Reply | None:
         assert self.pages
-        return self.pages.answer(request)
+        reply = self.pages.answer(request)
+        if isinstance(reply, Reply):
+            return reply
+        handler = _handler(stream.context.client)
+
+        async def post(pending: Awaitable[Reply]) -> None:
+            await handler.server_event(PageReady(stream, await pending))
+
+        asyncio_utils.create_task(post(reply), name=f"page {request.path}", keep_ref=True)
+        return None
 
     # Exchanges.
 
@@ -225,6 +246,10 @@ class Dispatcher:
         self.running.pop(exchange, None)
         record = exchange.record()
         self.ledger.add(record)
+        if exchange.call.fallback is None:  # it was no count of tokens, which says nothing of answering
+            for seen in observations(record, self.router.statistics.labels):
+                self.router.statistics.add(seen)
+            self.history.add(record, exchange.call.facts.tokens)
         flow.comment = summary(record)
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 

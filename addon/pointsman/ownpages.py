@@ -5,6 +5,7 @@ from time import monotonic, time
 
 from pointsman import __version__
 from pointsman.dispatch import Dispatcher
+from pointsman.web.analytics import analytics_page
 from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
 from pointsman.web.models import gemini_models_page, models_page
 from pointsman.web.pages import Gate, Page, Pages
@@ -25,6 +26,7 @@ def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
         Page("GET", "/internal/status/cooldowns", Gate.OPERATOR, cooldowns_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router, monotonic)),
         Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
+        Page("GET", "/api/analytics", Gate.ADMIN, analytics_page(lambda: dispatcher.history)),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
     )
     return Pages(table, lambda: dispatcher.settings.server, admin_key)

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from pointsman import config
-from pointsman.config import ConfigError, Settings
+from pointsman.config import ConfigError, Found
 
 logger = logging.getLogger(__name__)
 
@@ -18,11 +16,11 @@ type Fingerprint = tuple[int, int, int]
 
 
 class Reloader:
-    """`apply` takes new settings over, or says why it will not."""
+    """`take_over` reads the file and puts it in force, or raises ConfigError."""
 
-    def __init__(self, path: Path, apply: Callable[[Settings], str | None]) -> None:
+    def __init__(self, path: Path, take_over: Callable[[], Awaitable[None]]) -> None:
         self.path = path
-        self._apply = apply
+        self._take_over = take_over
         self._seen = self._fingerprint()
         self._lock = asyncio.Lock()
 
@@ -33,25 +31,24 @@ class Reloader:
             if self._fingerprint() != self._seen:
                 await self.reload()
 
-    async def reload(self) -> list[str]:
-        """Returns why the file was refused; nothing when it is in force. Large files are read off the loop."""
+    async def reload(self) -> list[Found]:
+        """Returns why the file was refused; nothing when it is in force."""
         async with self._lock:
             self._seen = self._fingerprint()
             try:
-                settings = await asyncio.to_thread(config.load, self.path, os.environ)
-                refused = self._apply(settings)
-                faults = [refused] if refused else []
+                await self._take_over()
+                faults: list[Found] = []
             except ConfigError as error:
-                faults = [str(fault) for fault in error.faults]
+                faults = list(error.faults)
             except Exception as error:  # or nobody would look at the file again
                 logger.exception(f"Reading {self.path} failed inside the router.")
-                faults = [f"reading it failed ({type(error).__name__})"]
+                faults = [Found(str(self.path), f"could not be read ({type(error).__name__})")]
             self._tell(faults)
             return faults
 
-    def _tell(self, faults: list[str]) -> None:
+    def _tell(self, faults: list[Found]) -> None:
         if faults:
-            lines = "\n".join(faults)
+            lines = "\n".join(map(str, faults))
             logger.error(f"Pointsman keeps its configuration: the changed {self.path} is at fault.\n{lines}")
         else:
             logger.info(f"Pointsman: {self.path} is in force for requests from now on.")

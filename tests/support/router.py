@@ -104,6 +104,7 @@ async def running(
     stock = (ProxyAuth(), server, NextLayer(), TlsConfig(), UpstreamAuth())  # in mitmproxy's own order
     with taddons.context(*stock, addon, watcher, *addons) as context:
         given = {"listen_host": "127.0.0.1", "listen_port": 0, "confdir": str(folder), **(options or {})}
+        given.setdefault("pointsman_data", str(folder / "data"))
         modes = [mode] if isinstance(mode, str) else list(mode)
         context.configure(server, mode=modes, pointsman_config=str(path), **given)
         assert addon.dispatcher, "the configuration is at fault"

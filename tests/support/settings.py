@@ -19,7 +19,8 @@ def settings(providers: Mapping[str, Mapping[str, Any]], **sections: Any) -> Set
 
 
 def write(folder: Path, providers: Mapping[str, Mapping[str, Any]], **sections: Any) -> Path:
-    """Writes, in one step, the file that a router started in that folder finds."""
+    """Writes, in one step, the file that a router started in that folder finds. It keeps no history unless told to."""
+    sections.setdefault("history", {"path": "off"})
     draft = folder / "pointsman.yaml.new"
     draft.write_text(json.dumps({"providers": dict(providers), **sections}))
     return draft.replace(folder / "pointsman.yaml")

@@ -237,7 +237,7 @@ class TestRefusing:
     ) -> None:
         await yard.open("a")
         with monkeypatch.context() as patched:
-            patched.setattr(config, "load", lambda *_: 1 / 0)
+            patched.setattr(config, "build", lambda *_: 1 / 0)
             assert "ZeroDivisionError" in await yard.refuse(lambda: write(yard.folder, yard.entries("b")))
         assert await yard.via() == "a/m"
         await yard.change("c")

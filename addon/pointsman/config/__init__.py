@@ -6,7 +6,7 @@ spans several, `loading` runs all that in order.
 """
 
 from pointsman.config.faults import ConfigError, Found
-from pointsman.config.loading import build, find, load
+from pointsman.config.loading import build, find, load, read
 from pointsman.config.providers import Key, Limits, Model, Provider, Redirect, Timeouts
 from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
 from pointsman.config.stream import Hedge, Stream
@@ -44,4 +44,5 @@ __all__ = [
     "load",
     "parse_duration",
     "parse_size",
+    "read",
 ]

@@ -9,11 +9,12 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from pointsman import catalog
-from pointsman.config import document, environment, protection
+from pointsman.config import document, environment, overlay, protection
 from pointsman.config.advice import advice
 from pointsman.config.faults import ConfigError, Found, together, translated
 from pointsman.config.inheritance import inherit, settled
 from pointsman.config.outline import mapping
+from pointsman.config.overlay import Overlay
 from pointsman.config.rules import broken_rules, no_providers
 from pointsman.config.settings import Sections, Settings
 from pointsman.config.values import Tree
@@ -47,19 +48,30 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """
     if path is None:
         return build({}, env)
+    tree, faults = read(path)
+    return build(tree, env, faults)
+
+
+def read(path: Path) -> document.Document:
+    """The file as plain data, for `build`. Raises ConfigError when there is nothing to go on with."""
     tree, faults = document.read(path)
-    return build(tree, env, [*faults, *no_providers(tree)])
+    return document.Document(tree, (*faults, *no_providers(tree)))
 
 
-def build(tree: Tree, env: Mapping[str, str], faults: Iterable[Found] = ()) -> Settings:
-    """`Settings` from what a file would hold. `faults` are those known before. Raises ConfigError with all of them."""
-    tree = copy.deepcopy(tree)
+def build(
+    tree: Tree, env: Mapping[str, str], faults: Iterable[Found] = (), over: Overlay = overlay.NOTHING
+) -> Settings:
+    """`Settings` from what a file would hold and what was changed since. `faults` are those known before. Raises
+    ConfigError with all of them.
+    """
     known = catalog.known()
     misnamed = list(_written_names(tree))
-    misplaced = environment.override(tree, env, _all_names(tree))
+    tree, misplaced = with_environment(tree, env)
+    overlay.introduce(over, tree, known)
     inherit(tree, known)
     references = environment.References(env)
     tree = references.filled(tree)
+    overlay.lay(over, tree)
     so_far = together(faults, misnamed, misplaced, references.faults, broken_rules(tree, known))
     try:
         sections = Sections.model_validate(_named(tree))
@@ -67,7 +79,13 @@ def build(tree: Tree, env: Mapping[str, str], faults: Iterable[Found] = ()) -> S
         raise ConfigError(together(so_far, translated(error, tree))) from None
     if so_far:
         raise ConfigError(so_far)
-    return _settings(sections, env)
+    return _settings(sections, env, over)
+
+
+def with_environment(tree: Tree, env: Mapping[str, str]) -> tuple[Tree, list[Found]]:
+    """A copy of the tree that says what the environment says where that has a word, and what is wrong with it."""
+    tree = copy.deepcopy(tree)
+    return tree, environment.override(tree, env, _all_names(tree))
 
 
 def _written_names(tree: Tree) -> Iterator[Found]:
@@ -90,7 +108,7 @@ def _named(tree: Tree) -> Tree:
     return {**tree, "providers": {name: {**p, "name": name} if isinstance(p, dict) else p for name, p in named.items()}}
 
 
-def _settings(sections: Sections, env: Mapping[str, str]) -> Settings:
+def _settings(sections: Sections, env: Mapping[str, str], over: Overlay) -> Settings:
     """What the models and rules have found good, with everything that depends on several sections worked out."""
     providers = {name: settled(provider, sections) for name, provider in sections.providers.items()}
     levels, warnings = _levels_from(env.get(protection.VARIABLE, ""), sections)
@@ -98,7 +116,8 @@ def _settings(sections: Sections, env: Mapping[str, str]) -> Settings:
         **{
             **dict(sections),
             "providers": MappingProxyType(providers),
-            "protection": MappingProxyType({**sections.protection, **levels}),
+            "protection": MappingProxyType({**sections.protection, **levels, **over.levels}),
+            "order": over.order,
             "warnings": (*advice(sections, catalog.known()), *warnings),
         }
     )

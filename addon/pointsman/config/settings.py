@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pointsman.config.providers import Provider
+from pointsman.config.providers import Model, Provider
 from pointsman.config.section import Section, Table, empty_table
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
@@ -172,6 +172,13 @@ class Settings(Sections):
     """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
+    order: tuple[str, ...] = ()  # targets, `provider/model`, that come before all others
+
+    def targets(self) -> list[tuple[Provider, Model]]:
+        """Every target in the order that counts: those named first, then the others as they are written."""
+        written = [(provider, model) for provider in self.providers.values() for model in provider.models]
+        places = {label: place for place, label in enumerate(self.order)}
+        return sorted(written, key=lambda pair: places.get(f"{pair[0].name}/{pair[1].id}", len(places)))
 
     def protection_of(self, provider: str, model: str) -> Level:
         """The level for one target: what is said of the target, of the provider, or by the provider itself.

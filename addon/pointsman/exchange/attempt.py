@@ -142,7 +142,9 @@ class Attempt:
         self.bytes_received += len(data)
         return self.reader.read(data)
 
-    def record(self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker) -> AttemptRecord:
+    def record(
+        self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False
+    ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 
         def ms(moment: float | None) -> float | None:
@@ -171,4 +173,5 @@ class Attempt:
             bytes_received=self.bytes_received,
             usage=self.reader.usage if self.reader else None,
             finish_reason=self.reader.finish_reason if self.reader else None,
+            was_last_key=was_last_key,
         )

@@ -66,6 +66,8 @@ class AttemptRecord:
     bytes_received: int
     usage: Usage | None
     finish_reason: str | None
+    was_last_key: bool = False
+    """When it settled, no other key of its target could have been tried."""
 
     @property
     def ended(self) -> float:

@@ -91,6 +91,10 @@ class Planner(Protocol):
         """An attempt has ended; `fault` is None where it is not to blame. Returns what everyone has learnt from it."""
         ...
 
+    def is_last_key(self, candidate: Candidate, now: float) -> bool:
+        """No other key of its target may take the request."""
+        ...
+
     def told(self, answered: Target | None) -> None:
         """The client has been told, once, how its session fared: this target answered, or nobody did."""
         ...

@@ -428,7 +428,8 @@ class Exchange:
         return [record for record in self.records if not record.is_informational]
 
     def _record(self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float) -> AttemptRecord:
-        return attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker)
+        was_last_key = outcome is not Outcome.HEDGE_TRIGGERED and self.plan.is_last_key(attempt.candidate, now)
+        return attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker, was_last_key)
 
     def _wall(self, moment: float) -> float:
         return self.call.started + (moment - self._began)

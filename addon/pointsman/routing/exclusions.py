@@ -81,8 +81,9 @@ class Exclusions:
         known = (self._free(each, now) for target in targets for each in self.inventory.keys[target])
         return min((moment for moment in known if moment is not None), default=None)
 
-    def has_open_key(self, target: Target, now: float) -> bool:
-        return any(self.of_key(each, now) is None for each in self.inventory.keys[target])
+    def has_other_key(self, candidate: Candidate, now: float) -> bool:
+        others = (each for each in self.inventory.keys[candidate.target] if each is not candidate)
+        return any(self.of_key(each, now) is None for each in others)
 
     # Told.
 

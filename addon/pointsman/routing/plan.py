@@ -108,6 +108,10 @@ class Plan:
         """Another target may take what this one refused; if none can, its answer is the client's."""
         return classify(fault) is Failure.REFUSED
 
+    def is_last_key(self, candidate: Candidate, now: float) -> bool:
+        """No other key of its target may take the request."""
+        return not self._excluded.has_other_key(candidate, now)
+
     def exhausted(self, now: float, wall: float) -> Problem:
         """What to tell the client when nothing is left."""
         free = self._excluded.first_free(self.resolution.targets, now)
@@ -149,7 +153,7 @@ class Plan:
         self._excluded.skip(candidate, failure, fault)
         if LESSONS[failure].unpins:
             self.ticket.unpin(target.provider.name, target.model.id)
-        has_untried_key = self._excluded.has_open_key(target, now)
+        has_untried_key = not self.is_last_key(candidate, now)
         return self.router.learn(candidate, failure, fault, has_untried_key, record.ended, now)
 
     @property

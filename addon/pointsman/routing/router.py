@@ -13,6 +13,7 @@ from pointsman.routing.hedging import delay
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
 from pointsman.routing.resolve import resolve, unaliased
+from pointsman.routing.statistics import Statistics
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
@@ -36,6 +37,7 @@ class Router:
         self.sessions = Desk(settings, Digests(secret))
         self.cooldowns = Cooldowns(settings.cooldowns)
         self.limits = Limits()
+        self.statistics = Statistics(self.inventory.by_label)
 
     def replace(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
@@ -46,6 +48,7 @@ class Router:
         self.cooldowns.durations = settings.cooldowns
         self.cooldowns.keep_only(self.inventory.same_targets(old), self.inventory.same_keys(old))
         self.limits.keep_only(self.inventory.places())
+        self.statistics.keep_only(self.inventory.by_label)
         return self.sessions.purge(before - self.inventory.routable())
 
     def plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:

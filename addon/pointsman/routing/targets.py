@@ -72,7 +72,7 @@ class Inventory:
 
     @classmethod
     def of(cls, settings: Settings) -> "Inventory":
-        pairs = [(provider, model) for provider in settings.providers.values() for model in provider.models]
+        pairs = settings.targets()
         targets = tuple(
             Target(provider, model, rank, f"{provider.name}/{model.id}") for rank, (provider, model) in enumerate(pairs)
         )

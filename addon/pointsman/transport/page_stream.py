@@ -1,5 +1,7 @@
 """Own pages, served on a client's stream without flow hooks: no admin key and no posted secret ever becomes a flow."""
 
+from typing import TYPE_CHECKING, cast
+
 from mitmproxy import http
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import (
@@ -16,9 +18,13 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from pointsman.transport.posted import PageReady
 from pointsman.transport.response import make_response
 from pointsman.transport.station import Station
 from pointsman.web.page import Reply, Request
+
+if TYPE_CHECKING:
+    from pointsman.transport.stream import RoutedStream
 
 MAX_PAGE_BODY = 1 << 20
 
@@ -40,23 +46,39 @@ class PageStream(HttpStream):
             if len(self.request_body_buf) + len(event.data) <= MAX_PAGE_BODY:
                 self.request_body_buf += event.data
         elif isinstance(event, RequestEndOfMessage):
-            self.client_state = self.state_done
-            yield from self._show_page(bytes(self.request_body_buf))
+            self.client_state = self.state_await_page
+            yield from self._ask_page(bytes(self.request_body_buf))
+
+    def state_await_page(self, event: events.Event) -> Commands:
+        """Nothing more comes from the client."""
+        yield from ()
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if not isinstance(event, PageReady):
+            yield from super()._handle_event(event)
+        elif self.client_state == self.state_await_page:
+            yield from self._show_page(event.reply)
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """The stock code would show the request to addons, with whatever key it carries."""
-        if self.client_state == self.state_read_page_request:
+        if self.client_state in (self.state_read_page_request, self.state_await_page):
+            self.client_state = self.state_errored
             yield DropStream(self.stream_id)
         else:
             yield from super().handle_protocol_error(event)
 
-    def _show_page(self, body: bytes) -> Commands:
+    def _ask_page(self, body: bytes) -> Commands:
         request = self.flow.request
         path, _, query = request.path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         local = self.station.is_local(self.context.client)
-        reply = self.station.page(Request(request.method, path, query, headers, body, local))
-        yield from self.show_reply(reply, without_body=request.method == "HEAD")
+        asked = Request(request.method, path, query, headers, body, local)
+        if reply := self.station.page(asked, cast("RoutedStream", self)):
+            yield from self._show_page(reply)
+
+    def _show_page(self, reply: Reply) -> Commands:
+        self.client_state = self.state_done
+        yield from self.show_reply(reply, without_body=self.flow.request.method == "HEAD")
 
     def show_reply(self, reply: Reply, without_body: bool = False) -> Commands:
         client = self.context.client

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mitmproxy.proxy import events
 
 from pointsman.exchange.effects import Effect
+from pointsman.web.page import Reply
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream
@@ -30,6 +31,14 @@ class Posted(ForStream):
     def __init__(self, stream: "RoutedStream", given: Input, size: int = 0) -> None:
         super().__init__(stream)
         self.given, self.size = given, size
+
+
+class PageReady(ForStream):
+    """The reply of an own page that had to be waited for."""
+
+    def __init__(self, stream: "RoutedStream", reply: Reply) -> None:
+        super().__init__(stream)
+        self.reply = reply
 
 
 class UploadExpired(ForStream):

@@ -56,7 +56,8 @@ class Station(Protocol):
     def abandon(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""
 
-    def page(self, request: PageRequest) -> Reply: ...
+    def page(self, request: PageRequest, stream: "RoutedStream") -> Reply | None:
+        """None: the reply has to be waited for, and will be posted to the stream."""
 
     def is_local(self, client: Client) -> bool: ...
 

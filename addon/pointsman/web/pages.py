@@ -1,13 +1,14 @@
 """The table of own pages: which path, which method, who may see it, which function answers.
 
 A page's function takes a `Request` and what its path's placeholder held (nothing for most), and gives a `Reply` or
-raises `Problem`.
+raises `Problem`. One that has to wait gives an awaitable of its reply.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Any
 
 from pointsman.config import Server
 from pointsman.reception import (
@@ -46,7 +47,7 @@ class Page:
     method: str
     path: str
     gate: Gate
-    answer: Callable[[Request, str], Reply]
+    answer: Callable[[Request, str], Reply | Awaitable[Reply]]
 
 
 class Pages:
@@ -59,20 +60,20 @@ class Pages:
         for page in pages:
             self._pages.setdefault(page.path, {})[page.method] = page
 
-    def answer(self, request: Request) -> Reply:
-        reply = self._guarded(request)
-        return replace(reply, headers=(*reply.headers, *cors(request.headers)))
-
-    def _guarded(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply | Coroutine[Any, Any, Reply]:
         try:
-            return preflight(request) if request.method == "OPTIONS" else self._answer(request)
-        except Problem as problem:
-            return reply_problem(problem)
-        except Exception:
-            logger.exception(f"The page {request.path} failed.")
-            return reply_problem(Problem(Code.INTERNAL_ERROR, "This page failed; the router's log says more."))
+            reply = preflight(request) if request.method == "OPTIONS" else self._answer(request)
+        except Exception as error:
+            reply = _failed(request, error)
+        return _readable(request, reply) if isinstance(reply, Reply) else self._later(request, reply)
 
-    def _answer(self, request: Request) -> Reply:
+    async def _later(self, request: Request, reply: Awaitable[Reply]) -> Reply:
+        try:
+            return _readable(request, await reply)
+        except Exception as error:
+            return _readable(request, _failed(request, error))
+
+    def _answer(self, request: Request) -> Reply | Awaitable[Reply]:
         methods, rest = self._find(request.path)
         page = methods.get("GET" if request.method == "HEAD" else request.method)
         if page is None:
@@ -101,6 +102,18 @@ class Pages:
         if any(same(given, self._admin_key()) for given in credentials(request.headers, "")):
             return None
         return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
+
+
+def _readable(request: Request, reply: Reply) -> Reply:
+    """By the web pages that may read it."""
+    return replace(reply, headers=(*reply.headers, *cors(request.headers)))
+
+
+def _failed(request: Request, error: Exception) -> Reply:
+    if isinstance(error, Problem):
+        return reply_problem(error)
+    logger.error(f"The page {request.path} failed.", exc_info=error)
+    return reply_problem(Problem(Code.INTERNAL_ERROR, "This page failed; the router's log says more."))
 
 
 def preflight(request: Request) -> Reply:

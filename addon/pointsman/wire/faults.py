@@ -66,6 +66,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
     UPGRADE_REQUIRED = "upgrade_required"
     CONTEXT_TOO_LARGE = "context_too_large"
     REQUEST_TOO_LARGE = "request_too_large"
@@ -89,6 +90,7 @@ STATUS_OF: dict[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
+    Code.CONFLICT: 409,
     Code.UPGRADE_REQUIRED: 426,
     Code.CONTEXT_TOO_LARGE: 413,
     Code.REQUEST_TOO_LARGE: 413,

@@ -1,0 +1,125 @@
+"""What was changed while the router ran, and how it lies over a configuration before that is judged.
+
+An overlay speaks of things by name. What it names and the configuration no longer has is passed over: a target that
+was switched off here and is gone from the file is no fault.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from pointsman.config.outline import mapping, sequence
+from pointsman.config.providers import labelled
+from pointsman.config.values import Tree
+from pointsman.config.words import Level, Pool
+
+type Names = tuple[str, str]
+"""A provider and the label of one of its keys, as the file has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChange:
+    """None: as the file says."""
+
+    enabled: bool | None = None
+    pool: Pool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """Of a key that stands in the file. None: as it says."""
+
+    enabled: bool | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedKey:
+    """A key that stands in no file."""
+
+    id: str
+    provider: str
+    label: str
+    value: str = field(repr=False)
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """`settings` is as the file would write it, `targets` is by `provider/model`, and `order` names the targets that
+    come first.
+    """
+
+    settings: Tree = field(default_factory=dict)
+    targets: Mapping[str, TargetChange] = MappingProxyType({})
+    order: tuple[str, ...] = ()
+    keys: Mapping[Names, KeyChange] = MappingProxyType({})
+    added: tuple[AddedKey, ...] = ()
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """Protection levels, which precede those of the environment. Asked once they have been found good."""
+        return {name: Level(level) for name, level in mapping(self.settings.get("protection")).items()}
+
+
+NOTHING = Overlay()
+
+
+def introduce(overlay: Overlay, tree: Tree, catalog: Collection[str]) -> None:
+    """A key for a provider that only the catalog knows brings that provider in."""
+    for key in overlay.added:
+        if key.provider in catalog:
+            providers = tree.setdefault("providers", {})
+            if isinstance(providers, dict):
+                providers.setdefault(key.provider, {})
+
+
+def lay(overlay: Overlay, tree: Tree) -> None:
+    """Writes the changes into a tree that has everything else: the environment's and the catalog's word."""
+    merge(tree, overlay.settings)
+    for name, provider in mapping(tree.get("providers")).items():
+        if isinstance(provider, dict):
+            _lay_targets(overlay, name, provider)
+            if any(name == each for each, _ in overlay.keys) or any(name == key.provider for key in overlay.added):
+                _lay_keys(overlay, name, provider)
+
+
+def merge(tree: Tree, changes: Tree) -> None:
+    """Mappings are merged, anything else is replaced."""
+    for name, change in changes.items():
+        if isinstance(change, dict) and isinstance(tree.get(name), dict):
+            merge(tree[name], change)
+        else:
+            tree[name] = change
+
+
+def added_to(overlay: Overlay, provider: str, written: Collection[str]) -> Iterator[AddedKey]:
+    """The keys that are really added: one whose value the file has got meanwhile is not."""
+    return (key for key in overlay.added if key.provider == provider and key.value not in written)
+
+
+def _lay_targets(overlay: Overlay, name: str, provider: Tree) -> None:
+    for model in map(mapping, sequence(provider.get("models"))):
+        if change := overlay.targets.get(f"{name}/{model.get('id')}"):
+            if change.enabled is not None:
+                model["enabled"] = change.enabled
+            if change.pool is not None:
+                model["pool"] = change.pool.value
+
+
+def _lay_keys(overlay: Overlay, name: str, provider: Tree) -> None:
+    keys = labelled(provider.get("keys") or [])
+    if not isinstance(keys, list):
+        return  # which is a fault that the models will find
+    values = [str(mapping(key).get("value")) for key in keys]
+    for key in map(mapping, keys):
+        if change := overlay.keys.get((name, str(key.get("label")))):
+            if change.enabled is not None:
+                key["enabled"] = change.enabled
+            if change.label is not None:
+                key["label"] = change.label
+    keys += [
+        {"value": key.value, "label": key.label, "enabled": key.enabled} for key in added_to(overlay, name, values)
+    ]
+    if keys:
+        provider["keys"] = keys

@@ -1,0 +1,79 @@
+"""Opening the file: a new one where there is none, and in the place of a damaged one, which is moved aside."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from pointsman.history.schema import MIGRATIONS, Damaged, prepare
+
+logger = logging.getLogger(__name__)
+
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+PARTS = ("", "-wal", "-shm")
+"""What SQLite keeps beside a file belongs to it."""
+PATIENCE = 5.0
+"""Seconds for which another process may keep the file locked."""
+
+
+def is_damage(error: Exception) -> bool:
+    """The file itself is broken; it is not merely out of reach."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, Damaged) or code & 0xFF in DAMAGE
+
+
+def open_to_write(path: Path, stamp: str, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
+    """`stamp` names what is moved aside. Raises OSError, sqlite3.Error, NotOurs."""
+    try:
+        return _open(path, migrations)
+    except (sqlite3.DatabaseError, Damaged) as error:
+        if not is_damage(error):
+            raise
+        move_aside(path, stamp, error)
+        return _open(path, migrations)
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error."""
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All of it is written, or nothing. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def move_aside(path: Path, stamp: str, why: Exception) -> None:
+    """Raises OSError."""
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for part in PARTS:
+        found = path.with_name(path.name + part)
+        if found.exists():
+            found.replace(aside.with_name(aside.name + part))
+    logger.warning(f"Pointsman: the history {path} is damaged ({why}). It is now {aside.name}; a new one begins.")
+
+
+def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # who talked to whom, and when, is its owner's business
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    try:
+        prepare(db, migrations)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        with closing(db):
+            raise
+    return db

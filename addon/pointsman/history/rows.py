@@ -1,0 +1,114 @@
+"""One row for each attempt of an exchange that has ended: what it says of itself, and no secret."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pointsman.exchange.audit import AttemptRecord, ExchangeRecord
+from pointsman.routing.judging import Seen, judged, observation
+from pointsman.wire.facts import BYTES_PER_TOKEN
+
+STREAMED_BYTES_PER_TOKEN = 200
+"""Of a streamed answer, whose every event carries about one token and much around it."""
+TOGETHER = 0.001
+"""Seconds for which two attempts must run side by side to be a race; their times are rounded."""
+LARGEST = 2**53
+
+
+class Kind(NamedTuple):
+    """What many attempts have in common."""
+
+    provider: str
+    model: str
+    key: str | None
+    mode: str
+    outcome: str
+    seen: str
+    failure: str | None
+
+
+class Row(NamedTuple):
+    """`first_content_ms` is None for a whole answer, which comes all at once. Tokens are the provider's own count,
+    unless they are estimated. `paced_seconds` is what `tokens_out` took; 0 where they say nothing of its pace.
+    """
+
+    exchange: str
+    n: int
+    session: str | None
+    status: int | None
+    error: str | None
+    ended: float
+    first_content_ms: float | None
+    duration_ms: float | None
+    tokens_in: int
+    tokens_out: int
+    tokens_estimated: bool
+    paced_seconds: float
+    hedged: bool
+    streamed: bool
+
+
+def rows(record: ExchangeRecord, tokens: int) -> Iterator[tuple[Kind, Row]]:
+    """`tokens` is an estimate of the request's."""
+    for attempt, seen in zip(record.attempts, judged(record.attempts), strict=True):
+        yield _kind(record, attempt, seen), _row(record, attempt, seen, tokens)
+
+
+def _kind(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen) -> Kind:
+    return Kind(
+        provider=attempt.provider,
+        model=_text(attempt.model),
+        key=attempt.key,
+        mode=record.mode,
+        outcome=attempt.outcome.value,
+        seen=seen.value,
+        failure=attempt.failure and attempt.failure.value,
+    )
+
+
+def _row(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen, tokens: int) -> Row:
+    tokens_in, tokens_out, estimated = _tokens(attempt, tokens, record.streamed)
+    return Row(
+        exchange=_text(record.request_id),
+        n=attempt.n,
+        session=record.session,
+        status=attempt.status,
+        error=attempt.error and _text(attempt.error),
+        ended=attempt.ended,
+        first_content_ms=attempt.first_content_ms if record.streamed else None,
+        duration_ms=attempt.settled_ms,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        tokens_estimated=estimated,
+        paced_seconds=observation(attempt, seen, record.streamed).seconds,
+        hedged=_raced(attempt, record.attempts),
+        streamed=record.streamed,
+    )
+
+
+def _tokens(attempt: AttemptRecord, asked: int, streamed: bool) -> tuple[int, int, bool]:
+    """In, out, and whether they are estimated. What brought no answer cost none."""
+    if usage := attempt.usage:
+        return _count(usage.prompt), _count(usage.completion), False
+    if attempt.first_content_ms is None:
+        return 0, 0, False
+    each = STREAMED_BYTES_PER_TOKEN if streamed else BYTES_PER_TOKEN
+    return asked, attempt.bytes_received // each, True
+
+
+def _raced(attempt: AttemptRecord, attempts: Sequence[AttemptRecord]) -> bool:
+    """Another attempt ran beside it."""
+    return any(
+        min(attempt.ended, other.ended) - max(attempt.started, other.started) > TOGETHER
+        for other in attempts
+        if other.n != attempt.n
+    )
+
+
+def _count(reported: int) -> int:
+    """Providers may report anything; a column holds 64 bits."""
+    return max(0, min(reported, LARGEST))
+
+
+def _text(given: str) -> str:
+    """Without lone surrogates, which no database takes."""
+    return given.encode(errors="replace").decode()

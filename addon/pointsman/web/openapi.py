@@ -1,0 +1,190 @@
+"""The OpenAPI document of the admin API: every route, what it takes, what it answers."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from pointsman import __version__
+from pointsman.web.shapes import LINE, SCHEMAS, TEXT, Schema, choice, ref
+
+COOKIE = "pointsman_session"
+CSRF_HEADER = "X-CSRF-Token"
+MOST_EXCHANGES = 1000
+MOST_SESSIONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `path` has its placeholder in braces; `takes` and `gives` name schemas, None for no body."""
+
+    method: str
+    path: str
+    summary: str
+    gives: str | None
+    takes: str | None = None
+    status: int = 200
+    fails: tuple[int, ...] = ()
+    """Beside 401, 403 and 429, which all of them have."""
+    query: dict[str, Schema] = field(default_factory=dict)
+
+    @property
+    def is_polled(self) -> bool:
+        return self.method == "GET"
+
+
+def _whole(default: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+
+
+WINDOW = {**choice("24h", "7d", "30d"), "default": "24h"}
+BY = {**choice("target", "provider", "key", "mode", "outcome"), "default": "target"}
+
+ROUTES = (
+    Route("GET", "/api/openapi.json", "This document", "Document"),
+    Route("POST", "/api/login", "Begin a session of the dashboard, by a cookie", "Me", "Login", fails=(400,)),
+    Route("POST", "/api/logout", "End the session", None, status=204),
+    Route("GET", "/api/me", "Who asks, and the token that changes need", "Me"),
+    Route("GET", "/api/overview", "How everything is now", "Overview"),
+    Route(
+        "GET",
+        "/api/exchanges",
+        "The last exchanges that ended, newest first",
+        "Exchanges",
+        fails=(400,),
+        query={"limit": _whole(50, MOST_EXCHANGES), "before": {"type": "integer", "minimum": 0}},
+    ),
+    Route("GET", "/api/exchanges/{id}", "One exchange, by its request id", "Exchange", fails=(404,)),
+    Route("GET", "/api/fallback", "Every target in its order", "Fallback"),
+    Route(
+        "PUT", "/api/fallback", "Order, switch and pool of targets", "Fallback", takes="FallbackChange", fails=(400,)
+    ),
+    Route("DELETE", "/api/fallback", "Forget what was changed of targets here", "Fallback"),
+    Route("GET", "/api/keys", "Every key, masked", "Keys"),
+    Route("POST", "/api/keys", "Add a key", "Key", takes="NewKey", status=201, fails=(400,)),
+    Route("PATCH", "/api/keys/{id}", "Switch or label a key", "Key", takes="KeyChange", fails=(400, 404)),
+    Route("DELETE", "/api/keys/{id}", "Take back a key that was added here", None, status=204, fails=(404, 409)),
+    Route("POST", "/api/keys/{id}/test", "Ask the key's provider for its models", "KeyTest", fails=(404,)),
+    Route("GET", "/api/settings", "Every setting, and where its value comes from", "Settings"),
+    Route("PATCH", "/api/settings", "Change settings", "Settings", takes="SettingsChange", fails=(400,)),
+    Route("GET", "/api/cooldowns", "Targets and keys that nobody may use now", "Cooldowns"),
+    Route(
+        "DELETE",
+        "/api/cooldowns",
+        "End cooldowns: all, a provider's, one target's, one key's",
+        "Cleared",
+        query={"provider": LINE, "model": LINE, "key": LINE},
+        fails=(400,),
+    ),
+    Route("GET", "/api/bans", "Providers and targets that sessions stay away from", "Bans"),
+    Route(
+        "DELETE",
+        "/api/bans",
+        "Lift bans: all, or those of a session, a provider, a target",
+        "Cleared",
+        query={"session": LINE, "provider": LINE, "model": LINE},
+        fails=(400,),
+    ),
+    Route(
+        "GET",
+        "/api/sessions",
+        "Sessions, the last used first",
+        "Sessions",
+        query={"limit": _whole(100, MOST_SESSIONS)},
+        fails=(400,),
+    ),
+    Route("DELETE", "/api/sessions/{id}", "Forget a session", None, status=204, fails=(404,)),
+    Route(
+        "GET",
+        "/api/analytics",
+        "What the history says, by group",
+        "Analytics",
+        query={"window": WINDOW, "by": BY},
+        fails=(400,),
+    ),
+    Route(
+        "GET",
+        "/api/analytics/traffic",
+        "What the history says, over time",
+        "Traffic",
+        query={"window": WINDOW},
+        fails=(400,),
+    ),
+    Route("GET", "/api/health", "How the router and its providers are", "Health"),
+    Route("POST", "/api/reload", "Read the configuration file again", "Settings", fails=(400, 409)),
+)
+
+FAILURES = {
+    304: "Nothing has changed since the answer with this ETag.",
+    400: "What was sent is at fault; everything that is wrong is told at once.",
+    401: "The admin key, or a session, is required.",
+    403: "Refused: another site's page, a foreign host name, or a missing CSRF token.",
+    404: "There is no such thing.",
+    409: "It cannot be done as things stand; the message says what can.",
+    429: "Too many wrong keys from this address.",
+}
+ALWAYS = (401, 403, 429)
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document, OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Pointsman",
+            "version": __version__,
+            "description": "The admin API. Changes lie over the configuration file and outlive restarts.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}, {"session": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**SCHEMAS, "Document": {"type": "object"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": "_".join((route.method.lower(), *re.findall(r"\w+", route.path.removeprefix("/api")))),
+        "summary": route.summary,
+        "parameters": list(_parameters(route)),
+        "responses": _responses(route),
+    }
+    if route.takes:
+        made["requestBody"] = {"required": True, "content": _json(route.takes)}
+    if route.path == "/api/login":
+        made["security"] = []
+    return made
+
+
+def _parameters(route: Route) -> Iterator[dict[str, Any]]:
+    if "{id}" in route.path:
+        yield {"name": "id", "in": "path", "required": True, "schema": TEXT}
+    for name, schema in route.query.items():
+        yield {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": route.summary}
+    if route.gives:
+        good["content"] = _json(route.gives)
+    answers = {str(route.status): good}
+    if route.is_polled:
+        answers["304"] = {"description": FAILURES[304]}
+    for status in sorted({*ALWAYS, *route.fails}):
+        answers[str(status)] = {"description": FAILURES[status], "content": _json("Error")}
+    return answers
+
+
+def _json(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": ref(name)}}

@@ -1,0 +1,73 @@
+"""Files of history for tests: mixed attempts, a recorder that is told to write at once, and plain questions."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.history.recorder import Recorder
+from pointsman.routing.failures import Failure
+from pointsman.wire.frames import Usage
+from support.records import attempt_record, exchange_record
+
+KEEP = 30 * 86400.0
+
+
+@contextmanager
+def recording(path: Path, keep: float = KEEP, **more: Any) -> Iterator[Recorder]:
+    recorder = Recorder(path, keep, **more)
+    recorder.start()
+    try:
+        yield recorder
+    finally:
+        recorder.stop()
+
+
+def ask(path: Path, question: str, *given: Any) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(question, given).fetchall()
+
+
+def tell(path: Path, script: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(script)
+
+
+def mixed(count: int, now: float, seed: int = 1, days: float = 40) -> Iterator[ExchangeRecord]:
+    """Exchanges of every kind, with `count` attempts together, spread over so many days until now."""
+    chance = Random(seed)
+    while count > 0:
+        started = now - chance.random() * days * 86400
+        attempts = tuple(_attempt(chance, n + 1, started) for n in range(min(count, chance.choice([1, 1, 1, 2, 3]))))
+        count -= len(attempts)
+        yield exchange_record(
+            f"req-{count}",
+            session=chance.choice([None, "a1b2c3"]),
+            mode=chance.choice(["balanced", "smart", "fast"]),
+            started=started,
+            streamed=chance.random() < 0.8,
+            attempts=attempts,
+        )
+
+
+def _attempt(chance: Random, n: int, started: float) -> AttemptRecord:
+    outcome = chance.choice([*Outcome, *[Outcome.REQUEST_SUCCESS] * 8])
+    blamed = outcome in (Outcome.RETRY_FAILED, Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED)
+    waited = round(chance.lognormvariate(6, 1), 1)
+    return attempt_record(
+        n=n,
+        provider=chance.choice(["groq", "Groq", "local"]),
+        model=chance.choice(["llama", "vendor/qwen"]),
+        key=chance.choice([None, "key-1", "key-2"]),
+        outcome=outcome,
+        failure=chance.choice([*Failure]) if blamed else None,
+        error="503" if blamed else None,
+        was_last_key=chance.random() < 0.5,
+        started=started,
+        first_content_ms=waited if outcome.is_success or outcome is Outcome.STREAM_BROKEN else None,
+        settled_ms=waited + round(chance.uniform(0, 5000), 1),
+        usage=Usage(chance.randrange(1000), chance.randrange(500)) if chance.random() < 0.7 else None,
+    )

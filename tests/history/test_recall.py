@@ -1,0 +1,96 @@
+"""What statistics get back after a restart is what they had."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from history.log import KEEP, mixed, recording, tell
+from pointsman.exchange.audit import ExchangeRecord
+from pointsman.history.recall import Memory, recall
+from pointsman.history.rows import rows
+from pointsman.routing.figures import NOTHING
+from pointsman.routing.judging import observations
+from pointsman.routing.statistics import Statistics
+from support.records import exchange_record
+
+NOW = 1_800_000_000.0
+LABELS = tuple(f"{provider}/{model}" for provider in ("groq", "Groq", "local") for model in ("llama", "vendor/qwen"))
+ALL = 2**62
+
+
+def write(path: Path, records: list[ExchangeRecord]) -> None:
+    with recording(path, keep=400 * KEEP, wall=lambda: NOW) as recorder:
+        for record in records:
+            recorder.put(rows(record, 100))
+
+
+def learnt(records: list[ExchangeRecord], labels: tuple[str, ...] = LABELS) -> Statistics:
+    own = Statistics(labels)
+    for record in sorted(records, key=lambda each: each.started):
+        for seen in observations(record, own.labels):
+            own.add(seen)
+    return own
+
+
+def restored(path: Path, upto: int = ALL, labels: tuple[str, ...] = LABELS, wall: float = NOW) -> Statistics:
+    own, memory = Statistics(labels), recall(path, labels, upto, wall)
+    own.restore(memory.hours, memory.waits, wall)
+    return own
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figures_are_the_same_after_a_restart(tmp_path: Path, seed: int) -> None:
+    records = list(mixed(3000, NOW, seed, days=9))
+    write(tmp_path / "h.db", records)
+    before, after = learnt(records), restored(tmp_path / "h.db")
+    for label in LABELS:
+        expected, found = before.of(label, NOW), after.of(label, NOW)
+        assert expected.raw > 100
+        assert found._replace(rate_limited=0) == pytest.approx(expected._replace(rate_limited=0), rel=1e-6)
+        assert after.p95_first_content(label, NOW) == pytest.approx(before.p95_first_content(label, NOW))
+
+
+def test_rows_of_this_run_are_not_recalled(tmp_path: Path) -> None:
+    write(tmp_path / "h.db", [exchange_record(attempts=each.attempts) for each in mixed(20, NOW, days=1)])
+    assert recall(tmp_path / "h.db", LABELS, 0, NOW) == Memory()
+
+
+def test_of_targets_that_have_vanished_nothing_is_recalled(tmp_path: Path) -> None:
+    records = list(mixed(200, NOW, days=1))
+    write(tmp_path / "h.db", records)
+    own = restored(tmp_path / "h.db", labels=("groq/llama", "groq/LLAMA"))
+    assert own.of("groq/llama", NOW).raw == learnt(records).of("groq/llama", NOW).raw > 0
+    assert own.of("groq/LLAMA", NOW) == NOTHING
+
+
+@pytest.mark.parametrize("back", [3600.0, 86400.0, 300 * 86400.0])
+def test_a_clock_that_was_set_back_makes_everything_present(tmp_path: Path, back: float) -> None:
+    records = list(mixed(300, NOW, days=0.001))
+    write(tmp_path / "h.db", records)
+    [raw] = {restored(tmp_path / "h.db", wall=NOW - back).of("groq/llama", NOW - back).raw}
+    assert raw == learnt(records).of("groq/llama", NOW).raw > 0
+    figures = restored(tmp_path / "h.db", wall=NOW - back).of("groq/llama", NOW - back)
+    assert figures.successes + figures.failures == raw
+
+
+@pytest.mark.parametrize("value", ["-1", "-1e300", "0", "'words'", "9e999", "x'00ff'"])
+@pytest.mark.parametrize("column", ["tokens_out", "paced_seconds", "first_content_ms", "duration_ms"])
+def test_odd_numbers_in_an_old_file_make_no_odd_figures(tmp_path: Path, column: str, value: str) -> None:
+    path = tmp_path / "h.db"
+    write(path, list(mixed(100, NOW, days=1)))
+    tell(path, f"UPDATE log SET {column} = {value}")
+    own = restored(path)
+    for label in LABELS:
+        figures = own.of(label, NOW)
+        assert all(number is None or 0 <= number < 1e300 for number in figures), figures
+        p95 = own.p95_first_content(label, NOW)
+        assert p95 is None or 0 <= p95 < 1e300
+
+
+def test_odd_times_in_an_old_file_are_survived(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    write(path, list(mixed(100, NOW, days=1)))
+    for time in ("-5", "9e999", "'yesterday'", "1e30"):
+        tell(path, f"UPDATE log SET ended = {time} WHERE id = {Random(time).randrange(1, 100)}")
+    assert restored(path).of("groq/llama", NOW).raw > 0

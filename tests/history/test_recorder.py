@@ -1,0 +1,239 @@
+"""The thread that writes: nothing is lost that could be written, nobody waits, and no file is harmed."""
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from history.log import KEEP, ask, mixed, recording, tell
+from pointsman.history import file
+from pointsman.history import recorder as recorder_module
+from pointsman.history.recorder import BATCH, RETRY, Recorder
+from pointsman.history.rows import rows
+from pointsman.history.schema import MIGRATIONS, prepare
+from support.records import exchange_record
+
+NOW = 1_700_000_000.0
+COUNT = "SELECT count(*) FROM attempts"
+ENTRY = list(rows(exchange_record(), 1))
+
+
+class Clock:
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def write(path: Path, count: int = 1) -> None:
+    with recording(path, wall=Clock()) as recorder:
+        recorder.put(ENTRY * count)
+
+
+class TestWriting:
+    def test_what_is_put_is_in_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep" / "er" / "history.db"
+        with recording(path, wall=Clock()) as recorder:
+            recorder.put(ENTRY)
+            assert recorder.flush()
+            assert ask(path, "SELECT exchange, provider, key, outcome, seen, tokens_in, ended FROM attempts") == [
+                ("req-1", "groq", "key-1", "request_success", "success", 12, NOW + 0.9)
+            ]
+        assert sorted(each.name for each in path.parent.iterdir()) == ["history.db"]
+
+    def test_nobody_else_may_read_the_file(self, tmp_path: Path) -> None:
+        write(tmp_path / "own" / "history.db")
+        assert (tmp_path / "own" / "history.db").stat().st_mode & 0o077 == 0
+        assert (tmp_path / "own").stat().st_mode & 0o077 == 0
+
+    def test_a_second_run_goes_on_where_the_first_ended(self, tmp_path: Path) -> None:
+        write(tmp_path / "h.db", 3)
+        with recording(tmp_path / "h.db", wall=Clock()) as recorder:
+            recorder.flush()
+            assert recorder.earlier == 3
+            recorder.put(ENTRY)
+        assert ask(tmp_path / "h.db", COUNT) == [(4,)]
+        assert ask(tmp_path / "h.db", "SELECT count(*) FROM kinds") == [(1,)]
+
+    def test_many_are_written_in_several_bites(self, tmp_path: Path) -> None:
+        write(tmp_path / "h.db", 2 * BATCH + 1)
+        assert ask(tmp_path / "h.db", COUNT) == [(2 * BATCH + 1,)]
+
+    def test_the_oldest_give_way_when_too_many_wait_and_are_counted(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        recorder = Recorder(tmp_path / "h.db", KEEP, queue=10, wall=Clock())
+        for number in range(25):
+            recorder.put(rows(exchange_record(f"req-{number}"), 1))
+        assert recorder.dropped == 15
+        recorder.start()
+        recorder.stop()
+        assert ask(tmp_path / "h.db", "SELECT exchange FROM attempts") == [(f"req-{n}",) for n in range(15, 25)]
+        assert "15 rows were dropped" in caplog.text
+
+    def test_one_that_never_started_can_be_stopped(self, tmp_path: Path) -> None:
+        Recorder(tmp_path / "h.db", KEEP).stop()
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestKeeping:
+    def test_what_is_too_old_goes_bite_by_bite(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "h.db", Clock(NOW)
+        write(path, BATCH + 500)
+        clock.now = NOW + KEEP + 2
+        with recording(path, wall=clock, clock=Clock(0)) as recorder:
+            recorder.put(rows(next(mixed(1, clock.now, days=1)), 1))
+            recorder.flush()
+            recorder.flush()
+            recorder.flush()
+            assert ask(path, COUNT) == [(1,)]
+
+    def test_what_is_kept_may_change_while_it_runs(self, tmp_path: Path) -> None:
+        path, clock, steady = tmp_path / "h.db", Clock(NOW + 100), Clock(0)
+        with recording(path, wall=clock, clock=steady) as recorder:
+            recorder.put(ENTRY)
+            recorder.flush()
+            assert ask(path, COUNT) == [(1,)]
+            recorder.keep, steady.now = 10.0, 100.0
+            recorder.flush()
+            assert ask(path, COUNT) == [(0,)]
+
+
+class TestDamage:
+    @pytest.mark.parametrize(
+        "content", [b"not a database, but long enough to be taken for one" * 99, b"SQLite format 3\0" + b"\xff" * 5000]
+    )
+    def test_a_file_that_is_none_is_moved_aside_with_a_warning(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+    ) -> None:
+        path = tmp_path / "h.db"
+        path.write_bytes(content)
+        write(path)
+        assert ask(path, COUNT) == [(1,)]
+        assert (tmp_path / "h.db.damaged-20231114T221320Z").read_bytes() == content
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        assert "is damaged" in caplog.text
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "DROP VIEW attempts",
+            "DROP VIEW attempts; DROP TABLE log",
+            "DROP VIEW attempts; ALTER TABLE log RENAME COLUMN ended TO x",
+        ],
+    )
+    def test_so_is_one_that_lacks_what_it_should_have(self, tmp_path: Path, change: str) -> None:
+        write(tmp_path / "h.db", 5)
+        tell(tmp_path / "h.db", change)
+        write(tmp_path / "h.db")
+        assert ask(tmp_path / "h.db", COUNT) == [(1,)]
+        assert (tmp_path / "h.db.damaged-20231114T221320Z").exists()
+
+    def test_damage_that_shows_only_while_it_is_written_costs_no_new_row(self, tmp_path: Path) -> None:
+        path = tmp_path / "h.db"
+        write(path, 5000)
+        with path.open("r+b") as inside:
+            inside.seek(8192)
+            inside.write(b"\xee" * 200_000)
+        with recording(path, wall=Clock()) as recorder:
+            recorder.put(ENTRY)
+            recorder.flush()
+        write(path)
+        assert ask(path, COUNT)[0][0] in (1, 2)
+        assert (tmp_path / "h.db.damaged-20231114T221320Z").exists()
+
+    def test_damage_that_a_reader_met_is_believed(self, tmp_path: Path) -> None:
+        path = tmp_path / "h.db"
+        with recording(path, wall=Clock()) as recorder:
+            recorder.put(ENTRY)
+            recorder.flush()
+            error = sqlite3.DatabaseError("malformed")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            recorder.suspect(error)
+            recorder.flush()
+            assert ask(path, COUNT) == [(0,)]
+            recorder.suspect(sqlite3.OperationalError("locked"))
+            recorder.flush()
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+class TestOutOfReach:
+    def test_a_directory_that_cannot_be_is_a_warning_and_is_tried_again(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        steady = Clock(0)
+        with recording(tmp_path / "file" / "h.db", clock=steady, wall=Clock()) as recorder:
+            recorder.put(ENTRY)
+            for _ in range(3):
+                recorder.flush()
+                steady.now += RETRY
+            assert recorder.problem
+            assert [record.levelno for record in caplog.records] == [logging.WARNING]
+            assert "no history is kept" in caplog.text
+            (tmp_path / "file").unlink()
+            recorder.flush()
+            assert recorder.problem is None
+        assert ask(tmp_path / "file" / "h.db", COUNT) == [(1,)]
+
+    def test_a_full_disk_costs_nothing_that_fits_later(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path, steady, room = tmp_path / "h.db", Clock(0), [30]
+
+        def on_a_small_disk(path: Path, stamp: str) -> sqlite3.Connection:
+            db = file.open_to_write(path, stamp)
+            db.execute(f"PRAGMA max_page_count = {room[0]}")
+            return db
+
+        monkeypatch.setattr(recorder_module, "open_to_write", on_a_small_disk)
+        with recording(path, clock=steady, wall=Clock()) as recorder:
+            recorder.put(ENTRY * 5000)
+            recorder.flush()
+            assert "full" in (recorder.problem or "")
+            room[0], steady.now = 10_000, RETRY
+            recorder.flush()
+            assert (recorder.problem, recorder.dropped) == (None, 0)
+        assert ask(path, COUNT) == [(5000,)]
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ("PRAGMA user_version = 99", "newer"),
+            ("PRAGMA user_version = 0", "another program"),
+            ("PRAGMA user_version = -1", "another program"),
+        ],
+    )
+    def test_a_file_that_is_not_ours_is_left_alone(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str, said: str
+    ) -> None:
+        path = tmp_path / "h.db"
+        write(path, 2)
+        tell(path, change)
+        before = path.read_bytes()
+        write(path)
+        assert path.read_bytes() == before
+        assert said in caplog.text
+        assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+class TestMigrating:
+    def test_an_older_file_is_brought_up_and_keeps_its_rows(self, tmp_path: Path) -> None:
+        path = tmp_path / "h.db"
+        write(path, 2)
+        db = sqlite3.connect(path, isolation_level=None)
+        prepare(db, (*MIGRATIONS, "ALTER TABLE kinds ADD COLUMN colour TEXT;"))
+        db.close()
+        assert ask(path, "PRAGMA user_version") == [(len(MIGRATIONS) + 1,)]
+        assert ask(path, "SELECT colour FROM kinds") == [(None,)]
+        assert ask(path, COUNT) == [(2,)]
+
+    def test_a_step_that_fails_changes_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "h.db"
+        write(path, 2)
+        db = sqlite3.connect(path, isolation_level=None)
+        with pytest.raises(sqlite3.OperationalError):
+            prepare(db, (*MIGRATIONS, "CREATE TABLE more (id); SELECT nonsense FROM nowhere;"))
+        db.close()
+        assert ask(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+        assert ask(path, "SELECT count(*) FROM sqlite_master WHERE name = 'more'") == [(0,)]

@@ -1,0 +1,132 @@
+"""`/api/analytics`: what may be asked, and a page that takes its time."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.config import History as HistorySettings
+from pointsman.config import Server
+from pointsman.history import History
+from pointsman.web.analytics import analytics_page
+from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.pages import Gate, Page, Pages
+from pointsman.wire.faults import Code, Problem
+from support.records import attempt_record, exchange_record
+from web.asking import ADMIN, request, told
+
+
+async def asked(history: History, query: str = "") -> Any:
+    return told(await analytics_page(lambda: history)(request(query=query), ""))
+
+
+@pytest.fixture
+async def history(tmp_path: Path) -> History:
+    own = History(HistorySettings(path=str(tmp_path / "h.db")))
+    own.start()
+    return own
+
+
+class TestAsking:
+    @pytest.mark.parametrize(
+        ("query", "window", "by"),
+        [
+            ("", "24h", "target"),
+            ("window=7d", "7d", "target"),
+            ("by=key&window=30d", "30d", "key"),
+            ("by=mode&by=outcome", "24h", "outcome"),
+        ],
+    )
+    async def test_the_answer_says_what_was_asked(self, history: History, query: str, window: str, by: str) -> None:
+        answer = await asked(history, query)
+        assert answer == {"window": window, "by": by, "rows": [], "dropped": 0, "problem": None}
+        await history.close()
+
+    @pytest.mark.parametrize(
+        ("query", "name", "choices"),
+        [
+            ("window=", "window", "24h, 7d, 30d"),
+            ("window=24H", "window", "24h, 7d, 30d"),
+            ("window=1d", "window", "24h, 7d, 30d"),
+            ("by=", "by", "target, provider, key, mode, outcome"),
+            ("by=model", "by", "target, provider, key, mode, outcome"),
+            ("by=target;DROP TABLE log", "by", "target, provider, key, mode, outcome"),
+            ("by=" + "9" * 5000, "by", "target, provider, key, mode, outcome"),
+        ],
+    )
+    async def test_anything_else_is_named_as_the_fault(self, query: str, name: str, choices: str) -> None:
+        with pytest.raises(Problem) as caught:
+            await asked(History(HistorySettings(path="off")), query)
+        assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, name)
+        assert choices in caught.value.message
+        assert len(caught.value.message) < 200
+
+
+class TestHistory:
+    async def test_what_has_just_ended_is_told(self, history: History) -> None:
+        now = 4_000_000_000.0
+        history.add(exchange_record(attempts=(attempt_record(started=now),)), 10)
+        [row] = (await asked(history))["rows"]
+        assert (row["target"], row["raw"]["successes"], row["weighted"]["successes"]) == ("groq/llama", 1, 1)
+        await history.close()
+
+    async def test_one_that_is_off_says_so(self) -> None:
+        off = History(HistorySettings(path="off"))
+        off.start()
+        off.add(exchange_record(), 10)
+        answer = await asked(off)
+        assert (answer["rows"], answer["problem"]) == ([], "history.path is off")
+        assert not (await off.recall(["groq/llama"])).hours
+        await off.close()
+
+    async def test_one_that_cannot_be_kept_says_why(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        out_of_reach = History(HistorySettings(path=str(tmp_path / "file" / "h.db")))
+        out_of_reach.start()
+        assert (await asked(out_of_reach))["problem"]
+        assert not (await out_of_reach.recall(["groq/llama"])).hours
+        await out_of_reach.close()
+
+    async def test_another_path_begins_another_file(self, history: History, tmp_path: Path) -> None:
+        history.add(exchange_record(attempts=(attempt_record(started=4e9),)), 10)
+        history.replace(HistorySettings(path=str(tmp_path / "other.db")))
+        assert (await asked(history))["rows"] == []
+        history.replace(HistorySettings(path=str(tmp_path / "h.db")))
+        assert [row["target"] for row in (await asked(history))["rows"]] == ["groq/llama"]
+        history.replace(HistorySettings(path="off"))
+        assert (await asked(history))["problem"]
+
+
+class TestPagesThatTakeTheirTime:
+    @pytest.mark.parametrize(
+        ("fault", "status", "code"),
+        [
+            (None, 200, None),
+            (Problem(Code.NOT_FOUND, "no"), 404, "not_found"),
+            (RuntimeError("a secret"), 502, "internal_error"),
+        ],
+    )
+    async def test_they_end_as_others_do(self, fault: Exception | None, status: int, code: str | None) -> None:
+        async def later() -> Reply:
+            if fault:
+                raise fault
+            return reply_json({"said": "at last"})
+
+        def answer(_: Request, __: str) -> Awaitable[Reply]:
+            return later()
+
+        pages = Pages([Page("GET", "/slow", Gate.ADMIN, answer)], Server, lambda: ADMIN)
+        pending = pages.answer(request("/slow", authorization=f"Bearer {ADMIN}", origin="http://localhost:3000"))
+        assert not isinstance(pending, Reply)
+        reply = await pending
+        assert reply.status == status
+        assert told(reply).get("error", {}).get("code") == code
+        assert "secret" not in reply.body.decode()
+        assert ("Access-Control-Allow-Origin", "http://localhost:3000") in reply.headers
+
+    def test_whoever_may_not_ask_is_refused_at_once(self) -> None:
+        pages = Pages([Page("GET", "/slow", Gate.ADMIN, lambda _, __: 1 / 0)], Server, lambda: ADMIN)
+        reply = pages.answer(request("/slow"))
+        assert isinstance(reply, Reply)
+        assert reply.status == 401
