@@ -14,9 +14,9 @@ from pointsman.web.page import Headers, Reply, Request
 
 type Answer = Callable[[Request, str], Reply]
 
-HOME = "/dashboard"
-"""Below it are the files. It is the dashboard too, for reverse mode, where `/` belongs to somebody else."""
-INDEX = "index.html"
+HOME = "/static"
+"""Below it are the files."""
+INDEX = f"{HOME}/index.html"
 TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -30,21 +30,16 @@ POLICY = (
 )
 GUARDS: Headers = (
     ("Content-Security-Policy", POLICY),
-    ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cache-Control", "no-cache"),
 )
 
 
-def assets() -> Iterator[tuple[str, Answer]]:
-    """The path and the answer of every file, and the index at `HOME` itself."""
+def assets() -> dict[str, Answer]:
+    """The answer of every file, by path."""
     root = files("pointsman.web") / "static"
-    for path, file in _files(root, HOME):
-        answer = _answer(file.read_bytes(), TYPES[_kind(file)])
-        yield path, answer
-        if path == f"{HOME}/{INDEX}":
-            yield HOME, answer
+    return {path: _answer(file.read_bytes(), TYPES[_kind(file)]) for path, file in _files(root, HOME)}
 
 
 def welcome(dashboard: Answer, greeting: Answer) -> Answer:

@@ -82,7 +82,7 @@ function options(names, told, range, width) {
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: range ?? ((_, __, most) => [0, Math.max(1, most * 1.1)]) } },
     axes: [
-      { ...axis, font, space: 56, values: (_, marks, __, ___, step) => marks.map((unix) => mark(unix, step)) },
+      { ...axis, font, size: 30, space: 56, values: (_, marks, __, ___, step) => marks.map((unix) => mark(unix, step)) },
       { ...axis, font, size: 64, values: (_, marks) => marks.map((value) => told(value)) },
     ],
     series: [

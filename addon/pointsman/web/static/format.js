@@ -5,7 +5,7 @@ export const NOTHING = "–";
 const COUNT = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const DAY = 86400;
+const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
@@ -26,14 +26,15 @@ export function wait(ms) {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : span(ms / 1000);
 }
 
-/** Seconds: `4 s`, `1 min 5 s`, `2 h 3 min`, `3 d 4 h`. */
+/** Seconds: `4 s`, `1 min 5 s`, `2 h 3 min`, `3 d 4 h`; two units at most, and none of nothing. */
 export function span(seconds) {
   if (!known(seconds)) return NOTHING;
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < DAY) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / 3600)} h`;
+  const first = UNITS.findIndex(([size]) => whole >= size);
+  if (first < 0) return "0 s";
+  const [[size, name], [less, lesser] = [1, ""]] = UNITS.slice(first);
+  const rest = Math.floor((whole % size) / less);
+  return `${Math.floor(whole / size)} ${name}${rest ? ` ${rest} ${lesser}` : ""}`;
 }
 
 /** Unix seconds as a time of day; with the date if it is another day. */
