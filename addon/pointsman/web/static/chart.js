@@ -16,7 +16,7 @@ const scheme = matchMedia("(prefers-color-scheme: dark)");
 export function chart(title, values, told, range) {
   const place = h("div", { class: "chart-place" });
   const latest = h("p", { class: "unseen" });
-  const element = h("figure", { class: "chart", role: "group", "aria-label": title }, h("figcaption", {}, h("h3", { text: title })), place, latest);
+  const element = h("figure", { class: "chart" }, h("figcaption", {}, h("h2", { text: title })), place, latest);
   let plot = null;
   let drawn = "";
   let last = null;
