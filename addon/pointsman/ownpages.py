@@ -6,7 +6,6 @@ from time import monotonic, time
 from pointsman import __version__
 from pointsman.dispatch import Dispatcher
 from pointsman.web.analytics import analytics_page
-from pointsman.web.assets import INDEX, assets, welcome
 from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
 from pointsman.web.models import gemini_models_page, models_page
 from pointsman.web.pages import Gate, Page, Pages
@@ -16,13 +15,11 @@ from pointsman.web.status import cooldowns_page, endpoints_page, health_page, mo
 def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
     started = monotonic()
     health = health_page(__version__, lambda: monotonic() - started, lambda: len(dispatcher.running))
-    dashboard = assets()
     table = (
         Page("GET", "/healthz", Gate.OPEN, healthz),
         Page("GET", "/v1/models", Gate.CLIENT, models_page(dispatcher.router, time())),
         Page("GET", "/v1beta/models", Gate.CLIENT, gemini_models_page(dispatcher.router)),
-        Page("GET", "/", Gate.OPEN, welcome(dashboard[INDEX], front_page)),
-        *(Page("GET", path, Gate.OPEN, answer) for path, answer in dashboard.items()),
+        Page("GET", "/", Gate.OPEN, front_page),
         Page("GET", "/internal/exchanges", Gate.OPERATOR, exchanges_page(dispatcher.ledger)),
         Page("GET", "/internal/health", Gate.OPEN, health),
         Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),

@@ -18,7 +18,7 @@ HEAD = ".x-head"
 
 async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
     may_answer = asyncio.Event()
-    async with Provider(menu.answer("The left track.", gate=lambda _: may_answer.wait())) as slow:
+    async with Provider(menu.answer("The left track.", gate_after={0: may_answer})) as slow:
         async with opened(tmp_path, {"slow": provider(slow.base_url)}) as (router, dashboard):
             await dashboard.sees("No request has ended yet.")
             asked = asyncio.create_task(ask(router.base_url))
