@@ -32,7 +32,7 @@ class Dashboard:
         """By the header's own link; ready when the room has something to show."""
         await self.page.run(f"document.querySelector('.ways a[href=\"#{room}\"]').click()")
         await self.page.until(f"document.querySelector('.ways a[aria-current]')?.hash === '#{room}'")
-        await self.page.until("document.querySelector('#room h1')")
+        await self.until("document.querySelector('#room h1')")
 
     async def log_in(self, key: str = ADMIN, room: str = "now") -> None:
         await self.visit(room)
@@ -117,6 +117,10 @@ class Dashboard:
             f"document.querySelector({json.dumps(selector)})?.getAttribute({json.dumps(name)}) === {json.dumps(value)}"
         )
 
+    async def until(self, condition: str) -> None:
+        """Waits until an expression is true, or an element."""
+        await self.page.until(f"Boolean({condition})")
+
     async def sees(self, text: str) -> None:
         await self.page.sees(text)
 
@@ -136,5 +140,5 @@ async def opened(
         dashboard = Dashboard(page, router.url)
         if logged_in:
             await dashboard.log_in(room=room)
-            await page.until("!document.querySelector('#house').hidden")
+            await dashboard.until("!document.querySelector('#house').hidden")
         yield router, dashboard

@@ -34,11 +34,11 @@ async def test_an_added_key_is_used_by_the_next_request_and_shown_masked(
 ) -> None:
     provider, router, dashboard = yard
     assert await used(provider, router) == f"Bearer {OLD}"
-    await dashboard.page.until("document.querySelectorAll('tbody tr').length === 1")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 1")
     await dashboard.type(".add-key input[type=password]", NEW)
     await dashboard.type(".add-key input[type=text]", "new")
     await dashboard.press("Enter")
-    await dashboard.page.until("document.querySelectorAll('tbody tr').length === 2")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 2")
     await dashboard.act("tbody tr:has(td) .switch[aria-label$='key old']", " ")
     await dashboard.becomes(".switch[aria-label$='key old']", "aria-checked", "false")
     assert await used(provider, router) == f"Bearer {NEW}"
@@ -53,7 +53,7 @@ async def test_a_key_is_tested_labelled_and_taken_back(yard: tuple[Provider, Rou
     _, _, dashboard = yard
     await dashboard.type(".add-key input[type=password]", NEW)
     await dashboard.press("Enter")
-    await dashboard.page.until("document.querySelectorAll('tbody tr').length === 2")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 2")
     await dashboard.page.click("tbody tr:last-child button", "Test")
     await dashboard.sees("p takes ")
     await dashboard.page.click("tbody tr:last-child button", "Label")
@@ -62,7 +62,7 @@ async def test_a_key_is_tested_labelled_and_taken_back(yard: tuple[Provider, Rou
     await dashboard.sees("mine")
     await dashboard.page.click("tbody tr:last-child button", "Take back")
     await dashboard.act("dialog .main")
-    await dashboard.page.until("document.querySelectorAll('tbody tr').length === 1")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 1")
 
 
 async def test_what_is_wrong_with_a_key_is_told_and_what_was_written_stays(
@@ -72,5 +72,5 @@ async def test_what_is_wrong_with_a_key_is_told_and_what_was_written_stays(
     await dashboard.type(".add-key input[type=password]", NEW)
     await dashboard.type(".add-key input[type=text]", "old")
     await dashboard.press("Enter")
-    await dashboard.page.until("document.querySelector('.notice[data-tone=bad]')")
+    await dashboard.until("document.querySelector('.notice[data-tone=bad]')")
     assert await dashboard.page.run("document.querySelector('.add-key input[type=password]').value") == NEW

@@ -15,7 +15,7 @@ PROVIDERS = {"p": provider()}
 async def test_the_admin_key_opens_the_dashboard_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path, PROVIDERS, logged_in=False) as (_, dashboard):
         await dashboard.log_in("not-the-key")
-        await dashboard.page.until("document.querySelector('#gate-trouble').textContent")
+        await dashboard.until("document.querySelector('#gate-trouble').textContent")
         assert await dashboard.texts("#house") == []
         await dashboard.type("#admin-key", ADMIN)
         await dashboard.press("Enter")

@@ -34,7 +34,7 @@ async def asked(router: Router) -> str:
 
 async def test_pools_are_open_at_first_and_empty_ones_hidden(yard: tuple[Router, Dashboard]) -> None:
     _, dashboard = yard
-    await dashboard.page.until("document.querySelectorAll('.target').length === 2")
+    await dashboard.until("document.querySelectorAll('.target').length === 2")
     assert await dashboard.texts(HEAD) == ["Balanced"]
     assert await dashboard.attribute("[data-pool=balanced] .pool-head", "aria-expanded") == "true"
 
@@ -42,7 +42,7 @@ async def test_pools_are_open_at_first_and_empty_ones_hidden(yard: tuple[Router,
 @pytest.mark.parametrize("key", ["Enter", " "])
 async def test_a_pool_collapses_and_opens_by_keyboard(yard: tuple[Router, Dashboard], key: str) -> None:
     _, dashboard = yard
-    await dashboard.page.until("document.querySelectorAll('.target').length === 2")
+    await dashboard.until("document.querySelectorAll('.target').length === 2")
     head = "[data-pool=balanced] .pool-head"
     await dashboard.act(head, key)
     assert await dashboard.attribute(head, "aria-expanded") == "false"
@@ -62,7 +62,7 @@ async def test_a_collapsed_pool_stays_so_when_something_changes(yard: tuple[Rout
         "import('/static/api.js').then(api => api.send('PUT', '/api/fallback',"
         " {targets: [{provider: 'b', model: 'm', enabled: false}]}))"
     )
-    await dashboard.page.until(f"document.querySelector('.room-head .soft').innerText !== {before!r}")
+    await dashboard.until(f"document.querySelector('.room-head .soft').innerText !== {before!r}")
     assert await dashboard.texts(".target") == []
 
 
@@ -87,7 +87,7 @@ async def test_a_target_is_moved_by_its_buttons_and_keeps_the_focus(yard: tuple[
 
 async def test_a_target_is_dragged_to_another_place(yard: tuple[Router, Dashboard]) -> None:
     router, dashboard = yard
-    await dashboard.page.until("document.querySelectorAll('.target').length === 2")
+    await dashboard.until("document.querySelectorAll('.target').length === 2")
     await dashboard.drag("[data-id='b/m'] .handle", "[data-id='a/m']")
     await dashboard.becomes(".target:first-child", "data-id", "b/m")
     await dashboard.sees("Forget changes made here")
@@ -97,7 +97,7 @@ async def test_a_target_is_dragged_to_another_place(yard: tuple[Router, Dashboar
 async def test_a_score_is_taken_apart_for_each_mode(yard: tuple[Router, Dashboard]) -> None:
     _, dashboard = yard
     await dashboard.act("[data-id='a/m'] .target-acts [aria-expanded]")
-    await dashboard.page.until("document.querySelector('[data-id=\"a/m\"] .term-columns').checkVisibility()")
+    await dashboard.until("document.querySelector('[data-id=\"a/m\"] .term-columns').checkVisibility()")
     columns = await dashboard.texts("[data-id='a/m'] .term-columns section")
     assert [column.split("\n")[0].lower() for column in columns] == ["fast", "balanced", "smart"]
     for term in ("reliability", "speed", "latency", "intelligence", "headroom", "penalty", "score"):
@@ -115,10 +115,10 @@ async def test_a_target_changes_its_pool_and_what_was_changed_is_taken_back(yard
     await dashboard.page.run(
         "(s => { s.value = 'smart'; s.dispatchEvent(new Event('change', {bubbles: true})) })(document.activeElement)"
     )
-    await dashboard.page.until("document.querySelector('[data-pool=smart] .target')")
+    await dashboard.until("document.querySelector('[data-pool=smart] .target')")
     assert await dashboard.texts(HEAD) == ["Balanced", "Smart"]
     await dashboard.act(".room-head .button")
     await dashboard.sees("Order, switches and pools are again what")
     await dashboard.act("dialog .main")
-    await dashboard.page.until("document.querySelectorAll('[data-pool=balanced] .target').length === 2")
+    await dashboard.until("document.querySelectorAll('[data-pool=balanced] .target').length === 2")
     assert await dashboard.texts(HEAD) == ["Balanced"]

@@ -22,16 +22,16 @@ async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
         async with opened(tmp_path, {"slow": provider(slow.base_url)}) as (router, dashboard):
             await dashboard.sees("No request has ended yet.")
             asked = asyncio.create_task(ask(router.base_url))
-            await dashboard.page.until("document.querySelectorAll('.running li').length === 1")
+            await dashboard.until("document.querySelectorAll('.running li').length === 1")
             assert await dashboard.texts(HEAD) == []
             may_answer.set()
             assert (await asked).status == 200
-            await dashboard.page.until("document.querySelectorAll('.x-head').length === 1")
-            await dashboard.page.until("document.querySelectorAll('.running li').length === 0")
+            await dashboard.until("document.querySelectorAll('.x-head').length === 1")
+            await dashboard.until("document.querySelectorAll('.running li').length === 0")
             [line] = await dashboard.texts(HEAD)
             assert "answered" in line
             assert "slow/m" in line
-            await dashboard.page.until("document.querySelector('.figure').textContent === '1'")
+            await dashboard.until("document.querySelector('.figure').textContent === '1'")
 
 
 async def test_an_exchange_opens_to_its_attempts_and_to_those_passed_over(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_what_is_open_and_focused_stays_so_while_new_exchanges_come(tmp_pa
             await dashboard.becomes(HEAD, "aria-expanded", "true")
             await dashboard.page.run("window.kept = document.querySelector('[data-id=the-first]')")
             await ask(router.base_url, headers={"X-Request-ID": "the-second"})
-            await dashboard.page.until("document.querySelector('[data-id=the-second]')")
+            await dashboard.until("document.querySelector('[data-id=the-second]')")
             assert await dashboard.page.run("window.kept === document.querySelector('[data-id=the-first]')")
             assert await dashboard.attribute("[data-id=the-first] .x-head", "aria-expanded") == "true"
             assert await dashboard.page.run("window.kept.contains(document.activeElement)")
@@ -83,7 +83,7 @@ async def test_what_providers_and_clients_write_is_shown_as_text(tmp_path: Path)
         async with opened(tmp_path, {"bad": provider(bad.base_url)}) as (router, dashboard):
             await ask(router.base_url)
             await ask(router.base_url, model=evil)
-            await dashboard.page.until("document.querySelector('.x-head')")
+            await dashboard.until("document.querySelector('.x-head')")
             await dashboard.act(HEAD)
             await dashboard.page.run(
                 "document.querySelectorAll('.x-head[aria-expanded=false]').forEach(e => e.click())"
@@ -100,9 +100,9 @@ async def test_a_cooldown_runs_down_and_is_ended_by_its_button(tmp_path: Path) -
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         router, dashboard = await stack.enter_async_context(opened(tmp_path, providers))
         await ask(router.base_url)
-        await dashboard.page.until("document.querySelector('.rests .countdown')")
+        await dashboard.until("document.querySelector('.rests .countdown')")
         left = await dashboard.texts(".rests .countdown")
-        await dashboard.page.until(f"document.querySelector('.rests .countdown').innerText !== {left[0]!r}")
+        await dashboard.until(f"document.querySelector('.rests .countdown').innerText !== {left[0]!r}")
         await dashboard.act(".rests .button")
         await dashboard.sees("Nobody rests.")
         bad.script = menu.answer("The right track.")

@@ -40,7 +40,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
 async def show(dashboard: Dashboard, room: str) -> None:
     """The room with everything in it open."""
     await dashboard.enter(room)
-    await dashboard.page.until("document.querySelector('.x-head, .target, tbody tr, .setting')")
+    await dashboard.until("document.querySelector('.x-head, .target, tbody tr, .setting')")
     await dashboard.page.run(
         "document.querySelectorAll('#room [aria-expanded=false]').forEach((each, at) => at < 2 && each.click())"
     )
@@ -81,7 +81,7 @@ async def test_every_room_is_reached_and_left_by_keyboard_alone(busy: tuple[Rout
     seen = []
     for _ in ROOMS:
         await dashboard.press("Enter")
-        await dashboard.page.until("document.querySelector('#room h1')")
+        await dashboard.until("document.querySelector('#room h1')")
         seen.append(await dashboard.page.run("document.title.split(' ')[0].toLowerCase()"))
         await dashboard.focus(f".ways a[href='#{seen[-1]}']")
         assert await dashboard.page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
@@ -108,7 +108,7 @@ async def test_nothing_on_any_page_breaks_its_own_policy(busy: tuple[Router, Das
 async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) -> None:
     router, dashboard = busy
     await dashboard.enter("sessions")
-    await dashboard.page.until("document.querySelectorAll('tbody tr').length === 1")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 1")
     [row] = await dashboard.texts("tbody tr")
     assert "session header" in row
     assert "good/m" in row
@@ -121,12 +121,12 @@ async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) 
 async def test_analytics_draw_what_was_written_down(busy: tuple[Router, Dashboard]) -> None:
     _, dashboard = busy
     await dashboard.enter("analytics")
-    await dashboard.page.until("document.querySelectorAll('canvas').length === 3")
-    await dashboard.page.until("document.querySelectorAll('tbody tr').length === 2")
+    await dashboard.until("document.querySelectorAll('canvas').length === 3")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 2")
     assert [row.split("\t")[0] for row in await dashboard.texts("tbody tr")] == ["good/m", "bad/m"]
     for by, names in (("provider", ["good", "bad"]), ("mode", ["balanced"])):
         await dashboard.act(f"[data-value={by}]")
-        await dashboard.page.until(
+        await dashboard.until(
             f"JSON.stringify([...document.querySelectorAll('tbody .lead')].map(e => e.innerText)) === {json.dumps(json.dumps(names, separators=(',', ':')))}"
         )
 
@@ -139,10 +139,10 @@ async def test_a_setting_is_changed_shown_as_changed_and_taken_back(busy: tuple[
     await dashboard.page.run(
         "(s => { s.value = 'fast'; s.dispatchEvent(new Event('change', {bubbles: true})) })(document.activeElement)"
     )
-    await dashboard.page.until(f"document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
+    await dashboard.until(f"document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
     assert router.dispatcher.settings.routing.default_mode == "fast"
     await dashboard.act(f"{row} .bare")
-    await dashboard.page.until(f"!document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
+    await dashboard.until(f"!document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
     assert router.dispatcher.settings.routing.default_mode == "balanced"
 
 
@@ -151,7 +151,7 @@ async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Rou
     await dashboard.enter("settings")
     await dashboard.type("[data-name='hedge.after'] input", "soon")
     await dashboard.press("Enter")
-    await dashboard.page.until("document.querySelector('.notice[data-tone=bad]')")
+    await dashboard.until("document.querySelector('.notice[data-tone=bad]')")
     [notice] = await dashboard.texts(".notice p")
     assert "hedge.after" in notice
     assert await dashboard.attribute("[data-name='hedge.after'] input", "aria-invalid") == "true"
