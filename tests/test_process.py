@@ -102,6 +102,25 @@ class TestStarting:
                 await router.ends_cleanly()
                 assert router.text.count("is in force") == router.text.count("base URL") == 1
 
+    async def test_a_damaged_history_is_moved_aside_and_the_router_starts(self, tmp_path: Path) -> None:
+        (tmp_path / "history.db").write_bytes(b"no database at all" * 1000)
+        async with Provider(menu.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)}, history={"path": "history.db"})
+            async with mitmdump("-p", "0", folder=tmp_path) as router:
+                base_url = await router.base_url()
+                assert "history.db is damaged" in router.text
+                assert (await ask(base_url)).status == 200
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+        assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
+
+    async def test_the_demo_leaves_nothing_at_home(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            await ask(await router.base_url(), model="demo")
+            router.tell(signal.SIGTERM)
+            await router.ends_cleanly()
+        assert not (tmp_path / ".pointsman").exists()
+
 
 class TestRefusingToStart:
     @WAYS

@@ -33,7 +33,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman import config
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
-from pointsman.demo import demo_providers, demo_settings
+from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
 from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
@@ -44,8 +44,14 @@ from pointsman.transport import doors, guard
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
+from pointsman.transport.key_test import KeyTest
 from pointsman.transport.layers import swap_in
+from pointsman.transport.outlet import Outlet
+from pointsman.transport.probing import Prober
 from pointsman.transport.providers import Providers
+from pointsman.web.api.state import State
+from pointsman.web.api.table import House
+from pointsman.web.gate import Keeper
 from pointsman.web.status import endpoints
 
 logger = logging.getLogger(__name__)
@@ -67,6 +73,8 @@ class Pointsman:
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
         self._hooks: HookIndex | None = None
+        self._prober: Prober | None = None
+        self._probing: asyncio.Task[Any] | None = None
 
     # Start and end.
 
@@ -161,6 +169,22 @@ class Pointsman:
         """End every cooldown. Tells as JSON how many there were."""
         return json.dumps({"cleared": self._dispatcher().router.cooldowns.clear(monotonic())})
 
+    @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
+    def sessions(self) -> str:
+        """Every conversation, the last used first: its pin, its bans and failures, until when (Unix time), as JSON."""
+        rows = self._dispatcher().router.sessions.rows(monotonic(), time())
+        return json.dumps({"sessions": rows}, indent=2)
+
+    @command.command("pointsman.unban")  # type: ignore[untyped-decorator]
+    def unban(self, session: str, provider: str) -> str:
+        """Take a session's ban on a provider, or provider/model, back. `pointsman.sessions` shows both names."""
+        lifted = self._dispatcher().router.sessions.unban(session, provider, monotonic())
+        if lifted is None:
+            raise CommandError(f"There is no session {session}; pointsman.sessions shows those there are.")
+        if not lifted:
+            raise CommandError(f"Session {session} has no ban on {provider}; pointsman.sessions shows those it has.")
+        return json.dumps({"session": session, "unbanned": provider})
+
     def _dispatcher(self) -> Dispatcher:
         if self.dispatcher is None:
             raise CommandError("Pointsman does not run: its configuration is at fault.")
@@ -175,7 +199,7 @@ class Pointsman:
             for provider in self._demo:
                 provider.bind()
         leave_no_trace = {"path": "off"}
-        return Document({"providers": demo_settings(self._demo), "history": leave_no_trace})
+        return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
 
     def _store_for(self, settings: Settings) -> Store | None:
         """The demo leaves no trace, unless a folder is named for it."""
@@ -189,7 +213,20 @@ class Pointsman:
             settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
         )
         self.dispatcher = Dispatcher(settings, self._providers, self._vouched)
-        self.dispatcher.pages = pages(self.dispatcher, lambda: self._admin_key)
+        assert self._configuration
+        self.dispatcher.pages = pages(self._house(self.dispatcher, self._configuration))
+
+    def _house(self, dispatcher: Dispatcher, configuration: Configuration) -> House:
+        keeper = Keeper(lambda: dispatcher.settings.server, lambda: self._admin_key, client_guesses=dispatcher.guesses)
+        return House(
+            dispatcher,
+            configuration,
+            reloader=lambda: self._reloader,
+            tester=KeyTest(self._providers, partial(_way_out, dispatcher)),
+            keeper=keeper,
+            state=State(dispatcher, started=time()),
+            is_demo=bool(self._demo),
+        )
 
     async def running(self) -> None:
         for name in ctx.options.deferred:
@@ -204,6 +241,7 @@ class Pointsman:
         self._watch_for_changes()
         self._hooks = HookIndex(ctx.master.addons)
         self._hooks.install()
+        self._probe()
         _settle_memory()
         self._announce(self.dispatcher.settings)
 
@@ -212,6 +250,16 @@ class Pointsman:
         self._watching = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+
+    def _probe(self) -> None:
+        dispatcher = self._dispatcher()
+        self._prober = Prober(
+            dispatcher.router,
+            self._providers,
+            partial(_way_out, dispatcher),
+            [provider.name for provider in self._demo],
+        )
+        self._probing = asyncio_utils.create_task(self._prober.watch(), name="health watch", keep_ref=True)
 
     async def _listen_on_loopback(self) -> None:
         """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
@@ -243,6 +291,9 @@ class Pointsman:
             self._hooks.remove()
         if self._watching is not None:
             self._watching.cancel()
+        if self._probing is not None and self._prober is not None:
+            self._probing.cancel()
+            await self._prober.close()
         if self.dispatcher is not None:
             server = ctx.master.addons.get("proxyserver")
             await server.servers.update([])  # nobody new
@@ -289,6 +340,11 @@ class Pointsman:
         if "proxy-authorization" in flow.request.headers:
             flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
         mask_proxyauth(flow)
+
+
+def _way_out(dispatcher: Dispatcher) -> Outlet:
+    """How providers are reached by requests that no client has sent."""
+    return dispatcher.outlet(ProxyMode.parse(ctx.options.mode[0]))
 
 
 @cache

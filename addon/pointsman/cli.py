@@ -1,4 +1,5 @@
-"""The `pointsman` command: starts mitmweb or mitmdump with the addon loaded and with defaults that suit it.
+"""The `pointsman` command: starts mitmweb or mitmdump with the addon loaded and with defaults that suit it, and
+answers questions about what it would do.
 
 A command is one row in `COMMANDS`. What follows its name on the command line is its own to read.
 """
@@ -68,6 +69,18 @@ def start_mitmdump(arguments: list[str]) -> int:
     return mitmdump(mitmproxy_arguments(DEFAULTS, arguments)) or 0
 
 
+def list_models(arguments: list[str]) -> int:
+    from pointsman.commands import models
+
+    return models.main(arguments)
+
+
+def explain_request(arguments: list[str]) -> int:
+    from pointsman.commands import explain
+
+    return explain.main(arguments)
+
+
 def show_help() -> int:
     width = max(map(len, COMMANDS))
     print("usage: pointsman [command] [arguments]\n\ncommands:")
@@ -112,4 +125,6 @@ def _sets(argument: str, option: str) -> bool:
 COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
+    "models": Command(list_models, "list the models that the keys at hand make usable, and why the rest is not"),
+    "explain": Command(explain_request, "ask the running router whom it would choose for the chat request in a file"),
 }

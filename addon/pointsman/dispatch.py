@@ -28,10 +28,10 @@ from pointsman.exchange.answer import body_headers, retry_after_headers, routing
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.summary import summary
+from pointsman.guesses import Guesses, weighed
 from pointsman.history import History
 from pointsman.ledger import Ledger
-from pointsman.reception import Chat, Decision, Door, receive, same, vouches
-from pointsman.routing.judging import observations
+from pointsman.reception import Arrival, Chat, Decision, Door, Refusal, credentials, receive, same, vouches
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
@@ -77,6 +77,8 @@ class Dispatcher:
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
+        self.guesses = Guesses()
+        """Of the client key."""
         self.closing = False
         """No new exchange begins."""
         self._rules = Rules.of(settings, _masker(settings))
@@ -108,9 +110,8 @@ class Dispatcher:
     async def remember(self) -> None:
         """Begin the history, and learn what it knows."""
         self.history.start()
-        statistics = self.router.statistics
-        memory = await self.history.recall(statistics.labels)
-        statistics.restore(memory.hours, memory.waits, time.time())
+        memory = await self.history.recall(self.router.statistics.labels)
+        self.router.remember(memory.hours, memory.waits, memory.attempts, time.time())
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -133,7 +134,18 @@ class Dispatcher:
         asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
         if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
             del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
-        return receive(arrival, self._server)
+        decision = receive(arrival, self._server)
+        if arrival.door is Door.PROXY or not isinstance(decision, Chat | Refusal):
+            return decision
+        return self._weighed(decision, arrival, context.client.peername[0])
+
+    def _weighed(self, decision: Chat | Refusal, arrival: Arrival, address: str) -> Decision:
+        """Whoever sends too many wrong keys is told so."""
+        if not credentials(arrival.headers, arrival.path):
+            return decision
+        problem = decision.problem if isinstance(decision, Refusal) else None
+        problem = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
+        return decision if problem is None else Refusal(decision.dialect, problem)
 
     def is_local(self, client: Client) -> bool:
         """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""
@@ -200,10 +212,10 @@ class Dispatcher:
         return Exchange(call, plan, self._rules)
 
     def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_plan(facts, chat.dialect)
         caller = self._caller(flow, chat, facts, credential)
-        return self.router.plan(facts, chat.dialect, caller, time.monotonic())
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_plan(facts, chat.dialect, caller)
+        return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
         """A client that sends the key all clients share has told nothing of itself."""
@@ -236,24 +248,29 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
-        outlet = self._outlets.get(client.proxy_mode)
-        if outlet is None:
-            outlet = self._outlets[client.proxy_mode] = Outlet.of(ctx.options, client.proxy_mode)
+        outlet = self.outlet(client.proxy_mode)
         conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
         return conductor
+
+    def outlet(self, mode: ProxyMode) -> Outlet:
+        """The way to providers for clients that come in by `mode`."""
+        outlet = self._outlets.get(mode)
+        if outlet is None:
+            outlet = self._outlets[mode] = Outlet.of(ctx.options, mode)
+        return outlet
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None:
         self.running.pop(exchange, None)
         record = exchange.record()
         self.ledger.add(record)
         if exchange.call.fallback is None:  # it was no count of tokens, which says nothing of answering
-            for seen in observations(record, self.router.statistics.labels):
-                self.router.statistics.add(seen)
+            self.router.observe(record)
             self.history.add(record, exchange.call.facts.tokens)
         flow.comment = summary(record)
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
 
     def abandon(self, exchange: Exchange) -> None:
+        exchange.plan.abandoned()
         if conductor := self.running.pop(exchange, None):
             conductor.abandon()
 

@@ -1,4 +1,4 @@
-"""The exchanges that have ended, newest last, the last 1,000 of them."""
+"""The exchanges that have ended, newest last, the last 1,000 of them; and how many ended when."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,6 +7,10 @@ from itertools import islice
 from pointsman.exchange.audit import ExchangeRecord
 
 KEEP = 1000
+STEP = 10.0
+"""Seconds that are counted together."""
+STEPS = 186
+"""Half an hour of them, and a minute more."""
 
 
 class Ledger:
@@ -14,15 +18,46 @@ class Ledger:
 
     def __init__(self, keep: int = KEEP) -> None:
         self._records: deque[ExchangeRecord] = deque(maxlen=keep)
+        self._ended: deque[tuple[int, int]] = deque(maxlen=STEPS)  # the number of a step, and how many ended in it
+        self._added = 0
 
     def __len__(self) -> int:
         return len(self._records)
 
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest record that is kept; the first one ever had 0."""
+        return self._added - len(self._records)
+
     def add(self, record: ExchangeRecord) -> None:
         self._records.append(record)
+        self._added += 1
+        step, count = int(record.ended // STEP), 0
+        if self._ended and self._ended[-1][0] >= step:  # a clock that went back counts on where it was
+            step, count = self._ended.pop()
+        self._ended.append((step, count + 1))
 
     def newest(self, limit: int) -> Iterator[ExchangeRecord]:
         return islice(reversed(self._records), limit)
+
+    def page(self, limit: int, before: int | None = None) -> list[tuple[int, ExchangeRecord]]:
+        """Records with their numbers, newest first; only those of a number below `before`."""
+        last = self._added if before is None else min(before, self._added)
+        skipped = self._added - last
+        return [
+            (last - 1 - place, record)
+            for place, record in enumerate(islice(reversed(self._records), skipped, skipped + limit))
+        ]
+
+    def per_minute(self, minutes: int, wall: float) -> list[int]:
+        """How many ended in each of the last minutes before that time, oldest first."""
+        counts, now = [0] * minutes, int(wall // STEP)
+        each = int(60 // STEP)
+        for step, count in self._ended:
+            place = minutes - 1 - (now - step) // each
+            if 0 <= place < minutes:
+                counts[place] += count
+        return counts
 
     def find(self, request_id: str) -> ExchangeRecord | None:
         return next((record for record in reversed(self._records) if record.request_id == request_id), None)

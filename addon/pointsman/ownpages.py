@@ -1,32 +1,43 @@
 """The map of the router's own pages."""
 
-from collections.abc import Callable
 from time import monotonic, time
 
 from pointsman import __version__
-from pointsman.dispatch import Dispatcher
-from pointsman.web.analytics import analytics_page
-from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
+from pointsman.web.api.table import House, api_pages
+from pointsman.web.choosing import explain_page
+from pointsman.web.gate import Gate
+from pointsman.web.internal import exchange_page, exchanges_page, healthz
 from pointsman.web.models import gemini_models_page, models_page
-from pointsman.web.pages import Gate, Page, Pages
-from pointsman.web.status import cooldowns_page, endpoints_page, health_page, models_status_page, sticky_page
+from pointsman.web.pages import Page, Pages
+from pointsman.web.static_files import StaticFiles
+from pointsman.web.status import (
+    cooldowns_page,
+    endpoints_page,
+    health_page,
+    models_status_page,
+    protection_page,
+    sticky_page,
+)
 
 
-def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
-    started = monotonic()
+def pages(house: House) -> Pages:
+    dispatcher, started, files = house.dispatcher, monotonic(), StaticFiles()
     health = health_page(__version__, lambda: monotonic() - started, lambda: len(dispatcher.running))
     table = (
         Page("GET", "/healthz", Gate.OPEN, healthz),
         Page("GET", "/v1/models", Gate.CLIENT, models_page(dispatcher.router, time())),
         Page("GET", "/v1beta/models", Gate.CLIENT, gemini_models_page(dispatcher.router)),
-        Page("GET", "/", Gate.OPEN, front_page),
+        Page("GET", "/", Gate.OPEN, files.front),
+        Page("GET", "/static/**", Gate.OPEN, files.file),
         Page("GET", "/internal/exchanges", Gate.OPERATOR, exchanges_page(dispatcher.ledger)),
         Page("GET", "/internal/health", Gate.OPEN, health),
         Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),
         Page("GET", "/internal/status/cooldowns", Gate.OPERATOR, cooldowns_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router, monotonic)),
+        Page("GET", "/internal/status/protection", Gate.OPERATOR, protection_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
-        Page("GET", "/api/analytics", Gate.ADMIN, analytics_page(lambda: dispatcher.history)),
+        Page("POST", "/internal/explain", Gate.OPERATOR, explain_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
+        *api_pages(house),
     )
-    return Pages(table, lambda: dispatcher.settings.server, admin_key)
+    return Pages(table, house.keeper)

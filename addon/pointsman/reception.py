@@ -25,8 +25,10 @@ from pointsman.wire.dialects import Purpose, route_of_path
 from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers
 
-REVERSE_PAGES = ("/healthz", "/internal", "/api")
-"""What is ours in reverse mode besides chat paths."""
+OWN_NAME = "pointsman.local"
+"""The host name that leads a proxy's client to our own pages."""
+REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static")
+"""What is ours in reverse mode besides chat paths and the dashboard at /."""
 LONGEST_LENGTH = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
 
@@ -115,7 +117,8 @@ def receive(arrival: Arrival, server: Server) -> Decision:
 def _other_path(arrival: Arrival) -> Decision:
     path = arrival.path.partition("?")[0]
     ours = arrival.door is Door.OWN or (
-        arrival.door is Door.REVERSE and any(path == page or path.startswith(f"{page}/") for page in REVERSE_PAGES)
+        arrival.door is Door.REVERSE
+        and (path == "/" or any(path == page or path.startswith(f"{page}/") for page in REVERSE_PAGES))
     )
     return Page() if ours else Pass.ON
 

@@ -31,9 +31,16 @@ class Load:
     connections: int
     requests: tuple[str, ...]
     body: str
+    whole: bool = False
+    name: str = ""
+    """What the figures are told apart by, where it is not the number of connections."""
+
+    @property
+    def setting(self) -> str:
+        return self.name or f"{self.connections} connection{'s' if self.connections > 1 else ''}"
 
     def window(self, port: int, seconds: float) -> Window:
-        return Window(port, self.connections, seconds, self.requests, self.body)
+        return Window(port, self.connections, seconds, self.requests, self.body, self.whole)
 
 
 class Turns:
@@ -59,6 +66,9 @@ class Turns:
     def first_bytes(self) -> list[float | None]:
         return [outcome.first_byte * 1000 for outcome in self.outcomes]
 
+    def memory(self) -> list[float | None]:
+        return [self.contestant.peak_memory()]
+
     def cpu_per_stream(self) -> list[float | None]:
         spans = zip(pairwise(self._cpu), self.outcomes, strict=True)
         return [
@@ -77,18 +87,19 @@ class Duel:
     provider_busy: float | None
 
     def figures(self) -> Sequence[Figure]:
-        setting = f"{self.load.connections} connection{'s' if self.load.connections > 1 else ''}"
+        setting, what = self.load.setting, "answer" if self.load.whole else "stream"
         return (
-            Figure(setting, "streams/s", self.router.rates(), self.bare.rates()),
+            Figure(setting, f"{what}s/s", self.router.rates(), self.bare.rates()),
             Figure(setting, "first byte, ms", self.router.first_bytes(), self.bare.first_bytes()),
-            Figure(setting, "cpu per stream, ms", self.router.cpu_per_stream(), self.bare.cpu_per_stream()),
+            Figure(setting, f"cpu per {what}, ms", self.router.cpu_per_stream(), self.bare.cpu_per_stream()),
+            Figure(setting, "peak memory, MiB", self.router.memory(), self.bare.memory()),
         )
 
     def warnings(self) -> Sequence[str]:
         outcomes = [*self.router.outcomes, *self.bare.outcomes]
         shares = {"load generator": max(outcome.busy for outcome in outcomes), "provider": self.provider_busy or 0.0}
         return [
-            f"{self.load.connections} connections kept the {name} busy for {share:.0%} of the time: the proxies"
+            f"{self.load.setting}: the load kept the {name} busy for {share:.0%} of the time: the proxies"
             " may be faster than the figures say"
             for name, share in shares.items()
             if share > BUSY

@@ -27,13 +27,16 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`connections` clients, which take turns with `requests`, for `seconds`; `body` is the answer they expect."""
+    """`connections` clients, which take turns with `requests`, for `seconds`; `body` is the answer they expect, in
+    chunks unless it is `whole`.
+    """
 
     port: int
     connections: int
     seconds: float
     requests: tuple[str, ...]
     body: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Run:
 
     def __init__(self, window: Window) -> None:
         self.body = window.body.encode()
+        self.whole = window.whole
+        self.last = self.body[-64:] if window.whole else LAST
         self.first_bytes: list[float] = []
         self.streams = 0
         self.over = asyncio.get_running_loop().create_future()
@@ -118,8 +123,9 @@ class Client(asyncio.BufferedProtocol):
         self._received += nbytes
         if self._kept is not None:
             self._kept += self.buffer[:nbytes]
-        self._tail = (self._tail + self.buffer[max(0, nbytes - len(LAST)) : nbytes])[-len(LAST) :]
-        if self._tail == LAST:
+        size = len(self._run.last)
+        self._tail = (self._tail + self.buffer[max(0, nbytes - size) : nbytes])[-size:]
+        if self._tail == self._run.last:
             self._take_end()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -139,7 +145,8 @@ class Client(asyncio.BufferedProtocol):
 
     def _compare(self, message: bytes) -> None:
         try:
-            is_right = chunked.decode(message) == self._run.body
+            body = message.partition(b"\r\n\r\n")[2] if self._run.whole else chunked.decode(message)
+            is_right = body == self._run.body
         except ValueError:
             is_right = False
         if not is_right:

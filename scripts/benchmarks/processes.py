@@ -112,6 +112,16 @@ def cpu_seconds(pid: int) -> float | None:
     return from_ps(told.stdout)
 
 
+def peak_memory(pid: int) -> float | None:
+    """MiB; None where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) / 1024 if found else None
+
+
 def _from_proc(stat: str) -> float:
     user, system = stat.rpartition(")")[2].split()[11:13]  # the name before may hold anything
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -1,5 +1,7 @@
 """The provider behind both contestants, a process of its own: every request gets the same stream, made beforehand.
 
+Without events, the answer is whole, of about `--event-bytes` bytes; `--busy`, it is a 503.
+
 It answers in bursts: events whose chunks are written at once, the next burst after `--pause` seconds; without a pause
 when the loop comes round again.
 Prints its port once it listens; ends with the process that started it.
@@ -33,6 +35,22 @@ def bursts(stream: list[bytes], size: int) -> list[bytes]:
     return (
         [HEAD + joined[0], *joined[1:-1], joined[-1] + chunked.END] if joined[1:] else [HEAD + joined[0] + chunked.END]
     )
+
+
+def whole(size: int) -> bytes:
+    """A chat completion that is not streamed, of about so many bytes."""
+    message = b'{"role":"assistant","content":"%b"}' % (b"x" * size)
+    choice = b'{"index":0,"message":%b,"finish_reason":"stop"}' % message
+    usage = b'{"prompt_tokens":9,"completion_tokens":%d,"total_tokens":%d}' % (size // 4, 9 + size // 4)
+    return b'{"id":"1","object":"chat.completion","choices":[%b],"usage":%b}' % (choice, usage)
+
+
+def framed(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+BUSY = b'{"error":{"message":"busy"}}'
+REFUSAL = b"HTTP/1.1 503 Busy\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BUSY), BUSY)
 
 
 class Answering(asyncio.Protocol):
@@ -80,9 +98,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--event-bytes", type=int, required=True)
     parser.add_argument("--burst", type=int, required=True)
     parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--busy", action="store_true")
     given = parser.parse_args(arguments)
     leash.hold()
-    asyncio.run(serve(bursts(events(given.events, given.event_bytes), given.burst), given.pause))
+    if given.busy:
+        answer = [REFUSAL]
+    elif given.events:
+        answer = bursts(events(given.events, given.event_bytes), given.burst)
+    else:
+        answer = [framed(whole(given.event_bytes))]
+    asyncio.run(serve(answer, given.pause))
 
 
 if __name__ == "__main__":

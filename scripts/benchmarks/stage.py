@@ -40,6 +40,10 @@ class Server:
         """Seconds of processor time that it has used so far."""
         return processes.cpu_seconds(self.process.pid)
 
+    def peak_memory(self) -> float | None:
+        """MiB of real memory that it has held at most."""
+        return processes.peak_memory(self.process.pid)
+
 
 class Stage:
     """Starts processes, which end with it. `folder` is their home and current folder, `addon` the router's script."""
@@ -52,10 +56,15 @@ class Stage:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1"}
 
-    async def provider(self, events: int, event_bytes: int, burst: int, pause: float = 0.0) -> Server:
-        """Its answers: so many events, `burst` of them at once, then a pause (in seconds)."""
+    async def provider(
+        self, events: int, event_bytes: int, burst: int, pause: float = 0.0, *, busy: bool = False
+    ) -> Server:
+        """Its answers: so many events, `burst` of them at once, then a pause (in seconds); whole ones without events;
+        refusals if it is `busy`.
+        """
         options = ("--events", events, "--event-bytes", event_bytes, "--burst", burst, "--pause", pause)
-        process = await self._start("provider", ["-m", "benchmarks.provider", *map(str, options)], reads=True)
+        command = ["-m", "benchmarks.provider", *map(str, options), *(["--busy"] if busy else [])]
+        process = await self._start("provider", command, reads=True)
         port = await processes.line("provider", process, self._folder, processes.START_TIMEOUT)
         return Server("provider", int(port), process)
 

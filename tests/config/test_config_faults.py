@@ -37,7 +37,7 @@ SECTIONS = [
     (
         "server: {zzz: 1}",
         "server.zzz",
-        "is not a known key; known here: client_key, admin_key, header_prefix, intercept, max_body, drain",
+        "is not a known key; known here: client_key, admin_key, header_prefix, intercept, hosts, max_body, drain",
     ),
     ("server: {client_key: 12345678}", "server.client_key", "must be text; put it in quotes, got a number"),
     ("server: {client_key: [sk-abcdef]}", "server.client_key", "must be text, got a list"),

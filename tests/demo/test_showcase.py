@@ -26,13 +26,13 @@ def test_flaky_comes_first_and_steady_last():
 async def test_settings_name_each_provider_with_every_dialect_a_model_of_its_own_and_a_shared_one(quick):
     settings = demo_settings(quick)
     assert list(settings) == ["demo-flaky", "demo-slow", "demo-steady"]
-    for provider in quick:
+    for rank, provider in enumerate(quick, start=1):
         assert settings[provider.name] == {
             "base_url": provider.base_url,
             "dialect": "openai-chat",
             "dialects": dict.fromkeys(["openai-responses", "anthropic", "gemini"], provider.base_url),
             "keys": [],
-            "models": [{"id": f"{provider.name}-1"}, {"id": "demo"}],
+            "models": [{"id": f"{provider.name}-1", "intelligence": rank}, {"id": "demo", "intelligence": rank}],
         }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exchange.stage import event
+from exchange.stage import Stage, event
 from pointsman.config import Timeouts
 from pointsman.config.words import Dialect
 from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt
@@ -247,3 +247,13 @@ class TestRecord:
         told = self.record(own, fault, Masker(["sk-very-secret"]))
         assert (told["key"], told["error"], told["message"]) == ("key-1", "401", "*** is not a key")
         assert "sk-very-secret" not in json.dumps(told)
+
+
+def test_its_record_says_whether_it_had_the_last_key_of_its_target() -> None:
+    stage = Stage(2, keys={"a": ["sk-first-secret", "sk-second-secret"]}).begin()
+    stage.answers(1, 429).answers(2, 429).answers(3, 503)
+    assert [(each.provider, each.was_last_key) for each in stage.exchange.records] == [
+        ("a", False),
+        ("a", True),
+        ("b", True),
+    ]

@@ -56,7 +56,7 @@ class TestPlainAttempt:
             "error": "503",
             "message": "busy",
             "failure": None,
-            "why": "order",
+            "why": "rank 1, score 0.81",
             "started": 1_700_000_000.0,
             "connected_ms": 5.0,
             "first_byte_ms": 50.0,

@@ -54,7 +54,8 @@ def mixed(count: int, now: float, seed: int = 1, days: float = 40) -> Iterator[E
 
 
 def _attempt(chance: Random, n: int, started: float) -> AttemptRecord:
-    outcome = chance.choice([*Outcome, *[Outcome.REQUEST_SUCCESS] * 8])
+    endings = [outcome for outcome in Outcome if outcome is not Outcome.HEDGE_TRIGGERED]  # which ends nothing
+    outcome = chance.choice([*endings, *[Outcome.REQUEST_SUCCESS] * 8])
     blamed = outcome in (Outcome.RETRY_FAILED, Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED)
     waited = round(chance.lognormvariate(6, 1), 1)
     return attempt_record(

@@ -73,6 +73,16 @@ class TestWriting:
         assert ask(tmp_path / "h.db", "SELECT exchange FROM attempts") == [(f"req-{n}",) for n in range(15, 25)]
         assert "15 rows were dropped" in caplog.text
 
+    def test_a_file_that_is_deleted_while_it_runs_is_begun_anew(self, tmp_path: Path) -> None:
+        with recording(tmp_path / "h.db", wall=Clock()) as recorder:
+            recorder.put(ENTRY * 3)
+            recorder.flush()
+            for part in tmp_path.iterdir():
+                part.unlink()
+            recorder.put(ENTRY)
+            recorder.flush()
+            assert ask(tmp_path / "h.db", COUNT) == [(1,)]
+
     def test_one_that_never_started_can_be_stopped(self, tmp_path: Path) -> None:
         Recorder(tmp_path / "h.db", KEEP).stop()
         assert list(tmp_path.iterdir()) == []

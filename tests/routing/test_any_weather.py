@@ -1,5 +1,6 @@
 """Whatever fails, succeeds, passes or is reloaded, in whatever order: nobody is used who may not be."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,14 +9,16 @@ from hypothesis import settings as weather
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pointsman.config.words import Dialect
+from pointsman.config import Settings
+from pointsman.config.words import Dialect, Level
 from pointsman.exchange.audit import Outcome
 from pointsman.routing.failures import Failure, classify
 from pointsman.routing.limits import MINUTE, STEPS
 from pointsman.routing.plan import Plan
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Candidate
+from pointsman.routing.storms import MOST
+from pointsman.routing.targets import Candidate, Target
 from pointsman.wire.faults import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from routing.yard import request, status
@@ -46,6 +49,19 @@ FAULTS = st.one_of(
     ),
 )
 MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
+LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
+"""b itself is left to the default."""
+COUNTING = {Failure.CONNECT, Failure.SERVER, Failure.TIMEOUT}
+"""What counts against a provider in a session."""
+GUARDED = Level.PROVIDER_BAN
+
+
+def house(name: str) -> Settings:
+    levels = {scope: level for scope, level in LEVELS.items() if scope.partition("/")[0] in HOUSES[name]}
+    return settings(HOUSES[name], sticky={"max_sessions": 5}, protection=levels)
+
+
+SESSIONS = st.none() | st.integers(0, 9)
 type Name = tuple[str, str | None]
 
 
@@ -58,6 +74,22 @@ class Running:
     failed: set[Candidate] = field(default_factory=set)
     candidate: Candidate | None = None
     launched: float = 0.0
+    counted: set[str] = field(default_factory=set)
+    """Targets whose failure has counted here."""
+
+    @property
+    def holder(self) -> object:
+        """Its session, as long as there is one, else the exchange."""
+        return self.plan.ticket.session or self
+
+
+@dataclass
+class Past:
+    """What a session has suffered and shown, worked out from the rules and not from the router."""
+
+    bans: set[str] = field(default_factory=set)
+    failures: Counter[str] = field(default_factory=Counter)
+    keys: dict[str, str | None] = field(default_factory=dict)
 
 
 class AnyWeather(RuleBasedStateMachine):
@@ -74,31 +106,37 @@ class AnyWeather(RuleBasedStateMachine):
         self.used: list[tuple[float, str, str | None]] = []
         """Requests that reached a limited target, and when they were launched."""
         self.stated: dict[tuple[str, str | None], int] = {}
+        self.pasts: defaultdict[object, Past] = defaultdict(Past)
+        """By session, or by exchange where there is none."""
 
     @initialize()
     def open(self) -> None:
-        self.router = Router(settings(HOUSES["all"], sticky={"max_sessions": 5}), SECRET)
+        self.router = Router(house("all"), SECRET)
 
     # What happens.
 
-    @rule(model=st.sampled_from(MODELS), faults=st.lists(FAULTS, max_size=4), session=st.integers(0, 9))
-    def ask(self, model: str, faults: list[Fault], session: int) -> None:
+    @rule(model=st.sampled_from(MODELS), faults=st.lists(FAULTS, max_size=4), session=SESSIONS)
+    def ask(self, model: str, faults: list[Fault], session: int | None) -> None:
         """A whole exchange: these faults, then a good answer."""
         own = self.begun(model, 10, session)
         for fault in [*faults, None]:
             self.launch_for(own)
             if own.candidate is None:
+                own.plan.ended(True, self.now)
                 return
             self.settle_for(own, fault, True, None if fault else 20)
+        own.plan.ended(False, self.now)
 
-    @rule(model=st.sampled_from(MODELS), tokens=st.integers(1, 600), session=st.integers(0, 9))
-    def begin(self, model: str, tokens: int, session: int) -> None:
+    @rule(model=st.sampled_from(MODELS), tokens=st.integers(1, 600), session=SESSIONS)
+    def begin(self, model: str, tokens: int, session: int | None) -> None:
+        for gone in self.running[:-5]:
+            gone.plan.abandoned()
         self.running = [*self.running[-5:], self.begun(model, tokens, session)]
 
-    def begun(self, model: str, tokens: int, session: int) -> Running:
+    def begun(self, model: str, tokens: int, session: int | None) -> Running:
         if "/" in model and model not in self.router.inventory.by_label:
             model = "m"
-        client = caller(headers={"x-session-id": str(session)})
+        client = caller(headers={} if session is None else {"x-session-id": str(session)})
         return Running(self.router.plan(request(model, tokens), Dialect.OPENAI_CHAT, client, self.now), tokens)
 
     @precondition(lambda self: any(each.candidate is None for each in self.running))
@@ -114,6 +152,7 @@ class AnyWeather(RuleBasedStateMachine):
             return
         why = own.plan.why(candidate, self.now, WALL)
         self.check(own, candidate, last_resort=why.startswith("last_resort"))
+        self.check_session(own, candidate)
         own.plan.launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
         if candidate.target.label == "a/m" and self.router.inventory.has(candidate):
@@ -128,11 +167,31 @@ class AnyWeather(RuleBasedStateMachine):
         assert until <= self.now or (last_resort and gives_way), "its target is closed"
         if last_resort:
             assert not list(own.plan.ranked(self.now)), "there was somebody else"
-            earlier = [e for e in own.plan.exclusions(self.now) if e.reason is Reason.COOLING and e.until is not None]
+            giving_way = (Reason.COOLING, Reason.UNHEALTHY)
+            earlier = [e for e in own.plan.exclusions(self.now) if e.reason in giving_way and e.until is not None]
             assert any(each.target is candidate.target for each in earlier)
         if label == "a/m" and self.router.inventory.has(candidate):
             recent = [at for at, target, used in self.used if (target, used) == (label, key) and at > self.now - MINUTE]
             assert len(recent) < min(RPM, self.stated.get((label, key), RPM)), "its limit is used up"
+
+    def check_session(self, own: Running, candidate: Candidate) -> None:
+        past, target = self.pasts[own.holder], candidate.target
+        assert not past.bans & {target.provider.name, target.label}, "it is banned"
+        if target.level is not GUARDED:
+            return
+        assert past.keys.setdefault(target.scope, candidate.key_label) == candidate.key_label, "a second key is shown"
+        if self.serves_another(own, target):
+            free = [each for each in own.plan.ranked(self.now) if not self.serves_another(own, each.target)]
+            assert not free, "somebody else was free"
+
+    def serves_another(self, own: Running, target: Target) -> bool:
+        return target.level is GUARDED and any(
+            each.candidate
+            and (each.candidate.target.level, each.candidate.target.scope) == (GUARDED, target.scope)
+            and each.holder is not own.holder
+            and each.launched + 600 > self.now
+            for each in self.running
+        )
 
     @precondition(lambda self: any(each.candidate for each in self.running))
     @rule(
@@ -188,6 +247,7 @@ class AnyWeather(RuleBasedStateMachine):
 
     def teach(self, own: Running, candidate: Candidate, failure: Failure, fault: Fault) -> None:
         own.failed.add(candidate)
+        self.teach_session(own, candidate.target, failure)
         if not self.router.inventory.has(candidate):
             return
         stated = None if fault.retry_after is None else min(max(fault.retry_after, 1.0), 86_400.0)
@@ -204,8 +264,19 @@ class AnyWeather(RuleBasedStateMachine):
             case Failure.GONE:
                 self.close_target(candidate, 3600.0, False)
 
+    def teach_session(self, own: Running, target: Target, failure: Failure) -> None:
+        past = self.pasts[own.holder]
+        if target.level is Level.OFF:
+            return
+        if failure in COUNTING and own.plan.ticket.session and target.label not in own.counted:
+            own.counted.add(target.label)
+            past.failures[target.scope] += 1
+        if target.level is GUARDED or (failure in COUNTING and past.failures[target.scope] >= 2):
+            past.bans.add(target.scope)
+
     def reopen(self, own: Running, candidate: Candidate) -> None:
         """It works: what failed before it was asked is forgotten."""
+        self.pasts[own.holder].failures.pop(candidate.target.scope, None)
         label, name = candidate.target.label, candidate.name
         if own.launched >= self.last_failure.get(label, 0.0):
             self.closed_targets.pop(label, None)
@@ -226,10 +297,17 @@ class AnyWeather(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(house=st.sampled_from(sorted(HOUSES)))
-    def reload(self, house: str) -> None:
+    @rule(alive=st.booleans(), chance=st.floats(0, 1))
+    def probe(self, alive: bool, chance: float) -> None:
+        for name, _ in self.router.probes_due(lambda: chance, self.now):
+            assert name not in {again for again, _ in self.router.probes_due(lambda: chance, self.now + 1000)}
+            self.router.probed(name, alive)
+            assert (self.router.health.illness(name) is None) is alive
+
+    @rule(name=st.sampled_from(sorted(HOUSES)))
+    def reload(self, name: str) -> None:
         before = self.router.inventory
-        self.router.replace(settings(HOUSES[house], sticky={"max_sessions": 5}), self.now)
+        self.router.replace(house(name), self.now)
         now = self.router.inventory
         keys, places = now.same_keys(before), now.places()
         self.closed_keys = {name: until for name, until in self.closed_keys.items() if name in keys}
@@ -258,6 +336,29 @@ class AnyWeather(RuleBasedStateMachine):
         assert set(cooldowns._repeats) <= names
         assert set(self.router.limits._windows) <= inventory.places()
         assert self.router.sessions.stats(self.now)["active_sessions"] <= 5
+        assert set(self.router.health._cases) <= set(HOUSES["all"])
+        assert len(self.router.storms) == self.router.storms._askers.total() <= MOST
+
+    @invariant()
+    def every_active_entry_belongs_to_a_running_attempt(self) -> None:
+        guarded = [each for each in self.running if each.candidate and each.candidate.target.level is GUARDED]
+        running = {entry for each in guarded for entry in each.plan._serving.values()}
+        entries = {entry for entries in self.router.active._entries.values() for entry in entries}
+        assert entries <= running
+        assert len(running) == len(guarded)
+        fresh = [each for each in guarded if each.launched + 600 > self.now]
+        assert len(entries) >= len(fresh)
+
+    @invariant()
+    def what_sessions_are_told_is_what_they_have_suffered(self) -> None:
+        for session in self.router.sessions._store:
+            past = session.past
+            assert (set(past.bans) if past else set()) == self.pasts[session].bans
+            assert not (
+                session.pin
+                and past
+                and past.ban_on(session.pin.provider, f"{session.pin.provider}/{session.pin.model}")
+            )
 
     @invariant()
     def no_counter_is_negative(self) -> None:

@@ -146,3 +146,34 @@ class TestExhausted:
         router = Router(settings({"a": provider(enabled=False)}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         assert own.exhausted(NOW, WALL).retry_after is None
+
+
+class TestTheLastKey:
+    """Its failure is its target's."""
+
+    def test_is_the_one_that_is_left_when_the_others_have_failed_in_this_exchange(self) -> None:
+        own = Yard().plan()
+        seen = []
+        for n in range(1, 4):
+            candidate = own.next(NOW)
+            assert candidate
+            own.launched(n, candidate, NOW)
+            seen.append(own.is_last_key(candidate, NOW))
+            record = attempt_record(n=n, outcome=Outcome.RETRY_FAILED, failure=classify(status(429)))
+            own.settled(candidate, record, status(429), NOW)
+        assert seen == [False, False, True]
+
+    def test_is_the_one_that_is_left_when_the_others_rest(self) -> None:
+        yard = Yard()
+        for _ in range(2):
+            yard.ask(fault=status(401))
+        own = yard.plan()
+        candidate = own.next(NOW)
+        assert candidate
+        assert own.is_last_key(candidate, NOW)
+        assert not yard.plan(NOW + 3600).is_last_key(candidate, NOW + 3600)
+
+    def test_is_the_only_one_of_a_provider_with_one(self) -> None:
+        own = Yard().plan()
+        [only] = [each for each in own.ranked(NOW) if each.target.provider.name == "b"]
+        assert own.is_last_key(only, NOW)

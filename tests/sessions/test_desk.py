@@ -10,6 +10,7 @@ from pointsman.config.words import Mode
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Caller
+from pointsman.sessions.past import Past, Row
 from pointsman.sessions.store import Pin
 from pointsman.sessions.ticket import Ticket
 from pointsman.wire.conversation import Message
@@ -177,9 +178,13 @@ class TestPurge:
         own = desk()
         session = pinned(own, "a", HERE).session
         assert session
-        session.bans, session.failures = {"longcat": "three failures"}, {"groq": 2}
+        session.past = Past()
+        session.past.bans["longcat"], session.past.failures["groq"] = "three failures", Row(1, b"a turn")
         own.purge({HERE.provider})
-        assert (session.bans, session.failures) == ({"longcat": "three failures"}, {"groq": 2})
+        assert (session.past.bans, session.past.failures) == (
+            {"longcat": "three failures"},
+            {"groq": Row(1, b"a turn")},
+        )
 
 
 class TestStats:

@@ -4,6 +4,7 @@ import pytest
 
 from pointsman.config.words import KeySource
 from pointsman.sessions.keys import Key
+from pointsman.sessions.past import Past, Row
 from pointsman.sessions.store import FURTHER, WINDOW, Session, Store
 from pointsman.wire.conversation import Message
 from sessions.chats import HERE, THERE, named, words
@@ -218,13 +219,24 @@ class TestEdits:
         assert back.pin == HERE
 
 
+def suffered() -> Past:
+    past = Past()
+    past.bans["longcat"], past.failures["groq"], past.keys["longcat"] = "three failures", Row(2, b"a turn"), "key-1"
+    return past
+
+
+def is_as_it_was(past: Past | None) -> bool:
+    then = suffered()
+    return past is not None and (past.bans, past.failures, past.keys) == (then.bans, then.failures, then.keys)
+
+
 class TestSplits:
     @pytest.fixture
     def first(self, store: Store) -> Session:
         """Two clients have asked the same, and got different answers; the second one's is on the line."""
         session = turn(store, "Hi", "Hello.")
-        session.pin, session.pinned_at = HERE, 7.0
-        session.bans, session.failures = {"longcat": "three failures"}, {"groq": 2}
+        session.pin, session.pin_used = HERE, 7.0
+        session.past = suffered()
         assert turn(store, "Hi", "Good day.") is session
         return session
 
@@ -239,27 +251,29 @@ class TestSplits:
 
     def test_the_new_one_starts_with_all_that_was_known(self, store: Store, first: Session) -> None:
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
-        assert (twin.pin, twin.pinned_at) == (HERE, 7.0)
-        assert (twin.bans, twin.failures) == ({"longcat": "three failures"}, {"groq": 2})
+        assert (twin.pin, twin.pin_used) == (HERE, 7.0)
+        assert is_as_it_was(twin.past)
 
     def test_and_from_then_on_neither_learns_of_the_other(self, store: Store, first: Session) -> None:
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
-        assert twin.bans is not None
-        assert twin.failures is not None
-        twin.pin, twin.bans["groq"], twin.failures["groq"] = THERE, "gone", 3
+        assert twin.past
+        twin.pin, twin.past.bans["groq"], twin.past.keys["groq"] = THERE, "gone", "key-2"
+        twin.past.failed("groq", b"a turn", False)
         again, _ = ask(store, "Hi", "Hello.", "Why?", "Because.", "So?")
         assert again is twin
-        assert (first.pin, first.bans, first.failures) == (HERE, {"longcat": "three failures"}, {"groq": 2})
+        assert first.pin == HERE
+        assert is_as_it_was(first.past)
         first.pin = None
         assert ask(store, "Hi", "Hello.", "Why?")[0].pin == THERE
 
     def test_nothing_known_is_nothing_shared(self, store: Store) -> None:
         first = turn(store, "Hi", "Hello.")
-        first.bans, first.failures = {}, {}
+        first.past = Past()
         turn(store, "Hi", "Good day.")
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
-        assert twin.bans is not first.bans
-        assert twin.failures is not first.failures
+        assert twin.past
+        twin.past.bans["groq"] = "gone"
+        assert not first.past.bans
 
     def test_the_new_one_is_known_though_its_preamble_changes(self, store: Store, first: Session) -> None:
         twin, _ = ask(store, "Hi", "Hello.", "Why?")

@@ -78,7 +78,7 @@ class TestPin:
         own = ticket(store)
         own.pin_to(HERE, 30.0)
         assert own.session
-        assert own.session.pinned_at == 30.0
+        assert own.session.pin_used == 30.0
         assert store.enter(named("a"), 89.0) is own.session
 
     def test_so_is_the_end_of_an_attempt(self, store: Store) -> None:

@@ -116,7 +116,7 @@ async def test_the_last_one_left_is_tried_though_it_cools_and_the_record_says_so
     assert (await turn(router, "one")).status == 502
     assert (await turn(router, "two")).status == 200
     newest, older = (await get(f"{router.url}/internal/exchanges")).json["exchanges"]
-    assert (older["attempts"][0]["why"], older["attempts"][0]["failure"]) == ("order", "server_error")
+    assert (older["attempts"][0]["why"], older["attempts"][0]["failure"]) == ("rank 1, score 0.50", "server_error")
     assert newest["attempts"][0]["why"].startswith("last_resort: cooling until 20")
     assert newest["attempts"][0]["failure"] is None
     assert (await page(router, "cooldowns")) == {"targets": [], "keys": []}, "it has shown that it is well"

@@ -79,7 +79,8 @@ class TestOutcomes:
         assert (newest["status"], newest["sticky"]) == (400, "hit")
 
     async def test_a_mode_that_does_not_prefer_pins_knows_its_sessions_all_the_same(self, yard: Yard) -> None:
-        await yard.open(sticky={"modes": ["smart", "balanced"]}, cooldowns={"transient": "off"})
+        modes, protection = {"modes": ["smart", "balanced"]}, {"a": "off"}
+        await yard.open(sticky=modes, cooldowns={"transient": "off"}, protection=protection)
         yard.a.script = [menu.status(503), menu.status(503), menu.answer(ANSWER)]
         fast = [await yard.ask(model="auto-fast", headers=session("7")) for _ in range(2)]
         assert fast == [("disabled", "session_header", "b", "7"), ("disabled", "session_header", "a", "7")]

@@ -10,8 +10,9 @@ from pointsman.config import History as HistorySettings
 from pointsman.config import Server
 from pointsman.history import History
 from pointsman.web.analytics import analytics_page
+from pointsman.web.gate import Gate, Keeper
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.web.pages import Gate, Page, Pages
+from pointsman.web.pages import Page, Pages
 from pointsman.wire.faults import Code, Problem
 from support.records import attempt_record, exchange_record
 from web.asking import ADMIN, request, told
@@ -90,6 +91,7 @@ class TestHistory:
 
     async def test_another_path_begins_another_file(self, history: History, tmp_path: Path) -> None:
         history.add(exchange_record(attempts=(attempt_record(started=4e9),)), 10)
+        assert len((await asked(history))["rows"]) == 1
         history.replace(HistorySettings(path=str(tmp_path / "other.db")))
         assert (await asked(history))["rows"] == []
         history.replace(HistorySettings(path=str(tmp_path / "h.db")))
@@ -116,7 +118,7 @@ class TestPagesThatTakeTheirTime:
         def answer(_: Request, __: str) -> Awaitable[Reply]:
             return later()
 
-        pages = Pages([Page("GET", "/slow", Gate.ADMIN, answer)], Server, lambda: ADMIN)
+        pages = Pages([Page("GET", "/slow", Gate.ADMIN, answer)], Keeper(Server, lambda: ADMIN))
         pending = pages.answer(request("/slow", authorization=f"Bearer {ADMIN}", origin="http://localhost:3000"))
         assert not isinstance(pending, Reply)
         reply = await pending
@@ -126,7 +128,7 @@ class TestPagesThatTakeTheirTime:
         assert ("Access-Control-Allow-Origin", "http://localhost:3000") in reply.headers
 
     def test_whoever_may_not_ask_is_refused_at_once(self) -> None:
-        pages = Pages([Page("GET", "/slow", Gate.ADMIN, lambda _, __: 1 / 0)], Server, lambda: ADMIN)
+        pages = Pages([Page("GET", "/slow", Gate.ADMIN, lambda _, __: 1 / 0)], Keeper(Server, lambda: ADMIN))
         reply = pages.answer(request("/slow"))
         assert isinstance(reply, Reply)
         assert reply.status == 401

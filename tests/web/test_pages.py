@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pointsman.config import Server
+from pointsman.web.gate import Gate, Keeper
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.web.pages import Gate, Page, Pages
+from pointsman.web.pages import Page, Pages
 from pointsman.wire.faults import Code, Problem
 from web.asking import ADMIN, CLIENT, FOREIGN_HOST, code, request, told
 
@@ -30,7 +31,7 @@ def failing(error: Exception) -> Answer:
 
 
 def pages(*table: Page, server: Server = OPEN) -> Pages:
-    return Pages(table, lambda: server, lambda: ADMIN)
+    return Pages(table, Keeper(lambda: server, lambda: ADMIN))
 
 
 class TestFinding:
@@ -130,7 +131,7 @@ class TestGates:
 
     def test_keys_are_asked_for_at_each_request_so_that_a_reload_counts(self) -> None:
         keys = ["old-admin-key"]
-        table = Pages([Page("GET", "/page", Gate.ADMIN, saying("x"))], lambda: OPEN, lambda: keys[-1])
+        table = Pages([Page("GET", "/page", Gate.ADMIN, saying("x"))], Keeper(lambda: OPEN, lambda: keys[-1]))
         keys.append("new-admin-key")
         assert table.answer(request("/page", authorization="Bearer old-admin-key")).status == 401
         assert table.answer(request("/page", authorization="Bearer new-admin-key")).status == 200

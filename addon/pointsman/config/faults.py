@@ -58,10 +58,11 @@ def translated(error: ValidationError, tree: Tree) -> Iterator[Found]:
         if details["type"] == "extra_forbidden":
             yield _unknown_key(place)
         else:
-            yield Found(notation(_as_written(place, tree)), _problem(dict(details), is_secret(place)))
+            yield Found(notation(_as_written(place, tree)), problem_of(dict(details), is_secret(place)))
 
 
-def _problem(details: Mapping[str, Any], secret: bool) -> str:
+def problem_of(details: Mapping[str, Any], secret: bool) -> str:
+    """One of pydantic's errors in our words."""
     kind, value = details["type"], details["input"]
     got = finding(value, secret=secret or kind in UNFIT)
     match kind:

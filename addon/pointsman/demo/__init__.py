@@ -8,10 +8,11 @@ from pointsman.demo.menu import closed_port
 from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.seen import Seen
 from pointsman.demo.server import Provider
-from pointsman.demo.showcase import demo_providers, demo_settings
+from pointsman.demo.showcase import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.demo.stage import Stage
 
 __all__ = [
+    "DEMO_ROUTING",
     "Behaviour",
     "Provider",
     "Script",

@@ -22,6 +22,13 @@ READING_PACE = 0.05
 FIRST_TOKEN_DELAY = 2.5
 """Seconds that the slow one takes to begin."""
 
+DEMO_ROUTING = {
+    "weights": {mode: {"reliability": 0, "speed": 0, "latency": 0, "intelligence": 1} for mode in ("balanced", "fast")}
+}
+"""Only ranks count: else the router would soon have learnt to avoid the flaky one, and there were nothing to see. The
+mode `smart` is as always.
+"""
+
 KEEP = 16
 """Requests that each remembers: enough to look at, little enough to run for days."""
 
@@ -43,9 +50,9 @@ def demo_settings(providers: Sequence[Provider]) -> dict[str, Any]:
             "dialect": DEFAULT_VOICE.DIALECT,
             "dialects": {voice.DIALECT: provider.base_url for voice in VOICES if voice is not DEFAULT_VOICE},
             "keys": [],
-            "models": [{"id": model} for model in provider.models],
+            "models": [{"id": model, "intelligence": rank} for model in provider.models],
         }
-        for provider in providers
+        for rank, provider in enumerate(providers, start=1)
     }
 
 

@@ -113,6 +113,10 @@ class Attempt:
         by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PINGS_COUNT_FOR)
         return max(by_data, by_pings)
 
+    def last_byte(self) -> float:
+        """When it last heard of its provider, as far as that is written down anyway."""
+        return max(self.last_event, self.last_ping, self.first_byte or 0.0, self.connected or 0.0)
+
     def stand_still(self, seconds: float, now: float) -> None:
         """The client was slow for so long: the provider is not to blame for it."""
         self.content_due += seconds

@@ -57,7 +57,9 @@ class AttemptRecord:
     failure: Failure | None
     """The row of the failure table, None for an attempt that nobody blames."""
     why: str
-    """How the candidate came to be chosen: `order`, `pin`, or `last_resort` and what gave way to it."""
+    """How the candidate came to be chosen: `rank 1, score 0.81` or `pin`, with what else had a say, or `last_resort`
+    and what gave way to it.
+    """
     started: float
     connected_ms: float | None
     first_byte_ms: float | None
@@ -141,6 +143,11 @@ class ExchangeRecord:
     streamed: bool
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
+
+    @property
+    def ended(self) -> float:
+        """Seconds on the wall clock."""
+        return self.started + self.ended_ms / 1000
 
     def plain(self) -> dict[str, object]:
         return {

@@ -1,6 +1,6 @@
 """What an exchange is given: the client's request, and the rules in force when it came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,6 +99,14 @@ class Planner(Protocol):
         """The client has been told, once, how its session fared: this target answered, or nobody did."""
         ...
 
+    def ended(self, failed: bool, now: float) -> None:
+        """The exchange is over; `failed`: its client was told of a failure."""
+        ...
+
+    def abandoned(self) -> None:
+        """The exchange is broken: nobody will tell how its attempts end."""
+        ...
+
     def early_headers(self, prefix: str) -> Headers:
         """What can be told of the session before anybody has answered."""
         ...
@@ -113,8 +121,8 @@ class Planner(Protocol):
         """Another candidate may take what this one refused; if none can, its answer is the client's."""
         ...
 
-    def launched(self, n: int, candidate: Candidate, now: float) -> None:
-        """An attempt with this candidate begins."""
+    def launched(self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None) -> None:
+        """An attempt with this candidate begins; `last_byte` tells at any time when it last heard anything."""
         ...
 
     def why(self, candidate: Candidate, now: float, wall: float) -> str:

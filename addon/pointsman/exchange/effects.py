@@ -14,6 +14,7 @@ class Outbound:
     url: str
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)

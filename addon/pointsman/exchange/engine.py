@@ -233,7 +233,7 @@ class Exchange:
         if facts.stream and (after := self.plan.hedge_after(candidate, self._wall(now))) is not None:
             attempt.hedge_due = now + after
         self._running[attempt.n] = attempt
-        self.plan.launched(attempt.n, candidate, now)
+        self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
         body, path = dialect.outbound(self.call.body, facts, attempt.model_sent)
         auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
         headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)
@@ -390,7 +390,8 @@ class Exchange:
         if not attempt.over:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
-        record = self._record(attempt, outcome, fault, now)
+        was_last_key = self.plan.is_last_key(attempt.candidate, now)
+        record = self._record(attempt, outcome, fault, now, was_last_key)
         self.records.append(record)
         self._effects.append(Settled(record, self.plan.settled(attempt.candidate, record, fault, now)))
 
@@ -427,8 +428,9 @@ class Exchange:
         """How those that have ended did."""
         return [record for record in self.records if not record.is_informational]
 
-    def _record(self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float) -> AttemptRecord:
-        was_last_key = outcome is not Outcome.HEDGE_TRIGGERED and self.plan.is_last_key(attempt.candidate, now)
+    def _record(
+        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, was_last_key: bool = False
+    ) -> AttemptRecord:
         return attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker, was_last_key)
 
     def _wall(self, moment: float) -> float:

@@ -220,3 +220,5 @@ class ClientFront:
     def _move(self, step: FrontMove, now: float) -> None:
         self.state = move(FRONT, self.state, step)
         self.ended_at = now
+        if self.ended:
+            self._plan.ended(self.error is not None, now)

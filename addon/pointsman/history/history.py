@@ -4,7 +4,8 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 from pointsman.config import History as Settings
@@ -13,6 +14,7 @@ from pointsman.history.analytics import By, Window, analytics
 from pointsman.history.recall import Memory, recall
 from pointsman.history.recorder import Recorder
 from pointsman.history.rows import rows
+from pointsman.history.traffic import nothing, traffic
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +63,20 @@ class History:
 
     async def analytics(self, window: Window, by: By) -> dict[str, Any]:
         """In plain JSON types. `problem` says why nothing is told, or None."""
-        recorder = self._recorder
-        problem = OFF if recorder is None else None
-        found: list[dict[str, Any]] = []
-        if recorder:
-            found, problem = await asyncio.to_thread(_analytics, recorder, window, by)
-        dropped = recorder.dropped if recorder else 0
-        return {"window": window.value, "by": by.value, "rows": found, "dropped": dropped, "problem": problem}
+        found, problem = await self._told(lambda path: analytics(path, window, by, time.time()))
+        dropped = self._recorder.dropped if self._recorder else 0
+        return {"window": window.value, "by": by.value, "rows": found or [], "dropped": dropped, "problem": problem}
+
+    async def traffic(self, window: Window) -> dict[str, Any]:
+        """In plain JSON types. `problem` says why nothing is told, or None."""
+        found, problem = await self._told(lambda path: traffic(path, window, time.time()))
+        return {**(found or nothing(window, time.time())), "problem": problem}
+
+    async def _told[T](self, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
+        """What the file answers, or why it does not."""
+        if self._recorder is None:
+            return None, OFF
+        return await asyncio.to_thread(_asked, self._recorder, ask)
 
 
 def _recorder(settings: Settings) -> Recorder | None:
@@ -86,13 +95,13 @@ def _recall(recorder: Recorder, labels: Collection[str]) -> Memory:
         return Memory()
 
 
-def _analytics(recorder: Recorder, window: Window, by: By) -> tuple[list[dict[str, Any]], str | None]:
+def _asked[T](recorder: Recorder, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
     """What has been put until now is told of too."""
     recorder.flush()
     if recorder.problem:
-        return [], recorder.problem
+        return None, recorder.problem
     try:
-        return analytics(recorder.path, window, by, time.time()), None
+        return ask(recorder.path), None
     except sqlite3.Error as error:
         recorder.suspect(error)
-        return [], str(error)
+        return None, str(error)

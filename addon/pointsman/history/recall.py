@@ -10,6 +10,7 @@ from typing import Any
 
 from pointsman.history.file import open_to_read
 from pointsman.routing.judging import Seen
+from pointsman.routing.recent import ENOUGH
 from pointsman.routing.statistics import RECENT, WEEK, Sums, Wait
 
 KINDS = "SELECT id, provider || '/' || model, seen FROM kinds"
@@ -21,15 +22,17 @@ SELECT CAST(ended / 3600 AS INTEGER), COUNT(*),
     SUM(max({WAITED}, 0)), SUM({WAITED} >= 0)
 {FROM} GROUP BY 1
 """
+ATTEMPTS = f"SELECT ended {FROM} ORDER BY ended DESC LIMIT {ENOUGH}"
 WAITS = f"SELECT ended, {WAITED} AS waited {FROM} AND waited >= 0 ORDER BY ended DESC LIMIT {RECENT}"
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """As `Statistics.restore` takes it."""
+    """As `Statistics.restore` and `Recent.restore` take it."""
 
     hours: dict[tuple[str, int], Sums] = field(default_factory=dict)
     waits: dict[str, list[Wait]] = field(default_factory=dict)
+    attempts: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
 
 
 def recall(path: Path, labels: Collection[str], upto: int, wall: float) -> Memory:
@@ -41,6 +44,9 @@ def recall(path: Path, labels: Collection[str], upto: int, wall: float) -> Memor
                 asked = {"kind": kind, "later": seen == Seen.LATER, "since": wall - WEEK, "upto": upto}
                 for hour, sums in _sums(db, asked, seen):
                     memory.hours.setdefault((label, hour), Sums()).add(sums)
+                if seen in (Seen.SUCCESS, Seen.FAILURE):
+                    ended = [(_number(each), seen == Seen.SUCCESS) for (each,) in db.execute(ATTEMPTS, asked)]
+                    memory.attempts.setdefault(label, []).extend(ended)
                 if waits := _waits(db, asked):
                     memory.waits[label] = list(merge(memory.waits.get(label, ()), waits))[-RECENT:]
     return memory

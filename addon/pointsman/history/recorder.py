@@ -70,13 +70,16 @@ class Recorder:
             self._thread.start()
 
     def put(self, rows: Iterable[Entry]) -> None:
+        made = list(rows)
         with self._lock:
-            self._queue.extend(rows)
+            self._queue.extend(made)
             self._trim()
         self._wake.set()
 
     def flush(self, patience: float = 5.0) -> bool:
-        """Waits until what has been put is written, or cannot be; False if that takes too long."""
+        """Waits until what has been put is written, or cannot be; False if that takes too long, or nobody writes."""
+        if not self._thread.is_alive():
+            return False
         done = Event()
         with self._lock:
             self._waiting.append(done)
@@ -131,6 +134,8 @@ class Recorder:
                 each.set()
 
     def _opened(self) -> sqlite3.Connection:
+        if not self.path.exists():  # somebody has deleted it
+            self._close()
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
             self.earlier = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]

@@ -50,7 +50,8 @@ class Row(NamedTuple):
 def rows(record: ExchangeRecord, tokens: int) -> Iterator[tuple[Kind, Row]]:
     """`tokens` is an estimate of the request's."""
     for attempt, seen in zip(record.attempts, judged(record.attempts), strict=True):
-        yield _kind(record, attempt, seen), _row(record, attempt, seen, tokens)
+        if not attempt.is_informational:
+            yield _kind(record, attempt, seen), _row(record, attempt, seen, tokens)
 
 
 def _kind(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen) -> Kind:

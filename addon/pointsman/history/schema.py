@@ -63,4 +63,6 @@ def prepare(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> N
     try:
         db.execute(f"SELECT id, {', '.join((*Kind._fields, *Row._fields))} FROM attempts LIMIT 0")
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # it is merely out of reach
+            raise
         raise Damaged(str(error)) from None

@@ -125,10 +125,7 @@ class Store:
         overlay = Overlay(
             settings=written.settings,
             order=tuple(written.order),
-            targets={
-                each.target: TargetChange(each.enabled, each.pool)
-                for each in written.targets
-            },
+            targets={each.target: TargetChange(each.enabled, each.pool) for each in written.targets},
             keys={(each.provider, each.label): KeyChange(each.enabled, each.new_label) for each in written.keys},
         )
         try:

@@ -3,7 +3,7 @@
 Bounded by the configuration: only names of the inventory in force are kept. Pruned on read.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, KeysView
 from typing import Any, NamedTuple
 
 from pointsman.config import Cooldowns as Durations
@@ -37,11 +37,16 @@ class Cooldowns:
 
     def __init__(self, durations: Durations) -> None:
         self.durations = durations
-        self.invalid: set[KeyName] = set()
-        """Keys that were refused, until one works again."""
+        self._refused: dict[KeyName, float] = {}
+        """When each was refused last."""
         self._targets: dict[str, Cooling] = {}
         self._keys: dict[KeyName, Cooling] = {}
         self._repeats: dict[KeyName, int] = {}
+
+    @property
+    def invalid(self) -> KeysView[KeyName]:
+        """Keys that were refused and have not worked since."""
+        return self._refused.keys()
 
     def target(self, label: str, now: float) -> Cooling | None:
         return _current(self._targets, label, now)
@@ -66,7 +71,7 @@ class Cooldowns:
         return _extend(self._keys, name, "quota", seconds, now)
 
     def cool_invalid(self, name: KeyName, now: float) -> Cooling | None:
-        self.invalid.add(name)
+        self._refused[name] = now
         return _extend(self._keys, name, "key_invalid", self.durations.key_invalid, now)
 
     def worked(self, label: str, name: KeyName, launched: float) -> None:
@@ -77,14 +82,15 @@ class Cooldowns:
         _end(self._keys, name, launched)
         if name not in self._keys:
             self._repeats.pop(name, None)
-            self.invalid.discard(name)
+        if self._refused.get(name, launched) <= launched:
+            self._refused.pop(name, None)
 
     def keep_only(self, labels: Collection[str], names: Collection[KeyName]) -> None:
         """What is no longer configured is forgotten."""
         self._targets = {label: cooling for label, cooling in self._targets.items() if label in labels}
         self._keys = {name: cooling for name, cooling in self._keys.items() if name in names}
         self._repeats = {name: repeats for name, repeats in self._repeats.items() if name in names}
-        self.invalid.intersection_update(names)
+        self._refused = {name: moment for name, moment in self._refused.items() if name in names}
 
     def clear(self, now: float) -> int:
         """Forget every cooldown. Returns how many there were."""
@@ -92,8 +98,28 @@ class Cooldowns:
         self._targets.clear()
         self._keys.clear()
         self._repeats.clear()
-        self.invalid.clear()
+        self._refused.clear()
         return cleared
+
+    def lift(self, provider: str, model: str | None, key: str | None, now: float) -> int:
+        """Forget a provider's cooldowns, or those of one model or key of it. Returns how many there were."""
+        labels = [
+            label
+            for label, _ in _all(self._targets, now)
+            if key is None and (label == f"{provider}/{model}" if model else label.startswith(f"{provider}/"))
+        ]
+        names = [
+            name
+            for name, _ in _all(self._keys, now)
+            if model is None and name[0] == provider and key in (None, name[1])
+        ]
+        for label in labels:
+            del self._targets[label]
+        for name in names:
+            del self._keys[name]
+            self._repeats.pop(name, None)
+            self._refused.pop(name, None)
+        return len(labels) + len(names)
 
     def plain(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
         """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`."""

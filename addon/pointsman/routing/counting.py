@@ -1,5 +1,7 @@
 """The plan of a question for tokens: it is put to whoever counts, and nobody learns anything from the answer."""
 
+from collections.abc import Callable
+
 from pointsman.exchange.audit import AttemptRecord
 from pointsman.routing.failures import Failure
 from pointsman.routing.plan import Plan
@@ -8,9 +10,14 @@ from pointsman.wire.faults import Fault
 
 
 class CountPlan(Plan):
-    """A provider that cannot count is not at fault, so each one is asked once and then passed over."""
+    """A provider that cannot count is not at fault, so each one is asked once and then passed over. What the session
+    has banned is not asked.
+    """
 
-    def launched(self, n: int, candidate: Candidate, now: float) -> None:
+    def launched(self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None) -> None:
+        pass
+
+    def ended(self, failed: bool, now: float) -> None:
         pass
 
     def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:

@@ -1,17 +1,18 @@
 """Who may not take one exchange's request, why, and until when.
 
-Some of it holds for the request (capabilities, size), some for this exchange alone (skips), some for everyone
-(cooldowns, limits). A target is asked first, then each of its keys.
+Some of it holds for the request (capabilities, size), some for this exchange alone (skips), some for its session (bans,
+keys), some for everyone (cooldowns, limits, health). A target is asked first, then each of its keys.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pointsman.config.words import Dialect
+from pointsman.config.words import Dialect, Level
 from pointsman.routing.failures import LESSONS, Failure, Skip
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.targets import Candidate, Inventory, Target
+from pointsman.sessions.ticket import Ticket
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Fault
 
@@ -30,6 +31,7 @@ class Exclusions:
     dialect: Dialect
     inventory: Inventory
     router: "Router"
+    ticket: Ticket
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
@@ -48,17 +50,26 @@ class Exclusions:
             return Exclusion(target, None, Reason.CAPABILITY, ", ".join(sorted(missing)))
         if small := self._smallness(target):
             return Exclusion(target, None, Reason.CONTEXT, small)
+        if why := self.ticket.ban_on(target.provider.name, target.label):
+            return Exclusion(target, None, Reason.BANNED, why, self.ticket.expires)
         cooling = self.router.cooldowns.target(target.label, now)
         if target in self._skipped:
             until = cooling.until if cooling else None
             return Exclusion(target, None, Reason.SKIPPED_TARGET, self._skipped[target], until)
+        if cooling and cooling.reason == Failure.GONE:
+            return Exclusion(target, None, Reason.GONE, cooling.reason, cooling.until)
+        if illness := self.router.health.illness(target.provider.name):
+            return Exclusion(target, None, Reason.UNHEALTHY, illness.what, max(now, illness.probe_due))
         if cooling:
-            reason = Reason.GONE if cooling.reason == Failure.GONE else Reason.COOLING
-            return Exclusion(target, None, reason, cooling.reason, cooling.until)
+            return Exclusion(target, None, Reason.COOLING, cooling.reason, cooling.until)
         return None
 
     def of_key(self, candidate: Candidate, now: float) -> Exclusion | None:
         """Why this key of a target that may take it may not."""
+        guarded = candidate.target.level is Level.PROVIDER_BAN
+        if guarded and not self.ticket.may_show(candidate.target.scope, candidate.key_label):
+            detail = "this session has shown it another key"
+            return Exclusion(candidate.target, candidate.key_label, Reason.OTHER_KEY, detail, self.ticket.expires)
         closed = self._closed(candidate, now)
         if candidate not in self._skipped:
             return closed
@@ -82,8 +93,11 @@ class Exclusions:
         return min((moment for moment in known if moment is not None), default=None)
 
     def has_other_key(self, candidate: Candidate, now: float) -> bool:
+        """Another key of its target has not failed here and is not closed for everyone, whether or not this session may
+        show it.
+        """
         others = (each for each in self.inventory.keys[candidate.target] if each is not candidate)
-        return any(self.of_key(each, now) is None for each in others)
+        return any(each not in self._skipped and self._closed(each, now) is None for each in others)
 
     # Told.
 

@@ -30,6 +30,8 @@ OF_ONE_KEY = frozenset({Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, 
 """Unless it was the last key that was left."""
 OF_THE_TARGET = SERVERS | {Failure.CONNECT, Failure.TIMEOUT, Failure.NO_ANSWER, Failure.GONE, Failure.BROKEN}
 """Every other failure speaks of the request, or of the router."""
+MOST = 10_000_000
+"""Tokens of one answer that a provider may claim and be believed."""
 SHORTEST = 0.1
 """Seconds. What takes less from its first content to its end came in one piece, and has no pace of its own."""
 
@@ -92,7 +94,7 @@ def _pace(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
     whole = (attempt.settled_ms or 0.0) / 1000
     flowing = whole - (attempt.first_content_ms or 0.0) / 1000
     seconds = flowing if streamed and flowing >= SHORTEST else whole
-    return (tokens, seconds) if tokens > 0 and seconds > 0 else (0, 0.0)
+    return (tokens, seconds) if 0 < tokens <= MOST and seconds > 0 else (0, 0.0)
 
 
 def _alone(attempt: AttemptRecord, later: Sequence[AttemptRecord]) -> Seen:

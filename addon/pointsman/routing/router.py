@@ -1,19 +1,32 @@
 """The owner of everything that exchanges share: the inventory in force, and what they have taught."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from random import Random
 from urllib.parse import urlsplit
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
+from pointsman.exchange.audit import ExchangeRecord
+from pointsman.exchange.effects import Outbound
+from pointsman.routing.active import Active
+from pointsman.routing.bandit import RULE, Rule
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.counting import CountPlan
 from pointsman.routing.failures import LESSONS, Cool, Failure
+from pointsman.routing.health import Health
 from pointsman.routing.hedging import delay
+from pointsman.routing.judging import Seen, observations
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
-from pointsman.routing.resolve import resolve, unaliased
-from pointsman.routing.statistics import Statistics
+from pointsman.routing.probes import question
+from pointsman.routing.protection import rests
+from pointsman.routing.ranking import Ranking
+from pointsman.routing.recent import Recent
+from pointsman.routing.resolve import Resolution, resolve, unaliased
+from pointsman.routing.statistics import Statistics, Sums, Wait
+from pointsman.routing.storms import Storms
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
@@ -28,16 +41,23 @@ LIMITED = frozenset({"rate_limit", "quota"})
 class Router:
     """Asked synchronously by every exchange.
 
-    A reload replaces the settings; plans already made keep the inventory they were made with.
+    A reload replaces the settings; plans already made keep the inventory they were made with. `chance` is where the
+    draws come from; without it they are those of a new generator.
     """
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(self, settings: Settings, secret: bytes, chance: Random | None = None, rule: Rule = RULE) -> None:
         self.settings = settings
         self.inventory = Inventory.of(settings)
         self.sessions = Desk(settings, Digests(secret))
         self.cooldowns = Cooldowns(settings.cooldowns)
         self.limits = Limits()
         self.statistics = Statistics(self.inventory.by_label)
+        self.active = Active()
+        self.health = Health()
+        self.storms = Storms()
+        self.recent = Recent()
+        self._chance, self._rule = chance or Random(), rule
+        self.ranking = self._ranked()
 
     def replace(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
@@ -49,23 +69,75 @@ class Router:
         self.cooldowns.keep_only(self.inventory.same_targets(old), self.inventory.same_keys(old))
         self.limits.keep_only(self.inventory.places())
         self.statistics.keep_only(self.inventory.by_label)
+        self.recent.keep_only(self.inventory.by_label)
+        self.ranking = self._ranked()
+        self.health.keep_only(self.inventory.same_providers(old))
         return self.sessions.purge(before - self.inventory.routable())
 
-    def plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
-        """Raises Problem (model_not_found)."""
+    def plan(
+        self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
+    ) -> Plan:
+        """`wall` is what the clock on the wall shows at `now`; without it both are one. Raises Problem
+        (model_not_found).
+        """
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory)
         ticket = self.sessions.ticket(caller.asking_for(unaliased(facts.model, settings)), resolution.mode, now)
-        return Plan(resolution, facts, dialect, self.inventory, ticket, self)
+        ticket.rests = self._rests(ticket, resolution, now)
+        turn = ticket.turn
+        refused = self.storms.refusal(ticket.asker, lambda: turn.digest, now) if turn else None
+        ahead = 0.0 if wall is None else wall - now
+        return Plan(resolution, facts, dialect, self.inventory, ticket, self, refused, ahead)
 
-    def count_plan(self, facts: RequestFacts, dialect: Dialect) -> Plan:
+    def glance(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
+        """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
+        not for launching. Raises Problem (model_not_found).
+        """
+        resolution = resolve(facts.model, self.settings, self.inventory)
+        asked = caller.asking_for(unaliased(facts.model, self.settings))
+        ticket = self.sessions.glance(asked, resolution.mode, now)
+        return Plan(resolution, facts, dialect, self.inventory, ticket, self, None, wall - now, copy(self._chance))
+
+    def _rests(self, ticket: Ticket, resolution: Resolution, now: float) -> bool:
+        pin, session = ticket.pin, ticket.session
+        if pin is None or session is None:
+            return False
+        pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
+        return rests(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
+
+    def count_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
-        return CountPlan(resolution, facts, dialect, self.inventory, Ticket(None), self)
+        ticket = self.sessions.onlooker(caller.asking_for(unaliased(facts.model, self.settings)))
+        return CountPlan(resolution, facts, dialect, self.inventory, ticket, self)
 
     def hedge_after(self, target: Target, wall: float) -> float | None:
         """Seconds after which an attempt at this target gets company; None for never."""
-        return delay(target.provider.hedge, None)
+        return delay(target.provider.hedge, self.statistics.p95_first_content(target.label, wall))
+
+    def _ranked(self) -> Ranking:
+        past = self.statistics.of
+        return Ranking(self.inventory, self.settings, self.limits, past, self.recent, self._chance, self._rule)
+
+    def remember(
+        self,
+        hours: Mapping[tuple[str, int], Sums],
+        waits: Mapping[str, Iterable[Wait]],
+        attempts: Mapping[str, Iterable[tuple[float, bool]]],
+        wall: float,
+    ) -> None:
+        """What is known of earlier, as `Statistics.restore` and `Recent.restore` take it."""
+        self.statistics.restore(hours, waits, wall)
+        self.recent.restore(attempts, wall)
+        self.ranking = self._ranked()
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """What an exchange that has ended teaches about its targets."""
+        for seen in observations(record, self.inventory.by_label):
+            self.statistics.add(seen)
+            if seen.seen in (Seen.SUCCESS, Seen.FAILURE):
+                self.recent.observe(seen.label, seen.seen is Seen.SUCCESS, seen.wall)
+            self.ranking.learnt(self.inventory.by_label[seen.label])
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
@@ -89,7 +161,7 @@ class Router:
         if not self.inventory.has(candidate):
             return None
         target, name, cooldowns, stated = candidate.target, candidate.name, self.cooldowns, fault.retry_after
-        cooling = None
+        cooling, lost = None, self._lost(candidate, failure, fault, now)
         match LESSONS[failure].cool:
             case Cool.TARGET:
                 cooling = self._cool_transient(target, fault, now)
@@ -104,9 +176,49 @@ class Router:
             case Cool.KEY_INVALID:
                 cooling = cooldowns.cool_invalid(name, now)
         if cooling is None:
-            return None
+            return lost
         cooled = f"key {name[1] or '(none)'} of {name[0]}" if LESSONS[failure].speaks_of_key else target.label
-        return f"{cooled} cools for {cooling.until - now:.1f} s: {cooling.reason}"
+        words = f"{cooled} cools for {cooling.until - now:.1f} s: {cooling.reason}"
+        return f"{words}; {lost}" if lost else words
+
+    def worked(self, candidate: Candidate, launched: float) -> str | None:
+        """An answer to a request launched then has ended well. Returns what that changes, in words."""
+        self.cooldowns.worked(candidate.target.label, candidate.name, launched)
+        name = candidate.target.provider.name
+        return _well(name) if self.health.recovered(name) else None
+
+    def _lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
+        """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
+        name, invalid = candidate.target.provider.name, self.cooldowns.invalid
+        if failure is Failure.CONNECT and self.health.failed(name, fault.label, now):
+            state = "healthy and is unhealthy"
+        elif failure is Failure.KEY_INVALID and candidate.name not in invalid:
+            if not self.inventory.key_names(name) <= {*invalid, candidate.name}:
+                return None
+            state = "healthy and has no valid key left"
+        else:
+            return None
+        return f"provider {name} was {state}; pins removed: {self.sessions.purge({name})[name]}"
+
+    def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, Outbound]]:
+        """The providers to probe now, and what to ask each; `chance` gives random numbers from 0 to 1."""
+        due = [self.settings.providers[name] for name in self.health.due(now)]
+        for provider in due:
+            self.health.begin_probe(provider.name, chance(), now)
+        return [(provider.name, question(provider)) for provider in due]
+
+    def probed(self, provider: str, alive: bool) -> str | None:
+        """A probe has ended. Returns what that changes, in words."""
+        return _well(provider) if self.health.probed(provider, alive) else None
+
+    def usable_keys(self, target: Target, now: float) -> int:
+        """How many of its keys may be used now; where it needs none, there is none to count."""
+        return sum(
+            each.key is not None
+            and self.cooldowns.key(each.name, now) is None
+            and self.limits.frees_at(_place(each), target.model.limits, 1, now) <= now
+            for each in self.inventory.keys[target]
+        )
 
     def busy(self, now: float) -> frozenset[str]:
         """The providers whose keys are all rate limited."""
@@ -130,6 +242,10 @@ class Router:
         if fault.retry_after is not None:
             seconds = within_bounds(fault.retry_after)
         return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
+
+
+def _well(provider: str) -> str:
+    return f"provider {provider} was unhealthy and is healthy"
 
 
 def _place(candidate: Candidate) -> Place:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
-from pointsman.config.words import Dialect
+from pointsman.config.words import Dialect, Level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +20,9 @@ class Target:
     rank: int
     label: str
     """`provider/model`."""
+    level: Level
+    scope: str
+    """What its level speaks of: its provider's name, or its own label where it has a level of its own."""
 
     @property
     def enabled(self) -> bool:
@@ -73,9 +76,7 @@ class Inventory:
     @classmethod
     def of(cls, settings: Settings) -> "Inventory":
         pairs = settings.targets()
-        targets = tuple(
-            Target(provider, model, rank, f"{provider.name}/{model.id}") for rank, (provider, model) in enumerate(pairs)
-        )
+        targets = tuple(_target(provider, model, rank, settings) for rank, (provider, model) in enumerate(pairs))
         by_id: dict[str, tuple[Target, ...]] = {}
         for target in targets:
             by_id[target.model.id] = (*by_id.get(target.model.id, ()), target)
@@ -106,6 +107,11 @@ class Inventory:
         target = self.by_label.get(candidate.target.label)
         return target is not None and any(each.name == candidate.name for each in self.keys[target])
 
+    def routes(self, candidate: Candidate) -> bool:
+        """It may be chosen here, as far as the configuration goes."""
+        target = self.by_label.get(candidate.target.label)
+        return target is not None and target.enabled and self.has(candidate)
+
     def places(self) -> frozenset[tuple[str, str | None]]:
         """Each target's label with the label of each of its keys."""
         return frozenset((each.target.label, each.key_label) for keys in self.keys.values() for each in keys)
@@ -121,6 +127,16 @@ class Inventory:
         now = {each.name: each.key for keys in self.keys.values() for each in keys}
         return frozenset(name for name, key in now.items() if name in before and before[name] == key)
 
+    def same_providers(self, old: "Inventory") -> frozenset[str]:
+        """The names of the providers that can be routed to and are where they were."""
+        same = self.same_targets(old)
+        return frozenset(t.provider.name for t in self.targets if t.enabled and t.label in same)
+
+    def key_names(self, provider: str) -> frozenset[tuple[str, str | None]]:
+        """The names of all enabled keys of a provider."""
+        keys = (each for target in self.targets if target.provider.name == provider for each in self.keys[target])
+        return frozenset(each.name for each in keys)
+
     def routable(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
@@ -132,8 +148,13 @@ def _only_redirected_to(settings: Settings) -> Iterator[Target]:
     """
     for provider in settings.providers.values():
         for redirect in provider.redirects:
-            label = f"{provider.name}/{redirect.target}"
-            yield Target(provider, Model(id=redirect.target), len(settings.providers), label)
+            yield _target(provider, Model(id=redirect.target), len(settings.providers), settings)
+
+
+def _target(provider: Provider, model: Model, rank: int, settings: Settings) -> Target:
+    label = f"{provider.name}/{model.id}"
+    scope = label if label in settings.protection else provider.name
+    return Target(provider, model, rank, label, settings.protection_of(provider.name, model.id), scope)
 
 
 def _candidates(target: Target) -> tuple[Candidate, ...]:

@@ -1,6 +1,7 @@
 """What a client is told when no candidate is left: the truth, as one status."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from pointsman.routing.failures import Failure
 from pointsman.routing.reasons import Exclusion, Reason
@@ -16,7 +17,17 @@ CODES: Mapping[Failure, Code] = {
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 
-UNABLE = frozenset({Reason.DISABLED, Reason.DIALECT, Reason.NO_KEY, Reason.CAPABILITY})
+UNABLE = frozenset(
+    {
+        Reason.DISABLED,
+        Reason.DIALECT,
+        Reason.NO_KEY,
+        Reason.CAPABILITY,
+        Reason.OTHER_KEY,
+        Reason.POOL,
+        Reason.SMART_FIRST,
+    }
+)
 """Such a candidate could not have served the request anyway."""
 
 
@@ -30,7 +41,7 @@ def verdict(
     """
     details = (("reasons", [exclusion.plain(offset) for exclusion in exclusions]),)
     if not faults:
-        code, message = _nothing_launched(exclusions)
+        code, message = _nothing_launched(exclusions, offset)
     else:
         causes = {_cause(failure, fault) for failure, fault in faults}
         code = causes.pop() if len(causes) == 1 else Code.UPSTREAM_ERROR
@@ -51,12 +62,25 @@ def _message(code: Code, faults: Sequence[Fault]) -> str:
     return f"{count} to get an answer failed ({code.value}).{said}"
 
 
-def _nothing_launched(exclusions: Sequence[Exclusion]) -> tuple[Code, str]:
+def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[Code, str]:
     reasons = {exclusion.reason for exclusion in exclusions}
     telling = reasons - UNABLE
     if telling == {Reason.CONTEXT}:
         return Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it."
     if telling - {Reason.CONTEXT} == {Reason.RATE_LIMITED}:
         return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited."
+    if telling == {Reason.BANNED}:
+        return Code.NO_CANDIDATE, _banned([each for each in exclusions if each.reason is Reason.BANNED], offset)
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
     return Code.NO_CANDIDATE, f"No candidate may take this request: {named}."
+
+
+def _banned(bans: Sequence[Exclusion], offset: float) -> str:
+    said = "; ".join(f"{each.target.label} ({each.detail})" for each in bans)
+    ends = [each.until for each in bans if each.until is not None]
+    until = f" until {_moment(max(ends) + offset)}, if it rests until then" if ends else " for this request"
+    return f"This conversation has banned whatever could serve it{until}: {said}."
+
+
+def _moment(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds")

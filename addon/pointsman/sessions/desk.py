@@ -6,8 +6,10 @@ from typing import Any
 from pointsman.config import Mode, Settings
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Caller, Cascade
-from pointsman.sessions.store import Store
+from pointsman.sessions.past import scoped
+from pointsman.sessions.store import Session, Store
 from pointsman.sessions.ticket import Ticket
+from pointsman.sessions.turn import Turn
 from pointsman.wire.conversation import Message
 
 
@@ -30,13 +32,28 @@ class Desk:
 
     def ticket(self, caller: Caller, mode: Mode, now: float) -> Ticket:
         """The request's session, found or begun."""
+        turn = Turn(caller, self._digests)
         if not self._sticky.enabled:
-            return Ticket(None)
+            return Ticket(None, turn=turn)
         key = self._cascade.key(caller)
         if key is None:
-            return Ticket(self._store)
-        session = self._store.enter(key, now)
-        return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin)
+            return Ticket(self._store, turn=turn)
+        session = self._store.enter(key, now, turn.is_counted_retry)
+        return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin, turn)
+
+    def onlooker(self, caller: Caller) -> Ticket:
+        """For a request that is no turn: it keeps away from whatever the session is to keep away from, and leaves no
+        trace in it.
+        """
+        key = self._cascade.key(caller) if self._sticky.enabled else None
+        session = self._store.find(key) if key else None
+        return Ticket(None, past_elsewhere=session.past if session else None)
+
+    def glance(self, caller: Caller, mode: Mode, now: float) -> Ticket:
+        """What the request's session is, if there is one. Nothing begins, and nothing counts as used."""
+        key = self._cascade.key(caller) if self._sticky.enabled else None
+        session = self._store.find(key, now) if key else None
+        return Ticket(None, key, session, mode in self._sticky.modes, session.pin if session else None)
 
     def answered(self, ticket: Ticket, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""
@@ -59,6 +76,69 @@ class Desk:
                 gone[session.pin.provider] += 1
                 session.pin = None
         return gone
+
+    def unban(self, label: str, scope: str, now: float) -> bool | None:
+        """Take a session's ban on a provider, or provider/model, back. Returns whether there was one, None if there is
+        no such session.
+        """
+        self._store.settle(now)
+        found = [session for session in self._store if session.label == label]
+        lifted = [session.past.lift(scope) for session in found if session.past]
+        return any(lifted) if found else None
+
+    def lift(self, label: str | None, scope: str | None, now: float) -> int:
+        """Take bans back: those of one session or of all, on one scope or on any. Returns how many there were."""
+        self._store.settle(now)
+        return sum(
+            session.past.lift(each)
+            for session in self._store
+            if session.past and label in (None, session.label)
+            for each in list(session.past.bans)
+            if scope is None or each == scope or each.startswith(f"{scope}/")
+        )
+
+    def forget(self, label: str, now: float) -> bool:
+        """Returns whether there was such a session."""
+        self._store.settle(now)
+        found = [session for session in self._store if session.label == label]
+        for session in found:
+            self._store.forget(session)
+        return bool(found)
+
+    @property
+    def count(self) -> int:
+        """Of sessions."""
+        return len(self._store)
+
+    def rows(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every session, or so many of them, the last used first, in plain JSON types; `wall` is what the wall's clock
+        shows at `now`.
+        """
+        self._store.settle(now)
+        return [self._row(session, wall - now) for session in reversed(list(self._store)[-(limit or 0) :])]
+
+    def bans(self, now: float, wall: float) -> list[dict[str, Any]]:
+        """Every ban there is."""
+        self._store.settle(now)
+        return [
+            {"session": session.label, **ban} for session in self._store for ban in self._bans_of(session, wall - now)
+        ]
+
+    def _row(self, session: Session, offset: float) -> dict[str, Any]:
+        pin, past = session.pin, session.past
+        return {
+            "session": session.label,
+            "source": session.source.value,
+            "used": session.used + offset,
+            "expires": self._store.expires(session) + offset,
+            "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
+            "failures": {scope: row.length for scope, row in past.failures.items()} if past else {},
+            "bans": self._bans_of(session, offset),
+        }
+
+    def _bans_of(self, session: Session, offset: float) -> list[dict[str, Any]]:
+        bans, until = session.past.bans if session.past else {}, self._store.expires(session) + offset
+        return [scoped(scope) | {"reason": why, "until": until} for scope, why in bans.items()]
 
     def stats(self, now: float) -> dict[str, Any]:
         """In plain JSON types."""

@@ -10,12 +10,12 @@ Further names (outlines, ids of answers) lead to a session too, and say nothing 
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from pointsman.config.words import KeySource
 from pointsman.sessions.keys import Key
+from pointsman.sessions.past import Past
 
 type Names = tuple[bytes, ...]
 
@@ -36,16 +36,16 @@ class Pin:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One conversation. `bans` and `failures` are by provider or provider/model; None as long as there are none."""
+    """One conversation. `past` is None as long as there is nothing to know."""
 
     id: bytes
     source: KeySource
     used: float
     """When it was last used."""
     pin: Pin | None = None
-    pinned_at: float = 0.0
-    bans: dict[str, str] | None = None
-    failures: dict[str, int] | None = None
+    pin_used: float = 0.0
+    """When the pinned target last served it."""
+    past: Past | None = None
     line: Names = ()
     """Names on the line, oldest first."""
     off_line: Names = ()
@@ -105,13 +105,22 @@ class Store:
     def __contains__(self, session: Session) -> bool:
         return session in self._sessions
 
-    def enter(self, key: Key, now: float) -> Session:
-        """The session of a request, found or begun; it counts as used now."""
+    def expires(self, session: Session) -> float:
+        """When it will, unless it is used again."""
+        return session.used + self._idle_ttl
+
+    def enter(self, key: Key, now: float, is_retry: bool = False) -> Session:
+        """The session of a request, found or begun; it counts as used now. `is_retry`: its client has asked the same
+        before, so if that is known, the line stays as it is.
+        """
         self.settle(now)
         found = next((name for name in key.names if name in self._names), None)
         if found is None:
             return self._begin(key, now)
         session = self._names[found]
+        if is_retry and found == key.own:
+            self.touch(session, now)
+            return session
         if found in session.off_line:
             return self._split(session, key, now)
         self.touch(session, now)
@@ -121,6 +130,16 @@ class Store:
             self._rename(session, line=(*session.line, key.own))
         self._note_outline(session, key)
         return session
+
+    def find(self, key: Key, now: float | None = None) -> Session | None:
+        """The session that knows this key, and still lives at that time; it does not count as used."""
+        session = next((self._names[name] for name in key.names if name in self._names), None)
+        return session if session and (now is None or session.used + self._idle_ttl > now) else None
+
+    def forget(self, session: Session) -> None:
+        """Its conversation begins anew."""
+        if session in self._sessions:
+            self._forget(session)
 
     def touch(self, session: Session, now: float) -> None:
         """A session that is in use does not expire. One that is gone stays gone."""
@@ -168,7 +187,7 @@ class Store:
         left = tuple(name for name in session.off_line if name not in behind and name != key.own)
         self._rename(session, off_line=left)
         twin = replace(session, id=self._new_id(key), used=now, line=(), off_line=(), further=())
-        twin.bans, twin.failures = copy(session.bans), copy(session.failures)
+        twin.past = session.past.copy() if session.past else None
         self._admit(twin)
         self._rename(twin, line=(*behind, key.own))
         self._note_outline(twin, key)

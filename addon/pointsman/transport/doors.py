@@ -9,7 +9,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, ReverseMode
 
-from pointsman.reception import Arrival, Door, is_address, is_loopback_name
+from pointsman.reception import OWN_NAME, Arrival, Door, is_address, is_loopback_name
 
 type Address = tuple[str, int]
 
@@ -36,6 +36,8 @@ def _door(request: http.Request, context: Context, mode: HTTPMode, listening: It
     if mode is not HTTPMode.transparent and not request.host:
         return Door.OWN, ""
     host, port = _destination(request, context, mode)
+    if host.lower() == OWN_NAME:
+        return Door.OWN, ""
     if any(port == ours and (host == name or is_loopback_name(host)) for name, ours, *_ in listening):
         return Door.OWN, ""
     return Door.PROXY, host

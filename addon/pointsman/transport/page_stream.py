@@ -72,7 +72,8 @@ class PageStream(HttpStream):
         path, _, query = request.path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         local = self.station.is_local(self.context.client)
-        asked = Request(request.method, path, query, headers, body, local)
+        address = self.context.client.peername[0]
+        asked = Request(request.method, path, query, headers, body, local, address)
         if reply := self.station.page(asked, cast("RoutedStream", self)):
             yield from self._show_page(reply)
 
@@ -83,7 +84,7 @@ class PageStream(HttpStream):
     def show_reply(self, reply: Reply, without_body: bool = False) -> Commands:
         client = self.context.client
         content = b"" if without_body else reply.body
-        length = () if reply.status == 204 else (("Content-Length", str(len(reply.body))),)
+        length = () if reply.status in (204, 304) else (("Content-Length", str(len(reply.body))),)
         response = make_response(reply.status, (*reply.headers, *length), None)
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), client)
         if content:

@@ -97,9 +97,10 @@ class Providers:
         if tunnelled or (outlet.proxy or "").startswith("https:"):
             secure = _secure(outlet, outlet.client_cert(urlsplit(request.url).hostname or ""))
         for_proxy = (("Proxy-Authorization", outlet.proxy_auth),) if outlet.proxy_auth else ()
-        response = await self._session(outlet, pooled).post(
+        response = await self._session(outlet, pooled).request(
+            request.method,
             request.url,
-            data=payload(request.body),
+            data=payload(request.body) if request.body else None,
             headers=request.headers if tunnelled else (*request.headers, *for_proxy),
             allow_redirects=False,
             ssl=secure,

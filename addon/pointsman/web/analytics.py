@@ -21,6 +21,20 @@ def analytics_page(history: Callable[[], History]) -> Callable[[Request, str], A
     return answer
 
 
+def traffic_page(history: Callable[[], History]) -> Callable[[Request, str], Awaitable[Reply]]:
+    """`window` is 24h unless said otherwise. Raises Problem (invalid_request)."""
+
+    def answer(request: Request, _: str) -> Awaitable[Reply]:
+        query = parse_qs(request.query, keep_blank_values=True)
+        return _flow(history(), _choice(query, "window", Window.DAY))
+
+    return answer
+
+
+async def _flow(history: History, window: Window) -> Reply:
+    return reply_json(await history.traffic(window))
+
+
 async def _told(history: History, window: Window, by: By) -> Reply:
     return reply_json(await history.analytics(window, by))
 

@@ -14,11 +14,6 @@ def healthz(_: Request, __: str) -> Reply:
     return reply_json({"status": "ok"})
 
 
-def front_page(_: Request, __: str) -> Reply:
-    """Some clients look whether anybody is here before they ask anything."""
-    return reply_json({"name": "pointsman", "base_url": "/v1", "exchanges": "/internal/exchanges"})
-
-
 def exchanges_page(ledger: Ledger) -> Callable[[Request, str], Reply]:
     """The newest exchanges, at most `limit` of them."""
 

@@ -1,12 +1,16 @@
 """What an own page is given and what it answers."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from pointsman.wire.faults import Problem
+from pointsman.config import Found
+from pointsman.exchange.answer import retry_after_headers
+from pointsman.wire.faults import Code, Problem
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -22,6 +26,8 @@ class Request:
     """Names in lower case; the values of a repeated one are joined by commas."""
     body: bytes = field(repr=False)
     local: bool
+    address: str = ""
+    """Of the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +53,28 @@ def _dumped(value: Any) -> bytes:
         return json.dumps(value).encode()
 
 
+def refused(faults: Iterable[Found]) -> Problem:
+    """Everything that is wrong with what was sent, at once."""
+    told = [{"path": fault.path, "problem": fault.problem} for fault in faults]
+    message = "\n".join(f"{fault['path']}: {fault['problem']}" for fault in told)
+    return Problem(Code.INVALID_REQUEST, message, details=(("faults", told),))
+
+
+def conditional(request: Request, reply: Reply) -> Reply:
+    """An answer that the client has already is not sent again: `ETag` and `If-None-Match`, RFC 9110."""
+    if reply.status != 200:
+        return reply
+    tag = f'"{blake2b(reply.body, digest_size=12).hexdigest()}"'
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    headers = (*reply.headers, ("ETag", tag))
+    if tag in known or known == ["*"]:
+        return Reply(304, b"", tuple(header for header in headers if header[0] != "Content-Type"))
+    return Reply(200, reply.body, headers)
+
+
 def reply_problem(problem: Problem, headers: Headers = ()) -> Reply:
     """An error of an own page, in the shape OpenAI's clients know."""
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
     error = {"message": problem.message, "type": kind, "code": problem.code.value, "param": problem.param}
-    return reply_json({"error": error | dict(problem.details)}, problem.status, headers)
+    pause = retry_after_headers(problem.retry_after)
+    return reply_json({"error": error | dict(problem.details)}, problem.status, (*pause, *headers))

@@ -153,6 +153,7 @@ TARGET = shape(
     keys=ref("KeyCount"),
     cooldown=maybe(ref("Cooldown")),
     health=choice("healthy", "busy", "unhealthy", "disabled"),
+    score=shape(**{mode.value: NUMBER for mode in Mode}),
     scores=shape(**{mode.value: ref("Terms") for mode in Mode}),
     overridden=several(choice("order", "enabled", "pool")),
 )
@@ -322,19 +323,17 @@ SCHEMAS: dict[str, Schema] = {
         dropped={**WHOLE, "description": "Attempts of this run that could not be written down."},
         problem={**maybe(TEXT), "description": "Why nothing is told."},
     ),
+    "Series": shape(
+        name=TEXT, attempts=several(WHOLE), success_rate=several(RATE), first_content_ms=several(MILLISECONDS)
+    ),
     "Traffic": shape(
-        "`at` are the beginnings of equal steps of time; each series has one value for each of them.",
+        "`at` are the beginnings of equal steps of time; each series has one value for each of them: the targets with"
+        " most attempts first, `others` last. The wait is the median.",
         window=choice("24h", "7d", "30d"),
         step_seconds=NUMBER,
         at=several(TIME),
-        series=several(
-            shape(
-                name=TEXT,
-                attempts=several(WHOLE),
-                success_rate=several(RATE),
-                first_content_ms=several(MILLISECONDS),
-            )
-        ),
+        total=ref("Series"),
+        series=several(ref("Series")),
         problem=maybe(TEXT),
     ),
     "Login": closed(shape(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from pointsman.routing.router import Router
+from pointsman.sessions.past import scoped
 from pointsman.web.page import Reply, Request, reply_json
 
 type Answer = Callable[[Request, str], Reply]
@@ -27,6 +28,22 @@ def cooldowns_page(router: Router, clock: Callable[[], float], wall: Callable[[]
     return lambda _, __: reply_json(router.cooldowns.plain(clock(), wall()))
 
 
+def protection_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> Answer:
+    return lambda _, __: reply_json(protection(router, clock(), wall()))
+
+
+def protection(router: Router, now: float, wall: float) -> dict[str, Any]:
+    """Who is banned by whom, who serves whom, who cannot be reached, and who asks too often, in plain JSON types."""
+    levels = {target.scope: target.level.value for target in router.inventory.targets}
+    return {
+        "levels": [{**scoped(scope), "level": level} for scope, level in levels.items()],
+        "bans": router.sessions.bans(now, wall),
+        "active": router.active.plain(now, wall),
+        "health": router.health.plain(wall - now),
+        "storms": router.storms.plain(now, wall),
+    }
+
+
 def endpoints_page(router: Router, clock: Callable[[], float]) -> Answer:
     return lambda _, __: reply_json({"endpoints": endpoints(router, clock())})
 
@@ -38,16 +55,18 @@ def endpoints(router: Router, now: float) -> list[dict[str, str]]:
         {
             "name": provider.name,
             "type": provider.dialect.value,
-            "status": _status(provider.name, routable, busy),
+            "status": _status(provider.name, router, routable, busy),
             "url": provider.base_url,
         }
         for provider in router.settings.providers.values()
     ]
 
 
-def _status(name: str, routable: Collection[str], busy: Collection[str]) -> str:
+def _status(name: str, router: Router, routable: Collection[str], busy: Collection[str]) -> str:
     if name not in routable:
         return "disabled"
+    if router.health.illness(name):
+        return "unhealthy"
     return "busy" if name in busy else "healthy"
 
 

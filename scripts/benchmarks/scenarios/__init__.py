@@ -1,7 +1,8 @@
 """The scenarios. One is a function `(Pace, addon) -> Report` in a file here, and a row in this table."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.duel import Pace
@@ -17,8 +18,20 @@ class Scenario:
     summary: str
 
 
+def passing(cases: Sequence[streams.Case], conditions: str) -> Scenario:
+    """Answers that pass through, against bare mitmdump."""
+    return Scenario(partial(streams.run, cases, conditions), conditions)
+
+
 SCENARIOS: Mapping[str, Scenario] = {
-    "streams": Scenario(streams.run, "streamed answers at 1, 16 and 64 client connections, against bare mitmdump"),
+    "streams": passing(streams.BURSTS, "64 events of 80 bytes in bursts of 8, requests of 2 KiB"),
+    "paced": passing(streams.PACED, "64 events of 80 bytes, one at a time, so many a second"),
+    "long": passing(streams.LONG, "1,000 events of 80 bytes, in bursts of 8 and one at a time"),
+    "whole": passing(streams.WHOLE, "answers of 2 KB that are not streamed"),
+    "large": passing(streams.LARGE, "large requests, answered in 64 events"),
+    "failover": passing(
+        streams.FAILOVER, "a first provider that refuses every request; bare mitmdump has only the second"
+    ),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, every table full; no opponent"),
     "sessions": Scenario(
         sessions.run, "knowing a conversation again, with 1 to 100,000 live sessions, and their memory"

@@ -1,15 +1,16 @@
-"""Streamed answers: the same provider behind the router and behind bare mitmdump."""
+"""Answers that only pass through: the same provider behind the router and behind bare mitmdump."""
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import provider
-from benchmarks.duel import Load, Pace, duel
+from benchmarks.duel import Duel, Load, Pace, duel
 from benchmarks.figures import Figure, Report
-from benchmarks.stage import stage
+from benchmarks.stage import Stage, stage
 
-CONNECTIONS = (1, 16, 64)
-EVENTS, EVENT_BYTES, BURST = 64, 80, 8
+BURST = 8
 REQUEST_BYTES = 2048
 MODEL = "bench-model"
 REQUEST = (
@@ -18,34 +19,81 @@ REQUEST = (
 )
 
 
-async def run(pace: Pace, addon: Path) -> Report:
-    answer = b"".join(provider.events(EVENTS, EVENT_BYTES)).decode()
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`events` of `event_bytes` bytes in bursts of `burst`, `pause` seconds apart; no events: a whole answer. With
+    `busy`, the router alone has a provider before this one that refuses.
+    """
+
+    connections: int
+    events: int = 64
+    event_bytes: int = 80
+    burst: int = BURST
+    pause: float = 0.0
+    request_bytes: int = REQUEST_BYTES
+    busy: bool = False
+    name: str = ""
+
+    def load(self) -> Load:
+        requests = tuple(request(n, self.request_bytes, bool(self.events)) for n in range(self.connections))
+        return Load(self.connections, requests, self.answer(), not self.events, self.name)
+
+    def answer(self) -> str:
+        if not self.events:
+            return provider.whole(self.event_bytes).decode()
+        return b"".join(provider.events(self.events, self.event_bytes)).decode()
+
+
+BURSTS = tuple(Case(connections) for connections in (1, 16, 64))
+PACED = tuple(
+    Case(connections, burst=1, pause=pause, name=f"{connections} of {1 / pause:.0f}/s")
+    for connections, pause in ((1, 0.005), (16, 0.02), (64, 0.1))
+)
+LONG = (Case(16, events=1000, name="16, bursts"), Case(16, events=1000, burst=1, pause=0.004, name="16, paced"))
+WHOLE = tuple(Case(connections, events=0, event_bytes=2000) for connections in (1, 16))
+LARGE = (Case(16, request_bytes=80_000, name="16 of 80 KB"), Case(4, request_bytes=5_000_000, name="4 of 5 MB"))
+FAILOVER = (Case(1, busy=True), Case(16, busy=True))
+
+
+async def run(cases: Sequence[Case], conditions: str, pace: Pace, addon: Path) -> Report:
+    """Each case has its own provider and its own pair of contestants, so that peaks of memory are its own too."""
     figures: list[Figure] = []
     warnings: list[str] = []
-    async with stage(addon) as on:
-        upstream = await on.provider(EVENTS, EVENT_BYTES, BURST)
-        sides = (await on.router(config(upstream.url)), await on.bare(upstream))
-        for connections in CONNECTIONS:
-            load = Load(connections, tuple(request(n) for n in range(connections)), answer)
-            result = await duel(on, sides, upstream, load, pace)
+    for case in cases:
+        async with stage(addon) as on:
+            result = await _duel(on, case, pace)
             figures += result.figures()
             warnings += result.warnings()
-    conditions = f"{EVENTS} events of {EVENT_BYTES} bytes in bursts of {BURST}, requests of {REQUEST_BYTES} bytes"
     return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures, warnings)
 
 
-def config(url: str) -> dict[str, object]:
-    """The router's: the provider at `url`, and every default."""
-    return {"providers": {"bench": {"base_url": f"{url}/v1", "keys": ["bench-key"], "models": [{"id": MODEL}]}}}
+async def _duel(on: Stage, case: Case, pace: Pace) -> Duel:
+    upstream = await on.provider(case.events, case.event_bytes, case.burst, case.pause)
+    before = [await on.provider(0, 0, 1, busy=True)] if case.busy else []
+    sides = (await on.router(config(*(each.url for each in (*before, upstream)))), await on.bare(upstream))
+    return await duel(on, sides, upstream, case.load(), pace)
 
 
-def request(n: int) -> str:
-    """The chat request of client `n`: a conversation of its own."""
+def config(*urls: str) -> dict[str, object]:
+    """The router's: a provider at each of these, and every default, but that nobody is given a rest."""
+    return {
+        "providers": dict(_providers(urls)),
+        "cooldowns": {"transient": "1ms"},
+    }
+
+
+def _providers(urls: Sequence[str]) -> Iterator[tuple[str, object]]:
+    for n, url in enumerate(urls):
+        yield f"bench-{n}", {"base_url": f"{url}/v1", "keys": ["bench-key"], "models": [{"id": MODEL}]}
+
+
+def request(n: int, size: int = REQUEST_BYTES, stream: bool = True) -> str:
+    """The chat request of client `n`, of so many bytes: a conversation of its own."""
     messages = [
         {"role": "system", "content": "You are a careful assistant. " * 40},
         {"role": "user", "content": f"Question {n}: which track? "},
     ]
-    bare = json.dumps({"model": MODEL, "stream": True, "messages": messages})
-    messages[1]["content"] += "x" * (REQUEST_BYTES - len(bare))
-    body = json.dumps({"model": MODEL, "stream": True, "messages": messages})
+    bare = json.dumps({"model": MODEL, "stream": stream, "messages": messages})
+    messages[1]["content"] += "x" * (size - len(bare))
+    body = json.dumps({"model": MODEL, "stream": stream, "messages": messages})
     return REQUEST.format(length=len(body), body=body)

@@ -1,0 +1,99 @@
+"""`pointsman explain FILE`: whom the running router would choose for the chat request in the file, and why. Nothing is
+sent to any provider.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import ProxyHandler, Request, build_opener
+
+ROUTER = "http://127.0.0.1:8080"
+PATIENCE = 10.0
+"""Seconds."""
+ADMIN = "POINTSMAN_SERVER__ADMIN_KEY"
+COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
+    parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
+    parser.add_argument("--router", default=ROUTER, metavar="URL", help=f"where the router is (default: {ROUTER})")
+    parser.add_argument("--path", default="/v1/chat/completions", help="the path that such a request has")
+    parser.add_argument("--json", action="store_true", help="the whole answer, as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
+        answer = ask(given.router, given.path, body)
+    except OSError as error:
+        return _failed(_words(error, given.router))
+    except ValueError:
+        return _failed(f"what answers at {given.router} is not Pointsman; --router says where it is")
+    print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
+    return 0
+
+
+def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
+    """Raises OSError, HTTPError among them, and ValueError for an answer that is no JSON."""
+    key = os.environ.get(ADMIN)
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    request = Request(f"{router.rstrip('/')}/internal/explain?path={quote(path, safe='')}", body, headers)
+    with build_opener(ProxyHandler({})).open(request, timeout=PATIENCE) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+def table(answer: dict[str, Any]) -> list[str]:
+    """For people."""
+    weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
+    lines = [f"{answer['model']} means {answer['means']}, mode {answer['mode']} ({weights})"]
+    if answer["note"]:
+        lines.append(answer["note"])
+    lines += [
+        "",
+        COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "limits"),
+    ]
+    lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
+    if answer["excluded"]:
+        lines += ["", "left out:"]
+    return lines + [_exclusion(each) for each in answer["excluded"]]
+
+
+def _cells(candidate: dict[str, Any]) -> list[str]:
+    terms, label = candidate["terms"], f"{candidate['provider']}/{candidate['model']}"
+    key = f" #{candidate['key']}" if candidate["key"] else ""
+    reliability = terms["reliability"]
+    numbers = (
+        candidate["score"], reliability["draw"], reliability["mean"], terms["speed"], terms["latency"],
+        terms["intelligence"], terms["headroom"],
+    )  # fmt: skip
+    why = str(candidate["why"]).partition(",")[0]
+    return [str(candidate["place"]), label + key, why, *(f"{each:.2f}" for each in numbers), f"-{terms['penalty']:.2f}"]
+
+
+def _exclusion(each: dict[str, Any]) -> str:
+    key = f" #{each['key']}" if each["key"] else ""
+    detail = f" ({each['detail']})" if each["detail"] else ""
+    return f"  {each['provider']}/{each['model']}{key}: {each['reason']}{detail}"
+
+
+def _words(error: OSError, router: str) -> str:
+    if isinstance(error, HTTPError):
+        try:
+            said = json.load(error)["error"]["message"]
+        except (ValueError, KeyError, TypeError):
+            return f"what answers at {router} is not Pointsman ({error.code}); --router says where it is"
+        remedy = f" {ADMIN} holds it." if error.code == 401 else ""
+        return f"{said}{remedy}"
+    if isinstance(error, URLError):
+        return f"no router answers at {router} ({error.reason}); start it, or say with --router where it is"
+    return f"{error.filename or router}: {error.strerror or error}"
+
+
+def _failed(message: str) -> int:
+    print(f"pointsman explain: {message}", file=sys.stderr)
+    return 1

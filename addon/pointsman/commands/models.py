@@ -1,0 +1,109 @@
+"""`pointsman models`: what is usable with the current configuration and keys, and why the rest is not."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from pointsman import catalog, config
+from pointsman.config import ConfigError, Model, Provider, Settings
+
+WIDTH = 200
+"""Columns where the output is no terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`why_not` is empty for a model that is usable. `model` is None where the catalog lists none of a provider."""
+
+    provider: str
+    model: str | None
+    pool: str | None = None
+    intelligence: int | None = None
+    speed: int | None = None
+    context: int | None = None
+    why_not: str = ""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="pointsman models", description=__doc__)
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
+    parser.add_argument("--usable", action="store_true", help="leave out what is not usable")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        path = config.find(given.config, os.environ, Path.cwd(), Path.home())
+        settings = config.load(path, os.environ)
+    except ConfigError as error:
+        print(f"pointsman models: the configuration is at fault.\n{error}", file=sys.stderr)
+        return 1
+    rows = [row for row in listed(settings) if not (given.usable and row.why_not)]
+    if given.json:
+        print(json.dumps({"models": [asdict(row) for row in rows]}, indent=2))
+    else:
+        _show(rows, path)
+    return 0
+
+
+def listed(settings: Settings) -> Iterator[Row]:
+    """Every model of the configuration in its order, then those that only the catalog knows."""
+    known = catalog.known()
+    for provider in settings.providers.values():
+        for model in provider.models:
+            yield _row(provider, model, _why_not(provider, model, needs_key(provider, known)))
+        if not provider.models:
+            yield Row(provider.name, None, why_not="no model is configured, and the catalog lists none")
+    for name in known:
+        if name not in settings.providers:
+            yield from _unconfigured(name)
+
+
+def needs_key(provider: Provider, known: Mapping[str, object]) -> bool:
+    """A public provider does, unless the catalog says otherwise; of one that nobody knows its owner knows."""
+    return provider.name in known and not provider.keyless
+
+
+def _why_not(provider: Provider, model: Model, needs_key: bool) -> str:
+    if not provider.enabled:
+        return f"providers.{provider.name}.enabled is false"
+    if provider.keys and not any(key.enabled for key in provider.keys):
+        return f"every key of providers.{provider.name}.keys is disabled"
+    if needs_key and not provider.keys:
+        return f"no key: add one to providers.{provider.name}.keys"
+    return "" if model.enabled else "the model is disabled"
+
+
+def _unconfigured(name: str) -> Iterator[Row]:
+    entry = catalog.known()[name]
+    keyless = " (it needs no key)" if entry.get("keyless") else ""
+    why_not = f"not configured: add providers.{name}{keyless}"
+    for written in entry["models"]:
+        model = Model.model_validate(written)
+        yield Row(name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+
+
+def _row(provider: Provider, model: Model, why_not: str) -> Row:
+    return Row(provider.name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+
+
+def _show(rows: list[Row], path: Path | None) -> None:
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("provider", "model", "pool", "intelligence", "speed", "context", "usable"):
+        table.add_column(column, justify="right" if column in ("intelligence", "speed", "context") else "left")
+    for row in rows:
+        cells = (row.provider, row.model, row.pool, row.intelligence, row.speed, row.context, row.why_not or "yes")
+        table.add_row(*("–" if cell is None else str(cell) for cell in cells))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(table, markup=False)
+    usable = sum(not row.why_not for row in rows)
+    source = path or "no configuration file"
+    console.print(f"{usable} of {len(rows)} usable ({source}). Ranks: 1 is best.", markup=False, highlight=False)

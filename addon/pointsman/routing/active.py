@@ -1,0 +1,105 @@
+"""Active requests: which guarded scopes serve whom at this moment, so that they get one conversation at a time.
+
+One entry for each attempt, from its launch to its end, whatever end that is. Nobody writes down each byte that comes:
+an entry asks its attempt when it last heard anything, and only when it could be stale.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman.config.words import Level
+from pointsman.routing.targets import Target
+from pointsman.sessions.past import scoped
+
+STALE_AFTER = 600.0
+"""Seconds after the last byte."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """`holder` is the session that is served, or whatever stands for a request without one."""
+
+    scope: str
+    holder: object
+    last_byte: Callable[[], float]
+
+
+class Active:
+    """Bounded by the attempts in flight; an entry that was never released goes once it is stale."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[Entry, None]] = {}
+        self._holders: dict[str, dict[object, int]] = {}
+        """Of each scope, with how many entries each has."""
+        self._first_stale: dict[str, float] = {}
+        """No entry of the scope is stale before then."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._entries.values()))
+
+    def begin(self, scope: str, holder: object, last_byte: Callable[[], float], now: float) -> Entry:
+        entry = Entry(scope, holder, last_byte)
+        self._entries.setdefault(scope, {})[entry] = None
+        holders = self._holders.setdefault(scope, {})
+        holders[holder] = holders.get(holder, 0) + 1
+        self._first_stale.setdefault(scope, now + STALE_AFTER)
+        return entry
+
+    def end(self, entry: Entry) -> None:
+        """Once or more often: what is gone stays gone."""
+        entries = self._entries.get(entry.scope, {})
+        if entry not in entries:
+            return
+        del entries[entry]
+        holders = self._holders[entry.scope]
+        holders[entry.holder] -= 1
+        if not holders[entry.holder]:
+            del holders[entry.holder]
+        if not entries:
+            del self._entries[entry.scope], self._holders[entry.scope], self._first_stale[entry.scope]
+
+    def serves_another(self, target: Target, holder: object, now: float) -> bool:
+        """The target is guarded, and its scope is serving somebody else."""
+        if target.level is not Level.PROVIDER_BAN or target.scope not in self._entries:
+            return False
+        self._let_go_of_stale(target.scope, now)
+        holders = self._holders.get(target.scope, {})
+        return len(holders) > (holder in holders)
+
+    def others_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
+        """In the same order, but those that serve somebody else behind all others."""
+        taken = []
+        for target in targets:
+            if self._entries and self.serves_another(target, holder, now):
+                taken.append(target)
+            else:
+                yield target
+        yield from taken
+
+    def plain(self, now: float, wall: float) -> list[dict[str, Any]]:
+        """In plain JSON types; `wall` is what the clock on the wall shows at `now`."""
+        for scope in list(self._entries):
+            self._let_go_of_stale(scope, now)
+        return [
+            {
+                **scoped(scope),
+                "requests": len(entries),
+                "sessions": len(self._holders[scope]),
+                "last_byte": max(entry.last_byte() for entry in entries) + wall - now,
+            }
+            for scope, entries in self._entries.items()
+        ]
+
+    def _let_go_of_stale(self, scope: str, now: float) -> None:
+        """Looks at the entries only when one of them may be stale: no entry ever becomes so earlier than it was
+        found to.
+        """
+        if now < self._first_stale[scope]:
+            return
+        stale_at = {entry: entry.last_byte() + STALE_AFTER for entry in self._entries[scope]}
+        for entry, moment in stale_at.items():
+            if moment <= now:
+                self.end(entry)
+        if scope in self._entries:
+            self._first_stale[scope] = min(moment for moment in stale_at.values() if moment > now)

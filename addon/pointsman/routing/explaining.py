@@ -1,0 +1,87 @@
+"""Why candidates would be chosen in this order: one plan's ranking, term by term, and everyone it leaves out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pointsman.config.settings import Weights
+from pointsman.routing.bandit import Score
+from pointsman.routing.plan import Plan
+from pointsman.routing.targets import Candidate
+
+DIGITS = 4
+
+
+def explained(plan: Plan, now: float, wall: float) -> dict[str, Any]:
+    """In plain JSON types. `wall` is what the clock on the wall shows at `now`."""
+    router, resolution = plan.router, plan.resolution
+    pin = plan.ticket.preferred
+    return {
+        "model": resolution.asked,
+        "means": resolution.name,
+        "mode": plan.mode.value,
+        "weights": _weights(router.settings.routing.weights[plan.mode]),
+        "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.rivals.tiers]
+        if resolution.automatic
+        else None,
+        "note": plan.rivals.note or None,
+        "session": plan.session,
+        "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
+        "candidates": list(_candidates(plan, now, wall)),
+        "excluded": plan.excluded(now, wall),
+    }
+
+
+def _candidates(plan: Plan, now: float, wall: float) -> Iterator[dict[str, Any]]:
+    for place, candidate in enumerate(plan.ranked(now), start=1):
+        target = candidate.target
+        score = plan.hand.score(target, now, wall)
+        yield {
+            "place": place,
+            "provider": target.provider.name,
+            "model": target.model.id,
+            "key": candidate.key_label,
+            "pool": target.model.pool.value,
+            "why": plan.why(candidate, now, wall),
+            **_score(score),
+            "known": _known(plan, candidate, wall),
+        }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    found = score.qualities
+    terms = {
+        "reliability": {"mean": score.mean, "draw": score.draw},
+        "speed": found.speed,
+        "latency": found.latency,
+        "intelligence": found.intelligence,
+        "headroom": score.headroom,
+        "penalty": score.penalty,
+    }
+    return {"score": round(score.value, DIGITS), "expected": round(score.expected, DIGITS), "terms": _rounded(terms)}
+
+
+def _known(plan: Plan, candidate: Candidate, wall: float) -> dict[str, Any]:
+    """What the terms are drawn from: both memories."""
+    label = candidate.target.label
+    past, lately = plan.router.statistics.of(label, wall), plan.router.recent.of(label, wall)
+    return {
+        "attempts": past.raw,
+        "successes": round(past.successes, DIGITS),
+        "failures": round(past.failures, DIGITS),
+        "tokens_per_second": _maybe(past.tokens_per_second),
+        "first_content_seconds": _maybe(past.first_content),
+        "lately": {"successes": round(lately.successes, DIGITS), "failures": round(lately.failures, DIGITS)},
+    }
+
+
+def _weights(weights: Weights) -> dict[str, float]:
+    names = ("reliability", "speed", "latency", "intelligence")
+    return {name: getattr(weights, name) for name in names}
+
+
+def _rounded(terms: dict[str, Any]) -> dict[str, Any]:
+    return {name: _rounded(term) if isinstance(term, dict) else round(term, DIGITS) for name, term in terms.items()}
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)

@@ -1,0 +1,89 @@
+"""Which targets an automatic request may have in each mode.
+
+A mode's pools are a table: those in one group compete with each other, the next group only gets what the first one
+cannot take. Where none of them holds an enabled target, the next pool is used, and the field says so.
+
+`smart_first` models stand before all others in `smart`, and are never chosen by themselves in another mode. Names and
+pins reach every target: what the client asks for by name is no automatic request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pointsman.config.words import Mode, Pool
+from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.resolve import Resolution
+from pointsman.routing.targets import Inventory, Target
+
+type Group = frozenset[Pool]
+type Tier = tuple[Target, ...]
+
+GROUPS: Mapping[Mode, tuple[Group, ...]] = {
+    Mode.FAST: (frozenset({Pool.FAST}), frozenset({Pool.BALANCED})),
+    Mode.BALANCED: (frozenset({Pool.BALANCED, Pool.FAST}),),
+    Mode.SMART: (frozenset(Pool),),
+}
+NEXT: Group = frozenset({Pool.SMART})
+"""The pool that is used where those of a mode are empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Who takes part. All of a tier come before any of the next one; within one, the score decides.
+
+    `note` says which pool had to stand in, and for which.
+    """
+
+    tiers: tuple[Tier, ...]
+    targets: Tier
+    outside: tuple[Exclusion, ...] = ()
+    note: str = ""
+
+
+def named(resolution: Resolution) -> Field:
+    """The client named what it wants: pools have no say."""
+    return Field((resolution.targets,), resolution.targets)
+
+
+def automatic(mode: Mode, inventory: Inventory) -> Field:
+    """Any model would do, so the mode's pools decide."""
+    first = [target for target in inventory.targets if target.model.smart_first]
+    others = [target for target in inventory.targets if not target.model.smart_first]
+    groups = GROUPS[mode]
+    used = [group for group in (*groups, NEXT) if group in groups or not _holds(others, groups, inventory)]
+    tiers = [tuple(target for target in others if target.model.pool in group) for group in used]
+    if mode is Mode.SMART:
+        tiers.insert(0, tuple(first))
+    tiers = [tier for tier in tiers if tier]
+    members = {target for tier in tiers for target in tier}
+    return Field(
+        tuple(tiers),
+        tuple(target for target in inventory.targets if target in members),
+        tuple(_left_out(target, mode) for target in inventory.targets if target not in members),
+        _note(others, used, inventory),
+    )
+
+
+def _holds(targets: list[Target], groups: tuple[Group, ...], inventory: Inventory) -> bool:
+    """An enabled target, with an enabled key if it needs one."""
+    return any(
+        target.enabled and inventory.keys[target] and target.model.pool in group
+        for target in targets
+        for group in groups
+    )
+
+
+def _note(targets: list[Target], used: list[Group], inventory: Inventory) -> str:
+    """Empty while the mode's first group holds anybody."""
+    serving = next((group for group in used if _holds(targets, (group,), inventory)), None)
+    if serving is None or serving == used[0]:
+        return ""
+    empty = " and ".join(pool for group in used[: used.index(serving)] for pool in Pool if pool in group)
+    stand_in = ", ".join(pool for pool in Pool if pool in serving)
+    return f"pool {stand_in}, for there is no enabled target in {empty}"
+
+
+def _left_out(target: Target, mode: Mode) -> Exclusion:
+    if target.model.smart_first:
+        return Exclusion(target, None, Reason.SMART_FIRST, "by name, by pin or in auto-smart only")
+    return Exclusion(target, None, Reason.POOL, f"pool {target.model.pool} is not for {mode}")

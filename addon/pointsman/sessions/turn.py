@@ -1,0 +1,36 @@
+"""One request as a turn of whoever asks: found out only when somebody wants to know."""
+
+from functools import cached_property
+
+from pointsman.sessions.digests import Digests
+from pointsman.sessions.keys import Caller, folded
+
+RETRY_COUNT = "x-stainless-retry-count"
+"""SDKs number their own retries in it, 0 for the first request."""
+
+
+class Turn:
+    """Equal digests: the same words for the same model, whether streamed or not."""
+
+    def __init__(self, caller: Caller, digests: Digests) -> None:
+        self._caller = caller
+        self._digests = digests
+
+    @property
+    def is_counted_retry(self) -> bool:
+        """The client says itself that it has asked this before."""
+        count = self._caller.headers.get(RETRY_COUNT, "").strip()
+        return count.isascii() and count.isdigit() and count.strip("0") != ""
+
+    @cached_property
+    def digest(self) -> bytes:
+        caller, conversation = self._caller, self._caller.conversation()
+        if conversation is None:
+            return self._digests.of("turn", caller.model)
+        said = [part for each in conversation.messages for part in (each.role, each.content)]
+        return self._digests.of("turn", caller.model, conversation.preamble, *said)
+
+    @cached_property
+    def asker(self) -> bytes:
+        """The client, for when nothing names its conversation: its credential and its address."""
+        return self._digests.of("asker", self._caller.credential or "", folded(self._caller.address), keyed=True)

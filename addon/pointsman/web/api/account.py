@@ -1,0 +1,46 @@
+"""`/api/login`, `/api/logout`, `/api/me`: sessions of the dashboard."""
+
+from time import time
+from typing import Any
+
+from pointsman import __version__
+from pointsman.config.section import Section
+from pointsman.config.values import Secret
+from pointsman.web.api.asking import read
+from pointsman.web.gate import Keeper
+from pointsman.web.logins import Login, set_cookie
+from pointsman.web.page import Reply, Request, reply_json
+from pointsman.wire.faults import Code, Problem
+
+
+class Credentials(Section):
+    admin_key: Secret
+
+
+class Account:
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def login(self, request: Request, _: str) -> Reply:
+        """Raises Problem (invalid_request, invalid_api_key)."""
+        given = read(Credentials, request).admin_key.get_secret_value()
+        if not self._keeper.is_admin_key(given, request):
+            raise Problem(Code.INVALID_API_KEY, "This is not the admin key.")
+        token, login = self._keeper.logins.begin(self._keeper.admin_key(), time())
+        return reply_json(_told(login), headers=(("Set-Cookie", set_cookie(token)),))
+
+    def logout(self, request: Request, _: str) -> Reply:
+        self._keeper.logins.end(request.headers.get("cookie", ""))
+        return Reply(204, b"", (("Set-Cookie", set_cookie("")),))
+
+    def me(self, request: Request, _: str) -> Reply:
+        return reply_json(_told(self._keeper.session_of(request)))
+
+
+def _told(login: Login | None) -> dict[str, Any]:
+    return {
+        "by": "session" if login else "key",
+        "csrf": login.csrf if login else None,
+        "expires": login.expires if login else None,
+        "version": __version__,
+    }

@@ -1,0 +1,75 @@
+"""What a request of the admin API says: its body, its query, its place in the path; and how faults are told."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import orjson
+from pydantic import ValidationError
+
+from pointsman.config import Found
+from pointsman.config.faults import problem_of
+from pointsman.config.section import Section
+from pointsman.config.wording import is_secret, notation, suggestion
+from pointsman.web.page import Request, refused
+from pointsman.wire.faults import Code, Problem
+
+
+def body(request: Request) -> dict[str, Any]:
+    """The JSON object that was sent. Raises Problem (invalid_request)."""
+    try:
+        value = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        raise Problem(Code.INVALID_REQUEST, "The body must be JSON.") from None
+    if not isinstance(value, dict):
+        raise Problem(Code.INVALID_REQUEST, "The body must be a JSON object.")
+    return value
+
+
+def read[S: Section](shape: type[S], request: Request) -> S:
+    """The body as such a section. Raises Problem (invalid_request) with all faults."""
+    sent = body(request)
+    try:
+        return shape.model_validate(sent)
+    except ValidationError as error:
+        raise refused(_faults(error, shape)) from None
+
+
+def _faults(error: ValidationError, shape: type[Section]) -> Iterator[Found]:
+    for details in error.errors(include_url=False):
+        place = details["loc"]
+        if details["type"] == "extra_forbidden":
+            hint = suggestion(place[-1], shape.model_fields) or f"; known here: {', '.join(shape.model_fields)}"
+            yield Found(notation(place), f"is not a known member{hint}")
+        else:
+            yield Found(notation(place), problem_of(dict(details), "value" in place or is_secret(place)))
+
+
+def query(request: Request, *known: str) -> Mapping[str, str]:
+    """The parameters that were given. Raises Problem (invalid_request) for others: a misspelt one would mean "all"."""
+    given = {name: values[-1] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+    if unknown := sorted(given.keys() - set(known)):
+        names = ", ".join(name[:40] for name in unknown)
+        raise Problem(Code.INVALID_REQUEST, f"There is no parameter {names}; known: {', '.join(known) or 'none'}.")
+    return given
+
+
+def whole(given: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A number of the query. Raises Problem (invalid_request)."""
+    text = given.get(name)
+    if text is None:
+        return default
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
+    if not low <= number <= high:
+        message = f"{name} must be a whole number from {low} to {high}, got {text[:20]!r}."
+        raise Problem(Code.INVALID_REQUEST, message, param=name)
+    return number
+
+
+def name_in(rest: str) -> str:
+    """What a placeholder holds."""
+    return unquote(rest)
+
+
+def missing(what: str) -> Problem:
+    return Problem(Code.NOT_FOUND, f"There is no such {what}.")

@@ -1,0 +1,194 @@
+"""`/api/settings`: every setting with the place its value comes from, and changes to some of them; `/api/reload`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from pydantic import SecretStr
+
+from pointsman.config import Found, Settings, schema
+from pointsman.config.loading import with_environment
+from pointsman.config.outline import mapping
+from pointsman.config.overlay import Overlay, merge
+from pointsman.config.section import Section
+from pointsman.config.settings import Sections
+from pointsman.config.values import Tree
+from pointsman.config.wording import FromEnvironment, notation
+from pointsman.overrides import Configuration
+from pointsman.overrides.configuration import InForce
+from pointsman.reloading import Reloader
+from pointsman.secrets import MASK
+from pointsman.web.api.asking import body
+from pointsman.web.page import Reply, Request, refused, reply_json
+from pointsman.wire.faults import Code, Problem
+
+type Place = tuple[str, ...]
+
+CHANGEABLE: tuple[Place, ...] = (
+    ("routing", "default_mode"),
+    ("hedge",),
+    ("sticky",),
+    ("protection",),
+    ("cooldowns",),
+)
+"""What may be changed while the router runs: these, and everything below them."""
+ELSEWHERE = frozenset({"providers"})
+"""Sections that have pages of their own."""
+
+
+class SettingsPages:
+    """`reloader` is asked at each request: there is none without a file."""
+
+    def __init__(self, configuration: Configuration, reloader: Callable[[], Reloader | None]) -> None:
+        self._configuration, self._reloader = configuration, reloader
+
+    def all(self, _: Request, __: str) -> Reply:
+        state, configuration = self._configuration.now, self._configuration
+        store = configuration.store
+        return reply_json(
+            {
+                "settings": list(rows(state, configuration.env)),
+                "file": str(configuration.path) if configuration.path else None,
+                "kept": str(store.path) if store else None,
+                "warnings": list(state.settings.warnings),
+            }
+        )
+
+    async def change(self, request: Request, rest: str) -> Reply:
+        """Raises Problem (invalid_request)."""
+        changes = body(request)
+        await self._configuration.change(lambda state: changed(state, changes))
+        return self.all(request, rest)
+
+    async def reload(self, request: Request, rest: str) -> Reply:
+        """Raises Problem (invalid_request, conflict)."""
+        reloader = self._reloader()
+        if reloader is None:
+            raise Problem(Code.CONFLICT, "There is no configuration file to read again; start with one.")
+        if faults := await reloader.reload():
+            raise refused(faults)
+        return self.all(request, rest)
+
+
+def changed(state: InForce, changes: Tree) -> Overlay:
+    """The overlay with these changes, which are not judged but for their places. Raises Problem (invalid_request)."""
+    leaves = list(_leaves(changes, ()))
+    if faults := [_fixed(place) for place, _ in leaves if not is_changeable(place)]:
+        raise refused(faults)
+    settings = deepcopy(state.overlay.settings)
+    for place, value in leaves:
+        if value is None:
+            _remove(settings, place)
+        else:
+            merge(settings, _nested(place, value))
+    return replace(state.overlay, settings=settings)
+
+
+def is_changeable(place: Place) -> bool:
+    return any(place[: len(each)] == each for each in CHANGEABLE)
+
+
+def _fixed(place: Place) -> Found:
+    known = ", ".join(notation(each) for each in CHANGEABLE)
+    return Found(notation(place), f"cannot be changed here, but in the file; here can {known}")
+
+
+def _leaves(tree: Tree, place: Place) -> Iterator[tuple[Place, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*place, name))
+        else:
+            yield (*place, name), value
+
+
+def _nested(place: Place, value: Any) -> Tree:
+    for name in reversed(place):
+        value = {name: value}
+    nested: Tree = value
+    return nested
+
+
+def _remove(tree: Tree, place: Place) -> None:
+    """With whatever is left empty by that."""
+    first, *rest = place
+    inner = tree.get(first)
+    if rest and isinstance(inner, dict):
+        _remove(inner, tuple(rest))
+    if not rest or inner == {}:
+        tree.pop(first, None)
+
+
+def rows(state: InForce, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """One for each setting, in the file's order; tables have one for each entry."""
+    written, _ = with_environment(state.written.tree, env)
+    beneath = {place: value for place, value, _ in _values(state.base, ())}
+    for place, value, shape in _values(state.settings, ()):
+        source = _source(place, state.overlay.settings, written)
+        row = {
+            "name": notation(place),
+            "path": list(place),
+            "value": _plain(value),
+            "source": source,
+            "changeable": is_changeable(place),
+            "choices": _choices(shape),
+        }
+        if source == "override":
+            below = {"value": _plain(beneath.get(place)), "source": _source(place, {}, written)}
+            row["beneath"] = below
+        yield row
+
+
+def _values(section: Section, place: Place) -> Iterator[tuple[Place, Any, Any]]:
+    """Each value with its place and its shape."""
+    fields = Sections.model_fields if isinstance(section, Settings) else type(section).model_fields
+    for name in fields:
+        value, here = getattr(section, name), (*place, name)
+        if here[0] in ELSEWHERE:
+            continue
+        if isinstance(value, Section):
+            yield from _values(value, here)
+        elif isinstance(value, Mapping):
+            shape = schema.below(schema.at(here), "")
+            yield from (((*here, str(key)), entry, shape) for key, entry in value.items())
+        else:
+            yield here, value, schema.at(here)
+
+
+def _source(place: Place, overrides: Tree, written: Tree) -> str:
+    if _at(overrides, place) is not None:
+        return "override"
+    found = _at(written, place)
+    if found is None:
+        return "environment" if place[0] == "protection" else "default"
+    parts = found if isinstance(found, list) else [found]
+    is_from_environment = any(isinstance(part, FromEnvironment) or "${" in str(part) for part in parts)
+    return "environment" if is_from_environment else "file"
+
+
+def _at(tree: Tree, place: Place) -> Any:
+    """None where there is nothing."""
+    found: Any = tree
+    for name in place:
+        found = mapping(found).get(name)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return MASK
+        case StrEnum():
+            return value.value
+        case tuple() | frozenset():
+            return [_plain(each) for each in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def _choices(shape: Any) -> list[str] | None:
+    kind = schema.below(shape, 0) if schema.is_list(shape) else shape
+    return [word.value for word in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else None

@@ -1,0 +1,64 @@
+"""`/internal/explain` and `/api/fallback`: who would take a request, and how every target stands."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+from pointsman.config.words import Mode
+from pointsman.routing.explaining import explained
+from pointsman.routing.router import Router
+from pointsman.routing.targets import Target
+from pointsman.sessions.keys import Caller
+from pointsman.web.page import Reply, Request, reply_json
+from pointsman.wire.conversation import body_ids, conversation
+from pointsman.wire.dialects import DIALECTS, Purpose, route_of_path
+from pointsman.wire.faults import Code, Problem
+
+type Answer = Callable[[Request, str], Reply]
+type Clock = Callable[[], float]
+
+USUAL_PATH = "/v1/chat/completions"
+
+
+def explain_page(router: Router, clock: Clock, wall: Clock) -> Answer:
+    """The body is a chat request, of the dialect whose path the query names as `path`; nothing is sent, and nothing
+    changes. Raises Problem.
+    """
+
+    def answer(request: Request, _: str) -> Reply:
+        path = parse_qs(request.query).get("path", [USUAL_PATH])[-1]
+        found = route_of_path(path)
+        if found is None or found.purpose is not Purpose.CHAT:
+            known = f"such as {USUAL_PATH}, /v1/responses, /v1/messages"
+            raise Problem(Code.INVALID_REQUEST, f"path must be that of a chat request, {known}.", param="path")
+        facts = DIALECTS[found.dialect].facts(request.body, path)
+        caller = Caller(
+            headers=request.headers,
+            credential=None,
+            address="",
+            body_ids=partial(body_ids, facts.document),
+            conversation=partial(conversation, found.dialect, facts.document),
+        )
+        now, shown = clock(), wall()
+        return reply_json(explained(router.glance(facts, found.dialect, caller, now, shown), now, shown))
+
+    return answer
+
+
+def target_row(router: Router, target: Target, now: float, wall: float) -> dict[str, Any]:
+    """How a target stands, in plain JSON types."""
+    cooling, model = router.cooldowns.target(target.label, now), target.model
+    return {
+        "provider": target.provider.name,
+        "model": model.id,
+        "name": model.name,
+        "pool": model.pool.value,
+        "smart_first": model.smart_first,
+        "enabled": target.enabled,
+        "intelligence": model.intelligence,
+        "speed": model.speed,
+        "keys": {"usable": router.usable_keys(target, now), "total": len(target.provider.keys)},
+        "cooldown": cooling and {"reason": cooling.reason, "until": cooling.until - now + wall},
+        "score": {mode.value: round(router.ranking.mean(target, mode, now, wall), 4) for mode in Mode},
+    }

@@ -1,0 +1,132 @@
+"""Who may see an own page.
+
+A name that is made to point here (DNS rebinding) and a page of another site are refused whatever they carry: behind
+them stands a browser that does not know for whom it asks. Then keys count.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from time import monotonic, time
+
+from pointsman.config import Server
+from pointsman.guesses import Guesses, too_many, weighed
+from pointsman.reception import OWN_NAME, client_problem, credentials, host_of, is_address, is_loopback_name, same
+from pointsman.web.logins import Login, Logins
+from pointsman.web.openapi import CSRF_HEADER
+from pointsman.web.page import Request
+from pointsman.wire.faults import Code, Problem
+
+FOREIGN = "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
+SAFE = frozenset({"GET", "HEAD"})
+
+
+class Gate(Enum):
+    """Who may see a page."""
+
+    OPEN = auto()
+    CLIENT = auto()
+    """Whoever may use the chat paths."""
+    OPERATOR = auto()
+    """Clients on this machine, others with the admin key."""
+    ADMIN = auto()
+    """With the admin key, or a session that began with it."""
+    LOGIN = auto()
+    """Whoever asks from our own page, or from no page: the admin key is in the body."""
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Keeps the gates. `server` and `admin_key` are asked at each request, so that a reload counts."""
+
+    server: Callable[[], Server]
+    admin_key: Callable[[], str]
+    logins: Logins = field(default_factory=Logins)
+    guesses: Guesses = field(default_factory=Guesses)
+    """Of the admin key."""
+    client_guesses: Guesses = field(default_factory=Guesses)
+
+    def refusal(self, gate: Gate, request: Request) -> Problem | None:
+        """Why a request may not pass; None when it may."""
+        match gate:
+            case Gate.OPEN:
+                return None
+            case Gate.CLIENT:
+                return self._as_client(request)
+            case Gate.OPERATOR:
+                return None if request.local and self.is_meant_for_us(request) else self._by_key(request)
+            case Gate.ADMIN:
+                return self._foreign(request) or self._by_session(request)
+            case Gate.LOGIN:
+                return self._foreign(request) or self._too_many(request)
+
+    def session_of(self, request: Request) -> Login | None:
+        """The session that lets a request in; None if a key does."""
+        if credentials(request.headers, ""):
+            return None
+        return self.logins.find(request.headers.get("cookie", ""), self.admin_key(), time())
+
+    def is_admin_key(self, given: str, request: Request) -> bool:
+        """A wrong one is counted."""
+        if same(given, self.admin_key()):
+            return True
+        self.guesses.wrong(request.address, monotonic())
+        return False
+
+    def is_meant_for_us(self, request: Request) -> bool:
+        """No web page of another site sent it, and no foreign name was made to point here."""
+        host = request.headers.get("host", "localhost")
+        return self._is_ours(host_of(f"//{host}")) and not self._is_cross_site(request, host)
+
+    def _is_ours(self, name: str) -> bool:
+        name = name.lower()
+        return is_loopback_name(name) or is_address(name) or name == OWN_NAME or name in self.server().hosts
+
+    def _is_cross_site(self, request: Request, host: str) -> bool:
+        if request.headers.get("sec-fetch-site", "").lower() == "cross-site":
+            return True
+        origin = request.headers.get("origin")
+        return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, host)
+
+    def _as_client(self, request: Request) -> Problem | None:
+        problem = client_problem(request.headers, f"?{request.query}", request.local, self.server())
+        if not credentials(request.headers, f"?{request.query}"):
+            return problem
+        return weighed(self.client_guesses, problem, request.address, request.local, monotonic())
+
+    def _foreign(self, request: Request) -> Problem | None:
+        if self.is_meant_for_us(request):
+            return None
+        return Problem(Code.FORBIDDEN, FOREIGN)
+
+    def _by_session(self, request: Request) -> Problem | None:
+        """A session stands for itself where no key is sent."""
+        if login := self.session_of(request):
+            if request.method in SAFE:
+                return None
+            if not same(request.headers.get(CSRF_HEADER.lower(), ""), login.csrf):
+                return Problem(Code.FORBIDDEN, f"A change by a session needs its token in the header {CSRF_HEADER}.")
+            if not _is_same(request.headers.get("origin"), request.headers.get("host", "")):
+                return Problem(Code.FORBIDDEN, "A change by a session must come from the dashboard itself.")
+            return None
+        return self._by_key(request)
+
+    def _by_key(self, request: Request) -> Problem | None:
+        given = credentials(request.headers, "")
+        if not given:
+            return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
+        if refusal := self._too_many(request):
+            return refusal
+        if any(same(each, self.admin_key()) for each in given):
+            return None
+        self.guesses.wrong(request.address, monotonic())
+        return Problem(Code.INVALID_API_KEY, "This is not the admin key, which is required here.")
+
+    def _too_many(self, request: Request) -> Problem | None:
+        wait = self.guesses.wait(request.address, monotonic())
+        return None if wait is None else too_many(wait)
+
+
+def _is_same(origin: str | None, host: str) -> bool:
+    """A page of that very host and port; a request without an origin comes from no page."""
+    return origin is None or origin.partition("://")[2].lower() == host.lower()

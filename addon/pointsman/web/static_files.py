@@ -1,0 +1,72 @@
+"""The dashboard's files, read once at the start: a request is looked up in a table and never becomes a path."""
+
+from pathlib import Path
+
+from pointsman.web.page import Headers, Reply, Request, conditional, reply_json
+from pointsman.wire.faults import Code, Problem
+
+FOLDER = Path(__file__).with_name("static")
+INDEX = "index.html"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+}
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+SAFETY: Headers = (
+    ("Content-Security-Policy", POLICY),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+HELLO = {"name": "pointsman", "base_url": "/v1", "exchanges": "/internal/exchanges", "api": "/api/openapi.json"}
+
+
+class StaticFiles:
+    """Every file of a known type below the folder; nothing else is served."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): Reply(200, path.read_bytes(), _headers(TYPES[path.suffix]))
+            for path in folder.rglob("*")
+            if path.suffix in TYPES and path.is_file()
+        }
+
+    def file(self, request: Request, name: str) -> Reply:
+        """Raises Problem (not_found)."""
+        found = self._files.get(name)
+        if found is None:
+            raise Problem(Code.NOT_FOUND, "The dashboard has no such file.")
+        return conditional(request, found)
+
+    def front(self, request: Request, _: str) -> Reply:
+        """The dashboard for browsers; some clients look whether anybody is here before they ask anything."""
+        if "text/html" in request.headers.get("accept", ""):
+            return self.file(request, INDEX)
+        return reply_json(HELLO, headers=(("Vary", "Accept"),))
+
+
+def _headers(content_type: str) -> Headers:
+    return (("Content-Type", content_type), ("Cache-Control", "no-cache"), ("Vary", "Accept"), *SAFETY)

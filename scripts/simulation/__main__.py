@@ -1,0 +1,73 @@
+"""The command: which scenarios and players, how many seeds, and where the figures and the picture go."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pointsman.config.words import Mode
+from simulation.game import Step, play
+from simulation.lanes import LANES
+from simulation.players import BASELINES, BEFORE, PLAYERS, ROUTER
+from simulation.plot import picture, shares
+from simulation.report import Row, lines
+from simulation.scenarios import DEATH, RETURN, SCENARIOS
+from simulation.world import HOUR, Span
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    rows = "\n".join(f"  {name:<10}  {scenario.summary}" for name, scenario in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="scripts/simulate",
+        description="Plays the router against other ways of choosing, with made-up providers, in virtual time.",
+        epilog=f"scenarios:\n{rows}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which ones to play (default: all)")
+    parser.add_argument("--seeds", type=int, default=5, help="games for each row (default: 5)")
+    parser.add_argument("--modes", nargs="+", type=Mode, default=list(Mode), metavar="MODE", help="default: all three")
+    parser.add_argument("--before", action="store_true", help="also play the plain average that the score once was")
+    parser.add_argument(
+        "--lane", choices=LANES, default="exchange", help="routing alone, or (default) whole exchanges, byte by byte"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write shares around the outage to FILE, as SVG")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
+        parser.error(f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}")
+    if given.seeds < 1:
+        parser.error("--seeds must be at least 1")
+    return given
+
+
+def main() -> int:
+    given = parse(sys.argv[1:])
+    players = [ROUTER, *([BEFORE] if given.before else []), *BASELINES]
+    found: list[dict[str, object]] = []
+    for name in given.scenarios or SCENARIOS:
+        for mode in given.modes:
+            rows = [Row.of(player, games(name, player, mode, given)) for player in players]
+            found += [{"scenario": name, "mode": mode.value, **row.plain()} for row in rows]
+            print(f"\n{name}, {mode}: {SCENARIOS[name].summary}", *lines(rows), sep="\n", flush=True)
+    if given.json:
+        given.json.write_text(json.dumps({"seeds": given.seeds, "rows": found}, indent=2) + "\n")
+    if given.plot:
+        given.plot.write_text(_picture(given))
+    return 0
+
+
+def games(name: str, player: str, mode: Mode, given: argparse.Namespace) -> Sequence[Sequence[Step]]:
+    assert player in PLAYERS
+    return [list(play(SCENARIOS[name], player, mode, seed, LANES[given.lane])) for seed in range(given.seeds)]
+
+
+def _picture(given: argparse.Namespace) -> str:
+    until = 2.5 * HOUR
+    played = games("outage", ROUTER, Mode.BALANCED, given)
+    title = f"First choices around an outage of the favourite (mode balanced, {given.seeds} games)"
+    return picture(title, shares(played, until), Span(DEATH, RETURN), until)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What games come to: one row for each player, and plain data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean, quantiles
+
+from simulation.game import Step
+
+COLUMNS = "{:<17} {:>8} {:>9} {:>7} {:>7} {:>7} {:>8} {:>9}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`success`: the share of requests that got an answer; `at_best`: the share whose first choice was the best one at
+    that moment; times are seconds to the first content; `regret` is summed over a game. All are means over the games.
+    """
+
+    player: str
+    success: float
+    attempts: float
+    p50: float
+    p95: float
+    p99: float
+    at_best: float
+    regret: float
+
+    @classmethod
+    def of(cls, player: str, games: Sequence[Sequence[Step]]) -> "Row":
+        figures = [_figures(game) for game in games]
+        return cls(player, *(fmean(column) for column in zip(*figures, strict=True)))
+
+    def plain(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def _figures(game: Sequence[Step]) -> tuple[float, ...]:
+    waited = [step.waited for step in game if step.waited is not None]
+    cuts = quantiles(waited, n=100)
+    return (
+        len(waited) / len(game),
+        fmean(step.attempts for step in game),
+        cuts[49],
+        cuts[94],
+        cuts[98],
+        fmean(step.best for step in game),
+        sum(step.regret for step in game),
+    )
+
+
+def lines(rows: Sequence[Row]) -> Iterator[str]:
+    yield COLUMNS.format("", "success", "attempts", "p50", "p95", "p99", "at best", "regret")
+    for row in rows:
+        yield COLUMNS.format(
+            row.player, f"{row.success:.1%}", f"{row.attempts:.2f}", f"{row.p50:.2f}", f"{row.p95:.2f}",
+            f"{row.p99:.2f}", f"{row.at_best:.0%}", f"{row.regret:.1f}",
+        )  # fmt: skip

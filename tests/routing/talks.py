@@ -1,0 +1,114 @@
+"""Conversations before a router, in virtual time: what they suffer, and what they remember of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pointsman.config.words import Dialect
+from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.routing.failures import classify
+from pointsman.routing.plan import Plan
+from pointsman.routing.router import Router
+from pointsman.routing.targets import Candidate
+from pointsman.sessions.past import Past
+from pointsman.wire.conversation import Conversation, Message
+from pointsman.wire.facts import RequestFacts
+from pointsman.wire.faults import Fault
+from routing.yard import Providers
+from support.callers import SECRET, caller
+from support.records import attempt_record
+from support.settings import provider, settings
+
+NOW, WALL = 1000.0, 1_700_000_000.0
+KEYS = ["sk-first-secret", "sk-second-secret"]
+HOUSE = {"a": provider("https://a.test/v1", "m", "n", keys=KEYS), "b": provider("https://b.test/v1", "m", "n")}
+RETRY = {"x-stainless-retry-count": "1"}
+
+
+class Talks:
+    """Any number of conversations, by name, and one clock for all."""
+
+    def __init__(self, providers: Providers = HOUSE, **sections: Any) -> None:
+        self.router = Router(settings(providers, **sections), SECRET)
+        self.now = NOW
+
+    def ask(
+        self, name: str | None = "7", model: str = "m", *, said: str = "Hi", stream: bool = True,
+        headers: Mapping[str, str] | None = None, **known: Any,
+    ) -> "Exchange":  # fmt: skip
+        """A request of that conversation; None: of none."""
+        own = {"x-session-id": name} if name else {}
+        words = Conversation(b"", (Message("user", said.encode()),)) if name else None
+        facts = RequestFacts(model, stream, frozenset(), 10)
+        client = caller(headers={**own, **(headers or {})}, **{"conversation": lambda: words, **known})
+        return Exchange(self, self.router.plan(facts, Dialect.OPENAI_CHAT, client, self.now))
+
+    def past(self, name: str = "7", model: str = "m") -> Past:
+        return self.ask(name, model).plan.ticket.past or Past()
+
+    def bans(self, name: str = "7") -> set[str]:
+        return set(self.past(name).bans)
+
+
+class Exchange:
+    """One request of a conversation."""
+
+    def __init__(self, talks: Talks, plan: Plan) -> None:
+        self.talks, self.plan = talks, plan
+        self.n = 0
+        self.learnt: str | None = None
+        """What everyone has learnt from the last attempt, in words."""
+        self.running: dict[int, Candidate] = {}
+
+    def launch(self) -> str | None:
+        """The target, and key, that the next attempt goes to."""
+        candidate = self.plan.next(self.talks.now, list(self.running.values()))
+        if candidate is None:
+            return None
+        self.n += 1
+        self.plan.launched(self.n, candidate, self.talks.now)
+        self.running[self.n] = candidate
+        return candidate.target.label + (f"#{candidate.key_label}" if candidate.key else "")
+
+    def settle(self, fault: Fault | None = None, *, committed: bool = False, n: int | None = None) -> AttemptRecord:
+        """The attempt in flight ends: well if there is no fault."""
+        candidate = self.running.pop(n or self.n)
+        failure = classify(fault, committed) if fault else None
+        commits = committed or fault is None
+        record = attempt_record(
+            n=n or self.n,
+            outcome=(Outcome.STREAM_BROKEN if committed else Outcome.RETRY_FAILED)
+            if fault
+            else Outcome.REQUEST_SUCCESS,
+            failure=failure,
+            first_content_ms=5.0 if commits else None,
+            first_byte_ms=5.0 if commits or (fault and fault.status) else None,
+            started=WALL,
+            settled_ms=0.0,
+        )
+        if commits:
+            self.plan.committed(candidate, self.talks.now)
+        self.learnt = self.plan.settled(candidate, record, fault, self.talks.now)
+        if fault is None or committed:
+            self.plan.ended(fault is not None, self.talks.now)
+        return record
+
+    def suffer(self, fault: Fault, committed: bool = False) -> str | None:
+        """The next attempt fails. Returns which it was."""
+        target = self.launch()
+        if target is not None:
+            self.settle(fault, committed=committed)
+        return target
+
+    def succeed(self) -> str | None:
+        target = self.launch()
+        if target is not None:
+            self.settle()
+        return target
+
+    def fail_wholly(self, fault: Fault) -> list[str]:
+        """Until nobody is left. Returns who was tried."""
+        tried = []
+        while target := self.suffer(fault):
+            tried.append(target)
+        self.plan.ended(True, self.talks.now)
+        return tried

@@ -1,0 +1,104 @@
+"""Active requests: one entry for each attempt, whose ends are its own."""
+
+import pytest
+
+from pointsman.routing.active import STALE_AFTER, Active
+from pointsman.routing.targets import Target
+from routing.yard import inventory, labels
+from support.settings import provider
+
+NOW = 1000.0
+HOUSE = {"a": provider(), "b": provider(), "c": provider()}
+A, B, C = inventory(HOUSE, protection={"a": "provider-ban", "b/m": "provider-ban"}).targets
+
+
+@pytest.fixture
+def active() -> Active:
+    return Active()
+
+
+def held(active: Active, target: Target, holder: object, now: float = NOW) -> bool:
+    return active.serves_another(target, holder, now)
+
+
+def silent() -> float:
+    """Nothing was heard since."""
+    return NOW
+
+
+def test_a_scope_serves_whoever_has_an_attempt_there(active: Active) -> None:
+    active.begin("a", "one", silent, NOW)
+    assert held(active, A, "two")
+    assert not held(active, A, "one")
+    assert not held(active, B, "two")
+
+
+def test_a_level_that_names_one_target_guards_that_target(active: Active) -> None:
+    active.begin("b/m", "one", silent, NOW)
+    assert held(active, B, "two")
+
+
+def test_what_is_not_guarded_serves_everybody(active: Active) -> None:
+    active.begin("c", "one", silent, NOW)
+    assert not held(active, C, "two")
+
+
+def test_the_end_of_one_attempt_does_not_release_another_of_the_same_session(active: Active) -> None:
+    first, second = (active.begin("a", "one", silent, NOW) for _ in range(2))
+    active.end(first)
+    active.end(first)
+    assert held(active, A, "two")
+    active.end(second)
+    assert not held(active, A, "two")
+    assert len(active) == 0
+
+
+def test_those_that_serve_somebody_else_come_last_and_the_order_stays(active: Active) -> None:
+    assert labels(active.others_last((A, B, C), "two", NOW)) == ["a/m", "b/m", "c/m"]
+    active.begin("a", "one", silent, NOW)
+    assert labels(active.others_last((A, B, C), "two", NOW)) == ["b/m", "c/m", "a/m"]
+    assert labels(active.others_last((A, B, C), "one", NOW)) == ["a/m", "b/m", "c/m"]
+
+
+class TestStale:
+    def test_an_entry_holds_for_ten_minutes_after_the_last_byte(self, active: Active) -> None:
+        heard = [NOW]
+        active.begin("a", "one", lambda: heard[0], NOW)
+        heard[0] = NOW + 500
+        assert held(active, A, "two", NOW + STALE_AFTER)
+        assert held(active, A, "two", NOW + 500 + STALE_AFTER - 0.1)
+        assert not held(active, A, "two", NOW + 500 + STALE_AFTER)
+        assert len(active) == 0
+
+    def test_an_entry_is_asked_only_when_it_could_be_stale(self, active: Active) -> None:
+        asked = []
+
+        def last_byte() -> float:
+            asked.append(1)
+            return NOW + 100
+
+        active.begin("a", "one", last_byte, NOW)
+        for second in range(600):
+            assert held(active, A, "two", NOW + second)
+        assert asked == []
+        assert held(active, A, "two", NOW + STALE_AFTER)
+        assert held(active, A, "two", NOW + STALE_AFTER + 99)
+        assert asked == [1]
+
+    def test_each_goes_by_itself_and_may_be_ended_afterwards(self, active: Active) -> None:
+        old = active.begin("a", "one", silent, NOW)
+        active.begin("a", "two", lambda: NOW + 300, NOW + 300)
+        assert held(active, A, "two", NOW + STALE_AFTER - 1)
+        assert not held(active, A, "two", NOW + STALE_AFTER)
+        active.end(old)
+        assert held(active, A, "one", NOW + STALE_AFTER)
+
+
+def test_they_are_told_in_plain_json(active: Active) -> None:
+    active.begin("a", "one", silent, NOW)
+    active.begin("a", "one", lambda: NOW + 5, NOW)
+    active.begin("b/m", "two", silent, NOW)
+    assert active.plain(NOW + 10, 5010.0) == [
+        {"provider": "a", "model": None, "requests": 2, "sessions": 1, "last_byte": 5005.0},
+        {"provider": "b", "model": "m", "requests": 1, "sessions": 1, "last_byte": 5000.0},
+    ]

@@ -1,0 +1,160 @@
+"""Who takes part in which mode, who stands first, and who only by name."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from pointsman import config
+from pointsman.config import Settings
+from pointsman.config.words import Dialect, Mode
+from pointsman.routing.failures import Failure
+from pointsman.routing.plan import Plan
+from pointsman.routing.pools import GROUPS
+from pointsman.routing.reasons import Reason
+from pointsman.routing.router import Router
+from pointsman.sessions.store import Pin
+from pointsman.wire.faults import Code
+from routing.yard import labels, request, status
+from support.callers import SECRET, caller
+from support.settings import provider
+
+NOW = 1000.0
+SESSION = {"x-session-id": "conversation"}
+MODELS: tuple[dict[str, Any], ...] = (
+    {"id": "f", "pool": "fast"},
+    {"id": "b", "pool": "balanced"},
+    {"id": "s", "pool": "smart"},
+)
+
+
+def configured(*models: dict[str, Any], **routing: Any) -> Settings:
+    return config.build({"providers": {"p": provider(models=list(models))}, "routing": routing}, {})
+
+
+def plan(settings: Settings, model: str) -> Plan:
+    return Router(settings, SECRET, Random(3)).plan(request(model), Dialect.OPENAI_CHAT, caller(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tiers"),
+    [("fast", ["f", "b"]), ("balanced", ["bf"]), ("smart", ["bfs"])],
+)
+def test_each_mode_has_its_pools_and_their_order(mode: str, tiers: list[str]) -> None:
+    found = plan(configured(*MODELS), f"auto-{mode}").rivals.tiers
+    assert ["".join(sorted(target.model.id for target in tier)) for tier in found] == tiers
+
+
+def test_auto_is_the_default_mode() -> None:
+    assert labels(plan(configured(*MODELS, default_mode="fast"), "auto").rivals.tiers[0]) == ["p/f"]
+
+
+def test_in_fast_the_fast_ones_come_first_and_balanced_ones_after_them() -> None:
+    settings = configured(*MODELS)
+    orders = {tuple(c.target.model.id for c in plan(settings, "auto-fast").ranked(NOW)) for _ in range(20)}
+    assert orders == {("f", "b")}
+
+
+def test_who_is_left_out_is_listed_with_the_reason() -> None:
+    found = {(e.target.model.id, e.reason) for e in plan(configured(*MODELS), "auto-balanced").exclusions(NOW)}
+    assert found == {("s", Reason.POOL)}
+
+
+@pytest.mark.parametrize(
+    ("models", "mode", "chosen", "note"),
+    [
+        (MODELS[2:], "balanced", "s", "pool smart, for there is no enabled target in fast and balanced"),
+        (MODELS[2:], "fast", "s", "pool smart, for there is no enabled target in fast and balanced"),
+        (MODELS[1:], "fast", "b", "pool balanced, for there is no enabled target in fast"),
+        (
+            ({**MODELS[0], "enabled": False}, MODELS[1]),
+            "fast",
+            "b",
+            "pool balanced, for there is no enabled target in fast",
+        ),
+        (MODELS, "fast", "f", ""),
+    ],
+    ids=["only smart", "only smart, fast", "no fast", "fast disabled", "all there"],
+)
+def test_where_its_pools_are_empty_the_next_one_is_used_and_the_reason_says_so(
+    models: tuple[dict[str, Any], ...], mode: str, chosen: str, note: str
+) -> None:
+    own = plan(configured(*models), f"auto-{mode}")
+    candidate = own.next(NOW)
+    assert candidate
+    assert candidate.target.model.id == chosen
+    assert own.why(candidate, NOW, NOW).partition("; ")[2] == note
+
+
+@pytest.mark.parametrize("name", ["s", "p/s", "nice"])
+def test_pools_have_no_say_where_a_model_is_named(name: str) -> None:
+    own = plan(configured(*MODELS, aliases={"nice": "s"}), name)
+    assert labels(own.rivals.targets) == ["p/s"]
+    assert own.exclusions(NOW) == []
+
+
+class TestSmartFirst:
+    """As the catalog has it: LongCat's models, and Owl Alpha."""
+
+    @pytest.fixture
+    def router(self) -> Router:
+        providers = {
+            "groq": {"keys": ["groq-secret"]},
+            "longcat": {"keys": ["longcat-secret"]},
+            "openrouter": {"keys": ["openrouter-secret"]},
+        }
+        return Router(config.build({"providers": providers}, {}), SECRET, Random(11))
+
+    @staticmethod
+    def first(router: Router, model: str, **known: Any) -> str:
+        own = router.plan(request(model), Dialect.OPENAI_CHAT, caller(**known), NOW)
+        candidate = own.next(NOW)
+        assert candidate
+        return candidate.target.label
+
+    @pytest.mark.parametrize("mode", ["balanced", "fast"])
+    def test_they_are_never_chosen_in_another_mode(self, router: Router, mode: str) -> None:
+        chosen = {self.first(router, f"auto-{mode}") for _ in range(10_000)}
+        assert len(chosen) > 3, "the others take turns"
+        assert not [label for label in chosen if label.startswith("longcat/") or label.endswith("owl-alpha")]
+
+    def test_nor_as_the_last_ones_left(self) -> None:
+        own = plan(configured({"id": "owl", "smart_first": True}), "auto-balanced")
+        assert own.next(NOW) is None
+        assert own.exhausted(NOW, NOW).code is Code.NO_CANDIDATE
+        assert [(e.reason, e.detail) for e in own.exclusions(NOW)] == [
+            (Reason.SMART_FIRST, "by name, by pin or in auto-smart only")
+        ]
+
+    def test_they_stand_at_the_front_in_smart_while_a_key_has_capacity(self, router: Router) -> None:
+        chosen = {self.first(router, "auto-smart") for _ in range(500)}
+        assert chosen == {
+            target.label for target in router.inventory.targets if target.model.smart_first and target.enabled
+        }
+        for name in ("longcat", "openrouter"):
+            router.cooldowns.cool_rate_limited((name, "key-1"), 60.0, NOW)
+        assert {self.first(router, "auto-smart").partition("/")[0] for _ in range(50)} == {"groq"}
+
+    @pytest.mark.parametrize("name", ["openrouter/openrouter/owl-alpha", "openrouter/owl-alpha", "LongCat-2.0"])
+    def test_they_are_reachable_by_name(self, router: Router, name: str) -> None:
+        assert self.first(router, name).endswith(name)
+
+    def test_they_are_reachable_by_pin(self, router: Router) -> None:
+        own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
+        own.ticket.pin_to(Pin("longcat", "LongCat-2.0", "key-1"), NOW)
+        assert self.first(router, "auto-balanced", headers=SESSION) == "longcat/LongCat-2.0"
+        later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
+        assert "longcat/LongCat-2.0" not in labels(exclusion.target for exclusion in later.exclusions(NOW))
+
+    def test_a_pin_that_cools_is_left_out_for_that(self, router: Router) -> None:
+        own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
+        own.ticket.pin_to(Pin("longcat", "LongCat-2.0", "key-1"), NOW)
+        candidate = router.inventory.keys[router.inventory.by_label["longcat/LongCat-2.0"]][0]
+        router.learn(candidate, Failure.SERVER, status(503), False, NOW, NOW)
+        later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
+        reasons = [e.reason for e in later.exclusions(NOW) if e.target is candidate.target]
+        assert reasons == [Reason.COOLING]
+
+
+def test_every_mode_has_pools() -> None:
+    assert set(GROUPS) == set(Mode)

@@ -1,0 +1,174 @@
+"""A provider that dies and comes back, over real sockets."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode
+
+from pointsman.demo import Provider, menu
+from pointsman.exchange.effects import Outbound
+from pointsman.transport.outlet import Outlet
+from pointsman.transport.probing import Prober
+from pointsman.transport.providers import Providers
+from support.remains import soon
+from transport.chatting import Yard, session
+
+
+@pytest.fixture
+async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+    async with AsyncExitStack() as stack:
+        yield Yard(tmp_path, stack)
+
+
+class Silent:
+    """Whoever connects here waits for the answer that is given."""
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def answer(self, status: int) -> None:
+        self._answers.put_nowait(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+
+    @asynccontextmanager
+    async def at(self, port: int) -> AsyncIterator[None]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(await self._answers.get())
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", port):
+            yield
+
+
+async def test_it_is_found_dead_within_three_failures_looked_for_one_by_one_and_found_again(
+    yard: Yard, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await yard.open("a", "b", keys={"a": ["sk-first-key"]}, cooldowns={"transient": "off"})
+    for name in ("7", "8"):
+        assert (await yard.ask(headers=session(name))).endpoint == "a"
+    health = yard.router.dispatcher.router.health
+    health.probe_every = 0.01
+    await yard.a.close()
+
+    asked = [await yard.ask(headers=session(f"new {n}")) for n in range(5)]
+    assert [each.endpoint for each in asked] == ["b"] * 5
+    attempts = [len(record["attempts"]) for record in (await yard.page("exchanges?limit=5"))["exchanges"]]
+    assert attempts == [1, 1, 2, 2, 2], "the newest first: it was left alone after three failures"
+    assert [row["status"] for row in (await yard.page("status/endpoints"))["endpoints"]] == ["unhealthy", "healthy"]
+    [told] = (await yard.page("status/protection"))["health"]
+    assert (told["provider"], told["status"], told["failures"]) == ("a", "unhealthy", 3)
+    assert said(caplog) == ["Pointsman: provider a was healthy and is unhealthy; pins removed: 2"]
+    assert (await yard.ask(headers=session("7"))).outcome == "miss"
+
+    await probed_one_by_one(yard)
+    assert said(caplog)[1:] == []
+    await yard.a.start()
+    await soon(lambda: looked(yard) and health.illness("a") is None)
+    assert said(caplog)[1:] == ["Pointsman: provider a was unhealthy and is healthy"]
+    assert (await yard.ask(headers=session("new"))).endpoint == "a"
+    assert [seen.path for seen in yard.a.seen if seen.method == "GET"] == ["/v1/models"]
+
+
+async def probed_one_by_one(yard: Yard) -> None:
+    """Somebody listens at its port, but all it has to say is that it is not well."""
+    silent, port = Silent(), int(yard.a.base_url.split(":")[2].split("/")[0])
+    async with silent.at(port):
+        for count in (1, 2):
+            await soon(lambda count=count: looked(yard) and len(silent.heads) == count)
+            for _ in range(5):
+                await asyncio.sleep(0.01)
+                assert looked(yard)
+            assert len(silent.heads) == count, "the first one has not ended"
+            assert (await yard.ask(headers=session(f"meanwhile {count}"))).endpoint == "b"
+            silent.answer(503)
+        await soon(lambda: not _prober(yard)._probes)
+    assert silent.heads[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
+    assert b"Bearer sk-first-key" in silent.heads[0]
+
+
+async def test_an_answer_that_ends_well_brings_it_back_too(yard: Yard) -> None:
+    await yard.open("a", cooldowns={"transient": "off"}, protection={"a": "off"})
+    await yard.a.close()
+    for n in range(3):
+        assert (await yard.ask(headers=session(f"new {n}"))).endpoint is None
+    await yard.a.start()
+    assert (await yard.ask(headers=session("last resort"))).endpoint == "a"
+    assert [row["status"] for row in (await yard.page("status/endpoints"))["endpoints"]] == ["healthy"]
+
+
+class TestProber:
+    """What counts as being there."""
+
+    class Ward:
+        def __init__(self, question: Outbound) -> None:
+            self.question = question
+            self.told: list[bool] = []
+
+        def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, Outbound]]:
+            assert 0 <= chance() < 1
+            return [("a", self.question)]
+
+        def probed(self, provider: str, alive: bool) -> str | None:
+            assert provider == "a"
+            self.told.append(alive)
+            return None
+
+    async def look(self, url: str, by_connection: tuple[str, ...] = ()) -> bool:
+        ward, providers = self.Ward(Outbound(f"{url}/models", (), b"", "GET")), Providers()
+        prober = Prober(ward, providers, lambda: Outlet.of(Options(), ProxyMode.parse("regular")), by_connection)
+        prober.look()
+        await soon(lambda: bool(ward.told))
+        await prober.close()
+        await providers.close()
+        [alive] = ward.told
+        return alive
+
+    @pytest.mark.parametrize("status", [200, 401, 404, 405, 500, 503])
+    async def test_whoever_answers_is_there_unless_it_says_that_it_is_not_well(self, status: int) -> None:
+        silent = Silent()
+        silent.answer(status)
+        async with Provider(menu.answer()) as free:
+            port = int(free.base_url.split(":")[2].split("/")[0])
+        async with silent.at(port):
+            assert await self.look(f"http://127.0.0.1:{port}/v1") is (status < 500)
+
+    async def test_a_demo_provider_is_merely_connected_to(self) -> None:
+        async with Provider(menu.answer()) as one:
+            assert await self.look(one.base_url, by_connection=("a",)) is True
+            assert one.seen == []
+        assert await self.look(one.base_url, by_connection=("a",)) is False
+
+    async def test_a_probe_that_is_given_up_tells_that_nobody_is_there(self) -> None:
+        silent = Silent()
+        async with Provider(menu.answer()) as free:
+            port = int(free.base_url.split(":")[2].split("/")[0])
+        async with silent.at(port):
+            ward, providers = self.Ward(Outbound(f"http://127.0.0.1:{port}/v1/models", (), b"", "GET")), Providers()
+            prober = Prober(ward, providers, lambda: Outlet.of(Options(), ProxyMode.parse("regular")))
+            prober.look()
+            await soon(lambda: bool(silent.heads))
+            await prober.close()
+            assert ward.told == [False]
+            await providers.close()
+            silent.answer(200)
+
+
+def _prober(yard: Yard) -> Prober:
+    assert yard.router.addon._prober
+    return yard.router.addon._prober
+
+
+def looked(yard: Yard) -> bool:
+    _prober(yard).look()
+    return True
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "Pointsman: provider a was" in record.getMessage()]

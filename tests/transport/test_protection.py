@@ -1,0 +1,290 @@
+"""Protection over real sockets: bans, guarded providers, and how all of it is read and mended."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mitmproxy.exceptions import CommandError
+
+from pointsman.addon import Pointsman
+from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
+from support.remains import nothing_remains, soon
+from transport.chatting import ANSWER, Yard, session, told, user
+
+KEYS = {"a": ["sk-first-key", "sk-second-key"]}
+GUARDED = {"a": "provider-ban"}
+QUICK = {"stall": "200ms", "first_byte": "300ms"}
+CALM = {"transient": "off", "rate_limit": "off", "key_invalid": "off"}
+"""No cooldown has a say."""
+MODES = pytest.mark.parametrize("model", ["auto-balanced", "auto-smart"])
+
+
+@pytest.fixture
+async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+    async with AsyncExitStack() as stack:
+        yield Yard(tmp_path, stack)
+
+
+def keys_of(one: Provider) -> set[str | None]:
+    return {seen.header("authorization") for seen in one.seen}
+
+
+async def bans(yard: Yard) -> list[tuple[str, str | None, str]]:
+    return [(row["provider"], row["model"], row["reason"]) for row in (await yard.page("status/protection"))["bans"]]
+
+
+class TestProviderBan:
+    @MODES
+    @pytest.mark.parametrize(
+        ("behaviour", "endpoint", "reason"),
+        [
+            (menu.status(503), "b", "503"),
+            (menu.rate_limited(1), "b", "429"),
+            (menu.status(401), "b", "401"),
+            (menu.wrapped(), "b", "wrapped_500"),
+            (menu.hang(), "b", "first_byte_timeout"),
+            (menu.stall(ANSWER), "a", "stream_timeout"),
+            (menu.cut(ANSWER), "a", "stream_broken"),
+        ],
+        ids=["503", "429", "401", "wrapped", "timeout", "stall after commit", "break after commit"],
+    )
+    async def test_it_bans_at_once_and_shows_no_second_key(
+        self, yard: Yard, model: str, behaviour: Behaviour, endpoint: str, reason: str
+    ) -> None:
+        await yard.open(keys=KEYS, protection=GUARDED, cooldowns=CALM, stream=QUICK)
+        yard.a.script = [behaviour, menu.answer(ANSWER)]
+        asked = [await yard.ask(model=model, headers=session("7")) for _ in range(3)]
+        assert [each.endpoint for each in asked] == [endpoint, "b", "b"]
+        assert len(yard.a.seen) == 1
+        assert await bans(yard) == [("a", None, f"{reason}, provider-ban")]
+        assert (await yard.ask(model=model, headers=session("8"))).endpoint == "a", (
+            "another conversation is not affected"
+        )
+
+    @MODES
+    async def test_a_conversation_keeps_its_key_though_that_one_rests(self, yard: Yard, model: str) -> None:
+        await yard.open(keys=KEYS, protection=GUARDED, sticky={"rest": "off"})
+        assert (await yard.ask(model=model, headers=session("7"))).endpoint == "a"
+        yard.a.script = [menu.rate_limited(30), menu.answer(ANSWER)]
+        for _ in range(2):
+            await yard.ask(model=model, headers=session("8"))  # each key is taken in turn
+        first, *_ = yard.a.seen
+        yard.router.dispatcher.router.cooldowns.cool_rate_limited(("a", "key-1"), 30.0, _now())
+        asked = [await yard.ask(model=model, headers=session("7")) for _ in range(3)]
+        assert [each.endpoint for each in asked] == ["b"] * 3
+        assert first.header("authorization") == "Bearer sk-first-key"
+
+    async def test_one_earned_in_an_exchange_that_failed_wholly_holds_in_the_next_turn(self, yard: Yard) -> None:
+        await yard.open("a", "b", protection={**GUARDED, "b": "provider-ban"}, cooldowns=CALM)
+        yard.a.script = yard.b.script = [menu.status(503), menu.answer(ANSWER)]
+        assert (await yard.ask(headers=session("7"))).endpoint is None
+        assert (await yard.ask(headers=session("7"))).endpoint is None
+        assert (len(yard.a.seen), len(yard.b.seen)) == (1, 1)
+        record = (await yard.page("exchanges?limit=1"))["exchanges"][0]
+        assert (record["status"], record["error"]) == (503, "no_candidate")
+        assert [(row["provider"], row["reason"]) for row in record["excluded"]] == [("a", "banned"), ("b", "banned")]
+        assert all(row["until"] is not None for row in record["excluded"])
+
+    async def test_a_level_that_names_one_target_bans_that_target(self, yard: Yard) -> None:
+        await yard.open(protection={"a/m": "provider-ban"}, cooldowns=CALM)
+        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        await yard.ask(model="auto", headers=session("7"))
+        assert await bans(yard) == [("a", "m", "503, provider-ban")]
+        await yard.ask(model="auto", headers=session("7"))
+        assert [seen.fields["model"] for seen in yard.a.seen] == ["m", "n", "n"]
+
+
+class TestModelSkip:
+    @MODES
+    @pytest.mark.parametrize("behaviour", [menu.status(503), menu.stall(ANSWER)], ids=["before commit", "after commit"])
+    async def test_it_bans_at_the_second_failure_in_a_row(self, yard: Yard, model: str, behaviour: Behaviour) -> None:
+        await yard.open(cooldowns=CALM, stream=QUICK)
+        targets = {"models": [{"id": "m"}]}
+        await yard.reload("a", "b", a=targets, b=targets)
+        yard.a.script = behaviour
+        for counted in (1, 2):
+            yard.b.script = menu.answer(ANSWER)
+            await yard.ask(model=model, headers=session("7"))
+            await self.unpin(yard)
+            assert len(await bans(yard)) == counted - 1
+        assert (await yard.ask(model=model, headers=session("7"))).endpoint == "b"
+        assert len(yard.a.seen) == 2
+        yard.a.script = menu.answer(ANSWER)
+        assert (await yard.ask(model=model, headers=session("8"))).endpoint == "a"
+
+    async def test_a_success_in_between_resets_and_a_mere_commit_does_not(self, yard: Yard) -> None:
+        await yard.open("a", "b", cooldowns=CALM, stream=QUICK)
+        good, stalls = menu.answer(ANSWER), menu.stall(ANSWER)
+        yard.a.script = [stalls, good, stalls, good, stalls, stalls, good]
+        asked = [await yard.ask(headers=session("7")) for _ in range(7)]
+        assert [each.endpoint for each in asked] == ["a"] * 6 + ["b"]
+        assert await bans(yard) == [("a", None, "stream_timeout, 2 failures in a row")]
+
+    async def test_expiry_clears(self, yard: Yard) -> None:
+        await yard.open("a", "b", cooldowns=CALM, sticky={"idle_ttl": "1s"}, protection=GUARDED)
+        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        assert (await yard.ask(headers=session("7"))).endpoint == "b"
+        await soon(lambda: yard.expired)
+        assert (await yard.ask(headers=session("7"))).endpoint == "a"
+        assert await bans(yard) == []
+
+    async def unpin(self, yard: Yard) -> None:
+        for each in yard.router.dispatcher.router.sessions._store:
+            each.pin = None
+
+
+class Log:
+    """A provider's own: which sessions (they say their names) it has served, and how many at once."""
+
+    def __init__(self, gate: Callable[[Seen], asyncio.Event] | None = None) -> None:
+        self.present: Counter[str] = Counter()
+        self.most = 0
+        self.served: list[str] = []
+        self._gate = gate
+
+    def script(self, seen: Seen) -> Behaviour:
+        async def play(stage: Stage) -> None:
+            name = seen.question
+            self.served.append(name)
+            self.present[name] += 1
+            self.most = max(self.most, len(self.present))
+            if self._gate:
+                await self._gate(seen).wait()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            self.present[name] -= 1
+            self.present += Counter()
+            await menu.answer(ANSWER).play(stage)
+
+        return Behaviour("logged", play)
+
+
+class TestGuard:
+    async def test_100_conversations_at_once_meet_a_guarded_provider_one_by_one(self, yard: Yard) -> None:
+        await yard.open(keys=KEYS, protection=GUARDED, cooldowns=CALM, sticky={"modes": ["fast"]})
+        guarded, *free = logs = [Log() for _ in range(3)]
+        for each, log in zip((yard.a, yard.b, yard.c), logs, strict=True):
+            each.script = log.script
+        yard.b.script = lambda seen: free[0].script(seen) if seen.number % 5 else menu.status(529)
+
+        async def talk(number: int) -> list[str | None]:
+            name, found = f"conversation {number}", []
+            body = {"model": "m", "stream": True, "messages": [user(name)]}
+            for _ in range(3):
+                await asyncio.sleep(chance.random())  # or all come in step, and the same one is always first
+                found.append(told((await client.post(url, json=body, headers=session(name))).headers).endpoint)
+            return found
+
+        chance, url = random.Random(7), f"{yard.router.base_url}/chat/completions"
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as client:
+            endpoints = await asyncio.gather(*(talk(number) for number in range(100)))
+        assert {endpoint for each in endpoints for endpoint in each} == {"a", "b", "c"}
+        assert guarded.most == 1
+        assert len(set(guarded.served)) > 1, "it is used by one after the other"
+        assert sum(len(log.served) for log in logs) == 300
+        assert max(log.most for log in free) > 1, "they were at it together"
+        assert len(yard.router.dispatcher.router.active) == 0
+        await nothing_remains(yard.router)
+
+    async def test_two_requests_of_one_conversation_may_be_there_and_the_end_of_one_does_not_release_the_other(
+        self, yard: Yard
+    ) -> None:
+        await yard.open(protection=GUARDED)
+        gates = [asyncio.Event(), asyncio.Event()]
+        log = Log(lambda seen: gates[min(seen.number, 2) - 1])
+        yard.a.script = log.script
+        first, second = (
+            asyncio.create_task(yard.ask(headers=session("7"), messages=[user(f"question {n}")])) for n in range(2)
+        )
+        await yard.a.arrived(2)
+        [row] = (await yard.page("status/protection"))["active"]
+        assert (row["provider"], row["requests"], row["sessions"]) == ("a", 2, 1)
+        assert (await yard.ask(headers=session("8"))).endpoint == "b"
+        gates[0].set()
+        assert (await first).endpoint == "a"
+        assert (await yard.ask(headers=session("9"))).endpoint == "b"
+        gates[1].set()
+        assert (await second).endpoint == "a"
+        assert (await yard.page("status/protection"))["active"] == []
+        assert (await yard.ask(headers=session("10"))).endpoint == "a"
+
+    async def test_it_is_used_all_the_same_when_nobody_else_is_left_and_the_record_says_so(self, yard: Yard) -> None:
+        await yard.open("a", protection=GUARDED)
+        gate = asyncio.Event()
+        yard.a.script = [menu.gated(menu.answer(ANSWER), gate), menu.answer(ANSWER)]
+        first = asyncio.create_task(yard.ask(headers=session("7")))
+        await yard.a.arrived()
+        assert (await yard.ask(headers=session("8"))).endpoint == "a"
+        [attempt] = (await yard.page("exchanges?limit=1"))["exchanges"][0]["attempts"]
+        assert attempt["why"] == "order: nobody else is left, though a serves another session"
+        gate.set()
+        await first
+
+    async def test_a_client_that_leaves_frees_it(self, yard: Yard) -> None:
+        await yard.open(protection=GUARDED)
+        yard.a.script = [menu.stall(ANSWER), menu.answer(ANSWER)]
+        leaving = asyncio.create_task(yard.ask(headers=session("7")))
+        await yard.a.arrived()
+        assert len(yard.router.dispatcher.router.active) == 1
+        leaving.cancel()
+        await soon(lambda: len(yard.router.dispatcher.router.active) == 0)
+        assert (await yard.ask(headers=session("8"))).endpoint == "a"
+
+    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(self, yard: Yard) -> None:
+        await yard.open("b", "a", protection=GUARDED, cooldowns=CALM)
+        yard.b.script = [menu.status(529), menu.status(529), menu.answer(ANSWER)]
+        asked = [await yard.ask(model="auto", headers=session("7")) for _ in range(2)]
+        assert [each.endpoint for each in asked] == ["a", "b"]
+        yard.b.script = [menu.status(529), menu.answer(ANSWER)]
+        asked = [await yard.ask(model="m", headers=session("7")) for _ in range(2)]
+        assert [each.endpoint for each in asked] == ["a", "a"]
+
+
+class TestReadingAndMending:
+    async def test_a_ban_can_be_read_and_lifted(self, yard: Yard) -> None:
+        await yard.open("a", "b", protection=GUARDED, cooldowns=CALM)
+        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        await yard.ask(headers=session("7"))
+        call = yard.router.context.master.commands.execute
+        [row] = json.loads(call("pointsman.sessions"))["sessions"]
+        assert row["session"] == (await yard.sessions(1))[0]
+        assert row["pin"]["provider"] == "b"
+        assert [(ban["provider"], ban["reason"]) for ban in row["bans"]] == [("a", "503, provider-ban")]
+        for wrong in ("pointsman.unban nobody a", f"pointsman.unban {row['session']} b"):
+            with pytest.raises(CommandError, match="sessions shows those"):
+                call(wrong)
+        told = json.loads(call(f"pointsman.unban {row['session']} a"))
+        assert told == {"session": row["session"], "unbanned": "a"}
+        assert await bans(yard) == []
+
+    async def test_the_page_tells_levels_and_is_for_operators(self, yard: Yard) -> None:
+        await yard.open("a", "b", protection={"a": "provider-ban", "b/n": "off"})
+        told: dict[str, Any] = await yard.page("status/protection")
+        assert told == {
+            "levels": [
+                {"provider": "a", "model": None, "level": "provider-ban"},
+                {"provider": "b", "model": None, "level": "model-skip"},
+                {"provider": "b", "model": "n", "level": "off"},
+            ],
+            "bans": [],
+            "active": [],
+            "health": [],
+            "storms": {"refused": 0, "running": []},
+        }
+
+    @pytest.mark.parametrize(("name", "arguments"), [("sessions", []), ("unban", ["x", "y"])])
+    def test_a_router_that_does_not_run_says_so(self, name: str, arguments: list[str]) -> None:
+        with pytest.raises(CommandError, match="does not run"):
+            getattr(Pointsman(), name)(*arguments)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
