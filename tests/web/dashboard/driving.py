@@ -119,7 +119,11 @@ class Dashboard:
 
     async def until(self, condition: str) -> None:
         """Waits until an expression is true, or an element."""
-        await self.page.until(f"Boolean({condition})")
+        try:
+            await self.page.until(f"Boolean({condition})")
+        except TimeoutError:
+            shown = await self.page.run("document.body.innerText")
+            raise AssertionError(f"it never came true that {condition} on:\n{shown}") from None
 
     async def sees(self, text: str) -> None:
         await self.page.sees(text)

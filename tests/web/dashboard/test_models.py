@@ -103,7 +103,7 @@ async def test_a_score_is_taken_apart_for_each_mode(yard: tuple[Router, Dashboar
     for term in ("reliability", "speed", "latency", "intelligence", "headroom", "penalty", "score"):
         assert all(term in column for column in columns)
     assert await dashboard.page.run(
-        "[...document.querySelectorAll('.term-columns [data-term=reliability] .term-fill')]"
+        "[...document.querySelectorAll('[data-id=\"a/m\"] .term-columns [data-term=reliability] .term-fill')]"
         ".every(fill => fill.offsetWidth > 0)"
     )
 

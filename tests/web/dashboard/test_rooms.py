@@ -31,7 +31,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
             "bad": provider(bad.base_url, "m") | {"keys": [{"value": "sk-bad-key-1234", "label": "only"}]},
             "good": provider(good.base_url, "m", "other"),
         }
-        router, dashboard = await stack.enter_async_context(opened(tmp_path, providers))
+        router, dashboard = await stack.enter_async_context(opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")}))
         for _ in range(4):
             await ask(router.base_url, headers={"X-Session-ID": "a-chat"})
         yield router, dashboard
@@ -122,8 +122,8 @@ async def test_analytics_draw_what_was_written_down(busy: tuple[Router, Dashboar
     _, dashboard = busy
     await dashboard.enter("analytics")
     await dashboard.until("document.querySelectorAll('canvas').length === 3")
-    await dashboard.until("document.querySelectorAll('tbody tr').length === 2")
-    assert [row.split("\t")[0] for row in await dashboard.texts("tbody tr")] == ["good/m", "bad/m"]
+    await dashboard.until("document.querySelectorAll('.table tbody tr').length === 2")
+    assert [row.split("\t")[0] for row in await dashboard.texts(".table tbody tr")] == ["good/m", "bad/m"]
     for by, names in (("provider", ["good", "bad"]), ("mode", ["balanced"])):
         await dashboard.act(f"[data-value={by}]")
         await dashboard.until(

@@ -13,10 +13,10 @@ export function sortable(list, sorted) {
     const child = event.currentTarget.closest("[data-id]");
     if (event.button !== 0 || !child) return;
     event.preventDefault();
-    event.currentTarget.setPointerCapture(event.pointerId);
     held = child;
     before = order().join("\n");
     child.classList.add("held");
+    for (const [name, listen] of during) document.addEventListener(name, listen);
   }
 
   function move(event) {
@@ -31,18 +31,20 @@ export function sortable(list, sorted) {
 
   function drop() {
     if (!held) return;
+    for (const [name, listen] of during) document.removeEventListener(name, listen);
     held.classList.remove("held");
     held = null;
     if (order().join("\n") !== before) sorted(order());
   }
+
+  const during = [["pointermove", move], ["pointerup", drop], ["pointercancel", drop]]; // a moved child loses its own
 
   return {
     isBusy: () => held !== null,
     handle() {
       const dots = [2, 8].flatMap((x) => [3, 8, 13].map((y) => svg("circle", { cx: x, cy: y, r: 1.4 })));
       const drawing = svg("svg", { viewBox: "0 0 10 16", "aria-hidden": "true" }, dots);
-      const listeners = { pointerdown: grip, pointermove: move, pointerup: drop, pointercancel: drop };
-      return h("span", { class: "handle", title: "Drag to reorder", on: listeners }, drawing);
+      return h("span", { class: "handle", title: "Drag to reorder", on: { pointerdown: grip } }, drawing);
     },
   };
 }
