@@ -18,9 +18,10 @@ export function share(value) {
   return `${value === 1 ? "100" : (Math.floor(percent * 10 + 1e-6) / 10).toFixed(1)} %`;
 }
 
-/** Milliseconds: `340 ms`, `2.41 s`, `1 min 5 s`. */
+/** Milliseconds: `0.4 ms`, `340 ms`, `2.41 s`, `1 min 5 s`. */
 export function wait(ms) {
   if (!known(ms)) return NOTHING;
+  if (ms > 0 && ms < 9.95) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : span(ms / 1000);

@@ -9,7 +9,7 @@ const EVERY = 5000;
 const SOURCES = { default: ["default", null], file: ["file", null], environment: ["environment", null], override: ["changed here", "accent"] };
 
 export function open(stage) {
-  const files = h("p", { class: "soft small" });
+  const files = h("p", { class: "files soft small" });
   const warnings = h("ul", { class: "sheet sheet-body warn small", hidden: true });
   const sections = h("div", { class: "stack" });
   const shown = (told) => {
@@ -84,7 +84,7 @@ function settingRow(first, room) {
 
 function reader() {
   const element = h("span", { class: "mono" });
-  return { element, update: (setting) => text(element, written(setting.value) || "none") };
+  return { element, update: (setting) => text(element, setting.value === null ? "not set" : written(setting.value) || "none") };
 }
 
 function editor(setting, save) {
