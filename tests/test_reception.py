@@ -95,9 +95,12 @@ class TestPathsAndMethods:
             ("/internals/x", "pass"),
             ("/apis", "pass"),
             ("/x/api", "pass"),
-            ("/?/api", "pass"),
+            ("/?/api", "page"),
             ("/v1/models", "pass"),
-            ("/", "pass"),
+            ("/", "page"),
+            ("/static/app.js", "page"),
+            ("/statics", "pass"),
+            ("/other", "pass"),
         ],
     )
     def test_in_reverse_mode_only_the_operators_pages_are_ours(self, path: str, expected: str) -> None:

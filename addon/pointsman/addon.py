@@ -44,11 +44,11 @@ from pointsman.transport import doors, guard
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
-from pointsman.transport.key_test import KeyTest
 from pointsman.transport.layers import swap_in
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.probing import Prober
 from pointsman.transport.providers import Providers
+from pointsman.trying import KeyTest
 from pointsman.web.api.state import State
 from pointsman.web.api.table import House
 from pointsman.web.gate import Keeper

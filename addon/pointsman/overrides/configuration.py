@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,14 +76,15 @@ class Configuration:
             self._refuse(state.settings)
             self._adopt(state)
 
-    async def change(self, alter: Callable[[InForce], Overlay]) -> None:
-        """In force, and on disk, when this returns. Raises ConfigError, or what `alter` raises, and nothing has
-        changed.
+    async def change(self, alter: Callable[[InForce], Overlay], faults: Sequence[Found] = ()) -> None:
+        """In force, and on disk, when this returns. `faults` are those known before. Raises ConfigError with all of
+        them, or what `alter` raises, and nothing has changed.
         """
         async with self._lock:
             before = self.now
             overlay = alter(before)
-            settings = await asyncio.to_thread(self._built, before.written, overlay)
+            written = Document(before.written.tree, (*before.written.faults, *faults))
+            settings = await asyncio.to_thread(self._built, written, overlay)
             self._refuse(settings)
             await self._keep(overlay)
             self._adopt(InForce(before.written, before.base, overlay, settings))

@@ -39,7 +39,7 @@ class Pages:
     """Answers every request at the router's own address that is no chat request."""
 
     def __init__(self, pages: Sequence[Page], keeper: Keeper) -> None:
-        self.keeper = keeper
+        self.table, self.keeper = tuple(pages), keeper
         self._pages: dict[str, dict[str, Page]] = {}
         for page in pages:
             self._pages.setdefault(page.path, {})[page.method] = page

@@ -1,6 +1,6 @@
 """`/api/settings`: every setting with the place its value comes from, and changes to some of them; `/api/reload`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from enum import StrEnum
@@ -58,8 +58,10 @@ class SettingsPages:
 
     async def change(self, request: Request, rest: str) -> Reply:
         """Raises Problem (invalid_request)."""
-        changes = body(request)
-        await self._configuration.change(lambda state: changed(state, changes))
+        leaves = list(_leaves(body(request), ()))
+        faults = [_fixed(place) for place, _ in leaves if not is_changeable(place)]
+        changes = [(place, value) for place, value in leaves if is_changeable(place)]
+        await self._configuration.change(lambda state: changed(state, changes), faults)
         return self.all(request, rest)
 
     async def reload(self, request: Request, rest: str) -> Reply:
@@ -72,13 +74,10 @@ class SettingsPages:
         return self.all(request, rest)
 
 
-def changed(state: InForce, changes: Tree) -> Overlay:
-    """The overlay with these changes, which are not judged but for their places. Raises Problem (invalid_request)."""
-    leaves = list(_leaves(changes, ()))
-    if faults := [_fixed(place) for place, _ in leaves if not is_changeable(place)]:
-        raise refused(faults)
+def changed(state: InForce, changes: Iterable[tuple[Place, Any]]) -> Overlay:
+    """The overlay with these changes, which are not judged here."""
     settings = deepcopy(state.overlay.settings)
-    for place, value in leaves:
+    for place, value in changes:
         if value is None:
             _remove(settings, place)
         else:

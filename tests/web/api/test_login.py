@@ -1,0 +1,61 @@
+"""The dashboard's way in, over a socket."""
+
+import httpx
+import pytest
+
+from pointsman.web.openapi import COOKIE, CSRF_HEADER
+from support import router
+from support.admin import ADMIN, bearer, call
+
+
+@pytest.fixture
+async def browser(one: router.Router):  # type: ignore[no-untyped-def]
+    async with httpx.AsyncClient(base_url=one.url, trust_env=False) as client:
+        yield client
+
+
+async def test_a_session_sees_and_changes_and_ends(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/api/me")).status_code == 401
+    assert (await browser.post("/api/login", json={"admin_key": "nonsense"})).status_code == 401
+    entered = await browser.post("/api/login", json={"admin_key": ADMIN})
+    assert entered.status_code == 200
+    assert ADMIN not in entered.text + str(entered.headers)
+    assert (await browser.get("/api/me")).json() == entered.json()
+    change = {"routing": {"default_mode": "fast"}}
+    assert (await browser.patch("/api/settings", json=change)).status_code == 403
+    token = {CSRF_HEADER: entered.json()["csrf"]}
+    assert (await browser.patch("/api/settings", json=change, headers=token)).status_code == 200
+    assert (await browser.post("/api/logout", headers=token)).status_code == 204
+    assert COOKIE not in browser.cookies
+    assert (await browser.get("/api/me")).status_code == 401
+
+
+async def test_the_key_itself_needs_no_token(one: router.Router) -> None:
+    told = (await call(one.url, "GET", "me")).json()
+    assert (told["by"], told["csrf"]) == ("key", None)
+
+
+async def test_too_many_wrong_keys_are_told_to_wait(one: router.Router) -> None:
+    statuses = [(await call(one.url, "GET", "me", "nonsense")).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    waiting = await call(one.url, "GET", "me")
+    assert (waiting.status_code, waiting.json()["error"]["code"]) == (429, "rate_limited")
+    assert 50 <= int(waiting.headers["retry-after"]) <= 60
+
+
+async def test_what_has_not_changed_is_not_sent_again(one: router.Router) -> None:
+    first = await call(one.url, "GET", "keys")
+    again = await call(one.url, "GET", "keys", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    await call(one.url, "POST", "keys", json={"provider": "b", "value": "sk-1234567890"})
+    assert (await call(one.url, "GET", "keys", headers={"If-None-Match": first.headers["etag"]})).status_code == 200
+
+
+async def test_the_chat_paths_tell_a_guesser_to_wait_and_serve_the_others(one: router.Router) -> None:
+    url = f"{one.base_url}/chat/completions"
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        wrong = [(await client.post(url, json=body, headers=bearer("nonsense"))).status_code for _ in range(11)]
+        right = await client.post(url, json=body, headers=bearer("the-client-key-of-tests"))
+    assert wrong == [401] * 10 + [429]
+    assert right.status_code == 200

@@ -1,0 +1,153 @@
+"""Who may see the admin API: keys, sessions, host names, other sites, and whoever guesses."""
+
+from typing import Any
+
+import pytest
+
+from pointsman.config import Server
+from pointsman.guesses import FEW
+from pointsman.web import gate
+from pointsman.web.gate import Gate, Keeper
+from pointsman.web.logins import LIFE, MOST, Logins, set_cookie, token_of
+from pointsman.web.openapi import COOKIE
+from pointsman.web.page import Request
+from pointsman.wire.faults import Problem
+from web.asking import ADMIN, CLIENT
+
+HOME = "127.0.0.1:8080"
+BEARER = {"authorization": f"Bearer {ADMIN}"}
+
+
+class Clock:
+    now = 1000.0
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(gate, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(gate, "time", lambda: clock.now)
+    return clock
+
+
+def keeper(**server: Any) -> Keeper:
+    settings = Server.model_validate({"client_key": CLIENT, **server})
+    return Keeper(lambda: settings, lambda: ADMIN)
+
+
+def asked(method: str = "GET", address: str = "127.0.0.1", **headers: str) -> Request:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(method, "/api/keys", "", {"host": HOME} | named, b"", True, address)
+
+
+def status(problem: Problem | None) -> int:
+    return problem.status if problem else 200
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ({"host": "localhost:8080"}, 200),
+        ({"host": "[::1]:8080"}, 200),
+        ({"host": "router.localhost"}, 200),
+        ({"host": "192.168.1.7:8080"}, 200),
+        ({"host": "pointsman.local"}, 200),
+        ({"host": "Listed.example:8080"}, 200),
+        ({"host": "evil.example:8080"}, 403),
+        ({"host": "127.0.0.1.evil.example"}, 403),
+        ({"host": ""}, 403),
+        ({"host": "]["}, 403),
+        ({"origin": f"http://{HOME}"}, 200),
+        ({"origin": "http://localhost:3000"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://pointsman.local"}, 403),
+        ({"host": "pointsman.local", "origin": "http://pointsman.local"}, 200),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-origin"}, 200),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_foreign_names_and_sites_are_refused_even_with_the_key(
+    method: str, head: dict[str, str], expected: int
+) -> None:
+    found = keeper(hosts=["listed.example"]).refusal(Gate.ADMIN, asked(method, **(BEARER | head)))
+    assert status(found) == expected
+
+
+class TestGuessing:
+    def test_after_ten_wrong_keys_the_right_one_waits_too(self, clock: Clock) -> None:
+        one = keeper()
+        wrong = asked(authorization="Bearer nonsense")
+        assert [status(one.refusal(Gate.ADMIN, wrong)) for _ in range(FEW + 1)] == [401] * FEW + [429]
+        waiting = one.refusal(Gate.ADMIN, asked(**BEARER))
+        assert waiting
+        assert (waiting.status, waiting.retry_after) == (429, 60.0)
+        assert one.refusal(Gate.ADMIN, asked(address="10.0.0.9", **BEARER)) is None
+        clock.now += 60
+        assert one.refusal(Gate.ADMIN, asked(**BEARER)) is None
+
+    def test_no_key_is_no_guess(self) -> None:
+        one = keeper()
+        assert {status(one.refusal(Gate.ADMIN, asked())) for _ in range(FEW * 3)} == {401}
+
+    def test_logging_in_counts(self) -> None:
+        one = keeper()
+        assert not any(one.is_admin_key("nonsense", asked("POST")) for _ in range(FEW))
+        assert status(one.refusal(Gate.LOGIN, asked("POST"))) == 429
+
+    def test_a_session_goes_on(self) -> None:
+        one = keeper()
+        token, _ = one.logins.begin(ADMIN, 1000.0)
+        for _ in range(FEW):
+            one.refusal(Gate.ADMIN, asked(authorization="Bearer nonsense"))
+        assert one.refusal(Gate.ADMIN, asked(cookie=f"{COOKIE}={token}")) is None
+
+
+class TestSessions:
+    @pytest.mark.parametrize(
+        ("method", "head", "expected"),
+        [
+            ("GET", {}, 200),
+            ("HEAD", {}, 200),
+            ("POST", {}, 403),
+            ("DELETE", {"x_csrf_token": "wrong"}, 403),
+            ("POST", {"x_csrf_token": "right"}, 200),
+            ("POST", {"x_csrf_token": "right", "origin": f"http://{HOME}"}, 200),
+            ("POST", {"x_csrf_token": "right", "origin": "http://localhost:3000"}, 403),
+            ("POST", {"x_csrf_token": "right", "authorization": "Bearer nonsense"}, 401),
+            ("POST", {"x_csrf_token": "ri\udcffght"}, 403),
+        ],
+    )
+    def test_a_change_needs_the_token_and_the_dashboards_own_page(
+        self, method: str, head: dict[str, str], expected: int
+    ) -> None:
+        one = keeper()
+        token, login = one.logins.begin(ADMIN, 1000.0)
+        if head.get("x_csrf_token") == "right":
+            head = head | {"x_csrf_token": login.csrf}
+        assert status(one.refusal(Gate.ADMIN, asked(method, cookie=f"a=b; {COOKIE}={token}", **head))) == expected
+
+    def test_it_ends_in_time_with_the_key_or_by_its_owner(self) -> None:
+        logins = Logins()
+        token, _ = logins.begin(ADMIN, 0.0)
+        cookie = f"{COOKIE}={token}"
+        assert logins.find(cookie, ADMIN, LIFE - 1)
+        assert logins.find(cookie, ADMIN, LIFE) is None
+        assert logins.find(cookie, "another-admin-key", 1.0) is None
+        assert logins.find(f"{COOKIE}={token}x", ADMIN, 1.0) is None
+        logins.end(cookie)
+        assert logins.find(cookie, ADMIN, 1.0) is None
+
+    def test_only_so_many_live_at_once(self) -> None:
+        logins = Logins()
+        tokens = [logins.begin(ADMIN, 0.0)[0] for _ in range(MOST + 1)]
+        assert [bool(logins.find(f"{COOKIE}={token}", ADMIN, 1.0)) for token in tokens] == [False] + [True] * MOST
+
+    def test_scripts_and_other_sites_never_get_the_cookie(self) -> None:
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(set_cookie("t").split("; "))
+        assert "Max-Age=0" in set_cookie("")
+
+    @pytest.mark.parametrize("cookies", ["", "a=b", f"{COOKIE}", f"{COOKIE}=", f'x; {COOKIE}="', "\udcff=\x00;;="])
+    def test_a_strange_cookie_is_none(self, cookies: str) -> None:
+        assert not token_of(cookies).strip('"')
