@@ -95,6 +95,13 @@ class Dashboard:
         wanted = {"name": "prefers-color-scheme", "value": scheme}
         await self.page.tell("Emulation.setEmulatedMedia", features=[wanted])
 
+    async def let_run(self, minutes: float) -> None:
+        """Lets so much of the page's own time pass, as fast as the router answers what the page asks meanwhile."""
+        until = await self.page.run(f"performance.now() + {minutes * 60_000}")
+        policy = "pauseIfNetworkFetchesPending"
+        await self.page.tell("Emulation.setVirtualTimePolicy", policy=policy, budget=minutes * 60_000)
+        await self.page.until(f"performance.now() >= {until}")
+
     # Seeing.
 
     async def texts(self, selector: str) -> list[str]:

@@ -106,3 +106,33 @@ async def test_a_cooldown_runs_down_and_is_ended_by_its_button(tmp_path: Path) -
         await dashboard.sees("Nobody rests.")
         bad.script = menu.answer("The right track.")
         assert (await ask(router.base_url)).headers["x-routed-via"] == "bad/m"
+
+
+@pytest.mark.parametrize("room", ["now", "sessions"])
+async def test_a_ban_is_shown_and_lifted_and_the_next_request_goes_there_again(tmp_path: Path, room: str) -> None:
+    async with AsyncExitStack() as stack:
+        bad = await stack.enter_async_context(Provider(menu.status(503)))
+        good = await stack.enter_async_context(Provider(menu.answer("The left track.")))
+        providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
+        settings = {
+            "protection": {"bad": "provider-ban"},
+            "cooldowns": {"transient": "off"},
+            "sticky": {"modes": []},  # the ban alone keeps the session away, not its pin
+        }
+        router, dashboard = await stack.enter_async_context(opened(tmp_path, providers, room=room, **settings))
+
+        async def asked() -> str:
+            return (await ask(router.base_url, headers={"X-Session-ID": "a-chat"})).headers["x-routed-via"]
+
+        assert await asked() == "good/m"
+        bad.script = menu.answer("The right track.")
+        assert await asked() == "good/m"
+        await dashboard.until(
+            "[...document.querySelectorAll('#room button')].some(e => e.innerText.startsWith('Unban'))"
+        )
+        await dashboard.page.click("#room button", "Unban")
+        await dashboard.sees("The session may go to bad again.")
+        await dashboard.until(
+            "![...document.querySelectorAll('#room button')].some(e => e.innerText.startsWith('Unban'))"
+        )
+        assert await asked() == "bad/m"

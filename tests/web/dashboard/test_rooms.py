@@ -31,7 +31,9 @@ async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
             "bad": provider(bad.base_url, "m") | {"keys": [{"value": "sk-bad-key-1234", "label": "only"}]},
             "good": provider(good.base_url, "m", "other"),
         }
-        router, dashboard = await stack.enter_async_context(opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")}))
+        router, dashboard = await stack.enter_async_context(
+            opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")})
+        )
         for _ in range(4):
             await ask(router.base_url, headers={"X-Session-ID": "a-chat"})
         yield router, dashboard
