@@ -48,7 +48,7 @@ async def test_when_the_session_ends_the_page_says_so_and_goes_on_where_it_was(t
 
 
 async def test_a_router_that_does_not_answer_is_told_and_found_again(tmp_path: Path) -> None:
-    async with opened(tmp_path, PROVIDERS) as (router, dashboard):
+    async with opened(tmp_path, PROVIDERS) as (_, dashboard):
         await dashboard.sees("live")
         await dashboard.page.tell("Network.enable")
         gone = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}

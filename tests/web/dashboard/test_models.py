@@ -55,7 +55,7 @@ async def test_a_pool_collapses_and_opens_by_keyboard(yard: tuple[Router, Dashbo
 
 
 async def test_a_collapsed_pool_stays_so_when_something_changes(yard: tuple[Router, Dashboard]) -> None:
-    router, dashboard = yard
+    _, dashboard = yard
     await dashboard.act("[data-pool=balanced] .pool-head")
     before = await dashboard.page.run("document.querySelector('.room-head .soft').innerText")
     await dashboard.page.run(
@@ -109,7 +109,7 @@ async def test_a_score_is_taken_apart_for_each_mode(yard: tuple[Router, Dashboar
 
 
 async def test_a_target_changes_its_pool_and_what_was_changed_is_taken_back(yard: tuple[Router, Dashboard]) -> None:
-    router, dashboard = yard
+    _, dashboard = yard
     await dashboard.act("[data-id='a/m'] .target-acts [aria-expanded]")
     await dashboard.focus("[data-id='a/m'] .pool-choice select")
     await dashboard.page.run(

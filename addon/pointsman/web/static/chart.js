@@ -63,30 +63,50 @@ function mark(unix, step) {
 }
 
 function inWords(names, data, told) {
-  return names.map((name, index) => {
-    const known = data[index + 1].filter((value) => value !== null);
-    return `${name}: ${known.length ? `last ${told(known.at(-1))}, most ${told(Math.max(...known))}` : "nothing"}`;
-  }).join("; ");
+  return names
+    .map((name, index) => {
+      const known = data[index + 1].filter((value) => value !== null);
+      return `${name}: ${known.length ? `last ${told(known.at(-1))}, most ${told(Math.max(...known))}` : "nothing"}`;
+    })
+    .join("; ");
 }
 
 function options(names, told, range, width) {
   const style = getComputedStyle(document.documentElement);
-  const axis = { stroke: style.getPropertyValue("--soft"), grid: { stroke: style.getPropertyValue("--line"), width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: style.getPropertyValue("--soft"),
+    grid: { stroke: style.getPropertyValue("--line"), width: 1 },
+    ticks: { show: false },
+  };
   const font = `12px ${style.getPropertyValue("--sans")}`;
   const colours = scheme.matches ? DARK : LIGHT;
   return {
     width,
     height: HEIGHT,
     padding: [8, 8, 0, 0],
-    legend: { markers: { width: 3, dash: (_, index) => BORDERS[(index - 1) % BORDERS.length], fill: () => "transparent" } },
+    legend: {
+      markers: { width: 3, dash: (_, index) => BORDERS[(index - 1) % BORDERS.length], fill: () => "transparent" },
+    },
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: range ?? ((_, __, most) => [0, Math.max(1, most * 1.1)]) } },
     axes: [
-      { ...axis, font, size: 30, space: 56, values: (_, marks, __, ___, step) => marks.map((unix) => mark(unix, step)) },
+      {
+        ...axis,
+        font,
+        size: 30,
+        space: 56,
+        values: (_, marks, __, ___, step) => marks.map((unix) => mark(unix, step)),
+      },
       { ...axis, font, size: 64, values: (_, marks) => marks.map((value) => told(value)) },
     ],
     series: [
-      { label: "time", value: (_, unix) => (unix === null ? "–" : new Date(unix * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })) },
+      {
+        label: "time",
+        value: (_, unix) =>
+          unix === null
+            ? "–"
+            : new Date(unix * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
+      },
       ...names.map((label, index) => ({
         label,
         stroke: colours[index % colours.length],

@@ -16,14 +16,29 @@ export function confirmed(question, explanation, agree) {
 /** Resolves to the line that the reader wrote, or undefined. */
 export function written(question, label, value, agree) {
   const title = fresh("dialog");
-  const input = h("input", { class: "input", type: "text", value, maxlength: 200, required: true, autocomplete: "off" });
-  const content = [h("h2", { id: title, text: question }), h("label", { class: "field" }, h("span", { text: label }), input)];
+  const input = h("input", {
+    class: "input",
+    type: "text",
+    value,
+    maxlength: 200,
+    required: true,
+    autocomplete: "off",
+  });
+  const content = [
+    h("h2", { id: title, text: question }),
+    h("label", { class: "field" }, h("span", { text: label }), input),
+  ];
   return asked(title, content, agree, () => input.value.trim());
 }
 
 function asked(title, content, agree, answer) {
   const cancel = h("button", { class: "button", type: "button", text: "Cancel", on: { click: () => dialog.close() } });
-  const buttons = h("div", { class: "buttons" }, cancel, h("button", { class: "button main", type: "submit", text: agree }));
+  const buttons = h(
+    "div",
+    { class: "buttons" },
+    cancel,
+    h("button", { class: "button main", type: "submit", text: agree }),
+  );
   const form = h("form", { method: "dialog" }, ...content, buttons);
   const dialog = h("dialog", { "aria-labelledby": title }, form);
   document.body.append(dialog);

@@ -17,7 +17,8 @@ export function svg(tag, props = {}, ...children) {
 function dress(element, props, children) {
   for (const [name, value] of Object.entries(props)) {
     if (name === "text") element.textContent = value;
-    else if (name === "on") for (const [event, listen] of Object.entries(value)) element.addEventListener(event, listen);
+    else if (name === "on")
+      for (const [event, listen] of Object.entries(value)) element.addEventListener(event, listen);
     else if (name === "place") place(element, value);
     else attribute(element, name, value);
   }
@@ -65,7 +66,10 @@ export function rows(parent, items, key, make) {
   }
   for (const [id, [element]] of before) if (!after.has(id)) element.remove();
   KEYED.set(parent, after);
-  arrange(parent, [...after.values()].map(([element]) => element));
+  arrange(
+    parent,
+    [...after.values()].map(([element]) => element),
+  );
 }
 
 function arrange(parent, wanted) {

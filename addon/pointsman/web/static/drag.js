@@ -37,7 +37,11 @@ export function sortable(list, sorted) {
     if (order().join("\n") !== before) sorted(order());
   }
 
-  const during = [["pointermove", move], ["pointerup", drop], ["pointercancel", drop]]; // a moved child loses its own
+  const during = [
+    ["pointermove", move],
+    ["pointerup", drop],
+    ["pointercancel", drop],
+  ]; // a moved child loses its own
 
   return {
     isBusy: () => held !== null,

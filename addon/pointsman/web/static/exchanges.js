@@ -2,8 +2,10 @@
 
 import { read } from "./api.js";
 import { countdown } from "./countdown.js";
-import { attribute, fresh, h, rows, show, svg, text } from "./dom.js";
+import { attribute, fresh, h, rows, text } from "./dom.js";
 import { moment, wait } from "./format.js";
+import { arrow, opens } from "./opening.js";
+import { fact, unseen } from "./tables.js";
 import { timeline } from "./timeline.js";
 import { ending, outcome, plain } from "./words.js";
 
@@ -15,28 +17,15 @@ export function exchangeList() {
   return [list, (records) => rows(list, records, (record) => record.seq, line)];
 }
 
-/** A turning arrow for what opens and closes. */
-export function arrow() {
-  return svg("svg", { class: "turn turns", viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("path", { d: "M3 1 L7 5 L3 9" }));
-}
-
 function line(record) {
   const panel = h("div", { class: "panel", id: fresh("exchange"), hidden: true });
   const cells = Object.fromEntries(CELLS.map((name) => [name, h("span", { class: `x-${name}` })]));
   cells.sign.classList.add("sign");
   attribute(cells.sign, "aria-hidden", "true");
-  const head = h(
-    "button",
-    { class: "x-head", type: "button", "aria-expanded": "false", "aria-controls": panel.id },
-    arrow(),
-    ...Object.values(cells),
-  );
+  const head = h("button", { class: "x-head", type: "button" }, arrow(), ...Object.values(cells));
   let isFilled = false;
-  head.addEventListener("click", () => {
-    const open = head.getAttribute("aria-expanded") !== "true";
-    attribute(head, "aria-expanded", String(open));
-    show(panel, open);
-    if (open && !isFilled) fill(panel, record);
+  opens(head, panel, () => {
+    if (!isFilled) fill(panel, record);
     isFilled = true;
   });
   tell(cells, record); // an exchange that has ended does not change
@@ -77,20 +66,23 @@ function tell(cells, record) {
 function trail(record) {
   const said = (record.attempts ?? []).filter((each) => each.outcome !== "hedge_triggered");
   if (!said.length) return [h("span", { class: "soft", text: "nobody could be asked" })];
-  return [...said].sort((a, b) => a.n - b.n).map((attempt) => {
-    const { tone, words } = outcome(attempt.outcome);
-    return h(
-      "span",
-      { class: "stop", "data-tone": tone },
-      `${attempt.provider}/${attempt.model}`,
-      h("span", { class: "unseen", text: ` ${words}` }),
-    );
-  });
+  return [...said]
+    .sort((a, b) => a.n - b.n)
+    .map((attempt) => {
+      const { tone, words } = outcome(attempt.outcome);
+      return h(
+        "span",
+        { class: "stop", "data-tone": tone },
+        `${attempt.provider}/${attempt.model}`,
+        unseen(` ${words}`),
+      );
+    });
 }
 
 /** Milliseconds from the client's request to the first content of whoever answered, in words. */
 function firstContent(record) {
-  const seen = (record.attempts ?? []).find((each) => each.first_content_ms !== null && outcome(each.outcome).tone === "good");
+  const isSeen = (each) => each.first_content_ms !== null && outcome(each.outcome).tone === "good";
+  const seen = (record.attempts ?? []).find(isSeen);
   return seen ? wait((seen.started - record.started) * 1000 + seen.first_content_ms) : "";
 }
 
@@ -103,29 +95,28 @@ function facts(record) {
     ["sticky", record.sticky],
     ["answer", record.stream ? "streamed" : "whole"],
   ].filter(([, value]) => value);
-  const pairs = known.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: value })));
-  return h("dl", { class: "facts small" }, pairs);
+  const list = h("dl", { class: "facts small" });
+  rows(list, known, ([name]) => name, fact);
+  return list;
 }
 
 function passedOver(excluded) {
-  const name = (each) => `${each.provider}/${each.model}${each.key ? `, key ${each.key}` : ""}`;
   return h(
     "section",
     {},
     h("h3", { text: `Passed over (${excluded.length})` }),
-    h(
-      "ul",
-      { class: "small" },
-      excluded.map((each) =>
-        h(
-          "li",
-          {},
-          h("b", { text: name(each) }),
-          h("span", { class: "tag", text: plain(each.reason) }),
-          each.detail ? h("span", { class: "soft", text: each.detail }) : null,
-          each.until && each.until * 1000 > Date.now() ? h("span", { class: "soft" }, "for ", countdown(each.until)) : null,
-        ),
-      ),
-    ),
+    h("ul", { class: "small" }, excluded.map(passed)),
+  );
+}
+
+function passed({ provider, model, key, reason, detail, until }) {
+  const rests = until && until * 1000 > Date.now();
+  return h(
+    "li",
+    {},
+    h("b", { text: `${provider}/${model}${key ? `, key ${key}` : ""}` }),
+    h("span", { class: "tag", text: plain(reason) }),
+    detail ? h("span", { class: "soft", text: detail }) : null,
+    rests ? h("span", { class: "soft" }, "for ", countdown(until)) : null,
   );
 }

@@ -5,7 +5,12 @@ export const NOTHING = "–";
 const COUNT = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+const UNITS = [
+  [86_400, "d"],
+  [3600, "h"],
+  [60, "min"],
+  [1, "s"],
+];
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 

@@ -4,9 +4,10 @@ import { countdown, until } from "./countdown.js";
 import { confirmed, written } from "./dialogs.js";
 import { attribute, h, rows, show, text } from "./dom.js";
 import { plural, wait } from "./format.js";
-import { query } from "./resting.js";
+import { endCooldown } from "./mending.js";
 import { blank } from "./stage.js";
 import { complain, tell } from "./notices.js";
+import { button, cell, headings } from "./tables.js";
 import { toggle } from "./toggle.js";
 import { plain } from "./words.js";
 
@@ -19,7 +20,7 @@ const SOURCES = { file: "file", environment: "environment", override: "added her
 export function open(stage) {
   const form = addForm(stage);
   const body = h("tbody");
-  const table = h("table", { class: "table" }, h("thead", {}, h("tr", {}, COLUMNS.map(heading))), body);
+  const table = h("table", { class: "table" }, headings(COLUMNS), body);
   const nothing = blank("No key yet.", "Add one above, or write it under keys: of its provider in pointsman.yaml.");
   const number = h("p", { class: "soft small" });
   stage.element.append(
@@ -27,7 +28,12 @@ export function open(stage) {
     h("div", { class: "stack" }, form.element, h("section", { class: "sheet", "aria-label": "Keys" }, table, nothing)),
   );
   stage.watch("/api/keys", EVERY, ({ keys, providers }) => {
-    rows(body, keys, (key) => key.id, (key) => keyRow(key, stage));
+    rows(
+      body,
+      keys,
+      (key) => key.id,
+      (key) => keyRow(key, stage),
+    );
     show(table, keys.length > 0);
     show(nothing, keys.length === 0);
     text(number, plural(keys.length, "key"));
@@ -35,12 +41,16 @@ export function open(stage) {
   });
 }
 
-const heading = (name) => (name ? h("th", { scope: "col", text: name }) : h("td", {}, h("span", { class: "unseen", text: "Actions" })));
-
 function addForm(stage) {
   const provider = h("select", { class: "input", required: true });
   const value = h("input", { class: "input", type: "password", required: true, autocomplete: "off", maxlength: 4096 });
-  const label = h("input", { class: "input", type: "text", autocomplete: "off", maxlength: 200, placeholder: "optional" });
+  const label = h("input", {
+    class: "input",
+    type: "text",
+    autocomplete: "off",
+    maxlength: 200,
+    placeholder: "optional",
+  });
   const add = h("button", { class: "button main", type: "submit", text: "Add key" });
   const form = h(
     "form",
@@ -52,7 +62,8 @@ function addForm(stage) {
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const asked = { provider: provider.value, value: value.value, ...(label.value.trim() && { label: label.value.trim() }) };
+    const named = label.value.trim() && { label: label.value.trim() };
+    const asked = { provider: provider.value, value: value.value, ...named };
     const key = await stage.change("POST", "/api/keys", asked, `The key is in use for ${provider.value} from now on.`);
     if (!key) return;
     value.value = label.value = "";
@@ -76,11 +87,12 @@ function keyRow(first, stage) {
   };
   const remove = async () => {
     const explanation = `${key.masked} of ${key.provider} is forgotten; requests that run keep it until they end.`;
-    if (await confirmed("Take this key back?", explanation, "Take back")) await stage.change("DELETE", at, undefined, "The key is gone.");
+    if (!(await confirmed("Take this key back?", explanation, "Take back"))) return;
+    await stage.change("DELETE", at, undefined, "The key is gone.");
   };
-  const test = act("Test", () => tried(stage, at, key, test));
-  const gone = act("Take back", remove);
-  const buttons = h("div", { class: "buttons" }, test, act("Label", rename), gone);
+  const test = button("Test", () => tried(stage, at, key, test));
+  const gone = button("Take back", remove);
+  const buttons = h("div", { class: "buttons" }, test, button("Label", rename), gone);
   const row = h(
     "tr",
     { "data-id": first.id },
@@ -92,30 +104,34 @@ function keyRow(first, stage) {
     cell("In use", flip.element),
     cell("", buttons, "act"),
   );
-  return [row, (next) => {
-    key = next;
-    text(cells.provider, key.provider);
-    text(cells.label, key.label);
-    text(cells.masked, key.masked);
-    text(cells.source, SOURCES[key.source] + (key.overridden.length && key.source !== "override" ? ", changed here" : ""));
-    flip.update(key.enabled, `Use ${key.provider}'s key ${key.label}`);
-    state.update(key);
-    show(gone, key.source === "override");
-  }];
+  return [
+    row,
+    (next) => {
+      key = next;
+      text(cells.provider, key.provider);
+      text(cells.label, key.label);
+      text(cells.masked, key.masked);
+      const isChanged = key.overridden.length > 0 && key.source !== "override";
+      text(cells.source, SOURCES[key.source] + (isChanged ? ", changed here" : ""));
+      flip.update(key.enabled, `Use ${key.provider}'s key ${key.label}`);
+      state.update(key);
+      show(gone, key.source === "override");
+    },
+  ];
 }
 
 function keyState(stage) {
   const tag = h("span", { class: "tag" });
   const left = countdown(0);
   let key;
-  const again = () => stage.change("DELETE", `/api/cooldowns?${query({ provider: key.provider, key: key.label })}`, undefined, "The key may be used again.");
-  const end = act("End", again);
+  const end = button("End", () => endCooldown(stage, { provider: key.provider, key: key.label }));
   const rest = h("span", { class: "key-rest small soft" }, left, end);
   return {
     element: h("div", { class: "key-state" }, tag, rest),
     update(next) {
       key = next;
-      const [tone, words] = key.cooldown ? [key.invalid ? "bad" : "warn", `✕ ${plain(key.cooldown.reason)}`] : STATES[String(key.enabled)];
+      const rests = key.cooldown && [key.invalid ? "bad" : "warn", `✕ ${plain(key.cooldown.reason)}`];
+      const [tone, words] = rests ?? STATES[String(key.enabled)];
       attribute(tag, "data-tone", tone);
       text(tag, words);
       show(rest, key.cooldown !== null);
@@ -126,15 +142,12 @@ function keyState(stage) {
 
 const STATES = { true: ["good", "✓ usable"], false: ["idle", "– switched off"] };
 
-async function tried(stage, at, key, button) {
-  attribute(button, "aria-disabled", "true");
+async function tried(stage, at, key, pressed) {
+  attribute(pressed, "aria-disabled", "true");
   const answer = await stage.change("POST", `${at}/test`);
-  attribute(button, "aria-disabled", null);
+  attribute(pressed, "aria-disabled", null);
   if (!answer) return;
   const models = answer.models === null ? "" : `, ${plural(answer.models, "model")}`;
   if (answer.ok) tell(`${key.provider} takes ${key.masked} (${wait(answer.ms)}${models}).`);
   else complain(`${key.provider} does not take ${key.masked}: ${answer.message}`);
 }
-
-const act = (name, click) => h("button", { class: "button", type: "button", text: name, on: { click } });
-const cell = (name, content, kind) => h("td", { class: kind, "data-name": name }, content);

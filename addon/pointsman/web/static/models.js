@@ -1,10 +1,10 @@
 // Models: every target in its pool, in the order in which it is tried, with what its score is made of.
 
 import { confirmed } from "./dialogs.js";
-import { attribute, fresh, h, rows, show, text } from "./dom.js";
+import { fresh, h, rows, show, text } from "./dom.js";
 import { sortable } from "./drag.js";
-import { arrow } from "./exchanges.js";
 import { plural } from "./format.js";
+import { arrow, opens } from "./opening.js";
 import { blank } from "./stage.js";
 import { targetRow } from "./target.js";
 
@@ -23,12 +23,18 @@ export function open(stage) {
   let targets = [];
   const number = h("p", { class: "soft small" });
   const forget = h("button", { class: "button", type: "button", text: "Forget changes made here", hidden: true });
-  const nothing = blank("No target is configured.", "Add providers with models to pointsman.yaml; it is read again by itself.");
+  const nothing = blank(
+    "No target is configured.",
+    "Add providers with models to pointsman.yaml; it is read again by itself.",
+  );
   const shown = (fallback) => {
     targets = [...fallback.targets].sort((a, b) => a.order - b.order);
     for (const pool of pools) pool.update(targets);
     show(nothing, targets.length === 0);
-    show(forget, targets.some((target) => target.overridden.length > 0));
+    show(
+      forget,
+      targets.some((target) => target.overridden.length > 0),
+    );
     text(number, `${plural(targets.length, "target")}, ${targets.filter((each) => each.enabled).length} switched on`);
   };
   const change = async (changes, done) => {
@@ -36,7 +42,11 @@ export function open(stage) {
     if (answer) shown(answer);
     return answer;
   };
-  const yard = { order: (pool, wanted) => change(merged(targets, pool, wanted)), change: (target, what) => change(amended(targets, target, what)), stage };
+  const yard = {
+    stage,
+    order: (pool, wanted) => change(merged(targets, pool, wanted)),
+    change: (target, what) => change(amended(targets, target, what)),
+  };
   const pools = POOLS.map(([name, title, about]) => poolSection(name, title, about, yard));
   forget.addEventListener("click", async () => {
     const explanation = "Order, switches and pools are again what pointsman.yaml says.";
@@ -46,7 +56,12 @@ export function open(stage) {
   });
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, forget),
-    h("div", { class: "stack" }, nothing, pools.map((pool) => pool.element)),
+    h(
+      "div",
+      { class: "stack" },
+      nothing,
+      pools.map((pool) => pool.element),
+    ),
   );
   stage.watch("/api/fallback", EVERY, shown);
 }
@@ -60,22 +75,14 @@ function merged(targets, pool, wanted) {
 }
 
 /** All targets in their order, one of them changed. */
-const amended = (targets, target, what) => targets.map((each) => ({ ...named(each), ...(id(each) === id(target) && what) }));
+const amended = (targets, target, what) =>
+  targets.map((each) => ({ ...named(each), ...(id(each) === id(target) && what) }));
 
 function poolSection(pool, title, about, yard) {
   const list = h("ol", { class: "targets", id: fresh("pool") });
   const number = h("span", { class: "soft small" });
-  const head = h(
-    "button",
-    { class: "pool-head", type: "button", "aria-expanded": "true", "aria-controls": list.id },
-    arrow(),
-    h("span", { text: title }),
-  );
-  head.addEventListener("click", () => {
-    const open = head.getAttribute("aria-expanded") !== "true";
-    attribute(head, "aria-expanded", String(open));
-    show(list, open);
-  });
+  const head = h("button", { class: "pool-head", type: "button" }, arrow(), h("span", { text: title }));
+  opens(head, list);
   let members = [];
   const reorder = (wanted) => yard.order(pool, wanted);
   const move = (target, by) => {
@@ -84,13 +91,11 @@ function poolSection(pool, title, about, yard) {
     wanted.splice(Math.max(0, at + by), 0, members[at]);
     return reorder(wanted);
   };
-  const drag = sortable(list, (ids) => reorder(ids.map((name) => members.find((each) => id(each) === name)).filter(Boolean)));
-  const element = h(
-    "section",
-    { class: "sheet pool", "data-pool": pool },
-    h("div", { class: "sheet-head" }, h("h2", {}, head), h("span", { class: "soft small pool-about", text: about }), number),
-    list,
-  );
+  const known = (name) => members.find((each) => id(each) === name);
+  const drag = sortable(list, (ids) => reorder(ids.map(known).filter(Boolean)));
+  const words = h("span", { class: "soft small pool-about", text: about });
+  const top = h("div", { class: "sheet-head" }, h("h2", {}, head), words, number);
+  const element = h("section", { class: "sheet pool", "data-pool": pool }, top, list);
   return {
     element,
     update(targets) {
@@ -98,7 +103,12 @@ function poolSection(pool, title, about, yard) {
       members = targets.filter((target) => target.pool === pool);
       show(element, members.length > 0);
       const placed = members.map((target, at) => ({ target, at, last: members.length - 1 }));
-      rows(list, placed, ({ target }) => id(target), () => targetRow({ ...yard, move, handle: drag.handle }));
+      rows(
+        list,
+        placed,
+        ({ target }) => id(target),
+        () => targetRow({ ...yard, move, handle: drag.handle }),
+      );
       text(number, plural(members.length, "target"));
     },
   };

@@ -18,7 +18,9 @@ export function complain(words) {
 
 function add(words, tone) {
   const notice = h("div", { class: "notice", "data-tone": tone }, h("p", { text: words }));
-  notice.append(h("button", { class: "button bare", type: "button", text: "Close", on: { click: () => notice.remove() } }));
+  notice.append(
+    h("button", { class: "button bare", type: "button", text: "Close", on: { click: () => notice.remove() } }),
+  );
   corner().append(notice);
   while (corner().children.length > MOST) corner().firstElementChild.remove();
   return notice;

@@ -21,7 +21,11 @@ export function open(stage) {
   const running = runningList();
   const rest = resting(stage);
   let limit = PAGE;
-  const nobody = blank("No request has ended yet.", "Point a client at this router, or try it from a terminal:", EXAMPLE(location.origin));
+  const nobody = blank(
+    "No request has ended yet.",
+    "Point a client at this router, or try it from a terminal:",
+    EXAMPLE(location.origin),
+  );
   const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
   const window = h("p", { class: "soft small" });
 
@@ -78,12 +82,22 @@ function figureStrip() {
   const told = FIGURES.map(([name, value, more]) => {
     const figure = h("dd", { class: "figure", text: NOTHING });
     const beside = h("dd", { class: "soft small" });
-    return { element: h("div", { class: "sheet" }, h("dt", { class: "label soft", text: name }), figure, beside), figure, beside, value, more };
+    return {
+      element: h("div", { class: "sheet" }, h("dt", { class: "label soft", text: name }), figure, beside),
+      figure,
+      beside,
+      value,
+      more,
+    };
   });
   const spark = sparkline();
   told[0].element.append(spark.element);
   return {
-    element: h("dl", { class: "figures" }, told.map((each) => each.element)),
+    element: h(
+      "dl",
+      { class: "figures" },
+      told.map((each) => each.element),
+    ),
     update(overview) {
       for (const { figure, beside, value, more } of told) {
         text(figure, value(overview));
@@ -100,14 +114,22 @@ function sparkline() {
   const update = (counts) => {
     const most = Math.max(1, ...counts);
     element.setAttribute("viewBox", `0 0 ${Math.max(1, counts.length)} 1`);
-    rows(element, counts.map((value, at) => ({ at, value })), (each) => each.at, ({ at }) => {
-      const bar = svg("rect", { x: at + 0.1, width: 0.8 });
-      return [bar, ({ value }) => {
-        const height = Math.max(0.04, value / most);
-        bar.setAttribute("y", 1 - height);
-        bar.setAttribute("height", height);
-      }];
-    });
+    rows(
+      element,
+      counts.map((value, at) => ({ at, value })),
+      (each) => each.at,
+      ({ at }) => {
+        const bar = svg("rect", { x: at + 0.1, width: 0.8 });
+        return [
+          bar,
+          ({ value }) => {
+            const height = Math.max(0.04, value / most);
+            bar.setAttribute("y", 1 - height);
+            bar.setAttribute("height", height);
+          },
+        ];
+      },
+    );
   };
   return { element: h("dd", { class: "spark-place" }, element), update };
 }
@@ -117,11 +139,20 @@ function runningList() {
   const make = () => {
     const asked = h("b");
     const rest = h("span", { class: "soft" });
-    const element = h("li", {}, h("span", { class: "sign", "data-tone": "accent", "aria-hidden": "true", text: "▸" }), asked, rest);
-    return [element, (each) => {
-      text(asked, each.model);
-      text(rest, `running for ${span(Date.now() / 1000 - each.started)} · ${plural(each.attempts, "attempt")}`);
-    }];
+    const element = h(
+      "li",
+      {},
+      h("span", { class: "sign", "data-tone": "accent", "aria-hidden": "true", text: "▸" }),
+      asked,
+      rest,
+    );
+    return [
+      element,
+      (each) => {
+        text(asked, each.model);
+        text(rest, `running for ${span(Date.now() / 1000 - each.started)} · ${plural(each.attempts, "attempt")}`);
+      },
+    ];
   };
   return {
     element: list,

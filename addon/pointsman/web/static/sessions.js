@@ -4,8 +4,9 @@ import { countdown, until } from "./countdown.js";
 import { confirmed } from "./dialogs.js";
 import { h, rows, show, text } from "./dom.js";
 import { count, moment, plural } from "./format.js";
-import { query } from "./resting.js";
+import { unban } from "./mending.js";
 import { blank } from "./stage.js";
+import { button, cell, fact, headings } from "./tables.js";
 import { plain } from "./words.js";
 
 export const TITLE = "Sessions";
@@ -16,41 +17,45 @@ const COLUMNS = ["Session", "Known by", "Stays with", "Failures", "Bans", "Last 
 
 export function open(stage) {
   const body = h("tbody");
-  const table = h("table", { class: "table" }, h("thead", {}, h("tr", {}, COLUMNS.map(heading))), body);
-  const nothing = blank("No session yet.", "A conversation becomes one with its first answer; which requests belong together, sticky.key_sources says.");
+  const table = h("table", { class: "table" }, headings(COLUMNS), body);
+  const nothing = blank(
+    "No session yet.",
+    "A conversation becomes one with its first answer; which requests belong together, sticky.key_sources says.",
+  );
   const stats = h("dl", { class: "facts small" });
   const number = h("p", { class: "soft small" });
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
-    h("div", { class: "stack" }, h("section", { class: "sheet", "aria-label": "Sessions" }, table, nothing), h("section", { class: "sheet sheet-body", "aria-label": "Since the start" }, stats)),
+    h(
+      "div",
+      { class: "stack" },
+      h("section", { class: "sheet", "aria-label": "Sessions" }, table, nothing),
+      h("section", { class: "sheet sheet-body", "aria-label": "Since the start" }, stats),
+    ),
   );
   stage.watch(`/api/sessions?limit=${LIMIT}`, EVERY, (told) => {
-    rows(body, told.sessions, (each) => each.session, (each) => sessionRow(each, stage));
+    rows(
+      body,
+      told.sessions,
+      (each) => each.session,
+      (each) => sessionRow(each, stage),
+    );
     show(table, told.sessions.length > 0);
     show(nothing, told.sessions.length === 0);
-    text(number, told.sessions.length === LIMIT ? `the last ${LIMIT} used` : plural(told.sessions.length, "session"));
-    rows(stats, figures(told.stats), ([name]) => name, figure);
+    const isFull = told.sessions.length === LIMIT;
+    text(number, isFull ? `the last ${LIMIT} used` : plural(told.sessions.length, "session"));
+    rows(stats, figures(told.stats), ([name]) => name, fact);
   });
 }
 
-const heading = (name) => (name ? h("th", { scope: "col", text: name }) : h("td", {}, h("span", { class: "unseen", text: "Actions" })));
-
-/** Numbers of a nested object, named by their way in it. */
+/** Figures of a nested object, named by their way in it, in words. */
 function figures(stats, above = "") {
   return Object.entries(stats).flatMap(([name, value]) => {
     const full = above ? `${above} ${plain(name)}` : plain(name);
     if (value !== null && typeof value === "object") return figures(value, full);
-    return typeof value === "number" || typeof value === "boolean" ? [[full, value]] : [];
+    if (typeof value === "number") return [[full, Number.isInteger(value) ? count(value) : value.toFixed(2)]];
+    return typeof value === "boolean" ? [[full, value ? "yes" : "no"]] : [];
   });
-}
-
-function figure() {
-  const name = h("dt");
-  const value = h("dd");
-  return [h("div", {}, name, value), ([said, number]) => {
-    text(name, said);
-    text(value, typeof number === "number" ? (Number.isInteger(number) ? count(number) : number.toFixed(2)) : String(number));
-  }];
 }
 
 function sessionRow(first, stage) {
@@ -61,7 +66,8 @@ function sessionRow(first, stage) {
   const drop = async () => {
     const explanation = "Its pin, bans and failure counts are forgotten. Its next request starts anew.";
     if (!(await confirmed(`Forget session ${first.session}?`, explanation, "Forget"))) return;
-    await stage.change("DELETE", `/api/sessions/${encodeURIComponent(first.session)}`, undefined, "The session is forgotten.");
+    const at = `/api/sessions/${encodeURIComponent(first.session)}`;
+    await stage.change("DELETE", at, undefined, "The session is forgotten.");
   };
   const row = h(
     "tr",
@@ -73,24 +79,43 @@ function sessionRow(first, stage) {
     cell("Bans", bans),
     cell("Last used", cells.used),
     cell("Expires in", left),
-    cell("", h("button", { class: "button", type: "button", on: { click: drop } }, "Forget", h("span", { class: "unseen", text: ` session ${first.session}` })), "act"),
+    cell("", button("Forget", drop, `session ${first.session}`), "act"),
   );
-  return [row, (session) => {
-    text(cells.session, session.session);
-    text(cells.source, plain(session.source));
-    text(cells.pin, session.pin ? `${session.pin.provider}/${session.pin.model}${session.pin.key ? ` · ${session.pin.key}` : ""}` : "nobody yet");
-    text(cells.failures, Object.entries(session.failures).map(([name, times]) => `${name} ${times}`).join(", ") || "none");
-    text(cells.used, moment(session.used));
-    until(left, session.expires);
-    rows(bans, session.bans, (ban) => `${ban.provider}/${ban.model ?? ""}`, (ban) => banItem(session.session, ban, stage));
-  }];
+  return [
+    row,
+    (session) => {
+      text(cells.session, session.session);
+      text(cells.source, plain(session.source));
+      text(cells.pin, pinned(session.pin));
+      const failures = Object.entries(session.failures).map(([name, times]) => `${name} ${times}`);
+      text(cells.failures, failures.join(", ") || "none");
+      text(cells.used, moment(session.used));
+      until(left, session.expires);
+      rows(
+        bans,
+        session.bans,
+        (ban) => `${ban.provider}/${ban.model ?? ""}`,
+        (ban) => banItem(session.session, ban, stage),
+      );
+    },
+  ];
+}
+
+function pinned(pin) {
+  if (!pin) return "nobody yet";
+  return `${pin.provider}/${pin.model}${pin.key ? ` · ${pin.key}` : ""}`;
 }
 
 function banItem(session, ban, stage) {
   const name = ban.model === null ? ban.provider : `${ban.provider}/${ban.model}`;
-  const lift = () => stage.change("DELETE", `/api/bans?${query({ session, provider: ban.provider, model: ban.model })}`, undefined, `The session may go to ${name} again.`);
-  const button = h("button", { class: "button", type: "button", on: { click: lift } }, "Unban", h("span", { class: "unseen", text: ` ${name}` }));
-  return [h("li", {}, h("span", { class: "tag", "data-tone": "warn", title: plain(ban.reason), text: name }), button), () => {}];
+  const tag = h("span", { class: "tag", "data-tone": "warn", title: plain(ban.reason), text: name });
+  return [
+    h(
+      "li",
+      {},
+      tag,
+      button("Unban", () => unban(stage, { session, ...ban }), name),
+    ),
+    () => {},
+  ];
 }
-
-const cell = (name, content, kind) => h("td", { class: kind, "data-name": name }, content);

@@ -6,24 +6,50 @@ import { plain } from "./words.js";
 export const TITLE = "Settings";
 
 const EVERY = 5000;
-const SOURCES = { default: ["default", null], file: ["file", null], environment: ["environment", null], override: ["changed here", "accent"] };
+const SOURCES = {
+  default: ["default", null],
+  file: ["file", null],
+  environment: ["environment", null],
+  override: ["changed here", "accent"],
+};
 
 export function open(stage) {
   const files = h("p", { class: "files soft small" });
   const warnings = h("ul", { class: "sheet sheet-body warn small", hidden: true });
   const sections = h("div", { class: "stack" });
   const shown = (told) => {
-    text(files, [told.file ? `File: ${told.file}` : "No configuration file.", told.kept ? `Changes are kept in ${told.kept}` : "Changes last until the router ends."].join(" · "));
-    rows(warnings, told.warnings, (words) => words, (words) => [h("li", { text: words }), () => {}]);
+    text(
+      files,
+      [
+        told.file ? `File: ${told.file}` : "No configuration file.",
+        told.kept ? `Changes are kept in ${told.kept}` : "Changes last until the router ends.",
+      ].join(" · "),
+    );
+    rows(
+      warnings,
+      told.warnings,
+      (words) => words,
+      (words) => [h("li", { text: words }), () => {}],
+    );
     show(warnings, told.warnings.length > 0);
-    rows(sections, grouped(told.settings), ([name]) => name, ([name]) => section(name, { stage, shown }));
+    rows(
+      sections,
+      grouped(told.settings),
+      ([name]) => name,
+      ([name]) => section(name, { stage, shown }),
+    );
   };
   const reload = async () => {
     const told = await stage.change("POST", "/api/reload", undefined, "The configuration file was read again.");
     if (told) shown(told);
   };
   stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), h("button", { class: "button", type: "button", text: "Read the file again", on: { click: reload } })),
+    h(
+      "div",
+      { class: "room-head" },
+      h("h1", { text: TITLE }),
+      h("button", { class: "button", type: "button", text: "Read the file again", on: { click: reload } }),
+    ),
     h("div", { class: "stack" }, files, warnings, sections),
   );
   stage.watch("/api/settings", EVERY, shown);
@@ -41,8 +67,22 @@ function grouped(settings) {
 
 function section(name, room) {
   const list = h("ul", { class: "settings" });
-  const element = h("section", { class: "sheet" }, h("div", { class: "sheet-head" }, h("h2", { text: plain(name) })), list);
-  return [element, ([, settings]) => rows(list, settings, (each) => each.name, (each) => settingRow(each, room))];
+  const element = h(
+    "section",
+    { class: "sheet" },
+    h("div", { class: "sheet-head" }, h("h2", { text: plain(name) })),
+    list,
+  );
+  return [
+    element,
+    ([, settings]) =>
+      rows(
+        list,
+        settings,
+        (each) => each.name,
+        (each) => settingRow(each, room),
+      ),
+  ];
 }
 
 /** A value as one would write it in the file. */
@@ -59,12 +99,22 @@ function settingRow(first, room) {
   const source = h("span", { class: "tag" });
   const beneath = h("span", { class: "soft small" });
   const save = async (value) => {
-    const told = await room.stage.change("PATCH", "/api/settings", change(first.path, value), `${first.name} is changed.`);
+    const told = await room.stage.change(
+      "PATCH",
+      "/api/settings",
+      change(first.path, value),
+      `${first.name} is changed.`,
+    );
     if (told) room.shown(told);
     return told;
   };
   const control = first.changeable ? editor(first, save) : reader();
-  const back = h("button", { class: "button bare", type: "button", on: { click: () => save(null) } }, "Take back", h("span", { class: "unseen", text: ` ${first.name}` }));
+  const back = h(
+    "button",
+    { class: "button bare", type: "button", on: { click: () => save(null) } },
+    "Take back",
+    h("span", { class: "unseen", text: ` ${first.name}` }),
+  );
   const row = h(
     "li",
     { class: "setting", "data-name": first.name },
@@ -72,19 +122,30 @@ function settingRow(first, room) {
     h("div", { class: "setting-value" }, control.element),
     h("div", { class: "setting-source" }, source, back),
   );
-  return [row, (setting) => {
-    control.update(setting);
-    const [words, tone] = SOURCES[setting.source] ?? [setting.source, null];
-    text(source, words);
-    attribute(source, "data-tone", tone);
-    show(back, setting.source === "override" && setting.changeable);
-    text(beneath, setting.beneath && setting.source === "override" ? `without it ${written(setting.beneath.value)} (${setting.beneath.source})` : "");
-  }];
+  return [
+    row,
+    (setting) => {
+      control.update(setting);
+      const [words, tone] = SOURCES[setting.source] ?? [setting.source, null];
+      text(source, words);
+      attribute(source, "data-tone", tone);
+      show(back, setting.source === "override" && setting.changeable);
+      text(
+        beneath,
+        setting.beneath && setting.source === "override"
+          ? `without it ${written(setting.beneath.value)} (${setting.beneath.source})`
+          : "",
+      );
+    },
+  ];
 }
 
 function reader() {
   const element = h("span", { class: "mono" });
-  return { element, update: (setting) => text(element, setting.value === null ? "not set" : written(setting.value) || "none") };
+  return {
+    element,
+    update: (setting) => text(element, setting.value === null ? "not set" : written(setting.value) || "none"),
+  };
 }
 
 function editor(setting, save) {
@@ -93,21 +154,39 @@ function editor(setting, save) {
 }
 
 function picker(setting, choices, save) {
-  const select = h("select", { class: "input", "aria-label": setting.name }, choices.map((each) => h("option", { value: each, text: each })));
+  const select = h(
+    "select",
+    { class: "input", "aria-label": setting.name },
+    choices.map((each) => h("option", { value: each, text: each })),
+  );
   const isFlag = typeof setting.value === "boolean";
   let held = String(setting.value);
   select.addEventListener("change", async () => {
     if (!(await save(isFlag ? select.value === "true" : select.value))) select.value = held;
   });
-  return { element: select, update: ({ value }) => {
-    held = String(value);
-    if (document.activeElement !== select || select.value === held) select.value = held;
-  } };
+  return {
+    element: select,
+    update: ({ value }) => {
+      held = String(value);
+      if (document.activeElement !== select || select.value === held) select.value = held;
+    },
+  };
 }
 
 function line(setting, save) {
-  const input = h("input", { class: "input mono", type: "text", "aria-label": setting.name, autocomplete: "off", maxlength: 2000 });
-  const button = h("button", { class: "button", type: "submit", hidden: true }, "Save", h("span", { class: "unseen", text: ` ${setting.name}` }));
+  const input = h("input", {
+    class: "input mono",
+    type: "text",
+    "aria-label": setting.name,
+    autocomplete: "off",
+    maxlength: 2000,
+  });
+  const button = h(
+    "button",
+    { class: "button", type: "submit", hidden: true },
+    "Save",
+    h("span", { class: "unseen", text: ` ${setting.name}` }),
+  );
   const form = h("form", { class: "setting-line" }, input, button);
   let held = "";
   let kind = setting.value;
@@ -119,13 +198,16 @@ function line(setting, save) {
     attribute(input, "aria-invalid", told ? null : "true");
     if (told) show(button, false);
   });
-  return { element: form, update: ({ value }) => {
-    const isUntouched = input.value === held;
-    held = written(value);
-    kind = value;
-    if (isUntouched) input.value = held;
-    show(button, input.value !== held);
-  } };
+  return {
+    element: form,
+    update: ({ value }) => {
+      const isUntouched = input.value === held;
+      held = written(value);
+      kind = value;
+      if (isUntouched) input.value = held;
+      show(button, input.value !== held);
+    },
+  };
 }
 
 /** What was typed, in the form that the setting has: a list stays a list, an object an object. The router says what is

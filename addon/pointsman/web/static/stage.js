@@ -12,7 +12,12 @@ export class Stage {
     this.watching = [];
     this.last = [];
     this.pulse = pulse;
-    this.trouble = h("div", { class: "sheet blank", role: "alert", hidden: true }, h("b", { text: "This cannot be shown now." }), h("span"));
+    this.trouble = h(
+      "div",
+      { class: "sheet blank", role: "alert", hidden: true },
+      h("b", { text: "This cannot be shown now." }),
+      h("span"),
+    );
     element.append(this.trouble);
   }
 
@@ -26,7 +31,8 @@ export class Stage {
   heard(error) {
     this.pulse(error);
     show(this.trouble, error !== null);
-    if (error) text(this.trouble.lastElementChild, `${error.message} What you see may be old; it is asked for again by itself.`);
+    if (error)
+      text(this.trouble.lastElementChild, `${error.message} What you see may be old; it is asked for again by itself.`);
   }
 
   /** Asks for a change, then for everything anew. Gives what was answered, or undefined if it was refused, which the

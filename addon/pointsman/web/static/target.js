@@ -3,14 +3,15 @@
 import { countdown, until } from "./countdown.js";
 import { attribute, fresh, h, place, rows, show, svg, text } from "./dom.js";
 import { count, large } from "./format.js";
-import { query } from "./resting.js";
+import { endCooldown } from "./mending.js";
+import { arrow, opens } from "./opening.js";
+import { button, fact, unseen } from "./tables.js";
 import { toggle } from "./toggle.js";
-import { plain } from "./words.js";
-import { arrow } from "./exchanges.js";
+import { health, plain } from "./words.js";
 
 const MODES = ["fast", "balanced", "smart"];
 const TERMS = ["reliability", "speed", "latency", "intelligence", "headroom", "penalty"];
-const HEALTH = { healthy: ["good", "✓"], busy: ["warn", "…"], unhealthy: ["bad", "✕"], disabled: ["idle", "–"] };
+const FORMULA = "score = reliability × weighted mean of (1, speed, latency, intelligence) × headroom − penalty";
 
 /** A row for `rows`: `yard` moves and changes targets. */
 export function targetRow(yard) {
@@ -27,32 +28,54 @@ export function targetRow(yard) {
   const row = h(
     "li",
     { class: "target" },
-    h("div", { class: "target-line" }, yard.handle(), number, h("div", { class: "target-name" }, name, beside), state.element, scores.element,
-      h("div", { class: "target-acts" }, h("div", { class: "buttons" }, up, down), flip.element, more.button)),
+    h(
+      "div",
+      { class: "target-line" },
+      yard.handle(),
+      number,
+      h("div", { class: "target-name" }, name, beside),
+      state.element,
+      scores.element,
+      h("div", { class: "target-acts" }, h("div", { class: "buttons" }, up, down), flip.element, more.button),
+    ),
     more.panel,
   );
-  return [row, ({ target: next, at, last }) => {
-    target = next;
-    attribute(row, "data-id", target.target);
-    attribute(row, "data-off", !(target.enabled && target.provider_enabled));
-    text(number, at + 1);
-    text(name, target.name ?? target.model);
-    text(beside, `${target.provider} · ${target.model}`);
-    attribute(up, "aria-disabled", at === 0 ? "true" : null);
-    attribute(down, "aria-disabled", at === last ? "true" : null);
-    for (const [button, word] of [[up, "earlier"], [down, "later"]]) attribute(button, "aria-label", `Try ${target.target} ${word}`);
-    flip.update(target.enabled, `Use ${target.target}`);
-    state.update(target);
-    scores.update(target.scores);
-    more.update(target);
-  }];
+  return [
+    row,
+    ({ target: next, at, last }) => {
+      target = next;
+      attribute(row, "data-id", target.target);
+      attribute(row, "data-off", !(target.enabled && target.provider_enabled));
+      text(number, at + 1);
+      text(name, target.name ?? target.model);
+      text(beside, `${target.provider} · ${target.model}`);
+      attribute(up, "aria-disabled", at === 0 ? "true" : null);
+      attribute(down, "aria-disabled", at === last ? "true" : null);
+      for (const [button, word] of [
+        [up, "earlier"],
+        [down, "later"],
+      ])
+        attribute(button, "aria-label", `Try ${target.target} ${word}`);
+      flip.update(target.enabled, `Use ${target.target}`);
+      state.update(target);
+      scores.update(target.scores);
+      more.update(target);
+    },
+  ];
 }
 
 function mover(title, path, move) {
-  const button = h("button", { class: "button square", type: "button", title });
-  button.append(svg("svg", { viewBox: "0 0 14 14", fill: "none", stroke: "currentColor", "stroke-width": 1.6, "aria-hidden": "true" }, svg("path", { d: path })));
-  button.addEventListener("click", () => button.getAttribute("aria-disabled") !== "true" && move());
-  return button;
+  const made = h("button", { class: "button square", type: "button", title });
+  const line = {
+    viewBox: "0 0 14 14",
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": 1.6,
+    "aria-hidden": "true",
+  };
+  made.append(svg("svg", line, svg("path", { d: path })));
+  made.addEventListener("click", () => made.getAttribute("aria-disabled") !== "true" && move());
+  return made;
 }
 
 function targetState(stage) {
@@ -63,17 +86,19 @@ function targetState(stage) {
   const why = h("span");
   cooling.append(why, left);
   let target;
-  const act = () => stage.change("DELETE", `/api/cooldowns?${query(target)}`, undefined, `${target.model} may be asked again.`);
-  const end = h("button", { class: "button", type: "button", text: "End", on: { click: act } });
+  const end = button("End", () => endCooldown(stage, target));
   const rest = h("span", { class: "target-rest" }, cooling, end);
   return {
     element: h("div", { class: "target-state" }, health, keys, rest),
     update(next) {
       target = { provider: next.provider, model: next.model };
       const status = next.provider_enabled && next.enabled ? next.health : "disabled";
-      const [tone, sign] = HEALTH[status] ?? ["idle", "·"];
+      const [tone, sign] = health(status);
       attribute(health, "data-tone", tone);
-      text(health, `${sign} ${status === "disabled" ? (next.provider_enabled ? "switched off" : "provider off") : status}`);
+      text(
+        health,
+        `${sign} ${status === "disabled" ? (next.provider_enabled ? "switched off" : "provider off") : status}`,
+      );
       show(keys, next.keys.total > 0);
       attribute(keys, "data-tone", next.keys.usable ? null : "bad");
       text(keys, `${next.keys.usable}/${next.keys.total} keys usable`);
@@ -90,7 +115,11 @@ function targetState(stage) {
 function scoreBars() {
   const bars = MODES.map((mode) => [mode, termBar(mode)]);
   return {
-    element: h("div", { class: "scores" }, bars.map(([, bar]) => bar.element)),
+    element: h(
+      "div",
+      { class: "scores" },
+      bars.map(([, bar]) => bar.element),
+    ),
     update: (scores) => bars.forEach(([mode, bar]) => bar.update(scores[mode]?.score)),
   };
 }
@@ -99,7 +128,13 @@ function scoreBars() {
 function termBar(name) {
   const fill = h("span", { class: "term-fill" });
   const figure = h("span", { class: "term-figure" });
-  const element = h("div", { class: "term", "data-term": name }, h("span", { class: "term-name soft", text: name }), h("span", { class: "term-track", "aria-hidden": "true" }, fill), figure);
+  const element = h(
+    "div",
+    { class: "term", "data-term": name },
+    h("span", { class: "term-name soft", text: name }),
+    h("span", { class: "term-track", "aria-hidden": "true" }, fill),
+    figure,
+  );
   return {
     element,
     update(value) {
@@ -112,28 +147,37 @@ function termBar(name) {
 
 function details(yard, current) {
   const panel = h("div", { class: "panel target-more", id: fresh("target"), hidden: true });
-  const button = h("button", { class: "button bare", type: "button", "aria-expanded": "false", "aria-controls": panel.id }, arrow(), "Why", h("span", { class: "unseen" }));
-  button.addEventListener("click", () => {
-    const open = button.getAttribute("aria-expanded") !== "true";
-    attribute(button, "aria-expanded", String(open));
-    show(panel, open);
-  });
+  const whose = unseen("");
+  const why = h("button", { class: "button bare", type: "button" }, arrow(), "Why", whose);
+  opens(why, panel);
   const columns = MODES.map((mode) => [mode, [...TERMS, "score"].map((term) => [term, termBar(term)])]);
+  const column = ([mode, bars]) =>
+    h(
+      "section",
+      {},
+      h("h3", { text: mode }),
+      bars.map(([, bar]) => bar.element),
+    );
   const facts = h("dl", { class: "facts small" });
-  const pool = h("select", { class: "input" }, MODES.map((name) => h("option", { value: name, text: name })));
+  const pool = h(
+    "select",
+    { class: "input" },
+    MODES.map((name) => h("option", { value: name, text: name })),
+  );
   pool.addEventListener("change", () => yard.change(current(), { pool: pool.value }));
   panel.append(
-    h("div", { class: "term-columns" }, columns.map(([mode, bars]) => h("section", {}, h("h3", { text: mode }), bars.map(([, bar]) => bar.element)))),
-    h("p", { class: "soft small", text: "score = reliability × weighted mean of (1, speed, latency, intelligence) × headroom − penalty" }),
+    h("div", { class: "term-columns" }, columns.map(column)),
+    h("p", { class: "soft small", text: FORMULA }),
     facts,
     h("label", { class: "field pool-choice" }, h("span", { text: "Pool" }), pool),
   );
-  return { panel, button, update: (target) => {
-    text(button.lastElementChild, ` ${target.target} has its score`);
+  const update = (target) => {
+    text(whose, ` ${target.target} has its score`);
     for (const [mode, bars] of columns) for (const [term, bar] of bars) bar.update(target.scores[mode]?.[term]);
     if (document.activeElement !== pool) pool.value = target.pool;
     rows(facts, described(target), ([name]) => name, fact);
-  } };
+  };
+  return { panel, button: why, update };
 }
 
 function described(target) {
@@ -145,13 +189,4 @@ function described(target) {
     ["protection", target.protection],
     ["changed here", target.overridden.join(", ") || "nothing"],
   ];
-}
-
-function fact() {
-  const name = h("dt");
-  const value = h("dd");
-  return [h("div", {}, name, value), ([said, what]) => {
-    text(name, said);
-    text(value, what);
-  }];
 }

@@ -28,7 +28,9 @@ export function phases(attempt) {
 /** The figure of an exchange's attempts; nothing if there were none. */
 export function timeline(record) {
   const attempts = (record.attempts ?? []).filter((each) => each.outcome !== "hedge_triggered");
-  const slow = new Map(record.attempts.filter((each) => each.outcome === "hedge_triggered").map((each) => [each.n, each]));
+  const slow = new Map(
+    record.attempts.filter((each) => each.outcome === "hedge_triggered").map((each) => [each.n, each]),
+  );
   const offset = (attempt) => Math.max(0, (attempt.started - record.started) * 1000);
   const whole = Math.max(record.ended_ms ?? 0, ...attempts.map((each) => offset(each) + (each.settled_ms ?? 0)), 1);
   const inOrder = [...attempts].sort((a, b) => a.n - b.n);
@@ -36,7 +38,11 @@ export function timeline(record) {
     "div",
     { class: "timeline" },
     legend(),
-    h("ol", { class: "lanes" }, inOrder.map((each) => lane(each, slow.get(each.n), offset(each), whole))),
+    h(
+      "ol",
+      { class: "lanes" },
+      inOrder.map((each) => lane(each, slow.get(each.n), offset(each), whole)),
+    ),
     scale(whole),
   );
 }
@@ -49,7 +55,8 @@ function lane(attempt, slow, offset, whole) {
     place(bar, { left: share(offset + from, whole), width: share(to - from, whole) });
     track.append(bar);
   }
-  if (slow?.settled_ms) track.append(h("span", { class: "tick", place: { left: share(offset + slow.settled_ms, whole) } }));
+  if (slow?.settled_ms)
+    track.append(h("span", { class: "tick", place: { left: share(offset + slow.settled_ms, whole) } }));
   return h(
     "li",
     { class: "lane", "data-outcome": attempt.outcome },
@@ -60,7 +67,9 @@ function lane(attempt, slow, offset, whole) {
       h("b", { text: `${attempt.n}. ${attempt.provider}/${attempt.model}` }),
       h("span", { class: said.tone, text: said.words }),
       attempt.status ? h("span", { class: "soft", text: `status ${attempt.status}` }) : null,
-      attempt.error && attempt.error !== String(attempt.status) ? h("span", { class: "soft", text: plain(attempt.error) }) : null,
+      attempt.error && attempt.error !== String(attempt.status)
+        ? h("span", { class: "soft", text: plain(attempt.error) })
+        : null,
     ),
     track,
     h("p", { class: "lane-words soft small", text: inWords(attempt, slow) }),

@@ -30,5 +30,10 @@ export function ending(record) {
   return tone("bad", "✕", record.error ? plain(record.error) : "failed");
 }
 
+const HEALTH = { healthy: ["good", "✓"], busy: ["warn", "…"], unhealthy: ["bad", "✕"], disabled: ["idle", "–"] };
+
+/** Tone and sign of how a provider or a target is. */
+export const health = (status) => HEALTH[status] ?? ["idle", "·"];
+
 /** A word of a closed set without its underscores. */
 export const plain = (name) => String(name ?? "").replaceAll("_", " ");
