@@ -16,7 +16,7 @@ from benchmarks import chunked, processes, provider
 from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import routing, sessions, streams
+from benchmarks.scenarios import converted, routing, sessions, streams
 
 EVENTS = provider.events(6, 80)
 BODY = b"".join(EVENTS)
@@ -164,6 +164,18 @@ class TestLoad:
         assert len(body) == streams.REQUEST_BYTES
         assert f"Content-Length: {len(body)}" in head
         assert json.loads(body)["stream"] is True
+
+
+class TestConverted:
+    def test_a_request_is_as_long_as_one_of_the_providers_dialect(self):
+        body = converted.request(7).partition("\r\n\r\n")[2]
+        assert len(body) == streams.REQUEST_BYTES
+        assert json.loads(body)["stream"] is True
+
+    def test_every_event_is_told(self):
+        told = converted.told(EVENTS)
+        assert told.count(b"event: content_block_delta\n") == len(EVENTS) - 2
+        assert told.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
 
 
 class TestSessions:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
-CORE = ("exchange", "sessions", "routing", "wire")
+CORE = ("exchange", "sessions", "routing", "wire", "views/reading")
 FORBIDDEN = {
     "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "threading", "tornado",
 }  # fmt: skip
-FORBIDDEN_ROOMS = {"transport", "history", "web", "demo", "addon", "dispatch"}
+FORBIDDEN_ROOMS = {"transport", "history", "web", "demo", "recording", "addon", "dispatch"}
 CLOCKS = {
     "time.time", "time.monotonic", "time.perf_counter", "datetime.now", "datetime.utcnow", "date.today", "uuid4",
     "uuid.uuid4", "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "random.random", "random.choice",

@@ -24,6 +24,7 @@ from pointsman.reception import (
     credentials,
     is_cross_site,
     receive,
+    receive_again,
 )
 from pointsman.wire.faults import Code
 
@@ -380,3 +381,39 @@ def test_nothing_that_can_be_printed_holds_a_credential() -> None:
     headers = {"authorization": "Bearer sk-one"}
     arrival = Arrival(Door.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
     assert "sk-" not in repr((arrival, receive(arrival, KEYED), receive(arrival, OPEN)))
+
+
+class TestReplays:
+    @pytest.mark.parametrize(
+        ("head", "is_routed"),
+        [
+            ({}, True),
+            ({"door": Door.REVERSE}, True),
+            ({"door": Door.PROXY, "host": "API.OpenAI.com"}, True),
+            ({"door": Door.PROXY, "host": "elsewhere.test"}, False),
+            ({"method": "GET"}, False),
+            ({"path": "/internal/health"}, False),
+            ({"local": False}, True),
+        ],
+    )
+    def test_chats_that_were_routed_are_routed_without_asking_for_a_key(
+        self, head: dict[str, Any], is_routed: bool
+    ) -> None:
+        usual = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
+        decision = receive_again(Arrival(**usual | head), KEYED)
+        assert isinstance(decision, Chat) is is_routed
+        assert decision is Pass.ON or decision.is_replay  # type: ignore[union-attr]
+
+
+class TestEditedPaths:
+    @pytest.mark.parametrize(
+        ("path", "dialect"),
+        [
+            ("/v1/messages", Dialect.ANTHROPIC),
+            ("/v1beta/models/g:generateContent", Dialect.GEMINI),
+            (CHAT, Dialect.OPENAI_CHAT),
+            ("/no/chat", Dialect.OPENAI_CHAT),
+        ],
+    )
+    def test_the_dialect_is_the_paths_where_it_is_a_chat_path(self, path: str, dialect: Dialect) -> None:
+        assert Chat(Dialect.OPENAI_CHAT, Door.OWN).edited(path).dialect is dialect

@@ -46,13 +46,13 @@ def test_a_masker_does_not_print_what_it_hides() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("Bearer sk-0123456789abcdef", "Bearer ***cdef"),
-        ("sk-0123456789abcdef", "***cdef"),
-        ("Bearer 0123456789abcdef", "Bearer ***cdef"),
+        ("Bearer sk-0123456789abcdef", "Bearer sk-…cdef"),
+        ("sk-0123456789abcdef", "sk-…cdef"),
+        ("Bearer 0123456789abcdef", "Bearer …cdef"),
         ("Bearer 0123456789abcde", "Bearer ***"),
         ("short", "***"),
         ("", "***"),
-        ("basic  c2VjcmV0LW9mLXNvbWVib2R5==", "basic  ***R5=="),
+        ("basic  c2VjcmV0LW9mLXNvbWVib2R5==", "basic  …R5=="),
     ],
 )
 def test_of_a_credential_only_the_scheme_and_the_end_of_a_long_one_are_shown(value: str, shown: str) -> None:

@@ -13,7 +13,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -38,6 +38,9 @@ from pointsman.dispatch import Dispatcher
 from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
 from pointsman.reception import is_loopback_name, vouches
+from pointsman.recording import retention
+from pointsman.recording.replays import route_replays
+from pointsman.recording.showing import RECORD_OPTION, Showing
 from pointsman.reloading import Reloader
 from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
@@ -58,6 +61,7 @@ logger = logging.getLogger(__name__)
 
 OPTION, DATA_OPTION = "pointsman_config", "pointsman_data"
 DATA_VARIABLE = "POINTSMAN_DATA"
+OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
 class Pointsman:
@@ -75,6 +79,8 @@ class Pointsman:
         self._hooks: HookIndex | None = None
         self._prober: Prober | None = None
         self._probing: asyncio.Task[Any] | None = None
+        self._end_replays: Callable[[], None] | None = None
+        self.addons = [Showing()]
 
     # Start and end.
 
@@ -213,6 +219,7 @@ class Pointsman:
             settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
         )
         self.dispatcher = Dispatcher(settings, self._providers, self._vouched)
+        self._end_replays = route_replays(self.dispatcher)
         assert self._configuration
         self.dispatcher.pages = pages(self._house(self.dispatcher, self._configuration))
 
@@ -231,7 +238,7 @@ class Pointsman:
     async def running(self) -> None:
         for name in ctx.options.deferred:
             if name.startswith("pointsman"):
-                logger.warning(f"There is no option {name}; Pointsman's are {OPTION} and {DATA_OPTION}.")
+                logger.warning(f"There is no option {name}; Pointsman's are {', '.join(OPTIONS)}.")
         if self.dispatcher is None:
             return
         for provider in self._demo:
@@ -289,6 +296,8 @@ class Pointsman:
     async def done(self) -> None:
         if self._hooks is not None:
             self._hooks.remove()
+        if self._end_replays is not None:
+            self._end_replays()
         if self._watching is not None:
             self._watching.cancel()
         if self._probing is not None and self._prober is not None:

@@ -75,6 +75,30 @@ def list_models(arguments: list[str]) -> int:
     return models.main(arguments)
 
 
+def show_status(arguments: list[str]) -> int:
+    from pointsman.commands import status
+
+    return status.main(arguments)
+
+
+def show_top(arguments: list[str]) -> int:
+    from pointsman.commands import top
+
+    return top.main(arguments)
+
+
+def check_keys(arguments: list[str]) -> int:
+    from pointsman.commands import check
+
+    return check.main(arguments)
+
+
+def set_up_client(arguments: list[str]) -> int:
+    from pointsman.commands import setup
+
+    return setup.main(arguments)
+
+
 def explain_request(arguments: list[str]) -> int:
     from pointsman.commands import explain
 
@@ -125,6 +149,10 @@ def _sets(argument: str, option: str) -> bool:
 COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
+    "status": Command(show_status, "show how the running router, its providers and its keys are"),
+    "top": Command(show_top, "watch the running router, live"),
+    "check": Command(check_keys, "look whether the configuration is sound and each provider accepts each key"),
+    "setup": Command(set_up_client, "print the settings that lead a client to the router"),
     "models": Command(list_models, "list the models that the keys at hand make usable, and why the rest is not"),
     "explain": Command(explain_request, "ask the running router whom it would choose for the chat request in a file"),
 }

@@ -27,11 +27,25 @@ from pointsman.config import Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
-from pointsman.exchange.summary import summary
 from pointsman.guesses import Guesses, weighed
 from pointsman.history import History
 from pointsman.ledger import Ledger
-from pointsman.reception import Arrival, Chat, Decision, Door, Refusal, credentials, receive, same, vouches
+from pointsman.reception import (
+    Arrival,
+    Chat,
+    Decision,
+    Door,
+    Pass,
+    Refusal,
+    credentials,
+    receive,
+    receive_again,
+    same,
+    vouches,
+)
+from pointsman.recording.attempts import Recorder
+from pointsman.recording.intake import Intake
+from pointsman.recording.notes import door_of, note_door, note_exchange, note_refusal, note_tape
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
@@ -45,6 +59,7 @@ from pointsman.transport.posted import PageReady, UploadExpired
 from pointsman.transport.providers import Providers
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.stream import RoutedStream
+from pointsman.transport.tape import Tape
 from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
@@ -56,6 +71,7 @@ from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 
 logger = logging.getLogger(__name__)
+logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 OWN_REQUEST_ID = "x-request-id"
@@ -79,6 +95,8 @@ class Dispatcher:
         self._outlets: dict[ProxyMode, Outlet] = {}
         self.guesses = Guesses()
         """Of the client key."""
+        self.intake = Intake()
+        """For the flows of attempts."""
         self.closing = False
         """No new exchange begins."""
         self._rules = Rules.of(settings, _masker(settings))
@@ -124,6 +142,7 @@ class Dispatcher:
         problem = Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
         await asyncio.gather(*(conductor.give_up(problem) for conductor in list(self.running.values())))
         await self.history.close()
+        await self.intake.close()
 
     # Heads.
 
@@ -144,8 +163,16 @@ class Dispatcher:
         if not credentials(arrival.headers, arrival.path):
             return decision
         problem = decision.problem if isinstance(decision, Refusal) else None
-        problem = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
-        return decision if problem is None else Refusal(decision.dialect, problem)
+        found = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
+        return decision if found is None or found is problem else Refusal(decision.dialect, found)
+
+    def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
+        listening = ctx.master.addons.get("proxyserver").listen_addrs()
+        arrival = doors.arrival(flow.request, context, mode, listening, vouched=True)
+        decision = receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
+        if decision is not Pass.ON:
+            flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request
+        return decision
 
     def is_local(self, client: Client) -> bool:
         """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""
@@ -164,7 +191,7 @@ class Dispatcher:
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; its log has more under {name}.")
 
     def watch_upload(self, stream: RoutedStream) -> UploadWatch:
-        handler = _handler(stream.context.client)
+        handler = _handler(stream)
 
         def expired() -> None:
             asyncio_utils.create_task(handler.server_event(UploadExpired(stream)), name="upload expired", keep_ref=True)
@@ -176,7 +203,7 @@ class Dispatcher:
         reply = self.pages.answer(request)
         if isinstance(reply, Reply):
             return reply
-        handler = _handler(stream.context.client)
+        handler = _handler(stream)
 
         async def post(pending: Awaitable[Reply]) -> None:
             await handler.server_event(PageReady(stream, await pending))
@@ -198,6 +225,7 @@ class Dispatcher:
         except Problem as problem:
             if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
                 return PassOn()
+            note_refusal(flow, problem)
             return self.say(problem, chat, request)
         call = Call(
             request_id=self.request_id(request),
@@ -209,6 +237,7 @@ class Dispatcher:
             started=time.time(),
             fallback=_estimate(chat, facts),
         )
+        note_door(flow, chat.door)
         return Exchange(call, plan, self._rules)
 
     def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
@@ -218,7 +247,9 @@ class Dispatcher:
         return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
-        """A client that sends the key all clients share has told nothing of itself."""
+        """A client that sends the key all clients share has told nothing of itself, and a replay is no client."""
+        if chat.is_replay:
+            return Caller({}, None, "", list, lambda: None)
         shared = self.settings.server.client_key
         return Caller(
             headers={name.lower(): value for name, value in flow.request.headers.items()},
@@ -248,8 +279,12 @@ class Dispatcher:
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
+        recorder = None
+        if ctx.options.pointsman_record_attempts:
+            recorder = Recorder(stream.flow, exchange.call.request_id, exchange.rules.masker, self.intake)
         outlet = self.outlet(client.proxy_mode)
-        conductor = self.running[exchange] = Conductor(exchange, stream, _handler(client), self.providers, outlet)
+        conductor = Conductor(exchange, stream, _handler(stream), self.providers, outlet, recorder)
+        self.running[exchange] = conductor
         return conductor
 
     def outlet(self, mode: ProxyMode) -> Outlet:
@@ -266,8 +301,13 @@ class Dispatcher:
         if exchange.call.fallback is None:  # it was no count of tokens, which says nothing of answering
             self.router.observe(record)
             self.history.add(record, exchange.call.facts.tokens)
-        flow.comment = summary(record)
+        note_exchange(flow, record)
         logger.info(f"{record.request_id} {record.model}: {flow.comment}")
+
+    def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        flow.response.data.content = tape.body(self._rules.masker.data)
+        note_tape(flow, tape)
 
     def abandon(self, exchange: Exchange) -> None:
         exchange.plan.abandoned()
@@ -287,8 +327,11 @@ def _estimate(chat: Chat, facts: RequestFacts) -> bytes | None:
     return count_body(chat.dialect, facts.tokens) if chat.purpose is Purpose.COUNT else None
 
 
-def _handler(client: Client) -> ConnectionHandler:
-    handler: ConnectionHandler = ctx.master.addons.get("proxyserver").connections[client.id]
+def _handler(stream: RoutedStream) -> ConnectionHandler:
+    """Who carries out what this stream wants: of a replay its own, else that of its client's connection."""
+    if stream.home.replaying is not None:
+        return stream.home.replaying
+    handler: ConnectionHandler = ctx.master.addons.get("proxyserver").connections[stream.context.client.id]
     return handler
 
 

@@ -14,7 +14,7 @@ import base64
 import hmac
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from math import inf
 from urllib.parse import parse_qs, urlsplit
@@ -76,6 +76,13 @@ class Chat:
     cors: Headers = ()
     """What lets a web page of this machine read the answer."""
     purpose: Purpose = Purpose.CHAT
+    is_replay: bool = False
+    """Not a client but somebody at mitmproxy's own controls sends it."""
+
+    def edited(self, path: str) -> "Chat":
+        """The same, should somebody have changed the path since."""
+        route = route_of_path(path)
+        return replace(self, dialect=route.dialect, purpose=route.purpose) if route else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,15 @@ def receive(arrival: Arrival, server: Server) -> Decision:
         return Refusal(dialect, problem)
     readable = () if arrival.door is Door.PROXY else cors(arrival.headers)
     return Chat(dialect, arrival.door, readable, route.purpose)
+
+
+def receive_again(arrival: Arrival, server: Server) -> Chat | Pass:
+    """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
+    route = route_of_path(arrival.path)
+    is_foreign = arrival.door is Door.PROXY and arrival.host.lower() not in server.intercept
+    if route is None or arrival.method != "POST" or is_foreign:
+        return Pass.ON
+    return Chat(route.dialect, arrival.door, purpose=route.purpose, is_replay=True)
 
 
 def _other_path(arrival: Arrival) -> Decision:

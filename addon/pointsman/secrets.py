@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 
 MASK = "***"
+KIND = "sk-"
+"""How keys begin that say no more by it than that they are keys."""
+LONG_ENOUGH = 16
 SHORTEST = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""
 WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
@@ -36,9 +39,10 @@ class Masker:
 
 
 def masked_credential(value: str) -> str:
-    """A credential as it may be shown: its scheme, and its last four characters if it is long enough to spare them."""
+    """A credential as it may be shown: `Bearer sk-…last4`. The last four only if it is long enough to spare them."""
     if not WELL_FORMED.fullmatch(value):
         return MASK
     scheme, space, secret = value.rpartition(" ")
-    tail = secret[-4:] if len(secret) >= 16 else ""
-    return f"{scheme}{space}{MASK}{tail}"
+    if len(secret) < LONG_ENOUGH:
+        return f"{scheme}{space}{MASK}"
+    return f"{scheme}{space}{KIND if secret.startswith(KIND) else ''}…{secret[-4:]}"

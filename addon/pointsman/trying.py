@@ -26,9 +26,10 @@ class KeyTest:
     def __init__(self, providers: Providers, outlet: Callable[[], Outlet]) -> None:
         self._providers, self._outlet = providers, outlet
 
-    async def __call__(self, provider: Provider, key: Key) -> dict[str, Any]:
-        """In plain JSON types; never raises for what the provider does."""
-        asked = question(provider.model_copy(update={"keys": (key.model_copy(update={"enabled": True}),)}))
+    async def __call__(self, provider: Provider, key: Key | None) -> dict[str, Any]:
+        """In plain JSON types; never raises for what the provider does. A disabled key is tried too, None is no key."""
+        keys = (key.model_copy(update={"enabled": True}),) if key else ()
+        asked = question(provider.model_copy(update={"keys": keys}))
         began = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE):

@@ -46,14 +46,15 @@ class Load:
 class Turns:
     """What one contestant achieved, turn by turn."""
 
-    def __init__(self, contestant: Server) -> None:
+    def __init__(self, contestant: Server, load: Load) -> None:
         self.contestant = contestant
+        self.load = load
         self.outcomes: list[Outcome] = []
         self._cpu: list[float | None] = []
 
-    async def take(self, stage: Stage, load: Load, seconds: float) -> None:
+    async def take(self, stage: Stage, seconds: float) -> None:
         self.mark()
-        self.outcomes.append(await stage.load(self.contestant, load.window(self.contestant.port, seconds)))
+        self.outcomes.append(await stage.load(self.contestant, self.load.window(self.contestant.port, seconds)))
         await asyncio.sleep(SETTLE)
 
     def mark(self) -> None:
@@ -106,15 +107,19 @@ class Duel:
         ]
 
 
-async def duel(stage: Stage, sides: tuple[Server, Server], provider: Server, load: Load, pace: Pace) -> Duel:
-    """The router and bare mitmproxy, in this order, `pace.rounds` times each."""
-    router, bare = turns = tuple(Turns(side) for side in sides)
-    for side in sides:
-        await stage.load(side, load.window(side.port, pace.warm_up))
+async def duel(
+    stage: Stage, sides: tuple[Server, Server], provider: Server, load: Load, pace: Pace, other: Load | None = None
+) -> Duel:
+    """The router and bare mitmproxy, in this order, `pace.rounds` times each. `other` is the second side's load where
+    that differs.
+    """
+    router, bare = turns = tuple(map(Turns, sides, (load, other or load)))
+    for turn in turns:
+        await stage.load(turn.contestant, turn.load.window(turn.contestant.port, pace.warm_up))
     computed = provider.cpu()
     for _ in range(pace.rounds):
         for turn in turns:
-            await turn.take(stage, load, pace.seconds)
+            await turn.take(stage, pace.seconds)
     for turn in turns:
         turn.mark()
     measured = sum(outcome.seconds for turn in turns for outcome in turn.outcomes)

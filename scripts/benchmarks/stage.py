@@ -19,7 +19,12 @@ from benchmarks.load import PATIENCE, Outcome, Window
 
 HERE = Path(__file__).resolve().parent
 ROUTER = HERE.parent.parent / "addon" / "main.py"
-MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
+LAUNCH = "from mitmproxy.tools.main import {tool}; {tool}()"
+QUIET: Mapping[str, Sequence[str]] = {
+    "mitmdump": ("--set", "flow_detail=0"),
+    "mitmweb": ("--no-web-open-browser", "--set", "web_port=0"),
+}
+"""How each tool is kept from showing what it does."""
 OURS = ("POINTSMAN_", "THREAD_PROTECTION_")
 """Variables that would change what is measured begin so."""
 
@@ -68,15 +73,19 @@ class Stage:
         port = await processes.line("provider", process, self._folder, processes.START_TIMEOUT)
         return Server("provider", int(port), process)
 
-    async def router(self, config: Mapping[str, Any]) -> Server:
-        """mitmdump with the router and this configuration."""
-        path = self._folder / "pointsman.yaml"
+    async def router(
+        self, config: Mapping[str, Any], name: str = "router", tool: str = "mitmdump", **options: str
+    ) -> Server:
+        """mitmdump, or mitmweb, with the router, this configuration and these options of it."""
+        path = self._folder / f"{name}.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
-        return await self._mitmdump("router", self._addon, ["--set", f"pointsman_config={path}"])
+        given = {"pointsman_config": str(path), **options}
+        arguments = [part for option, value in given.items() for part in ("--set", f"{option}={value}")]
+        return await self._mitmproxy(name, self._addon, arguments, tool)
 
     async def bare(self, provider: Server) -> Server:
         """mitmdump as a reverse proxy that streams, and nothing else."""
-        return await self._mitmdump("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
+        return await self._mitmproxy("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
 
     async def load(self, server: Server, window: Window) -> Outcome:
         """One window of load on `server`. Raises Unfit when an answer is not what it should be."""
@@ -90,11 +99,11 @@ class Stage:
             raise processes.Unfit(f"{server.name}: {answer['error']}\n{processes.said(server.name, self._folder)}")
         return Outcome(**answer)
 
-    async def _mitmdump(self, name: str, script: Path, arguments: Sequence[str]) -> Server:
+    async def _mitmproxy(self, name: str, script: Path, arguments: Sequence[str], tool: str = "mitmdump") -> Server:
         port = processes.free_port()
-        listen = ("--listen-host", "127.0.0.1", "-p", str(port), "--set", "flow_detail=0")
+        listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
         scripts = ("-s", str(script), "-s", str(HERE / "leash.py"))
-        process = await self._start(name, ["-c", MITMDUMP, *scripts, *listen, *arguments])
+        process = await self._start(name, ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments])
         await processes.listening(name, process, port, self._folder)
         return Server(name, port, process)
 

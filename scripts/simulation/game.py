@@ -20,7 +20,7 @@ from simulation.scenarios import Scenario
 from simulation.world import Nature, World, worth
 
 MODEL = "m"
-WEEK_OF_HOURS, SUMMED = 7 * 24, 6
+WEEK_OF_HOURS, SUMMED = 7 * 24, 24
 
 
 class Step(NamedTuple):
@@ -75,7 +75,7 @@ def configured(natures: dict[str, Nature]) -> Settings:
 
 
 def remember(router: Router, natures: dict[str, Nature]) -> None:
-    """The week before: as many answers an hour as each nature says, some of them bad, in four sums a day."""
+    """The week before: as many answers an hour as each nature says, some of them bad, in one sum a day."""
     this_hour = int(WALL // HOUR)
     hours = {
         (f"{name}/{MODEL}", this_hour - ago): _hour(nature)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from math import ceil
-from math import ceil
 from typing import NamedTuple
 
 from pointsman.config.words import Dialect, Mode

@@ -74,10 +74,11 @@ class Ordered(Hand):
 
 
 class Otherwise(Ranking):
-    """A ranking that is not by draws."""
+    """A ranking that is not by draws, and knows all that the one it stands in for knows."""
 
-    order: Order
-    turns: Turns
+    def __init__(self, order: Order, like: Ranking) -> None:
+        self.__dict__.update(like.__dict__)
+        self._order, self._turns = order, Turns()
 
     def hand(self, mode: Mode, chance: Random | None = None) -> Hand:
         return Ordered(self, mode, chance or self._chance)
@@ -87,9 +88,9 @@ class Otherwise(Ranking):
             terms = self.kept_terms((target,), mode, wall)[0]
             return terms.line.at(terms.belief.mean)
 
-        self.turns.means = mean
-        order = self.order(self.turns, targets, self._chance)
-        self.turns.count += 1
+        self._turns.means = mean
+        order = self._order(self._turns, targets, self._chance)
+        self._turns.count += 1
         return order
 
 
@@ -108,15 +109,9 @@ def ruled(rule: Rule | None) -> Player:
 
 
 def other(order: Order) -> Player:
-    class Way(Otherwise):
-        pass
-
     def player(settings: Settings, chance: Random) -> Router:
         router = Router(settings, SECRET, chance, LongMemory())
-        ranking = router.ranking
-        ranking.__class__ = Way
-        assert isinstance(ranking, Way)
-        ranking.order, ranking.turns = order, Turns()
+        router.ranking = Otherwise(order, router.ranking)
         return router
 
     return player

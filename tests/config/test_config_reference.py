@@ -14,6 +14,7 @@ from pointsman.config import (
     Limits,
     Model,
     Provider,
+    Quirks,
     Redirect,
     Routing,
     Server,
@@ -45,7 +46,22 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
 
 @pytest.mark.parametrize(
     "section",
-    [Server, Routing, Sticky, Stream, Hedge, Cooldowns, History, Provider, Key, Redirect, Model, Limits, Timeouts],
+    [
+        Server,
+        Routing,
+        Sticky,
+        Stream,
+        Hedge,
+        Cooldowns,
+        History,
+        Provider,
+        Key,
+        Redirect,
+        Model,
+        Limits,
+        Timeouts,
+        Quirks,
+    ],
 )
 def test_every_key_is_explained(section: type[Section]) -> None:
     explained = set(re.findall(r"`(\w+)`", REFERENCE))

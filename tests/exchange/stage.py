@@ -57,15 +57,19 @@ class Stage:
         redirects: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
         session: str | None = None,
         router: Router | None = None,
+        speaks: Mapping[str, Dialect] | None = None,
+        more: Mapping[str, Any] | None = None,
         **sections: Any,
     ) -> None:
+        """`speaks` names providers with a dialect other than the client's; `more` goes into the entry of each."""
         names = "abcdefghijklmnop"[:count]
         own = {
             name: provider(
                 f"http://{name}.test/v1",
                 keys=(keys or {}).get(name, []),
-                dialect=dialect.value,
+                dialect=(speaks or {}).get(name, dialect).value,
                 redirects=list((redirects or {}).get(name, ())),
+                **(more or {}),
             )
             for name in names
         }

@@ -10,7 +10,8 @@ from pointsman.exchange.audit import ExchangeRecord
 from pointsman.history.recall import Memory, recall
 from pointsman.history.rows import rows
 from pointsman.routing.figures import NOTHING
-from pointsman.routing.judging import observations
+from pointsman.routing.judging import Seen, observations
+from pointsman.routing.recent import Recent
 from pointsman.routing.statistics import Statistics
 from support.records import exchange_record
 
@@ -49,6 +50,20 @@ def test_figures_are_the_same_after_a_restart(tmp_path: Path, seed: int) -> None
         assert expected.raw > 100
         assert found._replace(rate_limited=0) == pytest.approx(expected._replace(rate_limited=0), rel=1e-6)
         assert after.p95_first_content(label, NOW) == pytest.approx(before.p95_first_content(label, NOW))
+
+
+def test_the_last_attempts_are_the_same_after_a_restart(tmp_path: Path) -> None:
+    records = list(mixed(3000, NOW, 1, days=1))
+    write(tmp_path / "h.db", records)
+    before, after = Recent(), Recent()
+    seen = [each for record in records for each in observations(record, LABELS)]
+    for each in sorted(seen, key=lambda each: each.wall):
+        if each.seen in (Seen.SUCCESS, Seen.FAILURE):
+            before.observe(each.label, each.seen is Seen.SUCCESS, each.wall)
+    after.restore(recall(tmp_path / "h.db", LABELS, ALL, NOW).attempts, NOW)
+    for label in LABELS:
+        assert before.of(label, NOW).total > 1
+        assert after.of(label, NOW)[:2] == pytest.approx(before.of(label, NOW)[:2], abs=0.02)
 
 
 def test_rows_of_this_run_are_not_recalled(tmp_path: Path) -> None:

@@ -74,7 +74,16 @@ class TestExclusions:
         [
             (with_model(enabled=False), Reason.DISABLED, ""),
             ({"a": provider(BASE, enabled=False)}, Reason.DISABLED, ""),
-            ({"a": provider(BASE, dialect="anthropic")}, Reason.DIALECT, "does not speak openai-chat"),
+            (
+                {"a": provider(BASE, dialect="anthropic")},
+                Reason.DIALECT,
+                "n = 2 does not cross (speaks anthropic, not openai-chat)",
+            ),
+            (
+                {"a": provider(BASE, quirks={"flat_content": True})},
+                Reason.DIALECT,
+                "takes content as plain text only",
+            ),
             (
                 {"a": provider(BASE, keys=[{"value": "first-secret", "enabled": False}])},
                 Reason.NO_KEY,
@@ -84,12 +93,21 @@ class TestExclusions:
             (with_model(supports=["tools"]), Reason.CAPABILITY, "vision"),
             (with_model(context=1000), Reason.CONTEXT, "about 5000 tokens for a context of 1000"),
         ],
-        ids=["model off", "provider off", "dialect", "no key on", "no capability", "one lacking", "too small"],
+        ids=[
+            "model off",
+            "provider off",
+            "dialect",
+            "quirks",
+            "no key on",
+            "no capability",
+            "one lacking",
+            "too small",
+        ],
     )
     def test_a_target_that_cannot_serve_is_left_out_with_its_reason(
         self, providers: Providers, reason: Reason, detail: str
     ) -> None:
-        facts = request(tokens=5000, needs=[Capability.VISION, Capability.TOOLS])
+        facts = request(tokens=5000, needs=[Capability.VISION, Capability.TOOLS], document={"n": 2})
         own = plan({**providers, "z": provider(BASE)}, facts)
         assert called(own.ranked(NOW)) == ["z/m"]
         assert left_out(own) == [("a/m", None, reason, detail)]

@@ -141,15 +141,15 @@ class TestSmartFirst:
 
     def test_they_are_reachable_by_pin(self, router: Router) -> None:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        own.ticket.pin_to(Pin("longcat", "LongCat-2.0", "key-1"), NOW)
-        assert self.first(router, "auto-balanced", headers=SESSION) == "longcat/LongCat-2.0"
+        own.ticket.pin_to(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
+        assert self.first(router, "auto-balanced", headers=SESSION) == "openrouter/openrouter/owl-alpha"
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        assert "longcat/LongCat-2.0" not in labels(exclusion.target for exclusion in later.exclusions(NOW))
+        assert "openrouter/openrouter/owl-alpha" not in labels(exclusion.target for exclusion in later.exclusions(NOW))
 
     def test_a_pin_that_cools_is_left_out_for_that(self, router: Router) -> None:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        own.ticket.pin_to(Pin("longcat", "LongCat-2.0", "key-1"), NOW)
-        candidate = router.inventory.keys[router.inventory.by_label["longcat/LongCat-2.0"]][0]
+        own.ticket.pin_to(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
+        candidate = router.inventory.keys[router.inventory.by_label["openrouter/openrouter/owl-alpha"]][0]
         router.learn(candidate, Failure.SERVER, status(503), False, NOW, NOW)
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         reasons = [e.reason for e in later.exclusions(NOW) if e.target is candidate.target]

@@ -88,3 +88,16 @@ class TestAddress:
         )
         [target] = inventory({"a": written}).targets
         assert target.address(dialect) == address
+
+    def test_those_that_speak_the_clients_own_sort_before_others_and_else_stay_in_order(self) -> None:
+        found = inventory(
+            {
+                "a": provider(dialect="gemini"),
+                "b": provider(dialect="anthropic", dialects={"openai-chat": "http://b.test/v1"}),
+                "c": provider(dialect="anthropic"),
+                "d": provider(),
+            }
+        )
+        assert found.by_label["b/m"].spoken == (Dialect.ANTHROPIC, Dialect.OPENAI_CHAT)
+        ordered = sorted(found.targets, key=lambda target: target.is_foreign(Dialect.OPENAI_CHAT))
+        assert [target.label for target in ordered] == ["b/m", "d/m", "a/m", "c/m"]

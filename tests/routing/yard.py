@@ -19,8 +19,13 @@ def inventory(providers: Providers, **sections: Any) -> Inventory:
     return Inventory.of(settings(providers, **sections))
 
 
-def request(model: str | None = "m", tokens: int = 10, needs: Iterable[Capability] = ()) -> RequestFacts:
-    return RequestFacts(model=model, stream=True, needs=frozenset(needs), tokens=tokens)
+def request(
+    model: str | None = "m",
+    tokens: int = 10,
+    needs: Iterable[Capability] = (),
+    document: Mapping[str, Any] | None = None,
+) -> RequestFacts:
+    return RequestFacts(model=model, stream=True, needs=frozenset(needs), tokens=tokens, document=document or {})
 
 
 def plan(

@@ -42,6 +42,12 @@ async def get(url: str, **headers: str) -> Asked:
     return Asked(answer.status_code, answer.headers, answer.content)
 
 
+async def post(url: str, body: bytes) -> Asked:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        answer = await client.post(url, content=body)
+    return Asked(answer.status_code, answer.headers, answer.content)
+
+
 async def started(stack: AsyncExitStack, *scripts: Behaviour) -> list[Provider]:
     """Providers that play these behaviours, ended with the stack."""
     return [await stack.enter_async_context(Provider(script, name=f"p{n}")) for n, script in enumerate(scripts)]

@@ -1,4 +1,4 @@
-"""The unmodified SDKs of three dialects, asked alike: what each one's user gets, failures included."""
+"""The unmodified SDKs of all dialects, asked alike: what each one's user gets, failures included."""
 
 import asyncio
 import json
@@ -243,8 +243,62 @@ class GenaiSdk:
             told.finish = candidate.finish_reason.name if candidate.finish_reason else told.finish
 
 
-ANTHROPIC, RESPONSES, GENAI = AnthropicSdk(), ResponsesSdk(), GenaiSdk()
+class ChatSdk:
+    dialect = Dialect.OPENAI_CHAT
+    beat = later_beat = b": keep-alive\n\n"
+    failures: Mapping[int, str] = ResponsesSdk.failures
+
+    async def whole(self, url: str, told: Told, key: str = KEY, tools: bool = False, model: str = "m") -> None:
+        async with self._client(url, key) as client:
+            self._take(await client.chat.completions.create(**self._asked(tools, model)), told)
+
+    async def streamed(self, url: str, told: Told, key: str = KEY, tools: bool = False, model: str = "m") -> None:
+        asked = self._asked(tools, model)
+        async with self._client(url, key) as client, client.chat.completions.stream(**asked) as stream:
+            async for event in stream:
+                if event.type == "content.delta":
+                    told.text += event.delta
+            self._take(await stream.get_final_completion(), told)
+
+    async def otherwise(self, url: str, told: Told, key: str = KEY, tools: bool = False, model: str = "m") -> None:
+        pieces: dict[int, list[str]] = {}
+        async with self._client(url, key) as client:
+            async for chunk in await client.chat.completions.create(**self._asked(tools, model), stream=True):
+                for choice in chunk.choices:
+                    told.text += choice.delta.content or ""
+                    told.finish = choice.finish_reason or told.finish
+                    for call in choice.delta.tool_calls or []:
+                        if call.function and call.function.name:
+                            told.calls.append((call.function.name, None))
+                        pieces.setdefault(call.index, []).append((call.function and call.function.arguments) or "")
+        told.calls = [(name, json.loads("".join(pieces[n]))) for n, (name, _) in enumerate(told.calls)]
+
+    async def listed(self, url: str, key: str = KEY) -> list[str]:
+        async with self._client(url, key) as client:
+            return [model.id async for model in client.models.list()]
+
+    async def counted(self, url: str, model: str = "m") -> int | None:
+        return None
+
+    def _client(self, url: str, key: str) -> AsyncOpenAI:
+        return AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20)
+
+    def _asked(self, tools: bool, model: str) -> dict[str, Any]:
+        asked: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": ASKED}]}
+        tool = {"type": "function", "function": {"name": TOOL, "parameters": SCHEMA}}
+        return {**asked, "tools": [tool]} if tools else asked
+
+    def _take(self, answer: Any, told: Told) -> None:
+        [choice] = answer.choices
+        told.text, told.finish = choice.message.content or "", choice.finish_reason
+        calls = choice.message.tool_calls or []
+        told.calls = [(call.function.name, json.loads(call.function.arguments)) for call in calls]
+
+
+ANTHROPIC, RESPONSES, GENAI, CHAT = AnthropicSdk(), ResponsesSdk(), GenaiSdk(), ChatSdk()
 SDKS: tuple[Sdk, ...] = (ANTHROPIC, RESPONSES, GENAI)
+"""Of the dialects that `test_openai_sdk` does not see to."""
+ALL_SDKS: tuple[Sdk, ...] = (CHAT, *SDKS)
 RAISED = (anthropic.APIError, openai.APIError, errors.APIError, RuntimeError)
 
 type Ask = Callable[..., Any]

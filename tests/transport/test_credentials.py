@@ -26,17 +26,17 @@ class TestTaking:
     @pytest.mark.parametrize(
         ("name", "value", "shown"),
         [
-            ("Authorization", f"Bearer {LONG}", "Bearer ***cdef"),
-            ("AUTHORIZATION", f"bearer {LONG}", "bearer ***cdef"),
+            ("Authorization", f"Bearer {LONG}", "Bearer sk-…cdef"),
+            ("AUTHORIZATION", f"bearer {LONG}", "bearer sk-…cdef"),
             ("Authorization", "Bearer short", "Bearer ***"),
-            ("Authorization", LONG, "***cdef"),
+            ("Authorization", LONG, "sk-…cdef"),
             ("Authorization", f"Bearer {LONG} {LONG}", "***"),
             ("Authorization", f'Digest username="me", response="{LONG}"', "***"),
-            ("x-api-key", LONG, "***cdef"),
-            ("x-goog-api-key", LONG, "***cdef"),
-            ("api-key", LONG, "***cdef"),
-            ("OpenAI-Api-Key", LONG, "***cdef"),
-            ("Proxy-Authorization", f"Basic {LONG}", "Basic ***cdef"),
+            ("x-api-key", LONG, "sk-…cdef"),
+            ("x-goog-api-key", LONG, "sk-…cdef"),
+            ("api-key", LONG, "sk-…cdef"),
+            ("OpenAI-Api-Key", LONG, "sk-…cdef"),
+            ("Proxy-Authorization", f"Basic {LONG}", "Basic sk-…cdef"),
             ("Cookie", f"session={LONG}; theme=dark", "***"),
         ],
     )
@@ -54,7 +54,7 @@ class TestTaking:
     def test_every_one_of_several_is_masked(self) -> None:
         own = request([("Cookie", "a=1"), ("X-Api-Key", LONG), ("cookie", "b=2")])
         Credentials.taken_from(own)
-        assert sorted(fields(own)) == [("cookie", "***"), ("cookie", "***"), ("x-api-key", "***cdef")]
+        assert sorted(fields(own)) == [("cookie", "***"), ("cookie", "***"), ("x-api-key", "sk-…cdef")]
 
     @pytest.mark.parametrize(
         ("path", "shown"),
@@ -122,7 +122,7 @@ class TestPuttingBack:
         own = request([("Proxy-Authorization", f"Basic {LONG}"), ("x-api-key", LONG)])
         assert fields(Credentials.taken_from(own).put_back(own)) == [("x-api-key", LONG)]
 
-    @pytest.mark.parametrize("edited", [["Bearer mine"], [], ["Bearer ***cdef", "Bearer more"]])
+    @pytest.mark.parametrize("edited", [["Bearer mine"], [], ["Bearer sk-…cdef", "Bearer more"]])
     def test_what_somebody_has_edited_since_stays_edited(self, edited: list[str]) -> None:
         own = request([("Authorization", f"Bearer {LONG}"), ("x-api-key", LONG)])
         credentials = Credentials.taken_from(own)

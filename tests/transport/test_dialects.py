@@ -223,24 +223,15 @@ class TestProviders:
         assert credentials_of(completions.seen[0].headers) == [AUTH[Dialect.OPENAI_CHAT]]
 
     @every_sdk
-    async def test_if_none_speaks_the_clients_dialect_the_error_says_so(
+    async def test_one_that_does_not_speak_the_clients_dialect_answers_in_it(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider, sdk: Sdk
     ) -> None:
-        router = await stack.enter_async_context(running(tmp_path, {"p": provider(one.base_url)}))
-        got = await told(sdk.whole, router.url)
-        assert (got.failure, got.detail["status"]) == (sdk.failures[503], 503)
-        assert f"does not speak {sdk.dialect}" in got.said
-        assert not one.seen
-
-    @every_sdk
-    async def test_only_those_that_speak_the_clients_dialect_are_asked(
-        self, stack: AsyncExitStack, tmp_path: Path, one: Provider, sdk: Sdk
-    ) -> None:
-        other = await stack.enter_async_context(Provider(menu.answer("foreign")))
-        entries = {"other": provider(other.base_url), "one": entry(sdk.dialect, one)}
+        entries = {"p": provider(one.base_url, keys=[PROVIDER_KEY])}
         router = await stack.enter_async_context(running(tmp_path, entries))
         assert (await told(sdk.whole, router.url)).text == "left"
-        assert not other.seen
+        [seen] = one.seen
+        assert seen.path == "/v1/chat/completions"
+        assert credentials_of(seen.headers) == [AUTH[Dialect.OPENAI_CHAT]]
 
 
 class TestAsProxy:

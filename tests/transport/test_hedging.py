@@ -116,7 +116,7 @@ async def test_a_client_that_leaves_a_race_leaves_nobody_running(
         ("p1", "client_abort", None),
     ]
     [session] = router.dispatcher.router.sessions._store
-    assert (session.pin, session.bans, session.failures) == (None, None, None)
+    assert (session.pin, session.past) == (None, None)
     assert (await get(f"{router.url}/internal/status/cooldowns")).json == {"targets": [], "keys": []}
 
 

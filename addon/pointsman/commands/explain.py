@@ -8,14 +8,11 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-ROUTER = "http://127.0.0.1:8080"
-PATIENCE = 10.0
-"""Seconds."""
-ADMIN = "POINTSMAN_SERVER__ADMIN_KEY"
+from pointsman.commands.talking import ADMIN, PATIENCE, ROUTER, in_words
+
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
 
@@ -30,7 +27,7 @@ def main(arguments: list[str]) -> int:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
         answer = ask(given.router, given.path, body)
     except OSError as error:
-        return _failed(_words(error, given.router))
+        return _failed(in_words(error, given.router))
     except ValueError:
         return _failed(f"what answers at {given.router} is not Pointsman; --router says where it is")
     print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
@@ -55,7 +52,7 @@ def table(answer: dict[str, Any]) -> list[str]:
         lines.append(answer["note"])
     lines += [
         "",
-        COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "limits"),
+        COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "429s"),
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
     if answer["excluded"]:
@@ -79,19 +76,6 @@ def _exclusion(each: dict[str, Any]) -> str:
     key = f" #{each['key']}" if each["key"] else ""
     detail = f" ({each['detail']})" if each["detail"] else ""
     return f"  {each['provider']}/{each['model']}{key}: {each['reason']}{detail}"
-
-
-def _words(error: OSError, router: str) -> str:
-    if isinstance(error, HTTPError):
-        try:
-            said = json.load(error)["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            return f"what answers at {router} is not Pointsman ({error.code}); --router says where it is"
-        remedy = f" {ADMIN} holds it." if error.code == 401 else ""
-        return f"{said}{remedy}"
-    if isinstance(error, URLError):
-        return f"no router answers at {router} ({error.reason}); start it, or say with --router where it is"
-    return f"{error.filename or router}: {error.strerror or error}"
 
 
 def _failed(message: str) -> int:

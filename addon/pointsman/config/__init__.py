@@ -7,7 +7,7 @@ spans several, `loading` runs all that in order.
 
 from pointsman.config.faults import ConfigError, Found
 from pointsman.config.loading import build, find, load, read
-from pointsman.config.providers import Key, Limits, Model, Provider, Redirect, Timeouts
+from pointsman.config.providers import Key, Limits, Model, Provider, Quirks, Redirect, Timeouts
 from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import parse_duration, parse_size
@@ -29,6 +29,7 @@ __all__ = [
     "Model",
     "Pool",
     "Provider",
+    "Quirks",
     "Redirect",
     "RedirectMatch",
     "Routing",

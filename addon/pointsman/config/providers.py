@@ -106,8 +106,16 @@ class Timeouts(Section):
     answer: Timer = Stream.model_fields["answer"].default
 
 
+class Quirks(Section):
+    """What chat completions of this provider want otherwise than others."""
+
+    flat_content: Flag = False  # content of messages is one text: no parts, no images, never null
+    drop_keywords: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # of JSON Schema, in parameters of tools
+    max_tokens: Limit = None  # of an answer whose client names no limit; None leaves it to the provider
+
+
 class Provider(Section):
-    """An upstream account; `name` is its key in the file. The last three are the catalog's, but may be written too."""
+    """An upstream account; `name` is its key in the file. The last four are the catalog's, but may be written too."""
 
     name: str
     base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
@@ -121,6 +129,7 @@ class Provider(Section):
     redirects: tuple[Redirect, ...] = ()
     models: tuple[Model, ...] = ()
     drop_params: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # request parameters that it refuses
+    quirks: Quirks = Quirks()
     stream_usage: Flag = False  # it understands stream_options.include_usage
     keyless: Flag = False  # it answers without a key
 

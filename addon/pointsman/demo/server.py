@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ PAUSE_AFTER_FAILED_ACCEPT = 0.05
 """Seconds; accepting fails when the process is out of file descriptors, which takes a moment to mend."""
 
 NO_QUESTION = status(400)
+NOT_YOU = status(401)
 NOTHING_HERE = status(
     404, {"error": {"message": "There is nothing here.", "type": "invalid_request_error", "code": "not_found"}}
 )
@@ -47,10 +48,13 @@ class Provider:
         port: int = 0,
         keep: int = 10_000,
         counts: bool = True,
+        keys: Collection[str] | None = None,
     ) -> None:
         """`keep` is how many requests `seen` holds at most; `counts`: it answers how many tokens a request would be,
-        in the dialects that ask. Raises ValueError if the script is an empty list.
+        in the dialects that ask. `keys` are the bearer tokens that it lists its models for, None: it asks for none.
+        Raises ValueError if the script is an empty list.
         """
+        self.keys = keys
         self.counts = counts
         self.name = name
         self.models = tuple(models)
@@ -159,6 +163,8 @@ class Provider:
     def _aside(self, seen: Seen) -> Behaviour:
         """What answers a request that is no chat."""
         if seen.method == "GET" and seen.route.endswith("/models"):
+            if self.keys is not None and dict(seen.headers).get("Authorization", "")[len("Bearer ") :] not in self.keys:
+                return NOT_YOU
             body = voice_of_list(seen.route, {name.lower(): value for name, value in seen.headers}).models_body(
                 self.models
             )

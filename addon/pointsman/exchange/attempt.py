@@ -8,6 +8,7 @@ from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
 from pointsman.routing.failures import classify
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
+from pointsman.wire.conversion import Bridge
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.faults import Fault, FaultKind
 from pointsman.wire.frames import Frame, Reader
@@ -53,6 +54,8 @@ class Attempt:
         self.last_ping = now
         self.status: int | None = None
         self.headers: dict[str, str] = {}
+        self.bridge: Bridge | None = None
+        """The way to its provider's dialect and back, once it is launched."""
         self.reader: Reader | None = None
         self.bytes_received = 0
         self._held: list[bytes] = []

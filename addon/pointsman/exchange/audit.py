@@ -88,9 +88,13 @@ class AttemptRecord:
 
     @property
     def trail(self) -> str:
-        """This attempt in one word, for the trail of headers and errors."""
-        word = self.error or {Outcome.HEDGE_LOSER_CANCELLED: "hedge_loser"}.get(self.outcome, self.outcome.value)
-        return f"{self.provider}/{self.model}@{word}"
+        """This attempt for the trail of headers and errors."""
+        return f"{self.provider}/{self.model}@{self.word}"
+
+    @property
+    def word(self) -> str:
+        """How it ended."""
+        return self.error or {Outcome.HEDGE_LOSER_CANCELLED: "hedge_loser"}.get(self.outcome, self.outcome.value)
 
     def plain(self) -> dict[str, object]:
         """This record in plain JSON types."""

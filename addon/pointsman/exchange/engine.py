@@ -24,10 +24,9 @@ from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.exchange.setbacks import Setbacks
 from pointsman.routing.targets import Candidate
-from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.conversion import Inconvertible, refuses_usage
 from pointsman.wire.faults import Code, Fault, FaultKind, Problem
-from pointsman.wire.frames import Frame, FrameKind, Reader
-from pointsman.wire.headers import completed
+from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.waits import dated
 
 
@@ -76,7 +75,8 @@ class Exchange:
     def head(self, n: int, status: int, headers: dict[str, str], now: float) -> list[Effect]:
         """The provider's status and headers, names in lower case."""
         if attempt := self._running.get(n):
-            attempt.head(status, headers, self._reader(status, headers), now)
+            assert attempt.bridge
+            attempt.head(status, headers, attempt.bridge.reader(status, headers.get("content-type", "")), now)
             self.plan.heard(attempt.candidate, headers, now, self._wall(now))
         return self._take_effects()
 
@@ -222,30 +222,31 @@ class Exchange:
             self.records.append(self._record(attempt, Outcome.HEDGE_TRIGGERED, None, now))
             self._launch(candidate, now)
 
-    def _launch(self, candidate: Candidate, now: float) -> None:
+    def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
         self._launched += 1
-        target, dialect, facts = candidate.target, self.call.dialect, self.call.facts
-        base_url = target.address(dialect.name)
+        target, facts = candidate.target, self.call.facts
+        bridge = self.call.bridge(target, self._launched, asks_usage)
+        base_url = target.address(bridge.dialect.name)
         assert base_url
         attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
-        attempt.why = self.plan.why(candidate, now, self._wall(now))
+        attempt.bridge = bridge
+        attempt.why = "; ".join(filter(None, (self.plan.why(candidate, now, self._wall(now)), bridge.remark)))
         attempt.redirect = self.plan.redirect(candidate)
         if facts.stream and (after := self.plan.hedge_after(candidate, self._wall(now))) is not None:
             attempt.hedge_due = now + after
         self._running[attempt.n] = attempt
         self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
-        body, path = dialect.outbound(self.call.body, facts, attempt.model_sent)
-        auth = dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
-        headers = (*completed(self.call.headers, dialect.own_headers), ("Accept-Encoding", "identity"), *auth)
+        try:
+            body, path = bridge.outbound(self.call.body, attempt.model_sent)
+        except Inconvertible as error:
+            attempt.over = True
+            self._fail(attempt, Fault(FaultKind.INTERNAL, str(error)), now)
+            return
+        auth = bridge.dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
+        headers = (*bridge.headers(self.call.headers), ("Accept-Encoding", "identity"), *auth)
         self._effects.append(Launch(attempt.n, Outbound(base_url + path, headers, body)))
 
     # Frames.
-
-    def _reader(self, status: int, headers: dict[str, str]) -> Reader:
-        dialect, content_type = self.call.dialect, headers.get("content-type", "")
-        if 200 <= status < 300:
-            return dialect.reader(self.call.facts, content_type)
-        return ErrorReader(dialect, status, content_type)
 
     def _take_frames(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         for place, frame in enumerate(frames):
@@ -319,7 +320,7 @@ class Exchange:
             self._conclude(attempt, now)
         elif last.kind is FrameKind.ERROR:
             assert last.fault
-            self._end_broken(attempt, last.fault, now, has_said_so=True)
+            self._end_broken(attempt, last.fault, now, has_said_so=bool(last.data))
         else:
             self._break_off(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
 
@@ -350,6 +351,10 @@ class Exchange:
 
         The next one follows, unless the request itself is at fault.
         """
+        if attempt.bridge and attempt.bridge.asked_usage and refuses_usage(fault):
+            self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+            self._launch(attempt.candidate, now, asks_usage=False)
+            return
         fault = dated(fault, attempt.headers, self._wall(now))
         self._setbacks.faults += 1
         if self.plan.is_refusal(fault):
@@ -370,7 +375,9 @@ class Exchange:
         if attempt.phase is not Phase.WINNER:
             self._fail(attempt, fault, now)
         elif attempt.reader and attempt.reader.finished:
-            self._conclude(attempt, now)
+            self._take_frames(attempt, attempt.reader.close(), now)
+            if attempt.phase is Phase.WINNER:
+                self._conclude(attempt, now)
         else:
             self._end_broken(attempt, fault, now)
 
@@ -384,7 +391,10 @@ class Exchange:
         problem = Problem(code, f"The provider's answer broke off: {fault.message or fault.label}.")
         self._front.end_broken(problem, now, has_said_so)
 
-    def _settle(self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float) -> None:
+    def _settle(
+        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, is_ours: bool = False
+    ) -> None:
+        """`is_ours`: the router itself is to blame for the fault."""
         attempt.move(AttemptMove.SETTLE)
         del self._running[attempt.n]
         if not attempt.over:
@@ -393,7 +403,8 @@ class Exchange:
         was_last_key = self.plan.is_last_key(attempt.candidate, now)
         record = self._record(attempt, outcome, fault, now, was_last_key)
         self.records.append(record)
-        self._effects.append(Settled(record, self.plan.settled(attempt.candidate, record, fault, now)))
+        learnt = self.plan.settled(attempt.candidate, record, None if is_ours else fault, now)
+        self._effects.append(Settled(record, learnt))
 
     def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in list(self._running.values()):

@@ -7,7 +7,7 @@ BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIEN
 
 
 def summary(record: ExchangeRecord) -> str:
-    """`groq/llama-3.3-70b · 2 attempts · longcat/flash@503 · sticky repin · 0.41 s to first token`."""
+    """`groq/llama-3.3-70b · 2 attempts · longcat@503 · sticky repin · 0.41 s to first token`."""
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
     seen = next((each for each in attempts if each.outcome.is_success or each.outcome in BROKEN), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
@@ -18,7 +18,7 @@ def summary(record: ExchangeRecord) -> str:
         parts.append(f"error {record.error}")
     if len(attempts) > 1:
         parts.append(f"{len(attempts)} attempts")
-    parts += [attempt.trail for attempt in passed]
+    parts += [f"{attempt.provider}@{attempt.word}" for attempt in passed]
     parts.append(f"sticky {record.sticky}" + (f" {record.session}" if record.session else ""))
     if seen and seen.first_content_ms is not None:
         waited = seen.started - record.started + seen.first_content_ms / 1000

@@ -44,9 +44,8 @@ def recall(path: Path, labels: Collection[str], upto: int, wall: float) -> Memor
                 asked = {"kind": kind, "later": seen == Seen.LATER, "since": wall - WEEK, "upto": upto}
                 for hour, sums in _sums(db, asked, seen):
                     memory.hours.setdefault((label, hour), Sums()).add(sums)
-                if seen in (Seen.SUCCESS, Seen.FAILURE):
-                    ended = [(_number(each), seen == Seen.SUCCESS) for (each,) in db.execute(ATTEMPTS, asked)]
-                    memory.attempts.setdefault(label, []).extend(ended)
+                if seen in (Seen.SUCCESS, Seen.FAILURE) and (ended := _ended(db, asked)):
+                    memory.attempts.setdefault(label, []).extend((each, seen == Seen.SUCCESS) for each in ended)
                 if waits := _waits(db, asked):
                     memory.waits[label] = list(merge(memory.waits.get(label, ()), waits))[-RECENT:]
     return memory
@@ -67,6 +66,11 @@ def _sums(db: sqlite3.Connection, asked: dict[str, Any], seen: str) -> Iterator[
             cut_offs=waits if cut_off else 0,
         )
         yield hour, sums.sane()
+
+
+def _ended(db: sqlite3.Connection, asked: dict[str, Any]) -> list[float]:
+    """When the latest attempts ended."""
+    return [_number(ended) for (ended,) in db.execute(ATTEMPTS, asked)]
 
 
 def _waits(db: sqlite3.Connection, asked: dict[str, Any]) -> list[Wait]:

@@ -1,7 +1,7 @@
 """What the log says over time, for charts: how much went where, how well, and how long people waited."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,11 @@ MOST = 8
 """Targets with a series of their own; the rest are added up."""
 OTHERS = "others"
 SUMS = """
-SELECT provider || '/' || model AS target, seen, CAST(ended / :step AS INTEGER) - :first AS place,
-    COUNT(*) AS attempts, group_concat(first_content_ms) AS waits
-FROM kinds JOIN log ON kind = kinds.id AND ended >= :since GROUP BY kinds.id, place
+SELECT provider || '/' || model AS target, seen, group_concat(CAST(ended / :step AS INTEGER) - :first) AS places,
+    group_concat(ifnull(first_content_ms, '')) AS waits
+FROM kinds JOIN log ON kind = kinds.id AND ended >= :since GROUP BY kinds.id
 """
+"""One pass over the index by kind. Grouping by step as well would sort every attempt."""
 
 
 @dataclass(slots=True)
@@ -43,10 +44,18 @@ class Series:
     def total(self) -> int:
         return sum(count["attempts"] for count in self.counts)
 
-    def add(self, place: int, seen: str, attempts: int, waits: Iterable[float]) -> None:
-        for name in ("attempts", *SAID.get(seen, ())):
-            self.counts[place][name] += attempts
-        self.waits[place] += waits
+    def add(self, seen: str, places: Sequence[str], waits: Sequence[str]) -> None:
+        """Each attempt's step and wait, the wait empty where there was none."""
+        last = self.length - 1  # what a clock that went back has put into the future belongs there too
+        names, lists = ("attempts", *SAID.get(seen, ())), dict[str, list[float]]()
+        for place, attempts in Counter(places).items():
+            at = min(int(place), last)
+            lists[place] = self.waits[at]
+            for name in names:
+                self.counts[at][name] += attempts
+        for place, wait in zip(places, waits, strict=True):
+            if wait:
+                lists[place].append(float(wait))
 
     def take_in(self, other: "Series") -> None:
         for place in range(self.length):
@@ -66,39 +75,42 @@ def traffic(path: Path, window: Window, now: float) -> dict[str, Any]:
     """In plain JSON types; the targets with most attempts first. Raises sqlite3.Error."""
     step, length = STEPS[window]
     first = int(now // step) - length + 1
-    total, series = Series("total", length), dict[str, Series]()
+    series: dict[str, Series] = {}
     with closing(open_to_read(path)) as db:
-        for target, seen, place, attempts, waits in db.execute(
-            SUMS, {"step": step, "first": first, "since": first * step}
-        ):
-            place = min(place, length - 1)  # a clock that went back
-            known = [float(wait) for wait in waits.split(",")] if waits else []
-            series.setdefault(target, Series(target, length)).add(place, seen, attempts, known)
-            total.add(place, seen, attempts, known)
-    return _told(window, step, first, total, series)
+        alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for target, seen, *lists in db.execute(SUMS, {"step": step, "first": first, "since": first * step}):
+            alike.setdefault((target, seen), []).append((lists[0], lists[1]))
+    for (target, seen), parts in alike.items():
+        places, waits = (",".join(part).split(",") for part in zip(*parts, strict=True))
+        series.setdefault(target, Series(target, length)).add(seen, places, waits)
+    return _told(window, step, first, length, series.values())
 
 
 def nothing(window: Window, now: float) -> dict[str, Any]:
     """The same, of a history that tells nothing."""
     step, length = STEPS[window]
-    return _told(window, step, int(now // step) - length + 1, Series("total", length), {})
+    return _told(window, step, int(now // step) - length + 1, length, ())
 
 
-def _told(window: Window, step: float, first: int, total: Series, series: Mapping[str, Series]) -> dict[str, Any]:
-    in_order = sorted(series.values(), key=lambda each: (-each.total, each.name))
+def _told(window: Window, step: float, first: int, length: int, series: Collection[Series]) -> dict[str, Any]:
+    in_order = sorted(series, key=lambda each: (-each.total, each.name))
     shown, rest = in_order[:MOST], in_order[MOST:]
     if rest:
-        others = Series(OTHERS, total.length)
-        for each in rest:
-            others.take_in(each)
-        shown.append(others)
+        shown.append(_together(OTHERS, length, rest))
     return {
         "window": window.value,
         "step_seconds": step,
-        "at": [(first + place) * step for place in range(total.length)],
-        "total": total.plain(),
+        "at": [(first + place) * step for place in range(length)],
+        "total": _together("total", length, shown).plain(),
         "series": [each.plain() for each in shown],
     }
+
+
+def _together(name: str, length: int, series: Iterable[Series]) -> Series:
+    total = Series(name, length)
+    for each in series:
+        total.take_in(each)
+    return total
 
 
 def _rate(count: Mapping[str, int]) -> float | None:

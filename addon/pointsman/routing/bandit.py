@@ -120,7 +120,7 @@ class Rule:
     """How memories become a belief, and a belief a score. A class, so that another rule can be compared with it."""
 
     def evidence(self, past: Figures, lately: Lately) -> Belief:
-        """The long memory counts as long as the last attempts agree with it."""
+        """The long memory counts as long as the last attempts agree with it. These count in both: they tell most."""
         successes, failures = _count(past.successes), _count(past.failures)
         expected = lately.total * (successes + DOUBT) / (successes + failures + 2 * DOUBT)
         surprise = max(0.0, abs(lately.successes - expected) - PATIENCE)

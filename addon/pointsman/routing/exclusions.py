@@ -13,6 +13,8 @@ from pointsman.routing.failures import LESSONS, Failure, Skip
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.ticket import Ticket
+from pointsman.wire import quirks
+from pointsman.wire.conversion import spoken_to
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Fault
 
@@ -35,6 +37,8 @@ class Exclusions:
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
+    _obstacles: dict[tuple[Dialect, ...], str] = field(default_factory=dict)
+    """By the dialects that a target speaks; the request says the same each time."""
 
     # Asked.
 
@@ -42,8 +46,8 @@ class Exclusions:
         """Why none of its keys may take the request."""
         if not target.enabled:
             return Exclusion(target, None, Reason.DISABLED)
-        if target.address(self.dialect) is None:
-            return Exclusion(target, None, Reason.DIALECT, f"does not speak {self.dialect}")
+        if obstacle := self._obstacle(target):
+            return Exclusion(target, None, Reason.DIALECT, obstacle)
         if not self.inventory.keys[target]:
             return Exclusion(target, None, Reason.NO_KEY)
         if missing := self._missing(target):
@@ -136,6 +140,13 @@ class Exclusions:
         untils = [exclusion.until for exclusion in found if exclusion]
         known = [until for until in untils if until is not None]
         return None if len(known) < len(untils) else max(known, default=now)
+
+    def _obstacle(self, target: Target) -> str:
+        """What the target's dialects, or its provider's quirks, have no place for."""
+        spoken = target.spoken
+        if spoken not in self._obstacles:
+            self._obstacles[spoken] = spoken_to(self.dialect, spoken, self.facts)[1]
+        return self._obstacles[spoken] or quirks.obstacle(target.provider, self.facts)
 
     def _missing(self, target: Target) -> frozenset[str]:
         supports = target.model.supports

@@ -162,7 +162,9 @@ that only means a server's trouble is as unspecific as a 400: nobody chose that 
 
 
 def classify(fault: Fault, committed: bool = False) -> Failure:
-    """The row of a fault; `committed`: the client has seen part of the answer."""
+    """The row of a fault; `committed`: the client has seen part of the answer. A converted request that is refused may
+    be what another target takes.
+    """
     said = _said(fault)
     if committed and fault.kind is not FaultKind.INTERNAL:
         return Failure.TRUNCATED if _has(said, (*TRUNCATION_WORDS, *CONTEXT_WORDS)) else Failure.BROKEN
@@ -170,7 +172,8 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
         return BY_KIND[fault.kind]
     plain = _by_status(fault.status or 0)
     taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVERS else {plain}
-    return next((meant for where, words, meant in WORDINGS if where & taken_as and _has(said, words)), plain)
+    meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _has(said, words)), plain)
+    return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
 
 
 def _by_status(status: int) -> Failure:

@@ -48,7 +48,8 @@ GIVES_WAY = frozenset({Reason.COOLING, Reason.UNHEALTHY})
 
 @dataclass(slots=True)
 class Plan:
-    """`dialect` is the client's: a target must speak it. `inventory` is the one in force when the exchange began.
+    """`dialect` is the client's: a target must speak it, or another one that has words for the request. `inventory` is
+    the one in force when the exchange began.
 
     `ahead` is what the clock on the wall is ahead of the routing clock. `chance` is the router's unless given.
     """
@@ -81,7 +82,7 @@ class Plan:
         self._excluded = Exclusions(self.facts, self.dialect, self.inventory, self.router, self.ticket)
         ranking = self.router.ranking
         self.rivals = ranking.field(self.resolution)
-        self.hand = ranking.hand(self.mode, self.chance)
+        self.hand = ranking.hand(self.mode, self.chance, self.dialect)
 
     # Asked.
 

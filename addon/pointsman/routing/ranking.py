@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from pointsman.config import Settings
-from pointsman.config.words import Mode
+from pointsman.config.words import Dialect, Mode
 from pointsman.routing import pools
 from pointsman.routing.bandit import (
     RULE,
@@ -82,9 +82,11 @@ class Ranking:
         """Who takes part."""
         return self._fields[resolution.mode] if resolution.automatic else pools.named(resolution)
 
-    def hand(self, mode: Mode, chance: Random | None = None) -> "Hand":
-        """For one exchange; its luck comes from the router's generator unless another one is given."""
-        return Hand(self, mode, chance or self._chance)
+    def hand(self, mode: Mode, chance: Random | None = None, dialect: Dialect | None = None) -> "Hand":
+        """For one exchange, whose client speaks `dialect`; its luck comes from the router's generator unless another
+        one is given.
+        """
+        return Hand(self, mode, chance or self._chance, dialect)
 
     def learnt(self, target: Target) -> None:
         """There is news of a target: what is known of it is worked out anew."""
@@ -126,31 +128,32 @@ class Ranking:
 class Hand:
     """What chance has dealt one exchange."""
 
-    def __init__(self, ranking: Ranking, mode: Mode, chance: Random) -> None:
-        self._ranking, self._mode, self._chance = ranking, mode, chance
+    def __init__(self, ranking: Ranking, mode: Mode, chance: Random, dialect: Dialect | None = None) -> None:
+        self._ranking, self._mode, self._chance, self._dialect = ranking, mode, chance, dialect
         self._drawn: dict[Target, float] = {}
 
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[Target]:
-        """By score; the configured order breaks ties. A score is worked out as far as it takes to find the next one:
-        without headroom it is a bound, as headroom only takes away.
+        """By score; among equals those who speak the client's dialect, then the configured order. A score is worked out
+        as far as it takes to find the next one: without headroom it is a bound, as headroom only takes away.
         """
         kept = self._ranking.kept_terms(targets, self._mode, wall)
-        drawn, random = self._drawn, self._chance.random
+        drawn, random, dialect = self._drawn, self._chance.random, self._dialect
         heap = []
         for target, terms in zip(targets, kept, strict=True):
             draw = drawn.get(target)
             if draw is None:
                 draw = drawn[target] = terms.lot.draw(random)
             base, slope = terms.line
-            heap.append((terms.penalty - base - slope * draw, target.rank, False, target, terms))
+            place = dialect is not None and target.is_foreign(dialect), target.rank
+            heap.append((terms.penalty - base - slope * draw, place, False, target, terms))
         heapify(heap)
         while heap:
-            minus, rank, exact, target, terms = heappop(heap)
+            minus, place, exact, target, terms = heappop(heap)
             if exact or (room := self._ranking.headroom(target, now)) == 1.0:
                 yield target
             else:
                 minus = terms.penalty - terms.line.at(drawn[target]) * room
-                heappush(heap, (minus, rank, True, target, terms))
+                heappush(heap, (minus, place, True, target, terms))
 
     def score(self, target: Target, now: float, wall: float) -> Score:
         """Every term of a target's score; one that had no draw yet gets it."""

@@ -33,6 +33,15 @@ class Target:
         """Where the provider is, in every dialect."""
         return self.provider.base_url, self.provider.dialect, dict(self.provider.dialects)
 
+    @property
+    def spoken(self) -> tuple[Dialect, ...]:
+        """The dialects that the provider speaks, its main one first."""
+        return self.provider.dialect, *self.provider.dialects
+
+    def is_foreign(self, dialect: Dialect) -> bool:
+        """Its answers have to be converted. To sort by: False stands before True."""
+        return dialect not in self.spoken
+
     def address(self, dialect: Dialect) -> str | None:
         """The base URL under which the provider speaks this dialect, or None."""
         if dialect in self.provider.dialects:

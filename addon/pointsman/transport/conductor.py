@@ -9,7 +9,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from mitmproxy.connection import Server
@@ -17,7 +17,20 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 from typing_extensions import TypeIs
 
-from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.exchange.effects import (
+    Abort,
+    Cancel,
+    Effect,
+    End,
+    Headers,
+    Launch,
+    Outbound,
+    Release,
+    Respond,
+    Send,
+    Settled,
+)
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport.outlet import Outlet
@@ -41,6 +54,18 @@ PULSE = 1.0
 type ClientEffect = Respond | Send | End | Abort
 
 
+class Recorder(Protocol):
+    """Is told what every attempt of an exchange sends and gets. `now` is the loop's clock."""
+
+    def sent(self, n: int, request: Outbound, now: float) -> None: ...
+
+    def head(self, n: int, status: int, headers: Headers) -> None: ...
+
+    def data(self, n: int, data: bytes, now: float) -> None: ...
+
+    def settled(self, record: AttemptRecord, server: Server) -> None: ...
+
+
 class Conductor:
     """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
 
@@ -51,13 +76,17 @@ class Conductor:
         handler: ConnectionHandler,
         providers: Providers,
         outlet: Outlet,
+        recorder: Recorder | None = None,
     ) -> None:
         self.exchange = exchange
+        self._recorder = recorder
         self._stream = stream
         self._handler = handler
         self._providers = providers
         self._outlet = outlet
         self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self.began = self.now()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._released: set[int] = set()
         self._dials: dict[int, tuple[str, Dial]] = {}
@@ -84,13 +113,11 @@ class Conductor:
         return for_client
 
     def _beat(self) -> None:
-        """A client that waits is not idle, whatever mitmproxy thinks; and a flow that is killed ends soon."""
+        """A client that waits is not idle, whatever mitmproxy thinks."""
         if self.exchange.ended:
             return
         watchdog = self._handler.timeout_watchdog
         watchdog.register_activity()
-        if self._stream.is_killed:
-            asyncio_utils.create_task(self._post(_nothing), name="flow killed", keep_ref=True)
         self._pulse = self._loop.call_later(min(PULSE, watchdog.timeout / 2), self._beat)
 
     def take_shortcut(self, server: object) -> None:
@@ -109,7 +136,14 @@ class Conductor:
     def winning_server(self) -> Server | None:
         """The connection that the client's answer comes by."""
         n = self.exchange.winning
-        return server_of(*self._dials[n], self._outlet) if n is not None else None
+        return self._server(n) if n is not None else None
+
+    def _server(self, n: int) -> Server:
+        return server_of(*self._dials[n], self._outlet)
+
+    def flow_killed(self) -> None:
+        """Somebody has killed the flow: the stream sees that by the next event, and this is one."""
+        asyncio_utils.create_task(self._post(lambda _: []), name="flow killed", keep_ref=True)
 
     async def give_up(self, problem: Problem) -> None:
         """End the exchange in the router's own words, and see them off."""
@@ -146,7 +180,9 @@ class Conductor:
                 self._released.add(n)
                 if (task := self._tasks.get(n)) and task is not asyncio.current_task():
                     task.cancel()  # it waits for bytes that may never come
-            case Settled(_, learnt):
+            case Settled(record, learnt):
+                if self._recorder:
+                    self._recorder.settled(record, self._server(record.n))
                 if learnt:
                     logger.info(f"Pointsman: {learnt}")
             case _:
@@ -154,8 +190,15 @@ class Conductor:
         return False
 
     def _launch(self, launch: Launch) -> None:
+        if self._recorder:
+            self._recorder.sent(launch.n, launch.request, self._loop.time())
         name = f"attempt {launch.n} of {self.exchange.call.request_id}"
-        task = asyncio_utils.create_task(self._attempt(launch), name=name, keep_ref=True)
+        dial = Dial(
+            dialling=lambda: self._tell(partial(self.exchange.dialling, launch.n)),
+            connected=lambda: self._tell(partial(self.exchange.connected, launch.n)),
+        )
+        self._dials[launch.n] = launch.request.url, dial
+        task = asyncio_utils.create_task(self._attempt(launch, dial), name=name, keep_ref=True)
         self._tasks[launch.n] = task
         task.add_done_callback(lambda _: self._tasks.pop(launch.n, None))
 
@@ -183,18 +226,17 @@ class Conductor:
 
     # Inputs.
 
-    async def _attempt(self, launch: Launch) -> None:
+    async def _attempt(self, launch: Launch, dial: Dial) -> None:
         n, exchange = launch.n, self.exchange
         try:
-            dial = Dial(
-                dialling=lambda: self._tell(partial(exchange.dialling, n)),
-                connected=lambda: self._tell(partial(exchange.connected, n)),
-            )
-            self._dials[n] = launch.request.url, dial
             async with self._providers.send(launch.request, self._outlet, dial) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 self._tell(partial(exchange.head, n, answer.status, headers))
+                if self._recorder:
+                    self._recorder.head(n, answer.status, tuple(answer.headers.items()))
                 async for data in answer.content.iter_any():
+                    if self._recorder:
+                        self._recorder.data(n, data, self._loop.time())
                     await self._hear(partial(exchange.data, n, data), data)
                     self._undrained += len(data)
                     if n in self._released:

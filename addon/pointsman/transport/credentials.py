@@ -1,6 +1,6 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from pointsman.secrets import MASK, masked_credential
 from pointsman.wire import query
 from pointsman.wire.headers import SECRET_SUFFIXES
 
-HEADERS = frozenset({"authorization", "api-key", "cookie"})
+HEADERS = frozenset({"authorization", "api-key", "cookie", "set-cookie"})
 FOR_THIS_PROXY = "proxy-authorization"
 PROXYAUTH = "proxyauth"
 
@@ -30,7 +30,7 @@ class Credentials:
         """Masks them in `request`: no flow, log or saved file ever holds them."""
         headers = {}
         for name in {name.lower() for name in request.headers}:
-            if name in HEADERS or name.endswith(SECRET_SUFFIXES):
+            if is_secret(name):
                 values = request.headers.get_all(name)
                 headers[name] = (values, [masked_credential(value) for value in values])
                 request.headers.set_all(name, headers[name][1])
@@ -72,6 +72,17 @@ class Credentials:
         if self.keys:
             copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
         return copy
+
+
+def is_secret(name: str) -> bool:
+    """A header of this name, in lower case, holds a credential."""
+    return name in HEADERS or name.endswith(SECRET_SUFFIXES)
+
+
+def shown_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Headers as they may be shown."""
+    for name, value in headers:
+        yield name, masked_credential(value) if is_secret(name.lower()) else value
 
 
 def mask_proxyauth(flow: http.HTTPFlow) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from h11._readers import ChunkedReader
 from mitmproxy.addonmanager import AddonManager
+from mitmproxy.addons import clientplayback
+from mitmproxy.addons.view import View
+from mitmproxy.flow import Flow
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -46,6 +49,13 @@ TESTED: Mapping[Callable[..., Any], str] = {
     ConnectionHandler.server_event: "(self, event)",
     ConnectionHandler.drain_writers: "(self)",
     ConnectionHandler.close_connection: "(self, connection, half_close)",
+    clientplayback.ReplayHandler.__init__: "(self, flow, options)",
+    clientplayback.ClientPlayback.check: "(self, f)",
+    clientplayback.ClientPlayback.playback: "(self)",
+    Flow.kill: "(self)",
+    View.remove: "(self, flows)",
+    View.resolve: "(self, flow_spec)",
+    View.store_count: "(self)",
     BufferedH2Connection.send_data: "(self, stream_id, data, end_stream, pad_length)",
 }
 

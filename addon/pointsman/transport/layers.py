@@ -8,6 +8,7 @@ import logging
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer, HTTPMode
+from mitmproxy.proxy.server import ConnectionHandler
 
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.http1 import ClientHttp1
@@ -25,6 +26,8 @@ class RoutedHttpLayer(HttpLayer):
         super().__init__(context, mode)
         self.station = station
         self.hungry: set[Conductor] = set()
+        self.replaying: ConnectionHandler | None = None
+        """Who runs this layer in place of a client's connection."""
 
     def make_stream(self, stream_id: int) -> Commands:
         self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self)

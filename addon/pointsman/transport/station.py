@@ -10,6 +10,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Decision
+from pointsman.transport.tape import Tape
 from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
@@ -41,6 +42,9 @@ class Station(Protocol):
 
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision: ...
 
+    def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
+        """Of a flow that is replayed."""
+
     def say(self, problem: Problem, chat: Chat, request: http.Request, headers: Headers = ()) -> Answer: ...
 
     def crash_of(self, request: http.Request) -> Problem: ...
@@ -52,6 +56,9 @@ class Station(Protocol):
     def conduct(self, exchange: Exchange, stream: "RoutedStream") -> "Conductor": ...
 
     def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None: ...
+
+    def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
+        """What the client was sent of a streamed answer, whole or not."""
 
     def abandon(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""

@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     Http2Server,
     HttpErrorHook,
+    HttpRequestHeadersHook,
     HttpResponseHeadersHook,
     RequestHeaders,
     RequestProtocolError,
@@ -36,11 +37,13 @@ from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Door, Page, Pass, Refusal
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
+from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.refusing import RefusingStream
 from pointsman.transport.response import is_whole, make_response
 from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
+from pointsman.transport.tape import Tape
 from pointsman.transport.upstream import closed
 from pointsman.web.page import reply_problem
 from pointsman.wire.faults import Code, Problem
@@ -50,8 +53,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_STORED_BODY = 256 * 1024
-"""Bytes of a streamed answer kept in the flow, for people to read."""
 type Commands = layer.CommandGenerator[None]
 
 
@@ -67,8 +68,8 @@ class RoutedStream(RefusingStream):
         self._shown: http.Request | None = None
         self._server: Server | None = None
         """The connection that the answer comes by."""
-        self._stored: list[bytes] = []
-        self._stored_bytes = 0
+        self._tape: Tape | None = None
+        """Of a streamed answer, for people to read."""
         self._reported = False
         self._left: list[ClientEffect] = []
         """What came by the short way, and must go the long one."""
@@ -90,7 +91,10 @@ class RoutedStream(RefusingStream):
     # The request.
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
-        decision = self.station.receive(event.request, self.context, self.mode)
+        if event.replay_flow:
+            decision = self.station.receive_again(event.replay_flow, self.context, self.mode)
+        else:
+            decision = self.station.receive(event.request, self.context, self.mode)
         if decision is not Pass.ON and not event.end_stream:
             self._upload = self.station.watch_upload(self)
         match decision:
@@ -102,6 +106,8 @@ class RoutedStream(RefusingStream):
                 self.chat = decision
                 self._make_ours(event.request, decision.door)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
+                    if isinstance(command, HttpRequestHeadersHook):
+                        tell_of_kill(self.flow, self._killed)
                     with self._open_to_proxyauth(command):
                         yield command
             case Refusal():
@@ -131,6 +137,7 @@ class RoutedStream(RefusingStream):
         """
         if self.chat is None:
             return (yield from super().make_server_connection())
+        self.chat = self.chat.edited(self.flow.request.path)
         opened = self.station.open(self.flow, self.chat, self.credentials.caller if self.credentials else None)
         match opened:
             case Exchange():
@@ -163,7 +170,7 @@ class RoutedStream(RefusingStream):
     def _take_posted(self, event: Posted) -> Commands:
         if self.conductor is not None:
             self.conductor.took(event.size)
-            if self.is_killed:
+            if self.is_killed and not self.conductor.exchange.ended:
                 yield from self._kill()
             else:
                 left, self._left = self._left, []
@@ -174,11 +181,15 @@ class RoutedStream(RefusingStream):
         pieces: list[bytes] = []
         for effect in self._feed(given):
             if isinstance(effect, Send) and not self._left:
-                self._store(effect.data)
+                self._record(effect.data)
                 pieces.append(chunk(effect.data))
             else:
                 self._left.append(effect)
         return b"".join(pieces), bool(self._left)
+
+    def _killed(self) -> None:
+        if self.conductor and not self.conductor.exchange.ended:
+            self.conductor.flow_killed()
 
     @property
     def is_killed(self) -> bool:
@@ -192,6 +203,7 @@ class RoutedStream(RefusingStream):
             self._server = self.flow.server_conn = server
         if exchange.ended and not self._reported:
             self._reported = True
+            tell_no_more(self.flow)
             if self._server is not None:
                 closed(self._server)
             try:
@@ -214,7 +226,7 @@ class RoutedStream(RefusingStream):
                     if self.server_state == self.state_errored:
                         return
                 case Send(data):
-                    self._store(data)
+                    self._record(data)
                     yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
                 case End():
                     yield from self._end_response()
@@ -229,6 +241,8 @@ class RoutedStream(RefusingStream):
         if self.is_killed:
             return (yield from self._kill())
         self.flow.response.stream = True
+        assert self.conductor
+        self._tape = Tape(self.conductor.began)
         self.server_state = self.state_stream_response_body
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
         if self.conductor and not is_old:
@@ -238,15 +252,14 @@ class RoutedStream(RefusingStream):
         self._keep_body()
         yield from self.send_response(already_streamed=True)
 
-    def _store(self, data: bytes) -> None:
-        if self._stored_bytes < MAX_STORED_BODY:
-            self._stored.append(data)
-            self._stored_bytes += len(data)
+    def _record(self, data: bytes) -> None:
+        if self._tape and self.conductor:
+            self._tape.add(data, self.conductor.now())
 
     def _keep_body(self) -> None:
-        if self.flow.response is not None and self._stored:
-            self.flow.response.data.content = b"".join(self._stored)[:MAX_STORED_BODY]
-            self._stored.clear()
+        if self._tape and self._tape.size and self.flow.response is not None:
+            self.station.keep(self._tape, self.flow)
+            self._tape = None
 
     # Other ends.
 

@@ -46,6 +46,8 @@ class Fault:
     content_type: str = ""
     structured: bool = True
     """`message` comes from a field made for it, not from a page or plain text."""
+    converted: bool = False
+    """The request reached the provider in another dialect than its client's."""
 
     @property
     def label(self) -> str:

@@ -95,7 +95,7 @@ class Gemini:
             return CountReader(COUNTED)
         if not facts.stream:
             return whole_reader(content_type)
-        return stream_reader(content_type) if _is_sse(facts) else list_reader(content_type)
+        return stream_reader(content_type) if is_sse(facts) else list_reader(content_type)
 
     def fault(self, status: int, body: bytes, content_type: str) -> Fault:
         return fault_of(status, body, content_type)
@@ -104,10 +104,10 @@ class Gemini:
         return gemini_error(problem)
 
     def voice(self, listener: Listener) -> Voice:
-        return EventVoice() if _is_sse(listener.facts) else ListVoice()
+        return EventVoice() if is_sse(listener.facts) else ListVoice()
 
 
-def _is_sse(facts: RequestFacts) -> bool:
+def is_sse(facts: RequestFacts) -> bool:
     return query.value(facts.query, "alt") == "sse"
 
 

@@ -52,6 +52,11 @@ def loads(body: bytes) -> Any:
         return _loads_lenient(body)
 
 
+def dumps(value: object) -> bytes:
+    """The JSON text of a value. Lone surrogates are escaped, as orjson would refuse to."""
+    return json.dumps(value).encode()
+
+
 def _loads_lenient(body: bytes) -> Any:
     """What orjson refuses though others write it: lone surrogates, NaN and infinities; else the reason for the
     refusal.

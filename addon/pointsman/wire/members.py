@@ -18,6 +18,11 @@ def mappings(value: object) -> list[Members]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def dicts(value: object) -> list[dict[str, Any]]:
+    """The same, of a document that is the caller's to change."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 

@@ -23,7 +23,7 @@ class Account:
 
     def login(self, request: Request, _: str) -> Reply:
         """Raises Problem (invalid_request, invalid_api_key)."""
-        given = read(Credentials, request).admin_key.get_secret_value()
+        given = read(Credentials, request, hidden=True).admin_key.get_secret_value()
         if not self._keeper.is_admin_key(given, request):
             raise Problem(Code.INVALID_API_KEY, "This is not the admin key.")
         token, login = self._keeper.logins.begin(self._keeper.admin_key(), time())

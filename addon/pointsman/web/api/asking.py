@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pointsman.config import Found
 from pointsman.config.faults import problem_of
 from pointsman.config.section import Section
-from pointsman.config.wording import is_secret, notation, suggestion
+from pointsman.config.wording import notation, suggestion
 from pointsman.web.page import Request, refused
 from pointsman.wire.faults import Code, Problem
 
@@ -26,23 +26,25 @@ def body(request: Request) -> dict[str, Any]:
     return value
 
 
-def read[S: Section](shape: type[S], request: Request) -> S:
-    """The body as such a section. Raises Problem (invalid_request) with all faults."""
+def read[S: Section](shape: type[S], request: Request, hidden: bool = False) -> S:
+    """The body as such a section. Raises Problem (invalid_request) with all faults; `hidden`: none of them repeats a
+    value, as any of them may be a secret in the wrong place.
+    """
     sent = body(request)
     try:
         return shape.model_validate(sent)
     except ValidationError as error:
-        raise refused(_faults(error, shape)) from None
+        raise refused(_faults(error, shape, hidden)) from None
 
 
-def _faults(error: ValidationError, shape: type[Section]) -> Iterator[Found]:
+def _faults(error: ValidationError, shape: type[Section], hidden: bool) -> Iterator[Found]:
     for details in error.errors(include_url=False):
         place = details["loc"]
         if details["type"] == "extra_forbidden":
             hint = suggestion(place[-1], shape.model_fields) or f"; known here: {', '.join(shape.model_fields)}"
             yield Found(notation(place), f"is not a known member{hint}")
         else:
-            yield Found(notation(place), problem_of(dict(details), "value" in place or is_secret(place)))
+            yield Found(notation(place), problem_of(dict(details), hidden))
 
 
 def query(request: Request, *known: str) -> Mapping[str, str]:

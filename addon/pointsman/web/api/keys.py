@@ -67,14 +67,14 @@ class Keys:
 
     async def add(self, request: Request, _: str) -> Reply:
         """Raises Problem (invalid_request)."""
-        new = read(NewKey, request)
+        new = read(NewKey, request, hidden=True)
         key_id = token_hex(6)
         await self._configuration.change(lambda state: _with(state, new, key_id))
         return self._one(key_id, 201)
 
     async def change(self, request: Request, key_id: str) -> Reply:
         """Raises Problem (invalid_request, not_found)."""
-        change = read(Change, request)
+        change = read(Change, request, hidden=True)
         await self._configuration.change(lambda state: self._changed(state, key_id, change))
         return self._one(key_id, 200)
 

@@ -1,0 +1,93 @@
+"""`pointsman status`: how the running router, its providers and its keys are."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pointsman.commands.talking import Unanswered, add_router, talk
+
+COLOURS = {"healthy": "green", "busy": "yellow", "unhealthy": "red", "disabled": "dim"}
+WIDTH = 160
+"""Columns where the output is no terminal."""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="pointsman status", description=__doc__)
+    add_router(parser)
+    parser.add_argument("--json", action="store_true", help="the whole answer, as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        overview = talk(given).get("/api/overview")
+    except Unanswered as error:
+        print(f"pointsman status: {error}", file=sys.stderr)
+        return 1
+    if given.json:
+        print(json.dumps(overview, indent=2))
+    else:
+        console().print(shown(overview, time.time()))
+    return 0
+
+
+def console() -> Console:
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)
+
+
+def shown(overview: dict[str, Any], wall: float) -> RenderableType:
+    """`wall` is the time that cooldowns and bans are counted down to."""
+    lines = [Text(line) for line in (*_figures(overview), *_troubles(overview, wall))]
+    return Group(lines[0], providers(overview), *lines[1:])
+
+
+def _figures(overview: dict[str, Any]) -> Iterator[str]:
+    waits = overview["first_content_ms"]
+    yield (
+        f"{overview['requests_per_minute']} requests in the last minute, {overview['running']} running,"
+        f" {overview['sessions']} sessions; success {rate(overview['success_rate'])}"
+        f" ({rate(overview['first_attempt_success_rate'])} before failover);"
+        f" first content {milliseconds(waits['p50'])} median, {milliseconds(waits['p95'])} p95"
+    )
+
+
+def providers(overview: dict[str, Any]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("provider", "status", "targets", "keys usable", "problem"):
+        table.add_column(column, justify="right" if column in ("targets", "keys usable") else "left")
+    for each in overview["providers"]:
+        keys, status = each["keys"], each["status"]
+        usable = f"{keys['usable']} of {keys['total']}" if keys["total"] else "none needed"
+        word = Text(status, style=COLOURS.get(status, ""))
+        table.add_row(Text(each["name"]), word, str(each["targets"]), usable, Text(each["problem"] or ""))
+    return table
+
+
+def _troubles(overview: dict[str, Any], wall: float) -> Iterator[str]:
+    for each in overview["cooldowns"]["targets"]:
+        yield f"{each['provider']}/{each['model']} cools for {left(each['until'], wall)}: {each['reason']}"
+    for each in overview["cooldowns"]["keys"]:
+        name = f"key {each['key'] or '(none)'} of {each['provider']}"
+        yield f"{name} cools for {left(each['until'], wall)}: {each['reason']}"
+    for each in overview["bans"]:
+        scope = "/".join(part for part in (each["provider"], each["model"]) if part)
+        yield f"session {each['session']} stays away from {scope} for {left(each['until'], wall)}: {each['reason']}"
+
+
+def rate(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def milliseconds(wait: float | None) -> str:
+    return "–" if wait is None else f"{wait:.0f} ms" if wait < 10_000 else f"{wait / 1000:.1f} s"
+
+
+def left(until: float, wall: float) -> str:
+    seconds = max(0, round(until - wall))
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

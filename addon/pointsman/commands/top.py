@@ -1,0 +1,72 @@
+"""`pointsman top`: the running router, live, until it is interrupted."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pointsman.commands.status import console, milliseconds, shown
+from pointsman.commands.talking import Talk, Unanswered, add_router, talk
+
+ROWS = 15
+"""Exchanges that are shown."""
+GOOD = frozenset({"request_success", "retry_success", "hedge_winner"})
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="pointsman top", description=__doc__)
+    add_router(parser)
+    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="between two looks (default: 1)")
+    parser.add_argument("--times", type=int, metavar="N", help="look so many times, then end")
+    given = parser.parse_args(arguments)
+    try:
+        _watch(talk(given), max(0.1, given.every), given.times)
+    except Unanswered as error:
+        print(f"pointsman top: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _watch(router: Talk, every: float, times: int | None) -> None:
+    """Raises Unanswered at the first look only: a router that restarts is waited for."""
+    with Live(look(router), console=console(), auto_refresh=False, screen=False) as live:
+        while times is None or (times := times - 1) > 0:
+            time.sleep(every)
+            try:
+                live.update(look(router), refresh=True)
+            except Unanswered as error:
+                live.update(Text(str(error), style="red"), refresh=True)
+
+
+def look(router: Talk) -> RenderableType:
+    """Raises Unanswered."""
+    overview, last = router.get("/api/overview"), router.get(f"/api/exchanges?limit={ROWS}")
+    return Group(shown(overview, time.time()), exchanges(last["exchanges"]))
+
+
+def exchanges(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("ended", "asked for", "answered by", "attempts", "status", "first content", "whole"):
+        table.add_column(column, justify="right" if column in ("attempts", "first content", "whole") else "left")
+    for row in rows:
+        winner = next((each for each in row["attempts"] if each["outcome"] in GOOD), None)
+        by = f"{winner['provider']}/{winner['model']}" if winner else row["error"] or "nobody"
+        at = time.strftime("%H:%M:%S", time.localtime(row["started"] + row["ended_ms"] / 1000))
+        table.add_row(
+            at,
+            Text(row["model"]),
+            Text(by, style="green" if winner else "red"),
+            str(sum(each["outcome"] != "hedge_triggered" for each in row["attempts"])),
+            str(row["status"] or "left"),
+            milliseconds(winner and winner["first_content_ms"]),
+            milliseconds(row["ended_ms"]),
+        )
+    return table

@@ -1,0 +1,95 @@
+"""What the attempts of one exchange sent and got, and the flows that they become when they settle."""
+
+from functools import partial
+
+from mitmproxy import flow, http
+from mitmproxy.connection import Client, Server
+from mitmproxy.net.http import url
+
+from pointsman.exchange.audit import AttemptRecord
+from pointsman.exchange.effects import Headers, Outbound
+from pointsman.recording.intake import Intake
+from pointsman.recording.notes import note_attempt, note_tape
+from pointsman.secrets import Masker
+from pointsman.transport.credentials import shown_headers
+from pointsman.transport.response import make_response
+from pointsman.transport.tape import Tape, bounded
+from pointsman.transport.upstream import closed
+
+NO_RESPONSE = "the provider did not answer"
+
+
+class Recorder:
+    """Made for one exchange. What its attempts sent is shared with the exchange, what they got is bounded."""
+
+    def __init__(self, client_flow: http.HTTPFlow, request_id: str, masker: Masker, intake: Intake) -> None:
+        self._client_flow = client_flow
+        self._request_id = request_id
+        self._masker = masker
+        self._intake = intake
+        self._running: dict[int, Recording] = {}  # at most as many as there are attempts; each until it settles
+
+    def sent(self, n: int, request: Outbound, now: float) -> None:
+        self._running[n] = Recording(request, now)
+
+    def head(self, n: int, status: int, headers: Headers) -> None:
+        if recording := self._running.get(n):
+            recording.status, recording.headers = status, headers
+
+    def data(self, n: int, data: bytes, now: float) -> None:
+        if recording := self._running.get(n):
+            recording.tape.add(data, now)
+
+    def settled(self, record: AttemptRecord, server: Server) -> None:
+        """The attempt is over. Its flow is made, and enters, when the loop has time for it."""
+        if recording := self._running.pop(record.n, None):
+            self._intake.put(partial(self._flow, recording, record, server))
+
+    def _flow(self, recording: "Recording", record: AttemptRecord, server: Server) -> http.HTTPFlow:
+        closed(server)
+        shown = recording.flow(record, self._client_flow.client_conn, server, self._masker)
+        note_attempt(shown, record, self._request_id, self._client_flow.id)
+        note_tape(shown, recording.tape)
+        return shown
+
+
+class Recording:
+    """One attempt, as far as it got."""
+
+    def __init__(self, request: Outbound, now: float) -> None:
+        self.status: int | None = None
+        self.headers: Headers = ()
+        self.tape = Tape(now)
+        self._request = request
+
+    def flow(self, record: AttemptRecord, client: Client, server: Server, masker: Masker) -> http.HTTPFlow:
+        shown = http.HTTPFlow(client, server)
+        shown.request = self._shown_request(record, masker)
+        if self.status is not None:
+            shown.response = self._shown_response(self.status, record, masker)
+        if record.error or self.status is None:
+            shown.error = flow.Error(masker.text(record.message or record.error or NO_RESPONSE), record.ended)
+        return shown
+
+    def _shown_request(self, record: AttemptRecord, masker: Masker) -> http.Request:
+        body = bounded(self._request.body, masker.data)
+        request = http.Request.make("POST", masker.text(self._request.url), body)
+        host = ("host", url.hostport(request.scheme, request.host, request.port))
+        request.headers = _headers((host, *self._request.headers), masker)
+        request.timestamp_start, request.timestamp_end = record.started, _after(record, record.connected_ms)
+        return request
+
+    def _shown_response(self, status: int, record: AttemptRecord, masker: Masker) -> http.Response:
+        response = make_response(status, (), self.tape.body(masker.data))
+        response.headers = _headers(self.headers, masker)
+        response.timestamp_start, response.timestamp_end = _after(record, record.first_byte_ms), record.ended
+        return response
+
+
+def _headers(headers: Headers, masker: Masker) -> http.Headers:
+    shown = ((name, masker.text(value)) for name, value in shown_headers(headers))
+    return http.Headers([(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in shown])
+
+
+def _after(record: AttemptRecord, ms: float | None) -> float:
+    return record.started + (ms or 0) / 1000

@@ -1,0 +1,68 @@
+"""How finished flows of ours come into mitmproxy's view, dump and files: by the hooks that any flow goes through.
+
+Flows wait here until the loop has written what clients wait for, and enter one after the other.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from mitmproxy import ctx, hooks, http
+from mitmproxy.proxy.layers.http import HttpErrorHook, HttpRequestHeadersHook, HttpResponseHook
+from mitmproxy.utils import asyncio_utils
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 1000
+"""Flows that may wait; of more, the oldest are lost, and the log says how many."""
+
+type Maker = Callable[[], http.HTTPFlow]
+
+
+class Intake:
+    def __init__(self) -> None:
+        self._waiting: deque[Maker] = deque(maxlen=MOST_WAITING)
+        self._lost = 0
+        self._entering: asyncio.Task[None] | None = None
+
+    def put(self, make: Maker) -> None:
+        """`make` is called when it is the flow's turn."""
+        self._lost += len(self._waiting) == MOST_WAITING
+        self._waiting.append(make)
+        if self._entering is None:
+            self._entering = asyncio_utils.create_task(self._enter_all(), name="attempts enter the view", keep_ref=True)
+
+    async def close(self) -> None:
+        """What waits enters first."""
+        if self._entering is not None:
+            await self._entering
+
+    async def _enter_all(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)
+                await self._enter(self._waiting.popleft())
+        finally:
+            self._entering = None
+        if self._lost:
+            logger.warning(f"Pointsman: {self._lost} attempts came too fast to be recorded.")
+            self._lost = 0
+
+    async def _enter(self, make: Maker) -> None:
+        try:
+            await enter(make())
+        except Exception:  # a flow that cannot be shown must not keep the others out
+            logger.exception("An attempt could not be recorded.")
+
+
+async def enter(flow: http.HTTPFlow) -> None:
+    """Show a finished flow to every addon, as if it happened now. Nothing may hold it: it is over."""
+    last = HttpResponseHook(flow) if flow.response else HttpErrorHook(flow)
+    was_held = False
+    for hook in (HttpRequestHeadersHook(flow), last):  # the view takes flows in by the one, all others by the other
+        await ctx.master.addons.trigger_event(hook)
+        was_held = was_held or flow.intercepted
+        flow.resume()
+    if was_held:  # and was shown so
+        await ctx.master.addons.trigger_event(hooks.UpdateHook([flow]))

@@ -1,0 +1,59 @@
+"""Replays: a client's flow is routed like a new request, an attempt's flow is not replayed.
+
+mitmproxy runs a replay with a handler of its own, apart from every client connection and without asking which layer
+should take it. While `route_replays` is in force, that handler gets a layer of ours.
+"""
+
+from collections.abc import Callable
+
+from mitmproxy import ctx, flow, http
+from mitmproxy.addons import clientplayback
+from mitmproxy.options import Options
+
+from pointsman.recording.notes import is_attempt, note
+from pointsman.transport.layers import RoutedHttpLayer
+from pointsman.transport.station import Station
+
+
+def route_replays(station: Station) -> Callable[[], None]:
+    """Returns what ends it."""
+    stock = clientplayback.ReplayHandler
+
+    class RoutedReplay(stock):  # type: ignore[misc, valid-type]
+        def __init__(self, replayed: http.HTTPFlow, options: Options) -> None:
+            super().__init__(replayed, options)
+            replace_layer(self, station)
+
+    clientplayback.ReplayHandler = RoutedReplay  # type: ignore[misc, assignment]
+    playback = ctx.master.addons.get("clientplayback")
+    if playback is not None:
+        check = playback.check
+        playback.check = lambda replayed: refusal(replayed) or check(replayed)
+
+    def end() -> None:
+        clientplayback.ReplayHandler = stock  # type: ignore[misc]
+        if playback is not None:
+            del playback.check
+
+    return end
+
+
+def replace_layer(handler: clientplayback.ReplayHandler, station: Station) -> None:
+    """What plays the client stays as it is."""
+    old = handler.layer
+    context = old.context
+    context.layers.remove(old)
+    handler.layer = RoutedHttpLayer(context, old.mode, station)
+    handler.layer.replaying = handler
+    handler.layer.connections[handler.client] = old.connections[handler.client]
+
+
+def refusal(replayed: flow.Flow) -> str | None:
+    """Why this flow cannot be replayed; None where nothing of ours speaks against it."""
+    if not is_attempt(replayed):
+        return None
+    told = note(replayed)
+    return (
+        "Pointsman: an attempt cannot be replayed, since its key is masked."
+        f" Replay the client's flow, the one of exchange {told.get('request_id')}."
+    )

@@ -1,0 +1,49 @@
+"""The part of the addon that mitmproxy's own tools see: its options, content views, and hooks on flows that end."""
+
+from mitmproxy import contentviews, ctx, flow
+from mitmproxy.addonmanager import Loader
+from mitmproxy.exceptions import OptionsError
+
+from pointsman.recording import retention
+from pointsman.views import VIEWS
+
+RECORD_OPTION = "pointsman_record_attempts"
+MAX_FLOWS = 2000
+COLUMNS = "web_columns"
+
+
+class Showing:
+    """A part of the addon `Pointsman`, by mitmproxy's way of nesting them."""
+
+    def load(self, loader: Loader) -> None:
+        has_view = ctx.master.addons.get("view") is not None
+        loader.add_option(
+            RECORD_OPTION,
+            bool,
+            has_view,
+            "Make a flow of every attempt at a provider. Default: true where flows are looked at, false in mitmdump.",
+        )
+        loader.add_option(
+            retention.OPTION,
+            int,
+            MAX_FLOWS,
+            "Flows that the view keeps. The oldest go; live, intercepted and hand-marked ones stay.",
+        )
+        for view in VIEWS:
+            if contentviews.registry.get(view.name.lower()) is not view:
+                contentviews.add(view)
+
+    def configure(self, updated: set[str]) -> None:
+        if retention.OPTION in updated and ctx.options.pointsman_max_flows < 1:
+            raise OptionsError(f"{retention.OPTION} must be at least 1, got {ctx.options.pointsman_max_flows}.")
+
+    def running(self) -> None:
+        """The line that says what happened belongs into mitmweb's list, unless its user has chosen what that shows."""
+        if COLUMNS in ctx.options and not ctx.options.has_changed(COLUMNS):
+            ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
+
+    def _ended(self, _: flow.Flow) -> None:
+        retention.trim()
+
+    response = error = websocket_end = _ended
+    tcp_end = tcp_error = udp_end = udp_error = dns_response = dns_error = _ended

@@ -1,0 +1,28 @@
+"""Kills that take effect at once: mitmproxy itself only notes them on the flow, and looks there at its next hook. Of a
+flow that is intercepted that hook never comes, since nobody lets it go.
+"""
+
+from collections.abc import Callable
+from weakref import WeakMethod, ref
+
+from mitmproxy import flow
+
+
+def tell_of_kill(watched: flow.Flow, killed: Callable[[], None]) -> None:
+    """`killed`, a method, is called after whoever kills this flow. A flow is kept long; its stream is not."""
+    listener, own = WeakMethod(killed), ref(watched)
+
+    def kill_and_tell() -> None:
+        live = own()
+        assert live, "its own method is called"
+        if live.killable:
+            live.resume()  # whoever waits for that comes to look after this
+        type(live).kill(live)
+        if tell := listener():
+            tell()
+
+    watched.kill = kill_and_tell  # type: ignore[method-assign]
+
+
+def tell_no_more(watched: flow.Flow) -> None:
+    watched.__dict__.pop("kill", None)

@@ -1,0 +1,56 @@
+"""A transcript as text."""
+
+from collections.abc import Iterator
+
+from pointsman.views.reading.transcript import Piece, Said, Transcript, laid_out, shortened
+
+WIDTH = 78
+LONGEST_TOOLS = 600
+
+
+def layout(chat: Transcript) -> str:
+    """Facts first, then who said what, then how it ended."""
+    parts = ["\n".join(_rows(_opening(chat))), *map(_said, chat.said), "\n".join(_rows(_ending(chat)))]
+    return "\n\n".join(part for part in parts if part)
+
+
+def rule(title: str) -> str:
+    return f"── {title} ".ljust(WIDTH, "─")
+
+
+def _opening(chat: Transcript) -> Iterator[tuple[str, str]]:
+    if chat.model:
+        yield "model", chat.model
+    yield from chat.parameters
+    if chat.tools:
+        names = ", ".join(chat.tools)
+        shown = names if len(names) <= LONGEST_TOOLS else f"{names[:LONGEST_TOOLS]}…"
+        yield f"{len(chat.tools)} tools" if len(chat.tools) > 1 else "1 tool", shown
+
+
+def _ending(chat: Transcript) -> Iterator[tuple[str, str]]:
+    if chat.error:
+        yield "error", chat.error
+    if chat.finish:
+        yield "finish", chat.finish
+    if usage := chat.usage:
+        cached = f" ({usage.cached} cached)" if usage.cached else ""
+        yield "usage", f"{usage.prompt} prompt{cached}, {usage.completion} completion tokens"
+
+
+def _rows(facts: Iterator[tuple[str, str]]) -> list[str]:
+    rows = list(facts)
+    width = min(max((len(name) for name, _ in rows), default=0), 24)
+    return [f"{name:<{width}}  {value}" for name, value in rows]
+
+
+def _said(said: Said) -> str:
+    return "\n".join([rule(shortened(said.role)), *map(_piece, said.pieces)])
+
+
+def _piece(piece: Piece) -> str:
+    if not piece.label:
+        return piece.text
+    if piece.label.startswith("call "):
+        return f"[{piece.label}]\n{laid_out(piece.text)}"
+    return f"[{piece.label}] {piece.text}"

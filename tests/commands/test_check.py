@@ -1,0 +1,63 @@
+"""`pointsman check`: the configuration's faults, and each key at a real provider."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman import cli
+from pointsman.demo import Provider, menu
+from support.ports import free_port
+from support.settings import provider, write
+
+
+async def check(folder: Path, providers: dict[str, Any], *more: str) -> int:
+    path = write(folder, providers)
+    return await asyncio.to_thread(cli.main, ["check", "--config", str(path), *more])
+
+
+async def test_each_key_is_tried_and_what_is_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with Provider(menu.answer("x")) as good, Provider(menu.status(401), keys=()) as strict:
+        entries = {
+            "good": provider(good.base_url, keys=["sk-one-0001", {"value": "sk-two-0002", "label": "second"}]),
+            "strict": provider(strict.base_url, keys=["sk-three-0003", {"value": "sk-four-0004", "enabled": False}]),
+            "open": provider(good.base_url),
+            "gone": provider(f"http://127.0.0.1:{free_port()}/v1"),
+            "off": provider(strict.base_url, enabled=False),
+        }
+        assert await check(tmp_path, entries) == 1
+    lines = [line.split(" (")[0].split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [line[:3] for line in lines] == [
+        ["good", "good", "key-1"],
+        ["good", "good", "second"],
+        ["WRONG", "strict", "key-1"],
+        ["good", "open"],
+        ["WRONG", "gone"],
+    ]
+    assert {dict(request.headers)["Authorization"] for request in strict.seen} == {"Bearer sk-three-0003"}
+
+
+async def test_when_all_is_well_it_says_so_and_shows_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with Provider(menu.answer("x")) as good:
+        assert await check(tmp_path, {"good": provider(good.base_url, keys=["sk-one-0001"])}) == 0
+    out = capsys.readouterr().out
+    assert "pointsman.yaml is sound." in out
+    assert "the provider accepts this key" in out
+    assert "sk-one" not in out
+
+
+async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
+    async with Provider(menu.status(401), keys=()) as strict:
+        assert await check(tmp_path, {"strict": provider(strict.base_url)}, "--no-keys") == 0
+        assert strict.seen == []
+
+
+def test_every_fault_of_the_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(json.dumps({"providers": {"a": {"base_url": "ftp://x"}}, "nonsense": 1}))
+    assert cli.main(["check", "--config", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert "providers.a.base_url: must be an absolute http or https URL" in told
+    assert "nonsense: is not a known key" in told

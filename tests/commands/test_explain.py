@@ -1,0 +1,61 @@
+"""`pointsman explain`: what the running router says, as a table, and plain words when there is nobody to ask."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from pointsman import cli
+from support.ports import free_port
+from support.router import running
+from support.settings import provider
+
+BODY = '{"model":"auto","messages":[{"role":"user","content":"Which track?"}]}'
+PROVIDERS = {"a": provider(keys=["sk-secret"]), "b": provider(), "off": provider(enabled=False)}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "request.json"
+    path.write_text(BODY)
+    return path
+
+
+async def said(tmp_path: Path, *arguments: str) -> int:
+    async with AsyncExitStack() as stack:
+        router = await stack.enter_async_context(running(tmp_path, PROVIDERS))
+        return await asyncio.to_thread(cli.main, ["explain", *arguments, "--router", router.url])
+
+
+async def test_the_table_shows_candidates_and_who_is_left_out(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await said(tmp_path, str(file)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("auto means auto, mode balanced")
+    assert [line.split()[:4] for line in lines[3:5]] == [["1", "a/m", "#key-1", "rank"], ["2", "b/m", "rank", "2"]]
+    assert lines[-1] == "  off/m: disabled"
+
+
+async def test_the_whole_answer_is_json(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await said(tmp_path, str(file), "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["candidates"]) == 2
+
+
+async def test_what_the_router_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "no.json"
+    path.write_text('{"model":"nobody","messages":[{"role":"user","content":"hi"}]}')
+    assert await said(tmp_path, str(path)) == 1
+    assert "'nobody'" in capsys.readouterr().err
+
+
+def test_without_a_router_it_says_how_to_get_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", str(file), "--router", f"http://127.0.0.1:{free_port()}"]) == 1
+    assert "start it, or say with --router where it is" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", str(tmp_path / "gone.json")]) == 1
+    assert "gone.json: No such file" in capsys.readouterr().err

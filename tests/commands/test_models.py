@@ -1,0 +1,69 @@
+"""`pointsman models`: what is usable, and why the rest is not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pointsman import catalog, cli
+
+FILE = """
+providers:
+  groq: {keys: [a-secret]}
+  mistral: {}
+  kilo: {}
+  google: {keys: [{value: b-secret, enabled: false}]}
+  cohere: {keys: [c-secret], enabled: false}
+  local: {base_url: "http://127.0.0.1:9/v1", models: [{id: qwen}, {id: off, enabled: false}]}
+  siliconflow: {keys: [d-secret]}
+"""
+
+
+@pytest.fixture
+def listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str | None], str]:
+    path = tmp_path / "pointsman.yaml"
+    path.write_text(FILE)
+    assert cli.main(["models", "--config", str(path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["models"]
+    return {(row["provider"], row["model"]): row["why_not"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "why_not"),
+    [
+        ("groq", "llama-3.3-70b-versatile", ""),
+        ("kilo", "poolside/laguna-m.1:free", ""),
+        ("local", "qwen", ""),
+        ("local", "off", "the model is disabled"),
+        ("mistral", "codestral-latest", "no key: add one to providers.mistral.keys"),
+        ("google", "gemini-2.5-flash", "every key of providers.google.keys is disabled"),
+        ("cohere", "command-r-08-2024", "providers.cohere.enabled is false"),
+        ("siliconflow", None, "no model is configured, and the catalog lists none"),
+        ("cerebras", "gpt-oss-120b", "not configured: add providers.cerebras"),
+    ],
+)
+def test_each_model_is_usable_or_says_why_not(
+    listed: dict[tuple[str, str | None], str], provider: str, model: str | None, why_not: str
+) -> None:
+    assert listed[provider, model] == why_not
+
+
+def test_every_model_of_the_catalog_is_there(listed: dict[tuple[str, str | None], str]) -> None:
+    assert {(name, model["id"]) for name, entry in catalog.known().items() for model in entry["models"]} <= set(listed)
+
+
+def test_the_table_counts_and_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pointsman.yaml"
+    path.write_text("providers: {local: {base_url: 'http://127.0.0.1:9/v1', models: [{id: qwen}, {id: '[bold]'}]}}")
+    assert cli.main(["models", "--config", str(path), "--usable"]) == 0
+    said = capsys.readouterr().out
+    assert "2 of 2 usable" in said
+    assert "[bold]" in said, "a model's name is no markup"
+    assert str(path) in said.replace("\n", "")
+
+
+def test_a_broken_configuration_is_refused_with_its_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pointsman.yaml"
+    path.write_text("providers: {groq: {keys: ['${NOBODY_HAS_SET_THIS}']}}")
+    assert cli.main(["models", "--config", str(path)]) == 1
+    assert "NOBODY_HAS_SET_THIS" in capsys.readouterr().err

@@ -1,0 +1,91 @@
+"""`pointsman status` and `pointsman top` against a running router."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pointsman import cli
+from pointsman.demo import Provider, menu
+from support.admin import ADMIN, CLIENT, SERVER, bearer
+from support.asking import ask
+from support.ports import free_port
+from support.router import Router, running
+from support.settings import provider
+
+type Run = Callable[..., int]
+
+
+@pytest.fixture
+async def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Router]:
+    """One provider works, one does not, one is disabled; one request was answered in spite of that."""
+    monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", ADMIN)
+    async with Provider(menu.answer("hello")) as good, Provider(menu.status(503)) as bad:
+        entries = {
+            "bad": provider(bad.base_url),
+            "good": provider(good.base_url, keys=["sk-secret-0001"]),
+            "off": provider(enabled=False),
+        }
+        async with running(tmp_path, entries, server=SERVER) as router:
+            while not router.dispatcher.router.cooldowns.plain(0, 0)["targets"]:
+                assert (await ask(router.base_url, headers=bearer(CLIENT))).status == 200
+            yield router
+
+
+async def run(router: Router, *arguments: str) -> int:
+    return await asyncio.to_thread(cli.main, [*arguments, "--router", router.url])
+
+
+async def test_status_shows_every_provider_and_what_cools(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await run(router, "status") == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "1 sessions; success 100.0%" in lines[0]
+    assert "bad healthy 1 none needed" in lines
+    assert "good healthy 1 1 of 1" in lines
+    assert "off disabled 1 none needed" in lines
+    assert any(line.startswith("bad/m cools for") and line.endswith(": 503") for line in lines)
+
+
+async def test_status_as_json_is_the_whole_overview(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await run(router, "status", "--json") == 0
+    assert [each["name"] for each in json.loads(capsys.readouterr().out)["providers"]] == ["bad", "good", "off"]
+
+
+async def test_top_shows_the_last_exchanges(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await run(router, "top", "--times", "2", "--every", "0.1") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "m good/m" in out
+    assert "bad/m cools for" in out
+
+
+@pytest.mark.parametrize("command", ["status", "top"])
+async def test_a_wrong_key_is_told_with_its_remedy(
+    router: Router, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", "nonsense")
+    assert await run(router, command) == 1
+    told = capsys.readouterr().err
+    assert f"pointsman {command}: This is not the admin key" in told
+    assert "server.admin_key" in told
+
+
+async def test_the_key_is_found_in_the_configuration(
+    router: Router, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("POINTSMAN_SERVER__ADMIN_KEY")
+    assert await run(router, "status", "--config", str(router.confdir / "pointsman.yaml")) == 0
+    assert "good" in capsys.readouterr().out
+
+
+def test_without_a_router_it_says_how_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--router", f"http://127.0.0.1:{free_port()}"]) == 1
+    assert "start it, or say with --router where it is" in capsys.readouterr().err
+
+
+async def test_another_server_is_not_taken_for_a_router(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Provider(menu.html()) as other:
+        url = other.base_url.removesuffix("/v1")
+        assert await asyncio.to_thread(cli.main, ["status", "--router", url]) == 1
+    assert "is not Pointsman" in capsys.readouterr().err

@@ -1,0 +1,193 @@
+"""Every attempt becomes a flow: before a real router with mitmproxy's own view."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from mitmproxy.addons.intercept import Intercept
+from mitmproxy.addons.save import Save
+from mitmproxy.addons.view import View
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader, FlowWriter
+
+from pointsman.demo import Behaviour, menu
+from pointsman.recording.notes import Mark, is_attempt, note
+from pointsman.transport.tape import MAX_BODY
+from support.asking import Asked, ask, started
+from support.router import Router, running
+from support.settings import provider
+
+KEYS = {"a": "sk-first-provider-0001", "b": "sk-second-provider-002"}
+CLIENT_KEY = "sk-the-clients-own-key-77"
+ADMIN_KEY = "the-admins-secret-99"
+
+
+class Yard:
+    """A router over two providers, each with a key, and a view of its flows."""
+
+    def __init__(self, router: Router, view: View) -> None:
+        self.router, self.view = router, view
+
+    async def ask(self, **asked: Any) -> Asked:
+        headers = {"authorization": f"Bearer {CLIENT_KEY}"}
+        return await ask(self.router.base_url, headers=headers, **asked)
+
+    async def flows(self) -> tuple[HTTPFlow, list[HTTPFlow]]:
+        """The client's, and its attempts'."""
+        await self.router.dispatcher.intake.close()
+        everything: list[HTTPFlow] = list(self.view._store.values())  # type: ignore[arg-type]
+        [client] = [flow for flow in everything if not is_attempt(flow)]
+        return client, [flow for flow in everything if is_attempt(flow)]
+
+
+@asynccontextmanager
+async def yard(
+    folder: Path, first: Behaviour, second: Behaviour, *addons: object, record: bool = True, **sections: Any
+) -> AsyncIterator[Yard]:
+    async with AsyncExitStack() as stack:
+        a, b = await started(stack, first, second)
+        view = View()
+        entries = {name: provider(each.base_url, keys=[KEYS[name]]) for name, each in zip("ab", (a, b), strict=True)}
+        sections = {"server": {"client_key": CLIENT_KEY, "admin_key": ADMIN_KEY}, **sections}
+        options = {"pointsman_record_attempts": record}
+        router = await stack.enter_async_context(
+            running(folder, entries, options=options, addons=(*addons, view), **sections)
+        )
+        yield Yard(router, view)
+
+
+class TestFailover:
+    async def test_the_client_sees_one_line_and_every_attempt_has_a_flow(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.status(503), menu.answer("hello")) as own:
+            answer = await own.ask()
+            client, (failed, won) = await own.flows()
+        assert answer.status == 200
+        assert client.comment.startswith("b/m · 2 attempts · a@503 · sticky ")
+        assert client.comment.endswith(" s to first token")
+        assert (client.marked, failed.marked, won.marked) == (Mark.FAILOVER, Mark.FAILURE, Mark.WINNER)
+        assert failed.response
+        assert (failed.response.status_code, failed.live) == (503, False)
+        assert "retry_failed" in failed.comment
+        assert won.response
+        assert won.response.content == answer.body
+        assert won.server_conn.address == client.server_conn.address == (won.request.host, won.request.port)
+        request_id = client.request.headers["x-request-id"]
+        assert {note(flow)["request_id"] for flow in (failed, won)} == {request_id}
+        assert {note(flow)["client_flow"] for flow in (failed, won)} == {client.id}
+        assert all(request_id in flow.comment for flow in (failed, won))
+        assert [attempt["outcome"] for attempt in note(client)["audit"]["attempts"]] == [
+            "retry_failed",
+            "retry_success",
+        ]
+
+    async def test_the_request_is_the_rewritten_one(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.answer("hello"), menu.answer("hello")) as own:
+            await own.ask(model="auto")
+            client, (won,) = await own.flows()
+        assert b'"auto"' in (client.request.content or b"")
+        assert b'"m"' in (won.request.content or b"")
+        assert won.request.path == "/v1/chat/completions"
+        assert won.request.headers["authorization"] == "Bearer sk-…0001"
+        assert client.request.headers["authorization"] == "Bearer sk-…y-77"
+
+    async def test_of_a_provider_that_cannot_be_reached_the_error_is_kept(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.reset(), menu.answer("hello")) as own:
+            await own.ask()
+            _, (failed, _) = await own.flows()
+        assert failed.response is None
+        assert failed.error
+        assert failed.marked == Mark.FAILURE
+
+    async def test_nothing_is_recorded_where_nobody_wants_it(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.status(503), menu.answer("hello"), record=False) as own:
+            await own.ask()
+            client, attempts = await own.flows()
+        assert client.comment.startswith("b/m · 2 attempts")
+        assert attempts == []
+
+
+class TestBodies:
+    async def test_a_long_answer_is_kept_to_its_bound(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.answer(tokens=["y" * 4000] * 100), menu.answer("")) as own:
+            answer = await own.ask()
+            client, (won,) = await own.flows()
+        assert len(answer.body) > MAX_BODY
+        assert client.response
+        assert won.response
+        assert client.response.raw_content == won.response.raw_content == answer.body[:MAX_BODY]
+        assert note(client)["size"] == len(answer.body)
+
+    async def test_of_a_broken_stream_what_came_is_kept(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.reset_within("one two three"), menu.answer("")) as own:
+            answer = await own.ask()
+            client, (broken,) = await own.flows()
+        assert client.response
+        assert client.response.raw_content == answer.body
+        assert b"stream_broken" in answer.body
+        assert client.marked == broken.marked == Mark.FAILURE
+        assert broken.response
+        assert b"two" in (broken.response.raw_content or b"")
+        assert broken.error
+
+    async def test_when_the_pieces_came_is_known(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.answer("one two"), menu.answer("")) as own:
+            await own.ask()
+            client, (won,) = await own.flows()
+        for flow in (client, won):
+            offset, moment = note(flow)["marks"][0]
+            assert offset == 0
+            assert moment >= 0
+
+
+class TestSecrets:
+    @staticmethod
+    def echo_of_the_key(key: str) -> Behaviour:
+        """A provider that repeats what it was sent, and sets a cookie."""
+        said = {"error": {"message": f"the key {key} is not ours"}}
+        return menu.status(401, said, (("Set-Cookie", f"session={key}"), ("X-Debug", f"you sent {key}")))
+
+    async def test_no_file_holds_any_and_it_loads_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "flows"
+        async with yard(tmp_path, self.echo_of_the_key(KEYS["a"]), menu.answer("hello"), save := Save()) as own:
+            own.router.context.configure(save, save_stream_file=str(path))
+            assert (await own.ask()).status == 200
+            await own.flows()
+            save.done()
+        saved = path.read_bytes()
+        for secret in (*KEYS.values(), CLIENT_KEY, ADMIN_KEY):
+            assert secret.encode() not in saved
+        with path.open("rb") as file:
+            flows = [flow for flow in FlowReader(file).stream() if isinstance(flow, HTTPFlow)]
+        assert sorted(is_attempt(flow) for flow in flows) == [False, True, True]
+        assert all(note(flow) and flow.comment for flow in flows)
+
+
+class TestIntercepting:
+    async def test_an_intercept_filter_does_not_hold_an_attempt(self, tmp_path: Path) -> None:
+        async with yard(tmp_path, menu.answer("hello"), menu.answer(""), intercept := Intercept()) as own:
+            own.router.context.configure(intercept, intercept="~comment attempt.1")
+            await own.ask()
+            _, (won,) = await own.flows()
+        assert not won.intercepted
+        assert won.response
+
+
+async def test_what_waits_is_entered_at_the_end(tmp_path: Path) -> None:
+    async with yard(tmp_path, menu.answer("hello"), menu.answer("")) as own:
+        await own.ask()
+        view = own.view
+    assert sum(map(is_attempt, view._store.values())) == 1
+
+
+def test_a_note_is_saved_with_its_flow() -> None:
+    from mitmproxy.test import tflow
+
+    flow = tflow.tflow(resp=True)
+    flow.metadata["pointsman"] = {"marks": [[0, 0.5], [10, 1.25]], "audit": {"error": None, "attempts": [{"n": 1}]}}
+    file = io.BytesIO()
+    FlowWriter(file).add(flow)
+    file.seek(0)
+    [loaded] = FlowReader(file).stream()
+    assert loaded.metadata == flow.metadata

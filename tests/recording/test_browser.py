@@ -1,0 +1,32 @@
+"""mitmweb's page in a real browser. The screenshot goes to `build/screenshots/`, which is not committed."""
+
+from pathlib import Path
+
+import pytest
+
+from pointsman.demo import Provider, menu
+from support.asking import ask
+from support.browser import browser
+from support.settings import provider, write
+from support.web_api import PASSWORD, web
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+
+
+@pytest.mark.browser
+async def test_a_turn_is_seen_with_its_line_its_attempts_and_its_chat(tmp_path: Path) -> None:
+    async with Provider(menu.status(503)) as bad, Provider(menu.answer("The left track.")) as good:
+        write(tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)})
+        async with web(tmp_path) as api, browser(tmp_path) as page:
+            assert (await ask(api.base_url)).status == 200
+            await page.go(f"{api.url}/?token={PASSWORD}")
+            await page.sees("good/m · 2 attempts · bad@503 · sticky ")
+            await page.sees("attempt 1 · bad/m · retry_failed · 503")
+            await page.sees("attempt 2 · good/m · retry_success")
+            await page.click("tr", "good/m · 2 attempts")
+            await page.click("nav a", "Response")
+            await page.sees("LLM chat")
+            await page.sees("The left track.")
+            await page.sees("bad/m")
+            await page.screenshot(SCREENSHOTS / "mitmweb.png")
+    assert (SCREENSHOTS / "mitmweb.png").read_bytes().startswith(b"\x89PNG")
