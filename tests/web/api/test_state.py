@@ -1,17 +1,21 @@
 """What the admin API tells of the router's state, and what clearing it does."""
 
+import asyncio
+from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
 import pytest
 
+from pointsman.demo import Provider, menu
 from pointsman.exchange.audit import Outcome
 from pointsman.sessions.past import Past
 from pointsman.web.api.overview import WINDOW, rates
 from support import router
-from support.admin import CLIENT, bearer, call
+from support.admin import CLIENT, SERVER, bearer, call
 from support.asking import ask
 from support.records import attempt_record, exchange_record
+from support.settings import provider
 
 
 async def get(one: router.Router, path: str) -> Any:
@@ -149,3 +153,19 @@ async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> 
     assert told["status"] == "degraded"
     assert told["providers"][0]["status"] == "unhealthy"
     assert told["providers"][0]["problem"] == "connect_refused"
+
+
+async def test_a_request_that_runs_is_told_of_with_its_attempts(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with Provider(menu.status(503)) as bad, Provider(menu.gated(menu.answer("at last"), gate)) as slow:
+        entries = {"bad": provider(bad.base_url), "slow": provider(slow.base_url)}
+        async with router.running(tmp_path, entries, server=SERVER) as own:
+            asked = asyncio.create_task(ask(own.base_url, headers=bearer(CLIENT) | {"x-request-id": "mine"}))
+            await slow.received(1)
+            told = await get(own, "overview")
+            gate.set()
+            attempts = int((await asked).headers["x-fallback-attempts"]) + 1
+            (running,) = told["running_exchanges"]
+            assert (told["running"], running["request_id"], running["model"]) == (1, "mine", "m")
+            assert running["attempts"] == attempts
+            assert (await get(own, "overview"))["running"] == 0
