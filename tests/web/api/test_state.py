@@ -161,7 +161,7 @@ async def test_a_request_that_runs_is_told_of_with_its_attempts(tmp_path: Path) 
         entries = {"bad": provider(bad.base_url), "slow": provider(slow.base_url)}
         async with router.running(tmp_path, entries, server=SERVER) as own:
             asked = asyncio.create_task(ask(own.base_url, headers=bearer(CLIENT) | {"x-request-id": "mine"}))
-            await slow.received(1)
+            await slow.arrived()
             told = await get(own, "overview")
             gate.set()
             attempts = int((await asked).headers["x-fallback-attempts"]) + 1

@@ -1,0 +1,29 @@
+// Times that run down. One clock for the whole page; it stands still while nobody looks.
+
+import { attribute, h, text } from "./dom.js";
+import { span } from "./format.js";
+
+const EVERY = 1000;
+
+/** An element that tells how long it is until `unix` (seconds), and goes on telling. */
+export function countdown(unix) {
+  const element = h("time", { class: "countdown" });
+  until(element, unix);
+  return element;
+}
+
+/** Gives a countdown another end. */
+export function until(element, unix) {
+  attribute(element, "data-until", unix);
+  attribute(element, "datetime", new Date(unix * 1000).toISOString());
+  tell(element);
+}
+
+function tell(element) {
+  const left = Number(element.dataset.until) - Date.now() / 1000;
+  text(element, left > 0 ? span(left) : "now");
+}
+
+setInterval(() => {
+  if (!document.hidden) document.querySelectorAll(".countdown").forEach(tell);
+}, EVERY);

@@ -1,0 +1,58 @@
+// Questions that must be answered before something is done. The browser keeps the focus in them and gives it back.
+
+import { fresh, h } from "./dom.js";
+
+/** Resolves to true if the reader agrees. */
+export function confirmed(question, explanation, agree) {
+  const title = fresh("dialog");
+  return asked(
+    title,
+    [h("h2", { id: title, text: question }), h("p", { class: "soft", text: explanation })],
+    agree,
+    () => true,
+  );
+}
+
+/** Resolves to the line that the reader wrote, or undefined. */
+export function written(question, label, value, agree) {
+  const title = fresh("dialog");
+  const input = h("input", {
+    class: "input",
+    type: "text",
+    value,
+    maxlength: 200,
+    required: true,
+    autocomplete: "off",
+  });
+  const content = [
+    h("h2", { id: title, text: question }),
+    h("label", { class: "field" }, h("span", { text: label }), input),
+  ];
+  return asked(title, content, agree, () => input.value.trim());
+}
+
+function asked(title, content, agree, answer) {
+  const cancel = h("button", { class: "button", type: "button", text: "Cancel", on: { click: () => dialog.close() } });
+  const buttons = h(
+    "div",
+    { class: "buttons" },
+    cancel,
+    h("button", { class: "button main", type: "submit", text: agree }),
+  );
+  const form = h("form", { method: "dialog" }, ...content, buttons);
+  const dialog = h("dialog", { "aria-labelledby": title }, form);
+  document.body.append(dialog);
+  return new Promise((resolve) => {
+    let given;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault(); // forms go nowhere here, the page's policy sees to that
+      given = answer();
+      dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(given);
+    });
+    dialog.showModal();
+  });
+}

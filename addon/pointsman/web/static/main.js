@@ -1,0 +1,110 @@
+// Where the page begins: who is here, which room is open, and what happens when the session ends.
+
+import { Ended, login, logout, onEnd, whoami } from "./api.js";
+import { attribute, show, text } from "./dom.js";
+import { complain } from "./notices.js";
+import { Stage } from "./stage.js";
+import * as analytics from "./analytics.js";
+import * as keys from "./keys.js";
+import * as models from "./models.js";
+import * as now from "./now.js";
+import * as sessions from "./sessions.js";
+import * as settings from "./settings.js";
+
+const ROOMS = { now, models, keys, sessions, analytics, settings };
+
+const part = (id) => document.getElementById(id);
+let stage = null;
+let name = null;
+
+function named() {
+  const asked = location.hash.slice(1);
+  return Object.hasOwn(ROOMS, asked) ? asked : "now";
+}
+
+function enter(focus) {
+  stage?.leave();
+  name = named();
+  for (const way of document.querySelectorAll(".ways a")) {
+    attribute(way, "aria-current", way.hash === `#${name}` ? "page" : null);
+  }
+  document.title = `${ROOMS[name].TITLE} · Pointsman`;
+  const room = part("room");
+  stage = new Stage(room, pulse);
+  ROOMS[name].open(stage);
+  if (!focus) return;
+  room.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function pulse(error) {
+  const sign = part("pulse");
+  attribute(sign, "data-tone", error ? "bad" : "good");
+  text(sign, error ? "no answer" : "live");
+}
+
+function letIn(me) {
+  text(part("version"), me.version);
+  show(part("gate"), false);
+  show(part("house"), true);
+  show(part("logout"), me.by === "session");
+  if (stage) stage.soon();
+  else enter(false);
+}
+
+function shutOut(words) {
+  show(part("house"), false);
+  show(part("gate"), true);
+  text(part("gate-words"), words);
+  part("admin-key").focus();
+}
+
+async function tryKey(event) {
+  event.preventDefault();
+  const field = part("admin-key");
+  const trouble = part("gate-trouble");
+  text(trouble, "");
+  attribute(field, "aria-invalid", null);
+  try {
+    letIn(await login(field.value));
+    field.value = "";
+  } catch (error) {
+    attribute(field, "aria-invalid", "true");
+    text(trouble, error.words ?? error.message);
+    field.focus();
+  }
+}
+
+async function leave() {
+  try {
+    await logout();
+  } catch (error) {
+    if (!(error instanceof Ended)) {
+      complain(error.words ?? error.message);
+      return;
+    }
+  }
+  stage?.leave();
+  stage = null;
+  shutOut("You are logged out.");
+}
+
+async function begin() {
+  part("gate-form").addEventListener("submit", tryKey);
+  part("logout").addEventListener("click", leave);
+  addEventListener("hashchange", () => stage && enter(true));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && stage) {
+      attribute(part("pulse"), "data-tone", "idle");
+      text(part("pulse"), "paused");
+    }
+  });
+  onEnd(() => stage && shutOut("Your session ended. Log in again to go on where you were."));
+  try {
+    letIn(await whoami());
+  } catch (error) {
+    shutOut(error instanceof Ended ? "The admin key opens it." : error.message);
+  }
+}
+
+begin();

@@ -1,0 +1,18 @@
+// What ends a rest or a ban before its time.
+
+/** Ends a cooldown: a target's, or with `key` a key's. */
+export function endCooldown(stage, { provider, model, key }) {
+  const named = { provider, model, key };
+  return stage.change("DELETE", `/api/cooldowns?${query(named)}`, undefined, `${provider} may be asked again.`);
+}
+
+/** Lets a session go again to a provider, or with `model` to a target. */
+export function unban(stage, { session, provider, model }) {
+  const words = `The session may go to ${provider} again.`;
+  return stage.change("DELETE", `/api/bans?${query({ session, provider, model })}`, undefined, words);
+}
+
+function query(members) {
+  const named = Object.entries(members).filter(([, value]) => value !== null && value !== undefined);
+  return new URLSearchParams(named).toString();
+}

@@ -1,0 +1,164 @@
+// Now: how requests fare at this moment, who rests, and what was done to answer the last of them.
+
+import { exchangeList } from "./exchanges.js";
+import { h, rows, show, svg, text } from "./dom.js";
+import { NOTHING, count, plural, share, span, wait } from "./format.js";
+import { resting } from "./resting.js";
+import { blank } from "./stage.js";
+
+export const TITLE = "Now";
+
+const EVERY = 2000;
+const PAGE = 50;
+const MOST = 400;
+const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
+  -H 'content-type: application/json' \\
+  -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;
+
+export function open(stage) {
+  const figures = figureStrip();
+  const [list, listed] = exchangeList();
+  const running = runningList();
+  const rest = resting(stage);
+  let limit = PAGE;
+  const nobody = blank(
+    "No request has ended yet.",
+    "Point a client at this router, or try it from a terminal:",
+    EXAMPLE(location.origin),
+  );
+  const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
+  const window = h("p", { class: "soft small" });
+
+  stage.element.append(
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), window),
+    figures.element,
+    h(
+      "div",
+      { class: "now-columns" },
+      h(
+        "section",
+        { class: "sheet", "aria-labelledby": "last" },
+        h("div", { class: "sheet-head" }, h("h2", { id: "last", text: "Last exchanges" })),
+        running.element,
+        list,
+        nobody,
+        h("div", { class: "more" }, more),
+      ),
+      rest.element,
+    ),
+  );
+
+  stage.watch("/api/overview", EVERY, (overview) => {
+    figures.update(overview);
+    running.update(overview.running_exchanges);
+    rest.update(overview);
+    text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
+  });
+  const asked = stage.watch(
+    () => `/api/exchanges?limit=${limit}`,
+    EVERY,
+    ({ exchanges, next }) => {
+      listed(exchanges);
+      show(nobody, exchanges.length === 0);
+      show(list, exchanges.length > 0);
+      show(more, next !== null && limit < MOST);
+    },
+  );
+  more.addEventListener("click", () => {
+    limit = Math.min(MOST, limit + PAGE);
+    asked.soon();
+  });
+}
+
+const FIGURES = [
+  ["Requests a minute", (o) => count(o.requests_per_minute), () => "ended in the last 60 s"],
+  ["Success after failover", (o) => share(o.success_rate), (o) => `${share(o.first_attempt_success_rate)} before it`],
+  ["First content, p50", (o) => wait(o.first_content_ms.p50), (o) => `p95 ${wait(o.first_content_ms.p95)}`],
+  ["Running", (o) => count(o.running), (o) => plural(o.sessions, "session")],
+  ["Resting", (o) => count(o.cooldowns.targets.length + o.cooldowns.keys.length), (o) => plural(o.bans.length, "ban")],
+];
+
+function figureStrip() {
+  const told = FIGURES.map(([name, value, more]) => {
+    const figure = h("dd", { class: "figure", text: NOTHING });
+    const beside = h("dd", { class: "soft small" });
+    return {
+      element: h("div", { class: "sheet" }, h("dt", { class: "label soft", text: name }), figure, beside),
+      figure,
+      beside,
+      value,
+      more,
+    };
+  });
+  const spark = sparkline();
+  told[0].element.append(spark.element);
+  return {
+    element: h(
+      "dl",
+      { class: "figures" },
+      told.map((each) => each.element),
+    ),
+    update(overview) {
+      for (const { figure, beside, value, more } of told) {
+        text(figure, value(overview));
+        text(beside, more(overview));
+      }
+      spark.update(overview.per_minute);
+    },
+  };
+}
+
+/** Exchanges in each of the last minutes, as a row of bars. The figure beside says the newest in words. */
+function sparkline() {
+  const element = svg("svg", { class: "spark", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const update = (counts) => {
+    const most = Math.max(1, ...counts);
+    element.setAttribute("viewBox", `0 0 ${Math.max(1, counts.length)} 1`);
+    rows(
+      element,
+      counts.map((value, at) => ({ at, value })),
+      (each) => each.at,
+      ({ at }) => {
+        const bar = svg("rect", { x: at + 0.1, width: 0.8 });
+        return [
+          bar,
+          ({ value }) => {
+            const height = Math.max(0.04, value / most);
+            bar.setAttribute("y", 1 - height);
+            bar.setAttribute("height", height);
+          },
+        ];
+      },
+    );
+  };
+  return { element: h("dd", { class: "spark-place" }, element), update };
+}
+
+function runningList() {
+  const list = h("ol", { class: "running", "aria-label": "Running" });
+  const make = () => {
+    const asked = h("b");
+    const rest = h("span", { class: "soft" });
+    const element = h(
+      "li",
+      {},
+      h("span", { class: "sign", "data-tone": "accent", "aria-hidden": "true", text: "▸" }),
+      asked,
+      rest,
+    );
+    return [
+      element,
+      (each) => {
+        text(asked, each.model);
+        text(rest, `running for ${span(Date.now() / 1000 - each.started)} · ${plural(each.attempts, "attempt")}`);
+      },
+    ];
+  };
+  return {
+    element: list,
+    update(exchanges) {
+      rows(list, exchanges, (each) => each.request_id + each.started, make);
+      show(list, exchanges.length > 0);
+    },
+  };
+}

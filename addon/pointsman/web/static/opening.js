@@ -1,0 +1,19 @@
+// What opens and closes: a real button that says whether it is open, and the panel it belongs to.
+
+import { attribute, show, svg } from "./dom.js";
+
+export function arrow() {
+  const path = svg("path", { d: "M3 1 L7 5 L3 9" });
+  return svg("svg", { class: "turn turns", viewBox: "0 0 10 10", "aria-hidden": "true" }, path);
+}
+
+/** Lets a button, which has an arrow, open and close a panel, which has an id. `opened()` is called at each opening. */
+export function opens(button, panel, opened = () => {}) {
+  attribute(button, "aria-controls", panel.id);
+  attribute(button, "aria-expanded", String(!panel.hidden));
+  button.addEventListener("click", () => {
+    show(panel, panel.hidden);
+    attribute(button, "aria-expanded", String(!panel.hidden));
+    if (!panel.hidden) opened();
+  });
+}

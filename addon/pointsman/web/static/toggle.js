@@ -1,0 +1,23 @@
+// A switch. It shows what the router said last, and is still until the router has answered.
+
+import { attribute, h } from "./dom.js";
+
+/** `{ element, update(on, name) }`; `flip(on)` asks the router for the change and resolves when it has answered. */
+export function toggle(flip) {
+  const element = h("button", { class: "switch", type: "button", role: "switch", "aria-checked": "false" });
+  element.addEventListener("click", async () => {
+    if (element.getAttribute("aria-disabled") === "true") return;
+    const wanted = element.getAttribute("aria-checked") !== "true";
+    attribute(element, "aria-disabled", "true"); // not `disabled`, which would take the focus away
+    const answer = await flip(wanted);
+    if (answer) attribute(element, "aria-checked", String(wanted));
+    attribute(element, "aria-disabled", null);
+  });
+  return {
+    element,
+    update(on, name) {
+      attribute(element, "aria-label", name);
+      if (element.getAttribute("aria-disabled") !== "true") attribute(element, "aria-checked", String(on));
+    },
+  };
+}

@@ -1,0 +1,48 @@
+"""Left open, the dashboard does not grow: its own time is let run, while the router's exchanges go on ending."""
+
+from pathlib import Path
+
+import pytest
+
+from pointsman.demo import Provider, menu
+from support.asking import ask
+from support.settings import provider
+from web.dashboard.driving import Dashboard, opened
+
+pytestmark = pytest.mark.browser
+
+MINUTES = 2
+ROUNDS = 3
+SHOWN = 50
+"""Exchanges that the list holds."""
+SLACK = 300_000
+"""Bytes of heap that compiled code and caches may come to."""
+
+
+async def counted(dashboard: Dashboard) -> tuple[int, int, int]:
+    """Bytes of heap in use, nodes of the document, listeners, when the garbage is out."""
+    await dashboard.page.tell("HeapProfiler.collectGarbage")
+    heap = await dashboard.page.tell("Runtime.getHeapUsage")
+    document = await dashboard.page.tell("Memory.getDOMCounters")
+    return heap["usedSize"], document["nodes"], document["jsEventListeners"]
+
+
+@pytest.mark.parametrize("room", ["now", "models", "analytics"])
+async def test_nothing_grows_while_it_is_left_open(tmp_path: Path, room: str) -> None:
+    async with Provider(menu.status(503)) as bad, Provider(menu.answer("The left track.")) as good:
+        providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
+        history = {"path": str(tmp_path / "history.db")}
+        async with opened(tmp_path, providers, history=history) as (router, dashboard):
+            for _ in range(SHOWN + 5):
+                await ask(router.base_url)
+            await dashboard.enter(room)
+            await dashboard.let_run(MINUTES)
+            before = await counted(dashboard)
+            for _ in range(ROUNDS):
+                for _ in range(5):
+                    await ask(router.base_url)
+                await dashboard.let_run(MINUTES)
+            heap, nodes, listeners = await counted(dashboard)
+            assert heap < before[0] + SLACK
+            assert nodes < before[1] * 1.2
+            assert listeners <= before[2] + 10

@@ -1,0 +1,159 @@
+"""Sessions, analytics and settings, and what all rooms have in common."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from pointsman.demo import Provider, menu
+from support.asking import ask
+from support.router import Router
+from support.settings import provider
+from web.dashboard.driving import ROOMS, SCREENSHOTS, Dashboard, opened
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+WIDTHS = (360, 1600)
+SCHEMES = ("light", "dark")
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
+    """A router that has something to show in every room: answers, failures, a cooldown, sessions, keys."""
+    async with AsyncExitStack() as stack:
+        bad = await stack.enter_async_context(Provider(menu.rate_limited(600), name="bad"))
+        good = await stack.enter_async_context(Provider(menu.answer("The left track."), name="good"))
+        providers = {
+            "bad": provider(bad.base_url, "m") | {"keys": [{"value": "sk-bad-key-1234", "label": "only"}]},
+            "good": provider(good.base_url, "m", "other"),
+        }
+        router, dashboard = await stack.enter_async_context(
+            opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")})
+        )
+        for _ in range(4):
+            await ask(router.base_url, headers={"X-Session-ID": "a-chat"})
+        yield router, dashboard
+
+
+async def show(dashboard: Dashboard, room: str) -> None:
+    """The room with everything in it open."""
+    await dashboard.enter(room)
+    await dashboard.until("document.querySelector('.x-head, .target, tbody tr, .setting')")
+    await dashboard.page.run(
+        "document.querySelectorAll('#room [aria-expanded=false]').forEach((each, at) => at < 2 && each.click())"
+    )
+    if room == "now":
+        await dashboard.sees("Passed over")
+
+
+async def faults(dashboard: Dashboard) -> list[str]:
+    """What axe-core finds serious on the page as it is."""
+    await dashboard.page.run(AXE.read_text() + ";0")
+    found = await dashboard.page.run(
+        "axe.run({resultTypes: ['violations']}).then(told => told.violations.map("
+        "each => [each.impact, each.id, each.nodes.map(node => node.target.join(' ')).join(', ')]))"
+    )
+    return [f"{rule}: {where}" for impact, rule, where in found if impact in SERIOUS]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_no_room_has_a_serious_fault_or_is_wider_than_the_window(
+    busy: tuple[Router, Dashboard], width: int, scheme: str
+) -> None:
+    _, dashboard = busy
+    await dashboard.looks(width, scheme)
+    for room in ROOMS:
+        await show(dashboard, room)
+        assert await faults(dashboard) == [], room
+        assert await dashboard.page.run("document.documentElement.scrollWidth") <= width, room
+        await dashboard.page.screenshot(SCREENSHOTS / f"{room}-{width}-{scheme}.png")
+    await dashboard.act("#logout")
+    await dashboard.sees("You are logged out.")
+    assert await faults(dashboard) == []
+
+
+async def test_every_room_is_reached_and_left_by_keyboard_alone(busy: tuple[Router, Dashboard]) -> None:
+    _, dashboard = busy
+    await dashboard.focus(".top .brand")
+    for room in ROOMS:
+        await dashboard.press("Tab")
+        assert await dashboard.page.run("document.activeElement.hash") == f"#{room}"
+        assert await dashboard.page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        await dashboard.press("Enter")
+        await dashboard.until(f"document.querySelector('.ways a[aria-current]').hash === '#{room}'")
+        await dashboard.until("document.activeElement.id === 'room'")
+        await dashboard.focus(f".ways a[href='#{room}']")
+
+
+async def test_nothing_on_any_page_breaks_its_own_policy(busy: tuple[Router, Dashboard]) -> None:
+    _, dashboard = busy
+    await dashboard.page.run(
+        "window.broken = [];"
+        "document.addEventListener('securitypolicyviolation', each => broken.push(each.blockedURI));"
+        "addEventListener('error', each => broken.push(each.message));"
+        "addEventListener('unhandledrejection', each => broken.push(String(each.reason)))"
+    )
+    for room in ROOMS:
+        await show(dashboard, room)
+    assert await dashboard.page.run("broken") == []
+    hosts = await dashboard.page.run(
+        "[...new Set(performance.getEntriesByType('resource').map(each => new URL(each.name).origin))]"
+    )
+    assert hosts == [dashboard.url]
+
+
+async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("sessions")
+    await dashboard.until("document.querySelectorAll('tbody tr').length === 1")
+    [row] = await dashboard.texts("tbody tr")
+    assert "session header" in row
+    assert "good/m" in row
+    await dashboard.act("tbody button")
+    await dashboard.act("dialog .main")
+    await dashboard.sees("No session yet.")
+    assert (await ask(router.base_url, headers={"X-Session-ID": "a-chat"})).headers["x-sticky-session"] == "miss"
+
+
+async def test_analytics_draw_what_was_written_down(busy: tuple[Router, Dashboard]) -> None:
+    _, dashboard = busy
+    await dashboard.enter("analytics")
+    await dashboard.until("document.querySelectorAll('canvas').length === 3")
+    await dashboard.until("document.querySelectorAll('.table tbody tr').length === 2")
+    assert [row.split("\t")[0] for row in await dashboard.texts(".table tbody tr")] == ["good/m", "bad/m"]
+    for by, names in (("provider", "good bad"), ("mode", "balanced")):
+        await dashboard.act(f"[data-value={by}]")
+        shown = "[...document.querySelectorAll('.table tbody .lead')].map(each => each.innerText).join(' ')"
+        await dashboard.until(f"{shown} === '{names}'")
+
+
+async def test_a_setting_is_changed_shown_as_changed_and_taken_back(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("settings")
+    row = "[data-name='routing.default_mode']"
+    await dashboard.focus(f"{row} select")
+    await dashboard.page.run(
+        "(s => { s.value = 'fast'; s.dispatchEvent(new Event('change', {bubbles: true})) })(document.activeElement)"
+    )
+    await dashboard.until(f"document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
+    assert router.dispatcher.settings.routing.default_mode == "fast"
+    await dashboard.act(f"{row} .bare")
+    await dashboard.until(f"!document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
+    assert router.dispatcher.settings.routing.default_mode == "balanced"
+
+
+async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("settings")
+    await dashboard.type("[data-name='hedge.after'] input", "soon")
+    await dashboard.press("Enter")
+    await dashboard.until("document.querySelector('.notice[data-tone=bad]')")
+    [notice] = await dashboard.texts(".notice p")
+    assert "hedge.after" in notice
+    assert await dashboard.attribute("[data-name='hedge.after'] input", "aria-invalid") == "true"
+    assert router.dispatcher.settings.hedge.after is None
