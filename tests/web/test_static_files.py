@@ -35,9 +35,7 @@ def test_a_file_is_served_as_what_it_is(files: StaticFiles, name: str, kind: str
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize(
-    "name", ["", "notes.py", "../outside.html", "%2e%2e/outside.html", "/etc/passwd", "deep"]
-)
+@pytest.mark.parametrize("name", ["", "notes.py", "../outside.html", "%2e%2e/outside.html", "/etc/passwd", "deep"])
 def test_nothing_else_is_reached(files: StaticFiles, name: str) -> None:
     with pytest.raises(Problem, match="no such file"):
         files.file(request(), name)
