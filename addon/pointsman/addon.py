@@ -292,9 +292,7 @@ class Pointsman:
     def _announce(self, settings: Settings) -> None:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         for host, port, *_ in addresses[:1]:
-            logger.info(
-                f"Pointsman: base URL http://{host}:{port}/v1, what it did: http://{host}:{port}/internal/exchanges"
-            )
+            logger.info(f"Pointsman: base URL http://{host}:{port}/v1, dashboard http://{host}:{port}/")
         names = ", ".join(settings.providers) or "none"
         logger.info(
             f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}"

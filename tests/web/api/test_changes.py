@@ -114,8 +114,8 @@ class TestKeys:
         ("sent", "paths"),
         [
             ({}, ["provider", "value"]),
-            ({"provider": "b", "value": "sk-ab\n", "label": "", "enabled": "yes", "more": 1},
-             ["value", "label", "enabled", "more"]),
+            ({"provider": "b", "value": "sk-ab\n", "label": "", "enabled": "yes", "sk-lost": 1},
+             ["value", "label", "enabled", "body"]),
             ({"provider": "nobody", "value": "sk-1234567890"}, ["provider"]),
             ({"provider": "a", "value": "sk-of-the-file-0001", "label": "key-1"}, ["value", "label"]),
         ],

@@ -42,7 +42,10 @@ def _faults(error: ValidationError, shape: type[Section], hidden: bool) -> Itera
         place = details["loc"]
         if details["type"] == "extra_forbidden":
             hint = suggestion(place[-1], shape.model_fields) or f"; known here: {', '.join(shape.model_fields)}"
-            yield Found(notation(place), f"is not a known member{hint}")
+            if hidden:  # the name itself may be a secret that stands in the wrong place
+                yield Found(notation(place[:-1]) or "body", f"has a member that is not known{hint}")
+            else:
+                yield Found(notation(place), f"is not a known member{hint}")
         else:
             yield Found(notation(place), problem_of(dict(details), hidden))
 
