@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pointsman.config import ConfigError
 from pointsman.config.words import Mode
-from simulation.game import Step, play
+from simulation.game import Step, configured, play
 from simulation.lanes import LANES
-from simulation.players import BASELINES, BEFORE, PLAYERS, ROUTER
+from simulation.players import BASELINES, PLAYERS, ROUTER
 from simulation.plot import picture, shares
 from simulation.report import Row, lines
 from simulation.scenarios import DEATH, RETURN, SCENARIOS
@@ -27,27 +28,49 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which ones to play (default: all)")
     parser.add_argument("--seeds", type=int, default=5, help="games for each row (default: 5)")
     parser.add_argument("--modes", nargs="+", type=Mode, default=list(Mode), metavar="MODE", help="default: all three")
-    parser.add_argument("--before", action="store_true", help="also play the plain average that the score once was")
+    parser.add_argument(
+        "--players", nargs="+", choices=PLAYERS, default=[ROUTER, *BASELINES], metavar="PLAYER",
+        help=f"of {', '.join(PLAYERS)} (default: all but the average that the score once was)",
+    )  # fmt: skip
     parser.add_argument(
         "--lane", choices=LANES, default="exchange", help="routing alone, or (default) whole exchanges, byte by byte"
+    )
+    parser.add_argument(
+        "--hedge", nargs="+", default=["off"], metavar="AFTER", help="off (default), auto, durations: a row for each"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write shares around the outage to FILE, as SVG")
     given = parser.parse_args(arguments)
-    if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
-        parser.error(f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}")
-    if given.seeds < 1:
-        parser.error("--seeds must be at least 1")
+    if fault := _fault(given):
+        parser.error(fault)
     return given
+
+
+def _fault(given: argparse.Namespace) -> str | None:
+    if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
+        return f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}"
+    if given.hedge != ["off"] and given.lane != "exchange":
+        return "--hedge needs whole exchanges: leave out --lane routing"
+    if given.seeds < 1:
+        return "--seeds must be at least 1"
+    try:
+        for after in given.hedge:
+            configured({}, after)
+    except ConfigError as error:
+        return f"--hedge: {error}"
+    return None
 
 
 def main() -> int:
     given = parse(sys.argv[1:])
-    players = [ROUTER, *([BEFORE] if given.before else []), *BASELINES]
     found: list[dict[str, object]] = []
     for name in given.scenarios or SCENARIOS:
         for mode in given.modes:
-            rows = [Row.of(player, games(name, player, mode, given)) for player in players]
+            rows = [
+                Row.of(player, games(name, player, mode, given, hedge), hedge)
+                for player in given.players
+                for hedge in given.hedge
+            ]
             found += [{"scenario": name, "mode": mode.value, **row.plain()} for row in rows]
             print(f"\n{name}, {mode}: {SCENARIOS[name].summary}", *lines(rows), sep="\n", flush=True)
     if given.json:
@@ -57,9 +80,11 @@ def main() -> int:
     return 0
 
 
-def games(name: str, player: str, mode: Mode, given: argparse.Namespace) -> Sequence[Sequence[Step]]:
+def games(
+    name: str, player: str, mode: Mode, given: argparse.Namespace, hedge: str = "off"
+) -> Sequence[Sequence[Step]]:
     assert player in PLAYERS
-    return [list(play(SCENARIOS[name], player, mode, seed, LANES[given.lane])) for seed in range(given.seeds)]
+    return [list(play(SCENARIOS[name], player, mode, seed, LANES[given.lane], hedge)) for seed in range(given.seeds)]
 
 
 def _picture(given: argparse.Namespace) -> str:

@@ -25,22 +25,28 @@ WEEK_OF_HOURS, SUMMED = 7 * 24, 24
 
 class Step(NamedTuple):
     """One request. `regret`: how much less the first choice was worth than the best one at that moment; `best`: it was
-    the best one. `waited`: seconds to the first content, None without an answer.
+    the best one. `sent`: requests to providers; `raced`: two of them beside each other. `waited`: seconds to the first
+    content, None without an answer.
     """
 
     t: float
     first: str | None
     answered: str | None
-    attempts: int
+    sent: int
+    raced: bool
     waited: float | None
     best: bool
     regret: float
 
 
-def play(scenario: Scenario, player: str, mode: Mode, seed: int, lane: Lane = LANES["routing"]) -> Iterator[Step]:
-    """The same seed means the same providers and the same arrivals for every player."""
+def play(
+    scenario: Scenario, player: str, mode: Mode, seed: int, lane: Lane = LANES["routing"], hedge: str = "off"
+) -> Iterator[Step]:
+    """The same seed means the same providers and the same arrivals for every player. `hedge` is as `hedge.after` in the
+    configuration, and means nothing to routing alone.
+    """
     natures = scenario.natures(Random(f"{seed} natures"))
-    settings = configured(natures)
+    settings = configured(natures, hedge)
     router = PLAYERS[player](settings, Random(f"{seed} router"))
     remember(router, natures)
     world, arrivals = World(natures, Random(f"{seed} world")), Random(f"{seed} arrivals")
@@ -52,10 +58,10 @@ def play(scenario: Scenario, player: str, mode: Mode, seed: int, lane: Lane = LA
         told = lane(router, world, mode, t)
         best = max(worths.values())
         got = worths[told.first] if told.first else 0.0
-        yield Step(t, told.first, told.answered, told.attempts, told.waited, got >= best - 1e-9, best - got)
+        yield Step(t, *told, got >= best - 1e-9, best - got)
 
 
-def configured(natures: dict[str, Nature]) -> Settings:
+def configured(natures: dict[str, Nature], hedge: str) -> Settings:
     providers = {
         name: {
             "base_url": f"https://{name.replace(' ', '-')}.test/v1",
@@ -71,7 +77,7 @@ def configured(natures: dict[str, Nature]) -> Settings:
         }
         for name, nature in natures.items()
     }
-    return config.build({"providers": providers}, {})
+    return config.build({"hedge": {"after": hedge}, "providers": providers}, {})
 
 
 def remember(router: Router, natures: dict[str, Nature]) -> None:

@@ -35,11 +35,12 @@ MOST = 12
 
 
 class Told(NamedTuple):
-    """What became of a request: the first choice, who answered, and after how many seconds."""
+    """What became of a request, as `Step` says it."""
 
     first: str | None
     answered: str | None
-    attempts: int
+    sent: int
+    raced: bool
     waited: float | None
 
 
@@ -60,7 +61,7 @@ def through_routing(router: Router, world: World, mode: Mode, t: float) -> Told:
             answered, waited = candidate.target.provider.name, now + reply.first - t
         now += reply.whole
     router.observe(_exchange(records, mode, t, now))
-    return Told(records[0].provider if records else None, answered, len(records), waited)
+    return Told(records[0].provider if records else None, answered, len(records), False, waited)
 
 
 def _settled(plan: Plan, n: int, candidate: Candidate, reply: Reply, now: float) -> AttemptRecord:
@@ -175,13 +176,14 @@ def _event(delta: dict[str, str], finish: str | None, usage: dict[str, int] | No
 
 def _told(record: ExchangeRecord) -> Told:
     """The first launched is the first choice; who answered shows in the outcome."""
-    attempts = sorted(record.attempts, key=lambda each: each.n)
+    raced = any(each.is_informational for each in record.attempts)
+    attempts = sorted((each for each in record.attempts if not each.is_informational), key=lambda each: each.n)
     winner = next((each for each in attempts if each.outcome.is_success), None)
     first = attempts[0].provider if attempts else None
     if winner is None or winner.first_content_ms is None:
-        return Told(first, None, len(attempts), None)
+        return Told(first, None, len(attempts), raced, None)
     waited = winner.started - record.started + winner.first_content_ms / 1000
-    return Told(first, winner.provider, len(attempts), waited)
+    return Told(first, winner.provider, len(attempts), raced, waited)
 
 
 LANES: Mapping[str, Lane] = {"routing": through_routing, "exchange": through_an_exchange}

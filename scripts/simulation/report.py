@@ -6,18 +6,22 @@ from statistics import fmean, quantiles
 
 from simulation.game import Step
 
-COLUMNS = "{:<17} {:>8} {:>9} {:>7} {:>7} {:>7} {:>8} {:>9}"
+COLUMNS = "{:<17} {:>6} {:>8} {:>6} {:>6} {:>7} {:>7} {:>7} {:>8} {:>9}"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`success`: the share of requests that got an answer; `at_best`: the share whose first choice was the best one at
-    that moment; times are seconds to the first content; `regret` is summed over a game. All are means over the games.
+    """`success`: the share of exchanges that got an answer; `sent`: requests to providers for each exchange; `raced`:
+    the share of exchanges in which one was slow and another one was sent beside it; `at_best`: the share whose first
+    choice was the best one at that moment; `regret` is the mean sum of a game. All else is over the exchanges of all
+    games together: times are seconds to the first content.
     """
 
     player: str
+    hedge: str
     success: float
-    attempts: float
+    sent: float
+    raced: float
     p50: float
     p95: float
     p99: float
@@ -25,32 +29,31 @@ class Row:
     regret: float
 
     @classmethod
-    def of(cls, player: str, games: Sequence[Sequence[Step]]) -> "Row":
-        figures = [_figures(game) for game in games]
-        return cls(player, *(fmean(column) for column in zip(*figures, strict=True)))
+    def of(cls, player: str, games: Sequence[Sequence[Step]], hedge: str = "off") -> "Row":
+        steps = [step for game in games for step in game]
+        waited = [step.waited for step in steps if step.waited is not None]
+        cuts = quantiles(waited, n=100)
+        return cls(
+            player,
+            hedge,
+            success=len(waited) / len(steps),
+            sent=fmean(step.sent for step in steps),
+            raced=fmean(step.raced for step in steps),
+            p50=cuts[49],
+            p95=cuts[94],
+            p99=cuts[98],
+            at_best=fmean(step.best for step in steps),
+            regret=sum(step.regret for step in steps) / len(games),
+        )
 
     def plain(self) -> dict[str, object]:
         return asdict(self)
 
 
-def _figures(game: Sequence[Step]) -> tuple[float, ...]:
-    waited = [step.waited for step in game if step.waited is not None]
-    cuts = quantiles(waited, n=100)
-    return (
-        len(waited) / len(game),
-        fmean(step.attempts for step in game),
-        cuts[49],
-        cuts[94],
-        cuts[98],
-        fmean(step.best for step in game),
-        sum(step.regret for step in game),
-    )
-
-
 def lines(rows: Sequence[Row]) -> Iterator[str]:
-    yield COLUMNS.format("", "success", "attempts", "p50", "p95", "p99", "at best", "regret")
+    yield COLUMNS.format("", "hedge", "success", "sent", "raced", "p50", "p95", "p99", "at best", "regret")
     for row in rows:
         yield COLUMNS.format(
-            row.player, f"{row.success:.1%}", f"{row.attempts:.2f}", f"{row.p50:.2f}", f"{row.p95:.2f}",
-            f"{row.p99:.2f}", f"{row.at_best:.0%}", f"{row.regret:.1f}",
+            row.player, row.hedge, f"{row.success:.1%}", f"{row.sent:.3f}", f"{row.raced:.1%}",
+            f"{row.p50:.2f}", f"{row.p95:.2f}", f"{row.p99:.2f}", f"{row.at_best:.0%}", f"{row.regret:.1f}",
         )  # fmt: skip

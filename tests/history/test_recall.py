@@ -49,7 +49,7 @@ def test_figures_are_the_same_after_a_restart(tmp_path: Path, seed: int) -> None
         expected, found = before.of(label, NOW), after.of(label, NOW)
         assert expected.raw > 100
         assert found._replace(rate_limited=0) == pytest.approx(expected._replace(rate_limited=0), rel=1e-6)
-        assert after.p95_first_content(label, NOW) == pytest.approx(before.p95_first_content(label, NOW))
+        assert after.usual_wait(label, NOW) == pytest.approx(before.usual_wait(label, NOW))
 
 
 def test_the_last_attempts_are_the_same_after_a_restart(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_odd_numbers_in_an_old_file_make_no_odd_figures(tmp_path: Path, column: 
     for label in LABELS:
         figures = own.of(label, NOW)
         assert all(number is None or 0 <= number < 1e300 for number in figures), figures
-        p95 = own.p95_first_content(label, NOW)
-        assert p95 is None or 0 <= p95 < 1e300
+        usual = own.usual_wait(label, NOW)
+        assert usual is None or 0 <= usual.p80 <= usual.p95 < 1e300
 
 
 def test_odd_times_in_an_old_file_are_survived(tmp_path: Path) -> None:

@@ -130,6 +130,11 @@ class TestSpeed:
         assert (figures.tokens_per_second, figures.speed_samples) == (None, 0)
 
 
+def p95(own: Statistics, label: str = "a/m", wall: float = NOW) -> float | None:
+    usual = own.usual_wait(label, wall)
+    return usual and usual.p95
+
+
 class TestWaits:
     def test_the_mean_wait_is_told(self) -> None:
         figures = statistics(seen(first_content=1.0), seen(Seen.FAILURE, first_content=3.0)).of("a/m", NOW)
@@ -146,18 +151,18 @@ class TestWaits:
 
     def test_nothing_is_known_of_the_95th_percentile_before_there_are_a_few(self) -> None:
         own = statistics(*[seen(first_content=1.0)] * (FEWEST - 1))
-        assert own.p95_first_content("a/m", NOW) is None
-        assert own.p95_first_content("nobody/m", NOW) is None
+        assert p95(own) is None
+        assert p95(own, "nobody/m") is None
         own.add(seen(first_content=1.0))
-        assert own.p95_first_content("a/m", NOW) == 1
+        assert p95(own) == 1
 
     def test_it_follows_what_is_new_and_forgets_what_is_old(self) -> None:
         own = statistics(*[seen(first_content=1.0)] * 20)
-        assert own.p95_first_content("a/m", NOW) == 1
+        assert p95(own) == 1
         for _ in range(20):
             own.add(seen(first_content=3.0))
-        assert own.p95_first_content("a/m", NOW) == 3
-        assert own.p95_first_content("a/m", NOW + WEEK) is None
+        assert p95(own) == 3
+        assert p95(own, wall=NOW + WEEK) is None
 
 
 def waits(*seconds: float, lost: tuple[float, ...] = ()) -> list[Wait]:
@@ -208,21 +213,21 @@ class TestRestoring:
         past = own._pasts["a/m"]
         again.restore({("a/m", hour): sums for hour, sums in past.hours.items()}, {"a/m": list(past.waits)}, NOW)
         assert again.of("a/m", NOW) == pytest.approx(own.of("a/m", NOW))
-        assert again.p95_first_content("a/m", NOW) == own.p95_first_content("a/m", NOW)
+        assert p95(again) == p95(own)
 
     def test_it_adds_to_what_was_observed_meanwhile(self) -> None:
         own = statistics(seen(first_content=5.0))
         hour = int(NOW // HOUR)
         own.restore({("a/m", hour): Sums(successes=3, failures=1)}, {"a/m": waits(1, 1, 1, 1)}, NOW)
         assert counts(own.of("a/m", NOW)) == (4, 1, 5)
-        assert own.p95_first_content("a/m", NOW) == 5
+        assert p95(own) == 5
 
     @pytest.mark.parametrize("number", [0.0, -3.0, float("nan"), float("inf"), float("-inf")])
     def test_numbers_that_are_none_are_nothing(self, number: float) -> None:
         own = statistics()
         own.restore({("a/m", int(NOW // HOUR)): Sums(*[number] * 8)}, {"a/m": waits(*[number] * 9)}, NOW)
         assert own.of("a/m", NOW) == NOTHING
-        assert own.p95_first_content("a/m", NOW) in (0, None)
+        assert p95(own) in (0, None)
 
     def test_what_is_too_old_is_left_and_what_is_of_the_future_is_of_now(self) -> None:
         own, hour = statistics(), int(NOW // HOUR)

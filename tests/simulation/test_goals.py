@@ -105,7 +105,7 @@ class TestTheSimulatorItself:
             for lane in LANES.values()
         ]
         assert rows[0].success == pytest.approx(rows[1].success, abs=0.02)
-        assert rows[0].attempts == pytest.approx(rows[1].attempts, abs=0.1)
+        assert rows[0].sent == pytest.approx(rows[1].sent, abs=0.1)
         assert rows[0].p50 == pytest.approx(rows[1].p50, abs=0.15)
 
     @pytest.mark.parametrize("player", PLAYERS)
@@ -130,7 +130,7 @@ class TestTheSimulatorItself:
 
     def test_the_table_and_the_picture_show_every_player_and_target(self) -> None:
         steps = list(play(Scenario("", SCENARIOS["outage"].natures, 200), ROUTER, Mode.BALANCED, 1))
-        assert [line.split()[0] for line in lines([Row.of("one", [steps])])] == ["success", "one"]
+        assert [line.split()[0] for line in lines([Row.of("one", [steps])])] == ["hedge", "one"]
         drawn: Mapping[str, object] = shares([steps], 600.0)
         svg = picture("A title", shares([steps], 600.0), Span(100.0, 200.0), 600.0)
         assert svg.startswith("<svg ")

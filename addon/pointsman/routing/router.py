@@ -113,7 +113,7 @@ class Router:
 
     def hedge_after(self, target: Target, wall: float) -> float | None:
         """Seconds after which an attempt at this target gets company; None for never."""
-        return delay(target.provider.hedge, self.statistics.p95_first_content(target.label, wall))
+        return delay(target.provider.hedge, self.statistics.usual_wait(target.label, wall))
 
     def _ranked(self) -> Ranking:
         past = self.statistics.of

@@ -20,9 +20,9 @@ REFRESH = 300.0
 by a thousandth meanwhile.
 """
 RECENT = 128
-"""Waits for first content that are kept of each target, for their 95th percentile."""
+"""Waits for first content that are kept of each target, for their percentiles."""
 FEWEST = 5
-"""Waits that are too few to tell it."""
+"""Waits that tell them."""
 RATE_LIMIT_FADES = 100.0
 """Seconds in which a rate limit's weight falls to 1/e; after five minutes it is 0.05."""
 
@@ -33,6 +33,13 @@ class Wait(NamedTuple):
     wall: float
     seconds: float
     cut_off: bool
+
+
+class Usual(NamedTuple):
+    """Seconds within which 80 and 95 of 100 answers have begun."""
+
+    p80: float
+    p95: float
 
 
 @dataclass(slots=True)
@@ -91,7 +98,7 @@ class Past:
     figures: Figures = NOTHING
     figured: float | None = None
     """When `figures` were drawn up; None: something has happened since."""
-    p95: float | None = None
+    usual: Usual | None = None
     """As far as `waits` tell it."""
 
     def hour(self, wall: float, now: float) -> Sums:
@@ -137,7 +144,7 @@ class Statistics:
             past.limit_rate(seen.wall)
         if seen.first_content is not None:
             past.waits.append(Wait(seen.wall, max(0.0, seen.first_content), seen.seen is Seen.LATER))
-            past.p95 = None
+            past.usual = None
 
     def of(self, label: str, wall: float) -> Figures:
         past = self._pasts.get(label)
@@ -150,17 +157,17 @@ class Statistics:
             return past.figures
         return past.figures._replace(rate_limited=past.rate_limits(wall))
 
-    def p95_first_content(self, label: str, wall: float) -> float | None:
-        """Seconds within which 95 of 100 answers have begun; None while too few are known."""
+    def usual_wait(self, label: str, wall: float) -> Usual | None:
+        """For the first content; None while too few are known."""
         past = self._pasts.get(label)
         if past is None:
             return None
         if past.waits and wall - past.waits[0].wall >= WEEK:
             past.waits = deque((wait for wait in past.waits if wall - wait.wall < WEEK), RECENT)
-            past.p95 = None
-        if past.p95 is None and len(past.waits) >= FEWEST:
-            past.p95 = percentile(past.waits, 0.95)
-        return past.p95
+            past.usual = None
+        if past.usual is None and len(past.waits) >= FEWEST:
+            past.usual = Usual(percentile(past.waits, 0.8), percentile(past.waits, 0.95))
+        return past.usual
 
     def restore(self, hours: Mapping[tuple[str, int], Sums], waits: Mapping[str, Iterable[Wait]], wall: float) -> None:
         """Adds what is remembered of earlier: sums by label and hour since 1970, waits by label, oldest first."""
@@ -171,7 +178,7 @@ class Statistics:
             if past := self._pasts.get(label):
                 sane = [wait._replace(wall=min(wait.wall, wall)) for wait in earlier if 0 <= wait.seconds < inf]
                 past.waits = deque([*sane, *past.waits], RECENT)
-                past.p95 = None
+                past.usual = None
         for label in self._pasts:
             self.of(label, wall)
 

@@ -1,0 +1,74 @@
+"""What racing a slow provider is to achieve: the formula of `auto` may change, this may not."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pointsman.config.words import Mode
+from pointsman.routing.router import Router
+
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
+
+from simulation.game import configured, play
+from simulation.lanes import LANES, WALL, Told, through_an_exchange
+from simulation.players import PLAYERS, ROUTER
+from simulation.report import Row
+from simulation.scenarios import SCENARIOS
+from simulation.world import Nature, Reply, World
+
+SEEDS = range(4)
+LATE, SOON = Reply(200, first=30.0, whole=31.0, tokens=10), Reply(200, first=0.5, whole=1.0, tokens=10)
+
+
+@cache
+def played(player: str, hedge: str) -> Row:
+    """A game of half the requests in the same span of time."""
+    full = SCENARIOS["straggler"]
+    half = replace(full, requests=full.requests // 2, every=full.every * 2)
+    lane = LANES["exchange"]
+    games = [list(play(half, player, Mode.BALANCED, seed, lane, hedge)) for seed in SEEDS]
+    return Row.of(player, games, hedge)
+
+
+class Scripted(World):
+    """Each provider answers as it is told."""
+
+    def __init__(self, replies: dict[str, Reply]) -> None:
+        super().__init__({name: Nature() for name in replies}, Random(1))
+        self._replies = replies
+
+    def ask(self, name: str, t: float) -> Reply:
+        return self._replies[name]
+
+
+class TestTheStage:
+    @pytest.mark.parametrize(
+        ("replies", "told"),
+        [
+            ([LATE, SOON], Told("p0", "p1", 2, True, 3.5)),
+            ([LATE._replace(first=3.2), SOON], Told("p0", "p0", 2, True, 3.2)),
+            ([SOON, LATE], Told("p0", "p0", 1, False, 0.5)),
+            ([Reply(503), LATE, SOON], Told("p0", "p2", 3, True, 3.7)),
+            ([LATE, Reply(503), SOON], Told("p0", "p2", 3, True, 3.7)),
+        ],
+        ids=["the second wins", "the first wins after all", "no race", "after a failure", "a failure in the race"],
+    )
+    def test_attempts_run_beside_each_other(self, replies: Sequence[Reply], told: Told) -> None:
+        assert self.play_one(replies)[0] == pytest.approx(told)
+
+    def test_the_loser_is_known_to_be_slower_than_that_and_has_not_failed(self) -> None:
+        told, router = self.play_one([LATE, SOON])
+        figures = router.statistics.of("p0/m", WALL + 4.0)
+        assert (figures.successes, figures.failures, figures.raw) == (0, 0, 0)
+        assert figures.first_content == pytest.approx(told.waited)
+        assert router.statistics.of("p1/m", WALL + 4.0).first_content == pytest.approx(0.5)
+
+    def play_one(self, replies: Sequence[Reply]) -> tuple[Told, Router]:
+        world = Scripted({f"p{n}": reply for n, reply in enumerate(replies)})
+        router = PLAYERS["configured order"](configured(dict(world.natures), "3s"), Random(1))
+        return through_an_exchange(router, world, Mode.BALANCED, 0.0), router
