@@ -87,9 +87,9 @@ class Dispatcher:
         self.history = History(settings.history)
         self.providers = providers
         self.vouched = vouched
+        """Ids of client connections whose CONNECT carried the client key."""
         self.dialled: set[Address] = set()
         """Our own ends of the connections that mitmproxy has made to servers."""
-        """Ids of client connections whose CONNECT carried the client key."""
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
@@ -243,7 +243,7 @@ class Dispatcher:
     def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
         caller = self._caller(flow, chat, facts, credential)
         if chat.purpose is Purpose.COUNT:
-            return self.router.count_plan(facts, chat.dialect, caller)
+            return self.router.count_plan(facts, chat.dialect, caller, time.monotonic())
         return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
 
     def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:

@@ -20,7 +20,9 @@ def test_it_knows_its_last_byte_without_being_told(stage: Stage) -> None:
     assert last_bytes(stage) == [0.0]
     stage.wait(1.0).connected(1).wait(1.0).head(1)
     assert last_bytes(stage) == [2.0]
-    stage.wait(1.0).data(1, ROLE, event("hello"))
+    stage.wait(0.5).data(1, ROLE)
+    assert last_bytes(stage) == [2.5], "before commit too: a whole answer may take long to arrive"
+    stage.wait(0.5).data(1, event("hello"))
     assert last_bytes(stage) == [3.0]
     stage.wait(4.0).data(1, event(" again"))
     assert last_bytes(stage) == [7.0]

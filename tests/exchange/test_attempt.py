@@ -234,8 +234,8 @@ class TestRecord:
 
     def test_it_counts_bytes_and_keeps_what_the_reader_has_seen(self) -> None:
         own = waiting()
-        own.read(event("hello"))
-        own.read(LAST)
+        own.read(event("hello"), START + 1.5)
+        own.read(LAST, START + 2.0)
         told = self.record(own)
         assert told["bytes"] == len(event("hello") + LAST)
         assert told["finish_reason"] == "stop"

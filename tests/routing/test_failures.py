@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.exchange.audit import Outcome
 from pointsman.routing.failures import LESSONS, Failure, classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
@@ -268,7 +268,7 @@ class Yard:
         client = caller(headers={"x-session-id": "conversation"})
         return self.router.plan(request(), Dialect.OPENAI_CHAT, client, NOW)
 
-    def suffer(self, fault: Fault | None, committed: bool = False, **record: Any) -> AttemptRecord:
+    def suffer(self, fault: Fault | None, committed: bool = False, **record: Any) -> None:
         candidate = self.own.next(NOW)
         assert candidate
         failure = classify(fault, committed) if fault else None
@@ -276,7 +276,6 @@ class Yard:
         settled = attempt_record(first_content_ms=5.0 if committed else None, **told)
         self.own.launched(settled.n, candidate, NOW)
         self.own.settled(candidate, settled, fault, NOW)
-        return settled
 
     @property
     def pin(self) -> Pin | None:
@@ -296,12 +295,13 @@ PINNED = Pin("a", "m", "key-1")
 def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_says(row: Row) -> None:
     yard = Yard()
     assert called(yard.own.ranked(NOW)) == [FIRST, SECOND, OTHER]
-    records = [yard.suffer(fault, row.committed) for fault in row.faults]
+    for fault in row.faults:
+        yard.suffer(fault, row.committed)
     assert called(yard.own.ranked(NOW)) == list(row.here)
     assert yard.cooling("targets", "model") == list(row.targets)
     assert yard.cooling("keys", "key") == list(row.keys)
     assert yard.router.cooldowns.invalid == {("a", label) for label in row.invalid}
-    assert [record.counts for record in records][-1] is row.counts
+    assert yard.own.ticket.failures("a") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
 
@@ -310,18 +310,18 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
 def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: Made, number: int) -> None:
     yard = Yard()
     assert yard.own.is_final(made(number))
-    record = yard.suffer(made(number))
+    yard.suffer(made(number))
     assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
-    assert not record.counts
+    assert yard.own.ticket.failures("a") == 0
     assert yard.pin == PINNED
     assert called(yard.plan().ranked(NOW)) == [FIRST, SECOND, OTHER]
 
 
 def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
-    record = yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
+    yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
     assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
-    assert not record.counts
+    assert yard.own.ticket.failures("a") == 0
     assert yard.pin == PINNED
     assert set(called(yard.own.ranked(NOW))) == {FIRST, SECOND, OTHER}
 

@@ -457,6 +457,20 @@ class TestGuard:
         assert why.endswith("; nobody else is left, though a serves another session")
         assert own.launch() == "a/m#key-2"
 
+    def test_a_race_does_not_disturb_it_and_a_failure_may(self, talks: Talks) -> None:
+        talks.ask("7").launch()
+        own = talks.ask("8")
+        assert own.launch() == "b/m#key-1"
+        assert own.launch() is None, "somebody is at work"
+        own.settle(Fault(FaultKind.REFUSED))
+        assert own.launch() == "a/m#key-2", "nobody else is left"
+
+    def test_one_that_is_free_may_be_raced(self, talks: Talks) -> None:
+        talks.ask("7").plan.ticket.pin_to(Pin("b", "m", "key-1"), talks.now)
+        own = talks.ask("7")
+        assert [own.launch(), own.launch()] == ["b/m#key-1", "a/m#key-1"]
+        assert talks.ask("8").launch() == "b/m#key-2", "and it serves this one now"
+
     def test_among_those_that_cool_it_comes_last(self, talks: Talks) -> None:
         talks.ask("7").launch()
         for label, seconds in (("a/m", 10.0), ("b/m", 100.0)):
@@ -479,11 +493,11 @@ class TestCountingTokens:
 
     def ranked(self, talks: Talks, name: str) -> list[str]:
         facts = RequestFacts("m", False, frozenset(), 10)
-        own = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}))
+        own = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now)
         for candidate in list(own.ranked(talks.now))[:1]:
             own.launched(1, candidate, talks.now)
             own.settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
-        again = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}))
+        again = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now)
         return called(again.ranked(talks.now))
 
     def test_it_is_not_put_to_whom_the_session_has_banned(self) -> None:
@@ -491,6 +505,12 @@ class TestCountingTokens:
         talks.ask("7").suffer(status(503))
         assert self.ranked(talks, "7") == ["b/m"]
         assert self.ranked(talks, "8") == ["a/m#key-2", "a/m#key-1", "b/m"]
+
+    def test_a_ban_ends_with_its_session_here_too(self) -> None:
+        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask("7").suffer(status(503))
+        talks.now += 1800
+        assert self.ranked(talks, "7") == ["a/m#key-2", "a/m#key-1", "b/m"]
 
     def test_it_shows_no_other_key(self) -> None:
         talks = Talks(protection={"a": BAN})

@@ -70,6 +70,34 @@ class TestReload:
         assert (bool(told["targets"]), bool(told["keys"])) == (target, key)
         assert bool(own.cooldowns.invalid) is key
 
+    @pytest.mark.parametrize("status_code", [503, 401, 200])
+    @pytest.mark.parametrize(
+        "changes",
+        [{"key": "new-first-secret"}, {"base_url": "https://b.test/v1"}],
+        ids=["the key was replaced under its label", "the provider has moved"],
+    )
+    def test_an_exchange_that_outlives_it_says_nothing_of_what_has_the_old_name(
+        self, changes: dict[str, str], status_code: int
+    ) -> None:
+        own = Router(self.settled_in(), SECRET)
+        plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
+        [candidate] = [each for keys in own.inventory.keys.values() for each in keys]
+        plan.launched(1, candidate, NOW)
+        own.replace(self.settled_in(**changes), NOW)
+        if status_code == 200:
+            own.cooldowns.cool_target("a/m", "503", 60.0, NOW)
+            own.cooldowns.cool_invalid(("a", "key-1"), NOW)
+            for _ in range(3):
+                own.health.failed("a", "connect_refused", NOW)
+            before = own.cooldowns.plain(NOW, NOW)
+            plan.settled(candidate, attempt_record(), None, NOW)
+            assert own.health.illness("a")
+            assert own.cooldowns.plain(NOW, NOW) == before
+            return
+        fault = status(status_code)
+        plan.settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
+        assert own.cooldowns.plain(NOW, NOW) == {"targets": [], "keys": []}
+
     def test_an_exchange_that_outlives_it_teaches_nothing_about_what_is_gone(self, own: Router) -> None:
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = [each for keys in own.inventory.keys.values() for each in keys]

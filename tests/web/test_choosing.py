@@ -87,6 +87,21 @@ class TestExplain:
         assert own.ticket.session
         assert own.ticket.session.used == NOW
 
+    def test_a_pin_that_rests_is_no_pin_for_the_next_request(self) -> None:
+        own = Router(config.build({"providers": PROVIDERS, "protection": {"c": "provider-ban"}}, {}), SECRET, Random(5))
+        plan = own.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
+        plan.ticket.pin_to(Pin("c", "s", None), NOW)
+        answer = explained(own, x_session_id="it")
+        assert answer["pin"] is None
+        assert {each["provider"] for each in answer["candidates"]} == {"a", "b"}
+        assert "the pin rests" in answer["candidates"][0]["why"]
+
+    def test_a_ban_says_until_when(self, router: Router) -> None:
+        own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
+        own.ticket.ban("b", "503, provider-ban")
+        banned = [each for each in explained(router, x_session_id="it")["excluded"] if each["reason"] == "banned"]
+        assert [(each["provider"], each["until"]) for each in banned] == [("b", WALL + 1800)]
+
     def test_a_named_model_has_no_pools(self, router: Router) -> None:
         answer = explained(router, b'{"model":"c/s","messages":[{"role":"user","content":"hi"}]}')
         assert answer["pools"] is None

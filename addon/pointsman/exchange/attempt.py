@@ -52,6 +52,8 @@ class Attempt:
         self.content_due = now + (timeouts.first_byte if streamed else timeouts.answer)
         self.last_event = now
         self.last_ping = now
+        self.last_data = now
+        """Bytes of the body, whatever they say."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.bridge: Bridge | None = None
@@ -117,8 +119,8 @@ class Attempt:
         return max(by_data, by_pings)
 
     def last_byte(self) -> float:
-        """When it last heard of its provider, as far as that is written down anyway."""
-        return max(self.last_event, self.last_ping, self.first_byte or 0.0, self.connected or 0.0)
+        """When it last heard of its provider."""
+        return max(self.last_data, self.first_byte or 0.0, self.connected or 0.0)
 
     def stand_still(self, seconds: float, now: float) -> None:
         """The client was slow for so long: the provider is not to blame for it."""
@@ -144,8 +146,9 @@ class Attempt:
             fault = Fault(FaultKind.ANSWER_TIMEOUT, f"no whole answer within {self.timeouts.answer:g} s", status=504)
         return self.fault_so_far(fault)
 
-    def read(self, data: bytes) -> Sequence[Frame]:
+    def read(self, data: bytes, now: float) -> Sequence[Frame]:
         assert self.reader
+        self.last_data = now
         self.bytes_received += len(data)
         return self.reader.read(data)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pointsman.routing.failures import LESSONS, Failure
+from pointsman.routing.failures import Failure
 from pointsman.wire.frames import Usage
 
 
@@ -75,11 +75,6 @@ class AttemptRecord:
     def ended(self) -> float:
         """Seconds on the wall clock."""
         return self.started + (self.settled_ms or 0) / 1000
-
-    @property
-    def counts(self) -> bool:
-        """It is one more failure of this provider in this session."""
-        return self.failure is not None and LESSONS[self.failure].counts
 
     @property
     def is_informational(self) -> bool:

@@ -84,7 +84,7 @@ class Exchange:
     def data(self, n: int, data: bytes, now: float) -> list[Effect]:
         """Bytes of the provider's body, decoded, in order."""
         if attempt := self._running.get(n):
-            self._take_frames(attempt, attempt.read(data), now)
+            self._take_frames(attempt, attempt.read(data, now), now)
         return self._take_effects()
 
     def end(self, n: int, now: float) -> list[Effect]:

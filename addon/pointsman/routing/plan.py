@@ -98,9 +98,16 @@ class Plan:
         """The best candidate that may be launched beside those running, or None."""
         if self.refused is not None:
             return None
+        if not running:
+            return next(self.ranked(now), None) or self._last_resort(now)
         taken = {candidate.target.provider.name for candidate in running}
-        choice = next((each for each in self.ranked(now) if each.target.provider.name not in taken), None)
-        return choice or (None if taken else self._last_resort(now))
+        return next((each for each in self.ranked(now) if self._may_race(each, taken, now)), None)
+
+    def _may_race(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
+        """Another provider than those that run; and a guarded one is not disturbed as long as somebody is at work."""
+        target = candidate.target
+        busy = self.router.active.serves_another(target, self.ticket.holder, now)
+        return target.provider.name not in taken and not busy
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first."""

@@ -96,6 +96,7 @@ class Router:
         resolution = resolve(facts.model, self.settings, self.inventory)
         asked = caller.asking_for(unaliased(facts.model, self.settings))
         ticket = self.sessions.glance(asked, resolution.mode, now)
+        ticket.rests = self._rests(ticket, resolution, now)
         return Plan(resolution, facts, dialect, self.inventory, ticket, self, None, wall - now, copy(self._chance))
 
     def _rests(self, ticket: Ticket, resolution: Resolution, now: float) -> bool:
@@ -105,10 +106,10 @@ class Router:
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
         return rests(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
 
-    def count_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller) -> Plan:
+    def count_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
-        ticket = self.sessions.onlooker(caller.asking_for(unaliased(facts.model, self.settings)))
+        ticket = self.sessions.onlooker(caller.asking_for(unaliased(facts.model, self.settings)), now)
         return CountPlan(resolution, facts, dialect, self.inventory, ticket, self)
 
     def hedge_after(self, target: Target, wall: float) -> float | None:
@@ -182,7 +183,11 @@ class Router:
         return f"{words}; {lost}" if lost else words
 
     def worked(self, candidate: Candidate, launched: float) -> str | None:
-        """An answer to a request launched then has ended well. Returns what that changes, in words."""
+        """An answer to a request launched then has ended well. Returns what that changes, in words; nothing, if a
+        reload has taken the candidate away.
+        """
+        if not self.inventory.has(candidate):
+            return None
         self.cooldowns.worked(candidate.target.label, candidate.name, launched)
         name = candidate.target.provider.name
         return _well(name) if self.health.recovered(name) else None

@@ -112,9 +112,13 @@ class Inventory:
             self._turns[used.target] = (candidates.index(used) + 1) % len(candidates)
 
     def has(self, candidate: Candidate) -> bool:
-        """It, or one of the same name."""
-        target = self.by_label.get(candidate.target.label)
-        return target is not None and any(each.name == candidate.name for each in self.keys[target])
+        """It, or its like: at the same address, with the same key. What was moved or replaced under its old name is
+        something else.
+        """
+        own, target = candidate.target, self.by_label.get(candidate.target.label)
+        if target is None or target.addresses != own.addresses:
+            return False
+        return any(each.key == candidate.key for each in self.keys[target])
 
     def routes(self, candidate: Candidate) -> bool:
         """It may be chosen here, as far as the configuration goes."""

@@ -41,19 +41,19 @@ class Desk:
         session = self._store.enter(key, now, turn.is_counted_retry)
         return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin, turn)
 
-    def onlooker(self, caller: Caller) -> Ticket:
+    def onlooker(self, caller: Caller, now: float) -> Ticket:
         """For a request that is no turn: it keeps away from whatever the session is to keep away from, and leaves no
         trace in it.
         """
         key = self._cascade.key(caller) if self._sticky.enabled else None
-        session = self._store.find(key) if key else None
+        session = self._store.find(key, now) if key else None
         return Ticket(None, past_elsewhere=session.past if session else None)
 
     def glance(self, caller: Caller, mode: Mode, now: float) -> Ticket:
         """What the request's session is, if there is one. Nothing begins, and nothing counts as used."""
         key = self._cascade.key(caller) if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
-        return Ticket(None, key, session, mode in self._sticky.modes, session.pin if session else None)
+        return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin if session else None)
 
     def answered(self, ticket: Ticket, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""

@@ -131,15 +131,10 @@ class Store:
         self._note_outline(session, key)
         return session
 
-    def find(self, key: Key, now: float | None = None) -> Session | None:
+    def find(self, key: Key, now: float) -> Session | None:
         """The session that knows this key, and still lives at that time; it does not count as used."""
         session = next((self._names[name] for name in key.names if name in self._names), None)
-        return session if session and (now is None or session.used + self._idle_ttl > now) else None
-
-    def forget(self, session: Session) -> None:
-        """Its conversation begins anew."""
-        if session in self._sessions:
-            self._forget(session)
+        return session if session and self.expires(session) > now else None
 
     def touch(self, session: Session, now: float) -> None:
         """A session that is in use does not expire. One that is gone stays gone."""
