@@ -136,6 +136,11 @@ class Store:
         session = next((self._names[name] for name in key.names if name in self._names), None)
         return session if session and self.expires(session) > now else None
 
+    def forget(self, session: Session) -> None:
+        """Its conversation begins anew."""
+        if session in self._sessions:
+            self._forget(session)
+
     def touch(self, session: Session, now: float) -> None:
         """A session that is in use does not expire. One that is gone stays gone."""
         if session in self._sessions:
