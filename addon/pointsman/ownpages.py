@@ -8,7 +8,14 @@ from pointsman.dispatch import Dispatcher
 from pointsman.web.internal import exchange_page, exchanges_page, front_page, healthz
 from pointsman.web.models import gemini_models_page, models_page
 from pointsman.web.pages import Gate, Page, Pages
-from pointsman.web.status import cooldowns_page, endpoints_page, health_page, models_status_page, sticky_page
+from pointsman.web.status import (
+    cooldowns_page,
+    endpoints_page,
+    health_page,
+    models_status_page,
+    sticky_page,
+    tables_page,
+)
 
 
 def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
@@ -25,6 +32,7 @@ def pages(dispatcher: Dispatcher, admin_key: Callable[[], str]) -> Pages:
         Page("GET", "/internal/status/cooldowns", Gate.OPERATOR, cooldowns_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router, monotonic)),
         Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
+        Page("GET", "/internal/status/tables", Gate.OPERATOR, tables_page(lambda: dispatcher.tables(monotonic()))),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
     )
     return Pages(table, lambda: dispatcher.settings.server, admin_key)
