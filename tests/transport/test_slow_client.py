@@ -174,3 +174,25 @@ async def test_a_window_that_opens_a_little_lets_a_little_through(tmp_path: Path
             await client.until(lambda: len(stream.data) == granted)  # noqa: B023
         assert bytes(stream.data) == whole[:granted]
         assert held(router) < MIB
+
+
+async def test_clocks_go_on_once_what_another_stream_of_the_connection_had_to_write_is_read(tmp_path: Path) -> None:
+    """Nothing is sent to this stream, so that nobody waits for its client: its provider is silent."""
+    async with (
+        Provider([LONG, menu.hang()]) as silent,
+        Provider(menu.answer("one two three")) as good,
+        running(
+            tmp_path, {"silent": provider(silent.base_url), "good": provider(good.base_url)}, stream={"first_byte": 0.2}
+        ) as router,
+        h2_through(router.url, router.ca) as client,
+    ):
+        long = await client.ask(chat())
+        await client.until(lambda: bool(long.status))
+        client.pause()
+        await soon(lambda: held(router) > HIGH_WATER)
+        other = await client.ask(chat("another"))
+        await silent.arrived(2)
+        await soon(lambda: router.conductors[1].exchange.stands_still)
+        client.resume()
+        assert b"three" in await client.whole(other)
+        assert other.headers["x-fallback-trail"] == "silent/m@first_byte_timeout"

@@ -84,13 +84,17 @@ class Conductor:
         return for_client
 
     def _beat(self) -> None:
-        """A client that waits is not idle, whatever mitmproxy thinks; and a flow that is killed ends soon."""
+        """A client that waits is not idle, whatever mitmproxy thinks; a flow that is killed ends soon; and clocks that
+        stood still for what another stream of the connection had to write go on.
+        """
         if self.exchange.ended:
             return
         watchdog = self._handler.timeout_watchdog
         watchdog.register_activity()
         if self._stream.is_killed:
             asyncio_utils.create_task(self._post(_nothing), name="flow killed", keep_ref=True)
+        elif self.exchange.stands_still and self._backlog() <= HIGH_WATER:
+            asyncio_utils.create_task(self._post(self._look), name="exchange timer", keep_ref=True)
         self._pulse = self._loop.call_later(min(PULSE, watchdog.timeout / 2), self._beat)
 
     def take_shortcut(self, server: object) -> None:
