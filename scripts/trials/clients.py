@@ -4,7 +4,7 @@ leaves, in every phase of an exchange.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,15 @@ class Crowd:
             chance = random.Random(f"{self.seed}/client/{n}")
             way = chance.choices(list(WAYS), list(WAYS.values()))[0]
             question = Question.of(self.seed, n)
-            try:
-                async with asyncio.timeout(PATIENCE * 4):
-                    await way(self, question, chance)
-            except (OSError, asyncio.IncompleteReadError, TimeoutError, Lost, ValueError, AssertionError) as error:
-                self.complaints.append(f"{question.id} {way.__name__}: {type(error).__name__} {error!s:.300}")
+            await self.noting(f"{question.id} {way.__name__}", way(self, question, chance))
+
+    async def noting(self, name: str, act: Coroutine[Any, Any, None]) -> None:
+        """What goes wrong with one connection, or one stream, is its own affair."""
+        try:
+            async with asyncio.timeout(PATIENCE * 4):
+                await act
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, Lost, ValueError, AssertionError) as error:
+            self.complaints.append(f"{name}: {type(error).__name__} {error!s:.300}")
 
     def more(self, first: Question | None, most: int, chance: random.Random) -> Iterator[Question]:
         """What a connection asks: at most so many questions."""
@@ -147,7 +151,8 @@ async def in_parallel(crowd: Crowd, first: Question, chance: random.Random) -> N
             async with asyncio.TaskGroup() as streams:
                 for question in questions:
                     leaves = chance.random() if chance.random() < 0.2 else None
-                    streams.create_task(_over_http2(crowd, client, question, window < WIDE, leaves))
+                    asking = _over_http2(crowd, client, question, window < WIDE, leaves)
+                    streams.create_task(crowd.noting(f"{question.id}, window {window}", asking))
         if chance.random() < 0.2:
             await client.break_off()
 

@@ -121,7 +121,7 @@ FAILING: Mapping[str, Fault] = {
     "no HTTP": _fails(menu.no_http),
     "long head": _fails(lambda: menu.long_head(200_000)),
     "unread": _fails(lambda: menu.unread(menu.status(503))),
-    "huge event": _fails(lambda: menu.big_event(20_000_000), 1),
+    "huge event": Fault(1, Kind.EITHER, Kind.EITHER, lambda _: menu.big_event(3_000_000)),
     "huge error": _fails(lambda: menu.huge_error(500, 2_000_000), 1),
     "silent": _fails(menu.hang, 1),
     "silent after the head": _fails(lambda: menu.hang("after-headers"), 1),
@@ -134,8 +134,7 @@ REFUSING: Mapping[str, Fault] = {
 }
 
 SAFE_MENU = {**WELL, **BREAKING, **FAILING}
-RISKY_MENU = {**SAFE_MENU, **REFUSING}
-FAULTS: Mapping[str, Fault] = {**RISKY_MENU}
+FAULTS = {**SAFE_MENU, **REFUSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ class Part:
 
 def part(question: Question, provider: str) -> Part:
     chance = random.Random(f"{question.seed}/{question.n}/{provider}")
-    table = WELL if provider == STEADY else SAFE_MENU if question.is_safe else RISKY_MENU
+    table = WELL if provider == STEADY else SAFE_MENU if question.is_safe else FAULTS
     name = chance.choices(list(table), [fault.weight for fault in table.values()])[0]
     fault = table[name]
     text = "".join(f"{provider}-{question.id}-{k}:{chance.randbytes(chance.randrange(12)).hex()} " for k in _words(question))

@@ -154,8 +154,9 @@ class Case:
                 right = is_whole and not rest
             case Kind.BREAKS:
                 right = self._is_routers_end(rest)
-            case Kind.ERRS:
-                right = is_whole and rest in ([], [b"data: [DONE]"])
+            case Kind.ERRS:  # what a provider says after its error is not passed on
+                is_told = same > 0 and is_error(meant[same - 1])
+                right = (is_told or is_whole) and rest in ([], [b"data: [DONE]"])
             case Kind.EITHER:
                 right = not rest or self._is_routers_end(rest)
             case _:
