@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -190,12 +192,15 @@ async def _over_http2(
 
 async def _grants(client: H2Client, stream: Stream) -> None:
     """A little room each time that some has been used."""
-    granted = 0
-    while not stream.ended:
-        await client.until(lambda: stream.ended or len(stream.data) >= granted)
-        granted += GRANT
-        if not stream.ended:
-            await client.grant(stream, GRANT)
+    for granted in count(0, GRANT):
+        await client.until(partial(_has_come, stream, granted))
+        if stream.ended:
+            return
+        await client.grant(stream, GRANT)
+
+
+def _has_come(stream: Stream, size: int) -> bool:
+    return stream.ended or len(stream.data) >= size
 
 
 async def _ask(crowd: Crowd, client: H1Client, question: Question, host: str = "router") -> bool:

@@ -61,7 +61,7 @@ def _breaks(make: Callable[[str], Behaviour], weight: int = 3) -> Fault:
 
 WELL: Mapping[str, Fault] = {
     "plain": _good(menu.answer, 12),
-    "paced": _good(lambda text: menu.answer(text, pace=0.002)),
+    "paced": Fault(3, Kind.GOOD, Kind.EITHER, lambda text: menu.answer(text, pace=0.002)),
     "in small pieces": _good(lambda text: menu.drip(menu.answer(text), 7)),
     "pause": _good(lambda text: menu.pause(text, 2, 0.7)),
     "pause in an event": _good(lambda text: menu.pause(text, 3, 0.7, in_event=True)),
@@ -152,10 +152,10 @@ def part(question: Question, provider: str) -> Part:
     table = WELL if provider == STEADY else SAFE_MENU if question.is_safe else FAULTS
     name = chance.choices(list(table), [fault.weight for fault in table.values()])[0]
     fault = table[name]
-    text = "".join(f"{provider}-{question.id}-{k}:{chance.randbytes(chance.randrange(12)).hex()} " for k in _words(question))
+    text = "".join(_word(f"{provider}-{question.id}-{k}", chance) for k in range(question.words))
     return Part(provider, name, fault.streamed if question.stream else fault.whole, fault.make(text))
 
 
-def _words(question: Question) -> range:
+def _word(name: str, chance: random.Random) -> str:
     """Each word of an answer is like no other anywhere: one that is lost, doubled or in a wrong place shows."""
-    return range(question.words)
+    return f"{name}:{chance.randbytes(chance.randrange(12)).hex()} "

@@ -1,5 +1,5 @@
-"""The processes of a trial: a real mitmdump or mitmweb with the router, the providers, and what one can see of them from
-outside.
+"""The processes of a trial: a real mitmdump or mitmweb with the router, the providers, and what can be seen of them
+from outside.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks import processes
 from benchmarks.stage import OURS, ROUTER
+
 from support.h1client import h1_to
 
 HERE = Path(__file__).resolve().parent

@@ -93,6 +93,8 @@ class Case:
 
     def _of_refusal(self) -> list[str]:
         """Nobody answered: rightly so?"""
+        if not self.heard.ended:
+            return []
         found = []
         try:
             told = json.loads(self.heard.body)
@@ -127,15 +129,20 @@ class Case:
     def _of_stream(self) -> list[str]:
         heard = events(self.heard.body)
         if not self.heard.ended:
-            if self.winner is None:
-                return []
-            return [] if is_beginning(heard[:-1], events(said_by(self.question, self.winner))) else ["foreign bytes"]
+            return self._of_beginning(heard[:-1])
         found = [] if BLANK.search(self.heard.body[-4:]) else ["the last event is cut"]
         if self.winner is None:
             return found + self._of_silence(heard)
         if self.winner not in self.parts:
             return [*found, f"an answer of {self.winner}, which gives none"]
         return found + self._of_events(heard, self.parts[self.winner])
+
+    def _of_beginning(self, heard: Sequence[bytes]) -> list[str]:
+        """Its client left; the last event may be half a one."""
+        if self.winner is None:
+            return []
+        rest = heard[common(heard, events(said_by(self.question, self.winner))) :]
+        return [] if not rest or is_error(rest[0]) else [f"foreign bytes: {rest!r:.400}"]
 
     def _of_silence(self, heard: Sequence[bytes]) -> list[str]:
         """The headers had gone out, and then nobody answered."""
@@ -146,8 +153,7 @@ class Case:
         meant = events(said_by(self.question, one.provider))
         if one.name == "flood after the end":
             meant = [each for each in meant if not set(each) <= set(b": x\n")]
-        same = next((n for n, pair in enumerate(zip(heard, meant, strict=False)) if pair[0] != pair[1]), None)
-        same = min(len(heard), len(meant)) if same is None else same
+        same = common(heard, meant)
         is_whole, rest = same == len(meant), heard[same:]
         match one.kind:
             case Kind.GOOD:
@@ -195,12 +201,14 @@ def is_error(event: bytes) -> bool:
     return isinstance(told, dict) and ("error" in told or told.get("type") == "response.failed")
 
 
-def is_beginning(heard: Sequence[bytes], meant: Sequence[bytes]) -> bool:
-    return list(heard) == list(meant[: len(heard)])
+def common(one: Sequence[object], other: Sequence[object]) -> int:
+    """So many, from the first on, are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def differing(heard: bytes, meant: bytes) -> list[str]:
     if heard == meant:
         return []
-    at = next((n for n, pair in enumerate(zip(heard, meant, strict=False)) if pair[0] != pair[1]), min(len(heard), len(meant)))
+    at = common(heard, meant)
     return [f"{len(heard)} bytes instead of {len(meant)}, different from byte {at} on: {heard[at : at + 100]!r}"]

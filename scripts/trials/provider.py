@@ -48,7 +48,7 @@ class Players:
             for one in each.seen
             if not one.is_over
         ]
-        return {"seen": seen, "playing": playing, "connections": {each.name: each.connections for each in self.providers}}
+        return {"seen": seen, "playing": playing}
 
 
 async def main() -> None:
