@@ -10,6 +10,8 @@ from mitmproxy.proxy.layers.http import Http2Server
 
 from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
 from pointsman.exchange.front import HIGH_WATER
+from pointsman.transport import conductor as conducting
+from pointsman.transport.conductor import Conductor
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains, soon
@@ -196,3 +198,42 @@ async def test_clocks_go_on_once_what_another_stream_of_the_connection_had_to_wr
         client.resume()
         assert b"three" in await client.whole(other)
         assert other.headers["x-fallback-trail"] == "silent/m@first_byte_timeout"
+
+
+async def test_what_an_attempt_had_to_say_when_it_was_cancelled_is_not_waiting_for_the_client(tmp_path: Path) -> None:
+    """Or the exchange would wait, for the rest of its life, for a client that has nothing to read."""
+    gate = asyncio.Event()
+    async with (
+        Provider(menu.answer("one two three", gate_after={0: gate})) as one,
+        running(tmp_path, {"one": provider(one.base_url)}) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        await client.ask(chat())
+        await one.arrived()
+        [conductor], [handler] = router.conductors, router.server.connections.values()
+        attempt = conductor._tasks[1]
+        await soon(lambda: conductor.exchange._running[1].bytes_received > 0)
+        async with handler._server_event_lock:  # other streams of a connection take turns with this one
+            gate.set()
+            await soon(lambda: conductor._backlog() > 0)
+            attempt.cancel()
+            await asyncio.wait([attempt])
+        assert conductor._backlog() == 0
+
+
+async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that has all it was sent says nothing more: only the socket tells that there is room."""
+    monkeypatch.setattr(conducting, "PULSE", 3600.0)
+    async with (
+        Provider(menu.answer("one two three")) as one,
+        running(tmp_path, {"one": provider(one.base_url)}) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        found = [HIGH_WATER + 1, HIGH_WATER + 1, HIGH_WATER + 1]  # after a read, before the wait and after it
+        monkeypatch.setattr(Conductor, "_backlog", lambda _: found.pop() if found else 0)
+        await client.ask(chat())
+        await client.head()
+        assert b"three" in await client.chunks()
+        assert not found
