@@ -147,9 +147,7 @@ class Case:
     def _of_silence(self, heard: Sequence[bytes]) -> list[str]:
         """The headers had gone out, and then nobody answered."""
         own = heard[1:] if self.question.tongue is Tongue.RESPONSES else heard
-        return self._passed_over() + (
-            [] if self._is_routers_end(own) else [f"no proper end: {[each[:80] + each[-40:] for each in heard]}"]
-        )
+        return self._passed_over() + ([] if self._is_routers_end(own) else [f"no proper end: {heard!r}"])
 
     def _of_events(self, heard: Sequence[bytes], one: Part) -> list[str]:
         meant = events(said_by(self.question, one.provider))

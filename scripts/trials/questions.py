@@ -4,7 +4,7 @@ import json
 import random
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 from pointsman.demo import Seen
@@ -17,12 +17,15 @@ LONG = 3000
 
 
 class Tongue(Enum):
-    """The dialect, and its share of all requests."""
+    """The dialect."""
 
-    CHAT = 5
-    MESSAGES = 2
-    RESPONSES = 2
-    GEMINI = 1
+    CHAT = auto()
+    MESSAGES = auto()
+    RESPONSES = auto()
+    GEMINI = auto()
+
+
+SHARES = {Tongue.CHAT: 5, Tongue.MESSAGES: 2, Tongue.RESPONSES: 2, Tongue.GEMINI: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Question:
     @classmethod
     def of(cls, seed: int, n: int) -> "Question":
         chance = random.Random(f"{seed}/{n}")
-        tongue = chance.choices(list(Tongue), [each.value for each in Tongue])[0]
+        tongue = chance.choices(list(SHARES), list(SHARES.values()))[0]
         words = LONG if chance.random() < 0.03 else chance.randrange(5, 60)
         padding = 200_000 if chance.random() < 0.02 else chance.randrange(2000)
         return cls(seed, n, tongue, chance.random() < 0.7, chance.random() < 0.8, words, padding)
