@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.duel import Pace
 from benchmarks.figures import Report
-from benchmarks.scenarios import routing, sessions, streams
+from benchmarks.scenarios import idle, routing, sessions, streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Scenario:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "streams": Scenario(streams.run, "streamed answers at 1, 16 and 64 client connections, against bare mitmdump"),
+    "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, against bare mitmdump"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, every table full; no opponent"),
     "sessions": Scenario(
         sessions.run, "knowing a conversation again, with 1 to 100,000 live sessions, and their memory"
