@@ -79,7 +79,9 @@ def facts(name: Name, path: str, data: bytes) -> None:
 
 
 def frames(name: Name, content_type: str, data: bytes) -> None:
-    """An answer never makes its reader raise, and what is passed on is what came, in order."""
+    """An answer never makes its reader raise, and what is passed on is what came, in order; the blank line that the last
+    event lacks may be added.
+    """
     asked = RequestFacts(model="m", stream=content_type == STREAM, needs=frozenset(), tokens=1)
     reader = DIALECTS[name].reader(asked, content_type)
     out: list[bytes] = []
@@ -95,7 +97,7 @@ def frames(name: Name, content_type: str, data: bytes) -> None:
     else:
         out += [frame.data for frame in reader.close()]
     passed = b"".join(out)
-    assert passed == data[1 : len(passed) + 1]
+    assert data[1:].startswith(passed.rstrip(b"\r\n"))
     assert isinstance(reader.finished, bool)
     answer_message(name, passed, content_type == STREAM)
 
@@ -169,7 +171,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 def _voice(name: str) -> Voice:
-    return next(voice for voice in VOICES if voice.DIALECT == name)
+    return next(voice for voice in VOICES if name == voice.DIALECT)
 
 
 def _asked(name: str) -> Seen:
@@ -185,5 +187,3 @@ def _stream(voice: Voice) -> bytes:
 
 def _told_off(voice: Voice) -> bytes:
     return voice.error_event(complaint(503), _asked(voice.DIALECT)).encode()
-
-
