@@ -1,4 +1,4 @@
-"""Fuzzing guided by what code an input reaches: the targets that hypothesis has in the suite, with atheris. The command."""
+"""Fuzzing with atheris, guided by the code that an input reaches: the same targets as in the suite. The command."""
 
 import argparse
 import sys

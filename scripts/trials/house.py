@@ -19,8 +19,9 @@ from benchmarks.stage import OURS, ROUTER
 
 from support.h1client import h1_to
 
-HERE = Path(__file__).resolve().parent
-LEASH = HERE.parent / "benchmarks" / "leash.py"
+ROOT = Path(__file__).resolve().parents[2]
+LEASH = ROOT / "scripts" / "benchmarks" / "leash.py"
+PATH = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "tests", "addon"))
 LAUNCHER = "from mitmproxy.tools.main import {tool}; {tool}()"
 SETTLING = 15.0
 """Seconds until nothing of a load that is over may be left."""
@@ -51,7 +52,7 @@ class House:
         self.folder = folder
         self._stack = stack
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        self._environment = {**kept, "HOME": str(folder), "PYTHONUNBUFFERED": "1"}
+        self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": PATH, "PYTHONUNBUFFERED": "1"}
         self.port = processes.free_port()
         self.router: Process
         self.providers: Process
