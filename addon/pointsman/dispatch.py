@@ -115,6 +115,21 @@ class Dispatcher:
         self._outlets.clear()
         self._server = _server(self.settings)
 
+    def tables(self, now: float) -> dict[str, int]:
+        """How many there are of what comes and goes; `now` is the time that sessions live by."""
+        cooldowns, view = self.router.cooldowns.plain(now, now), ctx.master.addons.get("view")
+        return {
+            "exchanges": len(self.running),
+            "attempts": self.providers.in_use,
+            "clients": len(ctx.master.addons.get("proxyserver").connections),
+            "tasks": len(asyncio.all_tasks()),
+            "flows": view.store_count() if view else 0,
+            "records": len(self.ledger),
+            "sessions": self.router.sessions.stats(now).get("active_sessions", 0),
+            "cooldowns": sum(map(len, cooldowns.values())),
+            "limits": len(self.router.limits),
+        }
+
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
         for provider, pins in self.router.replace(settings, time.monotonic()).items():

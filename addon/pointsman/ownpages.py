@@ -17,6 +17,7 @@ from pointsman.web.status import (
     models_status_page,
     protection_page,
     sticky_page,
+    tables_page,
 )
 
 
@@ -37,6 +38,7 @@ def pages(house: House) -> Pages:
         Page("GET", "/internal/status/protection", Gate.OPERATOR, protection_page(dispatcher.router, monotonic, time)),
         Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
         Page("POST", "/internal/explain", Gate.OPERATOR, explain_page(dispatcher.router, monotonic, time)),
+        Page("GET", "/internal/status/tables", Gate.OPERATOR, tables_page(lambda: dispatcher.tables(monotonic()))),
         Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
         *api_pages(house),
     )

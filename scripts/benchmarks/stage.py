@@ -87,6 +87,21 @@ class Stage:
         """mitmdump as a reverse proxy that streams, and nothing else."""
         return await self._mitmproxy("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
 
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def said(self, name: str) -> str:
+        """The end of what one of its processes has logged."""
+        return processes.said(name, self._folder)
+
+    async def holder(self, options: Sequence[str], request: str) -> Process:
+        """Opens streams and holds them: see `holding`. `request` is JSON text, in one line."""
+        process = await self._start("holder", ["-m", "benchmarks.holding", *options], reads=True)
+        assert process.stdin
+        process.stdin.write(request.encode() + b"\n")
+        return process
+
     async def load(self, server: Server, window: Window) -> Outcome:
         """One window of load on `server`. Raises Unfit when an answer is not what it should be."""
         if self._load is None:

@@ -49,6 +49,7 @@ class H2Client:
         self._streams: dict[int, Stream] = {}
         self._moved = asyncio.Condition()
         self._greeted = False
+        self._is_over = False
 
     async def ask(
         self,
@@ -81,9 +82,11 @@ class H2Client:
         return stream
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Waits until that is so, looking whenever something has come."""
+        """Waits until that is so, looking whenever something has come. Raises ConnectionError if nothing more can."""
         async with self._moved:
-            await self._moved.wait_for(holds)
+            await self._moved.wait_for(lambda: holds() or self._is_over)
+        if not holds():
+            raise ConnectionError("the connection is over")
 
     async def whole(self, stream: Stream) -> bytes:
         """The body of an answer, once it has ended."""
@@ -132,10 +135,15 @@ class H2Client:
 
     async def listen(self) -> None:
         """Takes in what comes, until the peer closes the connection."""
-        while raw := await self._reader.read(1 << 20):
-            for event in self._connection.receive_data(raw):
-                self._take(event)
-            await self.flush()
+        try:
+            while raw := await self._reader.read(1 << 20):
+                for event in self._connection.receive_data(raw):
+                    self._take(event)
+                self._writer.write(self._connection.data_to_send())  # whoever waits here for the peer reads nothing
+                async with self._moved:
+                    self._moved.notify_all()
+        finally:
+            self._is_over = True
             async with self._moved:
                 self._moved.notify_all()
 

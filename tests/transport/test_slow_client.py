@@ -10,6 +10,8 @@ from mitmproxy.proxy.layers.http import Http2Server
 
 from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
 from pointsman.exchange.front import HIGH_WATER
+from pointsman.transport import conductor as conducting
+from pointsman.transport.conductor import Conductor
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains, soon
@@ -174,3 +176,64 @@ async def test_a_window_that_opens_a_little_lets_a_little_through(tmp_path: Path
             await client.until(lambda: len(stream.data) == granted)  # noqa: B023
         assert bytes(stream.data) == whole[:granted]
         assert held(router) < MIB
+
+
+async def test_clocks_go_on_once_what_another_stream_of_the_connection_had_to_write_is_read(tmp_path: Path) -> None:
+    """Nothing is sent to this stream, so that nobody waits for its client: its provider is silent."""
+    async with (
+        Provider([LONG, menu.hang()]) as silent,
+        Provider(menu.answer("one two three")) as good,
+        running(
+            tmp_path, {"silent": provider(silent.base_url), "good": provider(good.base_url)}, stream={"first_byte": 0.2}
+        ) as router,
+        h2_through(router.url, router.ca) as client,
+    ):
+        long = await client.ask(chat())
+        await client.until(lambda: bool(long.status))
+        client.pause()
+        await soon(lambda: held(router) > HIGH_WATER)
+        other = await client.ask(chat("another"))
+        await silent.arrived(2)
+        await soon(lambda: router.conductors[1].exchange.stands_still)
+        client.resume()
+        assert b"three" in await client.whole(other)
+        assert other.headers["x-fallback-trail"] == "silent/m@first_byte_timeout"
+
+
+async def test_what_an_attempt_had_to_say_when_it_was_cancelled_is_not_waiting_for_the_client(tmp_path: Path) -> None:
+    """Or the exchange would wait, for the rest of its life, for a client that has nothing to read."""
+    gate = asyncio.Event()
+    async with (
+        Provider(menu.answer("one two three", gate_after={0: gate})) as one,
+        running(tmp_path, {"one": provider(one.base_url)}) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        await client.ask(chat())
+        await one.arrived()
+        [conductor], [handler] = router.conductors, router.server.connections.values()
+        attempt = conductor._tasks[1]
+        await soon(lambda: conductor.exchange._running[1].bytes_received > 0)
+        async with handler._server_event_lock:  # other streams of a connection take turns with this one
+            gate.set()
+            await soon(lambda: conductor._backlog() > 0)
+            attempt.cancel()
+            await asyncio.wait([attempt])
+        assert conductor._backlog() == 0
+
+
+async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that has all it was sent says nothing more: only the socket tells that there is room."""
+    monkeypatch.setattr(conducting, "PULSE", 3600.0)
+    async with (
+        Provider(menu.answer("one two three")) as one,
+        running(tmp_path, {"one": provider(one.base_url)}) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        found = [HIGH_WATER + 1, HIGH_WATER + 1, HIGH_WATER + 1]  # after a read, before the wait and after it
+        monkeypatch.setattr(Conductor, "_backlog", lambda _: found.pop() if found else 0)
+        await client.ask(chat())
+        await client.head()
+        assert b"three" in await client.chunks()
+        assert not found

@@ -155,6 +155,11 @@ class Exchange:
         return min(self._dates(), default=None)
 
     @property
+    def stands_still(self) -> bool:
+        """The client does not read, and no timer runs but its own."""
+        return self._front.is_slow
+
+    @property
     def running(self) -> Sequence[Candidate]:
         return [attempt.candidate for attempt in self._running.values()]
 

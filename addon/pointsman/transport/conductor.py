@@ -113,11 +113,15 @@ class Conductor:
         return for_client
 
     def _beat(self) -> None:
-        """A client that waits is not idle, whatever mitmproxy thinks."""
+        """A client that waits is not idle, whatever mitmproxy thinks; and clocks that stood still for what another
+        stream of the connection had to write go on.
+        """
         if self.exchange.ended:
             return
         watchdog = self._handler.timeout_watchdog
         watchdog.register_activity()
+        if self.exchange.stands_still and self._backlog() <= HIGH_WATER:
+            asyncio_utils.create_task(self._post(self._look), name="exchange timer", keep_ref=True)
         self._pulse = self._loop.call_later(min(PULSE, watchdog.timeout / 2), self._beat)
 
     def take_shortcut(self, server: object) -> None:
@@ -253,7 +257,11 @@ class Conductor:
 
     async def _post(self, given: Input, size: int = 0) -> None:
         self._unread += size
-        await self._handler.server_event(Posted(self._stream, given, size))
+        try:
+            await self._handler.server_event(Posted(self._stream, given, size))
+        except asyncio.CancelledError:  # while it waited for its turn: nobody will take it
+            self.took(size)
+            raise
 
     async def _hear(self, given: Input, data: bytes) -> None:
         """What a provider says goes on by the short way where there is one; what else follows goes the long way."""
@@ -294,8 +302,8 @@ class Conductor:
             self._room.clear()
             await self._handler.drain_writers()
             self._undrained = 0
-            if self._backlog() > HIGH_WATER:
-                with self._stream.hungry(self):
+            if self._backlog() > HIGH_WATER and (self._unread or self._stream.buffered()):
+                with self._stream.hungry(self):  # what the socket alone holds, another stream's perhaps, nobody tells
                     await self._room.wait()
         self._tell(partial(self.exchange.client_slow, waiting))
 

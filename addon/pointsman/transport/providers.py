@@ -85,6 +85,11 @@ class Providers:
             async with response:
                 yield response
 
+    @property
+    def in_use(self) -> int:
+        """Requests that are being sent or answered."""
+        return self._users.total()
+
     async def close(self) -> None:
         sessions = list(self._sessions.values())
         self._sessions.clear()

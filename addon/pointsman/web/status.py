@@ -1,6 +1,6 @@
 """`/internal/health`, `/internal/stats` and `/internal/status`: how the router and its providers are."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pointsman.routing.router import Router
@@ -16,6 +16,11 @@ def health_page(version: str, uptime: Callable[[], float], running: Callable[[],
         return reply_json(state)
 
     return answer
+
+
+def tables_page(tables: Callable[[], Mapping[str, int]]) -> Answer:
+    """How many there are of everything that comes and goes: what must not grow."""
+    return lambda _, __: reply_json(tables())
 
 
 def sticky_page(router: Router, clock: Callable[[], float]) -> Answer:

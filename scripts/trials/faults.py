@@ -1,0 +1,161 @@
+"""What a provider of the trials does with a request: drawn from this table, by the seed and the request's number.
+
+Client and provider draw alike, so that a client knows what each provider does with its request, and to the byte what
+there is to be heard.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from pointsman.demo import Behaviour, menu
+from trials.questions import Question
+
+SICK = ("p1", "p2", "p3", "p4")
+"""Providers that draw from the whole table."""
+STEADY = "steady"
+"""The provider that answers well whatever comes, though not always in the plainest form."""
+
+
+class Kind(Enum):
+    """What becomes of an attempt that meets a behaviour."""
+
+    GOOD = "good"
+    """The answer, whole."""
+    BREAKS = "breaks"
+    """Content goes out, then the router has to end the answer."""
+    ERRS = "errs"
+    """Content goes out, then the provider itself says that it cannot go on."""
+    ENDLESS = "endless"
+    """It is for the client to leave."""
+    FAILS = "fails"
+    """Nothing of it reaches the client."""
+    EITHER = "either"
+    """It depends on the dialect, or on the other attempts, whether anything does."""
+    REFUSES = "refuses"
+    """The client's own fault: the provider's word is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`make` is given the text to say."""
+
+    weight: int
+    streamed: Kind
+    whole: Kind
+    make: Callable[[str], Behaviour]
+
+
+def _good(make: Callable[[str], Behaviour], weight: int = 3) -> Fault:
+    return Fault(weight, Kind.GOOD, Kind.GOOD, make)
+
+
+def _fails(make: Callable[[], Behaviour], weight: int = 3) -> Fault:
+    return Fault(weight, Kind.FAILS, Kind.FAILS, lambda _: make())
+
+
+def _breaks(make: Callable[[str], Behaviour], weight: int = 3) -> Fault:
+    return Fault(weight, Kind.BREAKS, Kind.FAILS, make)
+
+
+WELL: Mapping[str, Fault] = {
+    "plain": _good(menu.answer, 12),
+    "paced": Fault(3, Kind.GOOD, Kind.EITHER, lambda text: menu.answer(text, pace=0.002)),
+    "in small pieces": _good(lambda text: menu.drip(menu.answer(text), 7)),
+    "pause": _good(lambda text: menu.pause(text, 2, 0.7)),
+    "pause in an event": _good(lambda text: menu.pause(text, 3, 0.7, in_event=True)),
+    "late": _good(lambda text: menu.delayed(menu.answer(text), 0.5)),
+    "late content": _good(lambda text: menu.answer(text, first_delay=0.8)),
+    "slow head": _good(lambda text: menu.slow_headers(text)),
+    "early hints": _good(lambda text: menu.early_hints(text)),
+    "comments": _good(menu.comments),
+    "pings": _good(lambda text: menu.pings(0.3, 0.1, text, 2)),
+    "crlf": _good(lambda text: menu.line_ends("crlf", text=text)),
+    "cr": _good(lambda text: menu.line_ends("cr", text=text)),
+    "many lines": _good(menu.multiline),
+    "compressed": _good(lambda text: menu.compressed(menu.answer(text))),
+    "trailers": _good(lambda text: menu.with_trailers(menu.answer(text))),
+    "hop by hop": _good(menu.hop_by_hop),
+    "until close": _good(lambda text: menu.until_close(menu.answer(text))),
+    "closing": _good(lambda text: menu.closing(menu.answer(text))),
+    "closing unsaid": _good(lambda text: menu.closing(menu.answer(text), announced=False)),
+    "flood after the end": _good(lambda text: menu.flood(text, 300_000)),
+    "one large event": _good(lambda _: menu.big_event(300_000)),
+}
+
+BREAKING: Mapping[str, Fault] = {
+    "cut": _breaks(menu.cut),
+    "cut in an event": _breaks(lambda text: menu.cut(text, 3, in_event=True)),
+    "reset within": _breaks(menu.reset_within),
+    "reset in an event": _breaks(lambda text: menu.reset_within(text, 3, in_event=True)),
+    "truncated": _breaks(menu.truncated),
+    "truncated in an event": _breaks(lambda text: menu.truncated(text, 1, in_event=True)),
+    "bad chunk": _breaks(menu.bad_chunk),
+    "stall": _breaks(menu.stall, 1),
+    "stall in an event": _breaks(lambda text: menu.stall(text, 2, in_event=True), 1),
+    "error within": Fault(3, Kind.ERRS, Kind.FAILS, menu.error_within),
+    "error and end": Fault(3, Kind.ERRS, Kind.FAILS, lambda text: menu.error_within(text, 3, done=True)),
+    "endless": Fault(1, Kind.ENDLESS, Kind.FAILS, lambda _: menu.endless(0.0005)),
+    "too short a length": Fault(2, Kind.EITHER, Kind.FAILS, lambda text: menu.wrong_length(text, -10)),
+    "too long a length": Fault(2, Kind.EITHER, Kind.FAILS, lambda text: menu.wrong_length(text, 10)),
+}
+
+FAILING: Mapping[str, Fault] = {
+    **{str(code): _fails(lambda code=code: menu.status(code), 2) for code in (401, 408, 500, 502, 503, 504, 529)},
+    "429": _fails(lambda: menu.rate_limited(None), 1),
+    "429 with a time": _fails(lambda: menu.rate_limited(1.0), 1),
+    "wrapped": _fails(menu.wrapped),
+    "wrapped as json": _fails(menu.wrapped_json),
+    "html": _fails(menu.html),
+    "garbage": _fails(menu.garbage),
+    "redirect": _fails(menu.redirect),
+    "no content": _fails(menu.no_content),
+    "empty": Fault(2, Kind.EITHER, Kind.EITHER, lambda _: menu.empty("stop")),
+    "nothing": _fails(lambda: menu.empty("nothing")),
+    "reset": _fails(menu.reset),
+    "reset after the head": _fails(lambda: menu.reset("headers")),
+    "hang up": _fails(menu.hang_up),
+    "cut before content": _fails(lambda: menu.cut(after_tokens=0)),
+    "truncated before content": _fails(lambda: menu.truncated(after_tokens=0)),
+    "no HTTP": _fails(menu.no_http),
+    "long head": _fails(lambda: menu.long_head(200_000)),
+    "unread": _fails(lambda: menu.unread(menu.status(503))),
+    "huge event": Fault(1, Kind.EITHER, Kind.EITHER, lambda _: menu.big_event(3_000_000)),
+    "huge error": _fails(lambda: menu.huge_error(500, 2_000_000), 1),
+    "silent": _fails(menu.hang, 1),
+    "silent after the head": _fails(lambda: menu.hang("after-headers"), 1),
+    "a byte at a time": _fails(lambda: menu.drip(menu.answer(), 1, 0.05), 1),
+    "endless line": _fails(lambda: menu.endless_line(0.01), 1),
+}
+
+REFUSING: Mapping[str, Fault] = {
+    str(code): Fault(2, Kind.REFUSES, Kind.REFUSES, lambda _, code=code: menu.status(code)) for code in (400, 422)
+}
+
+SAFE_MENU = {**WELL, **BREAKING, **FAILING}
+FAULTS = {**SAFE_MENU, **REFUSING}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one provider does with one request."""
+
+    provider: str
+    name: str
+    kind: Kind
+    behaviour: Behaviour
+
+
+def part(question: Question, provider: str) -> Part:
+    chance = random.Random(f"{question.seed}/{question.n}/{provider}")
+    table = WELL if provider == STEADY else SAFE_MENU if question.is_safe else FAULTS
+    name = chance.choices(list(table), [fault.weight for fault in table.values()])[0]
+    fault = table[name]
+    text = "".join(_word(f"{provider}-{question.id}-{k}", chance) for k in range(question.words))
+    return Part(provider, name, fault.streamed if question.stream else fault.whole, fault.make(text))
+
+
+def _word(name: str, chance: random.Random) -> str:
+    """Each word of an answer is like no other anywhere: one that is lost, doubled or in a wrong place shows."""
+    return f"{name}:{chance.randbytes(chance.randrange(12)).hex()} "

@@ -1,0 +1,44 @@
+"""Whatever others write: good inputs, broken in every way, and bytes that mean nothing."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.fuzzing import TARGETS, seeds
+
+CORPUS = Path(__file__).parent / "corpus"
+"""Inputs that have found a bug: a folder for each target."""
+TOKENS = [b"\r", b"\n", b"\n\n", b"\0", b"\xff", b"{", b"}", b"[", b'"', b"null", b"1e999", b"data:", b"\\ud800", b":"]
+EACH = pytest.mark.parametrize("target", TARGETS)
+
+
+@st.composite
+def broken(draw: st.DrawFn, target: str) -> bytes:
+    """A good input with pieces taken out, put in, doubled, or replaced."""
+    data = draw(st.sampled_from(seeds(target)))
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = start + draw(st.integers(0, 40))
+        new = draw(st.sampled_from([b"", data[start:end] * 2, *TOKENS]) | st.binary(max_size=8))
+        data = data[:start] + new + data[end:]
+    return data
+
+
+@EACH
+def test_good_inputs_are_good(target: str) -> None:
+    for seed in seeds(target):
+        TARGETS[target](seed)
+
+
+@EACH
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_nothing_that_is_written_breaks_the_reader(target: str, data: st.DataObject) -> None:
+    TARGETS[target](data.draw(broken(target) | st.binary(max_size=200)))
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.rglob("*.bin")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_has_found_a_bug_finds_none(path: Path) -> None:
+    TARGETS[path.parent.name](path.read_bytes())

@@ -1,0 +1,190 @@
+"""What is fuzzed: for each part that reads what others wrote, what must hold whatever they wrote.
+
+A target takes bytes, checks, and returns; what it raises is a bug. `seeds` are good inputs to begin with. They are made
+here, not kept in files: only inputs that have found a bug are kept, in the corpus beside the tests.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from pointsman import config
+from pointsman.config import ConfigError, document
+from pointsman.config.words import Dialect as Name
+from pointsman.demo import Seen
+from pointsman.demo.menu.errors import complaint
+from pointsman.demo.menu.telling import plain
+from pointsman.demo.voices import VOICES, Event, Voice
+from pointsman.wire.conversation import answer_message, body_ids, conversation
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.facts import RequestFacts
+from pointsman.wire.faults import Fault, FaultKind, Problem
+from pointsman.wire.frames import FrameKind
+from pointsman.wire.headers import retry_after, to_client, to_provider
+from pointsman.wire.sse import Decoder, OversizedEvent
+from pointsman.wire.waits import dated, stated_limits
+
+WALL = 1_445_412_470.0
+STREAM, WHOLE = "text/event-stream", "application/json"
+OTHER = "another-model"
+CONFIGURATION = b"""
+server: {client_key: a-client-key-0123456789, header_prefix: X-, max_body: 64MiB, drain: 10s}
+routing: {max_attempts: 3, aliases: {nick: one/m}, deadline: 2m}
+stream: {heartbeat: 500ms, stall: off}
+hedge: {after: auto, max_parallel: 2}
+providers:
+  one: {base_url: "http://127.0.0.1:1/v1", keys: [{value: "${KEY}", label: first}], models: [{id: m, limits: {rpm: 3}}]}
+  groq: {keys: [another-key], redirects: [{match: regex, source: "q(.*)", target: "z"}]}
+"""
+
+type Target = Callable[[bytes], None]
+
+
+def pieces(data: bytes) -> list[bytes]:
+    """Cut where the data itself says: its first byte is the length of a piece."""
+    size = data[0] % 61 + 1 if data else 1
+    return [data[start : start + size] for start in range(1, len(data), size)]
+
+
+def sse(data: bytes) -> None:
+    """However a stream is cut, its events are the same, and no byte is lost or moved."""
+    whole, cut = Decoder(), Decoder()
+    try:
+        at_once = whole.feed(data[1:])
+        piecewise = [event for piece in pieces(data) for event in cut.feed(piece)]
+    except OversizedEvent:
+        return
+    assert [event.raw for event in piecewise] == [event.raw for event in at_once]
+    assert [event.data for event in piecewise] == [event.data for event in at_once]
+    tails = whole.close(), cut.close()
+    assert tails[0] == tails[1]
+    assert b"".join(event.raw for event in at_once) + tails[0] == data[1:]
+
+
+def facts(name: Name, path: str, data: bytes) -> None:
+    """A request is read, or refused in words; another model's name changes nothing else in it."""
+    dialect = DIALECTS[name]
+    try:
+        known = dialect.facts(data, path)
+    except Problem as problem:
+        dialect.error_body(problem)
+        return
+    body_ids(known.document)
+    conversation(name, known.document)
+    body, sent_to = dialect.outbound(data, known, OTHER)
+    before, after = json.loads(data), json.loads(body)
+    assert {**after, "model": None} == {**before, "model": None} or str(before) == str({**after, "model": None})
+    assert after.get("model", OTHER) == OTHER or OTHER in sent_to
+
+
+def frames(name: Name, content_type: str, data: bytes) -> None:
+    """An answer never makes its reader raise, and what is passed on is what came, in order; a blank line that the last
+    event lacks may be added.
+    """
+    asked = RequestFacts(model="m", stream=content_type == STREAM, needs=frozenset(), tokens=1)
+    reader = DIALECTS[name].reader(asked, content_type)
+    out: list[bytes] = []
+    for piece in pieces(data):
+        for frame in reader.read(piece):
+            assert (frame.fault is None) == (frame.kind not in (FrameKind.ERROR, FrameKind.MALFORMED)), frame
+            out.append(frame.data)
+            if frame.kind in (FrameKind.MALFORMED, FrameKind.ERROR, FrameKind.END):
+                break
+        else:
+            continue
+        break
+    else:
+        out += [frame.data for frame in reader.close()]
+    passed = b"".join(out)
+    assert data[1:].startswith(passed.rstrip(b"\r\n"))
+    assert isinstance(reader.finished, bool)
+    answer_message(name, passed, content_type == STREAM)
+
+
+def errors(name: Name, data: bytes) -> None:
+    """Whatever body an error status has, it means something."""
+    fault = DIALECTS[name].fault(400 + data[0] % 200 if data else 500, data[1:], WHOLE)
+    assert fault.label
+    dated(fault, {}, WALL)
+
+
+def configuration(data: bytes) -> None:
+    """A file is taken, or refused with the places at fault."""
+    with suppress(UnicodeDecodeError):
+        text = data.decode()
+        refused: ConfigError | None = None
+        try:
+            read = document.parse(text, "pointsman.yaml")
+            config.build(read.tree, {"KEY": "a-key"}, read.faults)
+        except ConfigError as error:
+            refused = error
+        assert refused is None or (refused.faults and str(refused))
+
+
+def headers(data: bytes) -> None:
+    """Whatever headers say, what goes on is sendable and no secret."""
+    lines = (line.partition(": ") for line in data.decode("latin-1").splitlines())
+    given = [(name, value) for name, _, value in lines if name]
+    lower = {name.lower(): value for name, value in given}
+    for name, value in (*to_provider(given), *to_client(lower)):
+        assert not {"\r", "\n", "\0"} & set(value), (name, value)
+        assert not name.lower().endswith(("-api-key", "authorization")), name
+    waits = retry_after(lower, WALL), dated(Fault(FaultKind.STATUS, status=429), lower, WALL).retry_after
+    assert all(wait is None or wait >= 0 for wait in waits)
+    assert all(limit >= 0 for _, limit in stated_limits(lower, WALL))
+
+
+PATHS = {
+    Name.OPENAI_CHAT: "/v1/chat/completions",
+    Name.OPENAI_RESPONSES: "/v1/responses",
+    Name.ANTHROPIC: "/v1/messages",
+    Name.GEMINI: "/v1beta/models/m:streamGenerateContent?alt=sse",
+}
+TARGETS: Mapping[str, Target] = {
+    "sse": sse,
+    "headers": headers,
+    "configuration": configuration,
+    **{f"facts-{name}": partial(facts, name, path) for name, path in PATHS.items()},
+    **{f"stream-{name}": partial(frames, name, STREAM) for name in PATHS},
+    **{f"whole-{name}": partial(frames, name, WHOLE) for name in PATHS},
+    **{f"error-{name}": partial(errors, name) for name in PATHS},
+}
+
+
+def seeds(target: str) -> list[bytes]:
+    """Good inputs for that target."""
+    match target.partition("-"):
+        case "headers", _, _:
+            return [b"Content-Type: a\r\nRetry-After: 3\r\nX-RateLimit-Reset-Requests: 1m3s\r\nAuthorization: Bearer x"]
+        case "configuration", _, _:
+            return [CONFIGURATION]
+        case "sse", _, _:
+            return [b"\x07" + _stream(voice) for voice in VOICES]
+        case "facts", _, name:
+            return [_asked(name).body]
+        case "stream", _, name:
+            return [b"\x07" + _stream(_voice(name)), b"\x30" + _stream(_voice(name)) + _told_off(_voice(name))]
+        case "whole", _, name:
+            return [b"\x20" + _voice(name).whole(plain(), _asked(name))]
+        case _, _, name:
+            return [bytes([code - 400]) + _voice(name).error_body(complaint(code)) for code in (400, 429, 503)]
+
+
+def _voice(name: str) -> Voice:
+    return next(voice for voice in VOICES if name == voice.DIALECT)
+
+
+def _asked(name: str) -> Seen:
+    said = [{"role": "user", "content": "Which track?"}]
+    usual = {"model": "m", "stream": True, "max_tokens": 9}
+    body = {**usual, "messages": said, "input": said, "contents": [{"role": "user", "parts": [{"text": "Which?"}]}]}
+    return Seen("POST", PATHS[Name(name)], [], body=json.dumps(body).encode())
+
+
+def _stream(voice: Voice) -> bytes:
+    return b"".join(map(Event.encode, voice.events(plain(), _asked(voice.DIALECT))))
+
+
+def _told_off(voice: Voice) -> bytes:
+    return voice.error_event(complaint(503), _asked(voice.DIALECT)).encode()

@@ -1,0 +1,136 @@
+"""The trials: a judge who sees every byte that is wrong and complains of none that is right."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "scripts"))
+
+from trials.campaign import Campaign
+from trials.chaos import seeds
+from trials.drawing import drawing
+from trials.expected import body
+from trials.faults import FAULTS, SICK, STEADY, Kind, part
+from trials.house import house
+from trials.judge import Case, Heard, events
+from trials.questions import Question, Tongue
+from trials.samples import growth
+
+MOST = 7
+
+
+def question(
+    kind: Kind = Kind.GOOD, tongue: Tongue = Tongue.CHAT, stream: bool = True, plain: bool = False
+) -> Question:
+    """One that p1 treats so, and that has several events."""
+
+    def fits(one: Question) -> bool:
+        mine = part(one, "p1")
+        is_kind = mine.kind is kind and (mine.name == "plain" or not plain)
+        return is_kind and (one.tongue, one.stream) == (tongue, stream) and 5 < one.words < 100
+
+    return next(one for one in (Question.of(7, n) for n in range(5000)) if fits(one))
+
+
+def record(one: Question, outcome: str, status: int = 200) -> dict[str, object]:
+    attempts = [{"n": 1, "provider": "p1", "outcome": outcome, "error": None}]
+    return {"status": status, "attempts": attempts, "excluded": []}
+
+
+def judged(
+    one: Question, heard: bytes, status: int = 200, via: str = "p1", outcome: str = "request_success"
+) -> list[str]:
+    headers = {"x-request-id": one.id, **({"x-routed-via": f"{via}/{one.model}"} if via else {})}
+    return Case(one, Heard(status, headers, heard, ended=True), record(one, outcome, status), MOST).faults()
+
+
+class TestJudge:
+    @pytest.mark.parametrize("tongue", Tongue)
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_what_the_provider_said_is_right(self, tongue: Tongue, stream: bool) -> None:
+        one = question(tongue=tongue, stream=stream, plain=True)
+        assert judged(one, body(one, "p1")) == []
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda said: said[:300] + said[301:],
+            lambda said: said[:300] + b"x" + said[300:],
+            lambda said: b"\n\n".join([*said.split(b"\n\n")[:2], *said.split(b"\n\n")[3:]]),
+            lambda said: b"\n\n".join([*said.split(b"\n\n")[:3], *said.split(b"\n\n")[2:]]),
+            lambda said: said.replace(b"[DONE]", b""),
+            lambda said: said + b"data: [DONE]\n\n",
+            lambda said: said[:-20],
+        ],
+        ids=["a byte lost", "a byte too many", "an event lost", "an event twice", "no end", "two ends", "cut"],
+    )
+    def test_anything_else_is_not(self, spoil: Callable[[bytes], bytes]) -> None:
+        one = question(plain=True)
+        assert judged(one, spoil(body(one, "p1")))
+
+    def test_an_answer_of_another_request_is_foreign(self) -> None:
+        one = question(plain=True)
+        assert judged(one, body(question(Kind.BREAKS), "p1"))
+
+    def test_signs_of_life_may_come_between_events_and_not_within(self) -> None:
+        one = question(plain=True)
+        first, rest = body(one, "p1").split(b"\n\n", 1)
+        assert judged(one, first + b"\n\n: keep-alive\n\n" + rest) == []
+        assert judged(one, first[:20] + b": keep-alive\n\n" + first[20:] + b"\n\n" + rest)
+
+    def test_an_answer_that_breaks_off_ends_in_one_error_and_the_end(self) -> None:
+        one, error, done = question(Kind.BREAKS), b'data: {"error": {}}\n\n', b"data: [DONE]\n\n"
+        said = b"".join(event + b"\n\n" for event in events(body(one, "p1"))[:2])
+        assert judged(one, said + error + done, outcome="stream_broken") == []
+        for wrong in (error, done, error + error + done, error + done + done, b""):
+            assert judged(one, said + wrong, outcome="stream_broken"), wrong
+
+    def test_a_refusal_is_wrong_where_somebody_could_have_answered(self) -> None:
+        one = next(each for each in (Question.of(7, n) for n in range(999)) if each.is_safe)
+        told = judged(one, json.dumps({"error": {}}).encode(), 502, via="", outcome="retry_failed")
+        assert f"{STEADY} could have answered" in told
+
+
+class TestQuestions:
+    def test_the_seed_decides_everything(self) -> None:
+        assert Question.of(3, 5) == Question.of(3, 5)
+        assert Question.of(3, 5).body != Question.of(4, 5).body
+        assert part(Question.of(3, 5), "p1").name == part(Question.of(3, 5), "p1").name
+
+    def test_a_provider_knows_it_again(self) -> None:
+        for n in range(40):
+            assert Question.asked(Question.of(9, n).seen()) == Question.of(9, n)
+
+    def test_every_fault_and_every_dialect_has_its_turn(self) -> None:
+        asked = [Question.of(1, n) for n in range(1000)]
+        assert {part(one, name).name for one in asked for name in SICK} == set(FAULTS)
+        assert {one.tongue for one in asked} == set(Tongue)
+
+
+@pytest.mark.parametrize(("text", "chosen"), [("4", [4]), ("1..3", [1, 2, 3])])
+def test_seeds_are_one_or_a_range(text: str, chosen: list[int]) -> None:
+    assert list(seeds(text)) == chosen
+
+
+def test_growth_compares_the_last_two_quarters() -> None:
+    samples = [{"files": float(n)} for n in range(8)]
+    assert growth(samples, "files") == (4.5, 6.5)
+
+
+def test_the_drawing_has_a_curve_for_each_figure_there_is() -> None:
+    drawn = drawing("a <soak>", [{"seconds": n, "files": n * 2, "tasks": 3} for n in range(3)])
+    assert drawn.count("<polyline") == 2
+    assert "a &lt;soak&gt;" in drawn
+
+
+async def test_a_short_campaign_goes_well() -> None:
+    async with house() as home:
+        campaign = Campaign(home, 11, "400ms")
+        await campaign.open("mitmdump", "--set", "flow_detail=0")
+        await campaign.play(range(60))
+        await campaign.close()
+    assert campaign.run.faults == []
+    assert campaign.run.outcomes.total() == 60
