@@ -35,15 +35,16 @@ def played(player: str, hedge: str) -> Sequence[Step]:
     return [step for seed in SEEDS for step in play(half, player, Mode.BALANCED, seed, lane, hedge)]
 
 
-@pytest.mark.parametrize(
-    ("player", "firsts"),
-    [("round robin", {"straggler", "even", "even-too", "lame"}), (ROUTER, {"straggler"})],
-    ids=["all, where nobody learns to leave the straggler", "those that the router gives to the straggler"],
-)
-def test_the_slowest_in_a_hundred_wait_a_third_as_long_for_a_tenth_more_requests(player: str, firsts: set[str]) -> None:
-    without, auto = played(player, "off"), played(player, "auto")
-    before, after = (Row.of(player, [[step for step in steps if step.first in firsts]]) for steps in (without, auto))
+def test_who_comes_to_the_straggler_waits_a_third_as_long_at_worst_for_a_tenth_more_requests() -> None:
+    """The worst in a hundred of those that the router gives to it; what is sent, of all. How many come to it is up to
+    choosing, which leaves it more often where nobody races.
+    """
+    without, auto = played(ROUTER, "off"), played(ROUTER, "auto")
+    before, after = (
+        Row.of(ROUTER, [[step for step in steps if step.first == "straggler"]]) for steps in (without, auto)
+    )
     assert after.p99 <= before.p99 / 3
+    assert Row.of(ROUTER, [auto]).p99 <= Row.of(ROUTER, [without]).p99 / 2
     assert sent(auto) <= 1.1 * sent(without)
     assert any(step.raced for step in auto)
     assert not any(step.raced for step in without)
