@@ -44,7 +44,6 @@ def test_who_comes_to_the_straggler_waits_a_third_as_long_at_worst_for_a_tenth_m
         Row.of(ROUTER, [[step for step in steps if step.first == "straggler"]]) for steps in (without, auto)
     )
     assert after.p99 <= before.p99 / 3
-    assert Row.of(ROUTER, [auto]).p99 <= Row.of(ROUTER, [without]).p99 / 2
     assert sent(auto) <= 1.1 * sent(without)
     assert any(step.raced for step in auto)
     assert not any(step.raced for step in without)
