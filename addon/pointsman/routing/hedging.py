@@ -7,15 +7,15 @@ SHORTEST, LONGEST = 2.0, 20.0
 UNMEASURED = 8.0
 """Seconds, all of them, for `after: auto`."""
 APART = 3.0
-"""Where a target's p95 is more than so many times its p80, it has two ways of being: quick, and for more than one answer
-in twenty slow. What is slow is then no measure of how long to wait. An even spread stays below, however wide: the p95 of
-a log-normal distribution is three times its p80 from a deviation of 1.37 on.
+"""Where a target's p95 is more than so many times its p80, it has two ways of being: quick, and for more than one
+answer in twenty slow. What is slow is then no measure of how long to wait. An even spread stays below, however wide:
+the p95 of a log-normal distribution is three times its p80 from a deviation of 1.37 on.
 """
 
 
 def delay(hedge: Hedge, usual: Usual | None) -> float | None:
     """Seconds after an attempt's launch; None for never. `usual` is the target's wait for first content, None while too
-    little is known of it. At least four in five of its answers come before that, so that at most one in five is raced.
+    little is known of it. Four in five of its answers come before that, unless those take longer than LONGEST.
     """
     if hedge.after != "auto":
         return hedge.after
