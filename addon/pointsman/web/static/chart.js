@@ -120,7 +120,7 @@ function options(names, told, range, width) {
         width: 2,
         dash: DASHES[index % DASHES.length],
         spanGaps: false,
-        points: { show: true, size: 6, filter: alone },
+        points: { show: true, size: 6, fill: colours[index % colours.length], filter: alone },
         value: (_, value) => (value === null ? "–" : told(value)),
       })),
     ],
