@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.ledger import KEEP, Ledger
+from pointsman.ledger import KEEP, STEP, STEPS, Ledger
 from support.records import exchange_record
 
 
@@ -53,3 +53,32 @@ def test_an_id_used_twice_finds_the_newest() -> None:
 def test_an_empty_ledger_has_nothing_to_tell() -> None:
     assert len(Ledger()) == 0
     assert newest(Ledger(), 5) == []
+
+
+class TestPages:
+    def test_numbers_go_on_when_the_oldest_are_gone(self) -> None:
+        ledger = Ledger(keep=3)
+        for n in range(5):
+            ledger.add(exchange_record(f"req-{n}"))
+        assert ledger.oldest == 2
+        assert [(seq, record.request_id) for seq, record in ledger.page(2)] == [(4, "req-4"), (3, "req-3")]
+        assert [seq for seq, _ in ledger.page(9, before=4)] == [3, 2]
+        assert ledger.page(9, before=2) == []
+        assert [seq for seq, _ in ledger.page(9, before=99)] == [4, 3, 2]
+
+
+class TestCounting:
+    def test_each_of_the_last_minutes_has_its_count(self) -> None:
+        ledger = Ledger(keep=1)
+        for started in (0.0, 5.0, 70.0, 71.0, 179.0, 1000.0):
+            ledger.add(exchange_record(started=started, ended_ms=0))
+        assert ledger.per_minute(3, 179.0) == [2, 2, 1]
+        assert ledger.per_minute(2, 1000.0) == [0, 1]
+
+    def test_only_so_much_is_kept_whatever_the_time(self) -> None:
+        ledger = Ledger()
+        for n in range(10_000):
+            ledger.add(exchange_record(started=n * STEP, ended_ms=0))
+        assert len(ledger._ended) == STEPS
+        ledger.add(exchange_record(started=0.0, ended_ms=0))  # the clock went back
+        assert ledger.per_minute(1, 9_999 * STEP) == [7]

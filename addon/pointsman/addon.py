@@ -77,6 +77,8 @@ class Pointsman:
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
         self._hooks: HookIndex | None = None
+        self.ready: asyncio.Task[None] | None = None
+        """Done once everything is up."""
         self._prober: Prober | None = None
         self._probing: asyncio.Task[Any] | None = None
         self._end_replays: Callable[[], None] | None = None
@@ -241,16 +243,23 @@ class Pointsman:
                 logger.warning(f"There is no option {name}; Pointsman's are {', '.join(OPTIONS)}.")
         if self.dispatcher is None:
             return
-        for provider in self._demo:
-            await provider.start()
-        await self.dispatcher.remember()
-        await self._listen_on_loopback()
         self._watch_for_changes()
         self._hooks = HookIndex(ctx.master.addons)
         self._hooks.install()
-        self._probe()
-        _settle_memory()
-        self._announce(self.dispatcher.settings)
+        self.ready = asyncio_utils.create_task(self._begin(self.dispatcher), name="Pointsman begins", keep_ref=True)
+
+    async def _begin(self, dispatcher: Dispatcher) -> None:
+        """What takes time. Other addons must not wait for it: until they run, requests that come already fail there."""
+        try:
+            for provider in self._demo:
+                await provider.start()
+            await self._listen_on_loopback()
+            await dispatcher.remember()
+            self._probe()
+            _settle_memory()
+            self._announce(dispatcher.settings)
+        except Exception:
+            logger.exception("Pointsman does not start.")
 
     def _watch_for_changes(self) -> None:
         watch = self._reloader.watch() if self._reloader else asyncio.Event().wait()
@@ -283,9 +292,7 @@ class Pointsman:
     def _announce(self, settings: Settings) -> None:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         for host, port, *_ in addresses[:1]:
-            logger.info(
-                f"Pointsman: base URL http://{host}:{port}/v1, what it did: http://{host}:{port}/internal/exchanges"
-            )
+            logger.info(f"Pointsman: base URL http://{host}:{port}/v1, dashboard http://{host}:{port}/")
         names = ", ".join(settings.providers) or "none"
         logger.info(
             f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}"
@@ -294,6 +301,8 @@ class Pointsman:
             print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
 
     async def done(self) -> None:
+        if self.ready is not None:
+            self.ready.cancel()
         if self._hooks is not None:
             self._hooks.remove()
         if self._end_replays is not None:

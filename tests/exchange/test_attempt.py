@@ -252,7 +252,7 @@ class TestRecord:
 def test_its_record_says_whether_it_had_the_last_key_of_its_target() -> None:
     stage = Stage(2, keys={"a": ["sk-first-secret", "sk-second-secret"]}).begin()
     stage.answers(1, 429).answers(2, 429).answers(3, 503)
-    assert [(each.provider, each.was_last_key) for each in stage.exchange.records] == [
+    assert [(each.provider, each.was_last_key) for each in stage.exchange.journal.records] == [
         ("a", False),
         ("a", True),
         ("b", True),

@@ -17,7 +17,7 @@ def race(count: int = 3, after: str = "2s", max_parallel: int = 2, **more: Any) 
 
 
 def listed(stage: Stage) -> list[tuple[str, str]]:
-    return [(record.provider, record.outcome.value) for record in stage.exchange.records]
+    return [(record.provider, record.outcome.value) for record in stage.exchange.journal.records]
 
 
 def wins(stage: Stage, n: int) -> Stage:
@@ -199,10 +199,10 @@ class TestRedirects:
     def test_each_attempt_has_its_own_or_none(self) -> None:
         stage = wins(self.stage().wait(2), 2)
         assert self.asked(stage) == [b"m-of-a", b"m"]
-        told = [record.plain()["redirect"] for record in stage.exchange.records]
+        told = [record.plain()["redirect"] for record in stage.exchange.journal.records]
         of_a = {"original_model": "m", "redirected_model": "m-of-a", "match": "exact", "source": "m"}
         assert told == [of_a, of_a, None]
-        assert [record.model_sent for record in stage.exchange.records] == ["m-of-a", "m-of-a", "m"]
+        assert [record.model_sent for record in stage.exchange.journal.records] == ["m-of-a", "m-of-a", "m"]
 
     def test_a_failed_attempt_leaves_none_behind(self) -> None:
         stage = wins(self.stage().answers(1, 503), 2)

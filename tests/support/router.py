@@ -110,6 +110,8 @@ async def running(
         assert addon.dispatcher, "the configuration is at fault"
         assert await server.setup_servers()
         await addon.running()
+        assert addon.ready
+        await addon.ready
         host, port, *_ = server.listen_addrs()[0]
         try:
             async with asyncio.timeout(LONGEST):

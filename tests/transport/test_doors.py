@@ -54,7 +54,8 @@ class TestAsAProxy:
 
     @pytest.mark.parametrize(
         ("host", "port"),
-        [("127.0.0.1", 8080), ("localhost", 8080), ("LOCALHOST", 8080), ("::1", 8080), ("127.0.0.2", 8080)],
+        [("127.0.0.1", 8080), ("localhost", 8080), ("LOCALHOST", 8080), ("::1", 8080), ("127.0.0.2", 8080),
+         ("pointsman.local", 80), ("Pointsman.Local", 443)],
     )
     def test_one_to_an_address_we_listen_on_is_too(self, mode: HTTPMode, host: str, port: int) -> None:
         arrival = arrived(request(host, port), context(), mode)

@@ -17,10 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.exchange.audit import ExchangeRecord, Outcome
 from pointsman.exchange.call import Call, Planner, Rules
-from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Outbound, Release, Settled
+from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Release, Settled
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
+from pointsman.exchange.journal import Journal
+from pointsman.exchange.launching import outbound, prepared
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.exchange.setbacks import Setbacks
 from pointsman.routing.targets import Candidate
@@ -40,7 +42,7 @@ class Exchange:
         self.call = call
         self.plan = plan
         self.rules = rules
-        self.records: list[AttemptRecord] = []
+        self.journal = Journal(call.started, rules.masker)
         self._effects: list[Effect] = []
         self._front = ClientFront(call, plan, rules, self._effects)
         self._running: dict[int, Attempt] = {}
@@ -49,13 +51,12 @@ class Exchange:
         """There was, at some time before commit, a reason to run two attempts beside each other."""
         self._launched = 0
         self._setbacks = Setbacks()
-        self._began = 0.0
 
     # Inputs.
 
     def begin(self, now: float) -> list[Effect]:
         """The client's request is whole."""
-        self._began = now
+        self.journal.began = now
         self._front.begin(now)
         self._advance(now)
         return self._take_effects()
@@ -77,7 +78,7 @@ class Exchange:
         if attempt := self._running.get(n):
             assert attempt.bridge
             attempt.head(status, headers, attempt.bridge.reader(status, headers.get("content-type", "")), now)
-            self.plan.heard(attempt.candidate, headers, now, self._wall(now))
+            self.plan.heard(attempt.candidate, headers, now, self.journal.wall(now))
         return self._take_effects()
 
     def data(self, n: int, data: bytes, now: float) -> list[Effect]:
@@ -135,7 +136,7 @@ class Exchange:
         """The router cannot go on with this: it says so itself and blames nobody."""
         if not self.ended:
             self._settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
-            self._front.speak(problem, self._attempts(), now)
+            self._front.speak(problem, self.journal.attempts(), now)
         return self._take_effects()
 
     # What others may ask.
@@ -164,21 +165,7 @@ class Exchange:
 
     def record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
-        facts, ended = self.call.facts, self._front.ended_at
-        return ExchangeRecord(
-            request_id=self.call.request_id,
-            session=self.plan.session,
-            sticky=self.plan.stickiness(self._front.answered),
-            mode=self.plan.mode,
-            model=facts.model or "auto",
-            status=self._front.status,
-            error=self._front.error,
-            started=self.call.started,
-            ended_ms=round((ended - self._began) * 1000, 1),
-            streamed=facts.stream,
-            attempts=tuple(self.records),
-            excluded=tuple(self.plan.excluded(ended, self._wall(ended))),
-        )
+        return self.journal.exchange(self.call, self.plan, self._front)
 
     # What now?
 
@@ -195,18 +182,18 @@ class Exchange:
         """Nobody is left."""
         if empty := self._setbacks.empty_answer():
             attempt, data = empty
-            self._front.open(attempt, data, self._passed_over(attempt), now)
+            self._front.open(attempt, data, self.journal.passed_over(attempt), now)
             self._front.end(now)
         elif refusal := self._setbacks.refusal():
             attempt, fault = refusal
-            self._front.pass_client_error(attempt, fault, self._passed_over(attempt), now)
+            self._front.pass_client_error(attempt, fault, self.journal.passed_over(attempt), now)
         elif self.call.fallback is not None:
-            self._front.answer_ourselves(self.call.fallback, self._attempts(), now)
+            self._front.answer_ourselves(self.call.fallback, self.journal.attempts(), now)
         else:
-            self._front.speak(self.plan.exhausted(now, self._wall(now)), self._attempts(), now)
+            self._front.speak(self.plan.exhausted(now, self.journal.wall(now)), self.journal.attempts(), now)
 
     def _next_candidate(self, now: float) -> Candidate | None:
-        if self._launched >= self.rules.max_attempts or now - self._began >= self.rules.deadline:
+        if self._launched >= self.rules.max_attempts or now - self.journal.began >= self.rules.deadline:
             return None
         return self.plan.next(now, self.running)
 
@@ -219,32 +206,20 @@ class Exchange:
             return
         if candidate := self._next_candidate(now):
             attempt.hedged = True
-            self.records.append(self._record(attempt, Outcome.HEDGE_TRIGGERED, None, now))
+            self.journal.write(attempt, Outcome.HEDGE_TRIGGERED, None, now)
             self._launch(candidate, now)
 
     def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
         self._launched += 1
-        target, facts = candidate.target, self.call.facts
-        bridge = self.call.bridge(target, self._launched, asks_usage)
-        base_url = target.address(bridge.dialect.name)
-        assert base_url
-        attempt = Attempt(self._launched, candidate, base_url, target.provider.timeouts, facts.stream, now)
-        attempt.bridge = bridge
-        attempt.why = "; ".join(filter(None, (self.plan.why(candidate, now, self._wall(now)), bridge.remark)))
-        attempt.redirect = self.plan.redirect(candidate)
-        if facts.stream and (after := self.plan.hedge_after(candidate, self._wall(now))) is not None:
-            attempt.hedge_due = now + after
+        wall = self.journal.wall(now)
+        attempt = prepared(self.call, self.plan, self._launched, candidate, now, wall, asks_usage)
         self._running[attempt.n] = attempt
         self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
         try:
-            body, path = bridge.outbound(self.call.body, attempt.model_sent)
+            self._effects.append(Launch(attempt.n, outbound(self.call, attempt)))
         except Inconvertible as error:
             attempt.over = True
             self._fail(attempt, Fault(FaultKind.INTERNAL, str(error)), now)
-            return
-        auth = bridge.dialect.auth_headers(candidate.key.value.get_secret_value()) if candidate.key else []
-        headers = (*bridge.headers(self.call.headers), ("Accept-Encoding", "identity"), *auth)
-        self._effects.append(Launch(attempt.n, Outbound(base_url + path, headers, body)))
 
     # Frames.
 
@@ -330,15 +305,15 @@ class Exchange:
         """From here the client sees this attempt, and no other."""
         attempt.commit(now)
         self._winner = attempt
-        self._raced = len(self._running) > 1 or any(record.is_informational for record in self.records)
+        self._raced = len(self._running) > 1 or self.journal.was_race()
         for other in [each for each in self._running.values() if each is not attempt]:
             self._settle(other, Outcome.HEDGE_LOSER_CANCELLED, None, now)
         self.plan.committed(attempt.candidate, now, attempt.hedged)
-        self._front.open(attempt, attempt.take_held() + data, self._passed_over(attempt), now)
+        self._front.open(attempt, attempt.take_held() + data, self.journal.passed_over(attempt), now)
 
     def _conclude(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
-        passed = self._passed_over(attempt)
+        passed = self.journal.passed_over(attempt)
         if attempt.reader and attempt.reader.opening:
             self.plan.answer_named(str(attempt.reader.opening.answer.get("id") or ""))
         unraced = Outcome.RETRY_SUCCESS if passed else Outcome.REQUEST_SUCCESS
@@ -355,7 +330,7 @@ class Exchange:
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
             self._launch(attempt.candidate, now, asks_usage=False)
             return
-        fault = dated(fault, attempt.headers, self._wall(now))
+        fault = dated(fault, attempt.headers, self.journal.wall(now))
         self._setbacks.faults += 1
         if self.plan.is_refusal(fault):
             self._setbacks.refusals.append((attempt, fault))
@@ -365,7 +340,7 @@ class Exchange:
             return
         self._settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
         self._settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
-        self._front.pass_client_error(attempt, fault, self._passed_over(attempt), now)
+        self._front.pass_client_error(attempt, fault, self.journal.passed_over(attempt), now)
 
     def _break_off(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.
@@ -401,8 +376,7 @@ class Exchange:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self.plan.is_last_key(attempt.candidate, now)
-        record = self._record(attempt, outcome, fault, now, was_last_key)
-        self.records.append(record)
+        record = self.journal.write(attempt, outcome, fault, now, was_last_key)
         learnt = self.plan.settled(attempt.candidate, record, None if is_ours else fault, now)
         self._effects.append(Settled(record, learnt))
 
@@ -431,21 +405,6 @@ class Exchange:
             self._break_off(attempt, Fault(FaultKind.STALLED, f"no data for {attempt.timeouts.stall:g} s"), now)
 
     # Small things.
-
-    def _passed_over(self, attempt: Attempt) -> list[AttemptRecord]:
-        return [record for record in self._attempts() if record.n != attempt.n]
-
-    def _attempts(self) -> list[AttemptRecord]:
-        """How those that have ended did."""
-        return [record for record in self.records if not record.is_informational]
-
-    def _record(
-        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, was_last_key: bool = False
-    ) -> AttemptRecord:
-        return attempt.record(outcome, fault, self._wall(attempt.launched), now, self.rules.masker, was_last_key)
-
-    def _wall(self, moment: float) -> float:
-        return self.call.started + (moment - self._began)
 
     def _take_effects(self) -> list[Effect]:
         effects = self._effects.copy()

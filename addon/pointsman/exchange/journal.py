@@ -1,0 +1,61 @@
+"""The journal of one exchange: what became of its attempts, in order of settlement, on the clock on the wall."""
+
+from pointsman.exchange.attempt import Attempt
+from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.exchange.call import Call, Planner
+from pointsman.exchange.front import ClientFront
+from pointsman.secrets import Masker
+from pointsman.wire.faults import Fault
+
+
+class Journal:
+    """`started` is what the clock on the wall showed when the exchange began."""
+
+    def __init__(self, started: float, masker: Masker) -> None:
+        self.records: list[AttemptRecord] = []
+        self.began = 0.0
+        """On the exchange's own clock."""
+        self._started = started
+        self._masker = masker
+
+    def wall(self, moment: float) -> float:
+        """The wall's clock at a moment of the exchange's."""
+        return self._started + (moment - self.began)
+
+    def write(
+        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, was_last_key: bool = False
+    ) -> AttemptRecord:
+        launched = self.wall(attempt.launched)
+        record = attempt.record(outcome, fault, launched, now, self._masker, was_last_key)
+        self.records.append(record)
+        return record
+
+    def attempts(self) -> list[AttemptRecord]:
+        """How those that have ended did."""
+        return [record for record in self.records if not record.is_informational]
+
+    def passed_over(self, attempt: Attempt) -> list[AttemptRecord]:
+        """Those that have ended, but for this one."""
+        return [record for record in self.attempts() if record.n != attempt.n]
+
+    def was_race(self) -> bool:
+        """An attempt was so slow that another one was started beside it."""
+        return any(record.is_informational for record in self.records)
+
+    def exchange(self, call: Call, plan: Planner, front: ClientFront) -> ExchangeRecord:
+        """The whole of it, as far as it has come."""
+        ended = front.ended_at
+        return ExchangeRecord(
+            request_id=call.request_id,
+            session=plan.session,
+            sticky=plan.stickiness(front.answered),
+            mode=plan.mode,
+            model=call.facts.model or "auto",
+            status=front.status,
+            error=front.error,
+            started=call.started,
+            ended_ms=round((ended - self.began) * 1000, 1),
+            streamed=call.facts.stream,
+            attempts=tuple(self.records),
+            excluded=tuple(plan.excluded(ended, self.wall(ended))),
+        )

@@ -1,0 +1,151 @@
+"""What the admin API tells of the router's state, and what clearing it does."""
+
+from time import monotonic, time
+from typing import Any
+
+import pytest
+
+from pointsman.exchange.audit import Outcome
+from pointsman.sessions.past import Past
+from pointsman.web.api.overview import WINDOW, rates
+from support import router
+from support.admin import CLIENT, bearer, call
+from support.asking import ask
+from support.records import attempt_record, exchange_record
+
+
+async def get(one: router.Router, path: str) -> Any:
+    return (await call(one.url, "GET", path)).json()
+
+
+class TestRates:
+    def test_before_and_after_failover_differ_by_what_failover_saved(self) -> None:
+        good = attempt_record(n=1, outcome=Outcome.REQUEST_SUCCESS)
+        saved = (attempt_record(n=1, outcome=Outcome.RETRY_FAILED), attempt_record(n=2, outcome=Outcome.RETRY_SUCCESS))
+        lost = (attempt_record(n=1, outcome=Outcome.RETRY_FAILED),)
+        nobodys = (attempt_record(n=1, outcome=Outcome.CLIENT_ABORT),)
+        records = [exchange_record(attempts=each) for each in ((good,), saved, lost, nobodys, ())]
+        told = rates(records)
+        assert (told["success_rate"], told["first_attempt_success_rate"]) == (2 / 4, 1 / 4)
+
+    def test_a_wait_is_the_clients_own_from_its_request_on(self) -> None:
+        failed = attempt_record(n=1, outcome=Outcome.RETRY_FAILED, started=100.0)
+        winner = attempt_record(n=2, outcome=Outcome.RETRY_SUCCESS, started=102.0, first_content_ms=500.0)
+        told = rates([exchange_record(started=100.0, streamed=True, attempts=(failed, winner))])
+        assert told["first_content_ms"] == {"p50": 2500.0, "p95": 2500.0}
+
+    def test_nothing_tells_nothing(self) -> None:
+        empty = {
+            "success_rate": None,
+            "first_attempt_success_rate": None,
+            "first_content_ms": {"p50": None, "p95": None},
+        }
+        assert rates([]) == empty
+
+
+class TestOverview:
+    async def test_it_counts_what_has_just_ended(self, one: router.Router) -> None:
+        for _ in range(3):
+            await ask(one.base_url, headers=bearer(CLIENT))
+        told = await get(one, "overview")
+        assert (told["exchanges"], told["requests_per_minute"], told["running"]) == (3, 3, 0)
+        assert (told["success_rate"], told["sessions"], told["demo"]) == (1.0, 1, False)
+        assert [each["name"] for each in told["providers"]] == ["a", "b"]
+
+    async def test_what_is_older_than_the_window_does_not_count(self, one: router.Router) -> None:
+        one.dispatcher.ledger.add(exchange_record(started=time() - WINDOW - 60))
+        assert (await get(one, "overview"))["exchanges"] == 0
+
+
+class TestExchanges:
+    async def test_pages_follow_each_other(self, one: router.Router) -> None:
+        for n in range(5):
+            one.dispatcher.ledger.add(exchange_record(f"req-{n}"))
+        seen, path = [], "exchanges?limit=2"
+        while path:
+            page = await get(one, path)
+            seen += [row["request_id"] for row in page["exchanges"]]
+            path = f"exchanges?limit=2&before={page['next']}" if page["next"] is not None else ""
+        assert seen == [f"req-{n}" for n in reversed(range(5))]
+
+    async def test_one_has_what_the_row_leaves_out(self, one: router.Router) -> None:
+        await ask(one.base_url, headers=bearer(CLIENT) | {"x-request-id": "mine"})
+        (row,) = (await get(one, "exchanges"))["exchanges"]
+        whole = await get(one, "exchanges/mine")
+        assert len(whole.pop("excluded")) == row.pop("excluded_count")
+        assert row.pop("seq") == 0
+        assert row == whole
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "before=-1", "limit=1&befor=3"])
+    async def test_a_strange_query_is_refused(self, one: router.Router, query: str) -> None:
+        assert (await call(one.url, "GET", f"exchanges?{query}")).status_code == 400
+
+
+class TestCooldowns:
+    @pytest.mark.parametrize(
+        ("query", "left"),
+        [
+            ("", set()),
+            ("?provider=a", {"b/m"}),
+            ("?provider=a&model=m", {"b/m", "#key-1"}),
+            ("?provider=a&key=key-1", {"a/m", "b/m"}),
+            ("?provider=nobody", {"a/m", "b/m", "#key-1"}),
+        ],
+    )
+    async def test_some_or_all_of_them_end(self, one: router.Router, query: str, left: set[str]) -> None:
+        cooldowns = one.dispatcher.router.cooldowns
+        for label in ("a/m", "b/m"):
+            cooldowns.cool_target(label, "503", 60, monotonic())
+        cooldowns.cool_invalid(("a", "key-1"), monotonic())
+        answer = await call(one.url, "DELETE", f"cooldowns{query}")
+        assert answer.json() == {"cleared": 3 - len(left)}
+        told = await get(one, "cooldowns")
+        labels = {f"{row['provider']}/{row['model']}" for row in told["targets"]}
+        assert labels | {f"#{row['key']}" for row in told["keys"]} == left
+
+    @pytest.mark.parametrize("query", ["model=m", "key=k", "nonsense=1"])
+    async def test_a_query_that_would_mean_all_by_mistake_is_refused(self, one: router.Router, query: str) -> None:
+        assert (await call(one.url, "DELETE", f"cooldowns?{query}")).status_code == 400
+
+
+class TestSessions:
+    @pytest.mark.parametrize(
+        ("query", "cleared"),
+        [("", 2), ("?provider=a", 2), ("?provider=a&model=m", 1), ("?session={id}", 2), ("?session=ffffffff", 0)],
+    )
+    async def test_bans_are_told_and_lifted(self, one: router.Router, query: str, cleared: int) -> None:
+        await ask(one.base_url, headers=bearer(CLIENT))
+        (session,) = one.dispatcher.router.sessions._store
+        (row,) = (await get(one, "sessions"))["sessions"]
+        ban(session, "a", "a/m")
+        assert [(each["provider"], each["model"]) for each in (await get(one, "bans"))["bans"]] == [
+            ("a", None),
+            ("a", "m"),
+        ]
+        answer = await call(one.url, "DELETE", f"bans{query.format(id=row['session'])}")
+        assert answer.json() == {"cleared": cleared}
+        assert len((await get(one, "bans"))["bans"]) == 2 - cleared
+
+    async def test_a_session_that_is_dropped_begins_anew(self, one: router.Router) -> None:
+        await ask(one.base_url, headers=bearer(CLIENT))
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert (await call(one.url, "DELETE", f"sessions/{row['session']}")).status_code == 204
+        assert (await get(one, "sessions"))["sessions"] == []
+        assert (await call(one.url, "DELETE", f"sessions/{row['session']}")).status_code == 404
+        assert (await ask(one.base_url, headers=bearer(CLIENT))).headers["x-sticky-session"] == "miss"
+
+
+def ban(session: Any, *scopes: str) -> None:
+    session.past = session.past or Past()
+    session.past.bans.update(dict.fromkeys(scopes, "failed twice"))
+
+
+async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> None:
+    assert (await get(one, "health"))["status"] == "healthy"
+    health = one.dispatcher.router.health
+    while not health.illness("a"):
+        health.failed("a", "connect_refused", monotonic())
+    told = await get(one, "health")
+    assert told["status"] == "degraded"
+    assert told["providers"][0]["status"] == "unhealthy"
+    assert told["providers"][0]["problem"] == "connect_refused"

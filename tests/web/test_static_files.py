@@ -1,0 +1,61 @@
+"""The dashboard's files: what is served, how browsers are told to treat it, and what is never reached."""
+
+from pathlib import Path
+
+import pytest
+
+from pointsman.web.static_files import StaticFiles
+from pointsman.wire.faults import Problem
+from web.asking import request, told
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> StaticFiles:
+    folder = tmp_path / "static"
+    (folder / "deep").mkdir(parents=True)
+    for name, text in {"index.html": "<p>here", "app.js": "1", "deep/style.css": "p {}", "notes.py": "secret"}.items():
+        (folder / name).write_text(text)
+    (tmp_path / "outside.html").write_text("outside")
+    return StaticFiles(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("index.html", "text/html"), ("app.js", "text/javascript"), ("deep/style.css", "text/css")],
+)
+def test_a_file_is_served_as_what_it_is(files: StaticFiles, name: str, kind: str) -> None:
+    reply = files.file(request(), name)
+    headers = dict(reply.headers)
+    assert (reply.status, headers["Content-Type"]) == (200, f"{kind}; charset=utf-8")
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "name", ["", "notes.py", "../outside.html", "%2e%2e/outside.html", "/etc/passwd", "deep"]
+)
+def test_nothing_else_is_reached(files: StaticFiles, name: str) -> None:
+    with pytest.raises(Problem, match="no such file"):
+        files.file(request(), name)
+
+
+def test_what_a_browser_has_already_is_not_sent_again(files: StaticFiles) -> None:
+    tag = dict(files.file(request(), "app.js").headers)["ETag"]
+    again = files.file(request(if_none_match=f'"other", W/{tag}'), "app.js")
+    assert (again.status, again.body) == (304, b"")
+    assert files.file(request(if_none_match='"other"'), "app.js").status == 200
+
+
+def test_a_browser_gets_the_dashboard_and_a_client_gets_to_know_us(files: StaticFiles) -> None:
+    assert files.front(request(**BROWSER), "").body == b"<p>here"
+    told_client = files.front(request(accept="application/json"), "")
+    assert told(told_client)["name"] == "pointsman"
+    assert dict(files.front(request(), "").headers)["Vary"] == "Accept"
+
+
+def test_the_package_has_its_own_page() -> None:
+    assert b"<title>Pointsman" in StaticFiles().front(request(**BROWSER), "").body
