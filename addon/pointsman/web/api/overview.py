@@ -51,7 +51,7 @@ class Overview:
                 "model": exchange.call.facts.model,
                 "started": exchange.call.started,
                 "stream": exchange.call.facts.stream,
-                "attempts": len(exchange.records) + len(exchange.running),
+                "attempts": len(exchange.journal.records) + len(exchange.running),
             }
             for exchange in shown
         ]
