@@ -8,7 +8,7 @@ import { blank } from "./stage.js";
 
 export const TITLE = "Now";
 
-const EVERY = 2000;
+const EVERY = 1000;
 const PAGE = 50;
 const MOST = 400;
 const DEMO =
