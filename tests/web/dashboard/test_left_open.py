@@ -18,6 +18,12 @@ SHOWN = 50
 SLACK = 300_000
 """Bytes of heap that compiled code and caches may come to."""
 
+ASKED = "performance.getEntriesByType('resource').filter(each => each.name.includes('/api/overview')).length"
+HIDDEN = """
+Object.defineProperty(document, "hidden", {{ get: () => {}, configurable: true }});
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+
 
 async def counted(dashboard: Dashboard) -> tuple[int, int, int]:
     """Bytes of heap in use, nodes of the document, listeners, when the garbage is out."""
@@ -46,3 +52,18 @@ async def test_nothing_grows_while_it_is_left_open(tmp_path: Path, room: str) ->
             assert heap < before[0] + SLACK
             assert nodes < before[1] * 1.2
             assert listeners <= before[2] + 10
+
+
+async def test_a_hidden_tab_asks_nothing_and_one_that_is_seen_again_asks_at_once(tmp_path: Path) -> None:
+    async with opened(tmp_path, {"p": provider()}) as (_, dashboard):
+        await dashboard.until(f"{ASKED} > 2")
+        await dashboard.page.run(HIDDEN.format("true"))
+        assert await dashboard.texts("#pulse") == ["paused"]
+        await dashboard.let_run(1)  # what was under way comes in
+        before = await dashboard.page.run(ASKED)
+        await dashboard.let_run(MINUTES)
+        assert await dashboard.page.run(ASKED) == before
+        await dashboard.page.run(HIDDEN.format("false"))
+        await dashboard.let_run(1)
+        assert await dashboard.page.run(ASKED) > before
+        assert await dashboard.texts("#pulse") == ["live"]

@@ -62,6 +62,13 @@ function mark(unix, step) {
     : date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
 
+/** The values that have no neighbour: a line cannot show them, so they become points. */
+function alone(plot, index) {
+  const values = plot.data[index];
+  const has = (at) => values[at] !== null && values[at] !== undefined;
+  return values.map((_, at) => at).filter((at) => has(at) && !has(at - 1) && !has(at + 1));
+}
+
 function inWords(names, data, told) {
   return names
     .map((name, index) => {
@@ -113,7 +120,7 @@ function options(names, told, range, width) {
         width: 2,
         dash: DASHES[index % DASHES.length],
         spanGaps: false,
-        points: { size: 5 },
+        points: { show: true, size: 6, fill: colours[index % colours.length], filter: alone },
         value: (_, value) => (value === null ? "–" : told(value)),
       })),
     ],

@@ -8,9 +8,11 @@ import { blank } from "./stage.js";
 
 export const TITLE = "Now";
 
-const EVERY = 2000;
+const EVERY = 1000;
 const PAGE = 50;
 const MOST = 400;
+const DEMO =
+  "No configuration file was found: three demo providers of this machine answer. Write pointsman.yaml and start again to have your own.";
 const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;
@@ -28,9 +30,11 @@ export function open(stage) {
   );
   const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
   const window = h("p", { class: "soft small" });
+  const demo = h("p", { class: "sheet sheet-body demo", hidden: true, text: DEMO });
 
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), window),
+    demo,
     figures.element,
     h(
       "div",
@@ -52,6 +56,7 @@ export function open(stage) {
     figures.update(overview);
     running.update(overview.running_exchanges);
     rest.update(overview);
+    show(demo, overview.demo);
     text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
   });
   const asked = stage.watch(

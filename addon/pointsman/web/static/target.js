@@ -79,7 +79,7 @@ function mover(title, path, move) {
 }
 
 function targetState(stage) {
-  const health = h("span", { class: "tag" });
+  const state = h("span", { class: "tag" });
   const keys = h("span", { class: "tag" });
   const cooling = h("span", { class: "tag", "data-tone": "warn" });
   const left = countdown(0);
@@ -89,14 +89,14 @@ function targetState(stage) {
   const end = button("End", () => endCooldown(stage, target));
   const rest = h("span", { class: "target-rest" }, cooling, end);
   return {
-    element: h("div", { class: "target-state" }, health, keys, rest),
+    element: h("div", { class: "target-state" }, state, keys, rest),
     update(next) {
       target = { provider: next.provider, model: next.model };
       const status = next.provider_enabled && next.enabled ? next.health : "disabled";
       const [tone, sign] = health(status);
-      attribute(health, "data-tone", tone);
+      attribute(state, "data-tone", tone);
       text(
-        health,
+        state,
         `${sign} ${status === "disabled" ? (next.provider_enabled ? "switched off" : "provider off") : status}`,
       );
       show(keys, next.keys.total > 0);
