@@ -4,7 +4,7 @@ Requests come at their own times, whatever becomes of those before. Each is foll
 begins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ def play(scenario: Scenario, player: str, mode: Mode, seed: int, lane: Lane = LA
         yield Step(t, told.first, told.answered, told.attempts, told.waited, got >= best - 1e-9, best - got)
 
 
-def configured(natures: dict[str, Nature]) -> Settings:
+def configured(natures: Mapping[str, Nature]) -> Settings:
     providers = {
         name: {
             "base_url": f"https://{name.replace(' ', '-')}.test/v1",
@@ -74,7 +74,7 @@ def configured(natures: dict[str, Nature]) -> Settings:
     return config.build({"providers": providers}, {})
 
 
-def remember(router: Router, natures: dict[str, Nature]) -> None:
+def remember(router: Router, natures: Mapping[str, Nature]) -> None:
     """The week before: as many answers an hour as each nature says, some of them bad, in one sum a day."""
     this_hour = int(WALL // HOUR)
     hours = {

@@ -9,7 +9,7 @@ from random import Random
 
 from pointsman.config import Settings
 from pointsman.config.settings import Weights
-from pointsman.config.words import Mode
+from pointsman.config.words import Dialect, Mode
 from pointsman.routing.bandit import Belief, Line, Qualities, Rule, total, weighted
 from pointsman.routing.figures import Figures
 from pointsman.routing.ranking import Hand, Ranking
@@ -80,7 +80,7 @@ class Otherwise(Ranking):
         self.__dict__.update(like.__dict__)
         self._order, self._turns = order, Turns()
 
-    def hand(self, mode: Mode, chance: Random | None = None) -> Hand:
+    def hand(self, mode: Mode, chance: Random | None = None, dialect: Dialect | None = None) -> Hand:
         return Ordered(self, mode, chance or self._chance)
 
     def ordered(self, targets: Sequence[Target], mode: Mode, wall: float) -> Sequence[Target]:
