@@ -4,7 +4,7 @@ Requests come at their own times, whatever becomes of those before. Each is foll
 begins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import NamedTuple
 
@@ -61,7 +61,7 @@ def play(
         yield Step(t, *told, got >= best - 1e-9, best - got)
 
 
-def configured(natures: dict[str, Nature], hedge: str) -> Settings:
+def configured(natures: Mapping[str, Nature], hedge: str) -> Settings:
     providers = {
         name: {
             "base_url": f"https://{name.replace(' ', '-')}.test/v1",
@@ -80,7 +80,7 @@ def configured(natures: dict[str, Nature], hedge: str) -> Settings:
     return config.build({"hedge": {"after": hedge}, "providers": providers}, {})
 
 
-def remember(router: Router, natures: dict[str, Nature]) -> None:
+def remember(router: Router, natures: Mapping[str, Nature]) -> None:
     """The week before: as many answers an hour as each nature says, some of them bad, in one sum a day."""
     this_hour = int(WALL // HOUR)
     hours = {

@@ -82,9 +82,9 @@ def _record(
     return AttemptRecord(
         n=n, provider=provider.name, base_url=provider.base_url, model=model, model_sent=model, redirect=None,
         key=candidate.key_label, outcome=Outcome.RETRY_FAILED if fault else good, status=reply.status,
-        error=fault and fault.label, message="", failure=fault and classify(fault), why="", started=WALL + now,
-        connected_ms=1.0, first_byte_ms=reply.whole * 1000, settled_ms=reply.whole * 1000, bytes_received=0,
-        first_content_ms=None if fault else reply.first * 1000, was_last_key=was_last_key,
+        error=fault.label if fault else None, message="", failure=classify(fault) if fault else None, why="",
+        started=WALL + now, connected_ms=1.0, first_byte_ms=reply.whole * 1000, settled_ms=reply.whole * 1000,
+        bytes_received=0, first_content_ms=None if fault else reply.first * 1000, was_last_key=was_last_key,
         usage=None if fault else Usage(500, reply.tokens, 0), finish_reason=None if fault else "stop",
     )  # fmt: skip
 

@@ -51,3 +51,40 @@ def test_every_ending_releases_it(stage: Stage, end, committed: bool) -> None:
     assert len(stage.router.active) == 1
     end(stage)
     assert len(stage.router.active) == 0
+
+
+class TestSeveralAttempts:
+    """Each has its own entry, and none teaches what it must not."""
+
+    REFUSAL = b'{"error": {"message": "Unrecognized request argument supplied: stream_options"}}'
+
+    def test_one_that_is_repeated_without_asking_for_usage_is_nobodys_failure(self) -> None:
+        stage = Stage(2, protection={"a": "provider-ban"}, more={"stream_usage": True}, session="7").begin()
+        stage.connected(1).answers(1, 400, self.REFUSAL)
+        assert stage.launched == ["a", "a"]
+        assert len(stage.router.active) == 1
+        stage.connected(2).head(2).data(2, event("hello"), STOP, DONE)
+        assert len(stage.router.active) == 0
+        assert stage.exchange.plan.ticket.past.bans == {}
+        stage.router.observe(stage.exchange.record())
+        assert stage.router.statistics.of("a/m", WALL).raw == stage.router.recent.of("a/m", WALL).total == 1
+
+    @pytest.mark.parametrize("winner", [1, 2])
+    def test_both_of_a_race_have_one_until_it_is_decided(self, winner: int) -> None:
+        levels = {"a": "provider-ban", "b": "provider-ban"}
+        stage = Stage(2, protection=levels, hedge={"after": "2s"}, session="7").begin().connected(1).wait(2.0)
+        assert len(stage.router.active) == 2
+        stage.head(winner).data(winner, event("hello"))
+        assert [row["provider"] for row in stage.router.active.plain(stage.now, WALL)] == ["ab"[winner - 1]]
+        stage.data(winner, STOP, DONE)
+        assert len(stage.router.active) == 0
+        assert stage.exchange.plan.ticket.past.bans == {}
+
+    def test_one_of_a_race_that_fails_is_banned_and_the_other_goes_on(self) -> None:
+        levels = {"a": "provider-ban", "b": "provider-ban"}
+        stage = Stage(2, protection=levels, hedge={"after": "2s"}, session="7").begin().connected(1).wait(2.0)
+        stage.answers(1, 503)
+        assert (len(stage.router.active), list(stage.exchange.plan.ticket.past.bans)) == (1, ["a"])
+        stage.head(2).data(2, event("hello"), STOP, DONE)
+        assert stage.response.status == 200
+        assert len(stage.router.active) == 0

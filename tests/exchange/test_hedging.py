@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from exchange.stage import DONE, JSON, ROLE, STOP, Stage, body, event
+from exchange.stage import DONE, JSON, ROLE, STOP, WALL, Stage, body, event
 from pointsman.exchange.effects import Launch
 from pointsman.routing.router import Router
 from pointsman.wire.faults import FaultKind
@@ -142,6 +142,19 @@ class TestWinner:
         [loser, _] = stage.records
         assert (loser.failure, loser.error) == (None, None)
         assert stage.router.cooldowns.target("a/m", stage.now) is None
+
+    def test_a_race_is_one_observation_of_each_who_ran_it(self) -> None:
+        stage = wins(race().wait(2), 2)
+        stage.router.observe(stage.exchange.record())
+        loser, winner = (stage.router.statistics.of(label, WALL) for label in ("a/m", "b/m"))
+        assert (loser.raw, loser.first_content, winner.raw) == (0, 2.0, 1)
+        assert stage.router.recent.of("a/m", WALL).total == 0
+
+    def test_of_a_race_that_all_lose_each_has_failed_once(self) -> None:
+        stage = race(2).wait(2).answers(1, 503).answers(2, 503)
+        stage.router.observe(stage.exchange.record())
+        found = [stage.router.statistics.of(label, WALL) for label in ("a/m", "b/m")]
+        assert [(each.failures, each.raw) for each in found] == [(1, 1), (1, 1)]
 
 
 class TestFailures:
