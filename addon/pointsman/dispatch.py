@@ -74,9 +74,9 @@ class Dispatcher:
         self.history = History(settings.history)
         self.providers = providers
         self.vouched = vouched
+        """Ids of client connections whose CONNECT carried the client key."""
         self.dialled: set[Address] = set()
         """Our own ends of the connections that mitmproxy has made to servers."""
-        """Ids of client connections whose CONNECT carried the client key."""
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
@@ -280,8 +280,11 @@ class Dispatcher:
 
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         assert flow.response
-        flow.response.data.content = tape.body(self._rules.masker.data)
+        flow.response.data.content = tape.body(self.masked)
         note_tape(flow, tape)
+
+    def masked(self, data: bytes) -> bytes:
+        return self._rules.masker.data(data)
 
     def abandon(self, exchange: Exchange) -> None:
         exchange.plan.abandoned()
