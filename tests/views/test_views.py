@@ -85,12 +85,12 @@ class TestLLMChat:
         """The bytes of a request are the same before and after its exchange has ended."""
         own = flow()
         assert "the-id" not in shown(own, "request")[1]
-        own.metadata["pointsman"] = {"kind": "exchange", "audit": AUDIT}
+        own.metadata["pointsman"] = {"kind": "exchange", **AUDIT}
         assert "the-id" in shown(own, "request")[1]
 
     @pytest.mark.parametrize(
         "note",
-        [None, "text", {"kind": "exchange"}, {"kind": "exchange", "audit": {"attempts": [5, {"n": []}]}}, {"kind": 5}],
+        [None, "text", {"kind": "exchange"}, {"kind": "exchange", "attempts": [5, {"n": []}]}, {"kind": 5}],
     )
     def test_a_note_of_another_make_does_no_harm(self, note: Any) -> None:
         own = flow()
@@ -125,7 +125,7 @@ class TestLLMChat:
 
 def _routed(audit: Any) -> HTTPFlow:
     own = flow()
-    own.metadata["pointsman"] = {"kind": "exchange", "audit": audit}
+    own.metadata["pointsman"] = {"kind": "exchange", **audit}
     return own
 
 
@@ -171,7 +171,7 @@ def test_what_is_ascii_stays_so_since_anything_else_takes_mitmproxy_a_second_for
         question=json.dumps({"model": "m", "seed": "s" * 999, "tools": [{"name": "t" * 999}], "messages": []}).encode(),
         kind="text/event-stream",
     )
-    own.metadata["pointsman"] = {"kind": "exchange", "audit": AUDIT, "marks": [[0, 0.4], [len(EVENTS[0]), 1.9]]}
+    own.metadata["pointsman"] = {"kind": "exchange", **AUDIT, "marks": [[0, 0.4], [len(EVENTS[0]), 1.9]]}
     texts = [shown(own, "request")[1], shown(own)[1], shown(own, view="LLM events")[1]]
     assert all(text.isascii() for text in texts)
     own.metadata["pointsman"] = {"kind": "attempt", "request_id": "the-id", "attempt": AUDIT["attempts"][0]}  # type: ignore[index]

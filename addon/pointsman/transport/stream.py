@@ -264,7 +264,8 @@ class RoutedStream(RefusingStream):
             yield command
             if isinstance(command, HttpResponseHook) and response.data.content == kept:  # and nobody has edited it
                 response.data.content = told
-        response.data.content = kept
+        if response.data.content == told:
+            response.data.content = kept
 
     def _end_response(self) -> Commands:
         self._keep_body()
