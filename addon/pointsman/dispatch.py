@@ -321,8 +321,11 @@ class Dispatcher:
 
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         assert flow.response
-        flow.response.data.content = tape.body(self._rules.masker.data)
+        flow.response.data.content = tape.body(self.masked)
         note_tape(flow, tape)
+
+    def masked(self, data: bytes) -> bytes:
+        return self._rules.masker.data(data)
 
     def abandon(self, exchange: Exchange) -> None:
         exchange.plan.abandoned()

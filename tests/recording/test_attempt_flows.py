@@ -1,11 +1,14 @@
 """Every attempt becomes a flow: before a real router with mitmproxy's own view."""
 
+import base64
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import pytest
 from mitmproxy.addons.intercept import Intercept
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
@@ -13,6 +16,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 
 from pointsman.demo import Behaviour, menu
+from pointsman.exchange.audit import ExchangeRecord
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.transport.tape import MAX_BODY
 from support.asking import Asked, ask, started
@@ -30,6 +34,11 @@ class Yard:
     def __init__(self, router: Router, view: View) -> None:
         self.router, self.view = router, view
 
+    @property
+    def told(self) -> ExchangeRecord | None:
+        """The last exchange, as its page has it."""
+        return next(self.router.dispatcher.ledger.newest(1), None)
+
     async def ask(self, **asked: Any) -> Asked:
         headers = {"authorization": f"Bearer {CLIENT_KEY}"}
         return await ask(self.router.base_url, headers=headers, **asked)
@@ -44,12 +53,22 @@ class Yard:
 
 @asynccontextmanager
 async def yard(
-    folder: Path, first: Behaviour, second: Behaviour, *addons: object, record: bool = True, **sections: Any
+    folder: Path,
+    first: Behaviour,
+    second: Behaviour,
+    *addons: object,
+    record: bool = True,
+    a: Mapping[str, Any] = MappingProxyType({}),
+    **sections: Any,
 ) -> AsyncIterator[Yard]:
+    """`a`: what the configuration says of the first provider besides."""
     async with AsyncExitStack() as stack:
-        a, b = await started(stack, first, second)
+        one, two = await started(stack, first, second)
         view = View()
-        entries = {name: provider(each.base_url, keys=[KEYS[name]]) for name, each in zip("ab", (a, b), strict=True)}
+        entries = {
+            "a": provider(one.base_url, keys=[KEYS["a"]], **a),
+            "b": provider(two.base_url, keys=[KEYS["b"]]),
+        }
         sections = {"server": {"client_key": CLIENT_KEY, "admin_key": ADMIN_KEY}, **sections}
         options = {"pointsman_record_attempts": record}
         router = await stack.enter_async_context(
@@ -77,7 +96,9 @@ class TestFailover:
         assert {note(flow)["request_id"] for flow in (failed, won)} == {request_id}
         assert {note(flow)["client_flow"] for flow in (failed, won)} == {client.id}
         assert all(request_id in flow.comment for flow in (failed, won))
-        assert [attempt["outcome"] for attempt in note(client)["audit"]["attempts"]] == [
+        assert own.told is not None
+        assert own.told.plain().items() <= note(client).items()
+        assert [attempt["outcome"] for attempt in note(client)["attempts"]] == [
             "retry_failed",
             "retry_success",
         ]
@@ -99,6 +120,17 @@ class TestFailover:
         assert failed.response is None
         assert failed.error
         assert failed.marked == Mark.FAILURE
+
+    async def test_what_did_not_convert_was_not_sent_and_the_next_one_is_asked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("llm_rosetta.ConversionPipeline.convert_request", lambda *_: 1 / 0)
+        async with yard(tmp_path, menu.answer("hello"), menu.answer("hello"), a={"dialect": "anthropic"}) as own:
+            answer = await own.ask()
+            client, (won,) = await own.flows()
+        assert answer.headers["x-fallback-trail"] == "a/m@internal"
+        assert client.comment.startswith("b/m · 2 attempts · a@internal · ")
+        assert "attempt 2 · b/m · retry_success" in won.comment
 
     async def test_nothing_is_recorded_where_nobody_wants_it(self, tmp_path: Path) -> None:
         async with yard(tmp_path, menu.status(503), menu.answer("hello"), record=False) as own:
@@ -131,6 +163,14 @@ class TestBodies:
         assert b"two" in (broken.response.raw_content or b"")
         assert broken.error
 
+    @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+    async def test_of_a_compressed_answer_the_words_are_kept(self, tmp_path: Path, stream: bool) -> None:
+        async with yard(tmp_path, menu.compressed(menu.answer("hello")), menu.answer("")) as own:
+            answer = await own.ask(stream=stream)
+            _, (won,) = await own.flows()
+        assert won.response
+        assert won.response.content == won.response.raw_content == answer.body
+
     async def test_when_the_pieces_came_is_known(self, tmp_path: Path) -> None:
         async with yard(tmp_path, menu.answer("one two"), menu.answer("")) as own:
             await own.ask()
@@ -162,6 +202,58 @@ class TestSecrets:
             flows = [flow for flow in FlowReader(file).stream() if isinstance(flow, HTTPFlow)]
         assert sorted(is_attempt(flow) for flow in flows) == [False, True, True]
         assert all(note(flow) and flow.comment for flow in flows)
+
+    async def test_a_whole_answer_that_repeats_one_reaches_its_client_but_no_file(self, tmp_path: Path) -> None:
+        path, said = tmp_path / "flows", f"the key is {KEYS['a']}"
+        async with yard(tmp_path, menu.answer(tokens=[said]), menu.answer(""), save := Save()) as own:
+            own.router.context.configure(save, save_stream_file=str(path))
+            answer = await own.ask(stream=False)
+            client, _ = await own.flows()
+            save.done()
+        assert answer.json["choices"][0]["message"]["content"] == said
+        assert client.response
+        assert b"the key is ***" in (client.response.raw_content or b"")
+        assert KEYS["a"].encode() not in path.read_bytes()
+
+    async def test_such_an_answer_can_be_edited_all_the_same(self, tmp_path: Path) -> None:
+        class Editor:
+            def response(self, flow: HTTPFlow) -> None:
+                assert flow.response
+                flow.response.content = b"edited"
+
+        said = f"the key is {KEYS['a']}"
+        async with yard(tmp_path, menu.answer(tokens=[said]), menu.answer(""), Editor(), record=False) as own:
+            answer = await own.ask(stream=False)
+            client, _ = await own.flows()
+        assert client.response
+        assert answer.body == client.response.content == b"edited"
+
+    @pytest.mark.parametrize("mode", ["regular", "upstream", "reverse"])
+    async def test_nor_does_it_hold_what_mitmproxy_asks_or_gives_for_its_user(self, tmp_path: Path, mode: str) -> None:
+        """Its passwords are neither put into an attempt's flow, nor asked of it."""
+        proxy = "me:the-proxys-password-77"
+        option = "proxyauth" if mode == "regular" else "upstream_auth"
+        async with AsyncExitStack() as stack:
+            (one,) = await started(stack, menu.answer("hello"))
+            view, host = View(), one.base_url.removesuffix("/v1")
+            router = await stack.enter_async_context(
+                running(
+                    tmp_path,
+                    {"one": provider(one.base_url)},
+                    mode if mode == "regular" else f"{mode}:{host}",
+                    {"pointsman_record_attempts": True, option: proxy},
+                    [view],
+                )
+            )
+            password = {"proxy-authorization": f"Basic {base64.b64encode(proxy.encode()).decode()}"}
+            assert (await ask(router.base_url, headers=password if mode == "regular" else None)).status == 200
+            client, won = await Yard(router, view).flows()
+            for flow in (client, *won):
+                assert flow.response
+                assert flow.response.status_code == 200
+                file = io.BytesIO()
+                FlowWriter(file).add(flow)
+                assert base64.b64encode(proxy.encode()) not in file.getvalue()
 
 
 class TestIntercepting:

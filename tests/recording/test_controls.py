@@ -112,7 +112,7 @@ class TestKilled:
         assert "kill" not in vars(flow)
         assert flow.response
         assert b"one" in (flow.response.raw_content or b"")
-        assert [attempt["outcome"] for attempt in note(flow)["audit"]["attempts"]] == ["client_abort"]
+        assert [attempt["outcome"] for attempt in note(flow)["attempts"]] == ["client_abort"]
 
     async def test_a_flow_that_has_ended_is_not_killed_again(self, tmp_path: Path) -> None:
         async with Provider(menu.answer("hello")) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:

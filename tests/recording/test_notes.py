@@ -75,8 +75,8 @@ class TestMetadata:
     def test_only_so_many_of_those_left_out_are_told(self) -> None:
         flow = tflow.tflow()
         note_exchange(flow, replace(ended(Outcome.REQUEST_SUCCESS), excluded=({"provider": "p"},) * 500))
-        assert len(note(flow)["audit"]["excluded"]) == MAX_EXCLUDED
-        assert note(flow)["audit"]["excluded_count"] == 500
+        assert len(note(flow)["excluded"]) == MAX_EXCLUDED
+        assert note(flow)["excluded_count"] == 500
 
     def test_an_attempt_is_known_from_a_clients_flow(self) -> None:
         client, tried, other = tflow.tflow(), tflow.tflow(), tflow.tflow()

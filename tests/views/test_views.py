@@ -70,7 +70,7 @@ class TestLLMChat:
         assert first.split() == ["1", "longcat/flash", "retry_failed", "503", "503"]
         assert second.split()[:3] == ["2", "groq/llama", "retry_success"]
         assert "0.41 s" in second
-        assert "request_id the-id · sticky repin" in text
+        assert "request_id the-id | sticky repin" in text
         assert "openrouter/owl key-1: cooldown" in text
         assert "and 2 more" in text
 
@@ -85,12 +85,12 @@ class TestLLMChat:
         """The bytes of a request are the same before and after its exchange has ended."""
         own = flow()
         assert "the-id" not in shown(own, "request")[1]
-        own.metadata["pointsman"] = {"kind": "exchange", "audit": AUDIT}
+        own.metadata["pointsman"] = {"kind": "exchange", **AUDIT}
         assert "the-id" in shown(own, "request")[1]
 
     @pytest.mark.parametrize(
         "note",
-        [None, "text", {"kind": "exchange"}, {"kind": "exchange", "audit": {"attempts": [5, {"n": []}]}}, {"kind": 5}],
+        [None, "text", {"kind": "exchange"}, {"kind": "exchange", "attempts": [5, {"n": []}]}, {"kind": 5}],
     )
     def test_a_note_of_another_make_does_no_harm(self, note: Any) -> None:
         own = flow()
@@ -125,7 +125,7 @@ class TestLLMChat:
 
 def _routed(audit: Any) -> HTTPFlow:
     own = flow()
-    own.metadata["pointsman"] = {"kind": "exchange", "audit": audit}
+    own.metadata["pointsman"] = {"kind": "exchange", **audit}
     return own
 
 
@@ -134,19 +134,19 @@ class TestLLMEvents:
         own = flow(marks=[[0, 0.41], [len(EVENTS[0]), 1.91]])
         _, text = shown(own, view="LLM events")
         assert text.split("\n\n") == [
-            "··· 0.41 s, at 0.41 s",
+            "... 0.41 s, at 0.41 s",
             EVENTS[0].decode().strip(),
-            "··· 1.50 s, at 1.91 s",
+            "... 1.50 s, at 1.91 s",
             EVENTS[1].decode().strip(),
             "data: [DONE]",
         ]
 
     def test_an_event_that_came_in_pieces_came_with_its_last(self) -> None:
         own = flow(marks=[[0, 0.1], [10, 0.5]])
-        assert shown(own, view="LLM events")[1].startswith("··· 0.50 s, at 0.50 s\n\ndata:")
+        assert shown(own, view="LLM events")[1].startswith("... 0.50 s, at 0.50 s\n\ndata:")
 
     def test_without_times_there_are_only_frames(self) -> None:
-        assert "···" not in shown(flow(), view="LLM events")[1]
+        assert "... " not in shown(flow(), view="LLM events")[1]
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"no events", b"\xff\x00"])
     def test_what_has_no_events_is_shown_as_it_is(self, body: bytes) -> None:
@@ -164,6 +164,18 @@ class TestLLMEvents:
 
     def test_the_elements_of_a_list_are_frames_too(self) -> None:
         assert shown(flow(b'[{"a": 1},\n{"b": 2}]', "application/json"), view="LLM events")[1].count('": ') == 2
+
+
+def test_what_is_ascii_stays_so_since_anything_else_takes_mitmproxy_a_second_for_5_mb() -> None:
+    own = flow(
+        question=json.dumps({"model": "m", "seed": "s" * 999, "tools": [{"name": "t" * 999}], "messages": []}).encode(),
+        kind="text/event-stream",
+    )
+    own.metadata["pointsman"] = {"kind": "exchange", **AUDIT, "marks": [[0, 0.4], [len(EVENTS[0]), 1.9]]}
+    texts = [shown(own, "request")[1], shown(own)[1], shown(own, view="LLM events")[1]]
+    assert all(text.isascii() for text in texts)
+    own.metadata["pointsman"] = {"kind": "attempt", "request_id": "the-id", "attempt": AUDIT["attempts"][0]}  # type: ignore[index]
+    assert shown(own)[1].isascii()
 
 
 def test_both_are_known_by_name() -> None:

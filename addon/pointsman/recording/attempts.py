@@ -34,7 +34,7 @@ class Recorder:
 
     def head(self, n: int, status: int, headers: Headers) -> None:
         if recording := self._running.get(n):
-            recording.status, recording.headers = status, headers
+            recording.status, recording.headers = status, _of_decoded(headers)
 
     def data(self, n: int, data: bytes, now: float) -> None:
         if recording := self._running.get(n):
@@ -84,6 +84,11 @@ class Recording:
         response.headers = _headers(self.headers, masker)
         response.timestamp_start, response.timestamp_end = _after(record, record.first_byte_ms), record.ended
         return response
+
+
+def _of_decoded(headers: Headers) -> Headers:
+    """A body is recorded as the exchange got it: decoded. With the coding's name, nobody could read it."""
+    return tuple(header for header in headers if header[0].lower() != "content-encoding")
 
 
 def _headers(headers: Headers, masker: Masker) -> http.Headers:

@@ -1,4 +1,4 @@
-"""How finished flows of ours come into mitmproxy's view, dump and files: by the hooks that any flow goes through.
+"""How finished flows of ours come into mitmproxy's view, dump and files: by the hooks that any flow ends with.
 
 Flows wait here until the loop has written what clients wait for, and enter one after the other.
 """
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mitmproxy import ctx, hooks, http
-from mitmproxy.proxy.layers.http import HttpErrorHook, HttpRequestHeadersHook, HttpResponseHook
+from mitmproxy.proxy.layers.http import HttpErrorHook, HttpResponseHook
 from mitmproxy.utils import asyncio_utils
 
 logger = logging.getLogger(__name__)
@@ -57,12 +57,15 @@ class Intake:
 
 
 async def enter(flow: http.HTTPFlow) -> None:
-    """Show a finished flow to every addon, as if it happened now. Nothing may hold it: it is over."""
-    last = HttpResponseHook(flow) if flow.response else HttpErrorHook(flow)
-    was_held = False
-    for hook in (HttpRequestHeadersHook(flow), last):  # the view takes flows in by the one, all others by the other
-        await ctx.master.addons.trigger_event(hook)
-        was_held = was_held or flow.intercepted
-        flow.resume()
+    """Show a finished flow to every addon, as if it ended now. Nothing may hold it: it is over.
+
+    It was never a client's request, so it goes into the view by itself: by the hook that the view waits for,
+    mitmproxy's own addons would ask it for the proxy's password, or put one in.
+    """
+    if view := ctx.master.addons.get("view"):
+        view.add([flow])
+    await ctx.master.addons.trigger_event(HttpResponseHook(flow) if flow.response else HttpErrorHook(flow))
+    was_held = flow.intercepted
+    flow.resume()
     if was_held:  # and was shown so
         await ctx.master.addons.trigger_event(hooks.UpdateHook([flow]))

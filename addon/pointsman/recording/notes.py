@@ -68,12 +68,12 @@ def mark_of(record: ExchangeRecord) -> Mark:
 
 
 def note_exchange(shown: http.HTTPFlow, record: ExchangeRecord) -> None:
-    """On a client's flow, once its exchange has ended."""
+    """On a client's flow, once its exchange has ended: the note is its audit, with what else belongs to the flow."""
     shown.comment = summary(record)
     audit = record.plain()
     excluded = cast(Sequence[object], audit["excluded"])
     audit["excluded"], audit["excluded_count"] = list(excluded[:MAX_EXCLUDED]), len(excluded)
-    _note(shown, Kind.EXCHANGE, mark_of(record), audit=audit)
+    _note(shown, Kind.EXCHANGE, mark_of(record), **audit)
 
 
 def note_refusal(shown: http.HTTPFlow, problem: Problem) -> None:

@@ -185,7 +185,7 @@ class Conductor:
                 if (task := self._tasks.get(n)) and task is not asyncio.current_task():
                     task.cancel()  # it waits for bytes that may never come
             case Settled(record, learnt):
-                if self._recorder:
+                if self._recorder and record.n in self._dials:  # else nothing was sent: it did not convert
                     self._recorder.settled(record, self._server(record.n))
                 if learnt:
                     logger.info(f"Pointsman: {learnt}")

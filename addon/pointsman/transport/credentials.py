@@ -1,8 +1,9 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
@@ -15,29 +16,34 @@ HEADERS = frozenset({"authorization", "api-key", "cookie", "set-cookie"})
 FOR_THIS_PROXY = "proxy-authorization"
 PROXYAUTH = "proxyauth"
 
+type Values = tuple[list[str], list[str]]
+"""Of one header: as they were, and as they are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a client sent, and what stands in its place."""
 
-    headers: dict[str, tuple[list[str], list[str]]] = field(repr=False)
-    """By header: the values as they were, and as they are shown."""
+    headers: dict[str, Values] = field(repr=False)
+    """By header."""
     keys: list[str] = field(repr=False)
     """Of the query, in order."""
+    added: dict[str, Values] = field(default_factory=dict, repr=False)
+    """By header, those that are not the client's: another addon has put them in its place, such as `upstream_auth`."""
 
     @classmethod
     def taken_from(cls, request: http.Request) -> "Credentials":
         """Masks them in `request`: no flow, log or saved file ever holds them."""
-        headers = {}
-        for name in {name.lower() for name in request.headers}:
-            if is_secret(name):
-                values = request.headers.get_all(name)
-                headers[name] = (values, [masked_credential(value) for value in values])
-                request.headers.set_all(name, headers[name][1])
+        headers: dict[str, Values] = {}
+        _take(request, headers)
         path, keys = query.replaced(request.path, lambda _: MASK)
         if keys:
             request.path = path
         return cls(headers, keys)
+
+    def take_added(self, request: http.Request) -> None:
+        """Masks what has come into it since."""
+        _take(request, self.added, self.headers)
 
     @property
     def caller(self) -> str | None:
@@ -64,14 +70,28 @@ class Credentials:
         one that was meant for this proxy.
         """
         copy = request.copy()
-        copy.headers.pop(FOR_THIS_PROXY, None)
-        for name, (values, shown) in self.headers.items():
+        if FOR_THIS_PROXY not in self.added:  # else it is for the next one
+            copy.headers.pop(FOR_THIS_PROXY, None)
+        for name, (values, shown) in (self.headers | self.added).items():
             if copy.headers.get_all(name) == shown:
                 copy.headers.set_all(name, values)
         keys = iter(self.keys)
         if self.keys:
             copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
         return copy
+
+
+def _take(
+    request: http.Request,
+    taken: dict[str, Values],
+    known: Mapping[str, Values] = MappingProxyType({}),
+) -> None:
+    """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already."""
+    for name in {name.lower() for name in request.headers}:
+        values = request.headers.get_all(name)
+        if is_secret(name) and (name not in known or known[name][1] != values):
+            taken[name] = (values, [masked_credential(value) for value in values])
+            request.headers.set_all(name, taken[name][1])
 
 
 def is_secret(name: str) -> bool:

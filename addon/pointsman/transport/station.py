@@ -60,6 +60,9 @@ class Station(Protocol):
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         """What the client was sent of a streamed answer, whole or not."""
 
+    def masked(self, data: bytes) -> bytes:
+        """Without the secrets of the configuration."""
+
     def abandon(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""
 

@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    HttpResponseHook,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -110,6 +111,8 @@ class RoutedStream(RefusingStream):
                         tell_of_kill(self.flow, self._killed)
                     with self._open_to_proxyauth(command):
                         yield command
+                    if self.credentials is not None:
+                        self.credentials.take_added(self.flow.request)
             case Refusal():
                 self.chat = Chat(decision.dialect, Door.OWN)
                 self._make_ours(event.request, Door.OWN)
@@ -247,6 +250,22 @@ class RoutedStream(RefusingStream):
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
         if self.conductor and not is_old:
             self.conductor.take_shortcut(self.home.connections[self.context.client])
+
+    def send_response(self, already_streamed: bool = False) -> Commands:
+        """A configured key that a provider repeats in a whole answer is the client's to read, but no flow's to keep."""
+        response, own = self.flow.response, self.chat is not None and not already_streamed
+        told = response.data.content if own and response else None
+        kept = told and self.station.masked(told)
+        if not response or kept == told:
+            yield from super().send_response(already_streamed)
+            return
+        response.data.content = kept
+        for command in super().send_response(already_streamed):  # none of them has a reply
+            yield command
+            if isinstance(command, HttpResponseHook) and response.data.content == kept:  # and nobody has edited it
+                response.data.content = told
+        if response.data.content == told:
+            response.data.content = kept
 
     def _end_response(self) -> Commands:
         self._keep_body()

@@ -9,7 +9,6 @@ from pointsman.views.reading.audit import attempt_table, exchange_table
 from pointsman.views.reading.chats import read_answer, read_request
 from pointsman.views.reading.layout import layout, rule
 from pointsman.wire.dialects import dialect_of_path
-from pointsman.wire.members import mapping
 
 PREFERRED, UNREADABLE = 2.0, -1.0
 
@@ -59,7 +58,7 @@ def audit(flow: Flow | None) -> str:
     try:
         match told.get("kind"):
             case Kind.EXCHANGE:
-                return exchange_table(mapping(told.get("audit")))
+                return exchange_table(told)
             case Kind.ATTEMPT:
                 return attempt_table(told)
     except Exception:  # of another version, or tampered with

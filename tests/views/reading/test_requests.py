@@ -119,7 +119,7 @@ def test_what_is_no_request_is_not_read(dialect: Dialect, body: bytes) -> None:
 
 def test_a_long_parameter_is_shortened() -> None:
     chat = read(Dialect.OPENAI_CHAT, {"messages": [], "schema": "x" * 1000})
-    assert chat.parameters == [("schema", "x" * LONGEST_VALUE + "…")]
+    assert chat.parameters == [("schema", "x" * LONGEST_VALUE + "...")]
 
 
 def test_a_plain_input_is_the_users() -> None:

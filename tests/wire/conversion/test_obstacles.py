@@ -52,6 +52,11 @@ CASES: tuple[tuple[Dialect, dict[str, Any], str], ...] = (
     (CHAT, {"web_search_options": {}}, "hosted tools do not cross: web search"),
     (CHAT, part(type="file", file={}), "content of this kind does not cross: file"),
     (CHAT, part(type="input_audio", input_audio={}), "audio does not cross"),
+    (
+        CHAT,
+        part(type="image_url", image_url={"url": "data:image/png,%89PNG"}),
+        "an image's `data:` URL crosses only in base64",
+    ),
     (CHAT, part(type="x-unknown"), "content of this kind does not cross: x-unknown"),
     (RESPONSES, {"previous_response_id": "resp_1"}, f"`previous_response_id` {KEPT}"),
     (RESPONSES, {"conversation": {"id": "conv_1"}}, f"`conversation` {KEPT}"),

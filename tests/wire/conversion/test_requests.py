@@ -382,6 +382,27 @@ class TestStops:
         assert got[provider] == self.STOPS
 
 
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+def test_every_system_prompt_crosses_wherever_it_stands(client: Dialect, provider: Dialect) -> None:
+    """Codex sends several in the midst of its turns, and aider reminds its model at the end."""
+    first, later = "be careful", ["the side is left", "keep to it"]
+    between = [{"role": "user", "content": "go"}, {"role": "system", "content": later[0]}]
+    turns = [*between, {"role": "user", "content": "on"}, {"role": "system", "content": later[1]}]
+    asked: dict[str, Any] = {
+        CHAT: {"messages": [{"role": "system", "content": first}, *turns]},
+        RESPONSES: {"instructions": first, "input": [{"role": "developer", "content": "first of all"}, *turns]},
+        ANTHROPIC: {"system": first, "messages": turns, "max_tokens": 9},
+        GEMINI: {"systemInstruction": {"parts": [{"text": first}, *({"text": each} for each in later)]},
+                 "contents": [{"role": "user", "parts": [{"text": "go"}]}]},
+    }[client]  # fmt: skip
+    for left_out in ("", "instructions", "system"):
+        asked.pop(left_out, None)
+        prompts = [first, *later] if first in json.dumps(asked) else later
+        said = json.dumps(convert(client, provider, copy.deepcopy(asked), REASONS))
+        assert [said.count(prompt) for prompt in prompts] == [1] * len(prompts)
+        assert ("first of all" in said) is (client is RESPONSES)
+
+
 class TestRealClients:
     @pytest.mark.parametrize("name", ["claude_code_turn2", "codex_turn2", "aider_chat", "continue_cli_turn2"])
     @pytest.mark.parametrize("provider", Dialect)

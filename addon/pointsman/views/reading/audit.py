@@ -45,7 +45,7 @@ def exchange_table(audit: Members) -> str:
     attempts = mappings(audit.get("attempts"))
     names = ("request_id", "mode", "model", "session", "sticky", "status", "error")
     facts = [f"{name} {audit[name]}" for name in names if audit.get(name) is not None]
-    return "\n".join([" · ".join(facts), "", *_table(attempts), *_messages(attempts), *_excluded(audit)])
+    return "\n".join([" | ".join(facts), "", *_table(attempts), *_messages(attempts), *_excluded(audit)])
 
 
 def attempt_table(note: Members) -> str:

@@ -23,6 +23,6 @@ def _parts(body: bytes, moments: Moments) -> Iterator[str]:
         while place + 1 < len(moments) and moments[place + 1][0] < offset:
             place += 1
         if place >= 0 and (gap := moments[place][1] - before) >= SHORTEST_GAP:
-            yield f"··· {gap:.2f} s, at {moments[place][1]:.2f} s"
+            yield f"... {gap:.2f} s, at {moments[place][1]:.2f} s"
             before = moments[place][1]
         yield event.raw.decode("utf-8", "replace").strip("\r\n")

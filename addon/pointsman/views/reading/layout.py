@@ -1,4 +1,8 @@
-"""A transcript as text."""
+"""A transcript as text.
+
+The views' own words are ASCII: mitmproxy looks through what they give for control characters, and where a single one
+is not ASCII it takes a second for 5 MB.
+"""
 
 from collections.abc import Iterator
 
@@ -15,7 +19,7 @@ def layout(chat: Transcript) -> str:
 
 
 def rule(title: str) -> str:
-    return f"── {title} ".ljust(WIDTH, "─")
+    return f"-- {title} ".ljust(WIDTH, "-")
 
 
 def _opening(chat: Transcript) -> Iterator[tuple[str, str]]:
@@ -24,7 +28,7 @@ def _opening(chat: Transcript) -> Iterator[tuple[str, str]]:
     yield from chat.parameters
     if chat.tools:
         names = ", ".join(chat.tools)
-        shown = names if len(names) <= LONGEST_TOOLS else f"{names[:LONGEST_TOOLS]}…"
+        shown = names if len(names) <= LONGEST_TOOLS else f"{names[:LONGEST_TOOLS]}..."
         yield f"{len(chat.tools)} tools" if len(chat.tools) > 1 else "1 tool", shown
 
 

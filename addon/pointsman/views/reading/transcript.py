@@ -93,7 +93,7 @@ def data_url(url: object) -> str:
 
 def shortened(value: object) -> str:
     written_out = value if isinstance(value, str) else written(value)
-    return written_out if len(written_out) <= LONGEST_VALUE else f"{written_out[:LONGEST_VALUE]}…"
+    return written_out if len(written_out) <= LONGEST_VALUE else f"{written_out[:LONGEST_VALUE]}..."
 
 
 def written(value: object) -> str:

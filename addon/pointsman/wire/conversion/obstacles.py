@@ -70,6 +70,8 @@ def _obstacles(client: Dialect, provider: Dialect, facts: RequestFacts) -> Itera
         yield "anthropic has no words for JSON without a schema"
     if provider is Dialect.OPENAI_RESPONSES and any(_stops(client, document)):
         yield "openai-responses has no words for stop sequences"
+    if any(_is_odd_data(image) for image in IMAGES[client](document)):
+        yield "an image's `data:` URL crosses only in base64"
     if provider is Dialect.GEMINI and any(_is_url(image) for image in IMAGES[client](document)):
         yield "gemini takes no image by its URL"
 
@@ -178,6 +180,10 @@ def _stops(client: Dialect, document: Members) -> Iterator[object]:
 
 def _is_url(image: object) -> bool:
     return isinstance(image, str) and not image.startswith("data:")
+
+
+def _is_odd_data(image: object) -> bool:
+    return isinstance(image, str) and image.startswith("data:") and ";base64," not in image
 
 
 def _parts_of(messages: object, name: str = "content") -> Iterator[Mapping[str, Any]]:

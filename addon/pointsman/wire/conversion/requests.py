@@ -1,5 +1,6 @@
 """A request taken from one dialect into another: made ready, converted by the library, put right."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from llm_rosetta import ConversionPipeline
@@ -30,6 +31,8 @@ def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Re
         request.pop("max_tokens", None)  # the library's own idea
     if "tools" in request:  # the library keeps these for the next request (512 of them, for half an hour)
         request["tools"] = jsontext.loads(dumps(request["tools"]))
+    if provider is Dialect.ANTHROPIC:
+        _instruct(request, pipeline.ir_request)
     put_right(provider, request, to)
     if provider is Dialect.GEMINI:
         tools = mappings(pipeline.ir_request.get("tools"))
@@ -37,3 +40,17 @@ def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Re
     if form:
         write_form(provider, form, request)
     return request
+
+
+def _instruct(request: dict[str, Any], meant: Mapping[str, Any]) -> None:
+    """Anthropic has one place for all system prompts; the library forgets those that stand between turns."""
+    first = request.get("system") if meant.get("system_instruction") else None
+    later = [
+        {"type": "text", "text": part["text"]}
+        for message in mappings(meant.get("messages"))
+        if message.get("role") == "system"
+        for part in mappings(message.get("content"))
+        if part.get("text")
+    ]
+    if later:
+        request["system"] = [*([{"type": "text", "text": first}] if isinstance(first, str) else first or []), *later]
