@@ -100,10 +100,12 @@ def free_tiers(chance: Random) -> Mapping[str, Nature]:
 
 
 def straggler(chance: Random) -> Mapping[str, Nature]:
-    """Its median is the best of all; one answer in eight takes twenty times as long."""
+    """Its median is the best of all; one answer in eight takes so long that its p99 is twenty times what it would be
+    without them.
+    """
     return shuffled(
         {
-            "straggler": Nature(0.98, first=0.4, slow=(0.12, 20.0), pace=80),
+            "straggler": Nature(0.98, first=0.4, slow=(0.12, 28.0), pace=80),
             "even": Nature(0.98, first=0.5, pace=80),
             "even-too": Nature(0.97, first=0.7, pace=70),
             "lame": Nature(0.90, first=1.5, pace=50),
