@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from exchange.stage import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
+from pointsman.config.words import Level
 from pointsman.exchange.effects import Abort, Cancel, End, Launch, Respond, Send, Settled
 from pointsman.wire.faults import FaultKind
 
@@ -18,11 +19,18 @@ class AnyInterleaving(RuleBasedStateMachine):
     """Every attempt's content carries the attempt's number, so that a loser's byte can be told from the winner's."""
 
     @initialize(
-        stream=st.booleans(), count=st.integers(1, 4), keys=st.booleans(), hedge=st.sampled_from(["off", "5s", "auto"])
+        stream=st.booleans(),
+        count=st.integers(1, 4),
+        keys=st.booleans(),
+        hedge=st.sampled_from(["off", "5s", "auto"]),
+        guarded=st.sets(st.sampled_from("abcd")),
+        session=st.sampled_from([None, "7"]),
     )
-    def start(self, stream, count, keys, hedge):
+    def start(self, stream, count, keys, hedge, guarded, session):
         own = {name: [f"{name}-secret-one", f"{name}-secret-two"] for name in "abcd"[:count]} if keys else {}
-        self.stage = Stage(count, stream=stream, keys=own, hedge={"after": hedge, "max_parallel": 3})
+        levels = dict.fromkeys(guarded & set("abcd"[:count]), "provider-ban")
+        race = {"after": hedge, "max_parallel": 3}
+        self.stage = Stage(count, stream=stream, keys=own, hedge=race, protection=levels, session=session)
         self.stage.begin()
         self.after_end: int | None = None
         self.headed: set[int] = set()
@@ -119,6 +127,17 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert launched == list(range(1, len(launched) + 1))
         assert len(stage.exchange.running) == len(launched) - len(settled)
         assert {cancel.n for cancel in stage.of(Cancel)} <= set(settled)
+
+    @invariant()
+    def guarded_providers_serve_who_runs_show_one_key_and_are_banned_by_one_failure(self):
+        stage = self.stage
+        running = [each for each in stage.exchange.running if each.target.level is Level.PROVIDER_BAN]
+        assert len(stage.router.active) == len(running)
+        past = stage.exchange.plan.ticket.past
+        assert not past or not past.bans.keys() & {each.target.scope for each in stage.exchange.running}
+        for name, provider in stage.settings.providers.items():
+            if stage.router.inventory.by_label[f"{name}/m"].level is Level.PROVIDER_BAN and provider.keys:
+                assert len({record.key for record in stage.records if record.provider == name}) <= 1
 
     @invariant()
     def an_exchange_that_goes_on_wants_a_tick(self):

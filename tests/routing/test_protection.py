@@ -457,6 +457,16 @@ class TestGuard:
         assert why.endswith("; nobody else is left, though a serves another session")
         assert own.launch() == "a/m#key-2"
 
+    def test_so_it_does_when_its_own_pin_leads_there(self, talks: Talks) -> None:
+        talks.ask("8").plan.ticket.pin_to(Pin("a", "m", "key-1"), talks.now)
+        talks.ask("7").launch()
+        own = talks.ask("8")
+        assert [own.suffer(status(429)) for _ in range(2)] == ["b/m#key-1", "b/m#key-2"]
+        candidate = own.plan.next(talks.now)
+        assert candidate
+        why = own.plan.why(candidate, talks.now, WALL)
+        assert why == "pin; nobody else is left, though a serves another session"
+
     def test_a_race_does_not_disturb_it_and_a_failure_may(self, talks: Talks) -> None:
         talks.ask("7").launch()
         own = talks.ask("8")

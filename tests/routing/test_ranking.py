@@ -151,6 +151,18 @@ def test_a_reload_forgets_what_is_gone_and_keeps_the_rest() -> None:
     assert own.recent.of("b/m", WALL).total == 0
 
 
+def test_a_provider_that_has_moved_begins_anew() -> None:
+    """What was wrong with its old address is not held against the new one."""
+    own = router(2)
+    for name in "ab":
+        for _ in range(5):
+            answered(own, name, good=False)
+    moved = {"a": provider("https://elsewhere.test/v1"), "b": provider()}
+    own.replace(config.build({"providers": moved}, {}), NOW)
+    assert [own.recent.of(label, WALL).total > 4 for label in ("a/m", "b/m")] == [False, True]
+    assert [own.statistics.of(label, WALL).raw for label in ("a/m", "b/m")] == [0, 5]
+
+
 def test_targets_that_differ_only_in_case_learn_apart() -> None:
     providers = {"a": provider() | {"models": [{"id": "Model"}, {"id": "model"}]}}
     own = Router(config.build({"providers": providers}, {}), SECRET, Random(7))

@@ -83,10 +83,10 @@ class TestCounts:
     def test_nothing_is_kept_of_targets_that_are_not_configured(self) -> None:
         own = statistics(seen(label="gone/m"), seen())
         assert own.of("gone/m", NOW) == NOTHING
-        own.keep_only(["b/m", "new/m"])
+        own.replace(["b/m", "new/m"], {"b/m"})
         own.add(seen())
         assert set(own.labels) == {"b/m", "new/m"}
-        own.keep_only(["a/m"])
+        own.replace(["a/m"], ())
         assert own.of("a/m", NOW) == NOTHING
 
 

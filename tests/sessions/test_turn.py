@@ -63,6 +63,14 @@ class TestLine:
         assert store.enter(words("Hi"), 2.0) is session
         assert session.line != line, "whereas an answer that is made anew moves it"
 
+    def test_a_question_asked_again_before_it_was_answered_moves_nothing(self) -> None:
+        """As clients do that want whole what broke off as a stream."""
+        store = Store(10, 1800.0)
+        session = store.enter(words("Hi"), 0.0)
+        before = session.line, session.off_line
+        assert store.enter(words("Hi"), 1.0) is session
+        assert (session.line, session.off_line) == before
+
     def test_a_retry_of_what_is_not_known_begins_like_any_other(self) -> None:
         store = Store(10, 1800.0)
         assert store.enter(words("Hi"), 0.0, is_retry=True) is store.enter(words("Hi"), 1.0)

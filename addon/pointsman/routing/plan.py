@@ -123,15 +123,17 @@ class Plan:
         if excluded and excluded.until is not None:
             until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
             return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
-        if self._is_pinned(candidate.target) and not self.ticket.rests:
-            return "pin"
-        score = self.hand.score(candidate.target, now, wall).value
-        notes = [self.rivals.note] if self.rivals.note else []
-        if self.router.active.serves_another(candidate.target, self.ticket.holder, now):
-            notes.append(f"nobody else is left, though {candidate.target.scope} serves another session")
+        target, notes = candidate.target, []
+        if self.router.active.serves_another(target, self.ticket.holder, now):
+            notes.append(f"nobody else is left, though {target.scope} serves another session")
+        if self._is_pinned(target):
+            return "; ".join(("pin", *notes))
+        if self.rivals.note:
+            notes.insert(0, self.rivals.note)
         if self.ticket.rests:
             notes.append("the pin rests")
-        return "; ".join((f"rank {self._places.get(candidate.target, 1)}, score {score:.2f}", *notes))
+        score = self.hand.score(target, now, wall).value
+        return "; ".join((f"rank {self._places.get(target, 1)}, score {score:.2f}", *notes))
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""

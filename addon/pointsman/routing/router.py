@@ -66,10 +66,11 @@ class Router:
         self.settings = settings
         self.sessions.replace(settings, now)
         self.cooldowns.durations = settings.cooldowns
-        self.cooldowns.keep_only(self.inventory.same_targets(old), self.inventory.same_keys(old))
+        same = self.inventory.same_targets(old)
+        self.cooldowns.keep_only(same, self.inventory.same_keys(old))
         self.limits.keep_only(self.inventory.places())
-        self.statistics.keep_only(self.inventory.by_label)
-        self.recent.keep_only(self.inventory.by_label)
+        self.recent.keep_only(same)
+        self.statistics.replace(self.inventory.by_label, same)
         self.ranking = self._ranked()
         self.health.keep_only(self.inventory.same_providers(old))
         return self.sessions.purge(before - self.inventory.routable())

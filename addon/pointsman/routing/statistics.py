@@ -128,7 +128,7 @@ class Statistics:
 
     def __init__(self, labels: Collection[str]) -> None:
         self._pasts: dict[str, Past] = {}
-        self.keep_only(labels)
+        self.replace(labels, ())
 
     @property
     def labels(self) -> Collection[str]:
@@ -182,9 +182,9 @@ class Statistics:
         for label in self._pasts:
             self.of(label, wall)
 
-    def keep_only(self, labels: Collection[str]) -> None:
-        """What is no longer configured is forgotten, what is newly configured will be observed."""
-        self._pasts = {label: self._pasts.get(label) or Past() for label in labels}
+    def replace(self, labels: Collection[str], same: Collection[str]) -> None:
+        """These are observed from now on. What is known stays known of those that are the `same` as before."""
+        self._pasts = {label: (label in same and self._pasts.get(label)) or Past() for label in labels}
         for place, past in enumerate(self._pasts.values()):
             past.stand = REFRESH * (1 + place / len(self._pasts))
 

@@ -131,7 +131,7 @@ class Inventory:
 
     def same_targets(self, old: "Inventory") -> frozenset[str]:
         """The labels that mean the same in both."""
-        both = ((target, old.by_label.get(target.label)) for target in self.targets)
+        both = ((target, old.by_label.get(label)) for label, target in self.by_label.items())
         return frozenset(new.label for new, before in both if before and new.addresses == before.addresses)
 
     def same_keys(self, old: "Inventory") -> frozenset[tuple[str, str | None]]:
