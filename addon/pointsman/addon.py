@@ -120,6 +120,7 @@ class Pointsman:
         for warning in settings.warnings:
             logger.warning(warning)
         self._open(settings)
+        _have_certificates()
         if path:
             self._reloader = Reloader(path, self._take_over)
 
@@ -315,6 +316,15 @@ class Pointsman:
         if "proxy-authorization" in flow.request.headers:
             flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
         mask_proxyauth(flow)
+
+
+def _have_certificates() -> None:
+    """mitmproxy makes its certificates when it runs, but listens before: its own addon fails on a request in between,
+    and an error at the start ends mitmdump.
+    """
+    tls = ctx.master.addons.get("tlsconfig")
+    if tls is not None and tls.certstore is None:
+        tls.configure({"confdir"})
 
 
 @cache
