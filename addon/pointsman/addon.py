@@ -42,6 +42,7 @@ from pointsman.recording.showing import RECORD_OPTION, Showing
 from pointsman.reloading import Reloader
 from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
+from pointsman.transport.certificates import make_certificates
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
@@ -119,8 +120,8 @@ class Pointsman:
             return
         for warning in settings.warnings:
             logger.warning(warning)
+        make_certificates()
         self._open(settings)
-        _have_certificates()
         if path:
             self._reloader = Reloader(path, self._take_over)
 
@@ -316,15 +317,6 @@ class Pointsman:
         if "proxy-authorization" in flow.request.headers:
             flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
         mask_proxyauth(flow)
-
-
-def _have_certificates() -> None:
-    """mitmproxy makes its certificates when it runs, but listens before: its own addon fails on a request in between,
-    and an error at the start ends mitmdump.
-    """
-    tls = ctx.master.addons.get("tlsconfig")
-    if tls is not None and tls.certstore is None:
-        tls.configure({"confdir"})
 
 
 @cache
