@@ -1,12 +1,14 @@
 """The router as its users start it: mitmproxy's own tools and the console script, each in a process of its own."""
 
+import asyncio
 import os
 import re
 import signal
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pointsman.demo import Provider, menu
@@ -48,6 +50,22 @@ class TestStarting:
                 assert (answer.status, answer.headers["x-routed-via"]) == (200, "one/m")
                 assert b"hello" in answer.body
                 assert (await get(f"{base_url.removesuffix('/v1')}/healthz")).json == {"status": "ok"}
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+
+    async def test_a_client_that_knocks_while_it_starts_is_answered_and_does_no_harm(self, tmp_path: Path) -> None:
+        """It listens before mitmproxy runs, and reads its history in between."""
+        async with Provider(menu.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)}, history={"path": str(tmp_path / "history.db")})
+            port = free_port()
+            async with mitmdump("--listen-host", "127.0.0.1", "-p", str(port), folder=tmp_path) as router:
+                answer = None
+                async with asyncio.timeout(30):
+                    while answer is None:
+                        with suppress(httpx.ConnectError):
+                            answer = await ask(f"http://127.0.0.1:{port}/v1")
+                assert answer.status == 200
+                await router.base_url()
                 router.tell(signal.SIGTERM)
                 await router.ends_cleanly()
 

@@ -44,6 +44,7 @@ from pointsman.recording.showing import RECORD_OPTION, Showing
 from pointsman.reloading import Reloader
 from pointsman.secrets import masked_credential
 from pointsman.transport import doors, guard
+from pointsman.transport.certificates import make_certificates
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
@@ -138,6 +139,7 @@ class Pointsman:
             return
         for warning in settings.warnings:
             logger.warning(warning)
+        make_certificates()
         self._open(settings)
         self._configuration.check, self._configuration.take = self._exposed, self._take_over
         if path:

@@ -17,6 +17,7 @@ from pointsman.demo import Provider, menu
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.recording.replays import refusal
 from support.asking import ask, started
+from support.remains import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -113,6 +114,25 @@ class TestKilled:
         assert flow.response
         assert b"one" in (flow.response.raw_content or b"")
         assert [attempt["outcome"] for attempt in note(flow)["attempts"]] == ["client_abort"]
+        assert flow.comment.startswith("one/m · client_abort · sticky ")
+
+    async def test_so_does_every_attempt_of_a_race(self, tmp_path: Path) -> None:
+        async with Provider(menu.hang()) as one, Provider(menu.hang("after-role")) as two:
+            entries = {"one": provider(one.base_url), "two": provider(two.base_url)}
+            async with running(tmp_path, entries, hedge={"after": "10ms"}) as router:
+                asked = asyncio.create_task(ask(router.base_url))
+                await soon(lambda: bool(two.seen and two.seen[0].sent))
+                [flow], [conductor] = router.watcher.flows, router.conductors
+                attempts = list(conductor._tasks.values())
+                flow.kill()
+                ends = await asyncio.gather(*attempts, return_exceptions=True)
+                assert [type(end) for end in ends] == [asyncio.CancelledError] * 2
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await asked
+                await nothing_remains(router)
+        told = [attempt["outcome"] for attempt in note(flow)["attempts"]]
+        assert told == ["hedge_triggered", "client_abort", "client_abort"]
+        assert flow.comment.startswith("nobody answered · 2 attempts · one@client_abort · two@client_abort")
 
     async def test_a_flow_that_has_ended_is_not_killed_again(self, tmp_path: Path) -> None:
         async with Provider(menu.answer("hello")) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:

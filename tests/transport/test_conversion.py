@@ -9,12 +9,26 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy.addons.view import View
 
 from pointsman.config.words import Dialect
 from pointsman.demo import Behaviour, Provider, menu
 from support.asking import get
-from support.dialect_sdks import ALL_SDKS, ANTHROPIC, CHAT, GENAI, RESPONSES, TOOL, Ask, Sdk, forget_environment, told
+from support.dialect_sdks import (
+    ALL_SDKS,
+    ANTHROPIC,
+    CHAT,
+    GENAI,
+    KEY,
+    RESPONSES,
+    TOOL,
+    Ask,
+    Sdk,
+    forget_environment,
+    told,
+)
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of, entry
+from support.remains import nothing_remains
 from support.round_trips import RESULT, ROUND_TRIPS, calls_and_results
 from support.router import Router, running
 from support.tap import Tap
@@ -146,6 +160,42 @@ class TestFailover:
                 got = await told(ask, router.url)
                 assert (got.text, got.failure) == (TEXT, None)
                 assert len(providers[-1].seen) == n + 1
+
+
+class TestRaces:
+    @every_client
+    async def test_cross_dialects(self, tmp_path: Path, sdk: Sdk) -> None:
+        """Each attempt goes in its own dialect, with its own key and redirect; nothing of a loser is told."""
+        silent, late, quick = (dialect for dialect in Dialect if dialect is not sdk.dialect)
+        scripts = {silent: menu.hang(), late: menu.hang("after-role"), quick: menu.answer(TEXT)}
+        keys = [f"sk-key-of-provider-{n}-0123" for n in range(3)]
+        async with AsyncExitStack() as stack:
+            entries, view = {}, View()
+            for n, (dialect, script) in enumerate(scripts.items()):
+                one = await stack.enter_async_context(Provider(script))
+                rule = {"match": "exact", "source": "m", "target": f"m-of-p{n}"}
+                entries[f"p{n}"] = entry(dialect, one, keys=[keys[n]], redirects=[rule])
+            early, recorded = {"early_headers": "20ms", "heartbeat": "20ms"}, {"pointsman_record_attempts": True}
+            hedge = {"after": "60ms", "max_parallel": 3}
+            router = await stack.enter_async_context(
+                running(tmp_path, entries, options=recorded, addons=[view], hedge=hedge, stream=early)
+            )
+            got = await told(sdk.streamed, router.url)
+            assert (got.text, got.failure, got.finish) == (TEXT, None, ENDS[sdk.dialect]["stop"])
+            await nothing_remains(router)
+            await router.dispatcher.intake.close()
+            [record] = router.dispatcher.ledger.newest(1)
+        ends = [(each.provider, each.outcome.value, each.model_sent) for each in record.attempts]
+        assert ends == [
+            ("p0", "hedge_triggered", "m-of-p0"),
+            ("p1", "hedge_triggered", "m-of-p1"),
+            ("p0", "hedge_loser_cancelled", "m-of-p0"),
+            ("p1", "hedge_loser_cancelled", "m-of-p1"),
+            ("p2", "hedge_winner", "m-of-p2"),
+        ]
+        shown = [repr(flow.get_state()) for flow in view]
+        assert len(shown) == 4
+        assert not [key for key in (*keys, KEY) if any(key in state for state in shown)]
 
 
 class TestRealClients:

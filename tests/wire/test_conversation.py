@@ -12,6 +12,7 @@ from pointsman.config.words import Dialect
 from pointsman.demo.seen import Seen
 from pointsman.demo.voices import Answer, ToolCall, voice_for
 from pointsman.wire.conversation import answer_message, body_ids, conversation
+from wire.odd import documents
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 CHAT, RESPONSES, ANTHROPIC, GEMINI = (
@@ -215,20 +216,23 @@ class TestRequests:
         assert "secret" not in repr(conversation(dialect, SAID[dialect]("secret")))
 
     @given(
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-            lambda inner: (
-                st.lists(inner, max_size=3)
-                | st.dictionaries(
-                    st.sampled_from(
-                        ["messages", "input", "contents", "role", "content", "parts", "type", "text", "output"]
-                    )
-                    | st.sampled_from(
-                        ["tool_calls", "function", "functionCall", "summary", "system", "tools", "cache_control"]
-                    ),
-                    inner,
-                )
-            ),
+        documents(
+            "messages",
+            "input",
+            "contents",
+            "role",
+            "content",
+            "parts",
+            "type",
+            "text",
+            "output",
+            "tool_calls",
+            "function",
+            "functionCall",
+            "summary",
+            "system",
+            "tools",
+            "cache_control",
             max_leaves=20,
         )
     )

@@ -1,6 +1,5 @@
 """Answers in Gemini's dialect: whole, as events and as a list; which chunks are content, and how an answer ends."""
 
-import itertools
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.gemini import Gemini
+from wire.odd import documents, read_in_pieces
 
 CONTENT, NEUTRAL, PING, ERROR, MALFORMED, END = (
     FrameKind.CONTENT,
@@ -137,9 +137,7 @@ class TestEventsAsAWhole:
     @given(st.lists(st.integers(0, len(STREAM)), max_size=8))
     def test_what_goes_out_is_what_came_in(self, cuts: list[int]) -> None:
         answer = reader()
-        borders = [0, *sorted(cuts), len(self.STREAM)]
-        frames = [f for a, b in itertools.pairwise(borders) for f in answer.read(self.STREAM[a:b])]
-        frames += answer.close()
+        frames = read_in_pieces(answer, self.STREAM, cuts)
         assert b"".join(frame.data for frame in frames) == self.STREAM
         assert (answer.finished, answer.finish_reason, answer.usage) == (True, "stop", Usage(10, 7, 4))
         assert FrameKind.END not in {frame.kind for frame in frames}
@@ -160,9 +158,7 @@ class TestListsAsAWhole:
     @given(st.lists(st.integers(0, len(STREAM)), max_size=8))
     def test_what_goes_out_is_what_came_in(self, cuts: list[int]) -> None:
         answer = reader("list")
-        borders = [0, *sorted(cuts), len(self.STREAM)]
-        frames = [f for a, b in itertools.pairwise(borders) for f in answer.read(self.STREAM[a:b])]
-        frames += answer.close()
+        frames = read_in_pieces(answer, self.STREAM, cuts)
         assert b"".join(frame.data for frame in frames) == self.STREAM
         assert [frame.kind for frame in frames] == [CONTENT, CONTENT, NEUTRAL, END]
         assert (answer.finished, answer.finish_reason) == (True, "length")
@@ -221,17 +217,7 @@ class TestWholeAnswers:
         frames, _ = whole(document)
         assert [frame.kind for frame in frames] == kinds
 
-    @given(
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-            lambda inner: (
-                st.lists(inner, max_size=3)
-                | st.dictionaries(
-                    st.sampled_from(["candidates", "content", "parts", "text", "finishReason", "usageMetadata"]), inner
-                )
-            ),
-        )
-    )
+    @given(documents("candidates", "content", "parts", "text", "finishReason", "usageMetadata"))
     def test_no_document_is_too_odd(self, document: Any) -> None:
         frames, _ = whole(document)
         assert frames

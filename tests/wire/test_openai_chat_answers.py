@@ -1,6 +1,5 @@
 """Answers of chat completions: which bytes are content, how an answer ends, and what goes wrong in it."""
 
-import itertools
 import json
 from typing import Any
 
@@ -14,6 +13,7 @@ from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.openai_chat import OpenAIChat
 from pointsman.wire.openai_chat_answers import is_only_content
 from pointsman.wire.whole_reader import MAX_ANSWER
+from wire.odd import documents, read_in_pieces
 
 CONTENT, NEUTRAL, ERROR, MALFORMED, END = (
     FrameKind.CONTENT,
@@ -246,26 +246,11 @@ class TestStreamsAsAWhole:
     def test_what_goes_out_is_what_came_in(self, cuts: list[int], has_spoken: bool) -> None:
         answer = reader()
         answer.has_spoken = has_spoken
-        borders = [0, *sorted(cuts), len(self.STREAM)]
-        chunks = [self.STREAM[a:b] for a, b in itertools.pairwise(borders)]
-        frames = [frame for piece in chunks for frame in answer.read(piece)] + list(answer.close())
+        frames = read_in_pieces(answer, self.STREAM, cuts)
         assert b"".join(frame.data for frame in frames) == self.STREAM
         assert (answer.finished, answer.finish_reason, answer.usage) == (True, "stop", Usage(10, 5, 4))
 
-    @given(
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-            lambda inner: (
-                st.lists(inner, max_size=3)
-                | st.dictionaries(
-                    st.sampled_from(
-                        ["choices", "delta", "message", "content", "text", "finish_reason", "usage", "x_groq"]
-                    ),
-                    inner,
-                )
-            ),
-        )
-    )
+    @given(documents("choices", "delta", "message", "content", "text", "finish_reason", "usage", "x_groq"))
     def test_no_document_is_too_odd(self, document: Any) -> None:
         frames, _ = whole(document)
         assert frames

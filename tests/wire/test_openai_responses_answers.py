@@ -1,6 +1,5 @@
 """Answers of Responses: which events are content, how an answer ends, and what goes wrong in it."""
 
-import itertools
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.openai_responses import OpenAIResponses
+from wire.odd import documents, read_in_pieces
 
 CONTENT, NEUTRAL, PING, ERROR, MALFORMED, END = (
     FrameKind.CONTENT,
@@ -184,9 +184,7 @@ class TestStreamsAsAWhole:
     @given(st.lists(st.integers(0, len(STREAM)), max_size=8))
     def test_what_goes_out_is_what_came_in(self, cuts: list[int]) -> None:
         answer = reader()
-        borders = [0, *sorted(cuts), len(self.STREAM)]
-        frames = [f for a, b in itertools.pairwise(borders) for f in answer.read(self.STREAM[a:b])]
-        frames += answer.close()
+        frames = read_in_pieces(answer, self.STREAM, cuts)
         assert b"".join(frame.data for frame in frames) == self.STREAM
         assert (answer.finished, answer.finish_reason, answer.usage) == (True, "stop", Usage(10, 5, 4))
 
@@ -196,16 +194,7 @@ class TestStreamsAsAWhole:
         assert answer.read(text() * 5) == (Frame(CONTENT, text() * 5),)
 
     @given(
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-            lambda inner: (
-                st.lists(inner, max_size=3)
-                | st.dictionaries(
-                    st.sampled_from(["type", "delta", "response", "output", "item", "content", "error", "status"]),
-                    inner,
-                )
-            ),
-        ),
+        documents("type", "delta", "response", "output", "item", "content", "error", "status"),
         st.sampled_from(["response.created", "response.completed", "response.output_item.done", "response.failed"]),
     )
     def test_no_document_is_too_odd(self, document: Any, kind: str) -> None:

@@ -1,6 +1,6 @@
 """One exchange in one line, for logs and for the comment of its flow."""
 
-from pointsman.exchange.audit import ExchangeRecord, Outcome
+from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
 
 BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE})
 """The client has seen something of such an attempt, though it did not end well."""
@@ -9,10 +9,10 @@ BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIEN
 def summary(record: ExchangeRecord) -> str:
     """`groq/llama-3.3-70b · 2 attempts · longcat@503 · sticky repin · 0.41 s to first token`."""
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
-    seen = next((each for each in attempts if each.outcome.is_success or each.outcome in BROKEN), None)
+    seen = next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [f"{seen.provider}/{seen.model}" if seen else "nobody answered"]
-    if seen and seen.outcome in BROKEN:
+    if seen and not seen.outcome.is_success:
         parts.append(seen.outcome.value)
     if record.error:
         parts.append(f"error {record.error}")
@@ -24,3 +24,9 @@ def summary(record: ExchangeRecord) -> str:
         waited = seen.started - record.started + seen.first_content_ms / 1000
         parts.append(f"{waited:.2f} s to first token")
     return " · ".join(parts)
+
+
+def _was_seen(attempt: AttemptRecord) -> bool:
+    """By the client, which may have left in the midst of the answer."""
+    has_left = attempt.outcome is Outcome.CLIENT_ABORT and attempt.first_content_ms is not None
+    return has_left or attempt.outcome.is_success or attempt.outcome in BROKEN

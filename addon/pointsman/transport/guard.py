@@ -11,6 +11,7 @@ from typing import Any
 from h11._readers import ChunkedReader
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons import clientplayback
+from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
 from mitmproxy.proxy import layer
@@ -53,6 +54,8 @@ TESTED: Mapping[Callable[..., Any], str] = {
     clientplayback.ClientPlayback.check: "(self, f)",
     clientplayback.ClientPlayback.playback: "(self)",
     Flow.kill: "(self)",
+    TlsConfig.configure: "(self, updated)",
+    View.add: "(self, flows)",
     View.remove: "(self, flows)",
     View.resolve: "(self, flow_spec)",
     View.store_count: "(self)",
