@@ -108,7 +108,9 @@ async def test_a_client_that_leaves_before_its_page_is_ready_is_no_trouble(
     held = Held(monkeypatch)
     async with running(tmp_path, {"one": provider()}, server=SERVER) as router:
         async with h1_to(router.host, router.port) as client:
-            client.send(f"GET /api/analytics HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ADMIN}\r\n\r\n".encode())
+            client.send(
+                f"GET /api/analytics HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ADMIN}\r\n\r\n".encode()
+            )
             await held.asked.wait()
         held.let_go()
         await nothing_remains(router)

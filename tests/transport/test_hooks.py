@@ -59,6 +59,19 @@ async def test_everybody_is_asked_as_the_stock_manager_would(cast: str) -> None:
     assert bool(told[True]) == (cast != "nobody")
 
 
+@pytest.mark.parametrize("cast", casts([]))
+async def test_hooks_that_nobody_waits_for_are_told_alike(cast: str) -> None:
+    told: dict[bool, list[str]] = {}
+    for remembered in (False, True):
+        told[remembered] = []
+        with taddons.context(*casts(told[remembered])[cast], loadcore=False) as context:
+            manager = context.master.addons
+            if remembered:
+                HookIndex(manager).install()
+            manager.trigger(HttpRequestHook(tflow.tflow()))
+    assert told[True] == told[False]
+
+
 async def test_addons_that_come_and_go_are_noticed() -> None:
     heard: list[str] = []
     first, later = Witness("first", heard), Witness("later", heard)

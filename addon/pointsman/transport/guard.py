@@ -44,6 +44,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.Http1Server.mark_done: "(self, request, response)",
     http.Http1Server.wait: "(self, event)",
     AddonManager._iter_hooks: "(self, addon, event)",
+    AddonManager.trigger: "(self, event)",
     AddonManager.trigger_event: "(self, event)",
     ChunkedReader.__call__: "(self, buf)",
     layer.Layer.handle_event: "(self, event)",

@@ -11,14 +11,14 @@ from typing import Any
 
 from mitmproxy import hooks
 from mitmproxy.addonmanager import AddonManager, safecall
-from mitmproxy.exceptions import AddonHalt
+from mitmproxy.exceptions import AddonHalt, AddonManagerError
 
 type Group = tuple[Callable[..., Any], ...]
 """One addon's methods and those of the addons that it manages: an exception in one spares the client the rest."""
 
 
 class HookIndex:
-    """Stands in for one manager's `trigger_event` while it is installed."""
+    """Stands in for one manager's `trigger_event` and `trigger` while it is installed."""
 
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
@@ -27,10 +27,23 @@ class HookIndex:
 
     def install(self) -> None:
         self._manager.trigger_event = self.trigger_event  # type: ignore[method-assign]
+        self._manager.trigger = self.trigger  # type: ignore[method-assign]
 
     def remove(self) -> None:
         if vars(self._manager).get("trigger_event") == self.trigger_event:
-            del self._manager.trigger_event
+            del self._manager.trigger_event, self._manager.trigger
+
+    def trigger(self, event: hooks.Hook) -> None:
+        """For hooks that nobody waits for, such as that of each line logged."""
+        for group in self._answering(event):
+            try:
+                with safecall():
+                    for function in group:
+                        if inspect.iscoroutinefunction(function):
+                            raise AddonManagerError(f"Async handler {event.name} ({function}) cannot be called here")
+                        function(*event.args())
+            except AddonHalt:
+                return
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         arguments = event.args()

@@ -20,7 +20,10 @@ def answer(documents: Iterable[Members]) -> Turn:
     for document in documents:
         for choice in mappings(document.get("choices"))[:1]:
             said = mapping(choice.get("delta") or choice.get("message"))
-            _say(turn, said.get("content"))
+            if type(content := said.get("content")) is str and "tool_calls" not in said:
+                turn.say(content)  # nearly every chunk
+                continue
+            _say(turn, content)
             for place, call in enumerate(mappings(said.get("tool_calls"))):
                 function, index = mapping(call.get("function")), call.get("index")
                 parts = calls.setdefault(index if isinstance(index, int) else place, ["", ""])
