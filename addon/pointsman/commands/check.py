@@ -4,16 +4,14 @@ list of models, which costs nothing.
 
 import argparse
 import asyncio
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from pointsman import catalog, config
+from pointsman import catalog
+from pointsman.commands.configured import add_config, configured, refused
 from pointsman.commands.models import needs_key
 from pointsman.config import ConfigError, Key, Provider, Settings
 from pointsman.transport.outlet import Outlet
@@ -26,15 +24,13 @@ AT_ONCE = 8
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman check", description=__doc__)
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
+    add_config(parser)
     parser.add_argument("--no-keys", action="store_true", help="look at the configuration only, and ask nobody")
     given = parser.parse_args(arguments)
     try:
-        path = config.find(given.config, os.environ, Path.cwd(), Path.home())
-        settings = config.load(path, os.environ)
+        path, settings = configured(given.config)
     except ConfigError as error:
-        print(f"pointsman check: the configuration is at fault.\n{error}", file=sys.stderr)
-        return 1
+        return refused("check", error)
     print(f"{path} is sound." if path else "There is no configuration file: the built-in demo providers would serve.")
     for warning in settings.warnings:
         print(f"warning: {warning}")

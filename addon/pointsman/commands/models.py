@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pointsman import catalog, config
+from pointsman import catalog
+from pointsman.commands.configured import add_config, configured, refused
 from pointsman.config import ConfigError, Model, Provider, Settings
 
 WIDTH = 200
@@ -34,16 +33,14 @@ class Row:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman models", description=__doc__)
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
+    add_config(parser)
     parser.add_argument("--usable", action="store_true", help="leave out what is not usable")
     parser.add_argument("--json", action="store_true", help="as JSON")
     given = parser.parse_args(arguments)
     try:
-        path = config.find(given.config, os.environ, Path.cwd(), Path.home())
-        settings = config.load(path, os.environ)
+        path, settings = configured(given.config)
     except ConfigError as error:
-        print(f"pointsman models: the configuration is at fault.\n{error}", file=sys.stderr)
-        return 1
+        return refused("models", error)
     rows = [row for row in listed(settings) if not (given.usable and row.why_not)]
     if given.json:
         print(json.dumps({"models": [asdict(row) for row in rows]}, indent=2))

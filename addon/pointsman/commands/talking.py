@@ -14,6 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pointsman import config
+from pointsman.commands.configured import add_config
 from pointsman.config import ConfigError
 
 ROUTER = "http://127.0.0.1:8080"
@@ -50,7 +51,7 @@ class Talk:
 def add_router(parser: argparse.ArgumentParser) -> None:
     """The arguments that say where the router is and which configuration holds its key."""
     parser.add_argument("--router", default=ROUTER, metavar="URL", help=f"where the router is (default: {ROUTER})")
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
+    add_config(parser)
 
 
 def talk(given: argparse.Namespace) -> Talk:

@@ -147,7 +147,7 @@ class Conductor:
 
     def flow_killed(self) -> None:
         """Somebody has killed the flow: the stream sees that by the next event, and this is one."""
-        asyncio_utils.create_task(self._post(lambda _: []), name="flow killed", keep_ref=True)
+        asyncio_utils.create_task(self._post(_nothing), name="flow killed", keep_ref=True)
 
     async def give_up(self, problem: Problem) -> None:
         """End the exchange in the router's own words, and see them off."""

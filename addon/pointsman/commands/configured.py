@@ -1,0 +1,25 @@
+"""How commands find and read the configuration: as the router would."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pointsman import config
+from pointsman.config import ConfigError, Settings
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
+
+
+def configured(named: str | None) -> tuple[Path | None, Settings]:
+    """The file, None where there is none, and what it says. Raises ConfigError."""
+    path = config.find(named, os.environ, Path.cwd(), Path.home())
+    return path, config.load(path, os.environ)
+
+
+def refused(command: str, error: ConfigError) -> int:
+    """Tells what is at fault; returns the command's status."""
+    print(f"pointsman {command}: the configuration is at fault.\n{error}", file=sys.stderr)
+    return 1
