@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,18 @@ MOST = 7
 def question(
     kind: Kind = Kind.GOOD, tongue: Tongue = Tongue.CHAT, stream: bool = True, plain: bool = False
 ) -> Question:
-    """One that p1 treats so, and that has several events."""
+    return next(questions(kind, tongue, stream, plain))
+
+
+def questions(kind: Kind, tongue: Tongue = Tongue.CHAT, stream: bool = True, plain: bool = False) -> Iterator[Question]:
+    """Those that p1 treats so, and that have several events."""
 
     def fits(one: Question) -> bool:
         mine = part(one, "p1")
         is_kind = mine.kind is kind and (mine.name == "plain" or not plain)
         return is_kind and (one.tongue, one.stream) == (tongue, stream) and 5 < one.words < 100
 
-    return next(one for one in (Question.of(7, n) for n in range(5000)) if fits(one))
+    return (one for one in (Question.of(7, n) for n in range(5000)) if fits(one))
 
 
 def record(one: Question, outcome: str, status: int = 200) -> dict[str, object]:
@@ -91,7 +95,20 @@ class TestJudge:
     def test_a_refusal_is_wrong_where_somebody_could_have_answered(self) -> None:
         one = next(each for each in (Question.of(7, n) for n in range(999)) if each.is_safe)
         told = judged(one, json.dumps({"error": {}}).encode(), 502, via="", outcome="retry_failed")
-        assert f"{STEADY} could have answered" in told
+        assert f"{STEADY} could have answered: asked: p1 retry_failed None; left out: nobody" in told
+
+    @pytest.mark.parametrize(("kind", "is_right"), [(Kind.REFUSES, True), (Kind.FAILS, False)])
+    def test_who_refuses_behind_an_early_head_settles_it(self, kind: Kind, is_right: bool) -> None:
+        told = b'data: {"error": {"message": "no such track"}}\n\ndata: [DONE]\n\n'
+        others_can = (one for one in questions(kind) if any(part(one, name).kind is Kind.GOOD for name in SICK[1:]))
+        said = judged(next(others_can), told, via="", outcome="client_error_non_retryable")
+        assert (said == []) is is_right
+
+    @pytest.mark.parametrize(("is_old", "complaints"), [(False, ["the router has no record of it"]), (True, [])])
+    def test_only_an_old_exchange_may_have_no_record(self, is_old: bool, complaints: list[str]) -> None:
+        one = question(plain=True)
+        heard = Heard(200, {"x-request-id": one.id, "x-routed-via": f"p1/{one.model}"}, body(one, "p1"), ended=True)
+        assert Case(one, heard, None, MOST, is_old).faults() == complaints
 
 
 class TestQuestions:

@@ -24,6 +24,8 @@ from trials.questions import RISKY, SAFE, Question
 MAX_ATTEMPTS = 7
 WORKERS = 24
 RELOAD_EVERY = 3.0
+REMEMBERED = 900
+"""So many exchanges the router remembers for certain. An answer that is read slowly may be older."""
 GONE = "gone"
 DIALECTS = ("openai-responses", "anthropic", "gemini")
 DROPPED_AT_ONCE = ("hang up", "reset")
@@ -70,6 +72,7 @@ class Campaign:
 
     def __init__(self, home: House, seed: int, hedge: str) -> None:
         self._home, self._hedge = home, hedge
+        self._latest = 0
         self.run = Run(seed)
 
     async def open(self, tool: str, *arguments: str) -> None:
@@ -105,7 +108,8 @@ class Campaign:
             self.run.outcomes["left early"] += 1
             return
         record = await self._record(question, heard)
-        case = Case(question, heard, record, MAX_ATTEMPTS)
+        self._latest = max(self._latest, question.n)
+        case = Case(question, heard, record, MAX_ATTEMPTS, self._latest - question.n > REMEMBERED)
         self.run.faults += [f"{question.id} ({question.tongue.name}): {fault}" for fault in case.faults()]
         self.run.outcomes[f"{heard.status}" if heard.ended else f"{heard.status}, left"] += 1
 

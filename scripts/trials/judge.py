@@ -36,8 +36,16 @@ class Heard:
 class Case:
     """One request, what came of it, and the router's record of it. `faults` says what must not be."""
 
-    def __init__(self, question: Question, heard: Heard, record: Mapping[str, Any] | None, max_attempts: int) -> None:
+    def __init__(
+        self,
+        question: Question,
+        heard: Heard,
+        record: Mapping[str, Any] | None,
+        max_attempts: int,
+        may_be_forgotten: bool = False,
+    ) -> None:
         self.question, self.heard, self.record, self.max_attempts = question, heard, record, max_attempts
+        self.may_be_forgotten = may_be_forgotten
         names = SICK + ((STEADY,) if question.is_safe else ())
         self.parts: Mapping[str, Part] = {name: part(question, name) for name in names}
 
@@ -79,7 +87,8 @@ class Case:
 
     def _of_record(self) -> list[str]:
         if self.record is None:
-            return ["the router has no record of it"] if self.heard.ended else []
+            is_due = self.heard.ended and not self.may_be_forgotten
+            return ["the router has no record of it"] if is_due else []
         found = []
         if self.heard.ended and self.record["status"] != self.heard.status:
             found.append(f"status {self.heard.status}, but the record says {self.record['status']}")
@@ -110,12 +119,25 @@ class Case:
 
     def _passed_over(self) -> list[str]:
         """The providers that would have answered well and were not asked, with nothing to excuse it."""
-        if self.record is None or self._launched >= self.max_attempts:
+        if self.record is None or self._launched >= self.max_attempts or self._is_refused:
             return []
         left_out = {each["provider"] for each in self.record["excluded"]}
         asked = {each["provider"] for each in self._attempts}
         good = [name for name, one in self.parts.items() if one.kind is Kind.GOOD]
-        return [f"{name} could have answered" for name in good if name not in left_out | asked or name == STEADY]
+        passed_over = [name for name in good if name not in left_out | asked or name == STEADY]
+        return [f"{name} could have answered: {self._told()}" for name in passed_over]
+
+    @property
+    def _is_refused(self) -> bool:
+        """A provider has called the request itself bad, which settles it. Behind an early head, an event says so."""
+        refusing = (each for each in self._attempts if each["outcome"] == "client_error_non_retryable")
+        return any(self.parts[each["provider"]].kind is Kind.REFUSES for each in refusing)
+
+    def _told(self) -> str:
+        """The record, in one line."""
+        tried = [f"{each['provider']} {each['outcome']} {each['error']}" for each in self._attempts]
+        left_out = [f"{each['provider']} {each['reason']}" for each in (self.record or {}).get("excluded", ())]
+        return f"asked: {', '.join(tried) or 'nobody'}; left out: {', '.join(left_out) or 'nobody'}"
 
     def _of_whole(self) -> list[str]:
         if not self.heard.ended:
