@@ -47,6 +47,7 @@ from pointsman.transport import doors, guard
 from pointsman.transport.certificates import make_certificates
 from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
 from pointsman.transport.farewell import hang_up
+from pointsman.transport.heads import named
 from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
 from pointsman.transport.outlet import Outlet
@@ -328,7 +329,8 @@ class Pointsman:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         if self.dispatcher is not None:
             ctx.master.addons.get("nextlayer").next_layer(nextlayer)  # a script's hook runs before the built-in one
-            swap_in(nextlayer, self.dispatcher)
+            handler = ctx.master.addons.get("proxyserver").connections[nextlayer.context.client.id]
+            swap_in(nextlayer, self.dispatcher, handler)
 
     def client_connected(self, client: Client) -> None:
         if self.dispatcher is None or self.dispatcher.settings.server.client_key is not None:
@@ -352,7 +354,7 @@ class Pointsman:
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if self.dispatcher is None:
             return
-        headers = {name.lower(): value for name, value in flow.request.headers.items()}
+        headers = named(flow.request.headers)
         if PROXYAUTH in flow.metadata:  # what mitmproxy itself has asked for it has taken out
             headers["proxy-authorization"] = mkauth(*flow.metadata[PROXYAUTH])
         if vouches(headers, self.dispatcher.settings.server):

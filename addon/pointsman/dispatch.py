@@ -12,19 +12,18 @@ import time
 from collections.abc import Awaitable, Collection
 from dataclasses import replace
 from functools import partial
-from secrets import token_bytes
-from uuid import uuid4
+from secrets import token_bytes, token_hex
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
-from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils, human
 
 from pointsman.config import Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
+from pointsman.exchange.audit import ExchangeRecord
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.guesses import Guesses, weighed
@@ -54,6 +53,7 @@ from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
 from pointsman.transport.doors import Address
+from pointsman.transport.heads import named
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.posted import PageReady, UploadExpired
 from pointsman.transport.providers import Providers
@@ -156,6 +156,7 @@ class Dispatcher:
             await asyncio.sleep(CLOSING_LOOK)
         problem = Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
         await asyncio.gather(*(conductor.give_up(problem) for conductor in list(self.running.values())))
+        await asyncio.sleep(0)  # until those that ended last are known
         await self.history.close()
         await self.intake.close()
 
@@ -206,7 +207,7 @@ class Dispatcher:
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; its log has more under {name}.")
 
     def watch_upload(self, stream: RoutedStream) -> UploadWatch:
-        handler = _handler(stream)
+        handler = stream.home.handler
 
         def expired() -> None:
             asyncio_utils.create_task(handler.server_event(UploadExpired(stream)), name="upload expired", keep_ref=True)
@@ -218,7 +219,7 @@ class Dispatcher:
         reply = self.pages.answer(request)
         if isinstance(reply, Reply):
             return reply
-        handler = _handler(stream)
+        handler = stream.home.handler
 
         async def post(pending: Awaitable[Reply]) -> None:
             await handler.server_event(PageReady(stream, await pending))
@@ -267,7 +268,7 @@ class Dispatcher:
             return Caller({}, None, "", list, lambda: None)
         shared = self.settings.server.client_key
         return Caller(
-            headers={name.lower(): value for name, value in flow.request.headers.items()},
+            headers=named(flow.request.headers),
             credential=None if shared and credential and same(credential, shared.get_secret_value()) else credential,
             address=flow.client_conn.peername[0],
             body_ids=partial(body_ids, facts.document),
@@ -298,7 +299,7 @@ class Dispatcher:
         if ctx.options.pointsman_record_attempts:
             recorder = Recorder(stream.flow, exchange.call.request_id, exchange.rules.masker, self.intake)
         outlet = self.outlet(client.proxy_mode)
-        conductor = Conductor(exchange, stream, _handler(stream), self.providers, outlet, recorder)
+        conductor = Conductor(exchange, stream, stream.home.handler, self.providers, outlet, recorder)
         self.running[exchange] = conductor
         return conductor
 
@@ -313,11 +314,20 @@ class Dispatcher:
         self.running.pop(exchange, None)
         record = exchange.record()
         self.ledger.add(record)
-        if exchange.call.fallback is None:  # it was no count of tokens, which says nothing of answering
-            self.router.observe(record)
-            self.history.add(record, exchange.call.facts.tokens)
         note_exchange(flow, record)
-        logger.info(f"{record.request_id} {record.model}: {flow.comment}")
+        asyncio.get_running_loop().call_soon(self._learn, exchange, record, flow.comment)
+
+    def _learn(self, exchange: Exchange, record: ExchangeRecord, comment: str) -> None:
+        """Once the client has its answer, and before anything is heard from it again."""
+        try:
+            exchange.remember(time.monotonic())
+            if exchange.call.fallback is None:  # it was no count of tokens, which says nothing of answering
+                self.router.observe(record)
+                self.history.add(record, exchange.call.facts.tokens)
+            if getattr(ctx.options, "flow_detail", 1):  # else mitmdump is to say nothing of flows
+                logger.info(f"{record.request_id} {record.model}: {comment}")
+        except Exception:
+            logger.exception(f"The router failed to learn from exchange {record.request_id}.")
 
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         assert flow.response
@@ -336,21 +346,13 @@ class Dispatcher:
         """The client's own, if it is sane; else a new one, which the flow then carries."""
         given: str = request.headers.get(OWN_REQUEST_ID, "")
         if not SANE_ID.fullmatch(given):
-            given = request.headers[OWN_REQUEST_ID] = uuid4().hex
+            given = request.headers[OWN_REQUEST_ID] = token_hex(16)
         return given
 
 
 def _estimate(chat: Chat, facts: RequestFacts) -> bytes | None:
     """Nobody has to be asked how many tokens a request has."""
     return count_body(chat.dialect, facts.tokens) if chat.purpose is Purpose.COUNT else None
-
-
-def _handler(stream: RoutedStream) -> ConnectionHandler:
-    """Who carries out what this stream wants: of a replay its own, else that of its client's connection."""
-    if stream.home.replaying is not None:
-        return stream.home.replaying
-    handler: ConnectionHandler = ctx.master.addons.get("proxyserver").connections[stream.context.client.id]
-    return handler
 
 
 def _server(settings: Settings) -> Server:

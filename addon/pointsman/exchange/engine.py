@@ -139,6 +139,10 @@ class Exchange:
             self._front.speak(problem, self.journal.attempts(), now)
         return self._take_effects()
 
+    def remember(self, now: float) -> None:
+        """The exchange has ended, and whoever it was for has been served: what is left to be learnt, is."""
+        self._front.remember(now)
+
     # What others may ask.
 
     @property

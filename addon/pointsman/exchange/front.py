@@ -36,6 +36,8 @@ class ClientFront:
         self.error: str | None = None
         self.ended_at = 0.0
         self.answered: Target | None = None
+        self.is_whole = False
+        """The client got a whole answer of a provider's."""
         self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
         self._voice = call.dialect.voice(Listener(call.facts, call.headers, call.request_id, call.started))
         self._stream_form = stream_headers(self._voice.stream_type)
@@ -86,9 +88,14 @@ class ClientFront:
 
     def end(self, now: float) -> None:
         """The answer is whole."""
-        if self._kept:
-            self._plan.answered(b"".join(self._kept), now)
+        self.is_whole = True
         self._finish(FrontMove.END, now)
+
+    def remember(self, now: float) -> None:
+        """The session is to be known by this answer. The client need not wait for that."""
+        if self.is_whole and self._kept:
+            self._plan.answered(b"".join(self._kept), now)
+            self._kept = None
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
         """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker."""

@@ -43,8 +43,7 @@ def replace_layer(handler: clientplayback.ReplayHandler, station: Station) -> No
     old = handler.layer
     context = old.context
     context.layers.remove(old)
-    handler.layer = RoutedHttpLayer(context, old.mode, station)
-    handler.layer.replaying = handler
+    handler.layer = RoutedHttpLayer(context, old.mode, station, handler)
     handler.layer.connections[handler.client] = old.connections[handler.client]
 
 

@@ -87,9 +87,10 @@ def _take(
     known: Mapping[str, Values] = MappingProxyType({}),
 ) -> None:
     """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already."""
-    for name in {name.lower() for name in request.headers}:
+    names = {name.decode("utf-8", "surrogateescape").lower() for name, _ in request.headers.fields}
+    for name in filter(is_secret, names):
         values = request.headers.get_all(name)
-        if is_secret(name) and (name not in known or known[name][1] != values):
+        if name not in known or known[name][1] != values:
             taken[name] = (values, [masked_credential(value) for value in values])
             request.headers.set_all(name, taken[name][1])
 

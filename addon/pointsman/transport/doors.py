@@ -10,6 +10,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, ReverseMode
 
 from pointsman.reception import OWN_NAME, Arrival, Door, is_address, is_loopback_name
+from pointsman.transport.heads import named
 
 type Address = tuple[str, int]
 
@@ -24,7 +25,7 @@ def arrival(
         method=request.method,
         path=request.path,
         host=host,
-        headers={name.lower(): value for name, value in request.headers.items(multi=False)},
+        headers=named(request.headers),
         local=is_local(context.client),
         vouched=vouched,
     )

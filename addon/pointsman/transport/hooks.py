@@ -37,25 +37,27 @@ class HookIndex:
         """For hooks that nobody waits for, such as that of each line logged."""
         for group in self._answering(event):
             try:
-                with safecall():
-                    for function in group:
-                        if inspect.iscoroutinefunction(function):
-                            raise AddonManagerError(f"Async handler {event.name} ({function}) cannot be called here")
-                        function(*event.args())
+                for function in group:
+                    if inspect.iscoroutinefunction(function):
+                        raise AddonManagerError(f"Async handler {event.name} ({function}) cannot be called here")
+                    function(*event.args())
             except AddonHalt:
                 return
+            except Exception as error:
+                _tell(error)
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         arguments = event.args()
         for group in self._answering(event):
             try:
-                with safecall():
-                    for function in group:
-                        result = function(*arguments)
-                        if result is not None and inspect.isawaitable(result):
-                            await result
+                for function in group:
+                    result = function(*arguments)
+                    if result is not None and inspect.isawaitable(result):
+                        await result
             except AddonHalt:
                 return
+            except Exception as error:
+                _tell(error)
 
     def _answering(self, event: hooks.Hook) -> list[Group]:
         present = list(self._manager.lookup.values())  # of all addons, those that others manage included
@@ -67,3 +69,9 @@ class HookIndex:
             functions = (tuple(function for _, function in hooked) for hooked in each)
             found = self._groups[event.name] = [group for group in functions if group]
         return found
+
+
+def _tell(error: Exception) -> None:
+    """What the stock manager does with an addon's exception: most are logged, some go on."""
+    with safecall():
+        raise error

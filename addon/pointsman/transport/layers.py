@@ -4,12 +4,14 @@
 """
 
 import logging
+from collections import deque
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer, HTTPMode
 from mitmproxy.proxy.server import ConnectionHandler
 
+from pointsman.transport.asking import is_answered
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.http1 import ClientHttp1
 from pointsman.transport.posted import ForStream
@@ -20,14 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 class RoutedHttpLayer(HttpLayer):
-    """Makes routed streams, brings posted events to them, and merges the writes that one event causes."""
+    """Makes routed streams, brings posted events to them, asks addons on their behalf, and merges the writes that one
+    event causes. `handler` is who carries out what it wants: a client's connection, or a replay.
+    """
 
-    def __init__(self, context: Context, mode: HTTPMode, station: Station) -> None:
+    def __init__(self, context: Context, mode: HTTPMode, station: Station, handler: ConnectionHandler) -> None:
         super().__init__(context, mode)
         self.station = station
+        self.handler = handler
         self.hungry: set[Conductor] = set()
-        self.replaying: ConnectionHandler | None = None
-        """Who runs this layer in place of a client's connection."""
 
     def make_stream(self, stream_id: int) -> Commands:
         self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self)
@@ -36,7 +39,7 @@ class RoutedHttpLayer(HttpLayer):
     def _handle_event(self, event: events.Event) -> Commands:
         """Merge the client's writes: socket writes are a third of what a streamed answer costs."""
         client, pending = self.context.client, []
-        for command in self._route(event):
+        for command in self._ask_addons(event):
             if type(command) is commands.SendData and command.connection is client:
                 pending.append(command.data)
                 continue
@@ -46,6 +49,16 @@ class RoutedHttpLayer(HttpLayer):
             yield command
         if pending:
             yield commands.SendData(client, b"".join(pending))
+
+    def _ask_addons(self, event: events.Event) -> Commands:
+        """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it."""
+        due = deque([event])
+        while due:
+            for command in self._route(due.popleft()):
+                if not isinstance(command, commands.StartHook) or not isinstance(command.blocking, RoutedStream):
+                    yield command
+                elif is_answered(command, self.handler):
+                    due.append(events.HookCompleted(command))
 
     def _route(self, event: events.Event) -> Commands:
         if isinstance(event, ForStream):
@@ -70,14 +83,14 @@ class RoutedHttpLayer(HttpLayer):
                 yield from self.event_to_child(stream, event)
 
 
-def swap_in(nextlayer: layer.NextLayer, station: Station) -> None:
+def swap_in(nextlayer: layer.NextLayer, station: Station, handler: ConnectionHandler) -> None:
     """Put a RoutedHttpLayer in the place of the stock one that was just chosen, if one was."""
     parent: layer.Layer | layer.NextLayer = nextlayer
     attribute, current = "layer", nextlayer.layer
     while current is not None and not isinstance(current, layer.NextLayer):
         if type(current) is HttpLayer:
             layers = current.context.layers
-            routed = RoutedHttpLayer(current.context, current.mode, station)
+            routed = RoutedHttpLayer(current.context, current.mode, station, handler)
             layers.pop()  # what the constructor has appended belongs where the stock layer stood
             layers[layers.index(current)] = routed
             setattr(parent, attribute, routed)

@@ -18,6 +18,7 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from pointsman.transport.heads import named
 from pointsman.transport.posted import PageReady
 from pointsman.transport.response import make_response
 from pointsman.transport.station import Station
@@ -70,7 +71,7 @@ class PageStream(HttpStream):
     def _ask_page(self, body: bytes) -> Commands:
         request = self.flow.request
         path, _, query = request.path.partition("?")
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = named(request.headers)
         local = self.station.is_local(self.context.client)
         address = self.context.client.peername[0]
         asked = Request(request.method, path, query, headers, body, local, address)

@@ -61,6 +61,9 @@ def _documents_in_lines(stream: bytes) -> list[Members]:
     """All at once, where each event is one line of JSON. Raises ValueError where one is not."""
     if b"\r" in stream:
         raise ValueError("lines may end otherwise")
+    if stream.startswith(b"data: {") and b"\n:" not in stream and b"\nevent:" not in stream:
+        events = stream.removesuffix(b"data: [DONE]\n\n").removeprefix(b"data: ")
+        return mappings(orjson.loads(b"[%b]" % events.rstrip(b"\n").replace(b"\n\ndata: ", b",")))
     return mappings(orjson.loads(b"[%b]" % b",".join(_OBJECT_LINE.findall(stream))))
 
 

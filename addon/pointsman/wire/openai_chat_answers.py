@@ -92,17 +92,16 @@ class ChatWholeReader(WholeReader):
 
 def is_only_content(data: bytes) -> bool:
     """Whether bytes alone show that a chunk has neither a finish reason, nor usage, nor an error."""
-    return b'"choices"' in data and not any(_has_value(data, member) for member in TELLING_MEMBERS)
-
-
-def _has_value(data: bytes, member: bytes) -> bool:
-    at = data.find(member)
-    while at >= 0:
-        at += len(member)
-        if not _NULL.match(data, at):
-            return True
-        at = data.find(member, at)
-    return False
+    if b'"choices"' not in data:
+        return False
+    for member in TELLING_MEMBERS:
+        at = data.find(member)
+        while at >= 0:
+            at += len(member)
+            if not _NULL.match(data, at):
+                return False
+            at = data.find(member, at)
+    return True
 
 
 def choices_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

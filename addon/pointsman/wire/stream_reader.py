@@ -10,6 +10,10 @@ from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
 from pointsman.wire.sse import Decoder, Event, OversizedEvent
 from pointsman.wire.wrapped import wrapped_fault
 
+EDGE = 4
+"""So many events at a stream's beginning and at its end may be of another kind than those between."""
+LEAST_RUN = 1024
+"""Bytes below which events are as quickly read one by one."""
 UNREADABLE_LIMIT = 3
 """So many unreadable events in a row are no stream of this dialect."""
 
@@ -32,6 +36,20 @@ def is_run_of(data: bytes, opening: bytes) -> bool:
         and data.count(opening) == events
         and data.count(b"\n") == 3 * events
     )
+
+
+def middle(data: bytes, before: int) -> tuple[int, int]:
+    """Where the events lie that have `before` events before them and `EDGE` behind; from 0 to 0 if there are none."""
+    start, end = 0, len(data)
+    for _ in range(before):
+        start = data.find(b"\n\n", start) + 2
+        if start == 1:
+            return 0, 0
+    for _ in range(EDGE):
+        end = data.rfind(b"\n\n", start, end - 2) + 2
+        if end == 1:
+            return 0, 0
+    return start, end
 
 
 class Cutter(Protocol):
@@ -78,14 +96,30 @@ class StreamReader(ABC):
         """The frames of the events that these bytes complete; nothing comes after an end marker."""
         if self._over:
             return ()
-        if self.has_spoken and not self._cutter.pending and self.is_plain_run(data):
+        if self._cutter.pending:
+            return self._read_events(data)
+        if self.has_spoken and self.is_plain_run(data):
             return (Frame(FrameKind.CONTENT, data),)
+        start, end = middle(data, 0 if self.has_spoken else EDGE)
+        if end - start < LEAST_RUN:
+            return self._read_events(data)
+        frames = self._read_events(data[:start])
+        run = data[start:end]
+        if self.has_spoken and not self._over and self.is_plain_run(run):
+            frames.append(Frame(FrameKind.CONTENT, run))
+            start = end
+        return frames + self._read_events(data[start:])
+
+    def _read_events(self, data: bytes) -> list[Frame]:
+        """One by one."""
+        frames: list[Frame] = []
+        if self._over:
+            return frames
         oversized = None
         try:
             events = self._cutter.feed(data)
         except OversizedEvent as error:
             events, oversized = error.events, malformed(str(error))
-        frames = []
         for event in events:
             frames.append(self._frame(event))
             if frames[-1].kind in _LAST:
