@@ -35,7 +35,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.posted import Input, Posted
-from pointsman.transport.providers import Dial, Providers, fault_of
+from pointsman.transport.providers import Dial, Providers, fault_of, line_of
 from pointsman.transport.shortcut import plain_writer
 from pointsman.transport.upstream import server_of
 from pointsman.wire.faults import FaultKind, Problem
@@ -89,6 +89,7 @@ class Conductor:
         self.began = self.now()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._released: set[int] = set()
+        self._cancelled: set[int] = set()
         self._dials: dict[int, tuple[str, Dial]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
@@ -97,6 +98,8 @@ class Conductor:
         self._pulse: asyncio.TimerHandle | None = None
         self._short_way: asyncio.StreamWriter | None = None
         """Open from the answer's head on."""
+        self._taking: int | None = None
+        """The attempt whose words are being passed on by the short way."""
         self._beat()
         self._room = asyncio.Event()
 
@@ -178,12 +181,9 @@ class Conductor:
             case Launch():
                 self._launch(effect)
             case Cancel(n):
-                if task := self._tasks.get(n):
-                    task.cancel()
+                self._let_go(n, self._cancelled)
             case Release(n):
-                self._released.add(n)
-                if (task := self._tasks.get(n)) and task is not asyncio.current_task():
-                    task.cancel()  # it waits for bytes that may never come
+                self._let_go(n, self._released)
             case Settled(record, learnt):
                 if self._recorder and record.n in self._dials:  # else nothing was sent: it did not convert
                     self._recorder.settled(record, self._server(record.n))
@@ -192,6 +192,15 @@ class Conductor:
             case _:
                 return True
         return False
+
+    def _let_go(self, n: int, among: set[int]) -> None:
+        """Attempt `n` is over. It ends by itself where its own words have led to this; else it waits for bytes that may
+        never come.
+        """
+        among.add(n)
+        task = self._tasks.get(n)
+        if task is not None and n != self._taking and task is not asyncio.current_task():
+            task.cancel()
 
     def _launch(self, launch: Launch) -> None:
         if self._recorder:
@@ -239,12 +248,12 @@ class Conductor:
                 if self._recorder:
                     self._recorder.head(n, answer.status, tuple(answer.headers.items()))
                 async for data in answer.content.iter_any():
-                    if self._recorder:
-                        self._recorder.data(n, data, self._loop.time())
-                    await self._hear(partial(exchange.data, n, data), data)
-                    self._undrained += len(data)
+                    await self._hear(n, data)
+                    if self._short_way is not None:
+                        await self._listen(n, answer)
                     if n in self._released:
                         await _drain(answer)
+                    if n in self._released | self._cancelled:
                         return
                     if self._backlog() > HIGH_WATER:
                         await self._wait_for_client()
@@ -263,23 +272,54 @@ class Conductor:
             self.took(size)
             raise
 
-    async def _hear(self, given: Input, data: bytes) -> None:
-        """What a provider says goes on by the short way where there is one; what else follows goes the long way."""
-        writer = self._short_way
-        if writer is None or self._stream.is_killed:
-            await self._post(given, len(data))
+    async def _hear(self, n: int, data: bytes) -> None:
+        """The long way, on which an answer's beginning goes."""
+        if self._recorder:
+            self._recorder.data(n, data, self._loop.time())
+        await self._post(partial(self.exchange.data, n, data), len(data))
+        self._undrained += len(data)
+
+    async def _listen(self, n: int, answer: aiohttp.ClientResponse) -> None:
+        """As long as nothing stands in the way, what the provider says goes on by the short way, within the very call
+        that brings it: no task has to wake up for it. What else follows from it goes the long way.
+        """
+        over, content, line = self._loop.create_future(), answer.content, line_of(answer)
+        if line is None or self._stream.is_killed:
             return
-        try:
-            async with self._handler._server_event_lock:  # a failure at launch must not overtake this
-                pieces, has_more = self._stream.relay(given)
-                if pieces and not writer.is_closing():
-                    writer.write(pieces)
+
+        def take() -> None:
+            if over.done() or self._taking is not None:
+                return
+            self._taking = n
+            try:
+                if not self._take(n, content):
+                    over.set_result(None)
+            except Exception as error:
+                over.set_result(error)
+            finally:
+                self._taking = None
+
+        with line.heard_by(take):
+            take()
+            error = await over
+        if error or self._stream.has_left:
+            await self._post(partial(_raise, error) if error else _nothing)
+
+    def _take(self, n: int, content: aiohttp.StreamReader) -> bool:
+        """Whether what comes next may be taken in the same way."""
+        if content.exception() is not None:
+            return False
+        writer, data = self._short_way, content.read_nowait()
+        if data and writer is not None:
+            if self._recorder:
+                self._recorder.data(n, data, self._loop.time())
+            self._undrained += len(data)
+            pieces = self._stream.relay(partial(self.exchange.data, n, data))
+            if pieces and not writer.is_closing():
+                writer.write(pieces)
             self._handler.timeout_watchdog.register_activity()
-        except Exception as error:
-            await self._post(partial(_raise, error))
-            return
-        if has_more:
-            await self._post(_nothing)
+        is_over = n in self._released or n in self._cancelled or content.at_eof()
+        return not (is_over or self._stream.has_left or self._stream.is_killed or self._backlog() > HIGH_WATER)
 
     def _tell(self, given: Input) -> None:
         """An input that never causes effects needs no way through the layer."""

@@ -141,14 +141,41 @@ class Providers:
 
 class Line(ResponseHandler):
     """aiohttp's side of a connection, which forgets the reader of a body whose framing turns out bad: it would wait for
-    ever.
+    ever. It may be listened to.
     """
+
+    _listener: Callable[[], None] | None = None
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+        """While this lasts, `listener` is called whenever something has come, or the end. The end may also leave the
+        line to somebody else, who listens in his turn.
+        """
+        self._listener = listener
+        try:
+            yield
+        finally:
+            if self._listener is listener:
+                self._listener = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._listener is not None:
+            self._listener()
 
     def connection_lost(self, error: BaseException | None) -> None:
         body = self._payload
         super().connection_lost(error)
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(aiohttp.ClientPayloadError("the body is badly framed"))
+        if self._listener is not None:
+            self._listener()
+
+
+def line_of(answer: aiohttp.ClientResponse) -> Line | None:
+    """The line that more of an answer will come by; None where all of it has come."""
+    line = answer.connection.protocol if answer.connection else None
+    return line if isinstance(line, Line) else None
 
 
 class WatchedConnector(aiohttp.TCPConnector):

@@ -179,8 +179,8 @@ class RoutedStream(RefusingStream):
                 left, self._left = self._left, []
                 yield from self._show(left + self._feed(event.given))
 
-    def relay(self, given: Input) -> tuple[bytes, bool]:
-        """An input by the short way: what its client is to get now, and whether more waits for the next posted one."""
+    def relay(self, given: Input) -> bytes:
+        """An input by the short way: what its client is to get now. What else there is waits for the next posted."""
         pieces: list[bytes] = []
         for effect in self._feed(given):
             if isinstance(effect, Send) and not self._left:
@@ -188,7 +188,12 @@ class RoutedStream(RefusingStream):
                 pieces.append(chunk(effect.data))
             else:
                 self._left.append(effect)
-        return b"".join(pieces), bool(self._left)
+        return b"".join(pieces)
+
+    @property
+    def has_left(self) -> bool:
+        """Something waits to go the long way."""
+        return bool(self._left)
 
     def _killed(self) -> None:
         if self.conductor and not self.conductor.exchange.ended:
