@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
 from benchmarks.scenarios import converted, routing, sessions, streams
+
+from support import h2server
+from support.authority import Authority
 
 EVENTS = provider.events(6, 80)
 BODY = b"".join(EVENTS)
@@ -164,6 +168,45 @@ class TestLoad:
         assert len(body) == streams.REQUEST_BYTES
         assert f"Content-Length: {len(body)}" in head
         assert json.loads(body)["stream"] is True
+
+
+class TestLoadOverHttp2:
+    @pytest.mark.parametrize(("connections", "streams_each"), [(1, 1), (1, 4), (3, 2)])
+    async def test_every_stream_gets_the_answer(self, tmp_path, connections, streams_each):
+        async with h2server.answering(h2server.Answer(EVENTS), Authority(tmp_path)) as port:
+            outcome = await run(replace(one_stream_each(port, connections), streams=streams_each))
+        assert outcome.streams == connections * streams_each
+        assert 0 < outcome.first_byte <= outcome.seconds
+
+    async def test_a_connection_is_used_again_until_the_time_is_up(self, tmp_path):
+        async with h2server.answering(h2server.Answer(EVENTS), Authority(tmp_path)) as port:
+            outcome = await run(replace(one_stream_each(port), seconds=0.05, streams=2))
+        assert outcome.streams > 2
+        assert outcome.seconds >= 0.05
+
+    @pytest.mark.parametrize(
+        ("answer", "complaint"),
+        [
+            (h2server.Answer((), status=503), "begins with .*503"),
+            (h2server.Answer(EVENTS[1:]), f"an answer of {len(BODY) - len(EVENTS[0])} bytes, not {len(BODY)}"),
+            (h2server.Answer((BODY[::-1],)), "not what the provider sent"),
+            (h2server.Answer(EVENTS[:1], resets=True), f"reset after {len(EVENTS[0])} bytes"),
+            (h2server.Answer(EVENTS[:1], closes=True), f"closed after {len(EVENTS[0])} bytes of 1 answers"),
+        ],
+        ids=["an error", "an event lost", "other words", "a reset", "a connection that breaks"],
+    )
+    async def test_a_wrong_answer_ends_it(self, tmp_path, answer, complaint):
+        async with h2server.answering(answer, Authority(tmp_path)) as port:
+            with pytest.raises(WrongAnswer, match=complaint):
+                await run(replace(one_stream_each(port), streams=1))
+
+    async def test_a_server_that_closes_at_once_ends_it(self, tmp_path):
+        async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        async with await asyncio.start_server(close, "127.0.0.1", 0, ssl=Authority(tmp_path).server()) as server:
+            with pytest.raises(ConnectionError):
+                await run(replace(one_stream_each(server.sockets[0].getsockname()[1]), streams=1))
 
 
 class TestConverted:

@@ -34,13 +34,14 @@ class Load:
     whole: bool = False
     name: str = ""
     """What the figures are told apart by, where it is not the number of connections."""
+    streams: int = 0
 
     @property
     def setting(self) -> str:
         return self.name or f"{self.connections} connection{'s' if self.connections > 1 else ''}"
 
     def window(self, port: int, seconds: float) -> Window:
-        return Window(port, self.connections, seconds, self.requests, self.body, self.whole)
+        return Window(port, self.connections, seconds, self.requests, self.body, self.whole, self.streams)
 
 
 class Turns:

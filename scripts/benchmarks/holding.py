@@ -7,18 +7,15 @@ it.
 import argparse
 import asyncio
 import json
-import ssl
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import DataReceived, RemoteSettingsChanged
+from h2.events import DataReceived, Event
 
-from benchmarks import leash
+from benchmarks import http2, leash
 
 STREAMS_PER_CONNECTION = 5
 """Over HTTP/2: bare mitmproxy makes no more connections than that to a server, for one client's connection, and lets
@@ -79,41 +76,20 @@ class PlainLine(asyncio.Protocol):
         self._watch.hear(self)
 
 
-class SharedLine(asyncio.Protocol):
+class SharedLine(http2.Line):
     """Many streams over HTTP/2."""
 
     def __init__(self, watch: Watch) -> None:
+        super().__init__()
         self._watch = watch
-        self._h2 = H2Connection(H2Configuration(header_encoding="utf-8"))
-        self.greeted = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._h2.initiate_connection()
-        self._flush()
-
-    def ask(self, authority: str, body: bytes) -> tuple["SharedLine", int]:
+    def ask(self, body: bytes) -> tuple["SharedLine", int]:
         """The stream, by the name that the watch knows it by."""
-        number = self._h2.get_next_available_stream_id()
-        head = {":method": "POST", ":scheme": "https", ":authority": authority, ":path": "/v1/chat/completions"}
-        fields = {**head, "content-type": "application/json", "content-length": str(len(body))}
-        self._h2.send_headers(number, list(fields.items()))
-        self._h2.send_data(number, body, end_stream=True)
-        self._flush()
-        return self, number
+        return self, self.request(body)
 
-    def data_received(self, data: bytes) -> None:
-        for event in self._h2.receive_data(data):
-            if isinstance(event, RemoteSettingsChanged) and not self.greeted.done():
-                self.greeted.set_result(None)
-            elif isinstance(event, DataReceived) and event.stream_id is not None:
-                self._h2.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
-                self._watch.hear((self, event.stream_id))
-        self._flush()
-
-    def _flush(self) -> None:
-        self._transport.write(self._h2.data_to_send())
+    def take(self, event: Event) -> None:
+        if isinstance(event, DataReceived):
+            self._watch.hear((self, event.stream_id))
 
 
 async def open_plain(watch: Watch, port: int, count: int, request: bytes) -> None:
@@ -130,14 +106,9 @@ async def open_plain(watch: Watch, port: int, count: int, request: bytes) -> Non
 
 
 async def open_shared(watch: Watch, port: int, count: int, body: bytes) -> None:
-    secure = ssl.create_default_context()
-    secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE
-    secure.set_alpn_protocols(["h2"])
     for start in range(0, count, STREAMS_PER_CONNECTION):
-        make = asyncio.get_running_loop().create_connection
-        _, line = await make(lambda: SharedLine(watch), "127.0.0.1", port, ssl=secure)
-        await line.greeted
-        streams = [line.ask(f"127.0.0.1:{port}", body) for _ in range(min(STREAMS_PER_CONNECTION, count - start))]
+        line = await http2.connect(lambda: SharedLine(watch), port)
+        streams = [line.ask(body) for _ in range(min(STREAMS_PER_CONNECTION, count - start))]
         await asyncio.gather(*map(watch.opened, streams))
 
 

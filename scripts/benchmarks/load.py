@@ -1,8 +1,9 @@
 """The load generator, a process of its own: clients that do little more than count, so that the proxy is what is slow.
 
 A line on stdin is a `Window` to run, a line on stdout is its `Outcome`, or what went wrong; the end of stdin ends it.
-Each connection sends one request after the other. When the time is up no further one begins, and those under way are
-waited for: nothing is torn down under the proxy, and the work that is paid for is all counted.
+Each connection, over HTTP/2 each of its streams, sends one request after the other. When the time is up no further one
+begins, and those under way are waited for: nothing is torn down under the proxy, and the work that is paid for is all
+counted.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ import time
 from dataclasses import asdict, dataclass
 from itertools import cycle
 
-from benchmarks import chunked
+from benchmarks import chunked, http2
+from benchmarks.multiplexed import SharedClient
 
 PATIENCE = 10.0
 """Seconds for which the answers under way at the end of a window are waited for."""
@@ -28,7 +30,8 @@ class WrongAnswer(Exception):
 @dataclass(frozen=True, slots=True)
 class Window:
     """`connections` clients, which take turns with `requests`, for `seconds`; `body` is the answer they expect, in
-    chunks unless it is `whole`.
+    chunks unless it is `whole`. With `streams`, each client is one connection over HTTP/2 and TLS with so many streams
+    at a time, of which the requests' bodies alone are used; without, it speaks plain HTTP/1.1.
     """
 
     port: int
@@ -37,6 +40,7 @@ class Window:
     requests: tuple[str, ...]
     body: str
     whole: bool = False
+    streams: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Run:
         self.first_bytes: list[float] = []
         self.streams = 0
         self.over = asyncio.get_running_loop().create_future()
-        self._under_way = window.connections
+        self._under_way = window.connections * (window.streams or 1)
         self._seconds = window.seconds
         self._began = 0.0
 
@@ -160,11 +164,11 @@ class Client(asyncio.BufferedProtocol):
 async def run(window: Window) -> Outcome:
     """Raises WrongAnswer, OSError where a connection fails, TimeoutError where answers do not come or do not end."""
     shared = Run(window)
-    clients: list[Client] = []
+    clients: list[Client | SharedClient] = []
     try:
         async with asyncio.timeout(window.seconds + PATIENCE):
             for _, request in zip(range(window.connections), cycle(window.requests)):
-                clients.append(await connect(window.port, shared, request.encode()))
+                clients.append(await connect(window, shared, request.encode()))
             computing = time.process_time()
             shared.begin()
             for client in clients:
@@ -178,9 +182,12 @@ async def run(window: Window) -> Outcome:
             client.close()
 
 
-async def connect(port: int, shared: Run, request: bytes) -> Client:
+async def connect(window: Window, shared: Run, request: bytes) -> Client | SharedClient:
+    if window.streams:
+        body = request.partition(b"\r\n\r\n")[2]
+        return await http2.connect(lambda: SharedClient(shared, body, window.streams), window.port)
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(lambda: Client(shared, request), "127.0.0.1", port)
+    _, client = await loop.create_connection(lambda: Client(shared, request), "127.0.0.1", window.port)
     return client
 
 

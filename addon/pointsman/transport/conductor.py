@@ -49,7 +49,7 @@ DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 1.0
 """How much, and how long, to read on after an answer's end so that its connection can be kept."""
 PULSE = 1.0
-"""Seconds between two signs of life while an exchange runs."""
+"""Seconds between two looks at a client that does not read."""
 
 type ClientEffect = Respond | Send | End | Abort
 
@@ -125,7 +125,15 @@ class Conductor:
         watchdog.register_activity()
         if self.exchange.stands_still and self._backlog() <= HIGH_WATER:
             asyncio_utils.create_task(self._post(self._look), name="exchange timer", keep_ref=True)
-        self._pulse = self._loop.call_later(min(PULSE, watchdog.timeout / 2), self._beat)
+        self._pulse = self._loop.call_later(watchdog.timeout / 2, self._beat)
+        if self.exchange.stands_still:
+            self._quicken()
+
+    def _quicken(self) -> None:
+        """Otherwise the pulse is as slow as it may be: thousands of streams that wait should cost next to nothing."""
+        if self._pulse is not None and self._pulse.when() > (soon := self._loop.time() + PULSE):
+            self._pulse.cancel()
+            self._pulse = self._loop.call_at(soon, self._beat)
 
     def take_shortcut(self, server: object) -> None:
         """The answer's head is out; `server` is the client's side of the layer."""
@@ -218,6 +226,8 @@ class Conductor:
     def _set_timer(self) -> None:
         """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
         due = self.exchange.deadline
+        if due is not None and self.exchange.stands_still:
+            self._quicken()
         if self._timer is not None:
             if due is not None and self._timer.when() <= due:
                 return

@@ -29,6 +29,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "long": passing(streams.LONG, "1,000 events of 80 bytes, in bursts of 8 and one at a time"),
     "whole": passing(streams.WHOLE, "answers of 2 KB that are not streamed"),
     "large": passing(streams.LARGE, "large requests, answered in 64 events"),
+    "http2": passing(streams.HTTP2, "the bursts of `streams`, to clients that speak HTTP/2 over TLS"),
     "failover": passing(
         streams.FAILOVER, "a first provider that refuses every request; bare mitmdump has only the second"
     ),

@@ -22,7 +22,8 @@ REQUEST = (
 @dataclass(frozen=True, slots=True)
 class Case:
     """`events` of `event_bytes` bytes in bursts of `burst`, `pause` seconds apart; no events: a whole answer. With
-    `busy`, the router alone has a provider before this one that refuses.
+    `busy`, the router alone has a provider before this one that refuses; with `streams`, clients speak HTTP/2, and so
+    many streams share a connection.
     """
 
     connections: int
@@ -33,10 +34,11 @@ class Case:
     request_bytes: int = REQUEST_BYTES
     busy: bool = False
     name: str = ""
+    streams: int = 0
 
     def load(self) -> Load:
         requests = tuple(request(n, self.request_bytes, bool(self.events)) for n in range(self.connections))
-        return Load(self.connections, requests, self.answer(), not self.events, self.name)
+        return Load(self.connections, requests, self.answer(), not self.events, self.name, self.streams)
 
     def answer(self) -> str:
         if not self.events:
@@ -52,6 +54,8 @@ PACED = tuple(
 LONG = (Case(16, events=1000, name="16, bursts"), Case(16, events=1000, burst=1, pause=0.004, name="16, paced"))
 WHOLE = tuple(Case(connections, events=0, event_bytes=2000) for connections in (1, 16))
 LARGE = (Case(16, request_bytes=80_000, name="16 of 80 KB"), Case(4, request_bytes=5_000_000, name="4 of 5 MB"))
+HTTP2 = (Case(1, streams=1), Case(16, streams=1), Case(4, streams=4, name="4 of 4 streams"))
+"""Bare mitmproxy cannot have more than five streams at a time from one client's connection to one server."""
 FAILOVER = (Case(1, busy=True), Case(16, busy=True))
 
 
