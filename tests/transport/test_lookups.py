@@ -15,7 +15,7 @@ async def test_a_name_is_looked_up(host: str, family: socket.AddressFamily) -> N
     assert (first["hostname"], first["host"], first["port"]) == (host, "127.0.0.1", 80)
 
 
-@pytest.mark.parametrize("host", ["no name at all", "x" * 64 + ".test", "a..test"])
+@pytest.mark.parametrize("host", ["x" * 64 + ".test", "a..test", ".test"])
 async def test_what_has_no_address_is_an_error_of_the_network(host: str) -> None:
     with pytest.raises(socket.gaierror):
         await Lookups().resolve(host, 80, ANY)
