@@ -1,4 +1,5 @@
-"""The real process on a machine that misbehaves: its clock is set, names are looked up for ever, files cannot grow."""
+"""The real process on a machine that misbehaves: its clock is set, names are looked up for ever, files cannot be written.
+"""
 
 import asyncio
 import os
@@ -24,6 +25,7 @@ from support.settings import provider, write
 TEXT = "one two three four"
 DAY = 86_400
 UGLY = ("Traceback", "Unhandled", "never retrieved", "was destroyed", "crashed")
+ORDER = {"targets": [{"provider": "good", "model": "m"}]}
 CLOCK = """
 import time
 from pathlib import Path
@@ -149,17 +151,33 @@ class TestANameThatNobodyResolves:
             await router.ends()
 
 
-class TestFilesThatCannotGrow:
-    async def test_there_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
+class TestFilesThatCannotBeWritten:
+    async def test_a_file_that_cannot_grow_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
         async with (
             Provider(menu.answer(TEXT)) as good,
-            machine(tmp_path, {"good": provider(good.base_url)}) as router,
+            machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
         ):
             assert (await ask(router.base_url)).status == 200
             _, hard = resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (1, hard))
-            for _ in range(5):
-                assert (await ask(router.base_url)).status == 200
+            assert (await ask(router.base_url)).status == 200
             await router.process.prints("no history is kept")
+            refused = await call(router.url, "PUT", "fallback", json=ORDER)
+            assert "could not be kept" in refused.json()["error"]["message"]
+            assert (await ask(router.base_url)).status == 200
+            resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            assert (await call(router.url, "PUT", "fallback", json=ORDER)).status_code == 200
+            await router.ends()
+
+    async def test_a_data_folder_that_cannot_be_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
+        (tmp_path / "data").write_text("in the way")
+        async with (
+            Provider(menu.answer(TEXT)) as good,
+            machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
+        ):
+            assert (await ask(router.base_url)).status == 200
+            await router.process.prints("no history is kept")
+            refused = await call(router.url, "PUT", "fallback", json=ORDER)
+            assert "could not be kept" in refused.json()["error"]["message"]
             assert (await ask(router.base_url)).status == 200
             await router.ends()
