@@ -1,5 +1,4 @@
-"""The real process on a machine that misbehaves: its clock is set, names are looked up for ever, files cannot be written.
-"""
+"""The real process on a machine that misbehaves: its clock is set, names are never resolved, nothing can be written."""
 
 import asyncio
 import os

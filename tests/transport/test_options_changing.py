@@ -3,12 +3,13 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, closed_port, menu
 from support.asking import ask
-from support.h1client import chat, h1_to
+from support.h1client import chat, h1_through, h1_to
 from support.h2client import h2_through
 from support.ports import free_port
 from support.remains import nothing_remains, soon
@@ -94,3 +95,19 @@ async def test_a_mode_that_is_taken_away_ends_no_stream(tmp_path: Path) -> None:
         assert (await client.head())[1]["x-routed-via"] == "one/m"
         assert (await client.chunks()).endswith(DONE)
         assert (await ask(f"http://{router.host}:{other}/v1")).headers["x-routed-via"] == "one/m"
+
+
+async def test_eager_connections_need_the_host_that_lazy_ones_do_without(tmp_path: Path) -> None:
+    there = f"localhost:{urlsplit(closed_port()).port}"
+    async with (
+        Provider(menu.answer(TEXT)) as one,
+        running(tmp_path, {"one": provider(one.base_url)}, server={"intercept": ["localhost"]}) as router,
+    ):
+        async with h1_through(router.url, router.ca, there) as client:
+            await client.ask(chat())
+            assert (await client.head())[1]["x-routed-via"] == "one/m"
+        router.context.options.update(connection_strategy="eager")
+        async with h1_to(router.host, router.port) as client:
+            client.send(f"CONNECT {there} HTTP/1.1\r\nHost: {there}\r\n\r\n".encode())
+            assert (await client.head())[0] == 502
+        assert (await ask(router.base_url)).headers["x-routed-via"] == "one/m"
