@@ -1,5 +1,5 @@
-"""The two-minute soak, as its command runs it. It asks little of the machine and takes long: it begins before all
-others and runs beside them.
+"""The two-minute soak, as its command runs it. It takes long and asks little of the machine: `scripts/test` runs it
+beside all the others.
 """
 
 import os
@@ -14,7 +14,6 @@ PATIENCE = "3"
 """The other tests keep the machine busy: what is late because of them is not the router's fault."""
 
 
-@pytest.mark.first
 @pytest.mark.timeout(300)
 async def test_after_two_minutes_of_load_every_answer_was_right_and_nothing_grows(tmp_path: Path) -> None:
     samples = tmp_path / "soak.csv"
