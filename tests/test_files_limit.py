@@ -30,7 +30,7 @@ async def test_streams_go_on_and_others_are_answered_again_once_there_is_room(tm
             where = urlsplit(await router.base_url())
             assert where.hostname
             assert where.port
-            async with h1_to(where.hostname, where.port) as client:
+            async with h1_to(where.hostname, where.port) as client, h1_to(where.hostname, where.port) as other:
                 await client.ask(chat())
                 await client.head()
                 while b" two" not in await client.chunk():
@@ -41,6 +41,9 @@ async def test_streams_go_on_and_others_are_answered_again_once_there_is_room(tm
                 for _ in range(CROWD):
                     await crowd.enter_async_context(h1_to(where.hostname, where.port))
                 await soon(lambda: _open(router.pid) >= most)
+                await other.ask(chat())
+                status, headers = await other.head()
+                assert (status, headers["x-fallback-trail"]) == (502, "one/m@connection_reset")
                 gate.set()
                 rest = await client.chunks()
                 assert b" four" in rest

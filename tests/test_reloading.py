@@ -12,6 +12,7 @@ from support.asking import ask
 from support.process import Process, mitmdump
 from support.settings import provider, write
 
+STREAMS, HANGUPS = 20, 10
 BROKEN = "providers: {one: {base_url: ftp://x, models: []}}\nstream: {stall: soon}\nnonsense: 1\n"
 BROKEN_PATHS = ("providers.one.base_url", "stream.stall", "nonsense")
 
@@ -63,3 +64,31 @@ async def test_without_a_file_a_hangup_says_that_there_is_none(tmp_path: Path) -
         await router.prints("no configuration file to read again")
         router.tell(signal.SIGTERM)
         assert await router.ends() == 0
+
+
+async def test_hangups_under_load_cost_no_stream_a_byte_and_no_request_its_answer(tmp_path: Path) -> None:
+    gate, text = asyncio.Event(), "one two three four"
+    async with (
+        Provider(menu.answer(text, gate_after={2: gate})) as a,
+        started(tmp_path) as (router, base_url, b),
+    ):
+        write(tmp_path, {"a": provider(a.base_url)})
+        router.tell(signal.SIGHUP)
+        await router.prints("is in force")
+        held = [asyncio.create_task(ask(base_url)) for _ in range(STREAMS)]
+        await a.arrived(STREAMS)
+        write(tmp_path, {"b": provider(b.base_url)})
+        for n in range(HANGUPS):
+            router.tell(signal.SIGHUP)
+            passing = await asyncio.gather(*(ask(base_url) for _ in range(4)))
+            assert {answer.status for answer in passing} == {200}
+            await router.prints(f"(?s)(is in force.*){{{n + 2}}}")
+        gate.set()
+        for answer in await asyncio.gather(*held):
+            assert answer.headers["x-routed-via"] == "a/m"
+            assert all(f'" {word}"'.encode() in answer.body for word in text.split()[1:])
+            assert answer.body.endswith(b"data: [DONE]\n\n")
+            assert b"error" not in answer.body
+        assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
+        router.tell(signal.SIGTERM)
+        await router.ends_cleanly()

@@ -17,7 +17,8 @@ from trials.faults import FAULTS, SICK, STEADY, Kind, part
 from trials.house import house
 from trials.judge import Case, Heard, events
 from trials.questions import Question, Tongue
-from trials.samples import growth
+from trials.samples import CAPPED, growth, settled
+from trials.soak import FLOWS, LEAST, grown
 
 MOST = 7
 
@@ -135,6 +136,27 @@ def test_seeds_are_one_or_a_range(text: str, chosen: list[int]) -> None:
 def test_growth_compares_the_last_two_quarters() -> None:
     samples = [{"files": float(n)} for n in range(8)]
     assert growth(samples, "files") == (4.5, 6.5)
+
+
+def test_growth_begins_to_count_when_the_tables_are_full() -> None:
+    full = dict.fromkeys(CAPPED, 100.0)
+    levels = [full | {"records": held} for held in (10, 60, 94, 96, 99, 100)]
+    assert settled(levels) == levels[3:]
+    assert settled(levels[:1]) == levels[:1]
+
+
+def taken(seconds: float, **more: float) -> dict[str, float]:
+    return {"seconds": seconds, **dict.fromkeys((*CAPPED, *LEAST), 100.0), **more}
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_a_soak_complains_of_what_still_grows(name: str) -> None:
+    assert list(grown([taken(n) for n in range(80)])) == []
+    assert [told.split()[0] for told in grown([taken(n, **{name: 100.0 + n * 3}) for n in range(80)])] == [name]
+
+
+def test_a_soak_complains_of_flows_beyond_the_cap() -> None:
+    assert "flows" in "".join(grown([taken(n, flows=FLOWS * 2) for n in range(8)]))
 
 
 def test_the_drawing_has_a_curve_for_each_figure_there_is() -> None:

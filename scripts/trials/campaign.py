@@ -45,8 +45,11 @@ class Run:
     after: Level | None = None
 
 
-def configuration(urls: Mapping[str, str], hedge: str) -> dict[str, Any]:
-    """The router's: impatient, so that every timer has its turn."""
+def configuration(urls: Mapping[str, str], hedge: str, patience: float) -> dict[str, Any]:
+    """The router's: impatient, so that every timer has its turn, or so many times more patient."""
+
+    def waits(seconds: float) -> str:
+        return f"{seconds * patience:g}s"
 
     def entry(name: str, *models: str, **more: Any) -> dict[str, Any]:
         url = urls.get(name) or closed_port()
@@ -59,7 +62,7 @@ def configuration(urls: Mapping[str, str], hedge: str) -> dict[str, Any]:
     return {
         "providers": providers,
         "routing": {"max_attempts": MAX_ATTEMPTS},
-        "stream": {"heartbeat": "300ms", "stall": "1500ms", "first_byte": "1500ms", "answer": "2500ms",
+        "stream": {"heartbeat": "300ms", "stall": waits(1.5), "first_byte": waits(1.5), "answer": waits(2.5),
                    "early_headers": "700ms"},
         "hedge": {"after": hedge, "max_parallel": 3},
         "cooldowns": {"transient": "100ms", "rate_limit": "100ms", "key_invalid": "100ms"},
@@ -70,15 +73,15 @@ def configuration(urls: Mapping[str, str], hedge: str) -> dict[str, Any]:
 class Campaign:
     """One seed against one router. First `open`, then `play`, then `close`; `run` is what comes of it."""
 
-    def __init__(self, home: House, seed: int, hedge: str) -> None:
-        self._home, self._hedge = home, hedge
+    def __init__(self, home: House, seed: int, hedge: str, patience: float = 1.0) -> None:
+        self._home, self._hedge, self._patience = home, hedge, patience
         self._latest = 0
         self.run = Run(seed)
 
     async def open(self, tool: str, *arguments: str) -> None:
         """Starts providers and router."""
         await self._home.start_providers()
-        await self._home.start_router(configuration(self._home.urls, self._hedge), tool, *arguments)
+        await self._home.start_router(configuration(self._home.urls, self._hedge, self._patience), tool, *arguments)
         self.run.before = await self._home.level_alone()
 
     async def play(

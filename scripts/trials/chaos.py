@@ -16,6 +16,8 @@ from trials.campaign import Campaign, Run
 from trials.faults import FAULTS
 from trials.house import house
 
+STARTING, EACH = 120.0, 0.5
+"""Seconds that a run may take, whatever happens: so many, and so many for each request."""
 SHOWN = 20
 """Faults shown of one run."""
 
@@ -63,7 +65,9 @@ async def run_all(given: argparse.Namespace) -> bool:
             campaign = Campaign(home, seed, given.hedge)
             try:
                 await campaign.open("mitmdump", "--set", "flow_detail=0")
-                await campaign.play(given.only or range(given.requests))
+                numbers = given.only or range(given.requests)
+                async with asyncio.timeout(STARTING + EACH * len(numbers)):
+                    await campaign.play(numbers)
                 await campaign.close()
             except (Unfit, OSError, TimeoutError) as error:
                 text = f"the run itself failed: {type(error).__name__} {error}\n{said('router', home.folder)}"

@@ -19,7 +19,7 @@ from trials.campaign import Campaign
 from trials.chaos import report
 from trials.drawing import drawing
 from trials.house import House, house
-from trials.samples import Book, book, growth, sample
+from trials.samples import Book, Sample, book, growth, sample, settled
 
 MINUTES, SHORT = 30.0, 2.0
 RATE = 20.0
@@ -30,7 +30,9 @@ SAMPLES = 360
 FLOWS = 500
 """That mitmweb is to keep."""
 ROOM = 0.1
-"""Share by which a figure of the last quarter may be above that of the one before."""
+"""Share by which a figure of the last quarter may be above that of the one before. Quarters are those of the time since
+the tables were full.
+"""
 LEAST = {"memory_mib": 16.0, "files": 24.0, "tasks": 48.0}
 """What must not grow, and a growth that is within what comes and goes."""
 
@@ -69,19 +71,17 @@ async def sampled(home: House, numbers: Paced, into: Book, every: float) -> Asyn
             into.write(sample(numbers.elapsed, numbers.given, cpu_seconds(home.router.pid) or 0.0, level))
             await asyncio.sleep(every)
 
-    looking = asyncio.create_task(look())
-    try:
+    async with asyncio.TaskGroup() as group:  # who cannot look any more must not go on as if all were well
+        looking = group.create_task(look())
         yield
-    finally:
         looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def soak(given: argparse.Namespace, into: Book) -> bool:
     """Did all go well?"""
     seconds = given.minutes * 60
     async with house(given.keep) as home:
-        campaign = Campaign(home, given.seed, "auto")
+        campaign = Campaign(home, given.seed, "auto", given.patience)
         try:
             await campaign.open(
                 "mitmweb", "--no-web-open-browser", "--set", "web_port=0", "--set", f"pointsman_max_flows={FLOWS}"
@@ -90,33 +90,36 @@ async def soak(given: argparse.Namespace, into: Book) -> bool:
             async with sampled(home, numbers, into, max(1.0, seconds / SAMPLES)):
                 await campaign.play(numbers, CLIENTS, numbers.hold_back)
             await campaign.close()
-        except (Unfit, OSError, TimeoutError) as error:
-            text = f"the run itself failed: {type(error).__name__} {error}\n{said('router', home.folder)}"
+            campaign.run.faults += grown(into.samples)
+            told = [*table(into.samples)]
+        except* (Unfit, OSError, TimeoutError) as group:
+            text = f"the run itself failed: {group.exceptions!r}\n{said('router', home.folder)}"
             campaign.run.faults.append(text)
-        campaign.run.faults += grown(into)
-        print("\n".join([*report(campaign.run), *table(into)]), flush=True)
+            told = []
+        print("\n".join([*report(campaign.run), *told]), flush=True)
         return not campaign.run.faults
 
 
-def grown(samples: Book) -> Iterator[str]:
+def grown(samples: Sequence[Sample]) -> Iterator[str]:
     """What has grown to the end though it should not."""
     for name, least in LEAST.items():
-        before, after = growth(samples.samples, name)
+        before, after = growth(settled(samples), name)
         if after - before > max(least, before * ROOM):
             yield f"{name} still grows: {before:g}, then {after:g}"
-    most = max(each["flows"] for each in samples.samples)
+    most = max(each["flows"] for each in samples)
     if most > FLOWS + 4 * CLIENTS:
         yield f"mitmweb was to keep {FLOWS} flows and had {most:g}"
 
 
-def table(samples: Book) -> Iterator[str]:
+def table(samples: Sequence[Sample]) -> Iterator[str]:
     """The same for people."""
-    first, last = samples.samples[0], samples.samples[-1]
+    first, last, since = samples[0], samples[-1], settled(samples)
+    yield f"  tables full after {since[0]['seconds']:g} s; quarters are those of the time since"
     yield f"{'':<12}{'first':>9}{'3rd quarter':>13}{'4th quarter':>13}{'last':>9}{'most':>9}"
     for name in last:
         if name not in ("seconds", "requests"):
-            third, fourth = growth(samples.samples, name)
-            most = max(each[name] for each in samples.samples)
+            third, fourth = growth(since, name)
+            most = max(each[name] for each in samples)
             yield f"{name:<12}{first[name]:>9g}{third:>13g}{fourth:>13g}{last[name]:>9g}{most:>9g}"
 
 
@@ -125,12 +128,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=MINUTES, help=f"how long (default: {MINUTES:g})")
     parser.add_argument("--quick", action="store_const", dest="minutes", const=SHORT, help=f"{SHORT:g} minutes")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="TIMES",
+        help="how many times longer than usual the router waits for providers: more than 1 where others keep the"
+        " machine busy (default: 1)",
+    )
     parser.add_argument("--csv", type=Path, default=Path("soak.csv"), help="where the samples go (default: soak.csv)")
     parser.add_argument("--plot", type=Path, help="where they are drawn, as SVG")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the processes' logs are left")
     given = parser.parse_args(arguments)
-    if given.minutes <= 0:
-        parser.error("--minutes must be positive")
+    for name in ("minutes", "patience"):
+        if getattr(given, name) <= 0:
+            parser.error(f"--{name} must be positive")
     return given
 
 

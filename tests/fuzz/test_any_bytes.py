@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.fuzzing import TARGETS, seeds
+from pointsman.config.words import Dialect
+from pointsman.wire.frames import FrameKind
+from support.fuzzing import PATHS, TARGETS, Form, heard, seeds
 
 CORPUS = Path(__file__).parent / "corpus"
 """Inputs that have found a bug: a folder for each target."""
@@ -30,6 +32,18 @@ def broken(draw: st.DrawFn, target: str) -> bytes:
 def test_good_inputs_are_good(target: str) -> None:
     for seed in seeds(target):
         TARGETS[target](seed)
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("form", Form)
+def test_good_answers_are_read_to_their_end(form: Form, name: Dialect) -> None:
+    """Else the targets would look at refusals only."""
+    kind = "list" if form is Form.LIST and name is Dialect.GEMINI else "whole" if form is Form.WHOLE else "stream"
+    form = Form.STREAM if kind == "stream" else form
+    reader = form.reader(name)
+    frames = heard(reader, seeds(f"{kind}-{name}")[0])
+    assert FrameKind.CONTENT in {frame.kind for frame in frames}
+    assert reader.finished
 
 
 @EACH

@@ -7,20 +7,23 @@ here, not kept in files: only inputs that have found a bug are kept, in the corp
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 
 from pointsman import config
-from pointsman.config import ConfigError, document
+from pointsman.config import ConfigError, Provider, document
 from pointsman.config.words import Dialect as Name
 from pointsman.demo import Seen
 from pointsman.demo.menu.errors import complaint
 from pointsman.demo.menu.telling import plain
 from pointsman.demo.voices import VOICES, Event, Voice
 from pointsman.wire.conversation import answer_message, body_ids, conversation
+from pointsman.wire.conversion import Bridge, Inconvertible, bridge
+from pointsman.wire.dialect import Listener
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Fault, FaultKind, Problem
-from pointsman.wire.frames import FrameKind
+from pointsman.wire.frames import Frame, FrameKind, Reader
 from pointsman.wire.headers import retry_after, to_client, to_provider
 from pointsman.wire.sse import Decoder, OversizedEvent
 from pointsman.wire.waits import dated, stated_limits
@@ -28,6 +31,7 @@ from pointsman.wire.waits import dated, stated_limits
 WALL = 1_445_412_470.0
 STREAM, WHOLE = "text/event-stream", "application/json"
 OTHER = "another-model"
+PROVIDER = Provider(name="p", base_url="http://127.0.0.1:9/v1")
 CONFIGURATION = b"""
 server: {client_key: a-client-key-0123456789, header_prefix: X-, max_body: 64MiB, drain: 10s}
 routing: {max_attempts: 3, aliases: {nick: one/m}, deadline: 2m}
@@ -78,28 +82,53 @@ def facts(name: Name, path: str, data: bytes) -> None:
     assert after.get("model", OTHER) == OTHER or OTHER in sent_to
 
 
-def frames(name: Name, content_type: str, data: bytes) -> None:
+def frames(name: Name, form: "Form", data: bytes) -> None:
     """An answer never makes its reader raise, and what is passed on is what came, in order; a blank line that the last
     event lacks may be added.
     """
-    asked = RequestFacts(model="m", stream=content_type == STREAM, needs=frozenset(), tokens=1)
-    reader = DIALECTS[name].reader(asked, content_type)
-    out: list[bytes] = []
+    reader = form.reader(name)
+    passed = b"".join(frame.data for frame in heard(reader, data))
+    assert data[1:].startswith(passed.rstrip(b"\r\n"))
+    assert isinstance(reader.finished, bool)
+    answer_message(name, passed, form is not Form.WHOLE)
+
+
+def heard(reader: Reader, data: bytes) -> list[Frame]:
+    """What becomes of an answer that comes in pieces, to its end."""
+    out: list[Frame] = []
     for piece in pieces(data):
         for frame in reader.read(piece):
             assert (frame.fault is None) == (frame.kind not in (FrameKind.ERROR, FrameKind.MALFORMED)), frame
-            out.append(frame.data)
+            out.append(frame)
             if frame.kind in (FrameKind.MALFORMED, FrameKind.ERROR, FrameKind.END):
-                break
-        else:
-            continue
-        break
-    else:
-        out += [frame.data for frame in reader.close()]
-    passed = b"".join(out)
-    assert data[1:].startswith(passed.rstrip(b"\r\n"))
-    assert isinstance(reader.finished, bool)
-    answer_message(name, passed, content_type == STREAM)
+                return out
+    return [*out, *reader.close()]
+
+
+def asked(name: Name, data: bytes) -> None:
+    """A request is told to a provider of another dialect as a JSON object, or refused in words."""
+    try:
+        known = DIALECTS[name].facts(data[1:], PATHS[name])
+    except Problem:
+        return
+    way = _crossing(name, _other(name, data), known)
+    with suppress(Inconvertible):
+        body, path = way.outbound(data[1:], OTHER)
+        assert isinstance(json.loads(body), dict)
+        assert path.startswith("/")
+
+
+def told(name: Name, data: bytes) -> None:
+    """An answer is told to a client of another dialect in words that its own reader takes, whatever the provider has
+    said.
+    """
+    client, form = _other(name, data), Form.STREAM if data[:1] < b"\x80" else Form.WHOLE
+    reader = _crossing(client, name, form.asked).reader(200, form.content_type)
+    frames = heard(reader, data[1:])
+    if all(frame.fault is None for frame in frames):
+        again = form.reader(client)
+        out = b"".join(frame.data for frame in frames)
+        assert all(frame.kind is not FrameKind.MALFORMED for frame in [*again.read(out), *again.close()] if out), out
 
 
 def errors(name: Name, data: bytes) -> None:
@@ -113,13 +142,25 @@ def configuration(data: bytes) -> None:
     """A file is taken, or refused with the places at fault."""
     with suppress(UnicodeDecodeError):
         text = data.decode()
-        refused: ConfigError | None = None
-        try:
-            read = document.parse(text, "pointsman.yaml")
-            config.build(read.tree, {"KEY": "a-key"}, read.faults)
-        except ConfigError as error:
-            refused = error
-        assert refused is None or (refused.faults and str(refused))
+        _refused_in_words(lambda: document.parse(text, "pointsman.yaml"), {"KEY": "a-key"})
+
+
+def environment(data: bytes) -> None:
+    """Lines are variables: they are taken, or refused with the names of those at fault."""
+    lines = (line.partition("=") for line in data.decode(errors="replace").splitlines())
+    variables = {name: value for name, _, value in lines if name}
+    _refused_in_words(lambda: document.parse(CONFIGURATION.decode(), "pointsman.yaml"), {"KEY": "a-key", **variables})
+
+
+def _refused_in_words(read: Callable[[], document.Document], env: Mapping[str, str]) -> None:
+    """If at all."""
+    refused: ConfigError | None = None
+    try:
+        found = read()
+        config.build(found.tree, env, found.faults)
+    except ConfigError as error:
+        refused = error
+    assert refused is None or (refused.faults and str(refused))
 
 
 def headers(data: bytes) -> None:
@@ -141,13 +182,38 @@ PATHS = {
     Name.ANTHROPIC: "/v1/messages",
     Name.GEMINI: "/v1beta/models/m:streamGenerateContent?alt=sse",
 }
+
+
+class Form(Enum):
+    """Of an answer: its content type, and the query of a request to Gemini that asks for it."""
+
+    STREAM = STREAM, "?alt=sse"
+    LIST = WHOLE, "?"
+    """Gemini's streams are elements of one list unless events are asked for."""
+    WHOLE = WHOLE, ""
+
+    def __init__(self, content_type: str, query: str) -> None:
+        self.content_type, self.query = content_type, query
+
+    @property
+    def asked(self) -> RequestFacts:
+        return RequestFacts("m", self is not Form.WHOLE, frozenset(), 1, query=self.query)
+
+    def reader(self, name: Name) -> Reader:
+        return DIALECTS[name].reader(self.asked, self.content_type)
+
+
 TARGETS: Mapping[str, Target] = {
     "sse": sse,
     "headers": headers,
     "configuration": configuration,
+    "environment": environment,
     **{f"facts-{name}": partial(facts, name, path) for name, path in PATHS.items()},
-    **{f"stream-{name}": partial(frames, name, STREAM) for name in PATHS},
-    **{f"whole-{name}": partial(frames, name, WHOLE) for name in PATHS},
+    **{f"stream-{name}": partial(frames, name, Form.STREAM) for name in PATHS},
+    "list-gemini": partial(frames, Name.GEMINI, Form.LIST),
+    **{f"whole-{name}": partial(frames, name, Form.WHOLE) for name in PATHS},
+    **{f"asked-{name}": partial(asked, name) for name in PATHS},
+    **{f"told-{name}": partial(told, name) for name in PATHS},
     **{f"error-{name}": partial(errors, name) for name in PATHS},
 }
 
@@ -159,6 +225,12 @@ def seeds(target: str) -> list[bytes]:
             return [b"Content-Type: a\r\nRetry-After: 3\r\nX-RateLimit-Reset-Requests: 1m3s\r\nAuthorization: Bearer x"]
         case "configuration", _, _:
             return [CONFIGURATION]
+        case "environment", _, _:
+            return [
+                b"POINTSMAN_SERVER__HEADER_PREFIX=X-Other-\nPOINTSMAN_STREAM__STALL=3m\n"
+                b"POINTSMAN_STICKY__MODES=smart,fast\nPOINTSMAN_PROVIDERS__ONE__BASE_URL=http://127.0.0.1:2/v1\n"
+                b"THREAD_PROTECTION_PLATFORMS=one:provider-ban,groq:model-skip"
+            ]
         case "sse", _, _:
             return [b"\x07" + _stream(voice) for voice in VOICES]
         case "facts", _, name:
@@ -167,8 +239,27 @@ def seeds(target: str) -> list[bytes]:
             return [b"\x07" + _stream(_voice(name)), b"\x30" + _stream(_voice(name)) + _told_off(_voice(name))]
         case "whole", _, name:
             return [b"\x20" + _voice(name).whole(plain(), _asked(name))]
+        case "list", _, name:
+            return [b"\x07[" + b",\n".join(_chunks(_voice(name))) + b"]"]
+        case "asked", _, name:
+            return [bytes([n]) + _asked(name).body for n in range(3)]
+        case "told", _, name:
+            whole = _voice(name).whole(plain(), _asked(name))
+            streamed = [bytes([n, 7]) + _stream(_voice(name)) for n in range(3)]
+            return [*streamed, *(bytes([0x80 + n, 0x20]) + whole for n in range(3))]
         case _, _, name:
             return [bytes([code - 400]) + _voice(name).error_body(complaint(code)) for code in (400, 429, 503)]
+
+
+def _other(name: Name, data: bytes) -> Name:
+    """One of the other dialects: the first byte says which."""
+    others = [each for each in PATHS if each is not name]
+    return others[data[0] % len(others) if data else 0]
+
+
+def _crossing(client: Name, provider: Name, known: RequestFacts) -> Bridge:
+    listener = Listener(known, request_id="r", started=1.0)
+    return bridge(DIALECTS[client], DIALECTS[provider], listener, PROVIDER, True, True)
 
 
 def _voice(name: str) -> Voice:
@@ -184,6 +275,10 @@ def _asked(name: str) -> Seen:
 
 def _stream(voice: Voice) -> bytes:
     return b"".join(map(Event.encode, voice.events(plain(), _asked(voice.DIALECT))))
+
+
+def _chunks(voice: Voice) -> list[bytes]:
+    return [event.data.encode() for event in voice.events(plain(), _asked(voice.DIALECT))]
 
 
 def _told_off(voice: Voice) -> bytes:

@@ -55,9 +55,9 @@ class Process:
     def tell(self, signum: signal.Signals) -> None:
         self.process.send_signal(signum)
 
-    async def ends(self) -> int:
-        """Waits for its exit status, with everything it printed."""
-        async with asyncio.timeout(LONGEST):
+    async def ends(self, within: float = LONGEST) -> int:
+        """Waits, so many seconds at most, for its exit status, with everything it printed."""
+        async with asyncio.timeout(within):
             status = await self.process.wait()
             await self._reading
         return status

@@ -23,6 +23,7 @@ from aiohttp.client_proto import ResponseHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.exchange.effects import Outbound
+from pointsman.transport.lookups import Lookups
 from pointsman.transport.outlet import Outlet
 from pointsman.wire.faults import FaultKind
 
@@ -210,9 +211,9 @@ class WatchedConnector(aiohttp.TCPConnector):
 def _make_session(outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
     local = (outlet.local_address, 0) if outlet.local_address else None
     if pooled:
-        connector = WatchedConnector(limit=0, local_addr=local, keepalive_timeout=IDLE_CONNECTION)
+        connector = WatchedConnector(limit=0, local_addr=local, resolver=Lookups(), keepalive_timeout=IDLE_CONNECTION)
     else:
-        connector = WatchedConnector(limit=0, local_addr=local, force_close=True)
+        connector = WatchedConnector(limit=0, local_addr=local, resolver=Lookups(), force_close=True)
     return aiohttp.ClientSession(
         connector=connector,
         timeout=NO_TIMEOUT,

@@ -96,8 +96,8 @@ def gauges(headers: Mapping[str, str], wall: float) -> list[Gauge]:
         gauge = found.setdefault(subject, Gauge(subject))
         if member == "reset":
             gauge.reset = moment(value, wall)
-        elif re.fullmatch(r"\d{1,15}", value.strip()):
-            setattr(gauge, member, int(value))
+        elif re.fullmatch(r"\d{1,15}", plain := value.strip()):
+            setattr(gauge, member, int(plain))
     return list(found.values())
 
 

@@ -1,0 +1,70 @@
+"""Looking providers' names up, each on a thread that nobody waits for.
+
+The loop's own threads are few, and the process does not end before they do: names that nobody resolves would keep it,
+and whatever else is done on those threads, waiting for as long as the system tries.
+"""
+
+import asyncio
+import socket
+from contextlib import suppress
+from threading import Thread
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+LOCAL = "localhost"
+
+
+class Lookups(AbstractResolver):
+    """aiohttp asks, once at a time for each name."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Its addresses. Raises OSError where it has none."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+
+        def tell(result: list[ResolveResult] | Exception) -> None:
+            if found.done():
+                return
+            if isinstance(result, Exception):
+                found.set_exception(result)
+            else:
+                found.set_result(result)
+
+        def look_up() -> None:
+            try:
+                result: list[ResolveResult] | Exception = addresses(host, port, family)
+            except Exception as error:  # whatever it is, somebody waits
+                result = error
+            with suppress(RuntimeError):  # the loop has ended in the meantime
+                loop.call_soon_threadsafe(tell, result)
+
+        Thread(target=look_up, name=f"look-up of {host}", daemon=True).start()
+        return await found
+
+    async def close(self) -> None:
+        pass
+
+
+def addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    """Waits for the system. Raises OSError."""
+    flags = 0 if host == LOCAL else socket.AI_ADDRCONFIG  # a machine without a network has a localhost all the same
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "no name of a host") from None
+    return [
+        ResolveResult(hostname=host, host=_numeric(address), port=port, family=kind, proto=proto, flags=NUMERIC)
+        for kind, _, proto, _, address in infos
+        if kind in (socket.AF_INET, socket.AF_INET6)
+    ]
+
+
+def _numeric(address: tuple[object, ...]) -> str:
+    """With its zone, where it holds in one only."""
+    host = str(address[0])
+    if len(address) == 4 and address[3] and "%" not in host:
+        return f"{host}%{address[3]}"
+    return host
