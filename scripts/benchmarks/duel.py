@@ -116,6 +116,7 @@ async def duel(
     """
     router, bare = turns = tuple(map(Turns, sides, (load, other or load)))
     for turn in turns:
+        await turn.contestant.at_rest()
         await stage.load(turn.contestant, turn.load.window(turn.contestant.port, pace.warm_up))
     computed = provider.cpu()
     for _ in range(pace.rounds):

@@ -112,6 +112,15 @@ def cpu_seconds(pid: int) -> float | None:
     return from_ps(told.stdout)
 
 
+def memory(pid: int) -> int:
+    """Bytes of real memory; 0 where the system does not tell."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def peak_memory(pid: int) -> float | None:
     """MiB; None where the system does not tell."""
     try:

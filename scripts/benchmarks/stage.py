@@ -4,6 +4,7 @@ The contestants are started alike and differ in what they are: the router with a
 reverse proxy that streams. They share a home of their own, so that nothing of the user's is read or written.
 """
 
+import asyncio
 import json
 import os
 import tempfile
@@ -25,6 +26,8 @@ QUIET: Mapping[str, Sequence[str]] = {
     "mitmweb": ("--no-web-open-browser", "--set", "web_port=0"),
 }
 """How each tool is kept from showing what it does."""
+STILL = 256 * 1024
+"""Bytes by which a process that is at rest may grow in half a second."""
 OURS = ("POINTSMAN_", "THREAD_PROTECTION_")
 """Variables that would change what is measured begin so."""
 
@@ -44,6 +47,18 @@ class Server:
     def cpu(self) -> float | None:
         """Seconds of processor time that it has used so far."""
         return processes.cpu_seconds(self.process.pid)
+
+    def memory(self) -> int:
+        """Bytes of real memory that it holds."""
+        return processes.memory(self.process.pid)
+
+    async def at_rest(self) -> int:
+        """The same, once what it still does when it has begun to listen is done."""
+        before, now = 0, self.memory()
+        while now - before > STILL:
+            await asyncio.sleep(0.5)
+            before, now = now, self.memory()
+        return now
 
     def peak_memory(self) -> float | None:
         """MiB of real memory that it has held at most."""

@@ -4,7 +4,6 @@ Behind the router the provider has fallen silent, so that the router keeps the c
 mitmdump the provider does so itself, as often.
 """
 
-import asyncio
 import json
 import resource
 from asyncio.subprocess import Process
@@ -26,8 +25,6 @@ EVENTS, EVENT_BYTES = 1000, 80
 SILENT = 3600.0
 FILES = 3 * STREAMS
 KIB = 1024
-STILL = 256 * KIB
-"""Bytes by which a process that is at rest may grow in half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +63,13 @@ async def run(pace: Pace, addon: Path) -> Report:
 
 
 async def _hold(on: Stage, side: Server, streams: int, every: float, http2: bool) -> Holding:
-    before = await _at_rest(side)
+    before = await side.at_rest()
     options = {"port": side.port, "count": streams, "every": every, "seconds": BEATS * every}
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     holder = await on.holder([*arguments, *(["--http2"] if http2 else [])], json.dumps(request(0)))
     await _line(on, holder)
     await _line(on, holder)
-    memory, began = _resident(side) - before, side.cpu() or 0.0
+    memory, began = side.memory() - before, side.cpu() or 0.0
     outcome: dict[str, Any] = json.loads(await _line(on, holder, BEATS * every))
     cpu = (side.cpu() or 0.0) - began
     if outcome["count"] < streams * (BEATS - 1):
@@ -83,21 +80,6 @@ async def _hold(on: Stage, side: Server, streams: int, every: float, http2: bool
 
 async def _line(on: Stage, holder: Process, more: float = 0.0) -> str:
     return await processes.line("holder", holder, on.folder, 2 * processes.START_TIMEOUT + more)
-
-
-async def _at_rest(side: Server) -> int:
-    """Bytes of memory, once what a process still does when it has begun to listen is done."""
-    before, now = 0, _resident(side)
-    while now - before > STILL:
-        await asyncio.sleep(0.5)
-        before, now = now, _resident(side)
-    return now
-
-
-def _resident(side: Server) -> int:
-    """Bytes of memory."""
-    pages = int(Path(f"/proc/{side.process.pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
 
 
 def _enough_files() -> None:
