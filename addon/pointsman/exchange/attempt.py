@@ -99,8 +99,10 @@ class Attempt:
 
     def due(self) -> float:
         """When something is to be done about this attempt, not yet committed."""
-        dates = (self.connect_due, self.content_due, self.hedge_due)
-        return min(date for date in dates if date is not None)
+        due = self.content_due
+        if self.connect_due is not None:
+            due = min(due, self.connect_due)
+        return due if self.hedge_due is None else min(due, self.hedge_due)
 
     @property
     def model_sent(self) -> str:

@@ -149,8 +149,8 @@ class Router:
 
     def limited(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
         """A provider states its limits: where they are lower than the configured ones, they count."""
-        if self.inventory.has(candidate):
-            for name, limit in stated:
+        if (limits := list(stated)) and self.inventory.has(candidate):
+            for name, limit in limits:
                 self.limits.learn(_place(candidate), candidate.target.model.limits, name, limit)
 
     def learn(

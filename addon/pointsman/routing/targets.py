@@ -116,9 +116,11 @@ class Inventory:
         something else.
         """
         own, target = candidate.target, self.by_label.get(candidate.target.label)
+        if target is own and candidate in self.keys[own]:
+            return True
         if target is None or target.addresses != own.addresses:
             return False
-        return any(each is candidate or each.key == candidate.key for each in self.keys[target])
+        return any(each.key == candidate.key for each in self.keys[target])
 
     def routes(self, candidate: Candidate) -> bool:
         """It may be chosen here, as far as the configuration goes."""

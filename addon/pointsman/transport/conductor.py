@@ -213,15 +213,16 @@ class Conductor:
     def _launch(self, launch: Launch) -> None:
         if self._recorder:
             self._recorder.sent(launch.n, launch.request, self._loop.time())
-        name = f"attempt {launch.n} of {self.exchange.call.request_id}"
+        n = launch.n  # nothing below holds on to the whole request for as long as the answer lasts
         dial = Dial(
-            dialling=lambda: self._tell(partial(self.exchange.dialling, launch.n)),
-            connected=lambda: self._tell(partial(self.exchange.connected, launch.n)),
+            dialling=partial(self._tell, partial(self.exchange.dialling, n)),
+            connected=partial(self._tell, partial(self.exchange.connected, n)),
         )
-        self._dials[launch.n] = launch.request.url, dial
-        task = asyncio_utils.create_task(self._attempt(launch, dial), name=name, keep_ref=True)
-        self._tasks[launch.n] = task
-        task.add_done_callback(lambda _: self._tasks.pop(launch.n, None))
+        self._dials[n] = launch.request.url, dial
+        name = f"attempt {n} of {self.exchange.call.request_id}"
+        task = asyncio_utils.create_task(self._attempt(n, launch.request, dial), name=name, keep_ref=True)
+        self._tasks[n] = task
+        task.add_done_callback(lambda _: self._tasks.pop(n, None))
 
     def _set_timer(self) -> None:
         """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
@@ -249,10 +250,11 @@ class Conductor:
 
     # Inputs.
 
-    async def _attempt(self, launch: Launch, dial: Dial) -> None:
-        n, exchange = launch.n, self.exchange
+    async def _attempt(self, n: int, request: Outbound, dial: Dial) -> None:
+        exchange, sending = self.exchange, self._providers.send(request, self._outlet, dial)
+        del request
         try:
-            async with self._providers.send(launch.request, self._outlet, dial) as answer:
+            async with sending as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 self._tell(partial(exchange.head, n, answer.status, headers))
                 if self._recorder:

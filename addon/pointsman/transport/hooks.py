@@ -7,7 +7,8 @@ comes or goes. The order, and what happens when an addon raises or halts, are th
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import fields
+from typing import Any, cast
 
 from mitmproxy import hooks
 from mitmproxy.addonmanager import AddonManager, safecall
@@ -24,6 +25,7 @@ class HookIndex:
         self._manager = manager
         self._seen: list[object] = []
         self._groups: dict[str, list[Group]] = {}  # as many as mitmproxy has hooks
+        self._fields: dict[type[hooks.Hook], list[str]] = {}  # as many
 
     def install(self) -> None:
         self._manager.trigger_event = self.trigger_event  # type: ignore[method-assign]
@@ -47,7 +49,7 @@ class HookIndex:
                 _tell(error)
 
     async def trigger_event(self, event: hooks.Hook) -> None:
-        arguments = event.args()
+        arguments = self._arguments(event)
         for group in self._answering(event):
             try:
                 for function in group:
@@ -58,6 +60,13 @@ class HookIndex:
                 return
             except Exception as error:
                 _tell(error)
+
+    def _arguments(self, event: hooks.Hook) -> list[object]:
+        """The stock way looks for the names of a hook's fields each time."""
+        names = self._fields.get(type(event))
+        if names is None:
+            names = self._fields[type(event)] = [field.name for field in fields(cast(Any, event))]
+        return [getattr(event, name) for name in names]
 
     def _answering(self, event: hooks.Hook) -> list[Group]:
         present = list(self._manager.lookup.values())  # of all addons, those that others manage included

@@ -83,6 +83,7 @@ class Providers:
                 if not dial.kept or isinstance(error, aiohttp.ClientConnectorError):
                     raise
                 response = await self._post(request, outlet, pooled=False)
+            del request  # its body is large, and the answer may be long
             async with response:
                 yield response
 
