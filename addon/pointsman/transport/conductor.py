@@ -169,8 +169,8 @@ class Conductor:
 
     def abandon(self) -> None:
         """The exchange is broken: whatever runs for it ends here."""
-        for task in list(self._tasks.values()):
-            task.cancel()
+        for n in list(self._tasks):
+            self._let_go(n, self._cancelled)
         for timer in (self._timer, self._pulse):
             if timer is not None:
                 timer.cancel()
@@ -296,7 +296,7 @@ class Conductor:
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
         over, content, line = self._loop.create_future(), answer.content, line_of(answer)
-        if line is None or self._stream.is_killed:
+        if line is None or self._stream.is_killed or n in self._released | self._cancelled:
             return
 
         def take() -> None:
@@ -330,7 +330,7 @@ class Conductor:
             if pieces and not writer.is_closing():
                 writer.write(pieces)
             self._handler.timeout_watchdog.register_activity()
-        is_over = n in self._released or n in self._cancelled or content.at_eof()
+        is_over = n in self._released | self._cancelled or content.at_eof()
         return not (is_over or self._stream.has_left or self._stream.is_killed or self._backlog() > HIGH_WATER)
 
     def _tell(self, given: Input) -> None:
