@@ -164,15 +164,15 @@ class Dispatcher:
 
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
-        arrival = doors.arrival(request, context, mode, listening, context.client.id in self.vouched)
-        arrival = replace(arrival, local=self.is_local(context.client))
+        client = context.client
+        arrival = doors.arrival(request, context, mode, listening, client.id in self.vouched, self.is_local(client))
         asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
         if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
             del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
         decision = receive(arrival, self._server)
         if arrival.door is Door.PROXY or not isinstance(decision, Chat | Refusal):
             return decision
-        return self._weighed(decision, arrival, context.client.peername[0])
+        return self._weighed(decision, arrival, client.peername[0])
 
     def _weighed(self, decision: Chat | Refusal, arrival: Arrival, address: str) -> Decision:
         """Whoever sends too many wrong keys is told so."""
@@ -184,7 +184,9 @@ class Dispatcher:
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
-        arrival = doors.arrival(flow.request, context, mode, listening, vouched=True)
+        arrival = doors.arrival(
+            flow.request, context, mode, listening, vouched=True, local=doors.is_local(context.client)
+        )
         decision = receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
         if decision is not Pass.ON:
             flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request

@@ -82,7 +82,9 @@ class Chat:
     def edited(self, path: str) -> "Chat":
         """The same, should somebody have changed the path since."""
         route = route_of_path(path)
-        return replace(self, dialect=route.dialect, purpose=route.purpose) if route else self
+        if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
+            return self
+        return replace(self, dialect=route.dialect, purpose=route.purpose)
 
 
 @dataclass(frozen=True, slots=True)

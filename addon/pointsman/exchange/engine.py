@@ -97,6 +97,10 @@ class Exchange:
                 self._take_silent_end(attempt, now)
         return self._take_effects()
 
+    def last_data(self, n: int, data: bytes, now: float) -> list[Effect]:
+        """Both: the last bytes of the provider's body, and its end."""
+        return self.data(n, data, now) + self.end(n, now)
+
     def failed(self, n: int, kind: FaultKind, message: str, now: float) -> list[Effect]:
         """The connection to the provider failed or broke."""
         if attempt := self._running.get(n):

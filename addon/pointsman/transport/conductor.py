@@ -260,12 +260,15 @@ class Conductor:
                 if self._recorder:
                     self._recorder.head(n, answer.status, tuple(answer.headers.items()))
                 async for data in answer.content.iter_any():
-                    await self._hear(n, data)
+                    is_last = answer.content.at_eof()
+                    await self._hear(n, data, is_last)
+                    if is_last:
+                        return
                     if self._short_way is not None:
                         await self._listen(n, answer)
                     if n in self._released:
                         await _drain(answer)
-                    if n in self._released | self._cancelled:
+                    if n in self._released or n in self._cancelled:
                         return
                     if self._backlog() > HIGH_WATER:
                         await self._wait_for_client()
@@ -284,11 +287,12 @@ class Conductor:
             self.took(size)
             raise
 
-    async def _hear(self, n: int, data: bytes) -> None:
-        """The long way, on which an answer's beginning goes."""
+    async def _hear(self, n: int, data: bytes, is_last: bool) -> None:
+        """The long way, on which an answer's beginning goes, and at once the whole of most answers that are short."""
         if self._recorder:
             self._recorder.data(n, data, self._loop.time())
-        await self._post(partial(self.exchange.data, n, data), len(data))
+        heard = self.exchange.last_data if is_last else self.exchange.data
+        await self._post(partial(heard, n, data), len(data))
         self._undrained += len(data)
 
     async def _listen(self, n: int, answer: aiohttp.ClientResponse) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from mitmproxy import http
 from mitmproxy.connection import Client
@@ -16,7 +17,12 @@ type Address = tuple[str, int]
 
 
 def arrival(
-    request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address], vouched: bool
+    request: http.Request,
+    context: Context,
+    mode: HTTPMode,
+    listening: Iterable[Address],
+    vouched: bool,
+    local: bool,
 ) -> Arrival:
     """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet."""
     door, host = _door(request, context, mode, listening)
@@ -26,7 +32,7 @@ def arrival(
         path=request.path,
         host=host,
         headers=named(request.headers),
-        local=is_local(context.client),
+        local=local,
         vouched=vouched,
     )
 
@@ -55,10 +61,13 @@ def _destination(request: http.Request, context: Context, mode: HTTPMode) -> Add
 
 def is_local(client: Client) -> bool:
     """The client runs on this machine."""
-    if isinstance(client.proxy_mode, LocalMode):
-        return True
+    return isinstance(client.proxy_mode, LocalMode) or _is_loopback(client.peername[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(host: str) -> bool:
     try:
-        address = ipaddress.ip_address(client.peername[0].partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
