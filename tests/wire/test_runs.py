@@ -109,3 +109,21 @@ def test_the_middle_is_what_the_edges_leave(count: int, before: int, tail: list[
     events = [b"e%d\n\n" % n for n in range(count)] + tail
     start, end = middle(b"".join(events), before)
     assert b"".join(events)[start:end] == b"".join(events[before:-EDGE])
+
+
+WORD = (CHAT % ('"content":"a word of some length"', "null", "null")).encode()
+END = (CHAT % ("", '"stop"', "null")).encode() + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("before", [WORD + b"\n" * 6, WORD * 2 + b"\n\n", b"\n\n\n\n"])
+def test_blank_lines_before_a_run_stay_where_they_are(before: bytes) -> None:
+    stream = before + WORD * 40 + END
+    assert b"".join(frame.data for frame in read(chat_reader(True, EVENT_STREAM, drop_usage=False), [stream])) == stream
+
+
+def test_unreadable_events_apart_are_borne_whatever_comes_between() -> None:
+    bad = b"data: {oops\n\n"
+    pieces = [WORD, bad * 2, WORD * 40, bad * 2, WORD * 40 + bad + WORD * 5, END]
+    frames = read(chat_reader(True, EVENT_STREAM, drop_usage=False), pieces)
+    assert not any(frame.fault for frame in frames)
+    assert b"".join(frame.data for frame in frames) == b"".join(pieces)

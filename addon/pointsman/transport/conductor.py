@@ -306,9 +306,11 @@ class Conductor:
         def take() -> None:
             if over.done() or self._taking is not None:
                 return
-            self._taking = n
+            self._taking, goes_on = n, True
             try:
-                if not self._take(n, content):
+                while goes_on and content.exception() is None and (data := content.read_nowait()):
+                    goes_on = self._take(n, data)  # and reading has made room: what waits to be unpacked follows
+                if not goes_on or content.exception() is not None or content.at_eof():
                     over.set_result(None)
             except Exception as error:
                 over.set_result(error)
@@ -321,20 +323,18 @@ class Conductor:
         if error or self._stream.has_left:
             await self._post(partial(_raise, error) if error else _nothing)
 
-    def _take(self, n: int, content: aiohttp.StreamReader) -> bool:
+    def _take(self, n: int, data: bytes) -> bool:
         """Whether what comes next may be taken in the same way."""
-        if content.exception() is not None:
-            return False
-        writer, data = self._short_way, content.read_nowait()
-        if data and writer is not None:
-            if self._recorder:
-                self._recorder.data(n, data, self._loop.time())
-            self._undrained += len(data)
-            pieces = self._stream.relay(partial(self.exchange.data, n, data))
-            if pieces and not writer.is_closing():
-                writer.write(pieces)
-            self._handler.timeout_watchdog.register_activity()
-        is_over = n in self._released | self._cancelled or content.at_eof()
+        writer = self._short_way
+        assert writer is not None
+        if self._recorder:
+            self._recorder.data(n, data, self._loop.time())
+        self._undrained += len(data)
+        pieces = self._stream.relay(partial(self.exchange.data, n, data))
+        if pieces and not writer.is_closing():
+            writer.write(pieces)
+        self._handler.timeout_watchdog.register_activity()
+        is_over = n in self._released or n in self._cancelled
         return not (is_over or self._stream.has_left or self._stream.is_killed or self._backlog() > HIGH_WATER)
 
     def _tell(self, given: Input) -> None:

@@ -25,7 +25,7 @@ class HookIndex:
         self._manager = manager
         self._seen: list[object] = []
         self._groups: dict[str, list[Group]] = {}  # as many as mitmproxy has hooks
-        self._fields: dict[type[hooks.Hook], list[str]] = {}  # as many
+        self._fields: dict[type[hooks.Hook], list[str]] = {}  # as many as it has classes of them
 
     def install(self) -> None:
         self._manager.trigger_event = self.trigger_event  # type: ignore[method-assign]

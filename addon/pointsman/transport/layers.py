@@ -14,11 +14,14 @@ from mitmproxy.proxy.server import ConnectionHandler
 from pointsman.transport.asking import is_answered
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.http1 import ClientHttp1
-from pointsman.transport.posted import ForStream
+from pointsman.transport.posted import ForStream, HookAnswered
 from pointsman.transport.station import Station
 from pointsman.transport.stream import Commands, RoutedStream
 
 logger = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Hooks that one event may lead to without a turn of the loop: those of two flows."""
 
 
 class RoutedHttpLayer(HttpLayer):
@@ -51,13 +54,18 @@ class RoutedHttpLayer(HttpLayer):
             yield commands.SendData(client, b"".join(pending))
 
     def _ask_addons(self, event: events.Event) -> Commands:
-        """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it."""
-        due = deque([event])
+        """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it, and
+        so does what comes after the first few: requests that were sent ahead are no reason to keep others waiting.
+        """
+        due, left = deque([event]), AT_ONCE
         while due:
             for command in self._route(due.popleft()):
-                if not isinstance(command, commands.StartHook) or not isinstance(command.blocking, RoutedStream):
+                stream = command.blocking
+                if not left or not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
                     yield command
-                elif is_answered(command, self.handler):
+                    continue
+                left -= 1
+                if is_answered(command, stream, self.handler):
                     due.append(events.HookCompleted(command))
 
     def _route(self, event: events.Event) -> Commands:
@@ -74,7 +82,9 @@ class RoutedHttpLayer(HttpLayer):
 
     def _deliver(self, event: ForStream) -> Commands:
         if event.stream.home is self:
-            if self.streams.get(event.stream.stream_id) is event.stream:
+            if isinstance(event, HookAnswered):
+                yield from super()._handle_event(events.HookCompleted(event.hook))
+            elif self.streams.get(event.stream.stream_id) is event.stream:
                 yield from self.event_to_child(event.stream, event)
             return
         # This is the layer around a CONNECT; the stream lives further in.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mitmproxy.proxy import events
+from mitmproxy.proxy.commands import StartHook
 
 from pointsman.exchange.effects import Effect
 from pointsman.web.page import Reply
@@ -31,6 +32,14 @@ class Posted(ForStream):
     def __init__(self, stream: "RoutedStream", given: Input, size: int = 0) -> None:
         super().__init__(stream)
         self.given, self.size = given, size
+
+
+class HookAnswered(ForStream):
+    """Addons that kept a flow waiting have let it go on."""
+
+    def __init__(self, stream: "RoutedStream", hook: StartHook) -> None:
+        super().__init__(stream)
+        self.hook = hook
 
 
 class PageReady(ForStream):

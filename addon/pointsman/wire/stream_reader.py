@@ -99,13 +99,15 @@ class StreamReader(ABC):
         if self._cutter.pending:
             return self._read_events(data)
         if self.has_spoken and self.is_plain_run(data):
+            self._unreadable = 0
             return (Frame(FrameKind.CONTENT, data),)
         start, end = middle(data, 0 if self.has_spoken else EDGE)
         if end - start < LEAST_RUN:
             return self._read_events(data)
         frames = self._read_events(data[:start])
         run = data[start:end]
-        if self.has_spoken and not self._over and self.is_plain_run(run):
+        if self.has_spoken and not self._over and not self._cutter.pending and self.is_plain_run(run):
+            self._unreadable = 0
             frames.append(Frame(FrameKind.CONTENT, run))
             start = end
         return frames + self._read_events(data[start:])
