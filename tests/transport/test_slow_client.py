@@ -227,11 +227,11 @@ async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again
     """A client that has all it was sent says nothing more: only the socket tells that there is room."""
     monkeypatch.setattr(conducting, "PULSE", 3600.0)
     async with (
-        Provider(menu.answer("one two three")) as one,
+        Provider(menu.answer("one two three", pace=0.02)) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):
-        found = [HIGH_WATER + 1, HIGH_WATER + 1, HIGH_WATER + 1]  # after a read, before the wait and after it
+        found = [HIGH_WATER + 1] * 4  # after a piece by the short way, before the wait, within it and after it
         monkeypatch.setattr(Conductor, "_backlog", lambda _: found.pop() if found else 0)
         await client.ask(chat())
         await client.head()
