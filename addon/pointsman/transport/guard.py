@@ -48,6 +48,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     AddonManager.trigger_event: "(self, event)",
     ChunkedReader.__call__: "(self, buf)",
     layer.Layer.handle_event: "(self, event)",
+    ConnectionHandler.handle_hook: "(self, hook)",
     ConnectionHandler.server_event: "(self, event)",
     ConnectionHandler.drain_writers: "(self)",
     ConnectionHandler.close_connection: "(self, connection, half_close)",
