@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from h2.config import H2Configuration
@@ -9,7 +10,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RemoteSettingsChanged
 
 
-class Line(asyncio.Protocol):
+class Line(asyncio.Protocol, ABC):
     """One connection; `greeted` is done once its server has said what it allows. What the server says is taken by
     `take`, and whatever comes is made room for again.
     """
@@ -18,8 +19,8 @@ class Line(asyncio.Protocol):
         self._h2 = H2Connection(H2Configuration(header_encoding="utf-8"))
         self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def take(self, event: Event) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def take(self, event: Event) -> None: ...
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -1,5 +1,7 @@
 """The remembered hooks do what the stock manager does."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.exceptions import AddonHalt
@@ -43,8 +45,21 @@ def casts(heard: list[str]) -> dict[str, list[object]]:
     }
 
 
+async def waited_for(manager: AddonManager) -> None:
+    for _ in range(2):
+        await manager.trigger_event(HttpRequestHook(tflow.tflow()))
+        await manager.trigger_event(HttpResponseHook(tflow.tflow(resp=True)))
+
+
+async def told_only(manager: AddonManager) -> None:
+    manager.trigger(HttpRequestHook(tflow.tflow()))
+
+
+@pytest.mark.parametrize("trigger", [waited_for, told_only])
 @pytest.mark.parametrize("cast", casts([]))
-async def test_everybody_is_asked_as_the_stock_manager_would(cast: str) -> None:
+async def test_everybody_is_asked_as_the_stock_manager_would(
+    cast: str, trigger: Callable[[AddonManager], Awaitable[None]]
+) -> None:
     told: dict[bool, list[str]] = {}
     for remembered in (False, True):
         told[remembered] = []
@@ -52,24 +67,9 @@ async def test_everybody_is_asked_as_the_stock_manager_would(cast: str) -> None:
             manager = context.master.addons
             if remembered:
                 HookIndex(manager).install()
-            for _ in range(2):
-                await manager.trigger_event(HttpRequestHook(tflow.tflow()))
-                await manager.trigger_event(HttpResponseHook(tflow.tflow(resp=True)))
+            await trigger(manager)
     assert told[True] == told[False]
     assert bool(told[True]) == (cast != "nobody")
-
-
-@pytest.mark.parametrize("cast", casts([]))
-async def test_hooks_that_nobody_waits_for_are_told_alike(cast: str) -> None:
-    told: dict[bool, list[str]] = {}
-    for remembered in (False, True):
-        told[remembered] = []
-        with taddons.context(*casts(told[remembered])[cast], loadcore=False) as context:
-            manager = context.master.addons
-            if remembered:
-                HookIndex(manager).install()
-            manager.trigger(HttpRequestHook(tflow.tflow()))
-    assert told[True] == told[False]
 
 
 async def test_addons_that_come_and_go_are_noticed() -> None:

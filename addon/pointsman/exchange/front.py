@@ -36,12 +36,12 @@ class ClientFront:
         self.error: str | None = None
         self.ended_at = 0.0
         self.answered: Target | None = None
-        self.is_whole = False
-        """The client got a whole answer of a provider's."""
         self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
         self._voice = call.dialect.voice(Listener(call.facts, call.headers, call.request_id, call.started))
         self._stream_form = stream_headers(self._voice.stream_type)
         self._source: Reader | None = None
+        self._is_whole = False
+        """The client got a whole answer of a provider's."""
         self._kept: list[bytes] | None = [] if plan.keeps_answer else None
         self._kept_bytes = 0
         self._last_sent = 0.0
@@ -88,12 +88,12 @@ class ClientFront:
 
     def end(self, now: float) -> None:
         """The answer is whole."""
-        self.is_whole = True
+        self._is_whole = True
         self._finish(FrontMove.END, now)
 
     def remember(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
-        if self.is_whole and self._kept:
+        if self._is_whole and self._kept:
             self._plan.answered(b"".join(self._kept), now)
             self._kept = None
 

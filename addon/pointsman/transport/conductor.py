@@ -324,7 +324,7 @@ class Conductor:
             await self._post(partial(_raise, error) if error else _nothing)
 
     def _take(self, n: int, data: bytes) -> bool:
-        """Whether what comes next may be taken in the same way."""
+        """Passes a piece on. Returns whether the next one may go in the same way."""
         writer = self._short_way
         assert writer is not None
         if self._recorder:

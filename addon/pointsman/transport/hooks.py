@@ -37,12 +37,13 @@ class HookIndex:
 
     def trigger(self, event: hooks.Hook) -> None:
         """For hooks that nobody waits for, such as that of each line logged."""
+        arguments = self._arguments(event)
         for group in self._answering(event):
             try:
                 for function in group:
                     if inspect.iscoroutinefunction(function):
                         raise AddonManagerError(f"Async handler {event.name} ({function}) cannot be called here")
-                    function(*event.args())
+                    function(*arguments)
             except AddonHalt:
                 return
             except Exception as error:

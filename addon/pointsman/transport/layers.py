@@ -1,6 +1,7 @@
 """mitmproxy's HTTP layer with streams that can be routed.
 
-`swap_in` puts it in the place of the stock one. Everything that is not routed runs the stock code.
+`swap_in` puts it in the place of the stock one. Everything that is not routed runs the stock code; only its addons are
+asked here too.
 """
 
 import logging

@@ -4,6 +4,7 @@ The provider's own reader judges what comes: which frames there are, faults, how
 client gets for each frame is told anew.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from pointsman.wire.stream_reader import DONE
 LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
-class ConvertedReader:
+class ConvertedReader(ABC):
     """What both kinds share: whatever the conversion raises is a fault of the attempt."""
 
     def __init__(self, own: Reader, hearing: Hearing, narrator: Narrator) -> None:
@@ -68,8 +69,8 @@ class ConvertedReader:
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
         return converted
 
-    def _frame(self, frame: Frame) -> Frame:
-        raise NotImplementedError
+    @abstractmethod
+    def _frame(self, frame: Frame) -> Frame: ...
 
 
 class ConvertedStream(ConvertedReader):
