@@ -139,7 +139,7 @@ class Conductor:
         """The answer's head is out; `server` is the client's side of the layer."""
         self._short_way = plain_writer(self._stream.context, server, self._handler)
 
-    def took(self, size: int) -> None:
+    def _took(self, size: int) -> None:
         """The layer has processed so many posted bytes."""
         self._unread -= size
         self._room.set()
@@ -282,9 +282,9 @@ class Conductor:
     async def _post(self, given: Input, size: int = 0) -> None:
         self._unread += size
         try:
-            await self._handler.server_event(Posted(self._stream, given, size))
+            await self._handler.server_event(Posted(self._stream, given, partial(self._took, size)))
         except asyncio.CancelledError:  # while it waited for its turn: nobody will take it
-            self.took(size)
+            self._took(size)
             raise
 
     async def _hear(self, n: int, data: bytes, is_last: bool) -> None:
@@ -300,7 +300,7 @@ class Conductor:
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
         over, content, line = self._loop.create_future(), answer.content, line_of(answer)
-        if line is None or self._stream.is_killed or n in self._released | self._cancelled:
+        if line is None or n in self._released | self._cancelled or self._stream.is_killed:
             return
 
         def take() -> None:

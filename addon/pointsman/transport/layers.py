@@ -68,6 +68,7 @@ class RoutedHttpLayer(HttpLayer):
                 left -= 1
                 if is_answered(command, stream, self.handler):
                     due.append(events.HookCompleted(command))
+                del command, stream  # an exception that mitmproxy has dealt with may keep this frame
 
     def _route(self, event: events.Event) -> Commands:
         if isinstance(event, ForStream):

@@ -27,11 +27,11 @@ class ForStream(events.Event):
 
 
 class Posted(ForStream):
-    """An input for the stream's exchange; `size` is how many bytes of a provider's body it carries."""
+    """An input for the stream's exchange; `taken` is called when it is with the stream, in whatever state that is."""
 
-    def __init__(self, stream: "RoutedStream", given: Input, size: int = 0) -> None:
+    def __init__(self, stream: "RoutedStream", given: Input, taken: Callable[[], None]) -> None:
         super().__init__(stream)
-        self.given, self.size = given, size
+        self.given, self.taken = given, taken
 
 
 class HookAnswered(ForStream):

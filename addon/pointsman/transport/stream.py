@@ -8,6 +8,7 @@ streamed response. A stream that is not routed is a stock stream.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -57,10 +58,29 @@ logger = logging.getLogger(__name__)
 type Commands = layer.CommandGenerator[None]
 
 
+def state_over(_: events.Event) -> Commands:
+    """Nothing more happens on this stream."""
+    yield from ()
+
+
+def without_garbage(request: http.Request) -> http.Request:
+    """The same request, in an object of its own. The one that mitmproxy has made is part of a cycle, by exceptions that
+    its check of types has dealt with: a body in there would wait for a full collection of garbage.
+    """
+    twin = copy(request)
+    twin.data = copy(request.data)
+    return twin
+
+
 class RoutedStream(RefusingStream):
-    """A stream that is routed if the station says so. `chat` is set once it does."""
+    """A stream that is routed if the station says so. `chat` is set once it does.
+
+    Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
+    counting alone frees what a request has taken, and that may be a hundred megabytes.
+    """
 
     conductor: Conductor | None = None
+    """Of the exchange, while that lasts."""
 
     def __init__(self, context: Context, stream_id: int, home: "RoutedHttpLayer") -> None:
         super().__init__(context, stream_id)
@@ -88,6 +108,22 @@ class RoutedStream(RefusingStream):
                 raise
             else:
                 yield from self._crash()
+        if self._reported and not self._left:
+            self.conductor = None
+        if self._is_over():
+            self._let_go()
+
+    def _is_over(self) -> bool:
+        """The layer has dropped it: no event will reach it."""
+        return self.home.streams.get(self.stream_id) is not self
+
+    def _let_go(self) -> None:
+        """mitmproxy has exceptions that keep the frames which they came by, and those keep the stream."""
+        self.client_state = self.server_state = state_over
+        self._upload = None
+        if hasattr(self, "flow"):
+            self.context.layers.remove(self)
+            del self.flow
 
     # The request.
 
@@ -105,6 +141,8 @@ class RoutedStream(RefusingStream):
                 self.open_page(event)
             case Chat():
                 self.chat = decision
+                if not event.replay_flow:
+                    event.request = without_garbage(event.request)
                 self._make_ours(event.request, decision.door)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
                     if isinstance(command, HttpRequestHeadersHook):
@@ -171,13 +209,14 @@ class RoutedStream(RefusingStream):
     # The answer.
 
     def _take_posted(self, event: Posted) -> Commands:
-        if self.conductor is not None:
-            self.conductor.took(event.size)
-            if self.is_killed and not self.conductor.exchange.ended:
-                yield from self._kill()
-            else:
-                left, self._left = self._left, []
-                yield from self._show(left + self._feed(event.given))
+        event.taken()
+        if self.conductor is None:
+            return
+        if self.is_killed and not self.conductor.exchange.ended:
+            yield from self._kill()
+        else:
+            left, self._left = self._left, []
+            yield from self._show(left + self._feed(event.given))
 
     def relay(self, given: Input) -> bytes:
         """An input by the short way: what its client is to get now. What else there is waits for the next posted."""
@@ -288,10 +327,12 @@ class RoutedStream(RefusingStream):
     # Other ends.
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        if self.conductor is None or not isinstance(event, RequestProtocolError):
+        is_ours = self._reported or self.conductor is not None
+        if not is_ours or not isinstance(event, RequestProtocolError):
             yield from super().handle_protocol_error(event)
             return
-        self._feed(self.conductor.exchange.client_gone)
+        if self.conductor is not None:
+            self._feed(self.conductor.exchange.client_gone)
         if self.flow.live:
             yield from self._end_in_error(event.message)
         yield DropStream(self.stream_id)
