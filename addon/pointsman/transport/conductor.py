@@ -277,6 +277,7 @@ class Conductor:
             kind, message = fault_of(error)
             if kind is FaultKind.INTERNAL:
                 logger.exception(f"Attempt {n} of exchange {exchange.call.request_id} failed inside the router.")
+            _forget_frames(error)
             await self._post(partial(exchange.failed, n, kind, message))
 
     async def _post(self, given: Input, size: int = 0) -> None:
@@ -370,6 +371,13 @@ def _raise(error: Exception, _: float) -> list[Effect]:
 
 def _nothing(_: float) -> list[Effect]:
     return []
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Libraries keep exceptions in frames that these lead to; such a cycle would hold the whole exchange."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:
