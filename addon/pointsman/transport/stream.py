@@ -40,7 +40,7 @@ from pointsman.reception import Chat, Door, Page, Pass, Refusal
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.kill import tell_no_more, tell_of_kill
-from pointsman.transport.posted import Input, Posted
+from pointsman.transport.posted import Input, Posted, Work
 from pointsman.transport.refusing import RefusingStream
 from pointsman.transport.response import is_whole, make_response
 from pointsman.transport.shortcut import chunk
@@ -91,6 +91,7 @@ class RoutedStream(RefusingStream):
         """The connection that the answer comes by."""
         self._tape: Tape | None = None
         """Of a streamed answer, for people to read."""
+        self._is_being_read = False
         self._reported = False
         self._left: list[ClientEffect] = []
         """What came by the short way, and must go the long one."""
@@ -179,7 +180,14 @@ class RoutedStream(RefusingStream):
         if self.chat is None:
             return (yield from super().make_server_connection())
         self.chat = self.chat.edited(self.flow.request.path)
-        opened = self.station.open(self.flow, self.chat, self.credentials.caller if self.credentials else None)
+        reading = self.station.reading(self.flow, self.chat, self.credentials.caller if self.credentials else None)
+        if (read := reading.at_once()) is None:
+            self._is_being_read = True
+            read = (yield Work(reading))()
+            if self._is_given_up() or (yield from self.check_killed(True)):
+                return False
+            self._is_being_read = False
+        opened = self.station.open(self.flow, self.chat, read)
         match opened:
             case Exchange():
                 self.conductor = self.station.conduct(opened, self)
@@ -189,6 +197,10 @@ class RoutedStream(RefusingStream):
             case PassOn():
                 return (yield from self._pass_on())
         return False
+
+    def _is_given_up(self) -> bool:
+        """The client has left while its request was being read."""
+        return any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue)
 
     def _pass_on(self) -> layer.CommandGenerator[bool]:
         """Nobody here has this model: the request goes where the client wanted it, with its own credentials."""
@@ -327,7 +339,7 @@ class RoutedStream(RefusingStream):
     # Other ends.
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        is_ours = self._reported or self.conductor is not None
+        is_ours = self._is_being_read or self._reported or self.conductor is not None
         if not is_ours or not isinstance(event, RequestProtocolError):
             yield from super().handle_protocol_error(event)
             return
