@@ -19,8 +19,8 @@ from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Code, Problem
 
-LARGE = 256 * 1024
-"""Bytes of a body that is read in a thread: a megabyte takes about 10 ms."""
+LARGE = 512 * 1024
+"""Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from support.remains import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 
-SMALL, LARGE = "x", "x" * 300_000
+SMALL, LARGE = "x", "x" * 600_000
 
 
 @pytest.fixture(autouse=True)

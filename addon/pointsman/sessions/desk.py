@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from pointsman.config import Mode, Settings
@@ -33,8 +34,10 @@ class Desk:
 
     def heard_out(self, caller: Caller) -> Caller:
         """The same, with everything found out that takes long for a long request. May be called in a thread."""
-        words = self._words(caller)
+        said = cache(caller.conversation)
+        words = self._words(replace(caller, conversation=said))
         words.turn.digest  # noqa: B018 # it is kept
+        said.cache_clear()
         return replace(caller, words=words)
 
     def _words(self, caller: Caller) -> Words:
