@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.duel import Pace
 from benchmarks.figures import Report
-from benchmarks.scenarios import converted, idle, recording, routing, sessions, streams
+from benchmarks.scenarios import converted, holding, idle, recording, routing, sessions, streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "converted": Scenario(converted.run, "streams told in another dialect, against the same streams like to like"),
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, against bare mitmdump"),
+    "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, every table full; no opponent"),
     "sessions": Scenario(
         sessions.run, "knowing a conversation again, with 1 to 100,000 live sessions, and their memory"
