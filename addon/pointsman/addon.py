@@ -22,12 +22,12 @@ from typing import Any
 
 from mitmproxy import command, ctx, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client, Server
+from mitmproxy.connection import Client
 from mitmproxy.exceptions import CommandError, OptionsError
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
-from mitmproxy.utils import asyncio_utils, human
+from mitmproxy.utils import asyncio_utils
 
 from pointsman import config
 from pointsman.config import ConfigError, Settings
@@ -49,7 +49,7 @@ from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
 from pointsman.transport.outlet import Outlet
-from pointsman.transport.own_listeners import is_peer_own, leads_here, listening
+from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening
 from pointsman.transport.probing import Prober
 from pointsman.transport.providers import Providers
 from pointsman.trying import KeyTest
@@ -62,7 +62,6 @@ logger = logging.getLogger(__name__)
 
 OPTION, DATA_OPTION = "pointsman_config", "pointsman_data"
 DATA_VARIABLE = "POINTSMAN_DATA"
-ITSELF = "this is the router's own address, which it never connects to."
 OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
@@ -347,21 +346,14 @@ class Pointsman:
             data.server.error = self.dispatcher.keeps_out(data.client)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
-        """A name may resolve to another address than a moment ago. What is written to an aborted connection is lost."""
+        """A name may resolve to another address than a moment ago."""
         if self.dispatcher is not None and data.server.peername and _is_own_socket(data.server.peername):
-            self._abort(data.client, data.server)
+            cut_off(data.client, data.server)
 
     async def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         """The next proxy may be on this machine: it would connect to this router on behalf of anybody."""
         if self.dispatcher is not None and await _leads_here(flow.request.host, flow.request.port):
-            self._abort(flow.client_conn, flow.server_conn)
-
-    def _abort(self, client: Client, server: Server) -> None:
-        logger.warning(f"Pointsman: a connection to {human.format_address(server.peername)} was cut off: {ITSELF}")
-        handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
-        stream = handler.transports[server].writer if handler and server in handler.transports else None
-        if isinstance(stream, asyncio.StreamWriter):
-            stream.transport.abort()
+            cut_off(flow.client_conn, flow.server_conn)
 
     def client_disconnected(self, client: Client) -> None:
         if self.dispatcher is not None:

@@ -7,11 +7,18 @@ connection really has, before anything is sent.
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from mitmproxy import ctx
+from mitmproxy.connection import Client, Server
+from mitmproxy.utils import human
+
+logger = logging.getLogger(__name__)
+
+ITSELF = "this is the router's own address, which it never connects to."
 
 type Address = tuple[str, int]
 type IP = IPv4Address | IPv6Address
@@ -86,3 +93,12 @@ def is_peer_own(peername: tuple[object, ...], sockets: Iterable[Address]) -> boo
     """The far end of a connection, as its socket tells it, is one of these listening sockets."""
     ip = spelled_ip(str(peername[0]))
     return ip is not None and is_own(ip, int(str(peername[1])), sockets)
+
+
+def cut_off(client: Client, server: Server) -> None:
+    """End a connection that was made for a client. What is written to it from now on is lost."""
+    logger.warning(f"Pointsman: a connection to {human.format_address(server.peername)} was cut off: {ITSELF}")
+    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
+    stream = handler.transports[server].writer if handler and server in handler.transports else None
+    if isinstance(stream, asyncio.StreamWriter):
+        stream.transport.abort()
