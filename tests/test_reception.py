@@ -308,6 +308,68 @@ class TestProxyDoor:
         assert self.decided(KEYED, headers={"proxy-authorization": basic(KEY)}, local=False) == "chat"
 
 
+class TestForward:
+    """What is not routed, and comes from another machine unless a test says otherwise."""
+
+    def decided(self, forward: str | None, **head: Any) -> str:
+        server = Server.model_validate({"client_key": KEY, **({"forward": forward} if forward else {})})
+        usual = {"door": Door.PROXY, "host": "other.test", "method": "GET", "path": "/x", "local": False}
+        return word(decided(server, **usual | head))
+
+    @pytest.mark.parametrize(
+        ("forward", "without", "with_key"),
+        [
+            (None, "proxy_auth_required", "pass"),
+            ("key", "proxy_auth_required", "pass"),
+            ("local", "proxy_auth_required", "proxy_auth_required"),
+            ("open", "pass", "pass"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "CONNECT", "POST", "OPTIONS"])
+    @pytest.mark.parametrize("host", ["other.test", "1.2.3.4"])
+    def test_it_says_who_may_pass(
+        self, forward: str | None, without: str, with_key: str, method: str, host: str
+    ) -> None:
+        assert self.decided(forward, method=method, host=host) == without
+        key = {"proxy-authorization": basic(KEY)}
+        assert self.decided(forward, method=method, host=host, headers=key) == with_key
+        assert self.decided(forward, method=method, host=host, vouched=True) == with_key
+        assert self.decided(forward, method=method, host=host, headers={"authorization": f"Bearer {KEY}"}) == without
+
+    @pytest.mark.parametrize("forward", [None, "local", "key", "open"])
+    @pytest.mark.parametrize("method", ["GET", "CONNECT"])
+    def test_this_machine_always_passes_and_so_does_whom_mitmproxy_judges(
+        self, forward: str | None, method: str
+    ) -> None:
+        assert self.decided(forward, method=method, local=True) == "pass"
+        assert self.decided(forward, method=method, exempt=True) == "pass"
+        assert self.decided(forward, method=method, door=Door.REVERSE) == "pass"
+
+    def test_a_tunnel_to_ourselves_is_no_forwarding(self) -> None:
+        assert self.decided("local", method="CONNECT", door=Door.OWN) == "pass"
+
+    def test_local_lets_the_key_reach_what_is_routed(self) -> None:
+        key, host = {"proxy-authorization": basic(KEY)}, "api.openai.com"
+        assert self.decided("local", method="CONNECT", host=host, headers=key) == "pass"
+        assert self.decided("local", method="CONNECT", host=host) == "proxy_auth_required"
+        assert self.decided("local", host=host, headers=key) == "proxy_auth_required"
+        server = Server.model_validate({"client_key": KEY, "forward": "local"})
+        chat = decided(server, door=Door.PROXY, host=host, headers=key, local=False)
+        assert isinstance(chat, Chat)
+        assert not chat.may_pass
+
+    def test_the_refusal_asks_for_a_password(self) -> None:
+        refusal = decided(KEYED, door=Door.PROXY, host="other.test", path="/v1/messages", local=False)
+        assert isinstance(refusal, Refusal)
+        assert refusal.headers == (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
+        assert refusal.dialect is Dialect.ANTHROPIC
+        assert refusal.problem.status == 407
+
+    @pytest.mark.parametrize(("server", "policy"), [(OPEN, "local"), (KEYED, "key")])
+    def test_the_default_goes_by_the_client_key(self, server: Server, policy: str) -> None:
+        assert server.forwards == policy
+
+
 FITTING = ["", "0", "1000", "x", "-1", "1001.5", "+5000"]
 TOO_LARGE = ["1001", "9" * 30, "0001001"]
 

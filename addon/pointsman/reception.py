@@ -5,6 +5,9 @@ paths are own pages. In reverse mode chat paths and the operators' pages are our
 somebody's proxy, only chat paths on the hosts of `server.intercept` are ours. What is not ours passes as if the
 router were not there.
 
+As somebody's proxy, what is not ours passes for clients that `server.forward` lets in; mitmproxy's own `proxyauth`
+decides instead where it is set.
+
 Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this
 machine and not a web page of another site. As a proxy the credential belongs to the provider, so only the place, or
 `Proxy-Authorization`, can speak for the client.
@@ -20,7 +23,7 @@ from math import inf
 from urllib.parse import parse_qs, urlsplit
 
 from pointsman.config import Server
-from pointsman.config.words import Dialect
+from pointsman.config.words import Dialect, Forward
 from pointsman.wire.dialects import Purpose, route_of_path
 from pointsman.wire.faults import Code, Problem
 from pointsman.wire.headers import Headers
@@ -29,6 +32,9 @@ OWN_NAME = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
 REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
+CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
+KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."
+LOCAL_ONLY = "This proxy forwards requests of this machine only; server.forward can allow others."
 LONGEST_LENGTH = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
 
@@ -54,6 +60,8 @@ class Arrival:
     """The peer is on this machine: a loopback address, or mitmproxy's local mode."""
     vouched: bool = False
     """An earlier CONNECT on this connection carried the client key."""
+    exempt: bool = False
+    """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
 
 
 class Pass(Enum):
@@ -78,6 +86,8 @@ class Chat:
     purpose: Purpose = Purpose.CHAT
     is_replay: bool = False
     """Not a client but somebody at mitmproxy's own controls sends it."""
+    may_pass: bool = True
+    """It may go to its original host where no provider has its model."""
 
     def edited(self, path: str) -> "Chat":
         """The same, should somebody have changed the path since."""
@@ -101,6 +111,19 @@ type Decision = Pass | Page | Chat | Refusal
 
 def receive(arrival: Arrival, server: Server) -> Decision:
     """What to do with a request, judged by its head alone."""
+    decision = _receive(arrival, server)
+    if decision is not Pass.ON and not isinstance(decision, Chat):
+        return decision
+    problem = _not_forwarded(arrival, server)
+    if problem is None:
+        return decision
+    if isinstance(decision, Chat):
+        return replace(decision, may_pass=False)
+    route = route_of_path(arrival.path)
+    return Refusal(route.dialect if route else Dialect.OPENAI_CHAT, problem, CHALLENGE)
+
+
+def _receive(arrival: Arrival, server: Server) -> Decision:
     if arrival.method == "CONNECT":
         return Pass.ON  # even to our own address: what comes through the tunnel is received by itself
     route = route_of_path(arrival.path)
@@ -121,6 +144,19 @@ def receive(arrival: Arrival, server: Server) -> Decision:
         return Refusal(dialect, problem)
     readable = () if arrival.door is Door.PROXY else cors(arrival.headers)
     return Chat(dialect, arrival.door, readable, route.purpose)
+
+
+def _not_forwarded(arrival: Arrival, server: Server) -> Problem | None:
+    """Why a request to somewhere else does not go there; None when it does."""
+    policy = server.forwards
+    if arrival.door is not Door.PROXY or arrival.exempt or arrival.local or policy is Forward.OPEN:
+        return None
+    has_key = arrival.vouched or vouches(arrival.headers, server)
+    if policy is Forward.KEY:
+        return None if has_key else Problem(Code.PROXY_AUTH_REQUIRED, KEY_WANTED)
+    if has_key and arrival.method == "CONNECT" and arrival.host.lower() in server.intercept:
+        return None  # chat requests may come through the tunnel; whatever else does is refused there
+    return Problem(Code.PROXY_AUTH_REQUIRED, LOCAL_ONLY)
 
 
 def receive_again(arrival: Arrival, server: Server) -> Chat | Pass:
