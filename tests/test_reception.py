@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.config import Server
 from pointsman.config.words import Dialect
 from pointsman.reception import (
@@ -30,6 +31,7 @@ from pointsman.wire.faults import Code
 
 CHAT = "/v1/chat/completions"
 KEY = "the-client-key"
+HOME = named_host("HTTP/1.1", "", ["127.0.0.1:8080"])
 OPEN = Server()
 KEYED = Server.model_validate({"client_key": KEY, "intercept": ["api.openai.com"], "max_body": 1000})
 OURS = pytest.mark.parametrize("door", [Door.OWN, Door.REVERSE])
@@ -42,7 +44,7 @@ def basic(password: str, user: str = "me") -> str:
 def decided(server: Server, **head: Any) -> Decision:
     """The decision about a chat request of a client on this machine, at the router's own door, but for what is said."""
     usual: dict[str, Any] = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
-    return receive(Arrival(**usual | head), server)
+    return receive(Arrival(**usual | {"client_host": HOME} | head), server)
 
 
 def word(decision: Decision) -> str:
@@ -215,11 +217,64 @@ class TestOurDoors:
         assert word(decided(KEYED, door=door, vouched=True)) == "invalid_api_key"
 
     def test_the_model_list_is_for_the_same_clients(self) -> None:
-        assert client_problem({"x-api-key": KEY}, "/v1/models", False, KEYED) is None
-        problem = client_problem({}, "/v1/models", True, KEYED)
+        assert client_problem({"x-api-key": KEY}, "/v1/models", False, NO_HOST, KEYED) is None
+        problem = client_problem({}, "/v1/models", True, HOME, KEYED)
         assert problem
         assert problem.code is Code.INVALID_API_KEY
         assert KEY not in problem.message
+
+
+class TestHostNames:
+    """A name that was made to point here stands for a web page somewhere, unless a client key speaks for it."""
+
+    @OURS
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("127.0.0.1:8080", "chat"),
+            ("[::1]:8080", "chat"),
+            ("192.0.2.7", "chat"),
+            ("LocalHost.:8080", "chat"),
+            ("a.localhost", "chat"),
+            ("pointsman.local", "chat"),
+            ("Listed.example:8080", "chat"),
+            ("evil.example:8080", "forbidden"),
+            ("127.0.0.1.evil.example", "forbidden"),
+            ("router", "forbidden"),
+            ("", "forbidden"),
+        ],
+    )
+    def test_without_a_client_key_only_names_of_ours_are_served(self, door: Door, name: str, expected: str) -> None:
+        server = Server.model_validate({"hosts": ["listed.example"]})
+        assert word(decided(server, door=door, client_host=named_host("HTTP/1.1", "", [name]))) == expected
+
+    @OURS
+    def test_with_the_client_key_the_name_does_not_matter(self, door: Door) -> None:
+        foreign = named_host("HTTP/1.1", "", ["evil.example"])
+        headers = {"authorization": f"Bearer {KEY}"}
+        assert word(decided(KEYED, door=door, client_host=foreign, headers=headers)) == "chat"
+
+    @pytest.mark.parametrize("server", [OPEN, KEYED])
+    @pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+    @OURS
+    def test_a_host_that_cannot_be_told_is_a_bad_request(self, server: Server, method: str, door: Door) -> None:
+        headers = {"authorization": f"Bearer {KEY}"}
+        unclear = ClientHost(fault="The request names no host.")
+        decision = decided(server, door=door, client_host=unclear, method=method, headers=headers)
+        assert word(decision) == "invalid_request"
+
+    def test_the_refusal_names_the_remedies(self) -> None:
+        refusal = decided(OPEN, client_host=named_host("HTTP/1.1", "", ["evil.example"]))
+        assert isinstance(refusal, Refusal)
+        assert all(word in refusal.problem.message for word in ("evil.example", "server.hosts", "server.client_key"))
+
+    def test_as_a_proxy_the_name_is_the_providers(self) -> None:
+        unclear = ClientHost(fault="The request names no host.")
+        assert word(decided(OPEN, door=Door.PROXY, host="api.openai.com", client_host=unclear)) == "chat"
+
+    def test_the_target_of_reverse_mode_is_a_name_of_ours(self) -> None:
+        target = named_host("HTTP/1.1", "", ["api.openai.com"], "api.openai.com")
+        assert word(decided(OPEN, door=Door.REVERSE, client_host=target)) == "chat"
 
 
 class TestWebPages:

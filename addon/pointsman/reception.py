@@ -9,8 +9,8 @@ As somebody's proxy, what is not ours passes for clients that `server.forward` l
 decides instead where it is set.
 
 Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this
-machine and not a web page of another site. As a proxy the credential belongs to the provider, so only the place, or
-`Proxy-Authorization`, can speak for the client.
+machine, asks for a host name of ours, and is not a web page of another site. As a proxy the credential belongs to the
+provider, so only the place, or `Proxy-Authorization`, can speak for the client.
 """
 
 import base64
@@ -22,6 +22,7 @@ from enum import Enum, auto
 from math import inf
 from urllib.parse import parse_qs, urlsplit
 
+from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
 from pointsman.config.words import Dialect, Forward
 from pointsman.wire.dialects import Purpose, route_of_path
@@ -62,6 +63,8 @@ class Arrival:
     """An earlier CONNECT on this connection carried the client key."""
     exempt: bool = False
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
+    client_host: ClientHost = NO_HOST
+    """The name it asked for us by, at our own doors."""
 
 
 class Pass(Enum):
@@ -132,6 +135,8 @@ def _receive(arrival: Arrival, server: Server) -> Decision:
     dialect = route.dialect
     if arrival.door is Door.PROXY and (arrival.host.lower() not in server.intercept or is_cross_site(arrival.headers)):
         return Pass.ON  # a page of another site may spend its own credential, not ours
+    if arrival.door is not Door.PROXY and arrival.client_host.fault:
+        return Refusal(dialect, Problem(Code.INVALID_REQUEST, arrival.client_host.fault))
     if arrival.method == "OPTIONS" and arrival.door is not Door.PROXY:
         return Page()  # a browser's preflight is no chat request
     if arrival.method == "GET" and "websocket" in arrival.headers.get("upgrade", "").lower():
@@ -185,10 +190,12 @@ def _not_admitted(arrival: Arrival, server: Server) -> Problem | None:
             Code.INVALID_API_KEY,
             "This proxy routes chat requests only for this machine, or with the client key as proxy password.",
         )
-    return client_problem(arrival.headers, arrival.path, arrival.local, server)
+    return client_problem(arrival.headers, arrival.path, arrival.local, arrival.client_host, server)
 
 
-def client_problem(headers: Mapping[str, str], path: str, local: bool, server: Server) -> Problem | None:
+def client_problem(
+    headers: Mapping[str, str], path: str, local: bool, client_host: ClientHost, server: Server
+) -> Problem | None:
     """Why a client may not use our own chat paths and model list; None when it may."""
     if server.client_key is not None:
         expected = server.client_key.get_secret_value()
@@ -201,6 +208,8 @@ def client_problem(headers: Mapping[str, str], path: str, local: bool, server: S
         return Problem(
             Code.INVALID_API_KEY, "Without a configured client key, only clients on this machine are served."
         )
+    if not is_own_name(client_host, server):
+        return foreign_name(client_host)
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "A web page of another site may not use this router while no client key is set.")
     return None
@@ -277,6 +286,31 @@ def cors(headers: Mapping[str, str]) -> Headers:
         ("Access-Control-Allow-Origin", headers["origin"]),
         ("Access-Control-Expose-Headers", "*"),
         ("Vary", "Origin"),
+    )
+
+
+def is_own_name(client_host: ClientHost, server: Server) -> bool:
+    """No page can have made this name point here: it belongs to this machine, or the operator has listed it."""
+    name = client_host.name
+    return (
+        is_loopback_name(name)
+        or is_address(name)
+        or name == OWN_NAME
+        or name in server.hosts
+        or client_host.is_target  # whose pages come from our own address in reverse mode
+    )
+
+
+def foreign_name(client_host: ClientHost) -> Problem:
+    """Refuses a request under a name that may have been made to point here."""
+    if not client_host.name:
+        return Problem(
+            Code.FORBIDDEN, "Refused: the request names no host. Send one, or set server.client_key and send the key."
+        )
+    return Problem(
+        Code.FORBIDDEN,
+        f"Refused: the router does not know the host name {client_host.name[:100]}."
+        " If it is one of its own, add it to server.hosts, or set server.client_key and send the key.",
     )
 
 

@@ -49,7 +49,8 @@ class Server(Section):
         "api.anthropic.com",
         "generativelanguage.googleapis.com",
     )
-    # Names, beside addresses and those of this machine, under which the admin API and the dashboard may be asked for.
+    # Names, beside addresses and those of this machine, under which own pages may be asked for and, without a client
+    # key, chats.
     hosts: Annotated[tuple[Host, ...], AfterValidator(unique)] = ()
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end

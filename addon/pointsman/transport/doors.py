@@ -10,6 +10,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
+from pointsman.client_host import ClientHost, named_host
 from pointsman.reception import OWN_NAME, Arrival, Door, is_address, is_loopback_name
 from pointsman.transport.heads import named
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
@@ -38,7 +39,15 @@ def arrival(
         local=local,
         vouched=vouched,
         exempt=proxyauth or not is_forward_proxy(context.client),
+        client_host=client_host(request, context.client),
     )
+
+
+def client_host(request: http.Request, client: Client) -> ClientHost:
+    """The host that the client named. Read before the stock code puts the reverse target's name in its place."""
+    mode = client.proxy_mode
+    target = mode.address[0] if isinstance(mode, ReverseMode) else ""
+    return named_host(request.http_version, request.authority, request.headers.get_all("host"), target)
 
 
 def _door(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]) -> tuple[Door, str]:
