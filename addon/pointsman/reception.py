@@ -31,6 +31,8 @@ REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
 LONGEST_LENGTH = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
+MAX_URL = 1024
+"""Characters of an origin or a host that are worth reading: accents cost the square of their number."""
 
 
 class Door(Enum):
@@ -222,6 +224,8 @@ def is_cross_site(headers: Mapping[str, str]) -> bool:
 
 def host_of(url: str) -> str:
     """The host that a URL names, in lower case; empty if it names none. Never raises."""
+    if len(url) > MAX_URL:
+        return ""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
