@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from pointsman.transport import client_hello, http1
 from pointsman.transport.client_buffer import MAX_FRAMING, MAX_LINES, ClientBuffer
 from pointsman.transport.client_hello import MAX_HELLO
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.http1 import MAX_BLANK, BadChunk, Chunks
+from pointsman.transport.http1 import AHEAD, MAX_BLANK, BadChunk, Chunks
 from pointsman.transport.refusing import has_long_host
+from pointsman.transport.stream import RoutedStream
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE
+from pointsman.web.page import Reply, Request
 from support.aftermath import connected
 from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
 from support.h1client import H1Client, h1_through
@@ -165,6 +168,34 @@ class TestBlankLines:
                 client.send(b"\r\n" * (MAX_BLANK // 2) + NEXT)
                 assert said((await client.answer())[2]) == "next"
             client.close()
+
+
+async def test_many_requests_sent_ahead_take_turns_with_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(tmp_path, caplog, ECHO) as (client, _, router):
+        turn, answered = 0, Counter[int]()
+
+        async def turns() -> None:
+            nonlocal turn
+            while True:
+                turn += 1
+                await asyncio.sleep(0)
+
+        def page(request: Request, stream: RoutedStream) -> Reply | None:
+            answered[turn] += 1
+            return answer(request, stream)
+
+        answer = router.dispatcher.page
+        monkeypatch.setattr(router.dispatcher, "page", page)
+        counting = asyncio.create_task(turns())
+        client.send(b"".join(f"GET /nothing/{n} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for n in range(1000)))
+        for n in range(1000):
+            assert f"/nothing/{n}." in json.loads((await client.answer())[2])["error"]["message"]
+        counting.cancel()
+        assert answered.total() == 1000
+        assert max(answered.values()) <= 3 * AHEAD
+        client.close()
 
 
 def timers(of: str) -> Iterable[object]:

@@ -24,6 +24,8 @@ from pointsman.transport.station import Station
 from pointsman.web.page import reply_problem
 from pointsman.wire.faults import Code, Problem
 
+AHEAD = 8
+"""Requests that were sent ahead and are answered without a turn of the loop."""
 HEAD_TIME = 30.0
 """Seconds from a head's first byte to its end."""
 MAX_HEAD = 256 * 1024
@@ -38,14 +40,22 @@ _TRAILER = re.compile(rb"[ \t]|[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
 type Commands = layer.CommandGenerator[None]
 
 
-class HeadExpired(events.Event):
-    """The head of a request has been coming for too long on `connection`."""
+class ForConnection(events.Event):
+    """Finds its way through the layers to `connection`."""
 
     def __init__(self, connection: "ClientHttp1") -> None:
         self.connection = connection
 
     def __repr__(self) -> str:
         return type(self).__name__
+
+
+class HeadExpired(ForConnection):
+    """The head of a request has been coming for too long."""
+
+
+class ReadOn(ForConnection):
+    """Requests that were sent ahead are left."""
 
 
 class BodyUnreadable(HttpEvent):
@@ -64,6 +74,8 @@ class ClientHttp1(Http1Server):
         self.buf = ClientBuffer()
         self._station, self._post = station, post
         self._is_reading = False
+        self._is_behind = False
+        """A `ReadOn` is on its way."""
         self._blank = 0
         """Bytes of blank lines since the last request."""
         self._timer: asyncio.TimerHandle | None = None
@@ -76,32 +88,44 @@ class ClientHttp1(Http1Server):
             return
         self._is_reading = True
         try:
-            if isinstance(event, HeadExpired):
-                yield from self._end_slow_head()
-            else:
-                yield from super()._handle_event(event)
-                yield from self._read_on()
-                yield from self._bound_buffer()
+            match event:
+                case HeadExpired():
+                    yield from self._end_slow_head()
+                case ReadOn():
+                    self._is_behind = False
+                case events.ConnectionClosed():
+                    yield from super()._handle_event(event)
+                    self.buf = ClientBuffer()
+                case _:
+                    yield from super()._handle_event(event)
+            yield from self._read_on()
+            yield from self._bound_buffer()
         finally:
             self._is_reading = False
-            self._time_head(is_over=isinstance(event, events.ConnectionClosed))
+            self._time_head()
 
     def _read_on(self) -> Commands:
-        """Take what is there already: requests sent ahead, and blank lines before them."""
-        left = -1
-        while self.state == self.read_headers and self.buf and len(self.buf) != left:
-            left = len(self.buf)
+        """Take what is there already: a few of the requests sent ahead, and blank lines before them."""
+        left, ahead = -1, 0
+        while self.state == self.read_headers and self.buf and len(self.buf) != left and not self._is_behind:
+            if ahead == AHEAD:
+                self._is_behind = True
+                self._post(ReadOn(self))
+                return
+            left, ahead = len(self.buf), ahead + 1
             yield from self.read_headers(events.DataReceived(self.conn, b""))
 
     def _bound_buffer(self) -> Commands:
-        if self.state == self.read_headers and len(self.buf) > MAX_HEAD:
+        if self.state == self.wait or self._is_behind:
+            if len(self.buf) > self._station.max_body:
+                self.state = self.done
+                yield commands.CloseConnection(self.conn)
+        elif self.state == self.read_headers and len(self.buf) > MAX_HEAD:
             yield from self._refuse(HEAD_TOO_LARGE)
-        elif self.state == self.wait and len(self.buf) > self._station.max_body:
-            yield commands.CloseConnection(self.conn)
 
-    def _time_head(self, is_over: bool) -> None:
+    def _time_head(self) -> None:
         """Sets the timer for the head that is coming, if one is. A connection that is merely kept has none."""
-        coming = self.stream_id if self.state == self.read_headers and self.buf and not is_over else None
+        coming = self.stream_id if self.state == self.read_headers and self.buf else None
         if coming == self._timed:
             return
         if self._timer is not None:
@@ -173,9 +197,22 @@ class BadChunk(Exception):
 
 
 class Chunks(ChunkedReader):
-    """Takes trailers and forgets them. Raises BadChunk."""
+    """Gives all chunks that are there as one, takes trailers and forgets them. Raises BadChunk."""
+
+    _ended: EndOfMessage | None = None
 
     def __call__(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
+        if self._ended is not None:
+            return self._ended
+        pieces = []
+        while isinstance(event := self._next(buf), Data):
+            pieces.append(event.data)
+        if not pieces:
+            return event
+        self._ended = event
+        return Data(data=b"".join(pieces))
+
+    def _next(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
         try:
             event = self._read_trailers(buf) if self._reading_trailer else super().__call__(buf)
         except ProtocolError as error:

@@ -17,7 +17,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.transport.asking import is_answered
 from pointsman.transport.client_hello import bound_hello
 from pointsman.transport.conductor import Conductor
-from pointsman.transport.http1 import ClientHttp1, HeadExpired
+from pointsman.transport.http1 import ClientHttp1, ForConnection
 from pointsman.transport.posted import ForStream, HookAnswered
 from pointsman.transport.station import Station
 from pointsman.transport.stream import Commands, RoutedStream
@@ -76,8 +76,8 @@ class RoutedHttpLayer(HttpLayer):
         if isinstance(event, ForStream):
             yield from self._deliver(event)
             return
-        if isinstance(event, HeadExpired):
-            yield from self._end_slow_head(event)
+        if isinstance(event, ForConnection):
+            yield from self._deliver_to_connection(event)
             return
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived) and event.connection is self.context.client:
@@ -96,7 +96,7 @@ class RoutedHttpLayer(HttpLayer):
             return
         yield from self._pass_inward(event)
 
-    def _end_slow_head(self, event: HeadExpired) -> Commands:
+    def _deliver_to_connection(self, event: ForConnection) -> Commands:
         if self.connections.get(self.context.client) is event.connection:
             yield from self.event_to_child(event.connection, event)
         else:
