@@ -118,7 +118,6 @@ class ClientHttp1(Http1Server):
     def _bound_buffer(self) -> Commands:
         if self.state == self.wait or self._is_behind:
             if len(self.buf) > self._station.max_body:
-                self.state = self.done
                 yield commands.CloseConnection(self.conn)
         elif self.state == self.read_headers and len(self.buf) > MAX_HEAD:
             yield from self._refuse(HEAD_TOO_LARGE)
