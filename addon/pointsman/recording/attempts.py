@@ -11,7 +11,6 @@ from pointsman.exchange.effects import Headers, Outbound
 from pointsman.recording.intake import Intake
 from pointsman.recording.notes import note_attempt, note_tape
 from pointsman.secrets import Masker
-from pointsman.transport.credentials import shown_headers
 from pointsman.transport.response import make_response
 from pointsman.transport.tape import Tape, bounded
 from pointsman.transport.upstream import closed
@@ -92,7 +91,7 @@ def _of_decoded(headers: Headers) -> Headers:
 
 
 def _headers(headers: Headers, masker: Masker) -> http.Headers:
-    shown = ((name, masker.text(value)) for name, value in shown_headers(headers))
+    shown = masker.shown_headers(headers)
     return http.Headers([(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in shown])
 
 

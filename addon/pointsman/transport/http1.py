@@ -14,7 +14,8 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
 from mitmproxy.utils import human
 
-from pointsman.transport.response import make_response
+from pointsman.secrets import NO_SECRETS
+from pointsman.transport.response import client_response
 from pointsman.transport.station import Station
 from pointsman.web.page import reply_problem
 from pointsman.wire.faults import Code, Problem
@@ -125,7 +126,7 @@ class Chunks(ChunkedReader):
 def _refusal(code: Code, message: str) -> bytes:
     reply = reply_problem(Problem(code, message))
     length = ("Content-Length", str(len(reply.body)))
-    response = make_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body)
+    response = client_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body, NO_SECRETS)
     return bytes(assemble_response(response))
 
 

@@ -20,7 +20,7 @@ from mitmproxy.proxy.layers.http import (
 
 from pointsman.transport.heads import named
 from pointsman.transport.posted import PageReady
-from pointsman.transport.response import make_response
+from pointsman.transport.response import client_response
 from pointsman.transport.station import Station
 from pointsman.web.page import Reply, Request
 
@@ -86,7 +86,7 @@ class PageStream(HttpStream):
         client = self.context.client
         content = b"" if without_body else reply.body
         length = () if reply.status in (204, 304) else (("Content-Length", str(len(reply.body))),)
-        response = make_response(reply.status, (*reply.headers, *length), None)
+        response = client_response(reply.status, (*reply.headers, *length), None, self.station.masker)
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), client)
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), client)

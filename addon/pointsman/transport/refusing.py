@@ -26,7 +26,7 @@ from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.page_stream import Commands, PageStream
 from pointsman.transport.posted import UploadExpired
-from pointsman.transport.response import make_response
+from pointsman.transport.response import client_response
 from pointsman.transport.station import Answer
 from pointsman.transport.upload import UploadWatch
 from pointsman.wire.faults import Code, Problem
@@ -167,7 +167,7 @@ class RefusingStream(PageStream):
     def _answer(self, answer: Answer) -> Commands:
         """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
         body = b"" if self.flow.request.method == "HEAD" else answer.body
-        self.flow.response = make_response(answer.status, (*answer.headers, *self._cors()), body)
+        self.flow.response = client_response(answer.status, (*answer.headers, *self._cors()), body, self.station.masker)
         yield HttpResponseHeadersHook(self.flow)
         if not (yield from self.check_killed(True)):
             yield from self.send_response()

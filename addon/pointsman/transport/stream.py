@@ -41,7 +41,7 @@ from pointsman.transport.credentials import Credentials
 from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.refusing import RefusingStream
-from pointsman.transport.response import is_whole, make_response
+from pointsman.transport.response import client_response, is_whole
 from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.tape import Tape
@@ -125,7 +125,7 @@ class RoutedStream(RefusingStream):
             sockname = self.context.client.sockname
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
-        self.credentials = Credentials.taken_from(request)
+        self.credentials = Credentials.taken_from(request, self.station.masker)
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -244,7 +244,7 @@ class RoutedStream(RefusingStream):
     def _open_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
         is_old = self.flow.request.http_version == "HTTP/1.0"
         framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
-        self.flow.response = make_response(status, (*headers, *self._cors(), framing), None)
+        self.flow.response = client_response(status, (*headers, *self._cors(), framing), None, self.station.masker)
         yield HttpResponseHeadersHook(self.flow)
         if self.is_killed:
             return (yield from self._kill())
@@ -260,7 +260,7 @@ class RoutedStream(RefusingStream):
         """A configured key that a provider repeats in a whole answer is the client's to read, but no flow's to keep."""
         response, own = self.flow.response, self.chat is not None and not already_streamed
         told = response.data.content if own and response else None
-        kept = told and self.station.masked(told)
+        kept = told and self.station.masker.data(told)
         if not response or kept == told:
             yield from super().send_response(already_streamed)
             return
