@@ -342,7 +342,7 @@ class Dispatcher:
 
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         assert flow.response
-        flow.response.data.content = tape.body(self.masker.data)
+        flow.response.data.content = tape.body(self.masker.piece)
         note_tape(flow, tape)
 
     def abandon(self, exchange: Exchange) -> None:

@@ -88,6 +88,10 @@ class Masker:
             return data
         return _blotted(data, self._spans(data, len(layers), is_cut))
 
+    def piece(self, data: bytes) -> bytes:
+        """A body that may have been cut."""
+        return self.data(data, is_cut=True)
+
     def text(self, text: str) -> str:
         """Text of any length, which may have been cut."""
         given = text.encode("utf-8", "surrogatepass")

@@ -114,8 +114,8 @@ class Ask(Protocol):
 @pytest.fixture
 def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Ask:
     """Sends one request in a form, and looks everywhere."""
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, "hpack")  # as mitmproxy's own programs set it
+    caplog.set_level(logging.DEBUG)  # last, since it is what `caplog` itself takes
 
     async def ask(form: Form, *, http2: bool = False, **server: Any) -> Outcome:
         snapshots, save, saved = Snapshots(), Save(), tmp_path / "flows"

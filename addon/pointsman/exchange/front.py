@@ -113,7 +113,7 @@ class ClientFront:
             return
         assert fault.status
         self.error = fault.label
-        body = self._rules.masker.data(fault.body, is_cut=True)
+        body = self._rules.masker.piece(fault.body)
         form = body_headers(safe_type(fault.content_type, is_json=jsontext.is_document(fault.body)), body)
         self._refuse(fault.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), body, now)
 

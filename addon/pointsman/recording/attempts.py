@@ -71,7 +71,7 @@ class Recording:
         return shown
 
     def _shown_request(self, record: AttemptRecord, masker: Masker) -> http.Request:
-        body = bounded(self._request.body, masker.data)
+        body = bounded(self._request.body, masker.piece)
         request = http.Request.make("POST", masker.text(self._request.url), body)
         host = ("host", url.hostport(request.scheme, request.host, request.port))
         request.headers = _headers((host, *self._request.headers), masker)
@@ -79,7 +79,7 @@ class Recording:
         return request
 
     def _shown_response(self, status: int, record: AttemptRecord, masker: Masker) -> http.Response:
-        response = make_response(status, (), self.tape.body(masker.data))
+        response = make_response(status, (), self.tape.body(masker.piece))
         response.headers = _headers(self.headers, masker)
         response.timestamp_start, response.timestamp_end = _after(record, record.first_byte_ms), record.ended
         return response

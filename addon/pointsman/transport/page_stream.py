@@ -83,10 +83,11 @@ class PageStream(HttpStream):
         yield from self.show_reply(reply, without_body=self.flow.request.method == "HEAD")
 
     def show_reply(self, reply: Reply, without_body: bool = False) -> Commands:
-        client = self.context.client
-        content = b"" if without_body else reply.body
-        length = () if reply.status in (204, 304) else (("Content-Length", str(len(reply.body))),)
-        response = client_response(reply.status, (*reply.headers, *length), None, self.station.masker)
+        client, masker = self.context.client, self.station.masker
+        body = masker.data(reply.body) if reply.status >= 400 else reply.body  # an error repeats what was asked
+        content = b"" if without_body else body
+        length = () if reply.status in (204, 304) else (("Content-Length", str(len(body))),)
+        response = client_response(reply.status, (*reply.headers, *length), None, masker)
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), client)
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), client)
