@@ -263,6 +263,16 @@ async def test_a_good_answer_is_not_touched_and_only_its_client_gets_it(ask: Ask
     assert words in exits.left["body"]
 
 
+@pytest.mark.parametrize("content_type", ["text/html", "application/json; charset=utf-8", ""])
+async def test_so_it_is_with_a_whole_one(ask: Ask, content_type: str) -> None:
+    message = {"role": "assistant", "content": f"<script>{PROVIDER_KEY}</script>"}
+    whole = json.dumps({"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
+    exits = await ask(menu.exact([whole], content_type or None, headers=REPEATING), stream=False)
+    exits.are_clean(but_for="body")
+    assert exits.left["body"] == whole
+    assert headers_of(exits.left["head"])["content-type"].startswith("application/json")
+
+
 class TestOddHeads:
     """What a client sends in a header comes back in one line, or not at all."""
 

@@ -1,6 +1,6 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -54,6 +54,11 @@ class Credentials:
         """Masks what has come into it since."""
         if request.headers.fields is not self.seen:
             _take(request, self.added, self.masker, known=self.headers)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every value that was masked for its name, without its scheme, if it is long enough to be told from a word."""
+        return _tokens([(name, value) for name, (values, _) in self.headers.items() for value in values], self.keys)
 
     @property
     def caller(self) -> str | None:
@@ -119,7 +124,7 @@ def _take(
     return shown[0][1]
 
 
-def _tokens(head: Headers, keys: Sequence[str]) -> list[str]:
+def _tokens(head: Iterable[tuple[str, str]], keys: Sequence[str]) -> list[str]:
     """What a client uses as credentials, long enough to be known for one in other places."""
     words = [*keys, *(word for name, value in head if holds_secret(name) for word in value.split())]
     return [word for word in words if len(word) >= LONG_ENOUGH]

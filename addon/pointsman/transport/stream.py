@@ -24,7 +24,6 @@ from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
-    HttpResponseHook,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -36,12 +35,14 @@ from mitmproxy.proxy.layers.http import (
 from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Door, Page, Pass, Refusal
+from pointsman.secrets import Masker
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.refusing import RefusingStream
 from pointsman.transport.response import client_response, is_whole
+from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.tape import Tape
@@ -157,6 +158,8 @@ class RoutedStream(RefusingStream):
         self.chat = None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
+            secrets = Masker([*self.station.masker.secrets, *self.credentials.tokens])  # which its host may repeat
+            self._mask = ResponseMask(secrets, has_head=True)
             self._shown = self.flow.request
             self.flow.request = self.credentials.put_back(self._shown)
         return connected
@@ -256,21 +259,21 @@ class RoutedStream(RefusingStream):
         if self.conductor and not is_old:
             self.conductor.take_shortcut(self.home.connections[self.context.client])
 
+    def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
+        for command in super().state_wait_for_response_headers(event):  # none of them has a reply
+            with self._without_secrets(command):
+                yield command
+
     def send_response(self, already_streamed: bool = False) -> Commands:
-        """A configured key that a provider repeats in a whole answer is the client's to read, but no flow's to keep."""
-        response, own = self.flow.response, self.chat is not None and not already_streamed
-        told = response.data.content if own and response else None
-        kept = told and self.station.masker.data(told)
-        if not response or kept == told:
-            yield from super().send_response(already_streamed)
+        """A key that a provider or host repeats in its answer is the client's to read, but no flow's to keep."""
+        if self.chat is not None and already_streamed:
+            yield from super().send_response(already_streamed)  # what is kept of it is masked
             return
-        response.data.content = kept
         for command in super().send_response(already_streamed):  # none of them has a reply
-            yield command
-            if isinstance(command, HttpResponseHook) and response.data.content == kept:  # and nobody has edited it
-                response.data.content = told
-        if response.data.content == told:
-            response.data.content = kept
+            with self._without_secrets(command):
+                yield command
+        if (mask := self._response_mask()) and self.flow.response:
+            mask.put_on(self.flow.response)
 
     def _end_response(self) -> Commands:
         self._keep_body()
