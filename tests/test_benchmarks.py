@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,13 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 
+from benchmarks import __main__ as command
 from benchmarks import chunked, processes, provider
 from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import converted, routing, sessions, streams
+from benchmarks.scenarios import SCENARIOS, converted, routing, sessions, streams
+from benchmarks.stage import HERE, ROUTER, Versions
 
 from support import h2server
 from support.authority import Authority
@@ -84,6 +87,20 @@ class TestFigures:
                 "ratio": {"median": 2, "low": 2, "high": 2},
             }
         ]
+
+    def test_another_version_has_columns_of_its_own(self):
+        compared = Figure("1 connection", "streams/s", [100, 200], [100, 100], [200, 100])
+        alone = Figure("1 connection", "memory", [1, 1], [1, 1])
+        _, columns, row, without = table("streams", Report("", [compared, alone]))
+        assert columns.split() == ["router", "bare", "ratio", "range", "other", "router/other", "range"]
+        assert row.split()[-5:] == ["150", "1.25", "0.50", "–", "2.00"]
+        assert without.split()[-4:] == ["1.00", "1.00", "–", "1.00"]
+
+    def test_another_version_is_in_the_document(self):
+        data = Figure("", "", router=[2, 6], bare=[1, 1], other=[4, None]).as_data()
+        assert data["other"] == [4, None]
+        assert data["other_ratios"] == [0.5]
+        assert data["other_ratio"] == {"median": 0.5, "low": 0.5, "high": 0.5}
 
 
 class TestChunked:
@@ -255,9 +272,58 @@ class TestRouting:
         assert all(taken >= 0 for pinned in (True, False) for taken in yard.exchange(pinned))
 
     async def test_each_figure_has_a_value_for_each_round(self):
-        report = await routing.run(Pace(rounds=2, seconds=0.02, warm_up=0), Path())
+        report = await routing.run(Pace(rounds=2, seconds=0.02, warm_up=0), Versions())
         assert {len(figure.router) for figure in report.figures} == {2}
         assert {figure.setting for figure in report.figures} == {"pinned session", "new session"}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of this version that notes in `imported-in` which contestant imports it."""
+    addon = tmp_path / "checkout" / "addon"
+    shutil.copytree(ROUTER.parent, addon, ignore=shutil.ignore_patterns("__pycache__"))
+    with (addon / "pointsman" / "addon.py").open("a") as module:
+        module.write("\nwith Path(__file__).parents[2].joinpath('imported-in').open('a') as note:\n")
+        module.write("    note.write(Path.cwd().name)\n")
+    return addon.parent
+
+
+class TestAnotherVersion:
+    async def test_it_takes_part_in_every_round_with_its_own_package(self, checkout):
+        versions = Versions(other=checkout / "addon" / "main.py")
+        report = await streams.run((streams.Case(2),), "as usual", Pace(3, 0.1, 0.1), versions)
+        assert {figure.name for figure in report.figures if len(figure.other) == 3} == {
+            "streams/s",
+            "first byte, ms",
+            "cpu per stream, ms",
+        }
+        assert len(report.figures[0].other_ratios()) == 3
+        assert (checkout / "imported-in").read_text() == "other"
+
+    async def test_one_that_does_not_start_is_reported_with_its_log(self, checkout):
+        (checkout / "addon" / "main.py").write_text("raise SystemExit('no such version')")
+        versions = Versions(other=checkout / "addon" / "main.py")
+        with pytest.raises(processes.Unfit, match=r"other: (.|\n)*no such version"):
+            await streams.run((streams.Case(1),), "", Pace(1, 0, 0), versions)
+
+    def test_the_command_runs_the_scenarios_that_can_compare(self, checkout):
+        given = command.parse(["--against", str(checkout)])
+        assert command.versions(given) == Versions(ROUTER, checkout / "addon" / "main.py")
+        assert {"streams", "paced", "whole", "large", "http2", "failover", "long"} == set(command.COMPARING)
+        assert SCENARIOS.keys() > set(command.COMPARING)
+
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            (["--against", str(HERE)], "not a checkout of this project, there is no addon/main.py in it"),
+            (["idle", "--against", str(ROUTER.parent.parent)], "idle cannot compare two versions; these scenarios can"),
+        ],
+        ids=["not a checkout", "a scenario without it"],
+    )
+    def test_what_cannot_be_compared_is_refused(self, capsys, arguments, complaint):
+        with pytest.raises(SystemExit):
+            command.parse(arguments)
+        assert complaint in capsys.readouterr().err
 
 
 class TestProcesses:

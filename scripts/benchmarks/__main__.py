@@ -14,10 +14,12 @@ from benchmarks.duel import Pace
 from benchmarks.figures import Report, document, table
 from benchmarks.processes import Unfit
 from benchmarks.scenarios import SCENARIOS
-from benchmarks.stage import ROUTER
+from benchmarks.stage import ROUTER, SCRIPT, Versions
 
 PACE = Pace(rounds=6, seconds=2.2, warm_up=0.5)
 QUICK = Pace(rounds=3, seconds=0.35, warm_up=0.2)
+COMPARING = tuple(name for name, scenario in SCENARIOS.items() if scenario.compares)
+"""The scenarios in which another version can take part."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -34,17 +36,34 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help=f"how long a turn takes (default: {PACE.seconds})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE, every round's too")
     parser.add_argument("--addon", type=Path, default=ROUTER, help="what mitmdump loads as the router")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="another checkout of this project, measured in the same rounds; the table then shows router/other too"
+        f" (scenarios: {', '.join(COMPARING)})",
+    )
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
         parser.error(f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}")
     if (given.rounds is not None and given.rounds < 1) or (given.seconds is not None and given.seconds <= 0):
         parser.error("--rounds and --seconds must be positive")
+    if given.against is not None:
+        if not (given.against / SCRIPT).is_file():
+            parser.error(f"--against {given.against}: not a checkout of this project, there is no {SCRIPT} in it")
+        if alone := [name for name in given.scenarios if name not in COMPARING]:
+            parser.error(f"{alone[0]} cannot compare two versions; these scenarios can: {', '.join(COMPARING)}")
     return given
 
 
 def pace(given: argparse.Namespace) -> Pace:
     usual = QUICK if given.quick else PACE
     return Pace(given.rounds or usual.rounds, given.seconds or usual.seconds, usual.warm_up)
+
+
+def versions(given: argparse.Namespace) -> Versions:
+    other = (given.against / SCRIPT).resolve() if given.against else None
+    return Versions(given.addon.resolve(), other)
 
 
 async def run(given: argparse.Namespace) -> dict[str, Report]:
@@ -54,8 +73,8 @@ async def run(given: argparse.Namespace) -> dict[str, Report]:
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     reports = {}
-    for name in given.scenarios or SCENARIOS:
-        reports[name] = await SCENARIOS[name].run(pace(given), given.addon.resolve())
+    for name in given.scenarios or (COMPARING if given.against else SCENARIOS):
+        reports[name] = await SCENARIOS[name].run(pace(given), versions(given))
         print("\n".join(table(name, reports[name])), flush=True)
     return reports
 

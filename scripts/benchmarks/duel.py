@@ -1,7 +1,7 @@
-"""Rounds in which two contestants take turns under the same load, so that what troubles the machine meets both."""
+"""Rounds in which the contestants take turns under the same load, so that disturbances of the machine meet them all."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -81,24 +81,30 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """The turns of both sides under one load."""
+    """The turns of all sides under one load; `other` is another version of the router, if it takes part."""
 
     load: Load
     router: Turns
     bare: Turns
+    other: Turns | None
     provider_busy: float | None
 
     def figures(self) -> Sequence[Figure]:
-        setting, what = self.load.setting, "answer" if self.load.whole else "stream"
+        what = "answer" if self.load.whole else "stream"
         return (
-            Figure(setting, f"{what}s/s", self.router.rates(), self.bare.rates()),
-            Figure(setting, "first byte, ms", self.router.first_bytes(), self.bare.first_bytes()),
-            Figure(setting, f"cpu per {what}, ms", self.router.cpu_per_stream(), self.bare.cpu_per_stream()),
-            Figure(setting, "peak memory, MiB", self.router.memory(), self.bare.memory()),
+            self._figure(f"{what}s/s", Turns.rates),
+            self._figure("first byte, ms", Turns.first_bytes),
+            self._figure(f"cpu per {what}, ms", Turns.cpu_per_stream),
+            self._figure("peak memory, MiB", Turns.memory),
         )
 
+    def _figure(self, name: str, values: Callable[[Turns], list[float | None]]) -> Figure:
+        other = values(self.other) if self.other else ()
+        return Figure(self.load.setting, name, values(self.router), values(self.bare), other)
+
     def warnings(self) -> Sequence[str]:
-        outcomes = [*self.router.outcomes, *self.bare.outcomes]
+        sides = [self.router, self.bare, *([self.other] if self.other else [])]
+        outcomes = [outcome for side in sides for outcome in side.outcomes]
         shares = {"load generator": max(outcome.busy for outcome in outcomes), "provider": self.provider_busy or 0.0}
         return [
             f"{self.load.setting}: the load kept the {name} busy for {share:.0%} of the time: the proxies"
@@ -109,21 +115,30 @@ class Duel:
 
 
 async def duel(
-    stage: Stage, sides: tuple[Server, Server], provider: Server, load: Load, pace: Pace, other: Load | None = None
+    stage: Stage,
+    sides: tuple[Server, Server],
+    provider: Server,
+    load: Load,
+    pace: Pace,
+    bare_load: Load | None = None,
+    other: Server | None = None,
 ) -> Duel:
-    """The router and bare mitmproxy, in this order, `pace.rounds` times each. `other` is the second side's load where
-    that differs.
+    """The router, bare mitmproxy and, if given, another version of the router: `pace.rounds` times each, the first of a
+    round being another one each time. `bare_load` is the load of bare mitmproxy where that differs.
     """
-    router, bare = turns = tuple(map(Turns, sides, (load, other or load)))
+    router, bare = Turns(sides[0], load), Turns(sides[1], bare_load or load)
+    compared = Turns(other, load) if other else None
+    turns = [router, bare, *([compared] if compared else [])]
     for turn in turns:
         await turn.contestant.at_rest()
         await stage.load(turn.contestant, turn.load.window(turn.contestant.port, pace.warm_up))
     computed = provider.cpu()
-    for _ in range(pace.rounds):
-        for turn in turns:
+    for number in range(pace.rounds):
+        first = number % len(turns)
+        for turn in turns[first:] + turns[:first]:
             await turn.take(stage, pace.seconds)
     for turn in turns:
         turn.mark()
     measured = sum(outcome.seconds for turn in turns for outcome in turn.outcomes)
     busy = None if computed is None else ((provider.cpu() or computed) - computed) / measured
-    return Duel(load, router, bare, busy)
+    return Duel(load, router, bare, compared, busy)

@@ -22,10 +22,16 @@ class Unfit(Exception):
 
 @asynccontextmanager
 async def child(
-    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, *, reads: bool = False
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    reads: bool = False,
+    working_folder: Path | None = None,
 ) -> AsyncIterator[Process]:
-    """A Python process with this command line, in `folder`; what it says goes to a file there, but for stdout if
-    `reads`. It ends with this context; should this process be killed, it ends by its leash.
+    """A Python process with this command line, in `working_folder` or else in `folder`; its output goes to a log file
+    in `folder`, except stdout if `reads`. It ends with this context; if this process is killed, it ends by its leash.
     """
     with (folder / f"{name}.log").open("wb") as journal:
         process = await asyncio.create_subprocess_exec(
@@ -34,7 +40,7 @@ async def child(
             stdout=PIPE if reads else journal,
             stderr=journal,
             limit=LINE_LIMIT,
-            cwd=folder,
+            cwd=working_folder or folder,
             env=dict(environment),
             start_new_session=True,  # Ctrl-C is for us; we end the others
         )
@@ -66,9 +72,9 @@ async def line(name: str, process: Process, folder: Path, timeout: float) -> str
         async with asyncio.timeout(timeout):
             text = await process.stdout.readline()
     except TimeoutError:
-        raise Unfit(f"{name}: said nothing for {timeout:g} s\n{said(name, folder)}") from None
+        raise Unfit(f"{name}: said nothing for {timeout:g} s\n{log_tail(name, folder)}") from None
     if not text:
-        raise Unfit(f"{name}: ended\n{said(name, folder)}")
+        raise Unfit(f"{name}: ended\n{log_tail(name, folder)}")
     return text.decode()
 
 
@@ -76,7 +82,7 @@ async def listening(name: str, process: Process, port: int, folder: Path) -> Non
     """Returns once somebody listens on `port`. Raises Unfit when the process ends, or does not listen in time."""
     for _ in range(int(START_TIMEOUT / 0.05)):
         if process.returncode is not None:
-            raise Unfit(f"{name}: ended with status {process.returncode}\n{said(name, folder)}")
+            raise Unfit(f"{name}: ended with status {process.returncode}\n{log_tail(name, folder)}")
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -84,11 +90,11 @@ async def listening(name: str, process: Process, port: int, folder: Path) -> Non
         else:
             writer.close()
             return
-    raise Unfit(f"{name}: did not listen within {START_TIMEOUT:g} s\n{said(name, folder)}")
+    raise Unfit(f"{name}: did not listen within {START_TIMEOUT:g} s\n{log_tail(name, folder)}")
 
 
-def said(name: str, folder: Path) -> str:
-    """The end of what a process has logged."""
+def log_tail(name: str, folder: Path) -> str:
+    """The end of a process's log."""
     return (folder / f"{name}.log").read_text(errors="replace")[-4000:]
 
 

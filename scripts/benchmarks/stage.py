@@ -1,7 +1,8 @@
 """The stage of a scenario: provider, load generator and contestants, each a process of its own on loopback.
 
 The contestants are started alike and differ in what they are: the router with a configuration, or bare mitmdump as a
-reverse proxy that streams. They share a home of their own, so that nothing of the user's is read or written.
+reverse proxy that streams. Each has a home of its own, so that nothing of the user's or of another contestant's is read
+or written, and imports the package beside its own script.
 """
 
 import asyncio
@@ -19,7 +20,9 @@ from benchmarks import processes
 from benchmarks.load import PATIENCE, Outcome, Window
 
 HERE = Path(__file__).resolve().parent
-ROUTER = HERE.parent.parent / "addon" / "main.py"
+SCRIPT = Path("addon", "main.py")
+"""In a checkout: what mitmdump loads as the router."""
+ROUTER = HERE.parent.parent / SCRIPT
 LAUNCH = "from mitmproxy.tools.main import {tool}; {tool}()"
 QUIET: Mapping[str, Sequence[str]] = {
     "mitmdump": ("--set", "flow_detail=0"),
@@ -30,6 +33,14 @@ STILL = 256 * 1024
 """Bytes by which a process that is at rest may grow in half a second."""
 OURS = ("POINTSMAN_", "THREAD_PROTECTION_")
 """Variables that would change what is measured begin so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What mitmdump loads as the router, and as another version of it to compare with, if any."""
+
+    router: Path = ROUTER
+    other: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +77,15 @@ class Server:
 
 
 class Stage:
-    """Starts processes, which end with it. `folder` is their home and current folder, `addon` the router's script."""
+    """Starts processes, which end with it. Their homes, logs and configurations are in `folder`."""
 
-    def __init__(self, folder: Path, addon: Path, stack: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, versions: Versions, stack: AsyncExitStack) -> None:
         self._folder = folder
-        self._addon = addon
+        self._versions = versions
         self._stack = stack
         self._load: Process | None = None
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1"}
+        self._environment = {**kept, "PYTHONUNBUFFERED": "1"}
 
     async def provider(
         self, events: int, event_bytes: int, burst: int, pause: float = 0.0, *, busy: bool = False
@@ -92,23 +103,33 @@ class Stage:
         self, config: Mapping[str, Any], name: str = "router", tool: str = "mitmdump", **options: str
     ) -> Server:
         """mitmdump, or mitmweb, with the router, this configuration and these options of it."""
-        path = self._folder / f"{name}.yaml"
-        path.write_text(json.dumps(config))  # JSON is YAML
-        given = {"pointsman_config": str(path), **options}
-        arguments = [part for option, value in given.items() for part in ("--set", f"{option}={value}")]
-        return await self._mitmproxy(name, self._addon, arguments, tool)
+        return await self._routing(name, self._versions.router, config, options, tool)
+
+    async def other(self, config: Mapping[str, Any]) -> Server | None:
+        """mitmdump with the other version and this configuration; None where there is no other version."""
+        if self._versions.other is None:
+            return None
+        return await self._routing("other", self._versions.other, config, {})
 
     async def bare(self, provider: Server) -> Server:
         """mitmdump as a reverse proxy that streams, and nothing else."""
         return await self._mitmproxy("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
 
+    async def _routing(
+        self, name: str, script: Path, config: Mapping[str, Any], options: Mapping[str, str], tool: str = "mitmdump"
+    ) -> Server:
+        """The configuration is found in the current folder, so no version has to know an option for it."""
+        (self._home(name) / "pointsman.yaml").write_text(json.dumps(config))  # JSON is YAML
+        arguments = [part for option, value in options.items() for part in ("--set", f"{option}={value}")]
+        return await self._mitmproxy(name, script, arguments, tool)
+
     @property
     def folder(self) -> Path:
         return self._folder
 
-    def said(self, name: str) -> str:
-        """The end of what one of its processes has logged."""
-        return processes.said(name, self._folder)
+    def log_tail(self, name: str) -> str:
+        """The end of the log of one of its processes."""
+        return processes.log_tail(name, self._folder)
 
     async def holder(self, options: Sequence[str], request: str) -> Process:
         """Opens streams and holds them: see `holding`. `request` is JSON text, in one line."""
@@ -126,25 +147,37 @@ class Stage:
         timeout = window.seconds + PATIENCE + 5
         answer = json.loads(await processes.line("load", self._load, self._folder, timeout))
         if "error" in answer:
-            raise processes.Unfit(f"{server.name}: {answer['error']}\n{processes.said(server.name, self._folder)}")
+            raise processes.Unfit(f"{server.name}: {answer['error']}\n{processes.log_tail(server.name, self._folder)}")
         return Outcome(**answer)
 
     async def _mitmproxy(self, name: str, script: Path, arguments: Sequence[str], tool: str = "mitmdump") -> Server:
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
         scripts = ("-s", str(script), "-s", str(HERE / "leash.py"))
-        process = await self._start(name, ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments])
+        command = ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments]
+        process = await self._start(name, command, imports=script.parent)
         await processes.listening(name, process, port, self._folder)
         return Server(name, port, process)
 
-    async def _start(self, name: str, command: Sequence[str], *, reads: bool = False) -> Process:
-        context = processes.child(name, command, self._environment, self._folder, reads=reads)
+    async def _start(
+        self, name: str, command: Sequence[str], *, reads: bool = False, imports: Path = HERE.parent
+    ) -> Process:
+        """`imports` is the folder on its PYTHONPATH: by default that of the benchmarks."""
+        home = self._home(name)
+        environment = {**self._environment, "HOME": str(home), "PYTHONPATH": str(imports)}
+        context = processes.child(name, command, environment, self._folder, reads=reads, working_folder=home)
         return await self._stack.enter_async_context(context)
+
+    def _home(self, name: str) -> Path:
+        """The home and current folder of one process."""
+        home = self._folder / name
+        home.mkdir(exist_ok=True)
+        return home
 
 
 @asynccontextmanager
-async def stage(addon: Path = ROUTER) -> AsyncIterator[Stage]:
-    """`addon` is what mitmdump loads as the router. All processes end with this context, and their folder goes."""
+async def stage(versions: Versions) -> AsyncIterator[Stage]:
+    """All processes end with this context, and their folder is removed."""
     with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as folder:
         async with AsyncExitStack() as stack:
-            yield Stage(Path(folder), addon, stack)
+            yield Stage(Path(folder), versions, stack)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.processes import Unfit, said
+from benchmarks.processes import Unfit, log_tail
 
 from trials.campaign import Campaign, Run
 from trials.faults import FAULTS
@@ -70,7 +70,7 @@ async def run_all(given: argparse.Namespace) -> bool:
                     await campaign.play(numbers)
                 await campaign.close()
             except (Unfit, OSError, TimeoutError) as error:
-                text = f"the run itself failed: {type(error).__name__} {error}\n{said('router', home.folder)}"
+                text = f"the run itself failed: {type(error).__name__} {error}\n{log_tail('router', home.folder)}"
                 campaign.run.faults.append(text)
         print("\n".join(report(campaign.run)), flush=True)
         well = well and not campaign.run.faults

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from time import monotonic
 
-from benchmarks.processes import Unfit, cpu_seconds, said
+from benchmarks.processes import Unfit, cpu_seconds, log_tail
 
 from trials.campaign import Campaign
 from trials.chaos import report
@@ -93,7 +93,7 @@ async def soak(given: argparse.Namespace, into: Book) -> bool:
             campaign.run.faults += grown(into.samples)
             told = [*table(into.samples)]
         except* (Unfit, OSError, TimeoutError) as group:
-            text = f"the run itself failed: {group.exceptions!r}\n{said('router', home.folder)}"
+            text = f"the run itself failed: {group.exceptions!r}\n{log_tail('router', home.folder)}"
             campaign.run.faults.append(text)
             told = []
         print("\n".join([*report(campaign.run), *told]), flush=True)

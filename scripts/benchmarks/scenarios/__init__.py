@@ -1,26 +1,27 @@
-"""The scenarios. One is a function `(Pace, addon) -> Report` in a file here, and a row in this table."""
+"""The scenarios. One is a function `(Pace, Versions) -> Report` in a file here, and a row in this table."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from benchmarks.duel import Pace
 from benchmarks.figures import Report
 from benchmarks.scenarios import converted, idle, recording, routing, sessions, streams
+from benchmarks.stage import Versions
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`run` gets how long to measure and the file that mitmdump loads as the router."""
+    """`run` gets how long to measure and what; `compares` says whether another version can take part in it."""
 
-    run: Callable[[Pace, Path], Awaitable[Report]]
+    run: Callable[[Pace, Versions], Awaitable[Report]]
     summary: str
+    compares: bool = False
 
 
 def passing(cases: Sequence[streams.Case], conditions: str) -> Scenario:
     """Answers that pass through, against bare mitmdump."""
-    return Scenario(partial(streams.run, cases, conditions), conditions)
+    return Scenario(partial(streams.run, cases, conditions), conditions, compares=True)
 
 
 SCENARIOS: Mapping[str, Scenario] = {

@@ -1,13 +1,12 @@
 """Streams of one provider, told in its own dialect and in another one: what a conversion costs."""
 
 import json
-from pathlib import Path
 
 from benchmarks import provider
 from benchmarks.duel import Load, Pace, duel
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios import streams
-from benchmarks.stage import stage
+from benchmarks.stage import Versions, stage
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
 from pointsman.wire.conversion import bridge
@@ -21,13 +20,13 @@ REQUEST = (
 )
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(pace: Pace, versions: Versions) -> Report:
     case = streams.Case(CONNECTIONS[-1])
     events = provider.events(case.events, case.event_bytes)
     same, other = b"".join(events).decode(), told(events).decode()
     figures: list[Figure] = []
     warnings: list[str] = []
-    async with stage(addon) as on:
+    async with stage(versions) as on:
         upstream = await on.provider(case.events, case.event_bytes, case.burst)
         settings = streams.config(upstream.url)
         sides = (await on.router(settings, "converting"), await on.router(settings, "like to like"))

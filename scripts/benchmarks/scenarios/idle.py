@@ -8,14 +8,13 @@ import json
 import resource
 from asyncio.subprocess import Process
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
 from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import config, request
-from benchmarks.stage import Server, Stage, stage
+from benchmarks.stage import Server, Stage, Versions, stage
 
 STREAMS, QUICK_STREAMS = 2000, 200
 EVERY = 5.0
@@ -45,17 +44,17 @@ FIGURES = {
 }
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(pace: Pace, versions: Versions) -> Report:
     """Shorter windows than those of other scenarios are not enough here: a second or more makes it the whole thing."""
     streams, every = (STREAMS, EVERY) if pace.seconds >= 1 else (QUICK_STREAMS, 1.0)
     _enough_files()
     figures = []
     for name, http2 in (("HTTP/1.1", False), ("HTTP/2", True)):
-        async with stage(addon) as on:
+        async with stage(versions) as on:
             silent = await on.provider(EVENTS, EVENT_BYTES, 1, SILENT)
             patient = {"heartbeat": every, "stall": SILENT, "first_byte": SILENT}
             router = await _hold(on, await on.router({**config(silent.url), "stream": patient}), streams, every, http2)
-        async with stage(addon) as on:
+        async with stage(versions) as on:
             talking = await on.provider(EVENTS, EVENT_BYTES, 1, every)
             bare = await _hold(on, await on.bare(talking), streams, every, http2)
         figures += [Figure(name, figure, [of(router)], [of(bare)]) for figure, of in FIGURES.items()]
@@ -73,7 +72,7 @@ async def _hold(on: Stage, side: Server, streams: int, every: float, http2: bool
     outcome: dict[str, Any] = json.loads(await _line(on, holder, BEATS * every))
     cpu = (side.cpu() or 0.0) - began
     if outcome["count"] < streams * (BEATS - 1):
-        raise processes.Unfit(f"{side.name}: only {outcome['count']} signs of life\n{on.said(side.name)}")
+        raise processes.Unfit(f"{side.name}: only {outcome['count']} signs of life\n{on.log_tail(side.name)}")
     late, late_p99 = outcome["median"] * 1000, outcome["p99"] * 1000
     return Holding(memory / streams / KIB, cpu / (BEATS * every) * 100, late, late_p99)
 

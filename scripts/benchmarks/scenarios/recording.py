@@ -1,22 +1,20 @@
 """What it costs to make a flow of every attempt: the router with it, and as its opponent the router without."""
 
-from pathlib import Path
-
 from benchmarks.duel import Pace, duel
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import Case, config
-from benchmarks.stage import stage
+from benchmarks.stage import Versions, stage
 
 CONNECTIONS = 16
 TOOLS = ("mitmdump", "mitmweb")
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(pace: Pace, versions: Versions) -> Report:
     figures: list[Figure] = []
     warnings: list[str] = []
     case = Case(CONNECTIONS)
     for tool in TOOLS:
-        async with stage(addon) as on:
+        async with stage(versions) as on:
             upstream = await on.provider(case.events, case.event_bytes, case.burst)
             settings = config(upstream.url)
             sides = (

@@ -6,12 +6,12 @@ cool: here they are the first ones.
 
 import random
 from dataclasses import replace
-from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, thread_time
 
 from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report
+from benchmarks.stage import Versions
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
@@ -79,7 +79,7 @@ def settings() -> Settings:
     return config.build({"providers": providers, "sticky": {"max_sessions": SESSIONS}}, {})
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(pace: Pace, versions: Versions) -> Report:
     yard = Yard()
     figures: dict[tuple[str, str], list[float | None]] = {}
     for _ in range(pace.rounds):

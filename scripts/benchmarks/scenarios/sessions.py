@@ -8,12 +8,12 @@ import statistics
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import count, pairwise
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from benchmarks.duel import Pace
 from benchmarks.figures import Figure, Report
+from benchmarks.stage import Versions
 from pointsman import config
 from pointsman.config.words import Dialect, KeySource, Mode
 from pointsman.sessions.desk import Desk
@@ -30,7 +30,7 @@ PAST = 3
 MIB = 2**20
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(pace: Pace, versions: Versions) -> Report:
     figures: list[Figure] = []
     for live in LIVE:
         own, traced = filled(live)

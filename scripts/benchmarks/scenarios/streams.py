@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks import provider
 from benchmarks.duel import Duel, Load, Pace, duel
 from benchmarks.figures import Figure, Report
-from benchmarks.stage import Stage, stage
+from benchmarks.stage import Stage, Versions, stage
 
 BURST = 8
 REQUEST_BYTES = 2048
@@ -59,12 +58,12 @@ HTTP2 = (Case(1, streams=1), Case(16, streams=1), Case(4, streams=4, name="4 of 
 FAILOVER = (Case(1, busy=True), Case(16, busy=True))
 
 
-async def run(cases: Sequence[Case], conditions: str, pace: Pace, addon: Path) -> Report:
-    """Each case has its own provider and its own pair of contestants, so that peaks of memory are its own too."""
+async def run(cases: Sequence[Case], conditions: str, pace: Pace, versions: Versions) -> Report:
+    """Each case has its own provider and its own contestants, so that peaks of memory are its own too."""
     figures: list[Figure] = []
     warnings: list[str] = []
     for case in cases:
-        async with stage(addon) as on:
+        async with stage(versions) as on:
             result = await _duel(on, case, pace)
             figures += result.figures()
             warnings += result.warnings()
@@ -74,8 +73,9 @@ async def run(cases: Sequence[Case], conditions: str, pace: Pace, addon: Path) -
 async def _duel(on: Stage, case: Case, pace: Pace) -> Duel:
     upstream = await on.provider(case.events, case.event_bytes, case.burst, case.pause)
     before = [await on.provider(0, 0, 1, busy=True)] if case.busy else []
-    sides = (await on.router(config(*(each.url for each in (*before, upstream)))), await on.bare(upstream))
-    return await duel(on, sides, upstream, case.load(), pace)
+    settings = config(*(each.url for each in (*before, upstream)))
+    sides = (await on.router(settings), await on.bare(upstream))
+    return await duel(on, sides, upstream, case.load(), pace, other=await on.other(settings))
 
 
 def config(*urls: str) -> dict[str, object]:
