@@ -16,11 +16,11 @@ sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 
 from benchmarks import __main__ as command
 from benchmarks import chunked, processes, provider
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Pace
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
 from benchmarks.scenarios import SCENARIOS, converted, routing, sessions, streams
-from benchmarks.stage import HERE, ROUTER, Versions
+from benchmarks.testbed import HERE, ROUTER, Versions
 
 from support import h2server
 from support.authority import Authority
@@ -355,14 +355,12 @@ class TestProcesses:
             assert process.returncode is None
         assert process.returncode is not None
 
-    async def test_a_child_ends_when_nobody_holds_its_leash(self, tmp_path):
-        leashed = [
-            "-c",
-            "import signal; from benchmarks import leash; leash.hold(); print('held', flush=True); signal.pause()",
-        ]
+    async def test_a_child_ends_with_the_process_that_started_it(self, tmp_path):
+        watch = "import signal; from benchmarks import parent_watch as w; w.hold(); print('watching', flush=True)"
         scripts = {**os.environ, "PYTHONPATH": str(Path(processes.__file__).parent.parent)}
-        async with processes.child("child", leashed, scripts, tmp_path, reads=True) as process:
-            assert await processes.line("child", process, tmp_path, 10) == "held\n"
+        command = ["-c", f"{watch}; signal.pause()"]
+        async with processes.child("child", command, scripts, tmp_path, reads=True) as process:
+            assert await processes.line("child", process, tmp_path, 10) == "watching\n"
             assert process.stdin
             process.stdin.close()
             async with asyncio.timeout(10):

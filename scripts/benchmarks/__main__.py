@@ -10,11 +10,11 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Pace
 from benchmarks.figures import Report, document, table
 from benchmarks.processes import Unfit
 from benchmarks.scenarios import SCENARIOS
-from benchmarks.stage import ROUTER, SCRIPT, Versions
+from benchmarks.testbed import ROUTER, SCRIPT, Versions
 
 PACE = Pace(rounds=6, seconds=2.2, warm_up=0.5)
 QUICK = Pace(rounds=3, seconds=0.35, warm_up=0.2)

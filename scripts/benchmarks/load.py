@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 
 from benchmarks import chunked, http2
-from benchmarks.multiplexed import SharedClient
+from benchmarks.http2_load import SharedClient
 
 PATIENCE = 10.0
 """Seconds for which the answers under way at the end of a window are waited for."""

@@ -12,7 +12,7 @@ import asyncio
 import re
 import sys
 
-from benchmarks import chunked, leash
+from benchmarks import chunked, parent_watch
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--pause", type=float, default=0.0)
     parser.add_argument("--busy", action="store_true")
     given = parser.parse_args(arguments)
-    leash.hold()
+    parent_watch.hold()
     if given.busy:
         answer = [REFUSAL]
     elif given.events:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pointsman.config import ConfigError
 from pointsman.config.words import Mode
-from simulation.game import Step, configured, play
-from simulation.lanes import LANES
-from simulation.players import BASELINES, PLAYERS, ROUTER
+from simulation.drivers import LANES
 from simulation.plot import picture, shares
+from simulation.providers import HOUR, Span
 from simulation.report import Row, lines
+from simulation.run import Step, configured, play
 from simulation.scenarios import DEATH, RETURN, SCENARIOS
-from simulation.world import HOUR, Span
+from simulation.strategies import BASELINES, PLAYERS, ROUTER
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

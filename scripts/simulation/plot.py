@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from simulation.game import Step
-from simulation.world import MINUTE, Span
+from simulation.providers import MINUTE, Span
+from simulation.run import Step
 
 WIDTH, HEIGHT = 860, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 40, 44

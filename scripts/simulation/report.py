@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, quantiles
 
-from simulation.game import Step
+from simulation.run import Step
 
 COLUMNS = "{:<17} {:>6} {:>8} {:>6} {:>6} {:>7} {:>7} {:>7} {:>8} {:>9}"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from simulation.world import HOUR, MINUTE, Nature, Span
+from simulation.providers import HOUR, MINUTE, Nature, Span
 
 EVERY = 6.0
 """Seconds between requests, on average."""

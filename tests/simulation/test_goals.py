@@ -14,13 +14,13 @@ from pointsman.config.words import Mode
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from simulation.game import Step, play
-from simulation.lanes import LANES
-from simulation.players import BASELINES, BEFORE, PLAYERS, ROUTER
+from simulation.drivers import LANES
 from simulation.plot import picture, shares
+from simulation.providers import HOUR, MINUTE, Nature, Span, World, at
 from simulation.report import Row, lines
+from simulation.run import Step, play
 from simulation.scenarios import SCENARIOS, Scenario, dying, shuffled
-from simulation.world import HOUR, MINUTE, Nature, Span, World, at
+from simulation.strategies import BASELINES, BEFORE, PLAYERS, ROUTER
 
 SEEDS = range(20)
 MATTERING = [name for name, scenario in SCENARIOS.items() if scenario.learning_matters]

@@ -15,12 +15,12 @@ from pointsman.routing.router import Router
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from simulation.game import Step, configured, play
-from simulation.lanes import LANES, WALL, Told, through_an_exchange
-from simulation.players import PLAYERS, ROUTER
+from simulation.drivers import LANES, WALL, Told, through_an_exchange
+from simulation.providers import Nature, Reply, World
 from simulation.report import Row
+from simulation.run import Step, configured, play
 from simulation.scenarios import SCENARIOS
-from simulation.world import Nature, Reply, World
+from simulation.strategies import PLAYERS, ROUTER
 
 SEEDS = range(4)
 LATE, SOON = Reply(200, first=30.0, whole=31.0, tokens=10), Reply(200, first=0.5, whole=1.0, tokens=10)

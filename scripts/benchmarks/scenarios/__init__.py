@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Pace
 from benchmarks.figures import Report
 from benchmarks.scenarios import converted, idle, recording, routing, sessions, streams
-from benchmarks.stage import Versions
+from benchmarks.testbed import Versions
 
 
 @dataclass(frozen=True, slots=True)

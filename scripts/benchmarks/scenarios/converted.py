@@ -3,10 +3,10 @@
 import json
 
 from benchmarks import provider
-from benchmarks.duel import Load, Pace, duel
+from benchmarks.ab_rounds import Load, Pace, duel
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios import streams
-from benchmarks.stage import Versions, stage
+from benchmarks.testbed import Versions, stage
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
 from pointsman.wire.conversion import bridge

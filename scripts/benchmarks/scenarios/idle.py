@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import processes
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Pace
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import config, request
-from benchmarks.stage import Server, Stage, Versions, stage
+from benchmarks.testbed import Server, Stage, Versions, stage
 
 STREAMS, QUICK_STREAMS = 2000, 200
 EVERY = 5.0

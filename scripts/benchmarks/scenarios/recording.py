@@ -1,9 +1,9 @@
 """What it costs to make a flow of every attempt: the router with it, and as its opponent the router without."""
 
-from benchmarks.duel import Pace, duel
+from benchmarks.ab_rounds import Pace, duel
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import Case, config
-from benchmarks.stage import Versions, stage
+from benchmarks.testbed import Versions, stage
 
 CONNECTIONS = 16
 TOOLS = ("mitmdump", "mitmweb")

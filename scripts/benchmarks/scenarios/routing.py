@@ -9,9 +9,9 @@ from dataclasses import replace
 from statistics import median, quantiles
 from time import perf_counter, thread_time
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Pace
 from benchmarks.figures import Figure, Report
-from benchmarks.stage import Versions
+from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Dialect

@@ -11,9 +11,9 @@ from itertools import count, pairwise
 from time import perf_counter
 from typing import Any
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Pace
 from benchmarks.figures import Figure, Report
-from benchmarks.stage import Versions
+from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config.words import Dialect, KeySource, Mode
 from pointsman.sessions.desk import Desk

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks import provider
-from benchmarks.duel import Duel, Load, Pace, duel
+from benchmarks.ab_rounds import Duel, Load, Pace, duel
 from benchmarks.figures import Figure, Report
-from benchmarks.stage import Stage, Versions, stage
+from benchmarks.testbed import Stage, Versions, stage
 
 BURST = 8
 REQUEST_BYTES = 2048

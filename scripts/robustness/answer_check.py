@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from trials.expected import body as said_by
-from trials.faults import SICK, STEADY, Kind, Part, part
-from trials.questions import Question, Tongue
+from robustness.expected_answer import body as said_by
+from robustness.faults import SICK, STEADY, Kind, Part, part
+from robustness.requests import Question, Tongue
 
 BLANK = re.compile(rb"(?>\r\n|\n|\r){2,}")
 """Between two events, and as a sign of life where comments are not understood."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from trials.samples import Sample
+from robustness.samples import Sample
 
 WIDTH, HEIGHT = 360, 150
 LEFT, TOP, BELOW = 46, 26, 22

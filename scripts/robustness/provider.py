@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from pointsman.demo import Behaviour, Provider, Seen, menu
-from trials.faults import SICK, STEADY, part
-from trials.questions import Question, settled
+from robustness.faults import SICK, STEADY, part
+from robustness.requests import Question, settled
 
 SLAMMED = "slammed"
 """Resets every connection as it is made."""

@@ -15,11 +15,11 @@ from time import monotonic
 
 from benchmarks.processes import Unfit, cpu_seconds, log_tail
 
-from trials.campaign import Campaign
-from trials.chaos import report
-from trials.drawing import drawing
-from trials.house import House, house
-from trials.samples import Book, Sample, book, growth, sample, settled
+from robustness.chaos import report
+from robustness.chaos_run import Campaign
+from robustness.deployment import House, house
+from robustness.plot import drawing
+from robustness.samples import Book, Sample, book, growth, sample, settled
 
 MINUTES, SHORT = 30.0, 2.0
 RATE = 20.0

@@ -133,7 +133,7 @@ class Stage:
 
     async def holder(self, options: Sequence[str], request: str) -> Process:
         """Opens streams and holds them: see `holding`. `request` is JSON text, in one line."""
-        process = await self._start("holder", ["-m", "benchmarks.holding", *options], reads=True)
+        process = await self._start("holder", ["-m", "benchmarks.idle_client", *options], reads=True)
         assert process.stdin
         process.stdin.write(request.encode() + b"\n")
         return process
@@ -153,7 +153,7 @@ class Stage:
     async def _mitmproxy(self, name: str, script: Path, arguments: Sequence[str], tool: str = "mitmdump") -> Server:
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
-        scripts = ("-s", str(script), "-s", str(HERE / "leash.py"))
+        scripts = ("-s", str(script), "-s", str(HERE / "parent_watch.py"))
         command = ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments]
         process = await self._start(name, command, imports=script.parent)
         await processes.listening(name, process, port, self._folder)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.processes import Unfit, log_tail
 
-from trials.campaign import Campaign, Run
-from trials.faults import FAULTS
-from trials.house import house
+from robustness.chaos_run import Campaign, Run
+from robustness.deployment import house
+from robustness.faults import FAULTS
 
 STARTING, EACH = 120.0, 0.5
 """Seconds that a run may take, whatever happens: so many, and so many for each request."""

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.demo import closed_port
-from trials.clients import Crowd, Place
-from trials.faults import SICK, STEADY
-from trials.house import House, Level
-from trials.judge import Case, Heard
-from trials.provider import SLAMMED
-from trials.questions import RISKY, SAFE, Question
+from robustness.answer_check import Case, Heard
+from robustness.clients import Crowd, Place
+from robustness.deployment import House, Level
+from robustness.faults import SICK, STEADY
+from robustness.provider import SLAMMED
+from robustness.requests import RISKY, SAFE, Question
 
 MAX_ATTEMPTS = 7
 WORKERS = 24

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from h2.events import DataReceived, Event
 
-from benchmarks import http2, leash
+from benchmarks import http2, parent_watch
 
 STREAMS_PER_CONNECTION = 5
 """Over HTTP/2: bare mitmproxy makes no more connections than that to a server, for one client's connection, and lets
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--http2", action="store_true")
     given = parser.parse_args(arguments)
     request = json.loads(sys.stdin.readline())
-    leash.hold()
+    parent_watch.hold()
     print(json.dumps(asdict(asyncio.run(hold(given, request)))), flush=True)
     sys.stdout.close()
 

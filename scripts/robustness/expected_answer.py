@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from pointsman.demo import Stage
 from pointsman.demo.stage import Curtain, Headers
-from trials.faults import part
-from trials.questions import Question
+from robustness.faults import part
+from robustness.requests import Question
 
 LONGEST = 4 << 20
 """Bytes after which nobody listens any more."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import TextIO
 
-from trials.house import Level
+from robustness.deployment import Level
 
 MIB = 2**20
 FIRST = ("seconds", "requests", "memory_mib", "cpu_seconds", "files")

@@ -9,16 +9,16 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 
-from trials.campaign import Campaign
-from trials.chaos import seeds
-from trials.drawing import drawing
-from trials.expected import body
-from trials.faults import FAULTS, SICK, STEADY, Kind, part
-from trials.house import house
-from trials.judge import Case, Heard, events
-from trials.questions import Question, Tongue
-from trials.samples import CAPPED, growth, settled
-from trials.soak import FLOWS, LEAST, grown
+from robustness.answer_check import Case, Heard, events
+from robustness.chaos import seeds
+from robustness.chaos_run import Campaign
+from robustness.deployment import house
+from robustness.expected_answer import body
+from robustness.faults import FAULTS, SICK, STEADY, Kind, part
+from robustness.plot import drawing
+from robustness.requests import Question, Tongue
+from robustness.samples import CAPPED, growth, settled
+from robustness.soak import FLOWS, LEAST, grown
 
 MOST = 7
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pointsman.demo import Behaviour, menu
-from trials.questions import Question
+from robustness.requests import Question
 
 SICK = ("p1", "p2", "p3", "p4")
 """Providers that draw from the whole table."""

@@ -25,7 +25,7 @@ from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.facts import RequestFacts
 from pointsman.wire.faults import Fault, FaultKind
 from pointsman.wire.frames import Usage
-from simulation.world import Reply, World
+from simulation.providers import Reply, World
 
 WALL = 1_800_000_000.0
 """What the clock on the wall shows at the beginning."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from benchmarks.figures import Figure
 from benchmarks.load import Outcome, Window
-from benchmarks.stage import Server, Stage
+from benchmarks.testbed import Server, Stage
 
 SETTLE = 0.1
 """Seconds after a window, for what a contestant still has to do with connections that are gone."""

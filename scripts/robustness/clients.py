@@ -11,11 +11,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from robustness.answer_check import Heard
+from robustness.faults import SICK, Kind, part
+from robustness.requests import Question
 from support.h1client import H1Client, Headers, h1_through, h1_to, head
 from support.h2client import WIDE, H2Client, Stream, h2_through
-from trials.faults import SICK, Kind, part
-from trials.judge import Heard
-from trials.questions import Question
 
 PATIENCE = 40.0
 """Seconds for a whole answer."""

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
-from benchmarks.stage import OURS, ROUTER
+from benchmarks.testbed import OURS, ROUTER
 
 from support.h1client import h1_to
 
 ROOT = Path(__file__).resolve().parents[2]
-LEASH = ROOT / "scripts" / "benchmarks" / "leash.py"
+LEASH = ROOT / "scripts" / "benchmarks" / "parent_watch.py"
 PATH = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "tests", "addon"))
 LAUNCHER = "from mitmproxy.tools.main import {tool}; {tool}()"
 SETTLING = 15.0
@@ -63,7 +63,7 @@ class House:
         return self.folder / ".mitmproxy" / "mitmproxy-ca-cert.pem"
 
     async def start_providers(self) -> None:
-        command = ["-m", "trials.provider"]
+        command = ["-m", "robustness.provider"]
         context = processes.child("providers", command, self._environment, self.folder, reads=True)
         self.providers = await self._stack.enter_async_context(context)
         self.urls = json.loads(await self._line())

@@ -14,10 +14,10 @@ from pointsman.config.words import Mode
 from pointsman.routing.bandit import Scale
 from pointsman.routing.router import Router
 from pointsman.routing.statistics import HOUR, Sums
-from simulation.lanes import LANES, WALL, Lane
-from simulation.players import PLAYERS
+from simulation.drivers import LANES, WALL, Lane
+from simulation.providers import Nature, World, worth
 from simulation.scenarios import Scenario
-from simulation.world import Nature, World, worth
+from simulation.strategies import PLAYERS
 
 MODEL = "m"
 WEEK_OF_HOURS, SUMMED = 7 * 24, 24
