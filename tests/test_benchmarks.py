@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 
 from benchmarks import __main__ as command
 from benchmarks import chunked, processes, provider
-from benchmarks.ab_rounds import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
 from benchmarks.scenarios import SCENARIOS, converted, routing, sessions, streams
@@ -159,8 +159,8 @@ class TestLoad:
         ("answer", "complaint"),
         [
             (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "begins with b'HTTP/1.1 503"),
-            (b"".join(provider.bursts(EVENTS[1:], 2)), "not what the provider sent"),
-            (provider.HEAD + chunked.encode(BODY + b"more") + chunked.END, "not what the provider sent"),
+            (b"".join(provider.bursts(EVENTS[1:], 2)), "differs from what the provider sent"),
+            (provider.HEAD + chunked.encode(BODY + b"more") + chunked.END, "differs from what the provider sent"),
         ],
         ids=["an error", "an event lost", "an event too many"],
     )
@@ -205,8 +205,8 @@ class TestLoadOverHttp2:
         ("answer", "complaint"),
         [
             (h2server.Answer((), status=503), "begins with .*503"),
-            (h2server.Answer(EVENTS[1:]), f"an answer of {len(BODY) - len(EVENTS[0])} bytes, not {len(BODY)}"),
-            (h2server.Answer((BODY[::-1],)), "not what the provider sent"),
+            (h2server.Answer(EVENTS[1:]), f"has {len(BODY) - len(EVENTS[0])} bytes instead of {len(BODY)}"),
+            (h2server.Answer((BODY[::-1],)), "differs from what the provider sent"),
             (h2server.Answer(EVENTS[:1], resets=True), f"reset after {len(EVENTS[0])} bytes"),
             (h2server.Answer(EVENTS[:1], closes=True), f"closed after {len(EVENTS[0])} bytes of 1 answers"),
         ],
@@ -233,7 +233,7 @@ class TestConverted:
         assert json.loads(body)["stream"] is True
 
     def test_every_event_is_told(self):
-        told = converted.told(EVENTS)
+        told = converted.converted_stream(EVENTS)
         assert told.count(b"event: content_block_delta\n") == len(EVENTS) - 2
         assert told.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
 
@@ -254,10 +254,10 @@ class TestSessions:
 
     def test_what_should_be_known_is_and_what_should_be_new_is(self):
         own, _ = sessions.filled(1)
-        rounds = sessions.times(own, Pace(rounds=2, seconds=0.03, warm_up=0))
+        rounds = sessions.times(own, Rounds(count=2, seconds=0.03, warm_up=0))
         assert {name: len(times) for name, times in rounds.items()} == {
-            "known by its words": 2,
-            "words of a new one": 2,
+            "known by its messages": 2,
+            "messages of a new one": 2,
             "known by a header": 2,
         }
         assert own.stats(0.0)["insertions"] > 3
@@ -265,14 +265,14 @@ class TestSessions:
 
 class TestRouting:
     def test_the_tables_are_as_full_as_the_report_says(self):
-        router = (yard := routing.Yard()).router
+        router = (yard := routing.FullRouter()).router
         cooling = router.cooldowns.plain(yard.now, 0.0)
         assert [len(router.inventory.targets), len(cooling["targets"]), len(cooling["keys"])] == [500, 150, 50]
         assert router.sessions.stats(yard.now)["active_sessions"] == routing.SESSIONS
         assert all(taken >= 0 for pinned in (True, False) for taken in yard.exchange(pinned))
 
     async def test_each_figure_has_a_value_for_each_round(self):
-        report = await routing.run(Pace(rounds=2, seconds=0.02, warm_up=0), Versions())
+        report = await routing.run(Rounds(count=2, seconds=0.02, warm_up=0), Versions())
         assert {len(figure.router) for figure in report.figures} == {2}
         assert {figure.setting for figure in report.figures} == {"pinned session", "new session"}
 
@@ -291,7 +291,7 @@ def checkout(tmp_path):
 class TestAnotherVersion:
     async def test_it_takes_part_in_every_round_with_its_own_package(self, checkout):
         versions = Versions(other=checkout / "addon" / "main.py")
-        report = await streams.run((streams.Case(2),), "as usual", Pace(3, 0.1, 0.1), versions)
+        report = await streams.run((streams.Case(2),), "as usual", Rounds(3, 0.1, 0.1), versions)
         assert {figure.name for figure in report.figures if len(figure.other) == 3} == {
             "streams/s",
             "first byte, ms",
@@ -303,8 +303,8 @@ class TestAnotherVersion:
     async def test_one_that_does_not_start_is_reported_with_its_log(self, checkout):
         (checkout / "addon" / "main.py").write_text("raise SystemExit('no such version')")
         versions = Versions(other=checkout / "addon" / "main.py")
-        with pytest.raises(processes.Unfit, match=r"other: (.|\n)*no such version"):
-            await streams.run((streams.Case(1),), "", Pace(1, 0, 0), versions)
+        with pytest.raises(processes.ProcessFailed, match=r"other: (.|\n)*no such version"):
+            await streams.run((streams.Case(1),), "", Rounds(1, 0, 0), versions)
 
     def test_the_command_runs_the_scenarios_that_can_compare(self, checkout):
         given = command.parse(["--against", str(checkout)])
@@ -356,11 +356,11 @@ class TestProcesses:
         assert process.returncode is not None
 
     async def test_a_child_ends_with_the_process_that_started_it(self, tmp_path):
-        watch = "import signal; from benchmarks import parent_watch as w; w.hold(); print('watching', flush=True)"
+        watch = "from benchmarks import parent_watch; parent_watch.exit_with_parent(); print('watching', flush=True)"
         scripts = {**os.environ, "PYTHONPATH": str(Path(processes.__file__).parent.parent)}
-        command = ["-c", f"{watch}; signal.pause()"]
+        command = ["-c", f"import signal; {watch}; signal.pause()"]
         async with processes.child("child", command, scripts, tmp_path, reads=True) as process:
-            assert await processes.line("child", process, tmp_path, 10) == "watching\n"
+            assert await processes.read_line("child", process, tmp_path, 10) == "watching\n"
             assert process.stdin
             process.stdin.close()
             async with asyncio.timeout(10):
@@ -368,5 +368,5 @@ class TestProcesses:
 
     async def test_a_child_that_fails_is_reported_with_its_words(self, tmp_path):
         async with processes.child("child", ["-c", "raise SystemExit('no wish')"], os.environ, tmp_path) as process:
-            with pytest.raises(processes.Unfit, match="child: ended with status 1\nno wish"):
-                await processes.listening("child", process, processes.free_port(), tmp_path)
+            with pytest.raises(processes.ProcessFailed, match="child: ended with status 1\nno wish"):
+                await processes.wait_until_listening("child", process, processes.free_port(), tmp_path)

@@ -1,4 +1,4 @@
-"""Rounds in which the contestants take turns under the same load, so that disturbances of the machine meet them all."""
+"""Rounds in which several proxies take turns under the same load, so that disturbances affect all of them alike."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,33 +7,37 @@ from itertools import pairwise
 
 from benchmarks.figures import Figure
 from benchmarks.load import Outcome, Window
-from benchmarks.testbed import Server, Stage
+from benchmarks.testbed import Server, Testbed
 
-SETTLE = 0.1
-"""Seconds after a window, for what a contestant still has to do with connections that are gone."""
+PAUSE = 0.1
+"""Seconds after a window in which a proxy can finish its work on closed connections."""
 BUSY = 0.9
-"""Share of a core above which the provider or the load generator may be what was measured."""
+"""Share of a core above which the provider or the load generator may be the bottleneck."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often and how long to measure."""
+class Rounds:
+    """How often and how long to measure; `seconds` is the length of one window, `warm_up` also seconds."""
 
-    rounds: int
+    count: int
     seconds: float
     warm_up: float
+
+    def __str__(self) -> str:
+        return f"{self.count} rounds of {self.seconds:g} s"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the clients of a duel do: see `load.Window`."""
+    """What the clients send and expect: see `load.Window`. `name` labels the figures instead of the number of
+    connections.
+    """
 
     connections: int
     requests: tuple[str, ...]
     body: str
     whole: bool = False
     name: str = ""
-    """What the figures are told apart by, where it is not the number of connections."""
     streams: int = 0
 
     @property
@@ -44,23 +48,28 @@ class Load:
         return Window(port, self.connections, seconds, self.requests, self.body, self.whole, self.streams)
 
 
-class Turns:
-    """What one contestant achieved, turn by turn."""
+class Measurements:
+    """The figures of one proxy, one value for each round."""
 
-    def __init__(self, contestant: Server, load: Load) -> None:
-        self.contestant = contestant
-        self.load = load
+    def __init__(self, proxy: Server, load: Load) -> None:
+        self.proxy = proxy
         self.outcomes: list[Outcome] = []
+        self._load = load
         self._cpu: list[float | None] = []
 
-    async def take(self, stage: Stage, seconds: float) -> None:
-        self.mark()
-        self.outcomes.append(await stage.load(self.contestant, self.load.window(self.contestant.port, seconds)))
-        await asyncio.sleep(SETTLE)
+    async def warm_up(self, testbed: Testbed, seconds: float) -> None:
+        await self.proxy.settled_memory()
+        await testbed.load(self.proxy, self._load.window(self.proxy.port, seconds))
 
-    def mark(self) -> None:
-        """From one mark to the next, and so between turns too: work put off is work."""
-        self._cpu.append(self.contestant.cpu())
+    async def measure(self, testbed: Testbed, seconds: float) -> None:
+        """One window of load."""
+        self.note_cpu()
+        self.outcomes.append(await testbed.load(self.proxy, self._load.window(self.proxy.port, seconds)))
+        await asyncio.sleep(PAUSE)
+
+    def note_cpu(self) -> None:
+        """A round's CPU time lasts until the next call, so that work that is put off counts too."""
+        self._cpu.append(self.proxy.cpu())
 
     def rates(self) -> list[float | None]:
         return [outcome.streams / outcome.seconds for outcome in self.outcomes]
@@ -69,7 +78,7 @@ class Turns:
         return [outcome.first_byte * 1000 for outcome in self.outcomes]
 
     def memory(self) -> list[float | None]:
-        return [self.contestant.peak_memory()]
+        return [self.proxy.peak_memory()]
 
     def cpu_per_stream(self) -> list[float | None]:
         spans = zip(pairwise(self._cpu), self.outcomes, strict=True)
@@ -80,65 +89,66 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Duel:
-    """The turns of all sides under one load; `other` is another version of the router, if it takes part."""
+class Comparison:
+    """The measurements of all proxies under one load; `other` is another version of the router, if one takes part.
+    `provider_busy` is the share of a core that the provider used, None where it is not known.
+    """
 
     load: Load
-    router: Turns
-    bare: Turns
-    other: Turns | None
+    router: Measurements
+    bare: Measurements
+    other: Measurements | None
     provider_busy: float | None
 
     def figures(self) -> Sequence[Figure]:
         what = "answer" if self.load.whole else "stream"
         return (
-            self._figure(f"{what}s/s", Turns.rates),
-            self._figure("first byte, ms", Turns.first_bytes),
-            self._figure(f"cpu per {what}, ms", Turns.cpu_per_stream),
-            self._figure("peak memory, MiB", Turns.memory),
+            self._figure(f"{what}s/s", Measurements.rates),
+            self._figure("first byte, ms", Measurements.first_bytes),
+            self._figure(f"cpu per {what}, ms", Measurements.cpu_per_stream),
+            self._figure("peak memory, MiB", Measurements.memory),
         )
 
-    def _figure(self, name: str, values: Callable[[Turns], list[float | None]]) -> Figure:
-        other = values(self.other) if self.other else ()
-        return Figure(self.load.setting, name, values(self.router), values(self.bare), other)
-
     def warnings(self) -> Sequence[str]:
-        sides = [self.router, self.bare, *([self.other] if self.other else [])]
-        outcomes = [outcome for side in sides for outcome in side.outcomes]
-        shares = {"load generator": max(outcome.busy for outcome in outcomes), "provider": self.provider_busy or 0.0}
+        everyone = [self.router, self.bare, *([self.other] if self.other else [])]
+        load_busy = max(outcome.busy for one in everyone for outcome in one.outcomes)
+        shares = {"load generator": load_busy, "provider": self.provider_busy or 0.0}
         return [
-            f"{self.load.setting}: the load kept the {name} busy for {share:.0%} of the time: the proxies"
-            " may be faster than the figures say"
+            f"{self.load.setting}: the {name} was busy for {share:.0%} of the time: the proxies may be faster than"
+            " these figures"
             for name, share in shares.items()
             if share > BUSY
         ]
 
+    def _figure(self, name: str, values: Callable[[Measurements], list[float | None]]) -> Figure:
+        other = values(self.other) if self.other else ()
+        return Figure(self.load.setting, name, values(self.router), values(self.bare), other)
 
-async def duel(
-    stage: Stage,
-    sides: tuple[Server, Server],
+
+async def compare(
+    testbed: Testbed,
+    proxies: tuple[Server, Server],
     provider: Server,
     load: Load,
-    pace: Pace,
+    rounds: Rounds,
     bare_load: Load | None = None,
     other: Server | None = None,
-) -> Duel:
-    """The router, bare mitmproxy and, if given, another version of the router: `pace.rounds` times each, the first of a
-    round being another one each time. `bare_load` is the load of bare mitmproxy where that differs.
+) -> Comparison:
+    """Measures the router, bare mitmproxy and, if given, another version of the router in each round, starting with a
+    different one each time. `proxies` are the first two; `bare_load` is the load of the second where it differs.
     """
-    router, bare = Turns(sides[0], load), Turns(sides[1], bare_load or load)
-    compared = Turns(other, load) if other else None
-    turns = [router, bare, *([compared] if compared else [])]
-    for turn in turns:
-        await turn.contestant.at_rest()
-        await stage.load(turn.contestant, turn.load.window(turn.contestant.port, pace.warm_up))
-    computed = provider.cpu()
-    for number in range(pace.rounds):
-        first = number % len(turns)
-        for turn in turns[first:] + turns[:first]:
-            await turn.take(stage, pace.seconds)
-    for turn in turns:
-        turn.mark()
-    measured = sum(outcome.seconds for turn in turns for outcome in turn.outcomes)
-    busy = None if computed is None else ((provider.cpu() or computed) - computed) / measured
-    return Duel(load, router, bare, compared, busy)
+    router, bare = Measurements(proxies[0], load), Measurements(proxies[1], bare_load or load)
+    compared = Measurements(other, load) if other else None
+    everyone = [router, bare, *([compared] if compared else [])]
+    for one in everyone:
+        await one.warm_up(testbed, rounds.warm_up)
+    provider_cpu = provider.cpu()
+    for number in range(rounds.count):
+        first = number % len(everyone)
+        for one in everyone[first:] + everyone[:first]:
+            await one.measure(testbed, rounds.seconds)
+    for one in everyone:
+        one.note_cpu()
+    measured = sum(outcome.seconds for one in everyone for outcome in one.outcomes)
+    busy = None if provider_cpu is None else ((provider.cpu() or provider_cpu) - provider_cpu) / measured
+    return Comparison(load, router, bare, compared, busy)

@@ -1,4 +1,4 @@
-"""What a scenario finds out, and how it is shown: a table for people, plain data for `--json`."""
+"""The results of a scenario, as a table and as data for `--json`."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ OTHER_COLUMNS = "  {:>9}  {:>12}  {:>13}"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several values, and the least and the greatest of them."""
+    """Median, least and greatest of several values."""
 
     median: float
     low: float
@@ -26,7 +26,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of every contestant: `router[i]`, `bare[i]` and `other[i]` are from the same round, None where the
+    """One figure of every proxy: `router[i]`, `bare[i]` and `other[i]` are from the same round, None where the
     value is not known. `bare` and `other` are empty where bare mitmproxy or another version does not take part.
     """
 
@@ -71,7 +71,7 @@ def _as_data(ratios: Sequence[float]) -> dict[str, float] | None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a scenario returns. `warnings` say what may have spoiled the figures."""
+    """What a scenario returns. `warnings` name what may have distorted the figures."""
 
     conditions: str
     figures: Sequence[Figure]
@@ -122,5 +122,5 @@ def _middle(values: Sequence[float | None]) -> str:
 
 
 def document(machine: Mapping[str, Any], reports: Mapping[str, Report]) -> dict[str, Any]:
-    """What `--json` writes."""
+    """The document that `--json` writes."""
     return {"machine": dict(machine), "scenarios": {name: report.as_data() for name, report in reports.items()}}

@@ -1,6 +1,4 @@
-"""The load generator's clients that speak HTTP/2: several streams on one connection, each asking one request after the
-other.
-"""
+"""The load generator's HTTP/2 clients: several streams on one connection, each sending one request after the other."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 
-from benchmarks.http2 import Line
+from benchmarks.http2 import Connection
 
 if TYPE_CHECKING:
     from benchmarks.load import Run
@@ -16,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Answer:
-    """What has come of one; `kept` is its bytes where they are to be compared, else None."""
+    """An answer so far; `kept` is its bytes if they will be compared, else None."""
 
     kept: bytearray | None
-    asked: float = field(default_factory=time.perf_counter)
+    sent_at: float = field(default_factory=time.perf_counter)
     received: int = 0
 
 
-class SharedClient(Line):
-    """One connection with `streams` streams at a time. Their first answers alone are compared, of the others the size
-    alone matters.
+class Http2Client(Connection):
+    """One connection with `streams` concurrent streams. The first answer of each is compared byte by byte, the others
+    by size.
     """
 
     def __init__(self, run: "Run", body: bytes, streams: int) -> None:
@@ -44,36 +42,36 @@ class SharedClient(Line):
         self._closing = True
         self._transport.close()
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         match event:
-            case DataReceived(stream_id=int(number), data=bytes(data)):
-                answer = self._answers[number]
+            case DataReceived(stream_id=int(stream_id), data=bytes(data)):
+                answer = self._answers[stream_id]
                 answer.received += len(data)
                 if answer.kept is not None:
                     answer.kept += data
-            case ResponseReceived(stream_id=int(number), headers=headers):
-                self._run.first_bytes.append(time.perf_counter() - self._answers[number].asked)
+            case ResponseReceived(stream_id=int(stream_id), headers=headers):
+                self._run.first_bytes.append(time.perf_counter() - self._answers[stream_id].sent_at)
                 if (":status", "200") not in (headers or ()):
-                    self._run.fail(f"an answer that begins with {headers!r}")
-            case StreamEnded(stream_id=int(number)):
-                self._take_end(self._answers.pop(number))
-            case StreamReset(stream_id=int(number)) if number in self._answers:
-                self._run.fail(f"a stream was reset after {self._answers[number].received} bytes of an answer")
+                    self._run.fail(f"the answer begins with {headers!r}")
+            case StreamEnded(stream_id=int(stream_id)):
+                self._on_end(self._answers.pop(stream_id))
+            case StreamReset(stream_id=int(stream_id)) if stream_id in self._answers:
+                self._run.fail(f"the stream was reset after {self._answers[stream_id].received} bytes of an answer")
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
         if not self._closing and self._answers:
             received = sum(answer.received for answer in self._answers.values())
-            self._run.fail(f"a connection was closed after {received} bytes of {len(self._answers)} answers")
+            self._run.fail(f"the connection was closed after {received} bytes of {len(self._answers)} answers")
 
     def _ask(self, kept: bytearray | None) -> None:
-        asked = self.request(self._body)
-        self._answers[asked] = Answer(kept)
+        stream_id = self.request(self._body)
+        self._answers[stream_id] = Answer(kept)
 
-    def _take_end(self, answer: Answer) -> None:
+    def _on_end(self, answer: Answer) -> None:
         if answer.received != len(self._run.body):
-            self._run.fail(f"an answer of {answer.received} bytes, not {len(self._run.body)}")
+            self._run.fail(f"the answer has {answer.received} bytes instead of {len(self._run.body)}")
         elif answer.kept is not None and answer.kept != self._run.body:
-            self._run.fail(f"not what the provider sent: {bytes(answer.kept[:2000])!r}")
-        elif self._run.goes_on():
+            self._run.fail(f"differs from what the provider sent: {bytes(answer.kept[:2000])!r}")
+        elif self._run.should_continue():
             self._ask(None)

@@ -1,7 +1,7 @@
-"""Streams that are held open, a process of its own: it asks for them all, and notes when each says something.
+"""Opens many streams and keeps them open, in a process of its own; measures how late keep-alives arrive.
 
-Prints one line once all are open, and one more, an `Outcome`, when the time is up. Ends with the process that started
-it.
+Prints a line when all streams are open, one when it begins to measure, and an `Outcome` when the time is up. Ends with
+the process that started it.
 """
 
 import argparse
@@ -18,25 +18,25 @@ from h2.events import DataReceived, Event
 from benchmarks import http2, parent_watch
 
 STREAMS_PER_CONNECTION = 5
-"""Over HTTP/2: bare mitmproxy makes no more connections than that to a server, for one client's connection, and lets
-further streams wait."""
+"""Over HTTP/2: for one client's connection, bare mitmproxy opens no more connections to a server than this; further
+streams wait."""
 AT_ONCE = 50
-"""Streams that are being opened at the same time."""
-PATIENCE = 45.0
-"""Seconds for all of them."""
+"""Streams that are opened at the same time."""
+OPEN_TIMEOUT = 45.0
+"""Seconds until all are open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How late signs of life came, in seconds, and how many there were."""
+    """How late keep-alives came, in seconds, and how many there were."""
 
     median: float
     p99: float
     count: int
 
 
-class Watch:
-    """What all connections share: when each stream was last heard of."""
+class LatenessMonitor:
+    """Shared by all connections: when each stream last received something."""
 
     def __init__(self, every: float) -> None:
         self._every = every
@@ -45,11 +45,11 @@ class Watch:
         self._opened: dict[object, asyncio.Future[None]] = {}
 
     async def opened(self, stream: object) -> None:
-        """Waits for its first byte."""
+        """Waits for the first byte of a stream."""
         self._opened[stream] = asyncio.get_running_loop().create_future()
         await self._opened[stream]
 
-    def hear(self, stream: object) -> None:
+    def received(self, stream: object) -> None:
         now = time.perf_counter()
         if stream in self._last:
             self._lateness.append(now - self._last[stream] - self._every)
@@ -58,7 +58,7 @@ class Watch:
         self._last[stream] = now
 
     def begin(self) -> None:
-        """What came before does not count."""
+        """Forgets what was measured so far."""
         self._lateness.clear()
 
     def outcome(self) -> Outcome:
@@ -66,78 +66,78 @@ class Watch:
         return Outcome(statistics.median(late), statistics.quantiles(late, n=100)[98], len(late))
 
 
-class PlainLine(asyncio.Protocol):
+class Http1Stream(asyncio.Protocol):
     """One stream over HTTP/1.1."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, monitor: LatenessMonitor) -> None:
+        self._monitor = monitor
 
     def data_received(self, data: bytes) -> None:
-        self._watch.hear(self)
+        self._monitor.received(self)
 
 
-class SharedLine(http2.Line):
+class Http2Streams(http2.Connection):
     """Many streams over HTTP/2."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, monitor: LatenessMonitor) -> None:
         super().__init__()
-        self._watch = watch
+        self._monitor = monitor
 
-    def ask(self, body: bytes) -> tuple["SharedLine", int]:
-        """The stream, by the name that the watch knows it by."""
+    def ask(self, body: bytes) -> tuple["Http2Streams", int]:
+        """The stream, as the key that the monitor uses for it."""
         return self, self.request(body)
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, DataReceived):
-            self._watch.hear((self, event.stream_id))
+            self._monitor.received((self, event.stream_id))
 
 
-async def open_plain(watch: Watch, port: int, count: int, request: bytes) -> None:
-    room = asyncio.Semaphore(AT_ONCE)
+async def open_http1(monitor: LatenessMonitor, port: int, count: int, request: bytes) -> None:
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> None:
-        async with room:
+        async with slots:
             make = asyncio.get_running_loop().create_connection
-            transport, line = await make(lambda: PlainLine(watch), "127.0.0.1", port)
+            transport, stream = await make(lambda: Http1Stream(monitor), "127.0.0.1", port)
             transport.write(request)
-            await watch.opened(line)
+            await monitor.opened(stream)
 
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def open_shared(watch: Watch, port: int, count: int, body: bytes) -> None:
+async def open_http2(monitor: LatenessMonitor, port: int, count: int, body: bytes) -> None:
     for start in range(0, count, STREAMS_PER_CONNECTION):
-        line = await http2.connect(lambda: SharedLine(watch), port)
-        streams = [line.ask(body) for _ in range(min(STREAMS_PER_CONNECTION, count - start))]
-        await asyncio.gather(*map(watch.opened, streams))
+        connection = await http2.connect(lambda: Http2Streams(monitor), port)
+        streams = [connection.ask(body) for _ in range(min(STREAMS_PER_CONNECTION, count - start))]
+        await asyncio.gather(*map(monitor.opened, streams))
 
 
-async def hold(given: argparse.Namespace, request: str) -> Outcome:
-    watch = Watch(given.every)
-    async with asyncio.timeout(PATIENCE):
+async def measure(given: argparse.Namespace, request: str) -> Outcome:
+    monitor = LatenessMonitor(given.every)
+    async with asyncio.timeout(OPEN_TIMEOUT):
         if given.http2:
-            await open_shared(watch, given.port, given.count, request.partition("\r\n\r\n")[2].encode())
+            await open_http2(monitor, given.port, given.count, request.partition("\r\n\r\n")[2].encode())
         else:
-            await open_plain(watch, given.port, given.count, request.encode())
+            await open_http1(monitor, given.port, given.count, request.encode())
     print("open", flush=True)
     await asyncio.sleep(given.every)
-    watch.begin()
+    monitor.begin()
     print("measuring", flush=True)
     await asyncio.sleep(given.seconds)
-    return watch.outcome()
+    return monitor.outcome()
 
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--every", type=float, required=True, help="seconds between two signs of life")
+    parser.add_argument("--every", type=float, required=True, help="seconds between two keep-alives")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--http2", action="store_true")
     given = parser.parse_args(arguments)
     request = json.loads(sys.stdin.readline())
-    parent_watch.hold()
-    print(json.dumps(asdict(asyncio.run(hold(given, request)))), flush=True)
+    parent_watch.exit_with_parent()
+    print(json.dumps(asdict(asyncio.run(measure(given, request)))), flush=True)
     sys.stdout.close()
 
 

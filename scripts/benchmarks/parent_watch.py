@@ -1,4 +1,4 @@
-"""Ends this process when the one that started it has gone, however it went: its end of our stdin closes.
+"""Ends this process when its parent ends, for whatever reason: the parent holds the other end of our stdin.
 
 Works as a script for mitmproxy's `-s` too.
 """
@@ -8,12 +8,12 @@ import threading
 from typing import Any
 
 
-def hold() -> None:
-    """Begin to watch stdin. What is written there is thrown away."""
-    threading.Thread(target=_end_with_the_starter, name="leash", daemon=True).start()
+def exit_with_parent() -> None:
+    """Starts a thread that reads stdin until its end; what it reads is discarded."""
+    threading.Thread(target=_wait_for_end_of_stdin, name="parent-watch", daemon=True).start()
 
 
-def _end_with_the_starter() -> None:
+def _wait_for_end_of_stdin() -> None:
     while os.read(0, 4096):
         pass
     os._exit(0)
@@ -21,4 +21,4 @@ def _end_with_the_starter() -> None:
 
 def load(_: Any) -> None:
     """mitmproxy's hook."""
-    hold()
+    exit_with_parent()

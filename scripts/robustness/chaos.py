@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.processes import Unfit, log_tail
+from benchmarks.processes import ProcessFailed, log_tail
 
 from robustness.chaos_run import Campaign, Run
 from robustness.deployment import house
@@ -69,7 +69,7 @@ async def run_all(given: argparse.Namespace) -> bool:
                 async with asyncio.timeout(STARTING + EACH * len(numbers)):
                     await campaign.play(numbers)
                 await campaign.close()
-            except (Unfit, OSError, TimeoutError) as error:
+            except (ProcessFailed, OSError, TimeoutError) as error:
                 text = f"the run itself failed: {type(error).__name__} {error}\n{log_tail('router', home.folder)}"
                 campaign.run.faults.append(text)
         print("\n".join(report(campaign.run)), flush=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
-from benchmarks.testbed import OURS, ROUTER
+from benchmarks.testbed import ROUTER, SETTING_PREFIXES
 
 from support.h1client import h1_to
 
 ROOT = Path(__file__).resolve().parents[2]
-LEASH = ROOT / "scripts" / "benchmarks" / "parent_watch.py"
+PARENT_WATCH = ROOT / "scripts" / "benchmarks" / "parent_watch.py"
 PATH = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "tests", "addon"))
 LAUNCHER = "from mitmproxy.tools.main import {tool}; {tool}()"
 SETTLING = 15.0
@@ -51,7 +51,7 @@ class House:
     def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
         self.folder = folder
         self._stack = stack
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
         self._environment = {**kept, "HOME": str(folder), "PYTHONPATH": PATH, "PYTHONUNBUFFERED": "1"}
         self.port = processes.free_port()
         self.router: Process
@@ -71,11 +71,11 @@ class House:
     async def start_router(self, config: Mapping[str, Any], tool: str = "mitmdump", *arguments: str) -> None:
         self.write(config)
         listen = ("--listen-host", "127.0.0.1", "-p", str(self.port), *arguments)
-        scripts = ("-s", str(ROUTER), "-s", str(LEASH))
+        scripts = ("-s", str(ROUTER), "-s", str(PARENT_WATCH))
         command = ["-c", LAUNCHER.format(tool=tool), *scripts, *listen]
         context = processes.child("router", command, self._environment, self.folder)
         self.router = await self._stack.enter_async_context(context)
-        await processes.listening("router", self.router, self.port, self.folder)
+        await processes.wait_until_listening("router", self.router, self.port, self.folder)
 
     def write(self, config: Mapping[str, Any]) -> None:
         """The router's configuration, in one step."""
@@ -136,7 +136,7 @@ class House:
         return [f"{name}: {line[:300]}" for name, line in lines if any(word in line for word in UGLY)]
 
     async def _line(self) -> str:
-        return await processes.line("providers", self.providers, self.folder, processes.START_TIMEOUT)
+        return await processes.read_line("providers", self.providers, self.folder, processes.START_TIMEOUT)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from time import monotonic
 
-from benchmarks.processes import Unfit, cpu_seconds, log_tail
+from benchmarks.processes import ProcessFailed, cpu_seconds, log_tail
 
 from robustness.chaos import report
 from robustness.chaos_run import Campaign
@@ -92,7 +92,7 @@ async def soak(given: argparse.Namespace, into: Book) -> bool:
             await campaign.close()
             campaign.run.faults += grown(into.samples)
             told = [*table(into.samples)]
-        except* (Unfit, OSError, TimeoutError) as group:
+        except* (ProcessFailed, OSError, TimeoutError) as group:
             text = f"the run itself failed: {group.exceptions!r}\n{log_tail('router', home.folder)}"
             campaign.run.faults.append(text)
             told = []
