@@ -1,7 +1,6 @@
-"""A campaign: providers, a router and clients, one seed, and all that is to be found fault with.
+"""One run: providers, a router and clients, all determined by a seed; and everything that was wrong.
 
-Nothing is asked of the router's code: the campaign looks at answers, at the router's own pages, at its process and at
-its log.
+It uses none of the router's code: it checks answers, the router's own pages, its process and its log.
 """
 
 import asyncio
@@ -14,50 +13,50 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.demo import closed_port
-from robustness.answer_check import Case, Heard
-from robustness.clients import Crowd, Place
-from robustness.deployment import House, Level
-from robustness.faults import SICK, STEADY
-from robustness.provider import SLAMMED
-from robustness.requests import RISKY, SAFE, Question
+from robustness.answer_check import AnswerCheck, ReceivedAnswer
+from robustness.clients import ClientPool, RouterAddress
+from robustness.deployment import Deployment, ResourceUsage
+from robustness.faults import FAULTY, STEADY
+from robustness.provider import RESETTING
+from robustness.requests import RISKY, SAFE, ChatRequest
 
 MAX_ATTEMPTS = 7
 WORKERS = 24
 RELOAD_EVERY = 3.0
 REMEMBERED = 900
-"""So many exchanges the router remembers for certain. An answer that is read slowly may be older."""
+"""Exchanges that the router certainly remembers; the record of an answer that is read slowly may be gone."""
 GONE = "gone"
 DIALECTS = ("openai-responses", "anthropic", "gemini")
 DROPPED_AT_ONCE = ("hang up", "reset")
-"""Faults that look like a kept connection that had been closed: the router repeats such a request once."""
+"""Faults that look like a stale keep-alive connection: the router repeats such a request once."""
 
 
 @dataclass(slots=True)
-class Run:
-    """What one seed has brought to light."""
+class RunResult:
+    """What happened with one seed. `met` counts the faults that providers injected."""
 
     seed: int
     outcomes: Counter[str] = field(default_factory=Counter)
     met: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    before: Level | None = None
-    after: Level | None = None
+    before: ResourceUsage | None = None
+    after: ResourceUsage | None = None
 
 
 def configuration(urls: Mapping[str, str], hedge: str, patience: float) -> dict[str, Any]:
-    """The router's: impatient, so that every timer has its turn, or so many times more patient."""
+    """The router's configuration: timeouts so short that each of them expires at times, multiplied by `patience`."""
 
     def waits(seconds: float) -> str:
         return f"{seconds * patience:g}s"
 
     def entry(name: str, *models: str, **more: Any) -> dict[str, Any]:
         url = urls.get(name) or closed_port()
-        keys = [f"{name}-secret-key-{n}" for n in range(2)] if name in SICK[:2] else []
+        keys = [f"{name}-secret-key-{n}" for n in range(2)] if name in FAULTY[:2] else []
         models_of = [{"id": model} for model in models]
         return {"base_url": url, "dialects": dict.fromkeys(DIALECTS, url), "models": models_of, "keys": keys, **more}
 
-    providers = {name: entry(name, SAFE, RISKY) for name in (SICK[0], GONE, SLAMMED, *SICK[1:])}
+    providers = {name: entry(name, SAFE, RISKY) for name in (FAULTY[0], GONE, RESETTING, *FAULTY[1:])}
     providers[STEADY] = entry(STEADY, SAFE, timeouts={"first_byte": "30s", "answer": "30s", "stall": "30s"})
     return {
         "providers": providers,
@@ -70,93 +69,95 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float) -> dict[
     }  # fmt: skip
 
 
-class Campaign:
-    """One seed against one router. First `open`, then `play`, then `close`; `run` is what comes of it."""
+class ChaosRun:
+    """One seed against one router: first `open`, then `send`, then `close`; see `result`."""
 
-    def __init__(self, home: House, seed: int, hedge: str, patience: float = 1.0) -> None:
-        self._home, self._hedge, self._patience = home, hedge, patience
+    def __init__(self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0) -> None:
+        self._deployed, self._hedge, self._patience = deployed, hedge, patience
         self._latest = 0
-        self.run = Run(seed)
+        self.result = RunResult(seed)
 
     async def open(self, tool: str, *arguments: str) -> None:
         """Starts providers and router."""
-        await self._home.start_providers()
-        await self._home.start_router(configuration(self._home.urls, self._hedge, self._patience), tool, *arguments)
-        self.run.before = await self._home.level_alone()
+        await self._deployed.start_providers()
+        await self._deployed.start_router(
+            configuration(self._deployed.urls, self._hedge, self._patience), tool, *arguments
+        )
+        self.result.before = await self._deployed.idle_usage()
 
-    async def play(
+    async def send(
         self, numbers: Iterable[int], workers: int = WORKERS, hold_back: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """All these requests, by so many clients at once; `hold_back` is awaited after each answer."""
-        home, run, began = self._home, self.run, time.monotonic()
+        """Sends the requests with these numbers from `workers` clients; awaits `hold_back` after each answer."""
+        deployed, run, began = self._deployed, self.result, time.monotonic()
 
-        async def told(question: Question, heard: Heard | None) -> None:
-            await self._judge(question, heard)
+        async def told(request: ChatRequest, answer: ReceivedAnswer | None) -> None:
+            await self._judge(request, answer)
             if hold_back:
                 await hold_back()
 
-        crowd = Crowd(Place("127.0.0.1", home.port, home.ca), run.seed, told, iter(numbers))
-        disturbing = asyncio.create_task(self._disturb())
+        pool = ClientPool(RouterAddress("127.0.0.1", deployed.port, deployed.ca), run.seed, told, iter(numbers))
+        reloading = asyncio.create_task(self._reload_regularly())
         try:
             async with asyncio.TaskGroup() as clients:
                 for _ in range(workers):
-                    clients.create_task(crowd.worker())
+                    clients.create_task(pool.worker())
         finally:
-            disturbing.cancel()
+            reloading.cancel()
         run.seconds = time.monotonic() - began
-        run.faults += crowd.complaints
+        run.violations += pool.complaints
 
-    async def _judge(self, question: Question, heard: Heard | None) -> None:
-        if heard is None:
-            self.run.outcomes["left early"] += 1
+    async def _judge(self, request: ChatRequest, answer: ReceivedAnswer | None) -> None:
+        if answer is None:
+            self.result.outcomes["left early"] += 1
             return
-        record = await self._record(question, heard)
-        self._latest = max(self._latest, question.n)
-        case = Case(question, heard, record, MAX_ATTEMPTS, self._latest - question.n > REMEMBERED)
-        self.run.faults += [f"{question.id} ({question.tongue.name}): {fault}" for fault in case.faults()]
-        self.run.outcomes[f"{heard.status}" if heard.ended else f"{heard.status}, left"] += 1
+        record = await self._record(request, answer)
+        self._latest = max(self._latest, request.n)
+        case = AnswerCheck(request, answer, record, MAX_ATTEMPTS, self._latest - request.n > REMEMBERED)
+        self.result.violations += [f"{request.id} ({request.dialect.name}): {fault}" for fault in case.violations()]
+        self.result.outcomes[f"{answer.status}" if answer.ended else f"{answer.status}, left"] += 1
 
-    async def _record(self, question: Question, heard: Heard) -> Mapping[str, Any] | None:
-        """Of an exchange whose client has left, it may come a little later, or never."""
-        for _ in range(1 if heard.ended else 10):
-            status, told = await self._home.page(f"/internal/exchanges/{question.id}")
+    async def _record(self, request: ChatRequest, answer: ReceivedAnswer) -> Mapping[str, Any] | None:
+        """If the client has left, the record may come a little later, or never."""
+        for _ in range(1 if answer.ended else 10):
+            status, told = await self._deployed.page(f"/internal/exchanges/{request.id}")
             if status == 200:
                 return dict(told)
             await asyncio.sleep(0.1)
         return None
 
-    async def _disturb(self) -> None:
-        """The configuration is read again, again and again."""
+    async def _reload_regularly(self) -> None:
+        """Reloads the configuration at regular intervals."""
         while True:
             await asyncio.sleep(RELOAD_EVERY)
             with suppress(ProcessLookupError):
-                self._home.router.send_signal(signal.SIGHUP)
+                self._deployed.router.send_signal(signal.SIGHUP)
 
     async def close(self) -> None:
-        """Looks at what has stayed, and ends the router."""
-        run, home = self.run, self._home
-        await self._look_at_providers()
-        await home.end_providers()
+        """Checks that nothing is left over, and ends the router."""
+        run, deployed = self.result, self._deployed
+        await self._check_providers()
+        await deployed.end_providers()
         assert run.before
-        run.after = await home.level_again(run.before)
-        for name, count in run.after.passing.items():
-            if count != run.before.passing[name]:
-                run.faults.append(f"afterwards {name} are {count}, and were {run.before.passing[name]} before")
-        if status := await home.end_router():
-            run.faults.append(f"the router ended with status {status}")
-        run.faults += home.ugly_lines()
+        run.after = await deployed.usage_after(run.before)
+        for name, count in run.after.transient.items():
+            if count != run.before.transient[name]:
+                run.violations.append(f"{name}: {count} after the run, {run.before.transient[name]} before")
+        if status := await deployed.end_router():
+            run.violations.append(f"the router ended with status {status}")
+        run.violations += deployed.unexpected_log_lines()
 
-    async def _look_at_providers(self) -> None:
-        """They have been asked no more often than was allowed, and are left alone now."""
-        told = await self._home.report()
+    async def _check_providers(self) -> None:
+        """Checks that no request had too many attempts and that none is still being answered."""
+        told = await self._deployed.report()
         for n, seen in told["seen"].items():
-            self.run.met.update(fault for _, fault, _ in seen)
+            self.result.met.update(fault for _, fault, _ in seen)
             repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used in seen)
             if len(seen) - repeats > MAX_ATTEMPTS:
-                self.run.faults.append(f"{n}: providers were asked {len(seen)} times: {seen}")
+                self.result.violations.append(f"{n}: {len(seen)} attempts at providers: {seen}")
         for _ in range(50):
-            if not told["playing"]:
+            if not told["unfinished"]:
                 return
             await asyncio.sleep(0.1)
-            told = await self._home.report()
-        self.run.faults += [f"still being answered though nobody hears it: {each}" for each in told["playing"]]
+            told = await self._deployed.report()
+        self.result.violations += [f"still being answered without a client: {each}" for each in told["unfinished"]]

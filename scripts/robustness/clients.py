@@ -1,5 +1,5 @@
-"""The clients of a trial. Each connection has a way of its own: it asks in turn, ahead, in parallel, reads slowly, or
-leaves, in every phase of an exchange.
+"""The clients. Each connection is of a random kind: sequential, pipelined, multiplexed, slow, or it disconnects in some
+phase of an exchange.
 """
 
 import asyncio
@@ -11,30 +11,34 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from robustness.answer_check import Heard
-from robustness.faults import SICK, Kind, part
-from robustness.requests import Question
+from robustness.answer_check import ReceivedAnswer
+from robustness.faults import FAULTY, Kind, assignment
+from robustness.requests import ChatRequest
 from support.h1client import H1Client, Headers, h1_through, h1_to, head
 from support.h2client import WIDE, H2Client, Stream, h2_through
 
 PATIENCE = 40.0
 """Seconds for a whole answer."""
 ENOUGH = 30_000
-"""Bytes after which a client leaves an answer that may never end."""
+"""Bytes after which a client leaves an endless answer."""
 HOST = "api.openai.com"
 GRANT = 20_000
 
-type Told = Callable[[Question, Heard | None], Any]
-"""None: the client left before there was an answer's head."""
+type OnAnswer = Callable[[ChatRequest, ReceivedAnswer | None], Any]
+"""Called with None if the client left before the head of an answer."""
 
 
-class Lost(Exception):
-    """What came was no HTTP, or did not come."""
+class ProtocolViolation(Exception):
+    """The answer is not valid HTTP, or is missing."""
+
+
+FAILURES = (OSError, asyncio.IncompleteReadError, TimeoutError, ProtocolViolation, ValueError, AssertionError)
+"""What may go wrong with a connection, or with what the checks expect of it."""
 
 
 @dataclass(slots=True)
-class Place:
-    """Where the router is, and whom to trust."""
+class RouterAddress:
+    """Address of the router and the file with its CA certificate."""
 
     host: str
     port: int
@@ -46,152 +50,160 @@ class Place:
 
 
 @dataclass(slots=True)
-class Crowd:
-    """All clients of a run. `told` is awaited with each answer."""
+class ClientPool:
+    """All clients of a run. `told` is awaited with each answer; `complaints` are the connections that failed."""
 
-    place: Place
+    router: RouterAddress
     seed: int
-    told: Told
+    told: OnAnswer
     numbers: Iterator[int]
     complaints: list[str] = field(default_factory=list)
 
     async def worker(self) -> None:
-        """Connection after connection, until there is nothing left to ask."""
+        """One connection after the other, until no number is left."""
         while (n := next(self.numbers, None)) is not None:
             chance = random.Random(f"{self.seed}/client/{n}")
-            way = chance.choices(list(WAYS), list(WAYS.values()))[0]
-            question = Question.of(self.seed, n)
-            await self.noting(f"{question.id} {way.__name__}", way(self, question, chance))
+            way = chance.choices(list(CLIENT_KINDS), list(CLIENT_KINDS.values()))[0]
+            request = ChatRequest.of(self.seed, n)
+            await self.record_failures(f"{request.id} {way.__name__}", way(self, request, chance))
 
-    async def noting(self, name: str, act: Coroutine[Any, Any, None]) -> None:
-        """What goes wrong with one connection, or one stream, is its own affair."""
+    async def record_failures(self, name: str, act: Coroutine[Any, Any, None]) -> None:
+        """Runs one connection or stream; notes its failure, which does not end the others."""
         try:
             async with asyncio.timeout(PATIENCE * 4):
                 await act
-        except (OSError, asyncio.IncompleteReadError, TimeoutError, Lost, ValueError, AssertionError) as error:
+        except FAILURES as error:
             self.complaints.append(f"{name}: {type(error).__name__} {error!s:.300}")
 
-    def more(self, first: Question | None, most: int, chance: random.Random) -> Iterator[Question]:
-        """What a connection asks: at most so many questions."""
+    def more(self, first: ChatRequest | None, most: int, chance: random.Random) -> Iterator[ChatRequest]:
+        """What a connection asks: at most so many requests."""
         if first:
             yield first
         for _ in range(chance.randrange(most)):
             if (n := next(self.numbers, None)) is None:
                 return
-            yield Question.of(self.seed, n)
+            yield ChatRequest.of(self.seed, n)
 
 
-async def in_turn(crowd: Crowd, first: Question, chance: random.Random) -> None:
-    async with h1_to(crowd.place.host, crowd.place.port) as client:
-        for question in crowd.more(first, 8, chance):
-            if not await _ask(crowd, client, question):
+async def sequential(pool: ClientPool, first: ChatRequest, chance: random.Random) -> None:
+    async with h1_to(pool.router.host, pool.router.port) as client:
+        for request in pool.more(first, 8, chance):
+            if not await _ask(pool, client, request):
                 return
-        _nothing_more(client)
+        _check_no_more_data(client)
 
 
-async def in_turn_over_tls(crowd: Crowd, first: Question, chance: random.Random) -> None:
-    async with h1_through(crowd.place.url, crowd.place.ca, f"{HOST}:443") as client:
-        for question in crowd.more(first, 5, chance):
-            if not await _ask(crowd, client, question, host=HOST):
+async def sequential_over_tls(pool: ClientPool, first: ChatRequest, chance: random.Random) -> None:
+    async with h1_through(pool.router.url, pool.router.ca, f"{HOST}:443") as client:
+        for request in pool.more(first, 5, chance):
+            if not await _ask(pool, client, request, host=HOST):
                 return
-        _nothing_more(client)
+        _check_no_more_data(client)
 
 
-async def ahead(crowd: Crowd, first: Question, chance: random.Random) -> None:
+async def pipelined(pool: ClientPool, first: ChatRequest, chance: random.Random) -> None:
     """Several requests at once, before any answer."""
-    async with h1_to(crowd.place.host, crowd.place.port) as client:
-        questions = list(crowd.more(first, 4, chance))
-        client.send(b"".join(_raw(question) for question in questions))
-        for nth, question in enumerate(questions):
-            if not await _hear(crowd, client, question):
-                for missed in questions[nth + 1 :]:
-                    await crowd.told(missed, None)
+    async with h1_to(pool.router.host, pool.router.port) as client:
+        requests = list(pool.more(first, 4, chance))
+        client.send(b"".join(_raw(request) for request in requests))
+        for nth, request in enumerate(requests):
+            if not await _hear(pool, client, request):
+                for missed in requests[nth + 1 :]:
+                    await pool.told(missed, None)
                 return
-        _nothing_more(client)
+        _check_no_more_data(client)
 
 
-async def slowly(crowd: Crowd, question: Question, chance: random.Random) -> None:
-    async with h1_to(crowd.place.host, crowd.place.port, room=4096) as client:
-        client.send(_raw(question))
-        await _hear(crowd, client, question, pace=0.002)
+async def slow_reader(pool: ClientPool, request: ChatRequest, chance: random.Random) -> None:
+    async with h1_to(pool.router.host, pool.router.port, room=4096) as client:
+        client.send(_raw(request))
+        await _hear(pool, client, request, pace=0.002)
 
 
-async def leaving(crowd: Crowd, question: Question, chance: random.Random) -> None:
-    """In some phase, in order or by a reset."""
-    raw, part_of_head = _raw(question), chance.randrange(20, 60)
+async def disconnecting(pool: ClientPool, request: ChatRequest, chance: random.Random) -> None:
+    """Closes or resets the connection in a random phase."""
+    raw, part_of_head = _raw(request), chance.randrange(20, 60)
     phase = chance.choice(("head", "body", "asked", "headed", "within"))
-    async with h1_to(crowd.place.host, crowd.place.port) as client:
+    async with h1_to(pool.router.host, pool.router.port) as client:
         whole = {"head": part_of_head, "body": len(raw) - 5}.get(phase, len(raw))
         client.send(raw[:whole])
-        heard = None
+        answer = None
         if phase == "asked":
             await asyncio.sleep(chance.random() * 0.6)
         elif phase in ("headed", "within"):
             async with asyncio.timeout(PATIENCE):
                 status, headers = await client.head()
                 body = await _some(client, headers, chance.randrange(1, 6)) if phase == "within" else b""
-            heard = Heard(status, headers, body, ended=False)
+            answer = ReceivedAnswer(status, headers, body, ended=False)
         (client.break_off if chance.random() < 0.5 else client.close)()
-        await crowd.told(question, heard)
+        await pool.told(request, answer)
 
 
-async def half_closing(crowd: Crowd, question: Question, chance: random.Random) -> None:
-    """Says that it will send no more, and hears the answer."""
-    async with h1_to(crowd.place.host, crowd.place.port) as client:
-        client.send(_raw(question))
+async def half_closing(pool: ClientPool, request: ChatRequest, chance: random.Random) -> None:
+    """Shuts down its sending side, then reads a part of the answer."""
+    async with h1_to(pool.router.host, pool.router.port) as client:
+        client.send(_raw(request))
         client.finish()
         await client.reader.read(chance.randrange(1, 200_000))
-        await crowd.told(question, None)
+        await pool.told(request, None)
 
 
-async def in_parallel(crowd: Crowd, first: Question, chance: random.Random) -> None:
-    """HTTP/2, several streams at once, some of them reset, some with a window that is always too small."""
+async def multiplexed(pool: ClientPool, first: ChatRequest, chance: random.Random) -> None:
+    """HTTP/2 with several concurrent streams; some are reset, some have a very small window."""
     window = chance.choice((WIDE, 65_535, 1_000))
-    async with h2_through(crowd.place.url, crowd.place.ca, HOST, window) as client:
+    async with h2_through(pool.router.url, pool.router.ca, HOST, window) as client:
         for turn in range(chance.randrange(1, 4)):
-            questions = list(crowd.more(None if turn else first, 5, chance))
+            requests = list(pool.more(None if turn else first, 5, chance))
             async with asyncio.TaskGroup() as streams:
-                for question in questions:
+                for request in requests:
                     leaves = chance.random() if chance.random() < 0.2 else None
-                    asking = _over_http2(crowd, client, question, window < WIDE, leaves)
-                    streams.create_task(crowd.noting(f"{question.id}, window {window}", asking))
+                    asking = _over_http2(pool, client, request, window < WIDE, leaves)
+                    streams.create_task(pool.record_failures(f"{request.id}, window {window}", asking))
         if chance.random() < 0.2:
             await client.break_off()
 
 
-WAYS = {in_turn: 8, in_turn_over_tls: 3, ahead: 4, slowly: 3, leaving: 5, half_closing: 1, in_parallel: 5}
-"""What a connection may be like, and how often."""
+CLIENT_KINDS = {
+    sequential: 8,
+    sequential_over_tls: 3,
+    pipelined: 4,
+    slow_reader: 3,
+    disconnecting: 5,
+    half_closing: 1,
+    multiplexed: 5,
+}
+"""The kinds of connections with their weights."""
 
 
 async def _over_http2(
-    crowd: Crowd, client: H2Client, question: Question, is_narrow: bool, leaves: float | None
+    pool: ClientPool, client: H2Client, request: ChatRequest, is_narrow: bool, leaves: float | None
 ) -> None:
-    stream = await client.ask(question.body, question.path, _headers(question))
+    stream = await client.ask(request.body, request.path, _headers(request))
     feeding = asyncio.create_task(_grants(client, stream)) if is_narrow else None
-    limit = _limit(question)
+    limit = _limit(request)
     try:
         async with asyncio.timeout(PATIENCE if leaves is None else leaves):
             await client.until(lambda: stream.ended or stream.reset is not None or len(stream.data) > limit)
     except TimeoutError:
         if leaves is None:
-            raise Lost(f"{question.id}: no end after {PATIENCE:g} s and {len(stream.data)} bytes") from None
+            raise ProtocolViolation(f"{request.id}: no end after {PATIENCE:g} s and {len(stream.data)} bytes") from None
     finally:
         if feeding:
             feeding.cancel()
     if stream.reset is not None and not stream.ended:
-        raise Lost(f"{question.id}: the stream was reset with {stream.reset}")
+        raise ProtocolViolation(f"{request.id}: the stream was reset with {stream.reset}")
     ended = stream.ended
     if not ended:
         await client.reset(stream)
-    heard = Heard(stream.status, stream.headers, bytes(stream.data), ended)
+    answer = ReceivedAnswer(stream.status, stream.headers, bytes(stream.data), ended)
     length = stream.headers.get("content-length")
     if ended and length is not None and int(length) != len(stream.data):
-        raise Lost(f"{question.id}: {len(stream.data)} bytes, and {length} were announced")
-    await crowd.told(question, heard if stream.status else None)
+        raise ProtocolViolation(f"{request.id}: {len(stream.data)} bytes, but {length} were announced")
+    await pool.told(request, answer if stream.status else None)
 
 
 async def _grants(client: H2Client, stream: Stream) -> None:
-    """A little room each time that some has been used."""
+    """Enlarges the window each time that data has arrived."""
     for granted in count(0, GRANT):
         await client.until(partial(_has_come, stream, granted))
         if stream.ended:
@@ -203,14 +215,14 @@ def _has_come(stream: Stream, size: int) -> bool:
     return stream.ended or len(stream.data) >= size
 
 
-async def _ask(crowd: Crowd, client: H1Client, question: Question, host: str = "router") -> bool:
-    client.send(_raw(question, host))
-    return await _hear(crowd, client, question)
+async def _ask(pool: ClientPool, client: H1Client, request: ChatRequest, host: str = "router") -> bool:
+    client.send(_raw(request, host))
+    return await _hear(pool, client, request)
 
 
-async def _hear(crowd: Crowd, client: H1Client, question: Question, pace: float = 0.0) -> bool:
+async def _hear(pool: ClientPool, client: H1Client, request: ChatRequest, pace: float = 0.0) -> bool:
     """Takes an answer in. May the connection be used again?"""
-    limit, body, ended = _limit(question), bytearray(), False
+    limit, body, ended = _limit(request), bytearray(), False
     try:
         async with asyncio.timeout(PATIENCE):
             status, headers = await client.head()
@@ -218,7 +230,7 @@ async def _hear(crowd: Crowd, client: H1Client, question: Question, pace: float 
                 body += await client.reader.readexactly(int(headers["content-length"]))
                 ended = True
             elif headers.get("transfer-encoding") != "chunked":
-                raise Lost(f"{question.id}: neither length nor chunks: {headers}")
+                raise ProtocolViolation(f"{request.id}: neither a length nor chunked: {headers}")
             while not ended and len(body) <= limit:
                 piece = await client.chunk()
                 ended = not piece
@@ -226,11 +238,13 @@ async def _hear(crowd: Crowd, client: H1Client, question: Question, pace: float 
                 if pace:
                     await asyncio.sleep(pace)
     except (TimeoutError, asyncio.IncompleteReadError) as error:
-        raise Lost(f"{question.id}: {type(error).__name__} after {len(body)} bytes: …{bytes(body[-200:])!r}") from None
+        raise ProtocolViolation(
+            f"{request.id}: {type(error).__name__} after {len(body)} bytes: …{bytes(body[-200:])!r}"
+        ) from None
     is_last = headers.get("connection") == "close"
     if ended and is_last and not await client.at_end():
-        raise Lost(f"{question.id}: more after the end")
-    await crowd.told(question, Heard(status, headers, bytes(body), ended))
+        raise ProtocolViolation(f"{request.id}: data after the end")
+    await pool.told(request, ReceivedAnswer(status, headers, bytes(body), ended))
     return ended and not is_last
 
 
@@ -246,23 +260,23 @@ async def _some(client: H1Client, headers: dict[str, str], chunks: int) -> bytes
     return bytes(body)
 
 
-def _nothing_more(client: H1Client) -> None:
-    """Nobody has asked, so nobody may answer."""
+def _check_no_more_data(client: H1Client) -> None:
+    """Checks that no data has arrived without a request."""
     left = bytes(client.reader._buffer)  # type: ignore[attr-defined]
     if left:
-        raise Lost(f"bytes that nobody asked for: {left[:200]!r}")
+        raise ProtocolViolation(f"bytes without a request: {left[:200]!r}")
 
 
-def _raw(question: Question, host: str = "router") -> bytes:
-    body = question.body
-    return head(question.path, len(body), (("Host", host), *_headers(question))) + body
+def _raw(request: ChatRequest, host: str = "router") -> bytes:
+    body = request.body
+    return head(request.path, len(body), (("Host", host), *_headers(request))) + body
 
 
-def _headers(question: Question) -> Headers:
-    return (("x-request-id", question.id),)
+def _headers(request: ChatRequest) -> Headers:
+    return (("x-request-id", request.id),)
 
 
-def _limit(question: Question) -> int:
-    """Bytes after which the client has enough."""
-    is_endless = any(part(question, name).kind is Kind.ENDLESS for name in SICK)
+def _limit(request: ChatRequest) -> int:
+    """Bytes after which the client leaves."""
+    is_endless = any(assignment(request, name).kind is Kind.ENDLESS for name in FAULTY)
     return ENOUGH if is_endless else 1 << 23

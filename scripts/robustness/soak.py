@@ -1,7 +1,7 @@
-"""Soak: moderate load for long, on mitmweb with its list of flows, and nothing may grow. The command.
+"""Moderate load for a long time on mitmweb with its list of flows, and nothing may grow.
 
-The load is that of `scripts/chaos`, good answers and every fault, judged in the same way, at an even pace. What the
-process holds is sampled to a CSV and drawn.
+The load is that of `scripts/chaos` at an even rate, with the same checks. What the process uses is sampled to a CSV and
+can be plotted.
 """
 
 import argparse
@@ -16,29 +16,29 @@ from time import monotonic
 from benchmarks.processes import ProcessFailed, cpu_seconds, log_tail
 
 from robustness.chaos import report
-from robustness.chaos_run import Campaign
-from robustness.deployment import House, house
-from robustness.plot import drawing
-from robustness.samples import Book, Sample, book, growth, sample, settled
+from robustness.chaos_run import ChaosRun
+from robustness.deployment import Deployment, deployment
+from robustness.plot import plot
+from robustness.samples import Sample, SampleLog, growth, sample, sample_log, since_full
 
 MINUTES, SHORT = 30.0, 2.0
 RATE = 20.0
 """Requests a second."""
 CLIENTS = 12
 SAMPLES = 360
-"""In the whole of a soak, but not more often than once a second."""
+"""In a whole soak, but at most one a second."""
 FLOWS = 500
-"""That mitmweb is to keep."""
-ROOM = 0.1
+"""Flows that mitmweb keeps."""
+GROWTH_SHARE = 0.1
 """Share by which a figure of the last quarter may be above that of the one before. Quarters are those of the time since
 the tables were full.
 """
-LEAST = {"memory_mib": 16.0, "files": 24.0, "tasks": 48.0}
-"""What must not grow, and a growth that is within what comes and goes."""
+ALLOWED_GROWTH = {"memory_mib": 16.0, "files": 24.0, "tasks": 48.0}
+"""What must not grow, and by how much it may fluctuate."""
 
 
-class Paced:
-    """Numbers, until the time is up, for clients that keep to a rate."""
+class PacedNumbers:
+    """Request numbers until the time is up, at a fixed rate."""
 
     def __init__(self, seconds: float) -> None:
         self._began, self._seconds = monotonic(), seconds
@@ -59,62 +59,62 @@ class Paced:
         return monotonic() - self._began
 
     async def hold_back(self) -> None:
-        """Waits until as many numbers are due as have been given."""
+        """Waits as long as the rate is exceeded."""
         await asyncio.sleep(max(0.0, self.given / RATE - self.elapsed))
 
 
 @asynccontextmanager
-async def sampled(home: House, numbers: Paced, into: Book, every: float) -> AsyncIterator[None]:
+async def sampled(deployed: Deployment, numbers: PacedNumbers, into: SampleLog, every: float) -> AsyncIterator[None]:
     async def look() -> None:
         while True:
-            level = await home.level()
-            into.write(sample(numbers.elapsed, numbers.given, cpu_seconds(home.router.pid) or 0.0, level))
+            usage = await deployed.usage()
+            into.write(sample(numbers.elapsed, numbers.given, cpu_seconds(deployed.router.pid) or 0.0, usage))
             await asyncio.sleep(every)
 
-    async with asyncio.TaskGroup() as group:  # who cannot look any more must not go on as if all were well
+    async with asyncio.TaskGroup() as group:  # a failed sampler ends the soak
         looking = group.create_task(look())
         yield
         looking.cancel()
 
 
-async def soak(given: argparse.Namespace, into: Book) -> bool:
-    """Did all go well?"""
+async def soak(given: argparse.Namespace, into: SampleLog) -> bool:
+    """Whether everything passed."""
     seconds = given.minutes * 60
-    async with house(given.keep) as home:
-        campaign = Campaign(home, given.seed, "auto", given.patience)
+    async with deployment(given.keep) as deployed:
+        chaos_run = ChaosRun(deployed, given.seed, "auto", given.patience)
         try:
-            await campaign.open(
+            await chaos_run.open(
                 "mitmweb", "--no-web-open-browser", "--set", "web_port=0", "--set", f"pointsman_max_flows={FLOWS}"
             )
-            numbers = Paced(seconds)
-            async with sampled(home, numbers, into, max(1.0, seconds / SAMPLES)):
-                await campaign.play(numbers, CLIENTS, numbers.hold_back)
-            await campaign.close()
-            campaign.run.faults += grown(into.samples)
+            numbers = PacedNumbers(seconds)
+            async with sampled(deployed, numbers, into, max(1.0, seconds / SAMPLES)):
+                await chaos_run.send(numbers, CLIENTS, numbers.hold_back)
+            await chaos_run.close()
+            chaos_run.result.violations += grown(into.samples)
             told = [*table(into.samples)]
         except* (ProcessFailed, OSError, TimeoutError) as group:
-            text = f"the run itself failed: {group.exceptions!r}\n{log_tail('router', home.folder)}"
-            campaign.run.faults.append(text)
+            text = f"the run could not be completed: {group.exceptions!r}\n{log_tail('router', deployed.folder)}"
+            chaos_run.result.violations.append(text)
             told = []
-        print("\n".join([*report(campaign.run), *told]), flush=True)
-        return not campaign.run.faults
+        print("\n".join([*report(chaos_run.result), *told]), flush=True)
+        return not chaos_run.result.violations
 
 
 def grown(samples: Sequence[Sample]) -> Iterator[str]:
-    """What has grown to the end though it should not."""
-    for name, least in LEAST.items():
-        before, after = growth(settled(samples), name)
-        if after - before > max(least, before * ROOM):
+    """What has grown although it must not."""
+    for name, least in ALLOWED_GROWTH.items():
+        before, after = growth(since_full(samples), name)
+        if after - before > max(least, before * GROWTH_SHARE):
             yield f"{name} still grows: {before:g}, then {after:g}"
     most = max(each["flows"] for each in samples)
     if most > FLOWS + 4 * CLIENTS:
-        yield f"mitmweb was to keep {FLOWS} flows and had {most:g}"
+        yield f"mitmweb had {most:g} flows, more than its limit of {FLOWS}"
 
 
 def table(samples: Sequence[Sample]) -> Iterator[str]:
-    """The same for people."""
-    first, last, since = samples[0], samples[-1], settled(samples)
-    yield f"  tables full after {since[0]['seconds']:g} s; quarters are those of the time since"
+    """The samples as a table."""
+    first, last, since = samples[0], samples[-1], since_full(samples)
+    yield f"  tables full after {since[0]['seconds']:g} s; quarters count from then"
     yield f"{'':<12}{'first':>9}{'3rd quarter':>13}{'4th quarter':>13}{'last':>9}{'most':>9}"
     for name in last:
         if name not in ("seconds", "requests"):
@@ -133,12 +133,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=float,
         default=1.0,
         metavar="TIMES",
-        help="how many times longer than usual the router waits for providers: more than 1 where others keep the"
-        " machine busy (default: 1)",
+        help="factor for the router's timeouts: more than 1 if the machine is busy with other work (default: 1)",
     )
-    parser.add_argument("--csv", type=Path, default=Path("soak.csv"), help="where the samples go (default: soak.csv)")
-    parser.add_argument("--plot", type=Path, help="where they are drawn, as SVG")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the processes' logs are left")
+    parser.add_argument("--csv", type=Path, default=Path("soak.csv"), help="file for the samples (default: soak.csv)")
+    parser.add_argument("--plot", type=Path, help="file for a plot of the samples (SVG)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the logs of all processes there")
     given = parser.parse_args(arguments)
     for name in ("minutes", "patience"):
         if getattr(given, name) <= 0:
@@ -148,14 +147,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main() -> int:
     given = parse(sys.argv[1:])
-    with book(given.csv) as samples:
+    with sample_log(given.csv) as samples:
         try:
-            well = asyncio.run(soak(given, samples))
+            passed = asyncio.run(soak(given, samples))
         except KeyboardInterrupt:
             return 130
     if given.plot:
-        given.plot.write_text(drawing(f"{given.minutes:g} minutes at {RATE:g} requests a second", samples.samples))
-    return 0 if well else 1
+        given.plot.write_text(plot(f"{given.minutes:g} minutes at {RATE:g} requests a second", samples.samples))
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
