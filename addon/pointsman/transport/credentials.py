@@ -1,16 +1,17 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
-from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker
+from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
 from pointsman.wire import query
-from pointsman.wire.headers import Headers, holds_secret
+from pointsman.wire.headers import holds_secret
 
 PATH = ":path"
 FOR_THIS_PROXY = "proxy-authorization"
@@ -58,7 +59,7 @@ class Credentials:
     @property
     def tokens(self) -> list[str]:
         """Every value that was masked for its name, without its scheme, if it is long enough to be told from a word."""
-        return _tokens([(name, value) for name, (values, _) in self.headers.items() for value in values], self.keys)
+        return _tokens(self.headers, self.keys)
 
     @property
     def caller(self) -> str | None:
@@ -110,31 +111,48 @@ def _take(
     """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already. `keys` are
     those of its query. Returns the path as it may be shown.
     """
-    head = (
-        (PATH, path),
-        *((_decoded(name).lower(), _decoded(value)) for name, value in request.headers.fields),
-    )
-    shown = _without(masker.shown_headers(head), _tokens(head, keys))
-    changed = {name for (name, value), (_, masked) in zip(head[1:], shown[1:], strict=True) if value != masked}
-    for name in changed:
-        values = [value for each, value in head if each == name]
+    fields = request.headers.fields
+    named = {_decoded(name).lower() for name, _ in fields if _holds_secret(name)}
+    for name in named:
+        values = request.headers.get_all(name)
         if name not in known or known[name][1] != values:
-            taken[name] = (values, [masked for (each, _), (_, masked) in zip(head, shown, strict=True) if each == name])
-            request.headers.set_all(name, taken[name][1])
-    return shown[0][1]
+            _replace(request, taken, name, values, [masked_credential(value) for value in values])
+    tokens = _tokens(taken, keys)
+    others = [value for name, value in fields if not _holds_secret(name)]
+    together = b"|".join([path.encode("utf-8", "surrogateescape"), *others])
+    if masker.is_clean(together) and not any(token.encode("utf-8", "surrogateescape") in together for token in tokens):
+        return path
+    for name in {_decoded(name).lower() for name, _ in fields} - named:
+        values = request.headers.get_all(name)
+        shown = [_without(masker.line(value), tokens) for value in values]
+        if shown != values:
+            _replace(request, taken, name, values, shown)
+    return _without(masker.line(path), tokens)
 
 
-def _tokens(head: Iterable[tuple[str, str]], keys: Sequence[str]) -> list[str]:
+def _replace(request: http.Request, taken: dict[str, Values], name: str, values: list[str], shown: list[str]) -> None:
+    taken[name] = (values, shown)
+    request.headers.set_all(name, shown)
+
+
+def _tokens(taken: Mapping[str, Values], keys: Sequence[str]) -> list[str]:
     """What a client uses as credentials, long enough to be known for one in other places."""
-    words = [*keys, *(word for name, value in head if holds_secret(name) for word in value.split())]
+    words = [
+        *keys,
+        *(word for name in taken if holds_secret(name) for value in taken[name][0] for word in value.split()),
+    ]
     return [word for word in words if len(word) >= LONG_ENOUGH]
 
 
-def _without(head: Headers, tokens: Sequence[str]) -> Headers:
+def _without(text: str, tokens: Sequence[str]) -> str:
     for token in tokens:
-        if any(token in value for _, value in head):
-            head = tuple((name, value.replace(token, MASK)) for name, value in head)
-    return head
+        text = text.replace(token, MASK)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _holds_secret(name: bytes) -> bool:
+    return holds_secret(_decoded(name))
 
 
 def _decoded(raw: bytes) -> str:
