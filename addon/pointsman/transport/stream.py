@@ -17,6 +17,7 @@ from mitmproxy import flow as mflow
 from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -39,6 +40,7 @@ from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
 from pointsman.secrets import Masker
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
+from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.page_stream import PageStream
 from pointsman.transport.posted import Input, Posted, Work
@@ -99,6 +101,10 @@ class RoutedStream(PageStream):
         """What came by the short way, and must go the long one."""
 
     def _handle_event(self, event: events.Event) -> Commands:
+        if self.client_state is state_over:
+            if isinstance(event, BodyUnreadable):  # found only after the answer: no next request can be read
+                yield CloseConnection(self.context.client)
+            return
         try:
             if isinstance(event, Posted):
                 yield from self._take_posted(event)

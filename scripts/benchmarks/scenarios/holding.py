@@ -14,7 +14,7 @@ import orjson
 
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report
-from benchmarks.processes import Unfit
+from benchmarks.load import WrongAnswer
 from benchmarks.scenarios.streams import MODEL, REQUEST, config, request
 from benchmarks.testbed import Server, Versions, testbed
 
@@ -86,8 +86,8 @@ async def event(reader: asyncio.StreamReader) -> None:
 
 
 def ask(port: int, raw: bytes) -> None:
-    """Returns when the answer begins. Raises Unfit for an answer that is none."""
+    """Returns when the answer begins. Raises WrongAnswer for an answer that is none."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
         connection.sendall(raw)
         if not (begun := connection.recv(64)).startswith(b"HTTP/1.1 200"):
-            raise Unfit(f"a large request was answered by {begun!r}")
+            raise WrongAnswer(f"a large request was answered by {begun!r}")
