@@ -126,11 +126,11 @@ async def test_late_words_of_a_loser_reach_nobody(stack: AsyncExitStack, tmp_pat
     router, (first, second) = await race(stack, tmp_path, late, menu.pause("mine own words", 2, 3 * HEDGE))
     asking = asyncio.create_task(ask(router.base_url))
     await soon(lambda: bool(second.seen and second.seen[0].sent))
+    await soon(lambda: first.seen[0].abandoned)  # the router has chosen; until then either may win
     gate.set()
     answer: Asked = await asking
     assert b"late" not in answer.body
     assert answer.body.endswith(b"data: [DONE]\n\n")
-    assert await asyncio.wait_for(first.seen[0].closed_by_peer(), 5)
 
 
 async def test_a_loser_is_cancelled_while_it_connects(stack: AsyncExitStack, tmp_path: Path) -> None:

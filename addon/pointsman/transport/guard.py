@@ -25,6 +25,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.HttpStream._handle_event: "(self, event)",
     http.HttpStream.state_wait_for_request_headers: "(self, event)",
     http.HttpStream.state_consume_request_body: "(self, event)",
+    http.HttpStream.state_wait_for_response_headers: "(self, event)",
     http.HttpStream.state_stream_response_body: "(self, event)",
     http.HttpStream.make_server_connection: "(self)",
     http.HttpStream.start_request_stream: "(self)",
