@@ -65,10 +65,10 @@ from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
 from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects import DIALECTS, Purpose, count_body
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.registry import DIALECTS, Purpose, count_body
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
+from pointsman.wire.request_facts import RequestFacts
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say

@@ -1,11 +1,11 @@
-"""What a provider says, to the byte: its behaviour is played to a stage that only listens."""
+"""What a provider says, to the byte: its behaviour is played to a responder that only records."""
 
 from asyncio import StreamWriter
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from pointsman.demo import Stage
-from pointsman.demo.stage import Curtain, Headers
+from pointsman.demo import Responder
+from pointsman.demo.responder import AnswerOver, Headers
 from trials.faults import part
 from trials.questions import Question
 
@@ -13,7 +13,7 @@ LONGEST = 4 << 20
 """Bytes after which nobody listens any more."""
 
 
-class Recorder(Stage):
+class Recorder(Responder):
     """Keeps the body of an answer as a client should receive it, however slowly or oddly it would be sent."""
 
     def __init__(self, question: Question) -> None:
@@ -32,7 +32,7 @@ class Recorder(Stage):
     async def chunk(self, data: bytes) -> None:
         self.body += data
         if len(self.body) > LONGEST:
-            raise Curtain
+            raise AnswerOver
 
     async def end(self) -> None:
         pass
@@ -42,7 +42,7 @@ class Recorder(Stage):
 
 
 class _Nobody:
-    """The connection of a stage that only listens. Behaviours may break it."""
+    """The connection of that responder. Behaviours may break it."""
 
     @property
     def transport(self) -> "_Nobody":
@@ -69,6 +69,6 @@ def _play(act: Coroutine[Any, Any, None]) -> None:
     """Nothing in there waits, but for who hangs, and that is for ever."""
     try:
         act.send(None)
-    except (StopIteration, Curtain):
+    except (StopIteration, AnswerOver):
         return
     act.close()

@@ -9,7 +9,9 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pointsman.demo import Behaviour, Provider, Seen, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import behaviours as menu
 from trials.faults import SICK, STEADY, part
 from trials.questions import Question, settled
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
 from pointsman.routing.router import Router as Routing
 from pointsman.transport.conductor import Conductor
-from pointsman.wire.openai_chat import OpenAIChat
+from pointsman.wire.dialects.openai_chat.request import OpenAIChat
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains, remains, soon

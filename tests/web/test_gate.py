@@ -11,7 +11,7 @@ from pointsman.web.gate import Gate, Keeper
 from pointsman.web.logins import LIFE, MOST, Logins, set_cookie, token_of
 from pointsman.web.openapi import COOKIE
 from pointsman.web.page import Request
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 from web.asking import ADMIN, CLIENT
 
 HOME = "127.0.0.1:8080"

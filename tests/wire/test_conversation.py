@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import Dialect
-from pointsman.demo.seen import Seen
-from pointsman.demo.voices import Answer, ToolCall, voice_for
+from pointsman.demo.dialects import DemoAnswer, ToolCall, dialect_for
+from pointsman.demo.received_request import ReceivedRequest
 from pointsman.wire.conversation import answer_message, body_ids, conversation
-from wire.odd import documents
+from wire.json_strategies import documents
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 CHAT, RESPONSES, ANTHROPIC, GEMINI = (
@@ -34,12 +34,12 @@ def said(dialect: Dialect, **document: Any) -> list[tuple[str, bytes]]:
     return [(message.role, message.content) for message in conversation(dialect, document).messages]
 
 
-def seen(dialect: Dialect, streamed: bool, query: str = "") -> Seen:
+def seen(dialect: Dialect, streamed: bool, query: str = "") -> ReceivedRequest:
     path = PATHS[dialect] if streamed or dialect is not GEMINI else "/v1beta/models/m:generateContent"
-    return Seen("POST", path + query, [], body=json.dumps({"stream": streamed}).encode(), number=1)
+    return ReceivedRequest("POST", path + query, [], body=json.dumps({"stream": streamed}).encode(), number=1)
 
 
-ANSWER = Answer(
+ANSWER = DemoAnswer(
     ("hello", " there"), finish="tool_calls", tool_call=ToolCall("read", json.dumps(CALL)), reasoning=("hm",)
 )
 AGAIN = {
@@ -87,7 +87,7 @@ class TestAnswers:
     @pytest.mark.parametrize(("streamed", "query"), [(True, "?alt=sse"), (True, ""), (False, "")])
     def test_an_answer_is_what_its_client_sends_back(self, dialect: Dialect, streamed: bool, query: str) -> None:
         request = seen(dialect, streamed, query)
-        voice = voice_for(request.route)
+        voice = dialect_for(request.route)
         assert voice
         if not streamed:
             raw = voice.whole(ANSWER, request)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pointsman.wire.anthropic_answers import messages_reader
+from pointsman.wire.dialects.anthropic.answers import messages_reader
+from pointsman.wire.dialects.openai_chat.answers import chat_reader
+from pointsman.wire.dialects.openai_responses.answers import responses_reader
 from pointsman.wire.frames import Frame, Reader
-from pointsman.wire.openai_chat_answers import chat_reader
-from pointsman.wire.openai_responses_answers import responses_reader
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.stream_reader import EDGE, middle
 

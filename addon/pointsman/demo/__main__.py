@@ -8,7 +8,7 @@ import contextlib
 import signal
 from collections.abc import Sequence
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.server import Provider
 
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pointsman.demo",
         description="Runs one demo provider and prints its base URL.",
-        epilog=f"Specs: {', '.join(menu.NAMES)}. Example: 'answer:hello world,pace=0.05|compressed:gzip'.",
+        epilog=f"Specs: {', '.join(behaviours.NAMES)}. Example: 'answer:hello world,pace=0.05|compressed:gzip'.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _spec(text: str) -> Behaviour:
     try:
-        return menu.parse(text)
+        return behaviours.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -8,9 +8,9 @@ from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
 from pointsman.routing.failures import classify
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
-from pointsman.wire.conversion import Bridge
+from pointsman.wire.conversion.codec import Codec as Bridge
 from pointsman.wire.error_reader import ErrorReader
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, Reader
 
 HOLD_EVENTS = 64

@@ -8,12 +8,15 @@ from pointsman.config import Settings, Stream
 from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
 from pointsman.routing.targets import Candidate, Target
 from pointsman.secrets import Masker
-from pointsman.wire.conversion import Bridge, bridge, reasons, spoken_to
-from pointsman.wire.dialect import Dialect, Listener
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault, Problem
+from pointsman.wire.conversion.codec import Codec as Bridge
+from pointsman.wire.conversion.codec import codec_for as bridge
+from pointsman.wire.conversion.codec import reasons
+from pointsman.wire.conversion.unsupported import spoken_to
+from pointsman.wire.dialects.base import Dialect, Listener
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.request_facts import RequestFacts
 
 
 @dataclass(frozen=True, slots=True)

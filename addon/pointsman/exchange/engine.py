@@ -26,10 +26,11 @@ from pointsman.exchange.launching import outbound, prepared
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.exchange.setbacks import Setbacks
 from pointsman.routing.targets import Candidate
-from pointsman.wire.conversion import Inconvertible, refuses_usage
-from pointsman.wire.faults import Code, Fault, FaultKind, Problem
+from pointsman.wire.conversion.codec import refuses_usage
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
-from pointsman.wire.waits import dated
+from pointsman.wire.retry_after import dated
 
 
 class Exchange:

@@ -14,8 +14,8 @@ from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
 from pointsman.routing.targets import Target
-from pointsman.wire.dialect import Listener
-from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader
 from pointsman.wire.headers import Headers, to_client
 

@@ -11,7 +11,7 @@ from pointsman.config import ConfigError, Found, Settings
 from pointsman.config.document import Document
 from pointsman.config.overlay import NOTHING, Overlay
 from pointsman.overrides.store import Store
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 logger = logging.getLogger(__name__)
 

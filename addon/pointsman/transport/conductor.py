@@ -38,7 +38,7 @@ from pointsman.transport.posted import Input, Posted
 from pointsman.transport.providers import Dial, Providers, fault_of, line_of
 from pointsman.transport.shortcut import plain_writer
 from pointsman.transport.upstream import server_of
-from pointsman.wire.faults import FaultKind, Problem
+from pointsman.wire.errors import FaultKind, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream

@@ -17,7 +17,7 @@ from mitmproxy.utils import human
 from pointsman.transport.response import make_response
 from pointsman.transport.station import Station
 from pointsman.web.page import reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 MAX_HEAD = 256 * 1024
 """Bytes of a request's head."""

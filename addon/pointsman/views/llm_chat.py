@@ -8,7 +8,7 @@ from pointsman.recording.notes import Kind, note
 from pointsman.views.reading.audit import attempt_table, exchange_table
 from pointsman.views.reading.chats import read_answer, read_request
 from pointsman.views.reading.layout import layout, rule
-from pointsman.wire.dialects import dialect_of_path
+from pointsman.wire.dialects.registry import dialect_of_path
 
 PREFERRED, UNREADABLE = 2.0, -1.0
 

@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from pointsman.config.words import Dialect
-from pointsman.wire import anthropic_turns, gemini_turns, jsontext, openai_chat_turns, openai_responses_turns
-from pointsman.wire.members import Members, mapping, mappings
+from pointsman.wire import jsontext
+from pointsman.wire.dialects.anthropic import messages as anthropic_turns
+from pointsman.wire.dialects.gemini import messages as gemini_turns
+from pointsman.wire.dialects.openai_chat import messages as openai_chat_turns
+from pointsman.wire.dialects.openai_responses import messages as openai_responses_turns
+from pointsman.wire.json_access import Members, mapping, mappings
+from pointsman.wire.messages import Conversation, Message, Turn
 from pointsman.wire.sse import Decoder
-from pointsman.wire.turns import Conversation, Message, Turn
 
 __all__ = ["Conversation", "Message", "answer_message", "body_ids", "conversation"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol
 
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
 
 
 class FrameKind(Enum):

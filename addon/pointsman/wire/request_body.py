@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from pointsman.wire import jsontext
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.jsontext import DuplicateMember, Span
 
 

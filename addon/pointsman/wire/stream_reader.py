@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pointsman.wire import jsontext
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.error_parsing import wrapped_fault
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
 from pointsman.wire.sse import Decoder, Event, OversizedEvent
-from pointsman.wire.wrapped import wrapped_fault
 
 EDGE = 4
 """So many events at a stream's beginning and at its end may be of another kind than those between."""

@@ -8,7 +8,7 @@ import pytest
 from pointsman.config.words import Dialect
 from pointsman.views.reading.chats import read_request
 from pointsman.views.reading.layout import layout
-from pointsman.views.reading.transcript import LONGEST_VALUE, Transcript
+from pointsman.wire.transcript import LONGEST_VALUE, Transcript
 
 IMAGE = "data:image/png;base64," + "A" * 500
 

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
-from pointsman.wire.conversion import Inconvertible, bridge, obstacle
-from pointsman.wire.conversion.forms import form_of
-from pointsman.wire.conversion.obstacles import left_out
+from pointsman.wire.conversion.codec import codec_for as bridge
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.conversion.response_format import form_of
 from pointsman.wire.conversion.tools import free_tools, spaces
-from pointsman.wire.dialect import Listener
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
+from pointsman.wire.conversion.unsupported import left_out, obstacle
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.frames import FrameKind
+from pointsman.wire.request_facts import RequestFacts
 
 NAMES = (
     "messages", "content", "role", "type", "text", "tools", "function", "name", "parameters", "input", "output",

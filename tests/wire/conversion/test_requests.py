@@ -12,8 +12,8 @@ from llm_rosetta.converters.base.helpers import cache
 
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
-from pointsman.wire import quirks
-from pointsman.wire.conversion.giving import DEFAULT_TOKENS, UNSIGNED, Recipient
+from pointsman.wire import provider_quirks
+from pointsman.wire.conversion.request_fixups import DEFAULT_TOKENS, UNSIGNED, Recipient
 from pointsman.wire.conversion.requests import convert
 from pointsman.wire.conversion.tools import spaces
 
@@ -264,7 +264,7 @@ class TestEveryPair:
     def test_what_the_library_keeps_is_not_changed(self, client: Dialect, provider: Dialect) -> None:
         request = crossed(client, provider)
         entry = Provider(name="p", base_url="http://127.0.0.1:9/v1", quirks={"drop_keywords": ["type", "enum"]})
-        quirks.mend(entry, provider, request)
+        provider_quirks.mend(entry, provider, request)
         assert cache.tool_entry_cache.check_integrity() == []
         assert said(provider, crossed(client, provider))["tool"] == SCHEMA
 

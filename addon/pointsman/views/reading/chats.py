@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pointsman.config.words import Dialect
-from pointsman.views.reading import anthropic, gemini, openai_chat, openai_responses
-from pointsman.views.reading.transcript import Transcript, written
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.anthropic import transcript as anthropic
+from pointsman.wire.dialects.gemini import transcript as gemini
+from pointsman.wire.dialects.openai_chat import transcript as openai_chat
+from pointsman.wire.dialects.openai_responses import transcript as openai_responses
+from pointsman.wire.json_access import Members, mapping, mappings
 from pointsman.wire.jsonlist import END, ListCutter
-from pointsman.wire.members import Members, mapping, mappings
 from pointsman.wire.sse import Decoder, Event
+from pointsman.wire.transcript import Transcript, written
 
 LARGEST = 64 << 20
 """Bytes of an event; a body in mitmproxy's memory is what it is."""

@@ -6,7 +6,7 @@ is not ASCII it takes a second for 5 MB.
 
 from collections.abc import Iterator
 
-from pointsman.views.reading.transcript import Piece, Said, Transcript, laid_out, shortened
+from pointsman.wire.transcript import Piece, Said, Transcript, laid_out, shortened
 
 WIDTH = 78
 LONGEST_TOOLS = 600

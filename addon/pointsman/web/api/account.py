@@ -10,7 +10,7 @@ from pointsman.web.api.asking import read
 from pointsman.web.gate import Keeper
 from pointsman.web.logins import Login, set_cookie
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 
 class Credentials(Section):

@@ -7,12 +7,12 @@ from llm_rosetta import ConversionPipeline
 
 from pointsman.config.words import Dialect
 from pointsman.wire import jsontext
-from pointsman.wire.conversion.asking import ready
-from pointsman.wire.conversion.forms import form_of, write_form
-from pointsman.wire.conversion.giving import Recipient, declared, put_right
-from pointsman.wire.conversion.hearing import LIBRARY_NAMES
-from pointsman.wire.conversion.parts import dumps
-from pointsman.wire.members import mapping, mappings, text
+from pointsman.wire.conversion.answer_reader import LIBRARY_NAMES
+from pointsman.wire.conversion.ir import dumps
+from pointsman.wire.conversion.request_fixups import Recipient, declared, put_right
+from pointsman.wire.conversion.request_prepare import ready
+from pointsman.wire.conversion.response_format import form_of, write_form
+from pointsman.wire.json_access import mapping, mappings, text
 
 
 def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Recipient) -> dict[str, Any]:

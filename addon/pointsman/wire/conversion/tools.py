@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pointsman.config.words import Dialect
-from pointsman.wire.gemini_names import member
-from pointsman.wire.members import Members, mapping, mappings, text
+from pointsman.wire.dialects.gemini.names import member
+from pointsman.wire.json_access import Members, mapping, mappings, text
 
 CLIENT_TOOLS: Mapping[Dialect, tuple[object, ...]] = {
     Dialect.OPENAI_CHAT: ("function", "custom"),
