@@ -65,7 +65,8 @@ from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
 from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects.registry import DIALECTS, Purpose, count_body
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts

@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pointsman.config import Server
 from pointsman.config.words import Dialect
-from pointsman.wire.dialects.registry import Purpose, route_of_path
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.demo.dialects import DemoEvent, EventRole, dialect_for
+from pointsman.demo.dialects import dialect_for
+from pointsman.wire.dialects.demo_base import DemoEvent, EventRole
 
 
 @pytest.mark.parametrize(
@@ -42,4 +43,4 @@ def test_lines_end_as_wished_with_or_without_a_space():
 )
 def test_the_path_says_which_dialect_answers(route, dialect):
     found = dialect_for(route)
-    assert (found and found.DIALECT) == dialect
+    assert (found and found.name) == dialect

@@ -94,7 +94,7 @@ class TestEveryPair:
             assert (limited.text, limited.finish) == (TEXT, ends["length"])
             seen = providers["text"].seen[0]
             assert seen.dialect
-            assert dialect == seen.dialect.DIALECT
+            assert dialect is seen.dialect.name
             assert seen.question == "Which track?"
             assert credentials_of(seen.headers) == [AUTH[dialect]]
             assert not any(name.lower().startswith(("x-stainless", "x-goog-api-client")) for name, _ in seen.headers)

@@ -12,9 +12,9 @@ from google.genai import errors
 
 from pointsman.config.words import Dialect
 from pointsman.demo import Provider, behaviours
-from pointsman.demo.dialects import DemoAnswer, dialect_for
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.demo_base import DemoAnswer
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Opening
@@ -38,16 +38,15 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_environment(monkeypatch)
 
 
-def voice(dialect: Dialect, headers: tuple[tuple[str, str], ...] = ()) -> Any:
-    return DIALECTS[dialect].voice(Listener(FACTS, headers, "request-1", 1_700_000_000))
+def control_events(dialect: Dialect, headers: tuple[tuple[str, str], ...] = ()) -> Any:
+    return DIALECTS[dialect].control_events(Listener(FACTS, headers, "request-1", 1_700_000_000))
 
 
 def answer(dialect: Dialect) -> list[bytes]:
     """The events of a provider's answer."""
     request = ReceivedRequest("POST", PATHS[dialect], [], body=b'{"model": "demo", "stream": true}')
-    speaker = dialect_for(request.route)
-    assert speaker
-    return [event.encode() for event in speaker.events(DemoAnswer(("hello", " there")), request)]
+    demo = DIALECTS[dialect].demo()
+    return [event.encode() for event in demo.events(DemoAnswer(("hello", " there")), request)]
 
 
 def before_content(events: list[bytes]) -> int:
@@ -68,23 +67,23 @@ async def heard(dialect: Dialect, chunks: list[bytes], ask: Any = None) -> Said:
 @pytest.mark.parametrize("dialect", PATHS)
 class TestEachLibrary:
     async def test_keep_alives_before_and_within_an_answer_pass_unnoticed(self, dialect: Dialect) -> None:
-        events, speaker = answer(dialect), voice(dialect)
+        events, own = answer(dialect), control_events(dialect)
         middle = before_content(events) + 1
-        early, late = speaker.keep_alive(None), speaker.keep_alive(opening(dialect, events[:middle]))
+        early, late = own.keep_alive(None), own.keep_alive(opening(dialect, events[:middle]))
         said = await heard(dialect, [early] * 3 + events[:middle] + [late] * 3 + events[middle:])
         assert said.text == "hello there"
         assert said == await heard(dialect, events)
 
     async def test_a_comment_passes_unnoticed_where_there_is_one(self, dialect: Dialect) -> None:
-        events, comment = answer(dialect), voice(dialect).comment("routed-via a/b attempts=2")
+        events, comment = answer(dialect), control_events(dialect).comment("routed-via a/b attempts=2")
         said = await heard(dialect, [comment, *events] if comment else events)
         assert said.text == "hello there"
 
     @pytest.mark.parametrize("has_begun", [True, False])
     async def test_an_error_ends_the_answer_and_is_seen(self, dialect: Dialect, has_begun: bool) -> None:
-        events, speaker = answer(dialect), voice(dialect)
+        events, own = answer(dialect), control_events(dialect)
         said = events[: before_content(events) + 1] if has_begun else []
-        words = speaker.error_event(PROBLEM, opening(dialect, said)) + speaker.end_marker()
+        words = own.error_event(PROBLEM, opening(dialect, said)) + own.end_marker()
         if dialect is Dialect.OPENAI_RESPONSES:
             assert await heard(dialect, [*said, words]) == Said("hello" if has_begun else "", (), "failed")
         else:
@@ -99,14 +98,14 @@ class TestOpenAIsHelper:
     SDK = (("x-stainless-lang", "python"),)
 
     async def test_it_is_kept_awake_by_comments_first_and_by_events_then(self) -> None:
-        events, speaker = answer(self.DIALECT), voice(self.DIALECT, self.SDK)
+        events, own = answer(self.DIALECT), control_events(self.DIALECT, self.SDK)
         middle = before_content(events) + 1
-        early, late = speaker.keep_alive(None), speaker.keep_alive(opening(self.DIALECT, events[:middle]))
+        early, late = own.keep_alive(None), own.keep_alive(opening(self.DIALECT, events[:middle]))
         chunks = [early] * 3 + events[:middle] + [late] * 3 + events[middle:]
         assert await heard(self.DIALECT, chunks, responses_helper) == Said("hello there", (), "completed")
 
     async def test_an_event_before_the_opening_would_break_it(self) -> None:
-        event = voice(self.DIALECT).keep_alive(None)
+        event = control_events(self.DIALECT).keep_alive(None)
         with pytest.raises(RuntimeError, match=r"Expected to have received `response\.created` before `ping`"):
             await heard(self.DIALECT, [event, *answer(self.DIALECT)], responses_helper)
 
@@ -114,7 +113,7 @@ class TestOpenAIsHelper:
     async def test_an_answer_that_failed_is_not_completed(self, has_begun: bool) -> None:
         events = answer(self.DIALECT)
         said = events[: before_content(events) + 1] if has_begun else []
-        words = voice(self.DIALECT, self.SDK).error_event(PROBLEM, opening(self.DIALECT, said))
+        words = control_events(self.DIALECT, self.SDK).error_event(PROBLEM, opening(self.DIALECT, said))
         with pytest.raises(RuntimeError, match=r"Didn't receive a `response\.completed` event"):
             await heard(self.DIALECT, [*said, words], responses_helper)
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import Dialect
-from pointsman.demo.dialects import DemoAnswer, ToolCall, dialect_for
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.wire.conversation import answer_message, body_ids, conversation
+from pointsman.wire.dialects.demo_base import DemoAnswer, ToolCall
 from wire.json_strategies import documents
 
 CAPTURES = Path(__file__).parent.parent / "captures"
@@ -87,14 +87,14 @@ class TestAnswers:
     @pytest.mark.parametrize(("streamed", "query"), [(True, "?alt=sse"), (True, ""), (False, "")])
     def test_an_answer_is_what_its_client_sends_back(self, dialect: Dialect, streamed: bool, query: str) -> None:
         request = seen(dialect, streamed, query)
-        voice = dialect_for(request.route)
-        assert voice
+        assert request.dialect
+        demo = request.dialect.demo()
         if not streamed:
-            raw = voice.whole(ANSWER, request)
-        elif voice.streams_list(request):
-            raw = b"[" + b",".join(event.data.encode() for event in voice.events(ANSWER, request)[:-1]) + b"]"
+            raw = demo.whole(ANSWER, request)
+        elif demo.streams_list(request):
+            raw = b"[" + b",".join(event.data.encode() for event in demo.events(ANSWER, request)[:-1]) + b"]"
         else:
-            raw = b"".join(event.encode() for event in voice.events(ANSWER, request))
+            raw = b"".join(event.encode() for event in demo.events(ANSWER, request))
         message = answer_message(dialect, raw, streamed)
         assert message
         assert message.content.startswith(b"hello there")

@@ -8,6 +8,7 @@ import pytest
 from pointsman import catalog
 from pointsman.config import Provider, build
 from pointsman.config.words import Capability, Dialect
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.provider_quirks import mended, obstacle
 from pointsman.wire.request_facts import RequestFacts
 
@@ -25,7 +26,7 @@ def known(name: str) -> Provider:
 
 
 def sent(provider: Provider, document: dict[str, Any], dialect: Dialect = CHAT) -> Any:
-    return json.loads(mended(provider, dialect, json.dumps(document).encode(), document))
+    return json.loads(mended(provider, DIALECTS[dialect], json.dumps(document).encode(), document))
 
 
 def tool(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def tool(parameters: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_request_without_any_of_it_is_untouched(provider: Provider) -> None:
-    assert mended(provider, provider.dialect, ODD, json.loads(ODD)) is ODD
+    assert mended(provider, DIALECTS[provider.dialect], ODD, json.loads(ODD)) is ODD
 
 
 def test_parameters_are_dropped_and_all_else_survives() -> None:
@@ -93,7 +94,7 @@ class TestKeywords:
     def test_a_schema_without_them_is_untouched(self) -> None:
         document = tool({"type": "object", "properties": {"pattern": {"type": "string"}}})
         body = json.dumps(document).encode()
-        assert mended(self.PROVIDER, CHAT, body, document) is body
+        assert mended(self.PROVIDER, DIALECTS[CHAT], body, document) is body
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,26 @@
-"""The dialects that the demo provider answers in."""
+"""Which dialect the demo provider answers in, by the path and headers of the request."""
 
 from collections.abc import Mapping
 
-from pointsman.wire.dialects.anthropic import demo as anthropic
-from pointsman.wire.dialects.demo_base import (
-    DemoAnswer,
-    DemoDialect,
-    DemoError,
-    DemoEvent,
-    EventRole,
-    ReportsUsage,
-    ToolCall,
-)
-from pointsman.wire.dialects.gemini import demo as gemini
-from pointsman.wire.dialects.openai_chat import demo as openai_chat
-from pointsman.wire.dialects.openai_responses import demo as openai_responses
+from pointsman.wire.dialects.base import Dialect
+from pointsman.wire.dialects.demo_base import DemoDialect
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS
 
-DEMO_DIALECTS: tuple[DemoDialect, ...] = (openai_chat, openai_responses, anthropic, gemini)
-DEFAULT_DIALECT: DemoDialect = openai_chat
-
-__all__ = [
-    "DEFAULT_DIALECT",
-    "DEMO_DIALECTS",
-    "DemoAnswer",
-    "DemoDialect",
-    "DemoError",
-    "DemoEvent",
-    "EventRole",
-    "ReportsUsage",
-    "ToolCall",
-    "count_member",
-    "dialect_for",
-    "dialect_of_list",
-]
+__all__ = ["DEFAULT", "DIALECTS", "count_member", "dialect_for", "list_writer"]
 
 
-def dialect_for(route: str) -> DemoDialect | None:
+def dialect_for(route: str) -> Dialect | None:
     """The dialect whose chat path this is, None for any other path."""
-    return next((dialect for dialect in DEMO_DIALECTS if dialect.claims(route)), None)
+    return next((dialect for dialect in DIALECTS.values() if dialect.demo().claims(route)), None)
 
 
 def count_member(route: str) -> str | None:
     """Where the answer has the number, if this path asks for a number of tokens; None for any other path."""
-    ways = [dialect.COUNT for dialect in DEMO_DIALECTS if dialect.COUNT]
-    return next((member for ending, member in ways if route.endswith(ending)), None)
+    asked = (dialect.count_tokens for dialect in DIALECTS.values() if dialect.demo().asks_count(route))
+    return next((count.member for count in asked if count), None)
 
 
-def dialect_of_list(route: str, headers: Mapping[str, str]) -> DemoDialect:
-    """The dialect in which models are listed; `headers` by name in lower case."""
-    if "/v1beta/" in route:
-        return gemini
-    return anthropic if "anthropic-version" in headers else DEFAULT_DIALECT
+def list_writer(route: str, headers: Mapping[str, str]) -> DemoDialect:
+    """Writes the list of models for this request; `headers` by name in lower case."""
+    asked = (dialect for dialect in DIALECTS.values() if dialect.model_list.is_asked(route, headers))
+    return next(asked, DEFAULT).demo()

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from pointsman.demo.dialects import DemoDialect, dialect_for
+from pointsman.demo.dialects import dialect_for
+from pointsman.wire.dialects.base import Dialect
 
 
 @dataclass(eq=False)
@@ -61,19 +62,19 @@ class ReceivedRequest:
         """The path without its query, and without the host of an absolute-form target."""
         return urlsplit(self.path).path
 
-    @property
-    def dialect(self) -> DemoDialect | None:
+    @cached_property
+    def dialect(self) -> Dialect | None:
         """The dialect it was asked in, None if its path is no chat path."""
         return dialect_for(self.route)
 
     @property
     def question(self) -> str:
         """The last thing the user said, or ""."""
-        return self.dialect.question(self.fields) if self.dialect else ""
+        return self.dialect.demo().question(self.fields) if self.dialect else ""
 
     @property
     def wants_stream(self) -> bool:
-        return self.dialect is not None and self.dialect.wants_stream(self)
+        return self.dialect is not None and self.dialect.demo().wants_stream(self)
 
     @property
     def keeps_alive(self) -> bool:

@@ -13,8 +13,9 @@ from http import HTTPStatus
 from typing import NoReturn
 
 from pointsman.demo.compression import Coding, Compressor, compressor
-from pointsman.demo.dialects import DEFAULT_DIALECT, DemoDialect, DemoEvent, EventRole
+from pointsman.demo.dialects import DEFAULT
 from pointsman.demo.received_request import ReceivedRequest
+from pointsman.wire.dialects.demo_base import DemoDialect, DemoEvent, EventRole
 
 type Headers = Iterable[tuple[str, str]]
 
@@ -64,12 +65,9 @@ class Responder:
         self._writer = writer
         self._framing = Framing.CLOSE
         self._compressor: Compressor | None = None
+        self.dialect: DemoDialect = (request.dialect or DEFAULT).demo()
         self._streams_list = self.dialect.streams_list(request)
         self._listed = 0  # elements
-
-    @property
-    def dialect(self) -> DemoDialect:
-        return self.request.dialect or DEFAULT_DIALECT
 
     @property
     def kind(self) -> tuple[str, str]:

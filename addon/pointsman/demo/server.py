@@ -13,7 +13,7 @@ from typing import Self
 
 from pointsman.demo.behaviours.errors import status
 from pointsman.demo.connection import Connection
-from pointsman.demo.dialects import count_member, dialect_of_list
+from pointsman.demo.dialects import count_member, list_writer
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.demo.script import Behaviour, Script, ScriptRunner
 from pointsman.wire.dialects.demo_helpers import encoded, prompt_count
@@ -168,7 +168,7 @@ class Provider:
                 and dict(request.headers).get("Authorization", "")[len("Bearer ") :] not in self.keys
             ):
                 return NOT_YOU
-            body = dialect_of_list(request.route, {name.lower(): value for name, value in request.headers}).models_body(
+            body = list_writer(request.route, {name.lower(): value for name, value in request.headers}).models_body(
                 self.models
             )
         elif request.method == "POST" and self.counts and (member := count_member(request.route)):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pointsman.demo import behaviours
-from pointsman.demo.dialects import DEFAULT_DIALECT, DEMO_DIALECTS
+from pointsman.demo.dialects import DEFAULT, DIALECTS
 from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.server import Provider
 
@@ -47,10 +47,8 @@ def demo_settings(providers: Sequence[Provider]) -> dict[str, Any]:
     return {
         provider.name: {
             "base_url": provider.base_url,
-            "dialect": DEFAULT_DIALECT.DIALECT,
-            "dialects": {
-                dialect.DIALECT: provider.base_url for dialect in DEMO_DIALECTS if dialect is not DEFAULT_DIALECT
-            },
+            "dialect": DEFAULT.name.value,
+            "dialects": {name.value: provider.base_url for name in DIALECTS if name != DEFAULT.name},
             "keys": [],
             "models": [{"id": model, "intelligence": rank} for model in provider.models],
         }

@@ -37,7 +37,7 @@ class ClientFront:
         self.ended_at = 0.0
         self.answered: Target | None = None
         self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
-        self._voice = call.dialect.voice(Listener(call.facts, call.headers, call.request_id, call.started))
+        self._voice = call.dialect.control_events(Listener(call.facts, call.headers, call.request_id, call.started))
         self._stream_form = stream_headers(self._voice.stream_type)
         self._source: Reader | None = None
         self._is_whole = False

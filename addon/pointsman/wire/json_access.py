@@ -1,9 +1,15 @@
-"""Members of documents whose shape nobody guarantees: what is not of the expected kind is as good as absent."""
+"""Access to JSON documents of unknown shape: a value that is not of the expected kind counts as absent.
+
+mapping({"a": 1}["a"]) == {}
+mappings([{"a": 1}, "b"]) == [{"a": 1}]
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 type Members = Mapping[str, Any]
+type Document = dict[str, Any]
+"""A document that is the caller's to change."""
 
 NOTHING: Members = {}
 

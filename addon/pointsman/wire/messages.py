@@ -1,4 +1,4 @@
-"""Turns of a conversation in a form that is the same whenever a client sends them again.
+"""Messages of a conversation in a form that is the same whenever a client sends them again.
 
 Texts are joined, calls of tools and their results stand by their content, images and the like by their digest. Ids,
 cache markers and reasoning are left out: clients change or drop them between turns.
@@ -38,28 +38,28 @@ class Conversation:
 
 
 @dataclass(slots=True)
-class Turn:
+class MessageDraft:
     """A message in the making: its texts, and pieces of other kinds, each in order."""
 
     role: str
     texts: list[bytes] = field(default_factory=list, repr=False)
     pieces: list[bytes] = field(default_factory=list, repr=False)
 
-    def say(self, text: object) -> None:
+    def add_text(self, text: object) -> None:
         if isinstance(text, str) and text:
             self.texts.append(encoded(text))
 
-    def call(self, name: object, arguments: object) -> None:
+    def add_call(self, name: object, arguments: object) -> None:
         """`arguments` is an object, or its JSON text."""
         if isinstance(arguments, str):
             arguments = _parsed(arguments)
-        self.pieces.append(_piece(b"call", encoded(name), plain(arguments)))
+        self.pieces.append(_piece(b"call", encoded(name), sorted_json(arguments)))
 
-    def result(self, text: bytes, others: Iterable[bytes] = ()) -> None:
+    def add_result(self, text: bytes, others: Iterable[bytes] = ()) -> None:
         """What a tool gave back."""
         self.pieces.append(_piece(b"result", text, *others))
 
-    def show(self, thing: Mapping[str, Any]) -> None:
+    def add_other(self, thing: Mapping[str, Any]) -> None:
         """An image, a file, or anything else that is told from others by its digest."""
         self.pieces.append(digest(thing))
 
@@ -70,9 +70,9 @@ class Turn:
         return Message(self.role, SEPARATOR.join((b"".join(self.texts), *self.pieces)))
 
 
-def messages_of(turns: Iterable[Turn]) -> tuple[Message, ...]:
+def messages_of(turns: Iterable[MessageDraft]) -> tuple[Message, ...]:
     """What an assistant says in one go is one message, in however many turns its client keeps it."""
-    merged: list[Turn] = []
+    merged: list[MessageDraft] = []
     for turn in turns:
         if merged and turn.role == merged[-1].role == ASSISTANT:
             merged[-1].texts += turn.texts
@@ -82,13 +82,13 @@ def messages_of(turns: Iterable[Turn]) -> tuple[Message, ...]:
     return tuple(turn.message() for turn in merged)
 
 
-def preamble_of(system: Iterable[Turn], tools: object) -> bytes:
+def preamble_of(system: Iterable[MessageDraft], tools: object) -> bytes:
     """Markers of caches wander about among tools."""
     stable = [_stable(tool) for tool in tools] if isinstance(tools, list) else tools
-    return SEPARATOR.join((*(turn.message().content for turn in system), plain(stable)))
+    return SEPARATOR.join((*(turn.message().content for turn in system), sorted_json(stable)))
 
 
-def split_preamble(turns: list[Turn]) -> tuple[list[Turn], list[Turn]]:
+def split_preamble(turns: list[MessageDraft]) -> tuple[list[MessageDraft], list[MessageDraft]]:
     """The turns before the conversation itself, and those of it."""
     start = next((n for n, turn in enumerate(turns) if turn.role not in PREAMBLE_ROLES), len(turns))
     return turns[:start], turns[start:]
@@ -98,7 +98,7 @@ def encoded(text: object) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
 
 
-def plain(value: object) -> bytes:
+def sorted_json(value: object) -> bytes:
     """JSON with its members in order."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -107,7 +107,7 @@ def plain(value: object) -> bytes:
 
 
 def digest(thing: Mapping[str, Any]) -> bytes:
-    return blake2b(plain(_stable(thing)), digest_size=16).digest()
+    return blake2b(sorted_json(_stable(thing)), digest_size=16).digest()
 
 
 def _piece(kind: bytes, *parts: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.wire.conversion.unsupported import left_out, obstacle, spoken_to
+from pointsman.wire.conversion.unsupported import left_out, spoken_to, unsupported
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts
 
@@ -26,6 +26,10 @@ def facts(client: Dialect, path: str = "", **members: Any) -> RequestFacts:
     }
     path = path or PATHS.get(client, "/v1beta/models/m:generateContent")
     return DIALECTS[client].facts(json.dumps({"model": "m", **least[client], **members}).encode(), path)
+
+
+def obstacle(client: Dialect, provider: Dialect, asked: RequestFacts) -> str:
+    return unsupported(DIALECTS[client], DIALECTS[provider], asked)
 
 
 def part(**members: Any) -> dict[str, Any]:
@@ -155,7 +159,7 @@ class TestHostedTools:
     def test_on_offer_beside_the_clients_own_are_left_out(self, choice: str | None) -> None:
         asked = facts(RESPONSES, tools=[self.OWN, self.HOSTED], tool_choice=choice)
         assert obstacle(RESPONSES, CHAT, asked) == ""
-        assert left_out(RESPONSES, asked) == ["web_search"]
+        assert left_out(DIALECTS[RESPONSES], asked) == ["web_search"]
 
     @pytest.mark.parametrize("choice", ["required", {"type": "web_search"}])
     def test_that_may_be_needed_are_not(self, choice: object) -> None:

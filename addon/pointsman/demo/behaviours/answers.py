@@ -8,9 +8,9 @@ from typing import Any
 
 from pointsman.demo.behaviours.streaming import TEXT, Delivery, Interruption, answering, words
 from pointsman.demo.behaviours.wrappers import Gate
-from pointsman.demo.dialects import DemoAnswer, ReportsUsage, ToolCall
 from pointsman.demo.responder import Headers, Responder
 from pointsman.demo.script import Action, Behaviour
+from pointsman.wire.dialects.demo_base import DemoAnswer, ReportsUsage, ToolCall
 
 
 def answer(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pointsman.demo.behaviours.errors import Shape, demo_error, dumps, shaped
 from pointsman.demo.behaviours.streaming import TEXT, Delivery, Interruption, answering, composed, in_streams, plain
-from pointsman.demo.dialects import DemoEvent, EventRole
 from pointsman.demo.responder import Responder
 from pointsman.demo.script import Action, Behaviour
+from pointsman.wire.dialects.demo_base import DemoEvent, EventRole
 
 
 def pause(text: str = TEXT, after_tokens: int = 2, seconds: float = 1.0, in_event: bool = False) -> Behaviour:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from pointsman.demo.behaviours.streaming import Delivery, answering
-from pointsman.demo.dialects import DemoAnswer, DemoError, DemoEvent, EventRole
 from pointsman.demo.responder import JSON, Headers, Responder
 from pointsman.demo.script import Behaviour
+from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, EventRole
 
 type Body = str | bytes | Mapping[str, Any] | Sequence[Any]
 Shape = Literal["openai", "string", "cloudflare", "google", "google-list", "cohere", "detail", "choice"]

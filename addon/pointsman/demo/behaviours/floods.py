@@ -7,9 +7,9 @@ from dataclasses import replace
 from pointsman.demo.behaviours.streaming import TEXT, composed, plain
 from pointsman.demo.behaviours.wrappers import compressed
 from pointsman.demo.compression import Coding
-from pointsman.demo.dialects import DemoEvent, EventRole
 from pointsman.demo.responder import JSON, Responder
 from pointsman.demo.script import Behaviour
+from pointsman.wire.dialects.demo_base import DemoEvent, EventRole
 
 BLOCK = 1 << 16
 """Bytes written at a time."""

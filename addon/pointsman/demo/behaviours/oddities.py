@@ -9,9 +9,9 @@ from typing import Literal, assert_never
 
 from pointsman.demo.behaviours.streaming import TEXT, Delivery, Interruption, answering, in_streams, plain
 from pointsman.demo.behaviours.wrappers import with_headers
-from pointsman.demo.dialects import DemoEvent, EventRole, ReportsUsage
 from pointsman.demo.responder import Responder
 from pointsman.demo.script import Behaviour
+from pointsman.wire.dialects.demo_base import DemoEvent, EventRole, ReportsUsage
 
 type Place = Literal["first", "finish", "every", "after-done"]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pointsman.demo.dialects import DemoAnswer, DemoEvent, EventRole
 from pointsman.demo.responder import JSON, Responder
 from pointsman.demo.script import Action, Behaviour
+from pointsman.wire.dialects.demo_base import DemoAnswer, DemoEvent, EventRole
 
 TEXT = "one two three four five six seven eight"
 """What is said when nothing else is given."""

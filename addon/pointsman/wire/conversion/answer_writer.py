@@ -1,4 +1,4 @@
-"""Tells an answer in order: one part after the other, each opened, continued and closed.
+"""Writes an answer in order: one part after the other, each opened, continued and closed.
 
 Providers may mix the pieces of several calls. Most dialects cannot say that, so a call that begins within another one
 waits until the arguments of the other are whole.
@@ -16,8 +16,8 @@ WRAPPED = "input"
 """The member that stands for the whole text of a tool that takes any."""
 
 
-class Teller(Protocol):
-    """One dialect's way to tell an answer: each method gives bytes for the client, possibly none."""
+class DialectWriter(Protocol):
+    """Writes answers in one dialect (`answer_writer.py` in its folder). Methods give bytes for the client, or none."""
 
     @property
     def opening(self) -> Opening | None:
@@ -43,17 +43,17 @@ class Teller(Protocol):
         ...
 
 
-class Narrator:
+class AnswerWriter:
     """`free_tools` are the names of the client's tools that take any text, where other dialects know only objects."""
 
-    def __init__(self, teller: Teller, free_tools: Collection[str] = ()) -> None:
-        self.teller = teller
+    def __init__(self, writer: DialectWriter, free_tools: Collection[str] = ()) -> None:
+        self.writer = writer
         self.has_called = False
         self._free_tools = free_tools
         self._open: Part | None = None
         self._waiting: list[Part] = []
         self._calls: dict[str, Part] = {}
-        self._told: set[str] = set()
+        self._closed_ids: set[str] = set()
         """Ids of calls that are closed."""
         self._length = 0
 
@@ -66,14 +66,14 @@ class Narrator:
         out = [self._close()]
         while self._waiting:
             out += [self._begin(self._waiting.pop(0)), self._close()]
-        return b"".join(out) + self.teller.end(self.finish(finish), usage)
+        return b"".join(out) + self.writer.end(self.finish(finish), usage)
 
     def whole(self, identity: Identity, pieces: Iterable[Piece], finish: str, usage: Usage | None) -> bytes:
         parts = [Part(*piece) for piece in pieces if piece.text or piece.kind is Kind.CALL]
         for part in parts:
             if part.kind is Kind.CALL:
-                self._settle(part)
-        return self.teller.whole(identity, parts, self.finish(finish), usage)
+                self._complete(part)
+        return self.writer.whole(identity, parts, self.finish(finish), usage)
 
     def finish(self, finish: str) -> str:
         """Not every dialect says that an answer stopped for its calls."""
@@ -83,15 +83,15 @@ class Narrator:
         self._length += len(piece.text)
         if self._length > LONGEST:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
-        if piece.id in self._told:
+        if piece.id in self._closed_ids:
             if piece.text.strip():
                 raise Inconvertible("more of a call that was whole")
             return b""
         part = self._part(piece)
         out = self._turn_to(part)
         part.text += piece.text
-        is_told = self._open is part and piece.text and not part.is_free
-        return out + self.teller.more(part, piece.text) if is_told else out
+        is_written = self._open is part and piece.text and not part.is_free
+        return out + self.writer.more(part, piece.text) if is_written else out
 
     def _part(self, piece: Piece) -> Part:
         if piece.kind is not Kind.CALL:
@@ -129,7 +129,7 @@ class Narrator:
         self._open = part
         if part.is_free:
             return b""
-        return self.teller.open(part) + (self.teller.more(part, part.text) if part.text else b"")
+        return self.writer.open(part) + (self.writer.more(part, part.text) if part.text else b"")
 
     def _close(self) -> bytes:
         part, self._open = self._open, None
@@ -137,13 +137,13 @@ class Narrator:
             return b""
         out = b""
         if part.kind is Kind.CALL:
-            self._settle(part)
-            self._told.add(part.id)
+            self._complete(part)
+            self._closed_ids.add(part.id)
             if part.is_free:
-                out = self.teller.open(part) + self.teller.more(part, part.text)
-        return out + self.teller.close(part)
+                out = self.writer.open(part) + self.writer.more(part, part.text)
+        return out + self.writer.close(part)
 
-    def _settle(self, part: Part) -> None:
+    def _complete(self, part: Part) -> None:
         """A call is whole: its arguments must be, too."""
         self.has_called = True
         arguments = part.arguments()

@@ -1,26 +1,19 @@
 """The way of one attempt between its client's dialect and its provider's, which are mostly the same."""
 
 from dataclasses import replace
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from pointsman.config import Provider
 from pointsman.config.words import Capability
-from pointsman.config.words import Dialect as DialectName
 from pointsman.wire import jsontext, provider_quirks
-from pointsman.wire.conversion.answer_reader import Hearing
-from pointsman.wire.conversion.answer_writer import Narrator, Teller
+from pointsman.wire.conversion.answer_reader import AnswerReader
+from pointsman.wire.conversion.answer_writer import AnswerWriter
+from pointsman.wire.conversion.base import Recipient
 from pointsman.wire.conversion.converting_readers import ConvertedStream, ConvertedWhole, ForeignErrorReader
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
-from pointsman.wire.conversion.request_fixups import Recipient
 from pointsman.wire.conversion.requests import convert
-from pointsman.wire.conversion.tools import free_tools, spaces
 from pointsman.wire.conversion.unsupported import left_out
-from pointsman.wire.dialects.anthropic.answer_writer import MessagesTeller
-from pointsman.wire.dialects.base import Dialect, Listener
-from pointsman.wire.dialects.gemini import request as gemini
-from pointsman.wire.dialects.gemini.answer_writer import GeminiTeller
-from pointsman.wire.dialects.openai_chat.answer_writer import ChatTeller
-from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesTeller
+from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Reader
@@ -28,7 +21,6 @@ from pointsman.wire.headers import Headers, completed
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import without_foreign_thoughts
 
-USAGE_OPTION = b'{"include_usage":true}'
 NEUTRAL_HEADERS = ("content-type", "user-agent")
 """Headers of a client that mean the same in every dialect."""
 
@@ -53,6 +45,10 @@ class Codec(Protocol):
         """For the provider's answer; gives bytes for the client."""
         ...
 
+    def refuses_usage(self, fault: Fault) -> bool:
+        """The provider does not understand that the router asked it for usage."""
+        ...
+
 
 def codec_for(
     client: Dialect, provider_dialect: Dialect, listener: Listener, provider: Provider, reasons: bool, asks_usage: bool
@@ -62,11 +58,11 @@ def codec_for(
     `reasons`: the model is known to reason. `asks_usage`: ask for a usage event where the provider understands that.
     """
     if client is provider_dialect:
-        return Straight(client, listener.facts, provider, asks_usage)
-    return Crossing(client, provider_dialect, listener, provider, reasons, asks_usage)
+        return PassThrough(client, listener.facts, provider, asks_usage)
+    return Converting(client, provider_dialect, listener, provider, reasons, asks_usage)
 
 
-class Straight:
+class PassThrough:
     """Client and provider speak alike: the bytes pass."""
 
     remark = ""
@@ -74,14 +70,17 @@ class Straight:
     def __init__(self, dialect: Dialect, facts: RequestFacts, provider: Provider, asks_usage: bool) -> None:
         self.dialect = dialect
         self._facts, self._provider = facts, provider
-        is_silent = facts.stream and not facts.asks_usage and "stream_options" not in facts.document
-        self.asked_usage = asks_usage and is_silent and understands_usage(dialect.name, provider)
+        option = usage_option(dialect, provider)
+        is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
+        self.asked_usage = asks_usage and is_silent and option is not None
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
-        body = without_foreign_thoughts(self.dialect.name, body)
-        body = provider_quirks.mended(self._provider, self.dialect.name, body, self._facts.document)
-        return (jsontext.insert_member(body, "stream_options", USAGE_OPTION) if self.asked_usage else body), path
+        body = without_foreign_thoughts(self.dialect, body)
+        body = provider_quirks.mended(self._provider, self.dialect, body, self._facts.document)
+        if self.asked_usage and (option := self.dialect.usage_option):
+            body = jsontext.insert_member(body, option.member, dumps(option.value))
+        return body, path
 
     def headers(self, headers: Headers) -> Headers:
         return completed(headers, self.dialect.own_headers)
@@ -91,8 +90,11 @@ class Straight:
             return self.dialect.reader(self._facts, content_type, self.asked_usage)
         return ErrorReader(self.dialect, status, content_type)
 
+    def refuses_usage(self, fault: Fault) -> bool:
+        return self.asked_usage and refuses_usage(self.dialect, fault)
 
-class Crossing:
+
+class Converting:
     """Each speaks a dialect of its own."""
 
     def __init__(
@@ -102,23 +104,24 @@ class Crossing:
         self._client, self._listener, self._provider, self._reasons = client, listener, provider, reasons
         self._facts = listener.facts
         self._name = ""
-        self.asked_usage = asks_usage and self._facts.stream and understands_usage(dialect.name, provider)
-        without = left_out(client.name, self._facts)
+        self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
+        without = left_out(client, self._facts)
         self.remark = f"without {', '.join(without)}" if without else ""
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         to = Recipient(model, self._reasons, self._provider.quirks.max_tokens)
+        conversion = self.dialect.conversion
         try:
-            document = convert(self._client.name, self.dialect.name, jsontext.loads(body), to)
+            document = convert(self._client.conversion, conversion, jsontext.loads(body), to)
         except Exception as error:  # whatever the library raises
             raise Inconvertible(
                 f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
             ) from error
-        provider_quirks.mend(self._provider, self.dialect.name, document)
-        if self._facts.stream and self.dialect.name is not DialectName.GEMINI:
+        provider_quirks.mend(self._provider, self.dialect, document)
+        if self._facts.stream and conversion.asked_in_path is None:
             document["stream"] = True
-        if self.asked_usage:
-            document["stream_options"] = {"include_usage": True}
+        if self.asked_usage and (option := self.dialect.usage_option):
+            document[option.member] = dict(option.value)
         self._name = model
         return self.dialect.outbound(dumps(document), self._asked(model), model)
 
@@ -132,43 +135,32 @@ class Crossing:
             return ForeignErrorReader(self.dialect, status, content_type)
         own = self.dialect.reader(self._asked(self._name), content_type)
         identity = Identity(self._listener.request_id, self._name, int(self._listener.started))
-        hearing = Hearing(self.dialect.name, identity)
-        narrator = Narrator(self._teller(), free_tools(self._client.name, self._facts.document))
+        client = self._client.conversion
+        answer = AnswerReader(self.dialect.conversion, identity)
+        writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
         kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, hearing, narrator)
+        return kind(own, answer, writer)
+
+    def refuses_usage(self, fault: Fault) -> bool:
+        return self.asked_usage and refuses_usage(self.dialect, fault)
 
     def _asked(self, model: str) -> RequestFacts:
         """Facts of the request that the provider gets."""
         facts = replace(self._facts, model=model, model_span=None, document={}, action="", query="")
-        if self.dialect.name is not DialectName.GEMINI:
-            return facts
-        if facts.stream:
-            return replace(facts, action=gemini.STREAM, query="?alt=sse")
-        return replace(facts, action=gemini.GENERATE)
-
-    def _teller(self) -> Teller:
-        document = self._facts.document
-        match self._client.name:
-            case DialectName.OPENAI_CHAT:
-                return ChatTeller(self._facts.asks_usage)
-            case DialectName.OPENAI_RESPONSES:
-                return ResponsesTeller(document, spaces(document))
-            case DialectName.ANTHROPIC:
-                return MessagesTeller()
-            case DialectName.GEMINI:
-                return GeminiTeller(is_list=not gemini.is_sse(self._facts))
-        assert_never(self._client.name)
+        in_path = self.dialect.conversion.asked_in_path
+        return in_path(facts) if in_path else facts
 
 
-def understands_usage(dialect: DialectName, provider: Provider) -> bool:
-    """Only chat completions have to be asked for usage in a stream."""
-    return dialect is DialectName.OPENAI_CHAT and provider.stream_usage
+def usage_option(dialect: Dialect, provider: Provider) -> UsageOption | None:
+    """How to ask this provider for usage in a stream; None where that is not needed, or not understood."""
+    return dialect.usage_option if provider.stream_usage else None
 
 
-def refuses_usage(fault: Fault) -> bool:
+def refuses_usage(dialect: Dialect, fault: Fault) -> bool:
     """The provider does not understand that it is asked for usage, after all."""
+    option = dialect.usage_option
     said = fault.message.encode() + (fault.body or b"")
-    return fault.status in (400, 422) and b"stream_options" in said
+    return option is not None and fault.status in (400, 422) and option.member.encode() in said
 
 
 def reasons(supports: frozenset[Capability] | None) -> bool:

@@ -1,7 +1,7 @@
 """Readers of answers in another dialect than the client's.
 
 The provider's own reader judges what comes: which frames there are, faults, how it ends, and usage. Only what the
-client gets for each frame is told anew.
+client gets for each frame is written here.
 """
 
 from abc import ABC, abstractmethod
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pointsman.wire import jsontext
-from pointsman.wire.conversion.answer_reader import Hearing
-from pointsman.wire.conversion.answer_writer import Narrator
+from pointsman.wire.conversion.answer_reader import AnswerReader
+from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.ir import Inconvertible, Piece
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -24,10 +24,10 @@ LINE, BETWEEN = b"data: ", b"\n\ndata: "
 class ConvertedReader(ABC):
     """What both kinds share: whatever the conversion raises is a fault of the attempt."""
 
-    def __init__(self, own: Reader, hearing: Hearing, narrator: Narrator) -> None:
+    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
         self._own = own
-        self._hearing = hearing
-        self._narrator = narrator
+        self._answer = answer
+        self._writer = writer
         self._over = False
         self._has_failed = False
 
@@ -45,7 +45,7 @@ class ConvertedReader(ABC):
 
     @property
     def opening(self) -> Opening | None:
-        return self._narrator.teller.opening
+        return self._writer.writer.opening
 
     def read(self, data: bytes) -> Sequence[Frame]:
         return self._converted(self._own.read(data))
@@ -76,8 +76,8 @@ class ConvertedReader(ABC):
 class ConvertedStream(ConvertedReader):
     """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
 
-    def __init__(self, own: Reader, hearing: Hearing, narrator: Narrator) -> None:
-        super().__init__(own, hearing, narrator)
+    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
+        super().__init__(own, answer, writer)
         self._decoder = Decoder(LARGE_EVENT)
         self._has_begun = False
 
@@ -94,10 +94,10 @@ class ConvertedStream(ConvertedReader):
         out = b""
         if not self._has_begun:
             self._has_begun = True
-            out = self._narrator.teller.begin(self._hearing.identity, self._own.usage)
-        out += self._narrator.take(pieces)
+            out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
+        out += self._writer.take(pieces)
         if frame.kind is FrameKind.END:
-            out += self._narrator.end(self._own.finish_reason or "stop", self._own.usage)
+            out += self._writer.end(self._own.finish_reason or "stop", self._own.usage)
         return frame._replace(data=out)
 
     def _pieces(self, frame: Frame) -> list[Piece]:
@@ -108,7 +108,7 @@ class ConvertedStream(ConvertedReader):
                     document = jsontext.loads(data)
                 except ValueError:
                     continue  # the provider's own reader has counted it
-                pieces += self._hearing.event(document)
+                pieces += self._answer.event(document)
         return pieces
 
     def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
@@ -122,13 +122,13 @@ class ConvertedWhole(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or not frame.data:
             return frame
-        pieces = self._hearing.whole(jsontext.loads(frame.data))
+        pieces = self._answer.whole(jsontext.loads(frame.data))
         finish = self._own.finish_reason or "stop"
-        return frame._replace(data=self._narrator.whole(self._hearing.identity, pieces, finish, self._own.usage))
+        return frame._replace(data=self._writer.whole(self._answer.state.identity, pieces, finish, self._own.usage))
 
 
 class ForeignErrorReader(ErrorReader):
-    """The provider's own error body would be foreign to the client: what it means is told anew."""
+    """The provider's own error body would be foreign to the client: what it means is told in the client's dialect."""
 
     def fault(self) -> Fault:
         return replace(super().fault(), body=None, converted=True)

@@ -1,6 +1,9 @@
-"""What an answer consists of, whatever its dialect: parts, and the pieces that a stream brings them in."""
+"""The neutral form of an answer: parts (a text, a call), and the pieces that a stream brings them in.
 
-from dataclasses import dataclass
+[Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
+"""
+
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -63,6 +66,23 @@ class Identity:
     created: int
 
 
+@dataclass(slots=True, eq=False)
+class AnswerState:
+    """What is known so far of an answer that is being read. `identity` is as the router would have it, until the
+    provider says more.
+    """
+
+    identity: Identity
+    call_ids: dict[object, str] = field(default_factory=dict)
+    """By the provider's index of the call."""
+    spoken_ids: set[str] = field(default_factory=set)
+    """Ids of calls whose arguments were seen; with an empty one, anything was."""
+
+    def made_up_id(self, number: object) -> str:
+        """For a call whose provider gave it none."""
+        return f"call_{self.identity.stem}_{number}"
+
+
 def stem_of(answer_id: str) -> str:
     for stem in STEMS:
         answer_id = answer_id.removeprefix(stem)
@@ -75,3 +95,8 @@ def dumps(value: object) -> bytes:
         return orjson.dumps(value)
     except TypeError:
         return jsontext.dumps(value)
+
+
+def json_text(value: object) -> str:
+    """A text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else dumps(value).decode()

@@ -122,13 +122,11 @@ class DemoRequest(Protocol):
 class DemoDialect(Protocol):
     """What a dialect's module `demo` has: functions that write scripted answers."""
 
-    DIALECT: str
-
-    COUNT: tuple[str, str] | None
-    """How paths end that ask for a number of tokens, and where the answer has it; None if the dialect has none."""
-
     def claims(self, route: str) -> bool:
         """Is this path (without its query) one of the dialect's chat paths?"""
+
+    def asks_count(self, route: str) -> bool:
+        """Does this path ask for a number of tokens?"""
 
     def question(self, body: dict[str, Any]) -> str:
         """The last thing the user said, or ""."""

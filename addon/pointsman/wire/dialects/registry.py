@@ -1,31 +1,27 @@
-"""The dialects there are, and which of them a path speaks."""
+"""All dialects by name, and which of them a path belongs to.
+
+To add a dialect: write its folder beside this file, named as in `config.words.Dialect` with `_` for `-`, whose
+`__init__` has its `DIALECT`; and add the line of its name there.
+"""
 
 import json
 from collections.abc import Mapping
-from enum import Enum, auto
+from importlib import import_module
 from typing import NamedTuple
 
 from pointsman.config.words import Dialect as DialectName
-from pointsman.wire.dialects.anthropic import request as anthropic
-from pointsman.wire.dialects.anthropic.request import Anthropic
-from pointsman.wire.dialects.base import Dialect
-from pointsman.wire.dialects.gemini import request as gemini
-from pointsman.wire.dialects.gemini.request import Gemini
-from pointsman.wire.dialects.openai_chat.request import OpenAIChat
-from pointsman.wire.dialects.openai_responses.request import OpenAIResponses
-
-DIALECTS: Mapping[DialectName, Dialect] = {
-    DialectName.OPENAI_CHAT: OpenAIChat(),
-    DialectName.OPENAI_RESPONSES: OpenAIResponses(),
-    DialectName.ANTHROPIC: Anthropic(),
-    DialectName.GEMINI: Gemini(),
-}
+from pointsman.wire.dialects.base import Dialect, ModelList, Purpose
 
 
-class Purpose(Enum):
-    CHAT = auto()
-    COUNT = auto()
-    """How many tokens would this be?"""
+def _load(name: DialectName) -> Dialect:
+    """The `DIALECT` of the folder of that name."""
+    dialect: Dialect = import_module(f"{__package__}.{name.replace('-', '_')}").DIALECT
+    return dialect
+
+
+DIALECTS: Mapping[DialectName, Dialect] = {name: _load(name) for name in DialectName}
+DEFAULT = DIALECTS[DialectName.OPENAI_CHAT]
+"""For clients that do not show which one they speak."""
 
 
 class Route(NamedTuple):
@@ -35,24 +31,16 @@ class Route(NamedTuple):
     purpose: Purpose = Purpose.CHAT
 
 
-PATHS = {
-    "/v1/chat/completions": Route(DialectName.OPENAI_CHAT),
-    "/v1/responses": Route(DialectName.OPENAI_RESPONSES),
-    "/v1/messages": Route(DialectName.ANTHROPIC),
-    "/v1/messages/count_tokens": Route(DialectName.ANTHROPIC, Purpose.COUNT),
-}
-"""How a path ends; any prefix may stand before it. Gemini's name the model, and are read by its own module."""
-
-
-COUNTED = {DialectName.ANTHROPIC: anthropic.COUNTED, DialectName.GEMINI: gemini.COUNTED}
-
-
 def route_of_path(path: str) -> Route | None:
-    """None for a path that is not about chats. A query string is ignored."""
+    """None for a path that is not about chats. A query string is ignored.
+
+    route_of_path("/v1/messages/count_tokens?beta=true") == Route(DialectName.ANTHROPIC, Purpose.COUNT)
+    """
     path = path.partition("?")[0]
-    if what := gemini.asked(path):
-        return Route(DialectName.GEMINI, Purpose.COUNT if what.action == gemini.COUNT else Purpose.CHAT)
-    return next((route for ending, route in PATHS.items() if path.endswith(ending)), None)
+    for name, dialect in DIALECTS.items():
+        if purpose := dialect.purpose_of(path):
+            return Route(name, purpose)
+    return None
 
 
 def dialect_of_path(path: str) -> DialectName | None:
@@ -61,6 +49,14 @@ def dialect_of_path(path: str) -> DialectName | None:
     return route.dialect if route and route.purpose is Purpose.CHAT else None
 
 
+def model_list_for(path: str, headers: Mapping[str, str]) -> ModelList:
+    """The form in which models are listed for who asks: header names in lower case, the path without its query."""
+    forms = (dialect.model_list for dialect in DIALECTS.values())
+    return next((form for form in forms if form.is_asked(path, headers)), DEFAULT.model_list)
+
+
 def count_body(dialect: DialectName, tokens: int) -> bytes:
     """The answer to a question for a number of tokens, in one of the dialects that have such a question."""
-    return json.dumps({COUNTED[dialect]: tokens}).encode()
+    count = DIALECTS[dialect].count_tokens
+    assert count
+    return json.dumps({count.member: tokens}).encode()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.wire.dialects.anthropic.request import Anthropic
+from pointsman.wire.dialects.anthropic import DIALECT
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.request_facts import RequestFacts
@@ -24,7 +24,7 @@ CONTENT, NEUTRAL, PING, ERROR, MALFORMED, END = (
 
 
 def reader(*, streamed: bool = True, content_type: str = "text/event-stream") -> Reader:
-    return Anthropic().reader(RequestFacts(None, streamed, frozenset(), 0), content_type)
+    return DIALECT.reader(RequestFacts(None, streamed, frozenset(), 0), content_type)
 
 
 def event(kind: str, **members: Any) -> bytes:

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import Capability
-from pointsman.wire.dialects.anthropic.request import Anthropic
+from pointsman.wire.dialects.anthropic import DIALECT
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, FaultKind, Problem
 from pointsman.wire.frames import Opening
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import Decoder
 
-DIALECT = Anthropic()
 PATH = "/v1/messages"
 HELLO = [{"role": "user", "content": "hello"}]
 CAPTURES = Path(__file__).parents[3] / "captures"
@@ -138,7 +137,7 @@ class TestOutbound:
 
 
 class TestVoice:
-    VOICE = DIALECT.voice(Listener(facts()))
+    EVENTS = DIALECT.control_events(Listener(facts()))
 
     @pytest.mark.parametrize(
         ("code", "kind"),
@@ -164,13 +163,13 @@ class TestVoice:
     @pytest.mark.parametrize("opening", [None, Opening()])
     def test_an_error_event_is_one_and_is_the_end(self, opening: Opening | None) -> None:
         problem = Problem(Code.STREAM_TIMEOUT, "silence\n\nfor 60 s")
-        [event] = Decoder().feed(self.VOICE.error_event(problem, opening) + self.VOICE.end_marker())
+        [event] = Decoder().feed(self.EVENTS.error_event(problem, opening) + self.EVENTS.end_marker())
         assert (event.event, event.data) == ("error", DIALECT.error_body(problem))
 
     def test_between_events(self) -> None:
-        assert self.VOICE.keep_alive() == b'event: ping\ndata: {"type": "ping"}\n\n'
-        assert self.VOICE.comment("routed-via a/b") == b": routed-via a/b\n\n"
-        assert self.VOICE.stream_type == "text/event-stream"
+        assert self.EVENTS.keep_alive() == b'event: ping\ndata: {"type": "ping"}\n\n'
+        assert self.EVENTS.comment("routed-via a/b") == b": routed-via a/b\n\n"
+        assert self.EVENTS.stream_type == "text/event-stream"
 
 
 def test_an_overloaded_provider_is_understood() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.wire.dialects.gemini.request import Gemini
+from pointsman.wire.dialects.gemini import DIALECT
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.request_facts import RequestFacts
@@ -29,7 +29,7 @@ SSE, JSON = "text/event-stream", "application/json; charset=UTF-8"
 def reader(form: str = "sse", content_type: str | None = None) -> Reader:
     query = "?alt=sse" if form == "sse" else ""
     facts = RequestFacts("m", form != "whole", frozenset(), 0, action="x", query=query)
-    return Gemini().reader(facts, content_type or (SSE if form == "sse" else JSON))
+    return DIALECT.reader(facts, content_type or (SSE if form == "sse" else JSON))
 
 
 def chunk(*parts: Any, finish: str | None = None, **more: Any) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from pointsman.config.words import Capability
 from pointsman.wire.dialects.base import Listener
-from pointsman.wire.dialects.gemini.request import Gemini
+from pointsman.wire.dialects.gemini import DIALECT
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Opening
 from pointsman.wire.request_facts import RequestFacts
 
-DIALECT = Gemini()
 PATH = "/v1beta/models/gemini-2.5-pro:generateContent"
 STREAM = "/v1beta/models/m:streamGenerateContent"
 COUNT = "/v1beta/models/m:countTokens"
@@ -165,8 +164,8 @@ class TestFault:
 
 
 class TestVoice:
-    SSE = DIALECT.voice(Listener(facts(f"{STREAM}?alt=sse")))
-    LIST = DIALECT.voice(Listener(facts(STREAM)))
+    SSE = DIALECT.control_events(Listener(facts(f"{STREAM}?alt=sse")))
+    LIST = DIALECT.control_events(Listener(facts(STREAM)))
     PROBLEM = Problem(Code.RATE_LIMITED, "slow\n\ndown", retry_after=2.5, details=(("trail", "a@429"), ("code", "x")))
 
     def test_an_error_body_is_googles(self) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.wire.dialects.openai_chat import DIALECT
 from pointsman.wire.dialects.openai_chat.answers import is_only_content
-from pointsman.wire.dialects.openai_chat.request import OpenAIChat
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.request_facts import RequestFacts
@@ -28,7 +28,7 @@ WRAPPED = {"error": {"code": 429, "message": "slow down"}}
 
 
 def reader(*, streamed: bool = True, content_type: str = "text/event-stream", drop_usage: bool = False) -> Reader:
-    return OpenAIChat().reader(RequestFacts(None, streamed, frozenset(), 0), content_type, drop_usage)
+    return DIALECT.reader(RequestFacts(None, streamed, frozenset(), 0), content_type, drop_usage)
 
 
 def event(document: Any) -> bytes:

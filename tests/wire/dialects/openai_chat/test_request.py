@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import Capability
-from pointsman.wire.dialects.openai_chat.request import OpenAIChat
+from pointsman.wire.dialects.openai_chat import DIALECT
+from pointsman.wire.dialects.openai_chat.control_events import EVENTS
 from pointsman.wire.errors import Code, FaultKind, Problem
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import Decoder
 
-DIALECT = OpenAIChat()
 PATH = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "hello"}]
 CAPTURES = Path(__file__).parents[3] / "captures"
@@ -278,21 +278,21 @@ class TestVoice:
 
     def test_an_error_event_is_one_event_with_the_body(self) -> None:
         problem = Problem(Code.STREAM_TIMEOUT, "silence\n\nfor 60 s")
-        [event] = Decoder().feed(DIALECT.error_event(problem))
+        [event] = Decoder().feed(EVENTS.error_event(problem))
         assert event.data == DIALECT.error_body(problem)
 
     def test_the_end_marker_is_the_one_a_reader_takes_for_the_end(self) -> None:
         reader = DIALECT.reader(facts(stream=True), "text/event-stream")
-        reader.read(DIALECT.end_marker())
+        reader.read(EVENTS.end_marker())
         assert reader.finished
 
     @pytest.mark.parametrize(
         ("spoken", "written"),
         [
-            (DIALECT.keep_alive(), b": keep-alive\n\n"),
-            (DIALECT.comment("routed-via a/b attempts=2"), b": routed-via a/b attempts=2\n\n"),
-            (DIALECT.comment("a\r\n\ndata: b\rc"), b": a data: b c\n\n"),
-            (DIALECT.comment("é\ud83d"), b": \xc3\xa9?\n\n"),
+            (EVENTS.keep_alive(), b": keep-alive\n\n"),
+            (EVENTS.comment("routed-via a/b attempts=2"), b": routed-via a/b attempts=2\n\n"),
+            (EVENTS.comment("a\r\n\ndata: b\rc"), b": a data: b c\n\n"),
+            (EVENTS.comment("é\ud83d"), b": \xc3\xa9?\n\n"),
         ],
     )
     def test_comments_are_events_without_data(self, spoken: bytes, written: bytes) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.wire.dialects.openai_responses.request import OpenAIResponses
+from pointsman.wire.dialects.openai_responses import DIALECT
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.request_facts import RequestFacts
@@ -28,7 +28,7 @@ CALL = {"type": "function_call", "name": "f", "arguments": "{}"}
 
 
 def reader(*, streamed: bool = True, content_type: str = "text/event-stream") -> Reader:
-    return OpenAIResponses().reader(RequestFacts(None, streamed, frozenset(), 0), content_type)
+    return DIALECT.reader(RequestFacts(None, streamed, frozenset(), 0), content_type)
 
 
 def event(kind: str, number: int = 0, **members: Any) -> bytes:

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from pointsman.config.words import Capability
 from pointsman.wire.dialects.base import Listener
-from pointsman.wire.dialects.openai_responses.request import OpenAIResponses
+from pointsman.wire.dialects.openai_responses import DIALECT
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Opening
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import Decoder
 
-DIALECT = OpenAIResponses()
 PATH = "/v1/responses"
 CAPTURES = Path(__file__).parents[3] / "captures"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -127,7 +126,7 @@ class TestOutbound:
 
 class TestVoice:
     LISTENER = Listener(facts(model="auto", input="hi"), request_id="r-1", started=1_700_000_000.5)
-    VOICE = DIALECT.voice(LISTENER)
+    EVENTS = DIALECT.control_events(LISTENER)
 
     def test_an_error_body_is_openais(self) -> None:
         body = json.loads(DIALECT.error_body(Problem(Code.RATE_LIMITED, "m", details=(("trail", "a@429"),))))
@@ -136,7 +135,7 @@ class TestVoice:
 
     def test_an_answer_that_was_opened_fails_under_its_own_id(self) -> None:
         opening = Opening({"id": "resp_7", "model": "m", "status": "in_progress", "error": None, "output": []}, 9)
-        [event] = Decoder().feed(self.VOICE.error_event(Problem(Code.STREAM_BROKEN, "gone"), opening))
+        [event] = Decoder().feed(self.EVENTS.error_event(Problem(Code.STREAM_BROKEN, "gone"), opening))
         assert event.event == "response.failed"
         assert json.loads(event.data or b"") == {
             "type": "response.failed",
@@ -152,7 +151,7 @@ class TestVoice:
 
     def test_an_answer_that_nobody_opened_is_opened_once_and_then_fails(self) -> None:
         problem = Problem(Code.NO_CANDIDATE, "nobody", details=(("trail", "a@503"),))
-        created, failed = Decoder().feed(self.VOICE.error_event(problem) + self.VOICE.end_marker())
+        created, failed = Decoder().feed(self.EVENTS.error_event(problem) + self.EVENTS.end_marker())
         first, last = (json.loads(event.data or b"") for event in (created, failed))
         assert (created.event, failed.event) == ("response.created", "response.failed")
         assert (first["sequence_number"], last["sequence_number"]) == (0, 1)
@@ -163,12 +162,12 @@ class TestVoice:
 
     @pytest.mark.parametrize("opening", [None, Opening()])
     def test_agents_are_kept_awake_by_events(self, opening: Opening | None) -> None:
-        assert self.VOICE.keep_alive(opening) == PING
+        assert self.EVENTS.keep_alive(opening) == PING
 
     def test_openais_libraries_get_no_event_before_the_opening(self) -> None:
-        voice = DIALECT.voice(Listener(facts(input="hi"), headers=(("X-Stainless-Lang", "python"),)))
+        voice = DIALECT.control_events(Listener(facts(input="hi"), headers=(("X-Stainless-Lang", "python"),)))
         assert voice.keep_alive() == b": keep-alive\n\n"
         assert voice.keep_alive(Opening()) == PING
 
     def test_comments_are_welcome(self) -> None:
-        assert self.VOICE.comment("routed-via a/b") == b": routed-via a/b\n\n"
+        assert self.EVENTS.comment("routed-via a/b") == b": routed-via a/b\n\n"

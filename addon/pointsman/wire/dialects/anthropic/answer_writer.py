@@ -1,4 +1,4 @@
-"""An answer told in Anthropic's Messages: blocks, one after the other."""
+"""Answers written in Anthropic's Messages: blocks, one after the other."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,8 +27,8 @@ DELTAS = {
 }
 
 
-class MessagesTeller:
-    """See `pointsman.wire.conversion.answer_writer.Teller`."""
+class MessagesWriter:
+    """See `DialectWriter`."""
 
     opening: Opening | None = None
 

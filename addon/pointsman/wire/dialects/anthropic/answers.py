@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.anthropic.request import COUNT_TOKENS
 from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.json_access import count, mapping, mappings
+from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
-from pointsman.wire.whole_reader import WholeReader, reader_for
+from pointsman.wire.whole_reader import CountReader, WholeReader, reader_for
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -26,8 +28,10 @@ SILENT_BLOCKS = ("text", "thinking")
 PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
-def messages_reader(streamed: bool, content_type: str) -> Reader:
-    return reader_for(streamed, content_type, MessagesStreamReader, MessagesWholeReader)
+def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
+    if facts.action:
+        return CountReader(COUNT_TOKENS.member)
+    return reader_for(facts.stream, content_type, MessagesStreamReader, MessagesWholeReader)
 
 
 class MessagesStreamReader(StreamReader):

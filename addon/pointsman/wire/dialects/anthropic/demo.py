@@ -8,9 +8,6 @@ from typing import Any
 from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, DemoRequest, EventRole, ReportsUsage
 from pointsman.wire.dialects.demo_helpers import call_id, counts, dumps, encoded, last_said, model_of
 
-DIALECT = "anthropic"
-COUNT: tuple[str, str] | None = ("/messages/count_tokens", "input_tokens")
-
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 ERROR_TYPES = {
     401: "authentication_error",
@@ -27,6 +24,10 @@ ERROR_TYPES = {
 
 def claims(route: str) -> bool:
     return route.endswith("/messages")
+
+
+def asks_count(route: str) -> bool:
+    return route.endswith("/messages/count_tokens")
 
 
 def question(body: dict[str, Any]) -> str:

@@ -3,29 +3,29 @@
 from collections.abc import Iterable
 
 from pointsman.wire.json_access import Members, mapping, mappings, text
-from pointsman.wire.messages import ASSISTANT, Conversation, Turn, messages_of, preamble_of
+from pointsman.wire.messages import ASSISTANT, Conversation, MessageDraft, messages_of, preamble_of
 
 REASONING = ("thinking", "redacted_thinking")
 
 
 def conversation(document: Members) -> Conversation:
-    system = _turn("system", document.get("system"))
-    turns = [_turn(str(each.get("role")), each.get("content")) for each in mappings(document.get("messages"))]
-    return Conversation(preamble_of([system], document.get("tools")), messages_of(turns))
+    system = _draft("system", document.get("system"))
+    drafts = [_draft(str(each.get("role")), each.get("content")) for each in mappings(document.get("messages"))]
+    return Conversation(preamble_of([system], document.get("tools")), messages_of(drafts))
 
 
-def answer(documents: Iterable[Members]) -> Turn:
+def answer(documents: Iterable[Members]) -> MessageDraft:
     """Events of a stream, or one whole answer."""
     blocks: dict[object, dict[str, object]] = {}
     for document in documents:
         match document.get("type"):
             case "message":
-                return _turn(ASSISTANT, document.get("content"))
+                return _draft(ASSISTANT, document.get("content"))
             case "content_block_start":
                 blocks[str(document.get("index"))] = dict(mapping(document.get("content_block")))
             case "content_block_delta":
                 _add(blocks.get(str(document.get("index")), {}), mapping(document.get("delta")))
-    return _turn(ASSISTANT, list(blocks.values()))
+    return _draft(ASSISTANT, list(blocks.values()))
 
 
 def _add(block: dict[str, object], delta: Members) -> None:
@@ -37,18 +37,18 @@ def _add(block: dict[str, object], delta: Members) -> None:
         block["input"] = text(so_far) + text(delta["partial_json"])
 
 
-def _turn(role: str, content: object) -> Turn:
-    turn = Turn(role)
-    turn.say(content)
+def _draft(role: str, content: object) -> MessageDraft:
+    draft = MessageDraft(role)
+    draft.add_text(content)
     for block in mappings(content):
         match block.get("type"):
             case "text":
-                turn.say(block.get("text"))
+                draft.add_text(block.get("text"))
             case "tool_use":
-                turn.call(block.get("name"), block.get("input") or {})
+                draft.add_call(block.get("name"), block.get("input") or {})
             case "tool_result":
-                inner = _turn(role, block.get("content"))
-                turn.result(b"".join(inner.texts), inner.pieces)
+                inner = _draft(role, block.get("content"))
+                draft.add_result(b"".join(inner.texts), inner.pieces)
             case kind if kind not in REASONING:
-                turn.show(block)
-    return turn
+                draft.add_other(block)
+    return draft

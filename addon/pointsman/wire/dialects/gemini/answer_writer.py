@@ -1,4 +1,4 @@
-"""An answer told in Gemini's dialect, as events or as one list. A call is said whole, in one chunk."""
+"""Answers written in Gemini's dialect, as events or as one list. A call is said whole, in one chunk."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ FINISH_REASONS = {
 }
 
 
-class GeminiTeller:
-    """See `pointsman.wire.conversion.answer_writer.Teller`."""
+class GeminiWriter:
+    """See `DialectWriter`."""
 
     def __init__(self, is_list: bool) -> None:
         self.opening: Opening | None = None

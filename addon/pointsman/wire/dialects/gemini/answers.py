@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.gemini.request import COUNT_TOKENS, is_sse
 from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.json_access import Members, count, mapping, mappings
 from pointsman.wire.jsonlist import END, ROOT, ListCutter
+from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM, LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import Cutter, StreamReader, malformed
-from pointsman.wire.whole_reader import RefusingReader, WholeReader, media_type, reader_for
+from pointsman.wire.whole_reader import CountReader, RefusingReader, WholeReader, media_type, reader_for
 
 FILTERS = (
     "SAFETY",
@@ -30,12 +32,12 @@ TELLING_MEMBERS = (b'"finishReason"', b'"promptFeedback"', b'"error"')
 SILENT_MEMBERS = ("text", "thought", "thoughtSignature")
 
 
-def whole_reader(content_type: str) -> Reader:
-    return reader_for(False, content_type, EventReader, GeminiWholeReader)
-
-
-def stream_reader(content_type: str) -> Reader:
-    return reader_for(True, content_type, EventReader, GeminiWholeReader)
+def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
+    if facts.action == COUNT_TOKENS.action:
+        return CountReader(COUNT_TOKENS.member)
+    if facts.stream and not is_sse(facts):
+        return list_reader(content_type)
+    return reader_for(facts.stream, content_type, EventReader, GeminiWholeReader)
 
 
 def list_reader(content_type: str) -> Reader:

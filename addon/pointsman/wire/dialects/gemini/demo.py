@@ -10,9 +10,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, DemoRequest, EventRole, ReportsUsage
 from pointsman.wire.dialects.demo_helpers import counts, dumps, encoded, last_said
 
-DIALECT = "gemini"
-COUNT: tuple[str, str] | None = (":countTokens", "totalTokens")
-
 PATH = re.compile(r".*/models/(.+):(generateContent|streamGenerateContent)")
 END = DemoEvent(EventRole.END, "]")
 """Of a list; as SSE a stream has none."""
@@ -32,6 +29,10 @@ STATUS_WORDS = {
 
 def claims(route: str) -> bool:
     return PATH.fullmatch(route) is not None
+
+
+def asks_count(route: str) -> bool:
+    return route.endswith(":countTokens")
 
 
 def question(body: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ WORDS_OF_STATUS = {
 }
 
 
-def gemini_error(problem: Problem) -> bytes:
+def error_body(problem: Problem) -> bytes:
     """The body of an error status. `code` is a number here; the router's own word is the reason in the details."""
     details: list[dict[str, str]] = [
         {"@type": f"{TYPE}ErrorInfo", "reason": problem.code.value, "domain": "pointsman"},
@@ -40,11 +40,11 @@ def gemini_error(problem: Problem) -> bytes:
     return json.dumps({"error": error}).encode()
 
 
-def fault_of(status: int, body: bytes, content_type: str) -> Fault:
+def fault(status: int, body: bytes, content_type: str) -> Fault:
     """What an error status means; its code is the quota that is used up, or the reason, where the details tell."""
-    fault = error_fault(status, body, content_type)
+    found = error_fault(status, body, content_type)
     reason = next(_reasons(body), "")
-    return replace(fault, code=reason[:64]) if reason else fault
+    return replace(found, code=reason[:64]) if reason else found
 
 
 def _reasons(body: bytes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The dialect of Google's Gemini API, as Gemini CLI and google-genai speak it.
+"""Requests of Google's Gemini API, as Gemini CLI and google-genai send them.
 
 Here the path says which model is asked, and what for; the body has neither. A stream is server-sent events with
 `alt=sse`, and without it one JSON list that arrives piecemeal.
@@ -9,27 +9,18 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from pointsman.config.words import Capability
-from pointsman.config.words import Dialect as DialectName
 from pointsman.wire import jsontext, query
-from pointsman.wire.dialects.base import Listener, Voice
-from pointsman.wire.dialects.gemini.answers import list_reader, stream_reader, whole_reader
-from pointsman.wire.dialects.gemini.control_events import EventVoice, ListVoice
-from pointsman.wire.dialects.gemini.errors import fault_of, gemini_error
+from pointsman.wire.dialects.base import CountTokens, Purpose
 from pointsman.wire.dialects.gemini.names import member
-from pointsman.wire.errors import Fault, Problem
-from pointsman.wire.frames import Reader
-from pointsman.wire.headers import Headers
 from pointsman.wire.json_access import NOTHING, Members, mapping, mappings
 from pointsman.wire.request_body import json_size, objects, parse_object, refusal, text_size
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
-from pointsman.wire.whole_reader import CountReader
 
-GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
-ACTIONS = (GENERATE, STREAM, COUNT)
+GENERATE, STREAM = "generateContent", "streamGenerateContent"
+COUNT_TOKENS = CountTokens("countTokens", "totalTokens")
+ACTIONS = (GENERATE, STREAM, COUNT_TOKENS.action)
 ROOTS = ("/v1beta/models/", "/v1/models/", "/v1alpha/models/")
 """What stands before the model's name; any prefix may stand before it."""
-COUNTED = "totalTokens"
-"""Where the answer to the last has the number."""
 INNER_REQUEST = "generateContentRequest"
 """Where a question for a number of tokens may have a whole request, model and all."""
 
@@ -56,55 +47,42 @@ def asked(path: str) -> Asked | None:
     return Asked(model, action) if model else None
 
 
-class Gemini:
-    """See `pointsman.wire.dialects.base.Dialect`."""
+def purpose_of(path: str) -> Purpose | None:
+    what = asked(path)
+    if what is None:
+        return None
+    return Purpose.COUNT if what.action == COUNT_TOKENS.action else Purpose.CHAT
 
-    name = DialectName.GEMINI
-    own_headers: Headers = ()
 
-    def facts(self, body: bytes, path: str) -> RequestFacts:
-        what = asked(path)
-        if what is None:
-            raise refusal("The path", f"…/models/<model>:{GENERATE}", "of another form")
-        document = parse_object(body)
-        request = mapping(member(document, INNER_REQUEST)) or document
-        contents = objects(request, "contents", "content")
-        parts = [part for said in (member(request, "systemInstruction"), *contents) for part in _parts(said)]
-        return RequestFacts(
-            model=what.model,
-            stream=what.action == STREAM,
-            needs=frozenset(_needs(request, parts)),
-            tokens=_tokens(request, parts),
-            asks_usage=True,
-            document=document,
-            action=what.action,
-            query=query.forwarded(path),
-        )
+def facts(body: bytes, path: str) -> RequestFacts:
+    what = asked(path)
+    if what is None:
+        raise refusal("The path", f"…/models/<model>:{GENERATE}", "of another form")
+    document = parse_object(body)
+    request = mapping(member(document, INNER_REQUEST)) or document
+    contents = objects(request, "contents", "content")
+    parts = [part for said in (member(request, "systemInstruction"), *contents) for part in _parts(said)]
+    return RequestFacts(
+        model=what.model,
+        stream=what.action == STREAM,
+        needs=frozenset(_needs(request, parts)),
+        tokens=_tokens(request, parts),
+        asks_usage=True,
+        document=document,
+        action=what.action,
+        query=query.forwarded(path),
+    )
 
-    def outbound(self, body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
-        """The model stands in the path. Only a question for a number of tokens may repeat it in the body."""
-        name = model.removeprefix("models/")
-        path = f"/models/{quote(name, safe='/:@')}:{facts.action}{facts.query}"
-        return _with_inner_model(body, facts.document, f"models/{name}"), path
 
-    def auth_headers(self, key: str) -> list[tuple[str, str]]:
-        return [("x-goog-api-key", key)]
+def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
+    """The model stands in the path. Only a question for a number of tokens may repeat it in the body."""
+    name = model.removeprefix("models/")
+    path = f"/models/{quote(name, safe='/:@')}:{facts.action}{facts.query}"
+    return _with_inner_model(body, facts.document, f"models/{name}"), path
 
-    def reader(self, facts: RequestFacts, content_type: str, drop_usage: bool = False) -> Reader:
-        if facts.action == COUNT:
-            return CountReader(COUNTED)
-        if not facts.stream:
-            return whole_reader(content_type)
-        return stream_reader(content_type) if is_sse(facts) else list_reader(content_type)
 
-    def fault(self, status: int, body: bytes, content_type: str) -> Fault:
-        return fault_of(status, body, content_type)
-
-    def error_body(self, problem: Problem) -> bytes:
-        return gemini_error(problem)
-
-    def voice(self, listener: Listener) -> Voice:
-        return EventVoice() if is_sse(listener.facts) else ListVoice()
+def auth_headers(key: str) -> list[tuple[str, str]]:
+    return [("x-goog-api-key", key)]
 
 
 def is_sse(facts: RequestFacts) -> bool:

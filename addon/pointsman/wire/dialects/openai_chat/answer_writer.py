@@ -1,4 +1,4 @@
-"""An answer told in OpenAI's chat completions."""
+"""Answers written in OpenAI's chat completions."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from pointsman.wire.frames import Opening, Usage
 MEMBERS = {Kind.TEXT: "content", Kind.THOUGHT: "reasoning_content", Kind.REFUSAL: "refusal"}
 
 
-class ChatTeller:
-    """See `pointsman.wire.conversion.answer_writer.Teller`. `tells_usage`: the client wants a usage event."""
+class ChatWriter:
+    """See `DialectWriter`. `sends_usage`: the client wants a usage event."""
 
     opening: Opening | None = None
 
-    def __init__(self, tells_usage: bool) -> None:
-        self._tells_usage = tells_usage
+    def __init__(self, sends_usage: bool) -> None:
+        self._sends_usage = sends_usage
         self._frame: dict[str, Any] = {}
         self._head = b""
         self._calls = -1
@@ -40,7 +40,7 @@ class ChatTeller:
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         out = self._head + b'{},"logprobs":null,"finish_reason":' + dumps(finish) + b"}]}\n\n"
-        if self._tells_usage:
+        if self._sends_usage:
             out += b"data: " + dumps({**self._frame, "choices": [], "usage": _usage(usage or Usage())}) + b"\n\n"
         return out + b"data: [DONE]\n\n"
 

@@ -8,6 +8,7 @@ from pointsman.wire import jsontext
 from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.json_access import count, mapping, mappings
+from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import Event
 from pointsman.wire.stream_reader import DONE, StreamReader, malformed
 from pointsman.wire.whole_reader import WholeReader, reader_for
@@ -30,8 +31,8 @@ TELLING_MEMBERS = (b'"finish_reason"', b'"usage"', b'"error"')
 _NULL = re.compile(rb"\s*:\s*null")
 
 
-def chat_reader(streamed: bool, content_type: str, drop_usage: bool) -> Reader:
-    return reader_for(streamed, content_type, lambda: ChatStreamReader(drop_usage), ChatWholeReader)
+def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
+    return reader_for(facts.stream, content_type, lambda: ChatStreamReader(drop_usage), ChatWholeReader)
 
 
 class ChatStreamReader(StreamReader):

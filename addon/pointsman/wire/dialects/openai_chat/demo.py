@@ -8,13 +8,15 @@ from typing import Any
 from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, DemoRequest, EventRole, ReportsUsage
 from pointsman.wire.dialects.demo_helpers import call_id, counts, dumps, encoded, last_said, model_of
 
-DIALECT = "openai-chat"
-COUNT: tuple[str, str] | None = None
 END = DemoEvent(EventRole.END, "[DONE]")
 
 
 def claims(route: str) -> bool:
     return route.endswith("/chat/completions")
+
+
+def asks_count(route: str) -> bool:
+    return False
 
 
 def question(body: dict[str, Any]) -> str:

@@ -2,7 +2,10 @@
 
 import json
 
+from pointsman.wire.error_parsing import error_fault
 from pointsman.wire.errors import Code, Problem
+
+fault = error_fault
 
 TYPES_OF_STATUS = {401: "authentication_error", 429: "rate_limit_error"}
 FROM_UPSTREAM = frozenset(
@@ -10,7 +13,7 @@ FROM_UPSTREAM = frozenset(
 )
 
 
-def openai_error(problem: Problem) -> bytes:
+def error_body(problem: Problem) -> bytes:
     """The body of an error status."""
     error = {
         **dict(problem.details),

@@ -1,23 +1,19 @@
-"""The dialect of OpenAI's chat completions, which most providers and clients speak."""
+"""Requests of OpenAI's chat completions, which most providers and clients speak."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.config.words import Capability
-from pointsman.config.words import Dialect as DialectName
-from pointsman.wire.dialects.base import Listener, Voice
-from pointsman.wire.dialects.openai_chat.answers import chat_reader
-from pointsman.wire.dialects.openai_chat.errors import openai_error
-from pointsman.wire.error_parsing import error_fault
-from pointsman.wire.errors import Fault, Problem
-from pointsman.wire.frames import Opening, Reader
-from pointsman.wire.headers import Headers
+from pointsman.wire.dialects.base import Purpose, UsageOption
 from pointsman.wire.json_access import mappings
 from pointsman.wire.request_body import flag, json_size, model_of, objects, parse_object, text_size, with_model
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
-from pointsman.wire.sse import EVENT_STREAM, comment
 
 PATH = "/chat/completions"
+CHATS = f"/v1{PATH}"
+"""How paths end; any prefix may stand before it."""
+
+USAGE_OPTION = UsageOption("stream_options", {"include_usage": True})
 
 # Tuples, not sets: what a client puts in the place of a word need not be hashable.
 IMAGE_PARTS = ("image_url", "image", "input_image")
@@ -28,59 +24,34 @@ CALL_MEMBERS = ("tool_calls", "function_call")
 SCHEMA_MEMBERS = ("tools", "functions", "response_format")
 
 
-class OpenAIChat:
-    """See `pointsman.wire.dialects.base.Dialect` and `Voice`: it speaks alike to all its clients."""
+def purpose_of(path: str) -> Purpose | None:
+    return Purpose.CHAT if path.endswith(CHATS) else None
 
-    name = DialectName.OPENAI_CHAT
-    own_headers: Headers = ()
-    stream_type = EVENT_STREAM
 
-    def facts(self, body: bytes, path: str) -> RequestFacts:
-        document = parse_object(body)
-        model, span = model_of(body, document)
-        stream = flag(document, "stream")
-        messages = objects(document, "messages", "message")
-        parts = [part for message in messages for part in _parts(message)]
-        kinds = {kind for part in parts if isinstance(kind := part.get("type"), str)}
-        return RequestFacts(
-            model=model,
-            stream=stream,
-            needs=frozenset(_needs(document, kinds)),
-            tokens=_tokens(document, messages, parts),
-            asks_usage=_asks_usage(document),
-            model_span=span,
-            document=document,
-        )
+def facts(body: bytes, path: str) -> RequestFacts:
+    document = parse_object(body)
+    model, span = model_of(body, document)
+    stream = flag(document, "stream")
+    messages = objects(document, "messages", "message")
+    parts = [part for message in messages for part in _parts(message)]
+    kinds = {kind for part in parts if isinstance(kind := part.get("type"), str)}
+    return RequestFacts(
+        model=model,
+        stream=stream,
+        needs=frozenset(_needs(document, kinds)),
+        tokens=_tokens(document, messages, parts),
+        asks_usage=_asks_usage(document),
+        model_span=span,
+        document=document,
+    )
 
-    def outbound(self, body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
-        return with_model(body, facts.model_span, model), PATH
 
-    def auth_headers(self, key: str) -> list[tuple[str, str]]:
-        return [("Authorization", f"Bearer {key}")]
+def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
+    return with_model(body, facts.model_span, model), PATH
 
-    def reader(self, facts: RequestFacts, content_type: str, drop_usage: bool = False) -> Reader:
-        return chat_reader(facts.stream, content_type, drop_usage)
 
-    def fault(self, status: int, body: bytes, content_type: str) -> Fault:
-        return error_fault(status, body, content_type)
-
-    def error_body(self, problem: Problem) -> bytes:
-        return openai_error(problem)
-
-    def voice(self, listener: Listener) -> Voice:
-        return self
-
-    def error_event(self, problem: Problem, opening: Opening | None = None) -> bytes:
-        return b"data: " + self.error_body(problem) + b"\n\n"
-
-    def end_marker(self) -> bytes:
-        return b"data: [DONE]\n\n"
-
-    def keep_alive(self, opening: Opening | None = None) -> bytes:
-        return self.comment("keep-alive")
-
-    def comment(self, text: str) -> bytes:
-        return comment(text)
+def auth_headers(key: str) -> list[tuple[str, str]]:
+    return [("Authorization", f"Bearer {key}")]
 
 
 def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""An answer told in OpenAI's Responses: items that open, grow and are done, in numbered events."""
+"""Answers written in OpenAI's Responses: items that open, grow and are done, in numbered events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,8 +27,8 @@ ECHOED: Mapping[str, Any] = {
 """Members of a request that its answer repeats, and what they are if the request has none."""
 
 
-class ResponsesTeller:
-    """See `pointsman.wire.conversion.answer_writer.Teller`. `spaces` are tools in namespaces: see `tools.spaces`."""
+class ResponsesWriter:
+    """See `DialectWriter`. `spaces` are tools in namespaces: see `tools.namespaces`."""
 
     def __init__(self, request: Mapping[str, Any], spaces: Mapping[str, tuple[str, str]]) -> None:
         self._echo = {name: request.get(name, default) for name, default in ECHOED.items()}

@@ -8,6 +8,7 @@ from pointsman.wire import jsontext
 from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.json_access import count, mapping, mappings
+from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
 from pointsman.wire.whole_reader import WholeReader, reader_for
@@ -23,8 +24,8 @@ NUMBER = b'"sequence_number"'
 _DIGITS = re.compile(rb"\s*:\s*(\d{1,15})")
 
 
-def responses_reader(streamed: bool, content_type: str) -> Reader:
-    return reader_for(streamed, content_type, ResponsesStreamReader, ResponsesWholeReader)
+def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
+    return reader_for(facts.stream, content_type, ResponsesStreamReader, ResponsesWholeReader)
 
 
 class ResponsesStreamReader(StreamReader):

@@ -1,4 +1,4 @@
-"""How the router speaks within a stream of Responses.
+"""What the router itself puts into a stream of Responses.
 
 Here events build on each other: the last one must bear the id that the first one gave. Where no provider has opened
 the answer yet, the router opens it itself before it fails it.
@@ -17,8 +17,8 @@ PING = sse.event("ping", b'{"type":"ping"}')
 SDK_MARK = "x-stainless-"
 
 
-class ResponsesVoice:
-    """See `pointsman.wire.dialects.base.Voice`."""
+class ResponsesControlEvents:
+    """See `ControlEvents`."""
 
     stream_type = sse.EVENT_STREAM
 
@@ -66,3 +66,7 @@ class ResponsesVoice:
 
 def _event(kind: str, number: int, answer: Mapping[str, Any]) -> bytes:
     return sse.event(kind, json.dumps({"type": kind, "sequence_number": number, "response": answer}).encode())
+
+
+def control_events(listener: Listener) -> ResponsesControlEvents:
+    return ResponsesControlEvents(listener)

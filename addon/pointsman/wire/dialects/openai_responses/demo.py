@@ -9,9 +9,6 @@ from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, 
 from pointsman.wire.dialects.demo_helpers import call_id, counts, dumps, encoded, last_said, model_of
 from pointsman.wire.dialects.openai_chat import demo as openai_chat
 
-DIALECT = "openai-responses"
-COUNT: tuple[str, str] | None = None
-
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 type Step = tuple[EventRole, str, dict[str, Any]]
@@ -20,6 +17,10 @@ type Step = tuple[EventRole, str, dict[str, Any]]
 
 def claims(route: str) -> bool:
     return route.endswith("/responses")
+
+
+def asks_count(route: str) -> bool:
+    return False
 
 
 def question(body: dict[str, Any]) -> str:

@@ -1,19 +1,11 @@
-"""The dialect of OpenAI's Responses, as Codex speaks it."""
+"""Requests of OpenAI's Responses, as Codex sends them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pointsman.config.words import Capability
-from pointsman.config.words import Dialect as DialectName
 from pointsman.wire import query
-from pointsman.wire.dialects.base import Listener, Voice
-from pointsman.wire.dialects.openai_chat.errors import openai_error
-from pointsman.wire.dialects.openai_responses.answers import responses_reader
-from pointsman.wire.dialects.openai_responses.control_events import ResponsesVoice
-from pointsman.wire.error_parsing import error_fault
-from pointsman.wire.errors import Fault, Problem
-from pointsman.wire.frames import Reader
-from pointsman.wire.headers import Headers
+from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.json_access import mapping, mappings
 from pointsman.wire.request_body import (
     bad_member,
@@ -28,6 +20,8 @@ from pointsman.wire.request_body import (
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
 
 PATH = "/responses"
+CHATS = f"/v1{PATH}"
+"""How paths end; any prefix may stand before it."""
 
 IMAGE_PARTS = ("input_image", "computer_screenshot")
 AUDIO_PARTS = ("input_audio",)
@@ -37,43 +31,31 @@ PART_MEMBERS = ("content", "output", "summary")
 """Where an item may have parts."""
 
 
-class OpenAIResponses:
-    """See `pointsman.wire.dialects.base.Dialect`."""
+def purpose_of(path: str) -> Purpose | None:
+    return Purpose.CHAT if path.endswith(CHATS) else None
 
-    name = DialectName.OPENAI_RESPONSES
-    own_headers: Headers = ()
 
-    def facts(self, body: bytes, path: str) -> RequestFacts:
-        document = parse_object(body)
-        model, span = model_of(body, document)
-        parts = [*_parts(document.get("instructions")), *_parts(_input(document))]
-        return RequestFacts(
-            model=model,
-            stream=flag(document, "stream"),
-            needs=frozenset(_needs(document, parts)),
-            tokens=_tokens(document, parts),
-            model_span=span,
-            document=document,
-            query=query.forwarded(path),
-        )
+def facts(body: bytes, path: str) -> RequestFacts:
+    document = parse_object(body)
+    model, span = model_of(body, document)
+    parts = [*_parts(document.get("instructions")), *_parts(_input(document))]
+    return RequestFacts(
+        model=model,
+        stream=flag(document, "stream"),
+        needs=frozenset(_needs(document, parts)),
+        tokens=_tokens(document, parts),
+        model_span=span,
+        document=document,
+        query=query.forwarded(path),
+    )
 
-    def outbound(self, body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
-        return with_model(body, facts.model_span, model), PATH + facts.query
 
-    def auth_headers(self, key: str) -> list[tuple[str, str]]:
-        return [("Authorization", f"Bearer {key}")]
+def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
+    return with_model(body, facts.model_span, model), PATH + facts.query
 
-    def reader(self, facts: RequestFacts, content_type: str, drop_usage: bool = False) -> Reader:
-        return responses_reader(facts.stream, content_type)
 
-    def fault(self, status: int, body: bytes, content_type: str) -> Fault:
-        return error_fault(status, body, content_type)
-
-    def error_body(self, problem: Problem) -> bytes:
-        return openai_error(problem)
-
-    def voice(self, listener: Listener) -> Voice:
-        return ResponsesVoice(listener)
+def auth_headers(key: str) -> list[tuple[str, str]]:
+    return [("Authorization", f"Bearer {key}")]
 
 
 def _input(document: Mapping[str, Any]) -> str | Sequence[Mapping[str, Any]]:
