@@ -35,6 +35,7 @@ class Wish(NamedTuple):
     response_format: ResponseFormat | None
     images: list[object]
     has_stop_sequences: bool
+    has_tools: bool
 
 
 def nothing(*_: Any) -> tuple[()]:
@@ -77,8 +78,10 @@ class Conversion:
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     write_format: Callable[[ResponseFormat, Document], None]
-    asked_in_path: Callable[[RequestFacts], RequestFacts] | None = None
-    """The facts with what the path must say; None: the body says all of it, `stream` too."""
+    stream_member: str | None = "stream"
+    """The member of the body that asks for a stream; None: the path does."""
+    asked_in_path: Callable[[RequestFacts], RequestFacts] = lambda facts: facts
+    """The facts with what the path must say, where the body does not say all of it."""
 
     # An answer of a provider of this dialect.
     plain_text: Callable[[Document], str | None]

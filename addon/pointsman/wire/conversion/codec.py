@@ -118,8 +118,8 @@ class Converting:
                 f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
             ) from error
         provider_quirks.mend(self._provider, self.dialect, document)
-        if self._facts.stream and conversion.asked_in_path is None:
-            document["stream"] = True
+        if self._facts.stream and conversion.stream_member:
+            document[conversion.stream_member] = True
         if self.asked_usage and (option := self.dialect.usage_option):
             document[option.member] = dict(option.value)
         self._name = model
@@ -147,8 +147,7 @@ class Converting:
     def _asked(self, model: str) -> RequestFacts:
         """Facts of the request that the provider gets."""
         facts = replace(self._facts, model=model, model_span=None, document={}, action="", query="")
-        in_path = self.dialect.conversion.asked_in_path
-        return in_path(facts) if in_path else facts
+        return self.dialect.conversion.asked_in_path(facts)
 
 
 def usage_option(dialect: Dialect, provider: Provider) -> UsageOption | None:

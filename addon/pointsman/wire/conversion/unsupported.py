@@ -54,7 +54,9 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     images = list(asked.images(document))
     if any(_is_odd_data(image) for image in images):
         yield "an image's `data:` URL crosses only in base64"
-    wish = Wish(asked.response_format(document), images, bool(asked.stop_sequences(document)))
+    wish = Wish(
+        asked.response_format(document), images, bool(asked.stop_sequences(document)), bool(document.get("tools"))
+    )
     yield from provider.conversion.cannot_express(wish)
 
 

@@ -130,7 +130,7 @@ class TranscriptReader(NamedTuple):
     answer: Callable[[Iterable[Members]], Transcript]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Dialect:
     """All of one dialect; each group of fields stands in the file of its folder that the comment names.
 
@@ -193,3 +193,6 @@ class Dialect:
     transcript: TranscriptReader
     demo: Callable[[], DemoDialect]
     """Loads the module when the demo is used."""
+
+    def __repr__(self) -> str:
+        return f"<Dialect {self.name}>"

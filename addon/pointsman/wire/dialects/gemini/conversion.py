@@ -195,6 +195,7 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    stream_member=None,
     asked_in_path=asked_in_path,
     plain_text=lambda _: None,
     repair=repair,
