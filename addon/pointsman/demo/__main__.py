@@ -1,4 +1,4 @@
-"""One provider as a process of its own, until it is told to end: `python -m pointsman.demo --script answer:hi`."""
+"""One provider as a process of its own, until a signal ends it: `python -m pointsman.demo --script answer:hi`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.server import Provider
 
 KEEP = 64
-"""Requests remembered: nobody looks at them here."""
+"""Requests remembered."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,14 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _run(provider: Provider) -> None:
-    told_to_end = asyncio.Event()
+    signalled = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
-            loop.add_signal_handler(number, told_to_end.set)
+            loop.add_signal_handler(number, signalled.set)
     async with provider:
         print(provider.base_url, flush=True)
-        await told_to_end.wait()
+        await signalled.wait()
 
 
 def _parser() -> argparse.ArgumentParser:

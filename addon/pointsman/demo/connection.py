@@ -1,8 +1,8 @@
 """One accepted connection: requests are read off it in turn, and a behaviour answers each.
 
-The connection is one task. While a behaviour plays nobody reads, so it is the transport that reports a peer that closes
-the connection; the task is then cancelled, which ends the behaviour wherever it stands. A peer that closes only its
-sending side counts as gone too, as it does for most servers.
+The connection is one task. Nothing reads while a behaviour plays, so the transport reports a peer that closes the
+connection; the task is then cancelled, which ends the behaviour wherever it stands. A peer that closes only its sending
+side counts as gone too, as it does for most servers.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Connection:
 
 
 class _ClientProtocol(asyncio.StreamReaderProtocol):
-    """The usual protocol of a stream, which also tells at once when the peer has closed the connection."""
+    """The usual protocol of a stream, which also reports at once that the peer has closed the connection."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         super().__init__(reader)

@@ -94,9 +94,11 @@ def error_fault(status: int, body: bytes, content_type: str) -> Fault:
     except ValueError:
         document = None
     error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
-    told = _message(error)
+    message = _message(error)
     wait = _retry_after(error)
-    return Fault(FaultKind.STATUS, told or _text(body), status, _code(error), wait, body, content_type, bool(told))
+    return Fault(
+        FaultKind.STATUS, message or _text(body), status, _code(error), wait, body, content_type, bool(message)
+    )
 
 
 def _unwrap(document: object) -> Error | None:

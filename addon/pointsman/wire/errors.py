@@ -1,7 +1,7 @@
 """What can go wrong with a provider, and what the router itself may have to say to a client.
 
 A `Fault` is what an attempt suffered: a provider's doing, seen by the readers of `wire` or by the exchange's timers.
-A `Problem` is what the router tells its client in the client's own dialect. Routing decides what a fault teaches;
+A `Problem` is an answer of the router itself, sent in the client's dialect. Routing decides what follows from a fault;
 nothing here does.
 """
 
@@ -60,7 +60,7 @@ class Fault:
 
 
 class Code(StrEnum):
-    """What the router says to a client when it answers in its own voice."""
+    """The code of an error that the router itself answers with."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_API_KEY = "invalid_api_key"
@@ -112,7 +112,7 @@ STATUS_OF: dict[Code, int] = {
 
 @dataclass(eq=False)  # not frozen: Python itself writes to an exception on its way up
 class Problem(Exception):
-    """An answer in the router's own voice.
+    """An error that the router itself answers with.
 
     `details` are further plain members of the error object (the trail, the reasons of the candidates left out); they
     never hold a secret. `retry_after` is in seconds. `param` names the request's member at fault.

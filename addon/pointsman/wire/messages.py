@@ -60,7 +60,7 @@ class MessageDraft:
         self.pieces.append(_piece(b"result", text, *others))
 
     def add_other(self, thing: Mapping[str, Any]) -> None:
-        """An image, a file, or anything else that is told from others by its digest."""
+        """An image, a file, or anything else that is identified by its digest."""
         self.pieces.append(digest(thing))
 
     def is_empty(self) -> bool:
@@ -121,7 +121,7 @@ def _stable(thing: object) -> object:
 
 
 def _parsed(arguments: str) -> object:
-    """Clients write the arguments of a call anew; a model may write what is no JSON."""
+    """Clients serialise the arguments of a call again; a model may write what is not JSON."""
     try:
         return jsontext.loads(encoded(arguments))
     except ValueError:

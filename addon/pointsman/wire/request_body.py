@@ -1,4 +1,4 @@
-"""What the request bodies of all dialects share, and how a client is told that its body will not do."""
+"""What the request bodies of all dialects share, and the error for a body that is malformed."""
 
 import json
 from collections.abc import Mapping, Sequence

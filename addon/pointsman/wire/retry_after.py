@@ -35,7 +35,7 @@ ANTHROPIC_GAUGE = re.compile(r"anthropic-ratelimit-([a-z-]+)-(limit|remaining|re
 
 @dataclass(slots=True)
 class Gauge:
-    """What a provider tells of one of its limits. `subject`: `requests`, `tokens`, `requests-day`, or nothing."""
+    """What a provider reports of one of its limits. `subject`: `requests`, `tokens`, `requests-day`, or nothing."""
 
     subject: str
     limit: int | None = None

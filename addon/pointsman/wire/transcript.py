@@ -15,7 +15,7 @@ ASSISTANT = "assistant"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EntryPart:
     """`label` is empty for plain text, else `reasoning`, `call get_weather`, `image` …"""
 
     text: str
@@ -23,14 +23,14 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Said:
+class Entry:
     role: str
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[EntryPart] = field(default_factory=list)
 
     def add(self, said: object, label: str = "") -> None:
         """A text as it is, anything else as JSON; what is empty is left out."""
         if said not in (None, "", [], {}):
-            self.pieces.append(Piece(said if isinstance(said, str) else written(said), label))
+            self.pieces.append(EntryPart(said if isinstance(said, str) else written(said), label))
 
 
 @dataclass(slots=True)
@@ -38,13 +38,13 @@ class Transcript:
     model: str = ""
     parameters: list[tuple[str, str]] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     usage: Usage | None = None
     finish: str | None = None
     error: str | None = None
 
     def is_empty(self) -> bool:
-        return not (self.said or self.usage or self.finish or self.error)
+        return not (self.entries or self.usage or self.finish or self.error)
 
 
 class Draft:
@@ -64,9 +64,9 @@ class Draft:
         if label:
             self._labels[key] = label
 
-    def said(self, role: str = ASSISTANT) -> Said:
-        pieces = [Piece("".join(texts), self._labels.get(key, "")) for key, texts in self._texts.items()]
-        return Said(role, [piece for piece in pieces if piece.text or piece.label])
+    def entry(self, role: str = ASSISTANT) -> Entry:
+        pieces = [EntryPart("".join(texts), self._labels.get(key, "")) for key, texts in self._texts.items()]
+        return Entry(role, [piece for piece in pieces if piece.text or piece.label])
 
 
 def parameters_of(document: Members, *others: str) -> list[tuple[str, str]]:

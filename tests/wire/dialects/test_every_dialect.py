@@ -101,10 +101,10 @@ class TestEveryDialect:
         facts = facts_of(dialect, stream)
         asked = dialect.transcript.request(facts.document)
         assert asked
-        assert QUESTION in [piece.text for said in asked.said for piece in said.pieces]
+        assert QUESTION in [piece.text for said in asked.entries for piece in said.pieces]
         documents = [json.loads(line) for line in json_texts(answer_of(dialect, stream), stream)]
         answered = dialect.transcript.answer(documents)
-        assert [piece.text for said in answered.said for piece in said.pieces] == [ANSWER]
+        assert [piece.text for said in answered.entries for piece in said.pieces] == [ANSWER]
         assert answered.finish
 
     def test_says_what_a_provider_reports(self, dialect: Dialect, stream: bool) -> None:

@@ -1,4 +1,4 @@
-"""Good answers in an odd form, all of them told to a good end: a router should pass every one of them on."""
+"""Good answers in an odd form, all of them complete: a router should pass every one of them on."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def finish_twice(text: str = TEXT) -> Behaviour:
 
 
 def usage_at(where: Place = "first", text: str = TEXT) -> Behaviour:
-    """Usage that nobody asked for: first, in the finish event, in every event, or after the end marker."""
+    """Usage that the request did not ask for: first, in the finish event, in every event, or after the end marker."""
     said = replace(plain(text), usage=ReportsUsage.ALWAYS)
     return answering(f"usage_at:{where}", said, Delivery(arrange=lambda events: _move_usage(events, where)))
 

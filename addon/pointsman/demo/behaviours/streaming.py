@@ -1,4 +1,4 @@
-"""How an answer is told: whole or streamed as the request asks, at a pace, with interruptions at chosen tokens."""
+"""How an answer is sent: whole or streamed as the request asks, at a pace, with interruptions at chosen tokens."""
 
 from __future__ import annotations
 

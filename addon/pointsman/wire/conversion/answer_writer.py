@@ -104,7 +104,7 @@ class AnswerWriter:
         return part
 
     def _turn_to(self, part: Part) -> bytes:
-        """Makes it the open part, unless an open call has to be told first: then it waits."""
+        """Makes it the open part, unless an open call has to be finished first: then it waits."""
         out = []
         while self._open is not part:
             if part.kind is Kind.CALL and self._is_unfinished():

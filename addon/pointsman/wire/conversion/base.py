@@ -19,7 +19,7 @@ type Paths = tuple[tuple[str, ...], ...]
 
 
 class Recipient(NamedTuple):
-    """What is known of the target. `reasons`: its model may be told how much to reason, and what was thought before.
+    """What is known of the target. `reasons`: its model takes a setting for how much to reason, and earlier thoughts.
 
     `max_tokens` is what the configuration allows an answer whose client names no limit.
     """
@@ -45,7 +45,7 @@ def nothing(*_: Any) -> tuple[()]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Conversion:
-    """Functions that take a `Document` may change it: nobody else has it."""
+    """Functions that take a `Document` may change it."""
 
     library_name: str
     """What llm-rosetta calls the dialect."""
@@ -67,7 +67,7 @@ class Conversion:
     format_places: Paths
     """Where a request asks for a response format, which is carried across separately."""
     reasoning_places: Paths
-    """Where it says how much to reason, which many models refuse to be told."""
+    """Where it says how much to reason, which many models refuse."""
     own_places: Paths = ()
     """What is for a provider of this dialect alone, and nothing is lost without."""
     prepare: Callable[[Document], None]

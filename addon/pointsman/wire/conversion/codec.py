@@ -38,7 +38,7 @@ class Codec(Protocol):
         ...
 
     def headers(self, headers: Headers) -> Headers:
-        """Of the client's headers those that the provider gets, and what it must be told besides."""
+        """The client's headers that the provider gets, and those that it requires."""
         ...
 
     def reader(self, status: int, content_type: str) -> Reader:

@@ -128,7 +128,7 @@ class ConvertedWhole(ConvertedReader):
 
 
 class ForeignErrorReader(ErrorReader):
-    """The provider's own error body would be foreign to the client: what it means is told in the client's dialect."""
+    """Drops the provider's own error body, so that the client gets the error in its own dialect."""
 
     def fault(self) -> Fault:
         return replace(super().fault(), body=None, converted=True)

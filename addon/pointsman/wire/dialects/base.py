@@ -154,7 +154,7 @@ class Dialect:
     auth_headers: Callable[[str], list[tuple[str, str]]]
     """The headers that carry a provider's key."""
     own_headers: Headers = ()
-    """What a provider must be told and a client may have left out."""
+    """Headers that a provider requires and a client may have left out."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
     usage_option: UsageOption | None = None

@@ -147,7 +147,7 @@ class DemoDialect(Protocol):
         """The body of an error status."""
 
     def error_event(self, error: DemoError, request: DemoRequest) -> DemoEvent:
-        """The event that tells of an error within a stream."""
+        """The event that reports an error within a stream."""
 
     def ping(self) -> DemoEvent:
         """What a provider says to keep a stream alive."""

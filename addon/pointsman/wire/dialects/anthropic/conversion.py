@@ -14,7 +14,7 @@ from pointsman.wire.json_access import Document, Members, dicts, mapping, mappin
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
-"""Of an answer: Anthropic must be told a limit, where neither client nor configuration names one."""
+"""The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
 BLOCKS = ("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_result")
 """Kinds of content that cross."""
 

@@ -93,8 +93,8 @@ def _events(answer: DemoAnswer, request: DemoRequest) -> Iterator[DemoEvent]:
     if answer.finish:
         delta = {"stop_reason": _stop_reason(answer), "stop_sequence": None}
         usage = {"output_tokens": counts(answer, request)[1]}
-        told = {} if answer.usage is ReportsUsage.NEVER else {"usage": usage}
-        yield _event(EventRole.FINISH, "message_delta", delta=delta, **told)
+        reported = {} if answer.usage is ReportsUsage.NEVER else {"usage": usage}
+        yield _event(EventRole.FINISH, "message_delta", delta=delta, **reported)
     if answer.done:
         yield _event(EventRole.END, "message_stop")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pointsman.wire.dialects.anthropic.answers import usage_of
 from pointsman.wire.json_access import Members, mapping, mappings, text
-from pointsman.wire.transcript import Draft, Said, Transcript, parameters_of, tool_names
+from pointsman.wire.transcript import Draft, Entry, Transcript, parameters_of, tool_names
 
 DELTAS = ("text", "thinking", "partial_json")
 """Where the deltas of blocks hold their words."""
@@ -13,23 +13,23 @@ DELTAS = ("text", "thinking", "partial_json")
 def request(document: Members) -> Transcript | None:
     if not isinstance(document.get("messages"), list):
         return None
-    system = Said("system")
+    system = Entry("system")
     _add_content(system, document.get("system"))
     said = [system]
     for message in mappings(document["messages"]):
-        said.append(Said(text(message.get("role")) or "?"))
+        said.append(Entry(text(message.get("role")) or "?"))
         _add_content(said[-1], message.get("content"))
     return Transcript(
         model=text(document.get("model")),
         parameters=parameters_of(document, "model", "messages", "system", "tools"),
         tools=tool_names(document.get("tools")),
-        said=[each for each in said if each.pieces],
+        entries=[each for each in said if each.pieces],
     )
 
 
 def answer(documents: Iterable[Members]) -> Transcript:
     read, draft, counts = Transcript(), Draft(), dict[str, object]()
-    whole: list[Said] = []
+    whole: list[Entry] = []
     for document in documents:
         match document.get("type"):
             case "content_block_delta":
@@ -50,14 +50,14 @@ def answer(documents: Iterable[Members]) -> Transcript:
             case "message":
                 read.model, read.finish = text(document.get("model")), text(document.get("stop_reason")) or None
                 counts |= mapping(document.get("usage"))
-                whole.append(Said("assistant"))
+                whole.append(Entry("assistant"))
                 _add_content(whole[-1], document.get("content"))
-    read.said = [said for said in (*whole, draft.said()) if said.pieces]
+    read.entries = [said for said in (*whole, draft.entry()) if said.pieces]
     read.usage = usage_of(counts) if counts else None
     return read
 
 
-def _add_content(said: Said, content: object) -> None:
+def _add_content(said: Entry, content: object) -> None:
     if isinstance(content, str):
         said.add(content)
         return
@@ -70,7 +70,7 @@ def _add_content(said: Said, content: object) -> None:
             case "tool_use" | "server_tool_use":
                 said.add(block.get("input") or "{}", _label(block))
             case "tool_result":
-                inner = Said("tool")
+                inner = Entry("tool")
                 _add_content(inner, block.get("content"))
                 result = "\n".join(piece.text for piece in inner.pieces)
                 said.add(result or "(empty)", f"result {text(block.get('tool_use_id'))}".rstrip())

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pointsman.wire.dialects.gemini.answers import candidates_of, finish_reason_of, usage_of
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.json_access import Members, mapping, mappings, text
-from pointsman.wire.transcript import Draft, Said, Transcript, parameters_of, tool_names
+from pointsman.wire.transcript import Draft, Entry, Transcript, parameters_of, tool_names
 
 ROLES = {"model": "assistant"}
 SHOWN = ("contents", "tools", "systemInstruction", "system_instruction", "generationConfig", "generation_config")
@@ -20,7 +20,7 @@ def request(document: Members) -> Transcript | None:
     return Transcript(
         parameters=[*parameters_of(document, *SHOWN), *parameters_of(config)],
         tools=tool_names(document.get("tools")),
-        said=[each for each in said if each.pieces],
+        entries=[each for each in said if each.pieces],
     )
 
 
@@ -38,16 +38,16 @@ def answer(documents: Iterable[Members]) -> Transcript:
                 words, label = _part(part)
                 calls += label not in ("", "reasoning")
                 draft.add((label, calls) if label not in ("", "reasoning") else label, words, label)
-    read.said = [said for draft in drafts.values() if (said := draft.said()).pieces]
+    read.entries = [said for draft in drafts.values() if (said := draft.entry()).pieces]
     return read
 
 
-def _content(content: object, role: str) -> Said:
+def _content(content: object, role: str) -> Entry:
     """A system instruction may be a plain text."""
     if isinstance(content, str):
         return _content({"parts": [{"text": content}]}, role)
     given = text(mapping(content).get("role")) or role
-    said = Said(role if role == "system" else ROLES.get(given, given))
+    said = Entry(role if role == "system" else ROLES.get(given, given))
     for part in mappings(mapping(content).get("parts")):
         said.add(*_part(part))
     return said

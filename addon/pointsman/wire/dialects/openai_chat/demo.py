@@ -69,11 +69,11 @@ def models_body(models: Sequence[str]) -> bytes:
 
 def _events(answer: DemoAnswer, request: DemoRequest) -> Iterator[DemoEvent]:
     frame = _frame(answer, request, "chat.completion.chunk")
-    tells_usage = answer.usage is ReportsUsage.ALWAYS or (answer.usage is ReportsUsage.ASKED and _asks_usage(request))
+    reports_usage = answer.usage is ReportsUsage.ALWAYS or (answer.usage is ReportsUsage.ASKED and _asks_usage(request))
 
     def chunk(part: EventRole, delta: dict[str, Any], finish: str | None = None) -> DemoEvent:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        usage = {"usage": None} if tells_usage else {}
+        usage = {"usage": None} if reports_usage else {}
         return DemoEvent(part, dumps({**frame, "choices": [choice], **usage}))
 
     yield chunk(EventRole.OPENING, {"role": "assistant", "content": "", "refusal": None})
@@ -81,7 +81,7 @@ def _events(answer: DemoAnswer, request: DemoRequest) -> Iterator[DemoEvent]:
         yield chunk(EventRole.CONTENT, delta)
     if answer.finish:
         yield chunk(EventRole.FINISH, {}, answer.finish)
-    if tells_usage:
+    if reports_usage:
         yield DemoEvent(EventRole.USAGE, dumps({**frame, "choices": [], "usage": _usage(answer, request)}))
     if answer.done:
         yield END

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pointsman.wire.dialects.openai_chat.answers import choices_of, finish_reason_of, usage_of
 from pointsman.wire.json_access import Members, mapping, mappings, text
-from pointsman.wire.transcript import Draft, Said, Transcript, data_url, parameters_of, tool_names
+from pointsman.wire.transcript import Draft, Entry, Transcript, data_url, parameters_of, tool_names
 
 THOUGHTS = ("reasoning_content", "reasoning")
 
@@ -16,7 +16,7 @@ def request(document: Members) -> Transcript | None:
         model=text(document.get("model")),
         parameters=parameters_of(document, "model", "messages", "tools", "functions"),
         tools=tool_names(document.get("tools") or document.get("functions")),
-        said=[_message(message) for message in mappings(document["messages"])],
+        entries=[_message(message) for message in mappings(document["messages"])],
     )
 
 
@@ -31,13 +31,13 @@ def answer(documents: Iterable[Members]) -> Transcript:
         for choice in choices:
             draft = drafts.setdefault(str(choice.get("index")), Draft())
             _add(draft, mapping(choice.get("delta") or choice.get("message")) or choice)
-    read.said = [said for draft in drafts.values() if (said := draft.said()).pieces]
+    read.entries = [said for draft in drafts.values() if (said := draft.entry()).pieces]
     return read
 
 
-def _message(message: Members) -> Said:
+def _message(message: Members) -> Entry:
     role = " ".join(part for name in ("role", "name", "tool_call_id") if (part := text(message.get(name))))
-    said = Said(role or "?")
+    said = Entry(role or "?")
     for name in THOUGHTS:
         said.add(message.get(name), "reasoning")
     _add_content(said, message.get("content"))
@@ -47,7 +47,7 @@ def _message(message: Members) -> Said:
     return said
 
 
-def _add_content(said: Said, content: object) -> None:
+def _add_content(said: Entry, content: object) -> None:
     if isinstance(content, str):
         said.add(content)
         return

@@ -146,8 +146,8 @@ class ResponsesWriter:
             **self._echo,
         }
 
-    def _of_item(self, kind: str, told: Part, /, **members: Any) -> bytes:
-        return self._event(kind, item_id=self._id(told), output_index=self._place, **members)
+    def _of_item(self, kind: str, of: Part, /, **members: Any) -> bytes:
+        return self._event(kind, item_id=self._id(of), output_index=self._place, **members)
 
     def _event(self, kind: str, **members: Any) -> bytes:
         self._number += 1

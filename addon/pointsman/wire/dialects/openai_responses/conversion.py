@@ -78,7 +78,7 @@ def cannot_express(wish: Wish) -> Iterator[str]:
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """Nobody will ask for this answer again."""
+    """No later request refers to this answer."""
     request["store"] = False
     if to.max_tokens:
         request.setdefault("max_output_tokens", to.max_tokens)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pointsman.wire.dialects.openai_responses.answers import finish_reason_of, usage_of
 from pointsman.wire.json_access import Members, mapping, mappings, text
-from pointsman.wire.transcript import ASSISTANT, Draft, Said, Transcript, data_url, parameters_of, tool_names
+from pointsman.wire.transcript import ASSISTANT, Draft, Entry, Transcript, data_url, parameters_of, tool_names
 
 USER = "user"
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -17,7 +17,7 @@ PLAIN_DELTAS = {"response.output_text.delta": "", "response.refusal.delta": "ref
 def request(document: Members) -> Transcript | None:
     if "input" not in document:
         return None
-    said = [Said("instructions")]
+    said = [Entry("instructions")]
     said[0].add(document.get("instructions"))
     given = document["input"]
     items = [{"role": USER, "content": given}] if isinstance(given, str) else mappings(given)
@@ -26,7 +26,7 @@ def request(document: Members) -> Transcript | None:
         model=text(document.get("model")),
         parameters=parameters_of(document, "model", "input", "instructions", "tools"),
         tools=tool_names(document.get("tools")),
-        said=[each for each in said if each.pieces],
+        entries=[each for each in said if each.pieces],
     )
 
 
@@ -47,11 +47,11 @@ def answer(documents: Iterable[Members]) -> Transcript:
     items = mappings(response.get("output")) or list(done.values())
     said = [_item(item) for item in items]
     if not said:
-        said = [draft.said() for draft in begun.values()]
+        said = [draft.entry() for draft in begun.values()]
     ended = response.get("status") not in (None, "in_progress", "queued")
     return Transcript(
         model=text(response.get("model")),
-        said=[each for each in said if each.pieces],
+        entries=[each for each in said if each.pieces],
         usage=usage_of(response),
         finish=finish_reason_of(response) if ended else None,
     )
@@ -63,29 +63,29 @@ def _delta_label(kind: str) -> str:
     return "reasoning" if "reasoning" in kind else kind.removeprefix("response.").removesuffix(".delta")
 
 
-def _item(item: Members) -> Said:
+def _item(item: Members) -> Entry:
     kind = text(item.get("type")) or "message"
     if kind == "message":
-        said = Said(text(item.get("role")) or USER)
+        said = Entry(text(item.get("role")) or USER)
         _add_content(said, item.get("content"))
     elif kind in CALLS:
-        said = Said(ASSISTANT)
+        said = Entry(ASSISTANT)
         label = f"call {text(item.get('name'))} {text(item.get('call_id'))}".rstrip()
         said.add(item.get(CALLS[kind]) or "{}", label)
     elif kind.endswith(OUTPUT):
-        said = Said(f"tool {text(item.get('call_id'))}".rstrip())
+        said = Entry(f"tool {text(item.get('call_id'))}".rstrip())
         _add_content(said, item.get("output"))
     elif kind == "reasoning":
-        said = Said(ASSISTANT)
+        said = Entry(ASSISTANT)
         for part in (*mappings(item.get("summary")), *mappings(item.get("content"))):
             said.add(part.get("text"), "reasoning")
     else:
-        said = Said(ASSISTANT)
+        said = Entry(ASSISTANT)
         said.add({name: value for name, value in item.items() if name != "type"}, kind)
     return said
 
 
-def _add_content(said: Said, content: object) -> None:
+def _add_content(said: Entry, content: object) -> None:
     if not isinstance(content, list):
         said.add(content)
         return
