@@ -155,7 +155,7 @@ class TestWhoComesMeanwhile:
             await router.streaming()
             idle = await router.client()
             await router.tell()
-            idle.send(b"GET /healthz HTTP/1.1\r\nHost: router\r\n\r\n")
+            idle.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await idle.head())[0] == 200
             await router.ends_within(2)
 

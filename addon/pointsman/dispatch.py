@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
 from secrets import token_bytes, token_hex
@@ -18,10 +18,10 @@ from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.mode_specs import ProxyMode, Socks5Mode
 from mitmproxy.utils import asyncio_utils, human
 
-from pointsman.config import Server, Settings
+from pointsman.config import Dialect, Forward, Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.audit import ExchangeRecord
 from pointsman.exchange.call import Call, Rules
@@ -52,9 +52,9 @@ from pointsman.sessions.keys import Caller
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
-from pointsman.transport.doors import Address
 from pointsman.transport.heads import named
 from pointsman.transport.outlet import Outlet
+from pointsman.transport.own_listeners import listening
 from pointsman.transport.posted import PageReady, UploadExpired
 from pointsman.transport.providers import Providers
 from pointsman.transport.station import Answer, PassOn
@@ -82,15 +82,13 @@ CLOSING_LOOK = 0.05
 class Dispatcher:
     """Implements `transport.station.Station`."""
 
-    def __init__(self, settings: Settings, providers: Providers, vouched: Collection[str]) -> None:
+    def __init__(self, settings: Settings, providers: Providers) -> None:
         self.router = Router(settings, token_bytes(32))
         self.ledger = Ledger()
         self.history = History(settings.history)
         self.providers = providers
-        self.vouched = vouched
-        """Ids of client connections whose CONNECT carried the client key."""
-        self.dialled: set[Address] = set()
-        """Our own ends of the connections that mitmproxy has made to servers."""
+        self.vouched: set[str] = set()
+        """Ids of client connections whose CONNECT carried the client key, until they end."""
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
@@ -164,38 +162,62 @@ class Dispatcher:
     # Heads.
 
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
-        listening = ctx.master.addons.get("proxyserver").listen_addrs()
-        client = context.client
-        arrival = doors.arrival(request, context, mode, listening, client.id in self.vouched, self.is_local(client))
-        asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
-        if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
-            del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
+        client, proxyauth = context.client, bool(getattr(ctx.options, "proxyauth", None))
+        arrival = doors.arrival(
+            request, context, mode, listening(), client.id in self.vouched, self.is_local(client), proxyauth
+        )
         decision = receive(arrival, self._server)
-        if arrival.door is Door.PROXY or not isinstance(decision, Chat | Refusal):
-            return decision
-        return self._weighed(decision, arrival, client.peername[0])
+        if arrival.door is not Door.PROXY:
+            if not isinstance(decision, Chat | Refusal) or not credentials(arrival.headers, arrival.path):
+                return decision
+            problem = decision.problem if isinstance(decision, Refusal) else None
+            return self._weighed(decision, problem, arrival, client)
+        if vouches(arrival.headers, self.settings.server):
+            return self._vouched(decision, arrival, request, client, proxyauth)
+        if isinstance(decision, Refusal) and "proxy-authorization" in arrival.headers and not proxyauth:
+            return self._weighed(decision, decision.problem, arrival, client)
+        return decision
 
-    def _weighed(self, decision: Chat | Refusal, arrival: Arrival, address: str) -> Decision:
-        """Whoever sends too many wrong keys is told so."""
-        if not credentials(arrival.headers, arrival.path):
+    def _vouched(
+        self, decision: Decision, arrival: Arrival, request: http.Request, client: Client, proxyauth: bool
+    ) -> Decision:
+        """A proxy's client has sent the client key as the proxy's password."""
+        if proxyauth:  # which takes it out itself
+            found = decision
+        else:
+            del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
+            found = self._weighed(decision, None, arrival, client)
+        if arrival.method == "CONNECT" and found is Pass.ON:
+            self.vouched.add(client.id)
+        return found
+
+    def _weighed(self, decision: Decision, problem: Problem | None, arrival: Arrival, client: Client) -> Decision:
+        """Whoever sends too many wrong keys is told so. `problem` is what is wrong with the one sent."""
+        found = weighed(self.guesses, problem, client.peername[0], arrival.local, time.monotonic())
+        if found is None or found is problem:
             return decision
-        problem = decision.problem if isinstance(decision, Refusal) else None
-        found = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
-        return decision if found is None or found is problem else Refusal(decision.dialect, found)
+        return Refusal(decision.dialect if isinstance(decision, Chat | Refusal) else Dialect.OPENAI_CHAT, found)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        listening = ctx.master.addons.get("proxyserver").listen_addrs()
-        arrival = doors.arrival(
-            flow.request, context, mode, listening, vouched=True, local=doors.is_local(context.client)
-        )
+        local = doors.is_local(context.client)
+        arrival = doors.arrival(flow.request, context, mode, listening(), vouched=True, local=local)
         decision = receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
         if decision is not Pass.ON:
             flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request
         return decision
 
     def is_local(self, client: Client) -> bool:
-        """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""
-        return doors.is_local(client) and tuple(client.peername[:2]) not in self.dialled
+        """On this machine. The router itself never connects to itself on behalf of somebody else."""
+        return doors.is_local(client)
+
+    def keeps_out(self, client: Client) -> str | None:
+        """Why nothing is dialled for this client, whatever it asks for; None where each request is judged by itself."""
+        if doors.is_local(client) or not doors.is_forward_proxy(client) or getattr(ctx.options, "proxyauth", None):
+            return None
+        policy, is_socks = self.settings.server.forwards, isinstance(client.proxy_mode, Socks5Mode)
+        if policy is Forward.LOCAL or (policy is Forward.KEY and is_socks):
+            return "server.forward lets only clients on this machine connect to other servers this way."
+        return None
 
     # Answers without an exchange.
 
@@ -242,7 +264,7 @@ class Dispatcher:
             facts = dialect.facts(body, request.path)
             plan = self._plan(flow, chat, facts, credential)
         except Problem as problem:
-            if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
+            if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY and chat.may_pass:
                 return PassOn()
             note_refusal(flow, problem)
             return self.say(problem, chat, request)

@@ -203,7 +203,7 @@ def _has_come(stream: Stream, size: int) -> bool:
     return stream.ended or len(stream.data) >= size
 
 
-async def _ask(crowd: Crowd, client: H1Client, question: Question, host: str = "router") -> bool:
+async def _ask(crowd: Crowd, client: H1Client, question: Question, host: str = "localhost") -> bool:
     client.send(_raw(question, host))
     return await _hear(crowd, client, question)
 
@@ -253,7 +253,7 @@ def _nothing_more(client: H1Client) -> None:
         raise Lost(f"bytes that nobody asked for: {left[:200]!r}")
 
 
-def _raw(question: Question, host: str = "router") -> bytes:
+def _raw(question: Question, host: str = "localhost") -> bytes:
     body = question.body
     return head(question.path, len(body), (("Host", host), *_headers(question))) + body
 

@@ -49,6 +49,18 @@ async def test_when_all_is_well_it_says_so_and_shows_no_key(tmp_path: Path, caps
     assert "sk-one" not in out
 
 
+async def test_a_file_with_keys_that_others_can_read_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, {"one": provider(keys=["sk-one-0001"])})
+    path.chmod(0o644)
+    assert await asyncio.to_thread(cli.main, ["check", "--config", str(path), "--no-keys"]) == 0
+    told = capsys.readouterr().out
+    assert f"warning: {path}: holds keys in clear text" in told
+    assert f"chmod 600 {path}" in told
+    assert "sk-one" not in told
+
+
 async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
     async with Provider(menu.status(401), keys=()) as strict:
         assert await check(tmp_path, {"strict": provider(strict.base_url)}, "--no-keys") == 0

@@ -102,8 +102,6 @@ UNUSUAL = {
     "chunks with trailers": chunked(chunks(trailers=b"X-Checksum: 1\r\nX-Other: 2\r\n")),
     "blank lines first": b"\r\n\r\n\n" + post(LENGTH),
     "line feeds alone": post(LENGTH).replace(b"\r\n", b"\n"),
-    "no Host": post(LENGTH, host=False),
-    "an odd Host": post("Host: [::1", LENGTH, host=False),
     "a folded header": post("User-Agent: one\r\n two", LENGTH),
     "a header with control characters": post("User-Agent: a\x00b\x7f", "Accept: \x01", LENGTH),
     "a header that is not UTF-8": post("User-Agent: caf\xe9", "X-Request-ID: \xff", LENGTH),
@@ -155,7 +153,7 @@ class TestHttp10:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, wish: tuple[str, ...], stays: bool
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(post(LENGTH, *wish, version="1.0", host=False))
+            client.send(post(LENGTH, *wish, version="1.0"))
             status, headers, body = await client.answer()
             assert (status, said(body)) == (200, "first")
             assert int(headers["content-length"]) == len(body)

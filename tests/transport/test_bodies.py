@@ -68,7 +68,9 @@ class TestRequests:
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             h1_to(router.host, router.port) as client,
         ):
-            client.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + raw)
+            client.send(
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + raw
+            )
             assert (await client.head())[0] == 200
             assert one.seen[0].body == body
 

@@ -96,7 +96,7 @@ async def test_nothing_is_left_of_a_provider_that_falls_silent_after_its_finish_
 async def test_an_empty_client_error_is_framed_once(stack, tmp_path):
     [one] = await started(stack, menu.status(400, b""))
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
-    answer = await raw(router, b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
+    answer = await raw(router, b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
     head = answer.split(b"\r\n\r\n")[0].lower()
     assert head.startswith(b"http/1.1 400 ")
     assert (b"content-length:" in head) != (b"transfer-encoding:" in head)

@@ -112,7 +112,7 @@ class TestGates:
             (Gate.OPERATOR, OPEN, HERE | {"host": "[::1]:8080"}, 200),
             (Gate.OPERATOR, OPEN, HERE | {"host": "192.168.1.5:8080"}, 200),
             (Gate.OPERATOR, OPEN, HERE | {"host": ""}, 401),
-            (Gate.OPERATOR, OPEN, HERE | {"host": "["}, 401),
+            (Gate.OPERATOR, OPEN, HERE | {"host": "["}, 400),
             (Gate.ADMIN, OPEN, HERE, 401),
             (Gate.ADMIN, OPEN, HERE | BEARER, 200),
             (Gate.ADMIN, OPEN, AWAY | BEARER, 200),

@@ -66,6 +66,14 @@ class RedirectMatch(StrEnum):
     REGEX = "regex"
 
 
+class Forward(StrEnum):
+    """Who may use the port as an ordinary forward proxy."""
+
+    LOCAL = "local"
+    KEY = "key"
+    OPEN = "open"
+
+
 class UnknownModel(StrEnum):
     """What becomes of a request for a model that nobody has."""
 

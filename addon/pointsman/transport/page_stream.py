@@ -18,6 +18,7 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from pointsman.transport.doors import client_host
 from pointsman.transport.heads import named
 from pointsman.transport.posted import PageReady
 from pointsman.transport.response import make_response
@@ -69,12 +70,12 @@ class PageStream(HttpStream):
             yield from super().handle_protocol_error(event)
 
     def _ask_page(self, body: bytes) -> Commands:
-        request = self.flow.request
+        request, client = self.flow.request, self.context.client
         path, _, query = request.path.partition("?")
         headers = named(request.headers)
-        local = self.station.is_local(self.context.client)
-        address = self.context.client.peername[0]
-        asked = Request(request.method, path, query, headers, body, local, address)
+        local, address = self.station.is_local(client), client.peername[0]
+        host, port = client_host(request, client), client.sockname[1]
+        asked = Request(request.method, path, query, headers, body, local, address, host, port)
         if reply := self.station.page(asked, cast("RoutedStream", self)):
             yield from self._show_page(reply)
 

@@ -96,7 +96,8 @@ class RoutedStream(RefusingStream):
             decision = self.station.receive_again(event.replay_flow, self.context, self.mode)
         else:
             decision = self.station.receive(event.request, self.context, self.mode)
-        if decision is not Pass.ON and not event.end_stream:
+        is_tunnel = event.request.method == "CONNECT"
+        if decision is not Pass.ON and not event.end_stream and not is_tunnel:
             self._upload = self.station.watch_upload(self)
         match decision:
             case Pass():
@@ -113,6 +114,9 @@ class RoutedStream(RefusingStream):
                         yield command
                     if self.credentials is not None:
                         self.credentials.take_added(self.flow.request)
+            case Refusal() if is_tunnel:
+                self.client_state = self.state_errored
+                yield from self.show_reply(reply_problem(decision.problem, decision.headers))
             case Refusal():
                 self.chat = Chat(decision.dialect, Door.OWN)
                 self._make_ours(event.request, Door.OWN)

@@ -46,6 +46,8 @@ class Pages:
 
     def answer(self, request: Request) -> Reply | Coroutine[Any, Any, Reply]:
         try:
+            if request.host.fault:
+                raise Problem(Code.INVALID_REQUEST, request.host.fault)
             reply = preflight(request) if request.method == "OPTIONS" else self._answer(request)
         except Exception as error:
             reply = _failed(request, error)

@@ -65,6 +65,7 @@ class Code(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INVALID_API_KEY = "invalid_api_key"
     FORBIDDEN = "forbidden"
+    PROXY_AUTH_REQUIRED = "proxy_auth_required"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -89,6 +90,7 @@ STATUS_OF: dict[Code, int] = {
     Code.INVALID_REQUEST: 400,
     Code.INVALID_API_KEY: 401,
     Code.FORBIDDEN: 403,
+    Code.PROXY_AUTH_REQUIRED: 407,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,

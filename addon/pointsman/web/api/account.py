@@ -26,12 +26,12 @@ class Account:
         given = read(Credentials, request, hidden=True).admin_key.get_secret_value()
         if not self._keeper.is_admin_key(given, request):
             raise Problem(Code.INVALID_API_KEY, "This is not the admin key.")
-        token, login = self._keeper.logins.begin(self._keeper.admin_key(), time())
-        return reply_json(_told(login), headers=(("Set-Cookie", set_cookie(token)),))
+        token, login = self._keeper.logins.begin(request, self._keeper.admin_key(), time())
+        return reply_json(_told(login), headers=(("Set-Cookie", set_cookie(request, token)),))
 
     def logout(self, request: Request, _: str) -> Reply:
-        self._keeper.logins.end(request.headers.get("cookie", ""))
-        return Reply(204, b"", (("Set-Cookie", set_cookie("")),))
+        self._keeper.logins.end(request)
+        return Reply(204, b"", (("Set-Cookie", set_cookie(request, "")),))
 
     def me(self, request: Request, _: str) -> Reply:
         return reply_json(_told(self._keeper.session_of(request)))
