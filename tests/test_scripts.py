@@ -87,7 +87,7 @@ class Machine:
         path = self.root / "journal"
         return path.read_text().splitlines() if path.exists() else []
 
-    def python(self, path: str, version: str = "3.12.4", missing: str = "") -> Path:
+    def python(self, path: str, version: str = "3.12.8", missing: str = "") -> Path:
         """Put a pretended Python at `path`, relative to the machine's root."""
         pretend = f"""exec '{sys.executable}' '{self.root}/pretend.py' '{version}' '{missing}' "$0" "$@" """
         return write_executable(self.root / path, pretend)
@@ -178,6 +178,21 @@ class TestFindingAPython:
         machine.python("repository/.venv/bin/python3")
         outside = machine.python("bin/python3")
         assert machine.found(PATH=f"{machine.venv}/bin:{machine.bin}") == outside
+
+    @pytest.mark.parametrize(("name", "version"), [("python3.14", "3.14.0"), ("python3", "3.12.6")])
+    def test_prefers_one_with_security_fixes(self, machine: Machine, name: str, version: str) -> None:
+        machine.python("bin/python3.12", "3.12.5")
+        fixed = machine.python(f"bin/{name}", version)
+        result = machine.find_python()
+        assert (result.stdout, result.stderr) == (f"{fixed}\n", "")
+
+    def test_warns_where_there_is_none(self, machine: Machine) -> None:
+        first = machine.python("bin/python3.12", "3.12.5")
+        machine.python("bin/python3", "3.12.1")
+        machine.python("bin/python", "3.11.9")
+        result = machine.find_python()
+        assert (result.returncode, result.stdout) == (0, f"{first}\n")
+        assert f"{first} is Python 3.12.5, which works; 3.12.6 and newer have security fixes" in result.stderr
 
     def test_a_named_python_is_the_only_one_looked_at(self, machine: Machine) -> None:
         machine.python("bin/python3")

@@ -29,7 +29,7 @@ from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.utils import asyncio_utils
 
-from pointsman import config
+from pointsman import config, python_version
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
@@ -138,6 +138,8 @@ class Pointsman:
             return
         for warning in settings.warnings:
             logger.warning(warning)
+        if advice := python_version.advice():
+            logger.warning(advice)
         make_certificates()
         self._open(settings)
         self._configuration.check, self._configuration.take = self._exposed, self._take_over

@@ -165,6 +165,7 @@ async def test_the_own_pages_have_no_flow_even_if_their_upload_breaks_off(
         client.send(
             b"POST /api/anything HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
         )
+        assert (await client.answer())[0] == 400
         assert await client.at_end()
         async with h1_to(router.host, router.port) as other:
             other.send(b"POST /api/anything HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhello")

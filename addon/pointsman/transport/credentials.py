@@ -9,6 +9,7 @@ from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
 from pointsman.secrets import MASK, masked_credential
+from pointsman.transport.heads import exchange, listed
 from pointsman.wire import query
 from pointsman.wire.headers import SECRET_SUFFIXES
 
@@ -72,9 +73,8 @@ class Credentials:
         copy = request.copy()
         if FOR_THIS_PROXY not in self.added:  # else it is for the next one
             copy.headers.pop(FOR_THIS_PROXY, None)
-        for name, (values, shown) in (self.headers | self.added).items():
-            if copy.headers.get_all(name) == shown:
-                copy.headers.set_all(name, values)
+        given, kept = listed(copy.headers), self.headers | self.added
+        exchange(copy.headers, {name: values for name, (values, shown) in kept.items() if given.get(name) == shown})
         keys = iter(self.keys)
         if self.keys:
             copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
@@ -87,12 +87,14 @@ def _take(
     known: Mapping[str, Values] = MappingProxyType({}),
 ) -> None:
     """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already."""
-    names = {name.decode("utf-8", "surrogateescape").lower() for name, _ in request.headers.fields}
-    for name in filter(is_secret, names):
-        values = request.headers.get_all(name)
-        if name not in known or known[name][1] != values:
-            taken[name] = (values, [masked_credential(value) for value in values])
-            request.headers.set_all(name, taken[name][1])
+    found = {
+        name: (values, [masked_credential(value) for value in values])
+        for name, values in listed(request.headers).items()
+        if is_secret(name) and (name not in known or known[name][1] != values)
+    }
+    if found:
+        taken |= found
+        exchange(request.headers, {name: shown for name, (_, shown) in found.items()})
 
 
 def is_secret(name: str) -> bool:

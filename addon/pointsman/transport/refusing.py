@@ -12,6 +12,7 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -22,12 +23,12 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from pointsman.reception import Chat
+from pointsman.transport.client_buffer import MAX_FRAMING
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
-from pointsman.transport.page_stream import Commands, PageStream
 from pointsman.transport.posted import UploadExpired
 from pointsman.transport.response import make_response
-from pointsman.transport.station import Answer
+from pointsman.transport.station import Answer, Station
 from pointsman.transport.upload import UploadWatch
 from pointsman.wire.errors import Code, Problem
 
@@ -39,14 +40,24 @@ see its answer.
 TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
 UNREADABLE = Problem(Code.INVALID_REQUEST, "The request's body is not chunked as its head says.")
 
+LONG_HOST = Problem(Code.INVALID_REQUEST, f"The host of this request exceeds {MAX_FRAMING} bytes.")
+
 CLOSE = (("Connection", "close"),)
 
+type Commands = layer.CommandGenerator[None]
 
-class RefusingStream(PageStream):
-    """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock stream
-    that may be an own page.
+
+def has_long_host(request: http.Request) -> bool:
+    """Whoever shows such a host as people write it takes time with the square of its length."""
+    return len(request.host_header or "") > MAX_FRAMING
+
+
+class RefusingStream(HttpStream):
+    """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock
+    stream.
     """
 
+    station: Station
     chat: Chat | None = None
 
     def __init__(self, context: Context, stream_id: int) -> None:
@@ -72,8 +83,15 @@ class RefusingStream(PageStream):
             case _:
                 yield from super()._handle_event(event)
 
-    def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
-        """Answer before the body is in."""
+    def _bad_head(self, request: http.Request) -> Problem | None:
+        """Why a head could be read in two ways, and the like: the stock judgement, for chats and own pages alike."""
+        if has_long_host(request):
+            return LONG_HOST
+        fault = validate_request(self.mode, request, self.context.options.validate_inbound_headers)
+        return None if fault is None else Problem(Code.INVALID_REQUEST, fault)
+
+    def _refuse(self, event: RequestHeaders, answer: Answer, is_bad: bool) -> Commands:
+        """Answer before the body is in. `is_bad`: nobody can tell where the body ends."""
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = event.request
         self.flow.live = True
@@ -82,7 +100,9 @@ class RefusingStream(PageStream):
             yield hook
         if given := self.flow.response:  # of another addon, such as `proxyauth`: its word comes first
             answer = Answer(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
-        yield from self._answer_early(answer, has_body=not event.end_stream)
+        yield from self._answer_early(answer, has_body=is_bad or not event.end_stream)
+        if is_bad:
+            yield from self._end_ambiguous()
 
     def _answer_early(self, answer: Answer, has_body: bool = True) -> Commands:
         """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
@@ -138,18 +158,21 @@ class RefusingStream(PageStream):
         return True
 
     def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
-        """A head that could be read in two ways, and the like: the stock judgement, told in the client's dialect."""
+        """A bad head is told in the client's dialect."""
         if self.chat is None or not request:
             return (yield from super().check_invalid(request))
-        fault = validate_request(self.mode, self.flow.request, self.context.options.validate_inbound_headers)
-        if fault is None:
+        problem = self._bad_head(self.flow.request)
+        if problem is None:
             return False
         yield HttpRequestHeadersHook(self.flow)
-        problem = Problem(Code.INVALID_REQUEST, fault)
         yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
-        if not self.flow.request.is_http2:  # where the body ends is anybody's guess
-            yield from self._end_upload()
+        yield from self._end_ambiguous()
         return True
+
+    def _end_ambiguous(self) -> Commands:
+        """Where the body ends is anybody's guess, except in HTTP/2, which frames it."""
+        if not self.flow.request.is_http2:
+            yield from self._end_upload()
 
     def _end_unreadable(self) -> Commands:
         """The client can be told, but nothing after this body is a request."""

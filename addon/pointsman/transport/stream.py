@@ -35,12 +35,13 @@ from mitmproxy.proxy.layers.http import (
 
 from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
-from pointsman.reception import Chat, Door, Page, Pass, Refusal
+from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.kill import tell_no_more, tell_of_kill
+from pointsman.transport.page_stream import PageStream
 from pointsman.transport.posted import Input, Posted
-from pointsman.transport.refusing import RefusingStream
+from pointsman.transport.refusing import has_long_host
 from pointsman.transport.response import is_whole, make_response
 from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
@@ -57,7 +58,7 @@ logger = logging.getLogger(__name__)
 type Commands = layer.CommandGenerator[None]
 
 
-class RoutedStream(RefusingStream):
+class RoutedStream(PageStream):
     """A stream that is routed if the station says so. `chat` is set once it does."""
 
     conductor: Conductor | None = None
@@ -92,7 +93,10 @@ class RoutedStream(RefusingStream):
     # The request.
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
-        if event.replay_flow:
+        decision: Decision
+        if has_long_host(event.request):
+            decision = Page()  # which is refused, and shown to nobody
+        elif event.replay_flow:
             decision = self.station.receive_again(event.replay_flow, self.context, self.mode)
         else:
             decision = self.station.receive(event.request, self.context, self.mode)
@@ -103,7 +107,7 @@ class RoutedStream(RefusingStream):
             case Pass():
                 yield from super().state_wait_for_request_headers(event)
             case Page():
-                self.open_page(event)
+                yield from self.open_page(event)
             case Chat():
                 self.chat = decision
                 self._make_ours(event.request, decision.door)
@@ -120,8 +124,10 @@ class RoutedStream(RefusingStream):
             case Refusal():
                 self.chat = Chat(decision.dialect, Door.OWN)
                 self._make_ours(event.request, Door.OWN)
-                answer = self.station.say(decision.problem, self.chat, event.request, decision.headers)
-                yield from self._refuse(event, answer)
+                bad = self._bad_head(event.request)
+                headers = () if bad else decision.headers
+                answer = self.station.say(bad or decision.problem, self.chat, event.request, headers)
+                yield from self._refuse(event, answer, is_bad=bad is not None)
 
     def _make_ours(self, request: http.Request, door: Door) -> None:
         """From here on nobody but this stream knows the client's credentials."""

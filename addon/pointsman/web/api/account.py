@@ -12,6 +12,9 @@ from pointsman.web.logins import Login, set_cookie
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.wire.errors import Code, Problem
 
+MAX_LOGIN = 4096
+"""Bytes of a login's body, which is read before anybody has shown a key."""
+
 
 class Credentials(Section):
     admin_key: Secret
@@ -22,7 +25,9 @@ class Account:
         self._keeper = keeper
 
     def login(self, request: Request, _: str) -> Reply:
-        """Raises Problem (invalid_request, invalid_api_key)."""
+        """Raises Problem (invalid_request, request_too_large, invalid_api_key)."""
+        if len(request.body) > MAX_LOGIN:
+            raise Problem(Code.REQUEST_TOO_LARGE, f"The body of a login must not exceed {MAX_LOGIN} bytes.")
         given = read(Credentials, request, hidden=True).admin_key.get_secret_value()
         if not self._keeper.is_admin_key(given, request):
             raise Problem(Code.INVALID_API_KEY, "This is not the admin key.")
