@@ -38,13 +38,14 @@ from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
 from pointsman.reception import OWN_NAME, is_loopback_name
 from pointsman.recording import retention
+from pointsman.recording.logs import mask_logs
 from pointsman.recording.replays import route_replays
 from pointsman.recording.showing import RECORD_OPTION, Showing
 from pointsman.reloading import Reloader
-from pointsman.secrets import masked_credential
+from pointsman.secrets import Masker
 from pointsman.transport import doors, guard
 from pointsman.transport.certificates import make_certificates
-from pointsman.transport.credentials import mask_proxyauth
+from pointsman.transport.credentials import Credentials, mask_proxyauth
 from pointsman.transport.farewell import hang_up
 from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
@@ -82,6 +83,7 @@ class Pointsman:
         self._prober: Prober | None = None
         self._probing: asyncio.Task[Any] | None = None
         self._end_replays: Callable[[], None] | None = None
+        self._end_masking: Callable[[], None] | None = None
         self.addons = [Showing()]
 
     # Start and end.
@@ -223,8 +225,9 @@ class Pointsman:
         self._admin_key = (
             settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
         )
-        self.dispatcher = Dispatcher(settings, self._providers)
+        self.dispatcher = Dispatcher(settings, self._providers, secrets=[self._admin_key])
         self._end_replays = route_replays(self.dispatcher)
+        self._end_masking = mask_logs(partial(_masker, self.dispatcher))
         assert self._configuration
         self.dispatcher.pages = pages(self._house(self.dispatcher, self._configuration))
 
@@ -323,6 +326,8 @@ class Pointsman:
         await self._providers.close()
         for provider in self._demo:
             await provider.close()
+        if self._end_masking is not None:
+            self._end_masking()
 
     # Traffic.
 
@@ -364,8 +369,7 @@ class Pointsman:
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if self.dispatcher is None:
             return
-        if given := flow.request.headers.get("proxy-authorization"):
-            flow.request.headers["proxy-authorization"] = masked_credential(given)
+        Credentials.taken_from(flow.request, self.dispatcher.masker)  # for what it does to the flow
         mask_proxyauth(flow)
 
 
@@ -375,6 +379,10 @@ async def _leads_here(host: str, port: int) -> bool:
 
 def _is_own_socket(peername: tuple[Any, ...]) -> bool:
     return is_peer_own(peername, listening())
+
+
+def _masker(dispatcher: Dispatcher) -> Masker:
+    return dispatcher.masker
 
 
 def _way_out(dispatcher: Dispatcher) -> Outlet:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from functools import partial
 from secrets import token_bytes, token_hex
@@ -82,7 +82,7 @@ CLOSING_LOOK = 0.05
 class Dispatcher:
     """Implements `transport.station.Station`."""
 
-    def __init__(self, settings: Settings, providers: Providers) -> None:
+    def __init__(self, settings: Settings, providers: Providers, secrets: Iterable[str] = ()) -> None:
         self.router = Router(settings, token_bytes(32))
         self.ledger = Ledger()
         self.history = History(settings.history)
@@ -98,12 +98,17 @@ class Dispatcher:
         """For the flows of attempts."""
         self.closing = False
         """No new exchange begins."""
-        self._rules = Rules.of(settings, _masker(settings))
+        self._own_secrets = tuple(secrets)
+        self._rules = Rules.of(settings, Masker([*secrets_of(settings), *self._own_secrets]))
         self._server = _server(settings)
 
     @property
     def settings(self) -> Settings:
         return self.router.settings
+
+    @property
+    def masker(self) -> Masker:
+        return self._rules.masker
 
     @property
     def max_body(self) -> int:
@@ -131,12 +136,14 @@ class Dispatcher:
 
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
+        before = self.settings
         for provider, pins in self.router.replace(settings, time.monotonic()).items():
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.replace(settings.history)
-        self._rules = Rules.of(settings, _masker(settings))
+        # Whoever was asked with the key of before may still repeat it.
+        self._rules = Rules.of(settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets]))
         self._server = _server(settings)
 
     async def remember(self) -> None:
@@ -356,11 +363,8 @@ class Dispatcher:
 
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         assert flow.response
-        flow.response.data.content = tape.body(self.masked)
+        flow.response.data.content = tape.body(self.masker.piece)
         note_tape(flow, tape)
-
-    def masked(self, data: bytes) -> bytes:
-        return self._rules.masker.data(data)
 
     def abandon(self, exchange: Exchange) -> None:
         exchange.plan.abandoned()
@@ -368,9 +372,9 @@ class Dispatcher:
             conductor.abandon()
 
     def request_id(self, request: http.Request) -> str:
-        """The client's own, if it is sane; else a new one, which the flow then carries."""
+        """The client's own, if it is sane and no secret; else a new one, which the flow then carries."""
         given: str = request.headers.get(OWN_REQUEST_ID, "")
-        if not SANE_ID.fullmatch(given):
+        if not SANE_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[OWN_REQUEST_ID] = token_hex(16)
         return given
 
@@ -388,8 +392,12 @@ def _server(settings: Settings) -> Server:
     return settings.server.model_copy(update={"max_body": limit})
 
 
-def _masker(settings: Settings) -> Masker:
-    """Knows every secret of the configuration."""
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret of a configuration. A key that stands in the name of a provider or model, as `ollama` may, is none:
+    to mask it would spoil what names them.
+    """
     server = [key.get_secret_value() for key in (settings.server.client_key, settings.server.admin_key) if key]
-    keys = [key.value.get_secret_value() for provider in settings.providers.values() for key in provider.keys]
-    return Masker([*server, *keys])
+    keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
+    public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
+    names = "\n".join(word for words in public for word in words)
+    return [secret for secret in (*server, *keys) if secret not in names]

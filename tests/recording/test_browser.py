@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from pointsman.demo import Provider
 from pointsman.demo import behaviours as menu
 from support.asking import ask
@@ -14,7 +12,6 @@ from support.web_api import PASSWORD, web
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
-@pytest.mark.browser
 async def test_a_turn_is_seen_with_its_line_its_attempts_and_its_chat(tmp_path: Path) -> None:
     async with Provider(menu.status(503)) as bad, Provider(menu.answer("The left track.")) as good:
         write(tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)})

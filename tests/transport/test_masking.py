@@ -1,6 +1,7 @@
 """A client's credentials: used to let it in, and then nowhere to be found."""
 
 import base64
+import gzip
 import json
 import logging
 import signal
@@ -115,8 +116,8 @@ class Ask(Protocol):
 @pytest.fixture
 def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Ask:
     """Sends one request in a form, and looks everywhere."""
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, "hpack")  # as mitmproxy's own programs set it
+    caplog.set_level(logging.DEBUG)  # last, since it is what `caplog` itself takes
 
     async def ask(form: Form, *, http2: bool = False, **server: Any) -> Outcome:
         snapshots, save, saved = Snapshots(), Save(), tmp_path / "flows"
@@ -204,6 +205,34 @@ async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Pa
         assert seen.header("authorization") == f"Bearer {OTHER}"
         assert seen.header("proxy-authorization") is None
         assert BASIC not in repr([flow.get_state() for flow in router.watcher.flows])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_what_the_original_host_repeats_is_its_clients_to_read_and_no_flows(tmp_path: Path, packed: bool) -> None:
+    said = json.dumps({"error": {"message": f"{OTHER} is wrong", "code": 401}}).encode()
+    refusal = menu.exact([said], "application/json", 401, (("x-request-id", OTHER), ("Set-Cookie", f"a={OTHER}")))
+    snapshots = Snapshots()
+    async with (
+        Provider(menu.compressed(refusal) if packed else refusal) as original,
+        running(
+            tmp_path,
+            {"one": provider(menu.closed_port())},
+            server={"intercept": ["127.0.0.1"]},
+            addons=(snapshots,),
+        ) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        headers = (("Authorization", f"Bearer {OTHER}"), ("X-Session-ID", f"of {OTHER}"))
+        await client.ask(chat(model="elsewhere"), f"{original.base_url}/chat/completions", headers)
+        status, told, body = await client.answer()
+        assert (status, told["x-request-id"], told["set-cookie"]) == (401, OTHER, f"a={OTHER}")
+        assert (gzip.decompress(body) if packed else body) == said
+        [seen] = original.seen
+        assert seen.header("x-session-id") == f"of {OTHER}"
+        kept = [flow.response.text or "" for flow in router.watcher.flows if flow.response]
+        states = [*snapshots.taken, *(repr(flow.get_state()) for flow in router.watcher.flows)]
+    assert ["*** is wrong" in text for text in kept] == [True]
+    assert OTHER not in repr(states)
 
 
 async def test_mitmdump_writes_none_down(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
 
+NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
+"""What a provider says beside its answer."""
+
 
 class Exchange:
     """Feed it what happens, carry out what it returns.
@@ -297,7 +300,7 @@ class Exchange:
                 attempt.last_ping = now
             else:
                 attempt.last_event = now
-            out.append(self.rules.masker.data(frame.data) if frame.kind is FrameKind.ERROR else frame.data)
+            out.append(self.rules.masker.data(frame.data) if frame.kind in NO_ANSWER else frame.data)
             if frame.kind is FrameKind.ERROR or frame.kind is FrameKind.END:
                 last = frame
                 break

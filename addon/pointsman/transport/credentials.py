@@ -1,6 +1,6 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -8,15 +8,18 @@ from types import MappingProxyType
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
-from pointsman.secrets import MASK, masked_credential
+from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker
 from pointsman.transport.heads import exchange, listed
 from pointsman.wire import query
-from pointsman.wire.headers import SECRET_SUFFIXES
+from pointsman.wire.headers import Headers, holds_secret
 
-HEADERS = frozenset({"authorization", "api-key", "cookie", "set-cookie"})
+PATH = ":path"
+MAX_TOKENS = 16
+"""Credentials of one request that are looked for in its other headers: each costs a walk through all of them."""
 FOR_THIS_PROXY = "proxy-authorization"
 PROXYAUTH = "proxyauth"
 
+type Fields = tuple[tuple[bytes, bytes], ...]
 type Values = tuple[list[str], list[str]]
 """Of one header: as they were, and as they are shown."""
 
@@ -29,22 +32,36 @@ class Credentials:
     """By header."""
     keys: list[str] = field(repr=False)
     """Of the query, in order."""
+    path: tuple[str, str] = field(repr=False)
+    """As it was, and as it is shown."""
+    masker: Masker = field(repr=False)
+    seen: Fields = field(repr=False)
+    """The request's headers as they were when they were last looked at."""
     added: dict[str, Values] = field(default_factory=dict, repr=False)
     """By header, those that are not the client's: another addon has put them in its place, such as `upstream_auth`."""
 
     @classmethod
-    def taken_from(cls, request: http.Request) -> "Credentials":
-        """Masks them in `request`: no flow, log or saved file ever holds them."""
+    def taken_from(cls, request: http.Request, masker: Masker = NO_SECRETS) -> "Credentials":
+        """Masks them in `request`: no flow, log or saved file ever holds them. A secret that `masker` knows is masked
+        wherever it stands in the head; what stands where credentials do, and in more places, is so too.
+        """
         headers: dict[str, Values] = {}
-        _take(request, headers)
-        path, keys = query.replaced(request.path, lambda _: MASK)
-        if keys:
-            request.path = path
-        return cls(headers, keys)
+        sent = request.path
+        path, keys = query.replaced(sent, lambda _: MASK)
+        shown = _take(request, headers, masker, path, keys)
+        if shown != sent:
+            request.path = shown
+        return cls(headers, keys, (sent, shown), masker, request.headers.fields)
 
     def take_added(self, request: http.Request) -> None:
         """Masks what has come into it since."""
-        _take(request, self.added, self.headers)
+        if request.headers.fields is not self.seen:
+            _take(request, self.added, self.masker, known=self.headers)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every value that was masked for its name, without its scheme, if it is long enough to be told from a word."""
+        return _tokens([(name, value) for name, (values, _) in self.headers.items() for value in values], self.keys)
 
     @property
     def caller(self) -> str | None:
@@ -76,7 +93,10 @@ class Credentials:
         given, kept = listed(copy.headers), self.headers | self.added
         exchange(copy.headers, {name: values for name, (values, shown) in kept.items() if given.get(name) == shown})
         keys = iter(self.keys)
-        if self.keys:
+        sent_path, shown_path = self.path
+        if copy.path == shown_path:
+            copy.path = sent_path
+        elif self.keys:
             copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
         return copy
 
@@ -84,28 +104,47 @@ class Credentials:
 def _take(
     request: http.Request,
     taken: dict[str, Values],
+    masker: Masker,
+    path: str = "",
+    keys: Sequence[str] = (),
     known: Mapping[str, Values] = MappingProxyType({}),
-) -> None:
-    """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already."""
-    found = {
-        name: (values, [masked_credential(value) for value in values])
-        for name, values in listed(request.headers).items()
-        if is_secret(name) and (name not in known or known[name][1] != values)
-    }
+) -> str:
+    """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already. `keys` are
+    those of its query. Returns the path as it may be shown.
+    """
+    head = (
+        (PATH, path),
+        *((_decoded(name).lower(), _decoded(value)) for name, value in request.headers.fields),
+    )
+    shown = _without(masker.shown_headers(head), _tokens(head, keys))
+    pairs = list(zip(head, shown, strict=True))[1:]
+    found: dict[str, Values] = {name: ([], []) for (name, value), (_, masked) in pairs if value != masked}
+    for (name, value), (_, masked) in pairs:
+        if name in found:
+            found[name][0].append(value)
+            found[name][1].append(masked)
+    found = {name: each for name, each in found.items() if name not in known or known[name][1] != each[0]}
     if found:
         taken |= found
-        exchange(request.headers, {name: shown for name, (_, shown) in found.items()})
+        exchange(request.headers, {name: masked for name, (_, masked) in found.items()})
+    return shown[0][1]
 
 
-def is_secret(name: str) -> bool:
-    """A header of this name, in lower case, holds a credential."""
-    return name in HEADERS or name.endswith(SECRET_SUFFIXES)
+def _tokens(head: Iterable[tuple[str, str]], keys: Sequence[str]) -> list[str]:
+    """What a client uses as credentials, long enough to be known for one in other places."""
+    words = [*keys, *(word for name, value in head if holds_secret(name) for word in value.split())]
+    return list(dict.fromkeys(word for word in words if len(word) >= LONG_ENOUGH))[:MAX_TOKENS]
 
 
-def shown_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Headers as they may be shown."""
-    for name, value in headers:
-        yield name, masked_credential(value) if is_secret(name.lower()) else value
+def _without(head: Headers, tokens: Sequence[str]) -> Headers:
+    for token in tokens:
+        if any(token in value for _, value in head):
+            head = tuple((name, value.replace(token, MASK)) for name, value in head)
+    return head
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def mask_proxyauth(flow: http.HTTPFlow) -> None:

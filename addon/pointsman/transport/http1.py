@@ -18,8 +18,9 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
 from mitmproxy.utils import human
 
+from pointsman.secrets import NO_SECRETS
 from pointsman.transport.client_buffer import BadLines, ClientBuffer
-from pointsman.transport.response import make_response
+from pointsman.transport.response import client_response
 from pointsman.transport.station import Station
 from pointsman.web.page import reply_problem
 from pointsman.wire.errors import Code, Problem
@@ -233,7 +234,7 @@ class Chunks(ChunkedReader):
 def _refusal(problem: Problem) -> bytes:
     reply = reply_problem(problem)
     length = ("Content-Length", str(len(reply.body)))
-    response = make_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body)
+    response = client_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body, NO_SECRETS)
     return bytes(assemble_response(response))
 
 

@@ -23,7 +23,7 @@ from pointsman.transport.doors import client_host
 from pointsman.transport.heads import named
 from pointsman.transport.posted import PageReady
 from pointsman.transport.refusing import CLOSE, UNREADABLE, Commands, RefusingStream
-from pointsman.transport.response import make_response
+from pointsman.transport.response import client_response
 from pointsman.web.page import Reply, Request, reply_problem
 from pointsman.wire.errors import Code, Problem
 
@@ -116,10 +116,11 @@ class PageStream(RefusingStream):
 
     def _send_reply(self, reply: Reply, without_body: bool) -> Commands:
         """All of it but its end."""
-        client = self.context.client
-        content = b"" if without_body else reply.body
-        length = () if reply.status in (204, 304) else (("Content-Length", str(len(reply.body))),)
-        response = make_response(reply.status, (*reply.headers, *length), None)
+        client, masker = self.context.client, self.station.masker
+        body = masker.data(reply.body) if reply.status >= 400 else reply.body  # an error repeats what was asked
+        content = b"" if without_body else body
+        length = () if reply.status in (204, 304) else (("Content-Length", str(len(body))),)
+        response = client_response(reply.status, (*reply.headers, *length), None, masker)
         if self._is_page:
             self.flow.response = response
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), client)

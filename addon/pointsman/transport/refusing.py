@@ -1,7 +1,7 @@
 """Requests that are answered before they are whole: refused at the head, too large, stopped, or unreadable."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from mitmproxy import http
 from mitmproxy.proxy import commands, events, layer
@@ -12,6 +12,7 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    HttpResponseHook,
     HttpStream,
     RequestData,
     RequestEndOfMessage,
@@ -27,7 +28,8 @@ from pointsman.transport.client_buffer import MAX_FRAMING
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.posted import UploadExpired
-from pointsman.transport.response import make_response
+from pointsman.transport.response import client_response
+from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.station import Answer, Station
 from pointsman.transport.upload import UploadWatch
 from pointsman.wire.errors import Code, Problem
@@ -63,6 +65,7 @@ class RefusingStream(HttpStream):
     def __init__(self, context: Context, stream_id: int) -> None:
         super().__init__(context, stream_id)
         self.credentials: Credentials | None = None
+        self._mask: ResponseMask | None = None
         self._upload: UploadWatch | None = None
         self._discarded = 0
 
@@ -190,10 +193,25 @@ class RefusingStream(HttpStream):
     def _answer(self, answer: Answer) -> Commands:
         """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
         body = b"" if self.flow.request.method == "HEAD" else answer.body
-        self.flow.response = make_response(answer.status, (*answer.headers, *self._cors()), body)
-        yield HttpResponseHeadersHook(self.flow)
+        self.flow.response = client_response(answer.status, (*answer.headers, *self._cors()), body, self.station.masker)
+        hook = HttpResponseHeadersHook(self.flow)
+        with self._without_secrets(hook):
+            yield hook
         if not (yield from self.check_killed(True)):
             yield from self.send_response()
+
+    def _without_secrets(self, command: commands.Command) -> AbstractContextManager[None]:
+        """While addons look at the response."""
+        response, mask = self.flow.response, self._response_mask()
+        if response is None or mask is None or not isinstance(command, HttpResponseHeadersHook | HttpResponseHook):
+            return nullcontext()
+        return mask.worn_by(response)
+
+    def _response_mask(self) -> ResponseMask | None:
+        """None for a response that is none of the router's business. The head of its own answers is masked already."""
+        if self._mask is None and self.chat is not None:
+            self._mask = ResponseMask(self.station.masker, has_head=False)
+        return self._mask
 
     def _cors(self) -> tuple[tuple[str, str], ...]:
         return self.chat.cors if self.chat else ()

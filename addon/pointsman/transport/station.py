@@ -10,6 +10,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Decision
+from pointsman.secrets import Masker
 from pointsman.transport.tape import Tape
 from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
@@ -60,8 +61,9 @@ class Station(Protocol):
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         """What the client was sent of a streamed answer, whole or not."""
 
-    def masked(self, data: bytes) -> bytes:
-        """Without the secrets of the configuration."""
+    @property
+    def masker(self) -> Masker:
+        """Knows the secrets that are in force."""
 
     def abandon(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""

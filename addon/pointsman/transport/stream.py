@@ -24,7 +24,6 @@ from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
-    HttpResponseHook,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -36,13 +35,15 @@ from mitmproxy.proxy.layers.http import (
 from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
+from pointsman.secrets import Masker
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.page_stream import PageStream
 from pointsman.transport.posted import Input, Posted
 from pointsman.transport.refusing import has_long_host
-from pointsman.transport.response import is_whole, make_response
+from pointsman.transport.response import client_response, is_whole
+from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.tape import Tape
@@ -135,7 +136,7 @@ class RoutedStream(PageStream):
             sockname = self.context.client.sockname
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
-        self.credentials = Credentials.taken_from(request)
+        self.credentials = Credentials.taken_from(request, self.station.masker)
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -167,6 +168,8 @@ class RoutedStream(PageStream):
         self.chat = None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
+            secrets = Masker([*self.station.masker.secrets, *self.credentials.tokens])  # which its host may repeat
+            self._mask = ResponseMask(secrets, has_head=True)
             self._shown = self.flow.request
             self.flow.request = self.credentials.put_back(self._shown)
         return connected
@@ -254,7 +257,7 @@ class RoutedStream(PageStream):
     def _open_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
         is_old = self.flow.request.http_version == "HTTP/1.0"
         framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
-        self.flow.response = make_response(status, (*headers, *self._cors(), framing), None)
+        self.flow.response = client_response(status, (*headers, *self._cors(), framing), None, self.station.masker)
         yield HttpResponseHeadersHook(self.flow)
         if self.is_killed:
             return (yield from self._kill())
@@ -266,21 +269,21 @@ class RoutedStream(PageStream):
         if self.conductor and not is_old:
             self.conductor.take_shortcut(self.home.connections[self.context.client])
 
+    def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
+        for command in super().state_wait_for_response_headers(event):  # none of them has a reply
+            with self._without_secrets(command):
+                yield command
+
     def send_response(self, already_streamed: bool = False) -> Commands:
-        """A configured key that a provider repeats in a whole answer is the client's to read, but no flow's to keep."""
-        response, own = self.flow.response, self.chat is not None and not already_streamed
-        told = response.data.content if own and response else None
-        kept = told and self.station.masked(told)
-        if not response or kept == told:
-            yield from super().send_response(already_streamed)
+        """A key that a provider or host repeats in its answer is the client's to read, but no flow's to keep."""
+        if self.chat is not None and already_streamed:
+            yield from super().send_response(already_streamed)  # what is kept of it is masked
             return
-        response.data.content = kept
         for command in super().send_response(already_streamed):  # none of them has a reply
-            yield command
-            if isinstance(command, HttpResponseHook) and response.data.content == kept:  # and nobody has edited it
-                response.data.content = told
-        if response.data.content == told:
-            response.data.content = kept
+            with self._without_secrets(command):
+                yield command
+        if (mask := self._response_mask()) and self.flow.response:
+            mask.put_on(self.flow.response)
 
     def _end_response(self) -> Commands:
         self._keep_body()

@@ -17,9 +17,6 @@ from pointsman.wire.errors import Code, Problem
 
 logger = logging.getLogger(__name__)
 
-NEVER_SNIFFED = ("X-Content-Type-Options", "nosniff")
-
-
 type Answer = Callable[[Request, str], Reply | Awaitable[Reply]]
 
 
@@ -96,7 +93,7 @@ def _finished(request: Request, reply: Reply) -> Reply:
     """What all answers have: who may read it, and what it is called while it stays the same."""
     if request.method in ("GET", "HEAD") and request.path.startswith("/api/"):
         reply = conditional(request, reply)
-    return replace(reply, headers=(*reply.headers, NEVER_SNIFFED, *cors(request.headers)))
+    return replace(reply, headers=(*reply.headers, *cors(request.headers)))
 
 
 def _failed(request: Request, error: Exception) -> Reply:

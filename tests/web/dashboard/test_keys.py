@@ -12,8 +12,6 @@ from support.router import Router
 from support.settings import provider
 from web.dashboard.driving import Dashboard, opened
 
-pytestmark = pytest.mark.browser
-
 OLD, NEW = "sk-from-the-file-1234", "sk-added-by-hand-5678"
 
 

@@ -10,8 +10,6 @@ from support.asking import ask
 from support.settings import provider
 from web.dashboard.driving import Dashboard, opened
 
-pytestmark = pytest.mark.browser
-
 MINUTES = 2
 ROUNDS = 3
 SHOWN = 50

@@ -13,8 +13,6 @@ from support.router import Router
 from support.settings import provider
 from web.dashboard.driving import Dashboard, opened
 
-pytestmark = pytest.mark.browser
-
 HEAD = ".pool-head"
 
 

@@ -12,8 +12,6 @@ from support.asking import ask
 from support.settings import provider
 from web.dashboard.driving import opened
 
-pytestmark = pytest.mark.browser
-
 HEAD = ".x-head"
 
 

@@ -14,8 +14,6 @@ from support.router import Router
 from support.settings import provider
 from web.dashboard.driving import ROOMS, SCREENSHOTS, Dashboard, opened
 
-pytestmark = pytest.mark.browser
-
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)
 SCHEMES = ("light", "dark")

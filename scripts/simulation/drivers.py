@@ -1,6 +1,6 @@
-"""How a request is played: through routing alone, which is quick, or through a whole exchange, byte by byte.
+"""How a request is simulated: through routing alone, which is fast, or through a whole exchange, byte by byte.
 
-Both drive the code that serves real requests; the first one leaves out what lies between plan and provider.
+Both run the code that serves real requests; the first skips everything between plan and provider.
 """
 
 import json
@@ -25,17 +25,17 @@ from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from pointsman.wire.request_facts import RequestFacts
-from simulation.world import Reply, World
+from simulation.providers import Reply, SimulatedProviders
 
 WALL = 1_800_000_000.0
-"""What the clock on the wall shows at the beginning."""
-NOBODY = Caller({}, None, "", list, lambda: None)
-MOST = 12
-"""Attempts."""
+"""The wall clock at the beginning, in seconds since the epoch."""
+ANONYMOUS = Caller({}, None, "", list, lambda: None)
+MAX_ATTEMPTS = 12
+"""Limit for `through_routing`."""
 
 
-class Told(NamedTuple):
-    """What became of a request, as `Step` says it."""
+class Result(NamedTuple):
+    """The result of a request; the fields are those of `Step`."""
 
     first: str | None
     answered: str | None
@@ -44,28 +44,28 @@ class Told(NamedTuple):
     waited: float | None
 
 
-type Lane = Callable[[Router, World, Mode, float], Told]
+type Driver = Callable[[Router, SimulatedProviders, Mode, float], Result]
 
 
-def through_routing(router: Router, world: World, mode: Mode, t: float) -> Told:
+def through_routing(router: Router, providers: SimulatedProviders, mode: Mode, t: float) -> Result:
     facts = RequestFacts(model=f"auto-{mode}", stream=True, needs=frozenset(), tokens=500)
-    plan = router.plan(facts, Dialect.OPENAI_CHAT, NOBODY, t, WALL + t)
+    plan = router.plan(facts, Dialect.OPENAI_CHAT, ANONYMOUS, t, WALL + t)
     records: list[AttemptRecord] = []
     answered, waited, now = None, None, t
-    while len(records) < MOST and answered is None and (candidate := plan.next(now)):
+    while len(records) < MAX_ATTEMPTS and answered is None and (candidate := plan.next(now)):
         n = len(records) + 1
         plan.launched(n, candidate, now)
-        reply = world.ask(candidate.target.provider.name, now)
+        reply = providers.ask(candidate.target.provider.name, now)
         records.append(_settled(plan, n, candidate, reply, now))
         if reply.is_good:
             answered, waited = candidate.target.provider.name, now + reply.first - t
         now += reply.whole
     router.observe(_exchange(records, mode, t, now))
-    return Told(records[0].provider if records else None, answered, len(records), False, waited)
+    return Result(records[0].provider if records else None, answered, len(records), False, waited)
 
 
 def _settled(plan: Plan, n: int, candidate: Candidate, reply: Reply, now: float) -> AttemptRecord:
-    """The plan is told, as an exchange would tell it."""
+    """Reports the attempt to the plan, as an exchange would."""
     fault = None if reply.is_good else Fault(FaultKind.STATUS, status=reply.status, retry_after=reply.retry_after)
     record = _record(n, candidate, reply, now, fault, plan.is_last_key(candidate, now))
     if reply.is_good:
@@ -106,39 +106,39 @@ WORDS = b"which track " * 160
 type Input = Callable[[Exchange, float], list[Effect]]
 
 
-def through_an_exchange(router: Router, world: World, mode: Mode, t: float) -> Told:
-    """Its effects are carried out by the made-up providers, its timers go by the clock of the game."""
+def through_an_exchange(router: Router, providers: SimulatedProviders, mode: Mode, t: float) -> Result:
+    """The simulated providers carry out the effects of the exchange; its timers follow the clock of the run."""
     body = ASKED % (mode.encode(), WORDS)
     call = Call("", OPENAI, OPENAI.facts(body, PATH), PATH, body, (), WALL + t)
-    plan = router.plan(call.facts, Dialect.OPENAI_CHAT, NOBODY, t, WALL + t)
+    plan = router.plan(call.facts, Dialect.OPENAI_CHAT, ANONYMOUS, t, WALL + t)
     exchange = Exchange(call, plan, Rules.of(router.settings, MASKER))
-    stage = Stage(world)
-    stage.carry_out(exchange.begin(t), t)
+    pending = PendingInputs(providers)
+    pending.execute(exchange.begin(t), t)
     while not exchange.ended:
         timer = exchange.deadline
-        if timer is not None and not stage.has_before(timer):
-            stage.carry_out(exchange.tick(timer), timer)
+        if timer is not None and not pending.has_before(timer):
+            pending.execute(exchange.tick(timer), timer)
         else:
-            stage.next(exchange)
+            pending.next(exchange)
     record = exchange.record()
     router.observe(record)
-    return _told(record)
+    return _result(record)
 
 
-class Stage:
-    """The attempts of one exchange: what is still to be heard of each, by its time."""
+class PendingInputs:
+    """Inputs of one exchange that its attempts will still produce, ordered by time."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, providers: SimulatedProviders) -> None:
+        self._providers = providers
         self._due: list[tuple[float, int, int, Input]] = []
         self._number = count()
         self._over: set[int] = set()
 
-    def carry_out(self, effects: list[Effect], now: float) -> None:
+    def execute(self, effects: list[Effect], now: float) -> None:
         for effect in effects:
             if isinstance(effect, Launch):
                 name = effect.request.url.removeprefix("https://").partition(".test/")[0]
-                for at, given in _answer(effect.n, self._world.ask(name, now), now):
+                for at, given in _answer(effect.n, self._providers.ask(name, now), now):
                     heappush(self._due, (at, next(self._number), effect.n, given))
             elif isinstance(effect, Cancel | Release):
                 self._over.add(effect.n)
@@ -149,7 +149,7 @@ class Stage:
     def next(self, exchange: Exchange) -> None:
         now, _, n, given = heappop(self._due)
         if n not in self._over:
-            self.carry_out(given(exchange, now), now)
+            self.execute(given(exchange, now), now)
 
 
 def _answer(n: int, reply: Reply, now: float) -> Iterator[tuple[float, Input]]:
@@ -174,16 +174,16 @@ def _event(delta: dict[str, str], finish: str | None, usage: dict[str, int] | No
     return b"data: %s\n\n" % json.dumps({"id": "c", "choices": [choice], "usage": usage}).encode()
 
 
-def _told(record: ExchangeRecord) -> Told:
-    """The first launched is the first choice; who answered shows in the outcome."""
+def _result(record: ExchangeRecord) -> Result:
+    """The first choice is the attempt that was launched first."""
     raced = any(each.is_informational for each in record.attempts)
     attempts = sorted((each for each in record.attempts if not each.is_informational), key=lambda each: each.n)
     winner = next((each for each in attempts if each.outcome.is_success), None)
     first = attempts[0].provider if attempts else None
     if winner is None or winner.first_content_ms is None:
-        return Told(first, None, len(attempts), raced, None)
+        return Result(first, None, len(attempts), raced, None)
     waited = winner.started - record.started + winner.first_content_ms / 1000
-    return Told(first, winner.provider, len(attempts), raced, waited)
+    return Result(first, winner.provider, len(attempts), raced, waited)
 
 
-LANES: Mapping[str, Lane] = {"routing": through_routing, "exchange": through_an_exchange}
+DRIVERS: Mapping[str, Driver] = {"routing": through_routing, "exchange": through_an_exchange}

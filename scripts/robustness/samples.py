@@ -1,4 +1,4 @@
-"""What a soak samples: written to a CSV as it comes, judged, and drawn at the end."""
+"""The samples of a soak: written to a CSV at once, evaluated at the end."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -7,25 +7,25 @@ from pathlib import Path
 from statistics import median
 from typing import TextIO
 
-from trials.house import Level
+from robustness.deployment import ResourceUsage
 
 MIB = 2**20
 FIRST = ("seconds", "requests", "memory_mib", "cpu_seconds", "files")
 CAPPED = ("flows", "records", "sessions")
-"""Tables that have a cap, and that a load fills."""
+"""Tables with a cap that the load fills."""
 FULL = 0.95
-"""Share of what a table ends with from which it counts as full: at their caps, tables go a little up and down."""
+"""Share of its last size from which a table counts as full: at its cap, the size fluctuates a little."""
 
 type Sample = dict[str, float]
 
 
-def sample(seconds: float, requests: int, cpu: float, level: Level) -> Sample:
-    own = (round(seconds, 1), requests, round(level.memory / MIB, 1), round(cpu, 2), level.files)
-    return {**dict(zip(FIRST, own, strict=True)), **level.tables}
+def sample(seconds: float, requests: int, cpu: float, usage: ResourceUsage) -> Sample:
+    own = (round(seconds, 1), requests, round(usage.memory / MIB, 1), round(cpu, 2), usage.files)
+    return {**dict(zip(FIRST, own, strict=True)), **usage.tables}
 
 
-class Book:
-    """All samples, and the file they are in."""
+class SampleLog:
+    """All samples, and the CSV file they are written to."""
 
     def __init__(self, file: TextIO) -> None:
         self.samples: list[Sample] = []
@@ -41,13 +41,13 @@ class Book:
 
 
 @contextmanager
-def book(path: Path) -> Iterator[Book]:
+def sample_log(path: Path) -> Iterator[SampleLog]:
     with path.open("w", newline="") as file:
-        yield Book(file)
+        yield SampleLog(file)
 
 
-def settled(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """From when the tables with a cap held what they end with: until then memory grows, and has every right to."""
+def since_full(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """The samples since the capped tables were full: until then, memory is expected to grow."""
 
     def is_full(taken: Sample) -> bool:
         return all(taken[name] >= FULL * samples[-1][name] for name in CAPPED)
@@ -56,7 +56,7 @@ def settled(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 
 def growth(samples: Sequence[Sample], name: str) -> tuple[float, float]:
-    """The median in the third quarter and in the last one."""
+    """The medians of the third and the last quarter."""
     quarter = max(1, len(samples) // 4)
     third, last = samples[-2 * quarter : -quarter] or samples[-quarter:], samples[-quarter:]
     return median(each[name] for each in third), median(each[name] for each in last)

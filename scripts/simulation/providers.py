@@ -1,4 +1,4 @@
-"""Made-up providers: how often they work, how fast they are, and how that changes in the course of time."""
+"""Simulated providers: how reliable and how fast they are, and how that changes over time."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +13,8 @@ MINUTE, HOUR = 60.0, 3600.0
 REFUSAL = 0.2
 """Seconds that a failure takes."""
 
-type Course = float | Sequence[tuple[float, float]]
-"""A value that stays, or points (seconds, value) with straight lines between them."""
+type Curve = float | Sequence[tuple[float, float]]
+"""A constant, or points (seconds, value) with linear interpolation between them."""
 
 
 class Span(NamedTuple):
@@ -28,20 +28,20 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
+class Profile:
     """One provider with one model. `first` is the median of the seconds to the first content, which is log-normal with
     the deviation `spread`; a share `slow[0]` of the answers takes `slow[1]` times as long. `rpm`: what it answers in a
-    minute; `told`: the configuration says so too. `past`: good answers an hour in the week before.
+    minute; `declared`: the configuration contains this limit. `past`: good answers an hour in the week before.
     """
 
-    works: Course = 0.98
+    works: Curve = 0.98
     first: float = 0.6
     spread: float = 0.35
     slow: tuple[float, float] = (0.0, 1.0)
     pace: float = 60.0
     tokens: int = 150
     rpm: int | None = None
-    told: bool = False
+    declared: bool = False
     down: tuple[Span, ...] = ()
     intelligence: int | None = None
     speed: int | None = None
@@ -49,19 +49,19 @@ class Nature:
     past: float = 0.0
 
     def working(self, t: float) -> float:
-        """The chance that an attempt succeeds then, its limit aside."""
+        """The probability that an attempt at `t` succeeds, regardless of the rate limit."""
         return 0.0 if any(span.holds(t) for span in self.down) else at(self.works, t)
 
     @property
     def qualities(self) -> tuple[float, float]:
-        """Speed and latency as the score counts them, over all its answers."""
+        """Speed and latency as in the score, averaged over all answers."""
         share, times = self.slow
         mean = (1 - share) * latency(self.first) + share * latency(self.first * times)
         return speed(self.pace), mean
 
 
 class Reply(NamedTuple):
-    """What an attempt comes to: `first` and `whole` are seconds after its start. `retry_after` comes with a 429."""
+    """The result of an attempt: `first` and `whole` are seconds after its start; a 429 has a `retry_after`."""
 
     status: int
     first: float = 0.0
@@ -74,48 +74,48 @@ class Reply(NamedTuple):
         return self.status == 200
 
 
-class World:
-    """The providers, in the state that the attempts so far have left them in."""
+class SimulatedProviders:
+    """All providers, with the requests of the last minute that count against their limits."""
 
-    def __init__(self, natures: Mapping[str, Nature], chance: Random) -> None:
-        self.natures, self._chance = natures, chance
-        self._asked: dict[str, deque[float]] = {name: deque() for name in natures}
+    def __init__(self, profiles: Mapping[str, Profile], chance: Random) -> None:
+        self.profiles, self._chance = profiles, chance
+        self._asked: dict[str, deque[float]] = {name: deque() for name in profiles}
 
     def ask(self, name: str, t: float) -> Reply:
-        nature, chance = self.natures[name], self._chance
+        profile, chance = self.profiles[name], self._chance
         if (wait := self._full(name, t)) is not None:
             return Reply(429, retry_after=wait)
         self._asked[name].append(t)
-        if chance.random() >= nature.working(t):
+        if chance.random() >= profile.working(t):
             return Reply(503)
-        first = nature.first * chance.lognormvariate(0.0, nature.spread)
-        if chance.random() < nature.slow[0]:
-            first *= nature.slow[1]
-        return Reply(200, first, first + nature.tokens / nature.pace, nature.tokens)
+        first = profile.first * chance.lognormvariate(0.0, profile.spread)
+        if chance.random() < profile.slow[0]:
+            first *= profile.slow[1]
+        return Reply(200, first, first + profile.tokens / profile.pace, profile.tokens)
 
     def working(self, name: str, t: float) -> float:
-        """The chance that an attempt succeeds then, given what it has been asked so far."""
-        return 0.0 if self._full(name, t) is not None else self.natures[name].working(t)
+        """The probability that an attempt at `t` succeeds: 0 while the rate limit is reached."""
+        return 0.0 if self._full(name, t) is not None else self.profiles[name].working(t)
 
     def _full(self, name: str, t: float) -> float | None:
-        """Seconds until there is room again, None where there is."""
-        rpm, asked = self.natures[name].rpm, self._asked[name]
+        """Seconds until the rate limit allows a request, None if it does now."""
+        rpm, asked = self.profiles[name].rpm, self._asked[name]
         while asked and asked[0] <= t - MINUTE:
             asked.popleft()
         return None if rpm is None or len(asked) < rpm else asked[0] + MINUTE - t
 
 
-def worth(nature: Nature, working: float, weights: Weights, intelligence: Callable[[int | None], float]) -> float:
+def worth(profile: Profile, working: float, weights: Weights, intelligence: Callable[[int | None], float]) -> float:
     """What an attempt is worth to the client: nothing if it fails, else the weighted mean of its qualities."""
-    own = Qualities(*nature.qualities, intelligence(nature.intelligence))
+    own = Qualities(*profile.qualities, intelligence(profile.intelligence))
     return working * weighted(own, weights, reliability=1.0)
 
 
-def at(course: Course, t: float) -> float:
-    if isinstance(course, int | float):
-        return course
-    before = course[0]
-    for point in course:
+def at(curve: Curve, t: float) -> float:
+    if isinstance(curve, int | float):
+        return curve
+    before = curve[0]
+    for point in curve:
         if t < point[0]:
             share = (t - before[0]) / (point[0] - before[0]) if point[0] > before[0] else 1.0
             return before[1] + share * (point[1] - before[1])

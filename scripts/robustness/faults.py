@@ -1,7 +1,7 @@
-"""What a provider of the trials does with a request: drawn from this table, by the seed and the request's number.
+"""What each provider does with each request: drawn from these tables by the seed and the number of the request.
 
-Client and provider draw alike, so that a client knows what each provider does with its request, and to the byte what
-there is to be heard.
+Clients and providers draw the same, so a client knows what each provider does with its request, and which bytes it
+sends.
 """
 
 import random
@@ -11,36 +11,36 @@ from enum import Enum
 
 from pointsman.demo import Behaviour
 from pointsman.demo import behaviours as menu
-from trials.questions import Question
+from robustness.requests import ChatRequest
 
-SICK = ("p1", "p2", "p3", "p4")
-"""Providers that draw from the whole table."""
+FAULTY = ("p1", "p2", "p3", "p4")
+"""Providers that draw from all tables."""
 STEADY = "steady"
-"""The provider that answers well whatever comes, though not always in the plainest form."""
+"""The provider that always answers correctly, though not always in the simplest form."""
 
 
 class Kind(Enum):
-    """What becomes of an attempt that meets a behaviour."""
+    """The result of an attempt with a behaviour."""
 
     GOOD = "good"
-    """The answer, whole."""
+    """A complete answer."""
     BREAKS = "breaks"
-    """Content goes out, then the router has to end the answer."""
+    """The client gets content, then the router has to end the answer with an error."""
     ERRS = "errs"
-    """Content goes out, then the provider itself says that it cannot go on."""
+    """The client gets content, then an error of the provider."""
     ENDLESS = "endless"
-    """It is for the client to leave."""
+    """The answer goes on until the client leaves."""
     FAILS = "fails"
-    """Nothing of it reaches the client."""
+    """The client gets nothing of it."""
     EITHER = "either"
-    """It depends on the dialect, or on the other attempts, whether anything does."""
+    """Whether the client gets content depends on the dialect or on the other attempts."""
     REFUSES = "refuses"
-    """The client's own fault: the provider's word is the answer."""
+    """An error of the client: the provider's error is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`make` is given the text to say."""
+    """`make` gets the text of the answer."""
 
     weight: int
     streamed: Kind
@@ -139,7 +139,7 @@ FAULTS = {**SAFE_MENU, **REFUSING}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Assignment:
     """What one provider does with one request."""
 
     provider: str
@@ -148,15 +148,15 @@ class Part:
     behaviour: Behaviour
 
 
-def part(question: Question, provider: str) -> Part:
-    chance = random.Random(f"{question.seed}/{question.n}/{provider}")
-    table = WELL if provider == STEADY else SAFE_MENU if question.is_safe else FAULTS
+def assignment(request: ChatRequest, provider: str) -> Assignment:
+    chance = random.Random(f"{request.seed}/{request.n}/{provider}")
+    table = WELL if provider == STEADY else SAFE_MENU if request.is_safe else FAULTS
     name = chance.choices(list(table), [fault.weight for fault in table.values()])[0]
     fault = table[name]
-    text = "".join(_word(f"{provider}-{question.id}-{k}", chance) for k in range(question.words))
-    return Part(provider, name, fault.streamed if question.stream else fault.whole, fault.make(text))
+    text = "".join(_word(f"{provider}-{request.id}-{k}", chance) for k in range(request.words))
+    return Assignment(provider, name, fault.streamed if request.stream else fault.whole, fault.make(text))
 
 
 def _word(name: str, chance: random.Random) -> str:
-    """Each word of an answer is like no other anywhere: one that is lost, doubled or in a wrong place shows."""
+    """Every word of every answer is unique, so a lost, doubled or misplaced one is noticed."""
     return f"{name}:{chance.randbytes(chance.randrange(12)).hex()} "

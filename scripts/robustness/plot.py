@@ -1,9 +1,9 @@
-"""Samples as curves: one SVG, a panel for each figure, without a library."""
+"""Samples as an SVG with a panel for each figure, written without a library."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from trials.samples import Sample
+from robustness.samples import Sample
 
 WIDTH, HEIGHT = 360, 150
 LEFT, TOP, BELOW = 46, 26, 22
@@ -17,7 +17,7 @@ PANELS = {
     "sessions": "sessions",
     "records": "exchanges remembered",
     "flows": "flows in mitmweb",
-    "exchanges": "exchanges running",
+    "exchanges": "running exchanges",
 }
 STYLE = (
     "text{font:11px sans-serif;fill:#444}.name{font-weight:bold;fill:#222}"
@@ -25,8 +25,8 @@ STYLE = (
 )
 
 
-def drawing(title: str, samples: Sequence[Sample]) -> str:
-    """The picture. `seconds` of the samples is the axis."""
+def plot(title: str, samples: Sequence[Sample]) -> str:
+    """The SVG. The x axis is `seconds`."""
     shown = [name for name in PANELS if any(name in each for each in samples)]
     rows = -(-len(shown) // COLUMNS)
     width, height = COLUMNS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + 40

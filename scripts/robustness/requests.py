@@ -1,4 +1,4 @@
-"""The requests of a trial. Its number and the seed make each of them what it is, and its text carries both."""
+"""The chat requests of a run. Seed and number determine a request, and its text contains both."""
 
 import json
 import random
@@ -10,14 +10,14 @@ from typing import Any
 from pointsman.demo import ReceivedRequest as Seen
 
 SAFE, RISKY = "safe", "risky"
-"""Models: the steady provider has the first, and only the others the second."""
+"""Models: the steady provider has only the first, the faulty ones have both."""
 TEXT = re.compile(r"seed (\d+), request (\d+)\b")
 LONG = 3000
-"""Words of a long answer: far more than fits between a provider and a client that does not read."""
+"""Words of a long answer: far more than all buffers between a provider and its client hold."""
 
 
-class Tongue(Enum):
-    """The dialect."""
+class Dialect(Enum):
+    """The dialect of a request."""
 
     CHAT = auto()
     MESSAGES = auto()
@@ -25,35 +25,35 @@ class Tongue(Enum):
     GEMINI = auto()
 
 
-SHARES = {Tongue.CHAT: 5, Tongue.MESSAGES: 2, Tongue.RESPONSES: 2, Tongue.GEMINI: 1}
+SHARES = {Dialect.CHAT: 5, Dialect.MESSAGES: 2, Dialect.RESPONSES: 2, Dialect.GEMINI: 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ChatRequest:
     """One request."""
 
     seed: int
     n: int
-    tongue: Tongue
+    dialect: Dialect
     is_safe: bool
     stream: bool
     words: int
     padding: int
 
     @classmethod
-    def of(cls, seed: int, n: int) -> "Question":
+    def of(cls, seed: int, n: int) -> "ChatRequest":
         chance = random.Random(f"{seed}/{n}")
-        tongue = chance.choices(list(SHARES), list(SHARES.values()))[0]
+        dialect = chance.choices(list(SHARES), list(SHARES.values()))[0]
         words = LONG if chance.random() < 0.03 else chance.randrange(5, 60)
         padding = 200_000 if chance.random() < 0.02 else chance.randrange(2000)
-        return cls(seed, n, tongue, chance.random() < 0.7, chance.random() < 0.8, words, padding)
+        return cls(seed, n, dialect, chance.random() < 0.7, chance.random() < 0.8, words, padding)
 
     @classmethod
-    def asked(cls, seen: Seen) -> "Question":
-        """The one that a provider has received. Raises ValueError for a request that is none of ours."""
+    def of_received(cls, seen: Seen) -> "ChatRequest":
+        """The request that a provider has received. Raises ValueError if it is not from here."""
         found = TEXT.match(seen.question)
         if found is None:
-            raise ValueError("no request of a trial")
+            raise ValueError("not a request of this run")
         return cls.of(int(found[1]), int(found[2]))
 
     @property
@@ -66,14 +66,14 @@ class Question:
 
     @property
     def path(self) -> str:
-        match self.tongue:
-            case Tongue.CHAT:
+        match self.dialect:
+            case Dialect.CHAT:
                 return "/v1/chat/completions"
-            case Tongue.MESSAGES:
+            case Dialect.MESSAGES:
                 return "/v1/messages"
-            case Tongue.RESPONSES:
+            case Dialect.RESPONSES:
                 return "/v1/responses"
-            case Tongue.GEMINI:
+            case Dialect.GEMINI:
                 action = "streamGenerateContent?alt=sse" if self.stream else "generateContent"
                 return f"/v1beta/models/{self.model}:{action}"
 
@@ -82,23 +82,23 @@ class Question:
         text = f"seed {self.seed}, request {self.n}: which track? {'x' * self.padding}"
         said = [{"role": "user", "content": text}]
         usual: dict[str, Any] = {"model": self.model, "stream": self.stream}
-        match self.tongue:
-            case Tongue.CHAT:
+        match self.dialect:
+            case Dialect.CHAT:
                 fields = {**usual, "messages": said}
-            case Tongue.MESSAGES:
+            case Dialect.MESSAGES:
                 fields = {**usual, "messages": said, "max_tokens": 1000}
-            case Tongue.RESPONSES:
+            case Dialect.RESPONSES:
                 fields = {**usual, "input": said}
-            case Tongue.GEMINI:
+            case Dialect.GEMINI:
                 fields = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
         return json.dumps(fields).encode()
 
-    def seen(self) -> Seen:
-        """As every provider receives it."""
-        return settled(Seen("POST", self.path, [], body=self.body), self)
+    def received(self) -> Seen:
+        """The request as every provider receives it."""
+        return with_fixed_ids(Seen("POST", self.path, [], body=self.body), self)
 
 
-def settled(seen: Seen, question: Question) -> Seen:
-    """Ids and times of an answer come from here: they follow from the question too."""
-    seen.number, seen.received = question.n, 0.0
+def with_fixed_ids(seen: Seen, request: ChatRequest) -> Seen:
+    """Sets number and time, which ids and times of an answer derive from, so that they follow from the request."""
+    seen.number, seen.received = request.n, 0.0
     return seen

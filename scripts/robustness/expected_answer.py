@@ -1,4 +1,4 @@
-"""What a provider says, to the byte: its behaviour is played to a responder that only records."""
+"""The exact body that a provider sends: its behaviour runs against a connection that only records."""
 
 from asyncio import StreamWriter
 from collections.abc import Coroutine
@@ -6,18 +6,18 @@ from typing import Any, cast
 
 from pointsman.demo import Responder
 from pointsman.demo.responder import AnswerOver, Headers
-from trials.faults import part
-from trials.questions import Question
+from robustness.faults import assignment
+from robustness.requests import ChatRequest
 
 LONGEST = 4 << 20
-"""Bytes after which nobody listens any more."""
+"""Bytes after which recording stops."""
 
 
-class Recorder(Responder):
-    """Keeps the body of an answer as a client should receive it, however slowly or oddly it would be sent."""
+class BodyRecorder(Responder):
+    """Records the body of an answer as a client should receive it, without delays and framing."""
 
-    def __init__(self, question: Question) -> None:
-        super().__init__(question.seen(), cast(StreamWriter, _Nobody()))
+    def __init__(self, request: ChatRequest) -> None:
+        super().__init__(request.received(), cast(StreamWriter, _NullWriter()))
         self.body = bytearray()
 
     async def head(self, status: int = 200, headers: Headers = (), length: int | None = None) -> None:
@@ -41,14 +41,14 @@ class Recorder(Responder):
         pass
 
 
-class _Nobody:
-    """The connection of that responder. Behaviours may break it."""
+class _NullWriter:
+    """A connection that discards everything. Behaviours may abort it."""
 
     @property
-    def transport(self) -> "_Nobody":
+    def transport(self) -> "_NullWriter":
         return self
 
-    def get_extra_info(self, _: str) -> "_Nobody":
+    def get_extra_info(self, _: str) -> "_NullWriter":
         return self
 
     def setsockopt(self, *_: object) -> None:
@@ -58,15 +58,15 @@ class _Nobody:
         pass
 
 
-def body(question: Question, provider: str) -> bytes:
-    """All that this provider says to that question, until it breaks off or would go on for ever."""
-    recorder = Recorder(question)
-    _play(part(question, provider).behaviour.play(recorder))
+def expected_body(request: ChatRequest, provider: str) -> bytes:
+    """All that this provider sends for the request, until it breaks off or LONGEST is reached."""
+    recorder = BodyRecorder(request)
+    _play(assignment(request, provider).behaviour.play(recorder))
     return bytes(recorder.body)
 
 
 def _play(act: Coroutine[Any, Any, None]) -> None:
-    """Nothing in there waits, but for who hangs, and that is for ever."""
+    """One step is enough: the recorder never waits, and a behaviour that waits does so for ever."""
     try:
         act.send(None)
     except (StopIteration, AnswerOver):

@@ -1,4 +1,4 @@
-"""Fuzzing with atheris, guided by the code that an input reaches: the same targets as in the suite. The command."""
+"""Coverage-guided fuzzing with atheris, with the same targets as the test suite."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ def parse(arguments: list[str], targets: Collection[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/fuzz",
         description=__doc__,
-        epilog="An input that finds a bug is left in the current folder; it belongs into tests/fuzz/corpus/TARGET.",
+        epilog="An input that finds a bug is written to the current folder; move it to tests/fuzz/corpus/TARGET.",
     )
     parser.add_argument("target", choices=targets, metavar="TARGET", help=", ".join(targets))
     parser.add_argument("--seconds", type=int, default=SECONDS, help=f"how long (default: {SECONDS})")
