@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsman.wire.headers import Headers, holds_secret, one_line
+from pointsman.wire.headers import Headers, holds_secret, is_one_line, one_line
 
 MASK = "***"
 KIND = "sk-"
@@ -20,8 +20,6 @@ KIND = "sk-"
 LONG_ENOUGH = 16
 SHORTEST = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""
-MUCH = 4096
-"""Bytes from which on it is faster to look for one secret after the other than for all at once."""
 FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 DEEPEST = 4
 """So many spellings are undone, one within another."""
@@ -102,11 +100,13 @@ class Masker:
         """Text as one line: a header's value, or the like."""
         return one_line(self.text(text))
 
+    def is_clean(self, data: bytes) -> bool:
+        """One line without secrets."""
+        return is_one_line(data) and self.data(data) is data
+
     def texts(self, texts: Sequence[str]) -> Sequence[str]:
         """Each as one line. Mostly nothing is to be done, which one look at all of them shows."""
-        together = "|".join(texts)
-        given = together.encode("utf-8", "surrogatepass")
-        if together.isprintable() and self.data(given) is given:
+        if self.is_clean("|".join(texts).encode("utf-8", "surrogatepass")):
             return texts
         return [self.line(text) for text in texts]
 
@@ -139,11 +139,7 @@ class Masker:
             data = undone
 
     def _is_within(self, data: bytes, is_cut: bool) -> bool:
-        if len(data) > MUCH:
-            found = any(needle in data for needle in self._needles)
-        else:
-            found = self._any.search(data) is not None
-        if found:
+        if self._any.search(data):
             return True
         return is_cut and self._cut_within(data) is not None
 

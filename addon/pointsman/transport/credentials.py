@@ -1,19 +1,19 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
-from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker
+from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
 from pointsman.transport.heads import exchange, listed
 from pointsman.wire import query
-from pointsman.wire.headers import Headers, holds_secret
+from pointsman.wire.headers import holds_secret
 
-PATH = ":path"
 MAX_TOKENS = 16
 """Credentials of one request that are looked for in its other headers: each costs a walk through all of them."""
 FOR_THIS_PROXY = "proxy-authorization"
@@ -61,7 +61,7 @@ class Credentials:
     @property
     def tokens(self) -> list[str]:
         """Every value that was masked for its name, without its scheme, if it is long enough to be told from a word."""
-        return _tokens([(name, value) for name, (values, _) in self.headers.items() for value in values], self.keys)
+        return _tokens(self.headers, self.keys)
 
     @property
     def caller(self) -> str | None:
@@ -110,41 +110,49 @@ def _take(
     known: Mapping[str, Values] = MappingProxyType({}),
 ) -> str:
     """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already. `keys` are
-    those of its query. Returns the path as it may be shown.
+    those of its query. Returns the path as it may be shown. Walks through the head a fixed number of times.
     """
-    head = (
-        (PATH, path),
-        *((_decoded(name).lower(), _decoded(value)) for name, value in request.headers.fields),
-    )
-    shown = _without(masker.shown_headers(head), _tokens(head, keys))
-    pairs = list(zip(head, shown, strict=True))[1:]
-    found: dict[str, Values] = {name: ([], []) for (name, value), (_, masked) in pairs if value != masked}
-    for (name, value), (_, masked) in pairs:
-        if name in found:
-            found[name][0].append(value)
-            found[name][1].append(masked)
-    found = {name: each for name, each in found.items() if name not in known or known[name][1] != each[0]}
+    given = listed(request.headers)
+    found: dict[str, Values] = {
+        name: (values, [masked_credential(value) for value in values])
+        for name, values in given.items()
+        if _holds_secret(name) and (name not in known or known[name][1] != values)
+    }
+    tokens = _tokens(found, keys)
+    others = {name: values for name, values in given.items() if not _holds_secret(name)}
+    together = "|".join((path, *(value for values in others.values() for value in values)))
+    if not masker.is_clean(_encoded(together)) or any(token in together for token in tokens):
+        for name, values in others.items():
+            shown = [_without(masker.line(value), tokens) for value in values]
+            if shown != values:
+                found[name] = (values, shown)
+        path = _without(masker.line(path), tokens)
     if found:
         taken |= found
-        exchange(request.headers, {name: masked for name, (_, masked) in found.items()})
-    return shown[0][1]
+        exchange(request.headers, {name: shown for name, (_, shown) in found.items()})
+    return path
 
 
-def _tokens(head: Iterable[tuple[str, str]], keys: Sequence[str]) -> list[str]:
+def _tokens(taken: Mapping[str, Values], keys: Sequence[str]) -> list[str]:
     """What a client uses as credentials, long enough to be known for one in other places."""
-    words = [*keys, *(word for name, value in head if holds_secret(name) for word in value.split())]
+    words = (
+        *keys,
+        *(word for name in taken if holds_secret(name) for value in taken[name][0] for word in value.split()),
+    )
     return list(dict.fromkeys(word for word in words if len(word) >= LONG_ENOUGH))[:MAX_TOKENS]
 
 
-def _without(head: Headers, tokens: Sequence[str]) -> Headers:
+def _without(text: str, tokens: Sequence[str]) -> str:
     for token in tokens:
-        if any(token in value for _, value in head):
-            head = tuple((name, value.replace(token, MASK)) for name, value in head)
-    return head
+        text = text.replace(token, MASK)
+    return text
 
 
-def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+_holds_secret = lru_cache(maxsize=1024)(holds_secret)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def mask_proxyauth(flow: http.HTTPFlow) -> None:

@@ -22,6 +22,7 @@ REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "cf-ray")
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+ *")
+_CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _SAFE_TYPES = frozenset({"application/json", "text/event-stream", "text/plain", "application/x-ndjson"})
 _IS_WELL_FORMED = re.compile(r"[\w.+-]+/[\w.+-]+(?: *; *charset=\"?[\w.+-]+\"?)? *", re.ASCII)
 
@@ -79,6 +80,11 @@ def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> boo
 def one_line(value: str) -> str:
     """Values that were folded, or hold what no value may, are said in one line."""
     return _CONTROLS.sub(" ", value).strip()
+
+
+def is_one_line(value: bytes) -> bool:
+    """Nothing in it has to be removed for that, blanks at its ends apart."""
+    return _CONTROL_BYTE.search(value) is None
 
 
 def holds_secret(name: str) -> bool:
