@@ -19,7 +19,7 @@ from mitmproxy.addons.view import View
 
 from pointsman.demo import Behaviour, Provider
 from pointsman.demo import behaviours as menu
-from pointsman.demo.responder import Stage
+from pointsman.demo.responder import Responder as Stage
 from pointsman.web.openapi import ROUTES
 from support.asking import get
 from support.h1client import Headers, chat, h1_to
