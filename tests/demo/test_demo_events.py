@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from pointsman.demo.dialects import dialect_for
@@ -44,3 +47,10 @@ def test_lines_end_as_wished_with_or_without_a_space():
 def test_the_path_says_which_dialect_answers(route, dialect):
     found = dialect_for(route)
     assert (found and found.name) == dialect
+
+
+def test_a_dialects_demo_is_loaded_when_it_is_used():
+    program = "import sys; import pointsman.wire.dialects.registry; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "pointsman.wire.dialects.anthropic.control_events" in loaded
+    assert not [name for name in loaded if name.startswith("pointsman.") and name.endswith(".demo")]

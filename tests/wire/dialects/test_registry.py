@@ -1,8 +1,6 @@
 """The registry of dialects and the paths that speak them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -64,13 +62,6 @@ def test_a_path_has_its_route(path: str, route: Route | None) -> None:
 
 def test_a_path_made_to_be_long_is_read_at_once() -> None:
     assert route_of_path("/v1/models/" * 100_000 + ":") is None
-
-
-def test_the_demo_is_loaded_when_it_is_used() -> None:
-    program = "import sys; import pointsman.wire.dialects.registry; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert "pointsman.wire.dialects.anthropic.control_events" in loaded
-    assert not [name for name in loaded if name.startswith("pointsman.") and name.endswith(".demo")]
 
 
 def test_every_dialect_is_filed_under_its_own_name() -> None:
