@@ -9,9 +9,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from secrets import token_bytes, token_hex
 
 from mitmproxy import ctx, http
@@ -29,6 +28,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.guesses import Guesses, weighed
 from pointsman.history import History
 from pointsman.ledger import Ledger
+from pointsman.reading import Read, Reading
 from pointsman.reception import (
     Arrival,
     Chat,
@@ -48,11 +48,8 @@ from pointsman.recording.notes import door_of, note_door, note_exchange, note_re
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
-from pointsman.sessions.keys import Caller
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
-from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
-from pointsman.transport.heads import named
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.own_listeners import listening
 from pointsman.transport.posted import PageReady, UploadExpired
@@ -61,10 +58,10 @@ from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.stream import RoutedStream
 from pointsman.transport.tape import Tape
 from pointsman.transport.upload import UploadWatch
+from pointsman.transport.worker import Worker, share_library
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
-from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
@@ -73,6 +70,7 @@ from pointsman.wire.request_facts import RequestFacts
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
+share_library()
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 OWN_REQUEST_ID = "x-request-id"
@@ -96,6 +94,8 @@ class Dispatcher:
         """Of the client key."""
         self.intake = Intake()
         """For the flows of attempts."""
+        self.worker = Worker()
+        """For large requests."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = tuple(secrets)
@@ -165,6 +165,7 @@ class Dispatcher:
         await asyncio.sleep(0)  # until those that ended last are known
         await self.history.close()
         await self.intake.close()
+        self.worker.close()
 
     # Heads.
 
@@ -261,15 +262,25 @@ class Dispatcher:
 
     # Exchanges.
 
-    def open(self, flow: http.HTTPFlow, chat: Chat, credential: str | None) -> Exchange | Answer | PassOn:
+    def reading(self, flow: http.HTTPFlow, chat: Chat, credential: str | None) -> Reading:
+        settings = self.settings.server
+        shared = settings.client_key
+        if shared and credential and same(credential, shared.get_secret_value()):
+            credential = None  # a client that sends the key all clients share has told nothing of itself
+        return Reading(flow, chat, credential, self.max_body, self.router)
+
+    async def elsewhere[T](self, work: Callable[[], T]) -> Callable[[], T]:
+        return await self.worker.outcome(work)
+
+    def open(self, flow: http.HTTPFlow, chat: Chat, read: Read | Problem) -> Exchange | Answer | PassOn:
         """The request is whole: what it asks for decides whether an exchange begins."""
-        request, dialect = flow.request, DIALECTS[chat.dialect]
+        request = flow.request
         try:
             if self.closing:
                 raise Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
-            body = self._decoded(request)
-            facts = dialect.facts(body, request.path)
-            plan = self._plan(flow, chat, facts, credential)
+            if isinstance(read, Problem):
+                raise read
+            plan = self._plan(chat, read)
         except Problem as problem:
             if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY and chat.may_pass:
                 return PassOn()
@@ -277,53 +288,21 @@ class Dispatcher:
             return self.say(problem, chat, request)
         call = Call(
             request_id=self.request_id(request),
-            dialect=dialect,
-            facts=facts,
+            dialect=DIALECTS[chat.dialect],
+            facts=read.facts,
             path=request.path,
-            body=body,
+            body=read.body,
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
-            fallback=_estimate(chat, facts),
+            fallback=_estimate(chat, read.facts),
         )
         note_door(flow, chat.door)
         return Exchange(call, plan, self._rules)
 
-    def _plan(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Plan:
-        caller = self._caller(flow, chat, facts, credential)
+    def _plan(self, chat: Chat, read: Read) -> Plan:
         if chat.purpose is Purpose.COUNT:
-            return self.router.count_plan(facts, chat.dialect, caller, time.monotonic())
-        return self.router.plan(facts, chat.dialect, caller, time.monotonic(), time.time())
-
-    def _caller(self, flow: http.HTTPFlow, chat: Chat, facts: RequestFacts, credential: str | None) -> Caller:
-        """A client that sends the key all clients share has told nothing of itself, and a replay is no client."""
-        if chat.is_replay:
-            return Caller({}, None, "", list, lambda: None)
-        shared = self.settings.server.client_key
-        return Caller(
-            headers=named(flow.request.headers),
-            credential=None if shared and credential and same(credential, shared.get_secret_value()) else credential,
-            address=flow.client_conn.peername[0],
-            body_ids=partial(body_ids, facts.document),
-            conversation=partial(conversation, chat.dialect, facts.document),
-        )
-
-    def _decoded(self, request: http.Request) -> bytes:
-        """The request's body as its client meant it. Raises Problem."""
-        body, codings = request.raw_content or b"", request.headers.get("content-encoding", "")
-        if not codings:
-            return body
-        try:
-            return decode(body, codings, self.max_body)
-        except UnknownCoding as error:
-            known = "gzip, deflate, br and zstd"
-            raise Problem(
-                Code.INVALID_REQUEST, f"Content-Encoding {str(error)[:40]!r} is unknown here; {known} are not."
-            ) from None
-        except TooLarge:
-            message = f"The request's body decodes to more than server.max_body allows ({self.max_body} bytes)."
-            raise Problem(Code.REQUEST_TOO_LARGE, message) from None
-        except ValueError as error:
-            raise Problem(Code.INVALID_REQUEST, f"The request's body is not valid {codings[:40]}: {error}.") from None
+            return self.router.count_plan(read.facts, chat.dialect, read.caller, time.monotonic())
+        return self.router.plan(read.facts, chat.dialect, read.caller, time.monotonic(), time.time())
 
     def conduct(self, exchange: Exchange, stream: RoutedStream) -> Conductor:
         client = stream.context.client
@@ -331,7 +310,7 @@ class Dispatcher:
         if ctx.options.pointsman_record_attempts:
             recorder = Recorder(stream.flow, exchange.call.request_id, exchange.rules.masker, self.intake)
         outlet = self.outlet(client.proxy_mode)
-        conductor = Conductor(exchange, stream, stream.home.handler, self.providers, outlet, recorder)
+        conductor = Conductor(exchange, stream, stream.home.handler, self.providers, outlet, self.worker, recorder)
         self.running[exchange] = conductor
         return conductor
 

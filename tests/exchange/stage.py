@@ -91,6 +91,12 @@ class Stage:
     def begin(self) -> "Stage":
         return self._take(self.exchange.begin(self.now))
 
+    def made(self, n: int) -> "Stage":
+        return self._take(self.exchange.made(n, self.now))
+
+    def not_made(self, n: int, why: str) -> "Stage":
+        return self._take(self.exchange.not_made(n, why, self.now))
+
     def connected(self, n: int) -> "Stage":
         return self._take(self.exchange.connected(n, self.now))
 

@@ -12,6 +12,8 @@ from support.aftermath import connected, memory_below
 from support.h1client import chat
 
 MIB = 1 << 20
+DEEP = 200_000
+"""Levels."""
 QUICK = 5.0
 """Seconds; what took time for each bracket would take minutes."""
 MESSAGES = b'"messages":[{"role":"user","content":"Which track?"}]'
@@ -65,10 +67,27 @@ BAD = (
     Bad("model twice", with_members(b'"model":"m"', b'"model":"other"'), "more than once", "model"),
     Bad("model twice, once escaped", with_members(b'"model":"m"', b'"mod\\u0065l":"x"'), "more than once", "model"),
     Bad("a model nobody has", with_members(b'"model":"\\u0000"'), "", "model", 404, "model_not_found"),
-    Bad("1 MB of brackets", b"[" * MIB, "nested too deeply"),
-    Bad("1 MB of braces", b'{"a":' * (MIB // 5), "nested too deeply"),
-    Bad("1 MB of nested lists", b'{"messages":' + b"[" * (MIB // 2) + b"]" * (MIB // 2) + b"}", "nested too deeply"),
-    Bad("brackets where a message should be", with_members(b'"tools":' + b"[" * MIB), "nested too deeply"),
+    Bad("many brackets", b"[" * DEEP, "nested too deeply"),
+    Bad("many braces", b'{"a":' * DEEP, "nested too deeply"),
+    Bad("many nested lists", b'{"messages":' + b"[" * DEEP + b"]" * DEEP + b"}", "nested too deeply"),
+    Bad("brackets where a message should be", with_members(b'"tools":' + b"[" * DEEP), "nested too deeply"),
+    Bad("1 MB of brackets", b"[" * MIB, "500,000 JSON values", None, 413, "request_too_large"),
+    Bad(
+        "8 MB of empty objects",
+        with_members(b'"x":[' + b"{}," * (8 * MIB // 3) + b"{}]"),
+        "500,000 JSON values",
+        None,
+        413,
+        "request_too_large",
+    ),
+    Bad(
+        "more messages than anybody has",
+        b'{"messages":[' + b"{}," * 100_000 + b"{}]}",
+        "100,001 items",
+        "messages",
+        413,
+        "request_too_large",
+    ),
 )
 
 

@@ -72,6 +72,18 @@ class TestCompressed:
             client.close()
 
     @CODED
+    async def test_a_large_one_is_decoded_whole(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, coding: str, squeeze: Callable[[bytes], bytes]
+    ) -> None:
+        """It comes out of its decoder in many pieces."""
+        body = chat("".join(f"{n:x} " for n in range(300_000)), stream=False)
+        async with connected(tmp_path, caplog, menu.answer("hello")) as (client, one, _):
+            await client.ask(squeeze(body), headers=(("Content-Encoding", coding),))
+            assert (await client.answer())[0] == 200
+            assert one.seen[0].body == body
+            client.close()
+
+    @CODED
     async def test_what_decodes_to_too_much_is_refused_and_never_held(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, coding: str, squeeze: Callable[[bytes], bytes]
     ) -> None:

@@ -66,6 +66,18 @@ class Attempt:
     def move(self, step: AttemptMove) -> None:
         self.phase = move(ATTEMPT, self.phase, step)
 
+    def takes_long(self, body: bytes) -> bool:
+        """To make its request of the client's."""
+        if self.bridge is None or not self.bridge.takes_long(body):
+            return False
+        self.connect_due = None
+        return True
+
+    def start_over(self, now: float) -> None:
+        """Its request took a while to make, which is not its provider's fault."""
+        self.stand_still(now - self.launched, now)
+        self.dial(now)
+
     def dial(self, now: float) -> None:
         self.connect_due = now + self.timeouts.connect
 

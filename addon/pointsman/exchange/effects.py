@@ -1,5 +1,6 @@
 """What an exchange wants done. Transport carries these out in order and decides nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pointsman.exchange.audit import AttemptRecord
@@ -23,6 +24,16 @@ class Launch:
 
     n: int
     request: Outbound
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchLarge:
+    """The same, with a request that takes long to make: `make` is to be called in a thread, and the exchange told that
+    it is `made`, or that it is `not_made`. Raises Inconvertible.
+    """
+
+    n: int
+    make: Callable[[], Outbound] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +85,4 @@ class Settled:
     learnt: str | None = None
 
 
-type Effect = Launch | Cancel | Release | Respond | Send | End | Abort | Settled
+type Effect = Launch | LaunchLarge | Cancel | Release | Respond | Send | End | Abort | Settled

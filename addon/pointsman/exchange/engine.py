@@ -15,11 +15,12 @@ moves exist.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.audit import ExchangeRecord, Outcome
 from pointsman.exchange.call import Call, Planner, Rules
-from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, Release, Settled
+from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, LaunchLarge, Release, Settled
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.journal import Journal
 from pointsman.exchange.launching import outbound, prepared
@@ -62,6 +63,18 @@ class Exchange:
         self.journal.began = now
         self._front.begin(now)
         self._advance(now)
+        return self._take_effects()
+
+    def made(self, n: int, now: float) -> list[Effect]:
+        """The request of attempt `n`, which was large, is ready to be sent."""
+        if attempt := self._running.get(n):
+            attempt.start_over(now)
+        return self._take_effects()
+
+    def not_made(self, n: int, why: str, now: float) -> list[Effect]:
+        """The request of attempt `n` cannot be made."""
+        if attempt := self._running.get(n):
+            self._give_up_on(attempt, why, now)
         return self._take_effects()
 
     def dialling(self, n: int, now: float) -> list[Effect]:
@@ -231,11 +244,18 @@ class Exchange:
         attempt = prepared(self.call, self.plan, self._launched, candidate, now, wall, asks_usage)
         self._running[attempt.n] = attempt
         self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
+        if attempt.takes_long(self.call.body):
+            self._effects.append(LaunchLarge(attempt.n, partial(outbound, self.call, attempt)))
+            return
         try:
             self._effects.append(Launch(attempt.n, outbound(self.call, attempt)))
         except Inconvertible as error:
-            attempt.over = True
-            self._fail(attempt, Fault(FaultKind.INTERNAL, str(error)), now)
+            self._give_up_on(attempt, str(error), now)
+
+    def _give_up_on(self, attempt: Attempt, why: str, now: float) -> None:
+        """Its provider is sent nothing."""
+        attempt.over = True
+        self._fail(attempt, Fault(FaultKind.INTERNAL, why), now)
 
     # Frames.
 

@@ -90,6 +90,10 @@ class Router:
         ahead = 0.0 if wall is None else wall - now
         return Plan(resolution, facts, dialect, self.inventory, ticket, self, refused, ahead)
 
+    def heard_out(self, facts: RequestFacts, caller: Caller) -> Caller:
+        """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
+        return self.sessions.heard_out(caller.asking_for(unaliased(facts.model, self.settings)))
+
     def glance(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
         not for launching. Raises Problem (model_not_found).

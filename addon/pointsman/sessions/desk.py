@@ -1,6 +1,8 @@
 """The desk where every exchange gets its ticket: settings, cascade and store, kept together across reloads."""
 
 from collections.abc import Collection
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from pointsman.config import Mode, Settings
@@ -9,7 +11,7 @@ from pointsman.sessions.keys import Caller, Cascade
 from pointsman.sessions.past import scoped
 from pointsman.sessions.store import Session, Store
 from pointsman.sessions.ticket import Ticket
-from pointsman.sessions.turn import Turn
+from pointsman.sessions.turn import Turn, Words
 from pointsman.wire.conversation import Message
 
 
@@ -30,12 +32,24 @@ class Desk:
         self._adopt(settings)
         self._store.resize(self._sticky.max_sessions, self._sticky.idle_ttl, now)
 
+    def heard_out(self, caller: Caller) -> Caller:
+        """The same, with everything found out that takes long for a long request. May be called in a thread."""
+        said = cache(caller.conversation)
+        words = self._words(replace(caller, conversation=said))
+        words.turn.digest  # noqa: B018 # it is kept
+        said.cache_clear()
+        return replace(caller, words=words)
+
+    def _words(self, caller: Caller) -> Words:
+        if caller.words is not None:
+            return caller.words
+        return Words(self._cascade.key(caller) if self._sticky.enabled else None, Turn(caller, self._digests))
+
     def ticket(self, caller: Caller, mode: Mode, now: float) -> Ticket:
         """The request's session, found or begun."""
-        turn = Turn(caller, self._digests)
+        key, turn = self._words(caller)
         if not self._sticky.enabled:
             return Ticket(None, turn=turn)
-        key = self._cascade.key(caller)
         if key is None:
             return Ticket(self._store, turn=turn)
         session = self._store.enter(key, now, turn.is_counted_retry)
@@ -45,7 +59,7 @@ class Desk:
         """For a request that is no turn: it keeps away from whatever the session is to keep away from, and leaves no
         trace in it.
         """
-        key = self._cascade.key(caller) if self._sticky.enabled else None
+        key = self._words(caller).key if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
         return Ticket(None, past_elsewhere=session.past if session else None)
 

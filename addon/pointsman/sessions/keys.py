@@ -17,13 +17,16 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pointsman.config import Sticky
 from pointsman.config.words import KeySource
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.prefix import Chain
 from pointsman.wire.conversation import Conversation
+
+if TYPE_CHECKING:
+    from pointsman.sessions.turn import Words
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
@@ -43,6 +46,8 @@ class Caller:
     body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
     conversation: Callable[[], Conversation | None] = field(repr=False)
     model: str = ""
+    words: "Words | None" = field(default=None, repr=False)
+    """What was found out beforehand, for the model asked for."""
 
     def asking_for(self, model: str) -> "Caller":
         return replace(self, model=model)

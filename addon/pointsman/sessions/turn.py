@@ -1,12 +1,20 @@
 """One request as a turn of whoever asks: found out only when somebody wants to know."""
 
 from functools import cached_property
+from typing import NamedTuple
 
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Caller, folded
+from pointsman.sessions.keys import Caller, Key, folded
 
 RETRY_COUNT = "x-stainless-retry-count"
 """SDKs number their own retries in it, 0 for the first request."""
+
+
+class Words(NamedTuple):
+    """What tells a request's conversation and its turn from others. `key` is None where nothing names the former."""
+
+    key: Key | None
+    turn: "Turn"
 
 
 class Turn:

@@ -7,6 +7,7 @@ client's side takes what it sends.
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +26,7 @@ from pointsman.exchange.effects import (
     End,
     Headers,
     Launch,
+    LaunchLarge,
     Outbound,
     Release,
     Respond,
@@ -38,6 +40,8 @@ from pointsman.transport.posted import Input, Posted
 from pointsman.transport.providers import Dial, Providers, fault_of, line_of
 from pointsman.transport.shortcut import plain_writer
 from pointsman.transport.upstream import server_of
+from pointsman.transport.worker import Worker
+from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import FaultKind, Problem
 
 if TYPE_CHECKING:
@@ -76,9 +80,11 @@ class Conductor:
         handler: ConnectionHandler,
         providers: Providers,
         outlet: Outlet,
+        worker: Worker,
         recorder: Recorder | None = None,
     ) -> None:
         self.exchange = exchange
+        self._worker = worker
         self._recorder = recorder
         self._stream = stream
         self._handler = handler
@@ -139,7 +145,7 @@ class Conductor:
         """The answer's head is out; `server` is the client's side of the layer."""
         self._short_way = plain_writer(self._stream.context, server, self._handler)
 
-    def took(self, size: int) -> None:
+    def _took(self, size: int) -> None:
         """The layer has processed so many posted bytes."""
         self._unread -= size
         self._room.set()
@@ -186,8 +192,10 @@ class Conductor:
     def _is_for_client(self, effect: Effect) -> TypeIs[ClientEffect]:
         """What is not is carried out here and now."""
         match effect:
-            case Launch():
-                self._launch(effect)
+            case Launch(n, request):
+                self._begin(n, self._attempt(n, request))
+            case LaunchLarge(n, make):
+                self._begin(n, self._make(n, make))
             case Cancel(n):
                 self._let_go(n, self._cancelled)
             case Release(n):
@@ -210,19 +218,20 @@ class Conductor:
         if task is not None and n != self._taking and task is not asyncio.current_task():
             task.cancel()
 
-    def _launch(self, launch: Launch) -> None:
+    def _begin(self, n: int, attempt: Coroutine[None, None, None]) -> None:
+        name = f"attempt {n} of {self.exchange.call.request_id}"
+        task = self._tasks[n] = asyncio_utils.create_task(attempt, name=name, keep_ref=True)
+        task.add_done_callback(lambda _: self._tasks.pop(n, None))
+
+    def _dial(self, n: int, request: Outbound) -> Dial:
         if self._recorder:
-            self._recorder.sent(launch.n, launch.request, self._loop.time())
-        n = launch.n  # nothing below holds on to the whole request for as long as the answer lasts
+            self._recorder.sent(n, request, self._loop.time())
         dial = Dial(
             dialling=partial(self._tell, partial(self.exchange.dialling, n)),
             connected=partial(self._tell, partial(self.exchange.connected, n)),
         )
-        self._dials[n] = launch.request.url, dial
-        name = f"attempt {n} of {self.exchange.call.request_id}"
-        task = asyncio_utils.create_task(self._attempt(n, launch.request, dial), name=name, keep_ref=True)
-        self._tasks[n] = task
-        task.add_done_callback(lambda _: self._tasks.pop(n, None))
+        self._dials[n] = request.url, dial
+        return dial
 
     def _set_timer(self) -> None:
         """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
@@ -250,8 +259,23 @@ class Conductor:
 
     # Inputs.
 
-    async def _attempt(self, n: int, request: Outbound, dial: Dial) -> None:
-        exchange, sending = self.exchange, self._providers.send(request, self._outlet, dial)
+    async def _make(self, n: int, make: Callable[[], Outbound]) -> None:
+        try:
+            request = await self._worker.run(make)
+        except Inconvertible as error:
+            await self._post(partial(self.exchange.not_made, n, str(error)))
+            return
+        except Exception as error:
+            logger.exception(f"The router failed to make attempt {n} of exchange {self.exchange.call.request_id}.")
+            await self._post(partial(self.exchange.not_made, n, type(error).__name__))
+            return
+        self._tell(partial(self.exchange.made, n))
+        attempt = self._attempt(n, request)
+        del make, request  # nothing here holds on to the whole request for as long as the answer lasts
+        await attempt
+
+    async def _attempt(self, n: int, request: Outbound) -> None:
+        exchange, sending = self.exchange, self._providers.send(request, self._outlet, self._dial(n, request))
         del request
         try:
             async with sending as answer:
@@ -277,14 +301,15 @@ class Conductor:
             kind, message = fault_of(error)
             if kind is FaultKind.INTERNAL:
                 logger.exception(f"Attempt {n} of exchange {exchange.call.request_id} failed inside the router.")
+            _forget_frames(error)
             await self._post(partial(exchange.failed, n, kind, message))
 
     async def _post(self, given: Input, size: int = 0) -> None:
         self._unread += size
         try:
-            await self._handler.server_event(Posted(self._stream, given, size))
+            await self._handler.server_event(Posted(self._stream, given, partial(self._took, size)))
         except asyncio.CancelledError:  # while it waited for its turn: nobody will take it
-            self.took(size)
+            self._took(size)
             raise
 
     async def _hear(self, n: int, data: bytes, is_last: bool) -> None:
@@ -300,7 +325,7 @@ class Conductor:
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
         over, content, line = self._loop.create_future(), answer.content, line_of(answer)
-        if line is None or self._stream.is_killed or n in self._released | self._cancelled:
+        if line is None or n in self._released | self._cancelled or self._stream.is_killed:
             return
 
         def take() -> None:
@@ -370,6 +395,13 @@ def _raise(error: Exception, _: float) -> list[Effect]:
 
 def _nothing(_: float) -> list[Effect]:
     return []
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Libraries keep exceptions in frames that these lead to; such a cycle would hold the whole exchange."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:

@@ -77,9 +77,10 @@ def _zstd(body: bytes, limit: int) -> bytes:
 def _brotli(body: bytes, limit: int) -> bytes:
     decoder, data = brotli.Decompressor(), bytearray()
     try:
-        data += decoder.process(body, output_buffer_limit=CHUNK)
-        while len(data) <= limit and not decoder.is_finished() and not decoder.can_accept_more_data():
-            data += decoder.process(b"", output_buffer_limit=CHUNK)
+        piece = decoder.process(body, output_buffer_limit=CHUNK)
+        while piece and len(data) <= limit:
+            data += piece
+            piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=CHUNK)
     except brotli.error as error:
         raise ValueError(str(error)) from None
     if len(data) > limit:

@@ -18,7 +18,7 @@ from pointsman.transport.asking import is_answered
 from pointsman.transport.client_hello import bound_hello
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.http1 import ClientHttp1, ForConnection
-from pointsman.transport.posted import ForStream, HookAnswered
+from pointsman.transport.posted import Completed, ForStream, HookAnswered, Work, WorkDone
 from pointsman.transport.station import Station
 from pointsman.transport.stream import Commands, RoutedStream
 
@@ -66,11 +66,22 @@ class RoutedHttpLayer(HttpLayer):
             for command in self._route(due.popleft()):
                 stream = command.blocking
                 if not left or not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
-                    yield command
+                    if isinstance(command, Work) and isinstance(stream, RoutedStream):
+                        self._begin_work(command, stream)
+                    else:
+                        yield command
                     continue
                 left -= 1
                 if is_answered(command, stream, self.handler):
                     due.append(events.HookCompleted(command))
+                del command, stream  # an exception that mitmproxy has dealt with may keep this frame
+
+    def _begin_work(self, command: Work, stream: RoutedStream) -> None:
+        async def do() -> None:
+            done = await self.station.elsewhere(command.work)
+            await self.handler.server_event(WorkDone(stream, Completed(command, done)))
+
+        asyncio_utils.create_task(do(), name="large request", keep_ref=True)
 
     def _route(self, event: events.Event) -> Commands:
         if isinstance(event, ForStream):
@@ -91,6 +102,8 @@ class RoutedHttpLayer(HttpLayer):
         if event.stream.home is self:
             if isinstance(event, HookAnswered):
                 yield from super()._handle_event(events.HookCompleted(event.hook))
+            elif isinstance(event, WorkDone):
+                yield from super()._handle_event(event.completed)
             elif self.streams.get(event.stream.stream_id) is event.stream:
                 yield from self.event_to_child(event.stream, event)
             return

@@ -1,9 +1,10 @@
 """Something from outside for one stream, posted the way mitmproxy injects its own messages."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from mitmproxy.proxy import events
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.commands import StartHook
 
 from pointsman.exchange.effects import Effect
@@ -27,11 +28,11 @@ class ForStream(events.Event):
 
 
 class Posted(ForStream):
-    """An input for the stream's exchange; `size` is how many bytes of a provider's body it carries."""
+    """An input for the stream's exchange; `taken` is called when it is with the stream, in whatever state that is."""
 
-    def __init__(self, stream: "RoutedStream", given: Input, size: int = 0) -> None:
+    def __init__(self, stream: "RoutedStream", given: Input, taken: Callable[[], None]) -> None:
         super().__init__(stream)
-        self.given, self.size = given, size
+        self.given, self.taken = given, taken
 
 
 class HookAnswered(ForStream):
@@ -40,6 +41,34 @@ class HookAnswered(ForStream):
     def __init__(self, stream: "RoutedStream", hook: StartHook) -> None:
         super().__init__(stream)
         self.hook = hook
+
+
+class WorkDone(ForStream):
+    """What the stream's layer was waiting for, done elsewhere."""
+
+    def __init__(self, stream: "RoutedStream", completed: "Completed") -> None:
+        super().__init__(stream)
+        self.completed = completed
+
+
+class Work(commands.Command):
+    """Do this elsewhere. The stream waits for it; other streams do not."""
+
+    blocking = True
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.work = work
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+@dataclass(repr=False)
+class Completed(events.CommandCompleted):
+    """`reply` gives what the work gave, or raises what it raised."""
+
+    command: Work
+    reply: Callable[[], Any]
 
 
 class PageReady(ForStream):

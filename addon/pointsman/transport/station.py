@@ -1,7 +1,8 @@
 """What the client's layers ask of the router: the one seam between mitmproxy's streams and everything that decides."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mitmproxy import http
 from mitmproxy.connection import Client
@@ -37,6 +38,15 @@ class PassOn:
     """The request goes to its original host after all."""
 
 
+class Reading(Protocol):
+    """May be called in a thread."""
+
+    def __call__(self) -> object: ...
+
+    def at_once(self) -> object | None:
+        """The same, of a request that is small; None for one that is large."""
+
+
 class Station(Protocol):
     @property
     def max_body(self) -> int: ...
@@ -52,7 +62,14 @@ class Station(Protocol):
 
     def watch_upload(self, stream: "RoutedStream") -> UploadWatch: ...
 
-    def open(self, flow: http.HTTPFlow, chat: Chat, credential: str | None) -> Exchange | Answer | PassOn: ...
+    def reading(self, flow: http.HTTPFlow, chat: Chat, credential: str | None) -> Reading:
+        """What reads the whole request that is in the flow."""
+
+    def open(self, flow: http.HTTPFlow, chat: Chat, read: Any) -> Exchange | Answer | PassOn:
+        """`read` is what its reading gave."""
+
+    async def elsewhere[T](self, work: Callable[[], T]) -> Callable[[], T]:
+        """Does it in a thread. The result gives what `work` gave, or raises what it raised."""
 
     def conduct(self, exchange: Exchange, stream: "RoutedStream") -> "Conductor": ...
 

@@ -8,6 +8,7 @@ streamed response. A stream that is not routed is a stock stream.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,6 +17,7 @@ from mitmproxy import flow as mflow
 from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -38,9 +40,10 @@ from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
 from pointsman.secrets import Masker
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
+from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.page_stream import PageStream
-from pointsman.transport.posted import Input, Posted
+from pointsman.transport.posted import Input, Posted, Work
 from pointsman.transport.refusing import has_long_host
 from pointsman.transport.response import client_response, is_whole
 from pointsman.transport.response_mask import ResponseMask
@@ -59,10 +62,29 @@ logger = logging.getLogger(__name__)
 type Commands = layer.CommandGenerator[None]
 
 
+def state_over(_: events.Event) -> Commands:
+    """Nothing more happens on this stream."""
+    yield from ()
+
+
+def without_garbage(request: http.Request) -> http.Request:
+    """The same request, in an object of its own. The one that mitmproxy has made is part of a cycle, by exceptions that
+    its check of types has dealt with: a body in there would wait for a full collection of garbage.
+    """
+    twin = copy(request)
+    twin.data = copy(request.data)
+    return twin
+
+
 class RoutedStream(PageStream):
-    """A stream that is routed if the station says so. `chat` is set once it does."""
+    """A stream that is routed if the station says so. `chat` is set once it does.
+
+    Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
+    counting alone frees what a request has taken, and that may be a hundred megabytes.
+    """
 
     conductor: Conductor | None = None
+    """Of the exchange, while that lasts."""
 
     def __init__(self, context: Context, stream_id: int, home: "RoutedHttpLayer") -> None:
         super().__init__(context, stream_id)
@@ -73,11 +95,16 @@ class RoutedStream(PageStream):
         """The connection that the answer comes by."""
         self._tape: Tape | None = None
         """Of a streamed answer, for people to read."""
+        self._is_being_read = False
         self._reported = False
         self._left: list[ClientEffect] = []
         """What came by the short way, and must go the long one."""
 
     def _handle_event(self, event: events.Event) -> Commands:
+        if self.client_state is state_over:
+            if isinstance(event, BodyUnreadable):  # found only after the answer: no next request can be read
+                yield CloseConnection(self.context.client)
+            return
         try:
             if isinstance(event, Posted):
                 yield from self._take_posted(event)
@@ -90,6 +117,22 @@ class RoutedStream(PageStream):
                 raise
             else:
                 yield from self._crash()
+        if self._reported and not self._left:
+            self.conductor = None
+        if self._is_over():
+            self._let_go()
+
+    def _is_over(self) -> bool:
+        """The layer has dropped it: no event will reach it."""
+        return self.home.streams.get(self.stream_id) is not self
+
+    def _let_go(self) -> None:
+        """mitmproxy has exceptions that keep the frames which they came by, and those keep the stream."""
+        self.client_state = self.server_state = state_over
+        self._upload = None
+        if hasattr(self, "flow"):
+            self.context.layers.remove(self)
+            del self.flow
 
     # The request.
 
@@ -111,6 +154,8 @@ class RoutedStream(PageStream):
                 yield from self.open_page(event)
             case Chat():
                 self.chat = decision
+                if not event.replay_flow:
+                    event.request = without_garbage(event.request)
                 self._make_ours(event.request, decision.door)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
                     if isinstance(command, HttpRequestHeadersHook):
@@ -152,7 +197,14 @@ class RoutedStream(PageStream):
         if self.chat is None:
             return (yield from super().make_server_connection())
         self.chat = self.chat.edited(self.flow.request.path)
-        opened = self.station.open(self.flow, self.chat, self.credentials.caller if self.credentials else None)
+        reading = self.station.reading(self.flow, self.chat, self.credentials.caller if self.credentials else None)
+        if (read := reading.at_once()) is None:
+            self._is_being_read = True
+            read = (yield Work(reading))()
+            if self._is_given_up() or (yield from self.check_killed(True)):
+                return False
+            self._is_being_read = False
+        opened = self.station.open(self.flow, self.chat, read)
         match opened:
             case Exchange():
                 self.conductor = self.station.conduct(opened, self)
@@ -162,6 +214,10 @@ class RoutedStream(PageStream):
             case PassOn():
                 return (yield from self._pass_on())
         return False
+
+    def _is_given_up(self) -> bool:
+        """The client has left while its request was being read."""
+        return any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue)
 
     def _pass_on(self) -> layer.CommandGenerator[bool]:
         """Nobody here has this model: the request goes where the client wanted it, with its own credentials."""
@@ -184,13 +240,14 @@ class RoutedStream(PageStream):
     # The answer.
 
     def _take_posted(self, event: Posted) -> Commands:
-        if self.conductor is not None:
-            self.conductor.took(event.size)
-            if self.is_killed and not self.conductor.exchange.ended:
-                yield from self._kill()
-            else:
-                left, self._left = self._left, []
-                yield from self._show(left + self._feed(event.given))
+        event.taken()
+        if self.conductor is None:
+            return
+        if self.is_killed and not self.conductor.exchange.ended:
+            yield from self._kill()
+        else:
+            left, self._left = self._left, []
+            yield from self._show(left + self._feed(event.given))
 
     def relay(self, given: Input) -> bytes:
         """An input by the short way: what its client is to get now. What else there is waits for the next posted."""
@@ -301,10 +358,12 @@ class RoutedStream(PageStream):
     # Other ends.
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        if self.conductor is None or not isinstance(event, RequestProtocolError):
+        is_ours = self._is_being_read or self._reported or self.conductor is not None
+        if not is_ours or not isinstance(event, RequestProtocolError):
             yield from super().handle_protocol_error(event)
             return
-        self._feed(self.conductor.exchange.client_gone)
+        if self.conductor is not None:
+            self._feed(self.conductor.exchange.client_gone)
         if self.flow.live:
             yield from self._end_in_error(event.message)
         yield DropStream(self.stream_id)

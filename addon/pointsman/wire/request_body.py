@@ -9,6 +9,7 @@ import orjson
 from pointsman.wire import jsontext
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.jsontext import DuplicateMember, Span
+from pointsman.wire.structure import MAX_ITEMS, MAX_VALUES, has_too_many_values
 
 
 def refusal(subject: str, must: str, found: str, param: str | None = None) -> Problem:
@@ -42,6 +43,8 @@ def parse_object(body: bytes) -> Mapping[str, Any]:
     subject, must = "The request's body", "a JSON object in UTF-8"
     if not body.strip():
         raise refusal(subject, must, "empty")
+    if has_too_many_values(body):
+        raise Problem(Code.REQUEST_TOO_LARGE, f"{subject} has more than {MAX_VALUES:,} JSON values.")
     try:
         document = jsontext.loads(body)
     except ValueError as error:
@@ -71,10 +74,13 @@ def with_model(body: bytes, span: Span | None, model: str) -> bytes:
 
 
 def objects(document: Mapping[str, Any], name: str, noun: str) -> Sequence[Mapping[str, Any]]:
-    """A member that lists at least one object. Raises Problem."""
+    """A member that lists at least one object, and not too many. Raises Problem."""
     items = document.get(name)
     if not isinstance(items, list) or not items:
         raise bad_member(name, f"a list of at least one {noun}", items)
+    if len(items) > MAX_ITEMS:
+        message = f"`{name}` has {len(items):,} items; at most {MAX_ITEMS:,} are taken."
+        raise Problem(Code.REQUEST_TOO_LARGE, message, param=name)
     for number, item in enumerate(items):
         if not isinstance(item, Mapping):
             raise bad_member(f"{name}[{number}]", "an object", item)

@@ -21,6 +21,10 @@ from pointsman.wire.headers import Headers, completed
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import without_foreign_thoughts
 
+LARGE_COPY = 1 << 20
+"""Bytes of a body of which a copy, one model's name changed, takes about a millisecond."""
+LARGE_CONVERSION = 64 * 1024
+"""Bytes of a body whose conversion takes about 10 ms."""
 NEUTRAL_HEADERS = ("content-type", "user-agent")
 """Headers of a client that mean the same in every dialect."""
 
@@ -32,6 +36,10 @@ class Codec(Protocol):
     """What the request lost on the way, for people; mostly empty."""
     asked_usage: bool
     """The router asks for a usage event, of its own accord."""
+
+    def takes_long(self, body: bytes) -> bool:
+        """Making the provider's request of this body holds everybody up, unless it is done in a thread."""
+        ...
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         """The body and the path for the provider. Raises Inconvertible."""
@@ -74,6 +82,9 @@ class PassThrough:
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
         self.asked_usage = asks_usage and is_silent and option is not None
 
+    def takes_long(self, body: bytes) -> bool:
+        return len(body) > LARGE_COPY
+
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
         body = without_foreign_thoughts(self.dialect, body)
@@ -107,6 +118,9 @@ class Converting:
         self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
         without = left_out(client, self._facts)
         self.remark = f"without {', '.join(without)}" if without else ""
+
+    def takes_long(self, body: bytes) -> bool:
+        return len(body) > LARGE_CONVERSION
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         to = Recipient(model, self._reasons, self._provider.quirks.max_tokens)

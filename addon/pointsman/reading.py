@@ -1,0 +1,111 @@
+"""Reading a client's request once it is whole: its body decoded, its facts, and the words that its session is known by.
+
+A small request is read at once. Of a large one each of these takes longer than others should wait for, so that it is
+read in a thread; nothing here touches what exchanges share.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from mitmproxy import http
+
+from pointsman.reception import Chat
+from pointsman.routing.router import Router
+from pointsman.sessions.keys import Caller
+from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
+from pointsman.transport.heads import named
+from pointsman.wire.conversation import body_ids, conversation
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Code, Problem
+from pointsman.wire.request_facts import RequestFacts
+
+LARGE = 512 * 1024
+"""Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a request says."""
+
+    body: bytes = field(repr=False)
+    """Decoded."""
+    facts: RequestFacts
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Of the request in a flow. `credential` is None where it does not tell its client from others."""
+
+    flow: http.HTTPFlow = field(repr=False)
+    chat: Chat
+    credential: str | None = field(repr=False)
+    max_body: int
+    router: Router = field(repr=False)
+
+    def at_once(self) -> Read | Problem | None:
+        """None for a large request. One that is compressed shows its size only when it is decoded so far."""
+        raw, codings = self.flow.request.raw_content or b"", self._codings
+        if len(raw) > LARGE:
+            return None
+        if not codings:
+            return self._read(raw)
+        try:
+            return self._read(decode(raw, codings, min(LARGE, self.max_body)))
+        except TooLarge:
+            return None
+        except ValueError:
+            return self()  # which says what is wrong
+
+    def __call__(self) -> Read | Problem:
+        """Everything, whatever the size. May be called in a thread."""
+        try:
+            body = self._decoded()
+        except Problem as problem:
+            return problem
+        read = self._read(body)
+        if isinstance(read, Problem) or self.chat.is_replay:
+            return read
+        return Read(body, read.facts, self.router.heard_out(read.facts, read.caller))
+
+    def _read(self, body: bytes) -> Read | Problem:
+        try:
+            facts = DIALECTS[self.chat.dialect].facts(body, self.flow.request.path)
+        except Problem as problem:
+            return problem
+        return Read(body, facts, self._caller(facts))
+
+    def _caller(self, facts: RequestFacts) -> Caller:
+        """A replay is no client."""
+        if self.chat.is_replay:
+            return Caller({}, None, "", list, lambda: None)
+        return Caller(
+            headers=named(self.flow.request.headers),
+            credential=self.credential,
+            address=self.flow.client_conn.peername[0],
+            body_ids=partial(body_ids, facts.document),
+            conversation=partial(conversation, self.chat.dialect, facts.document),
+        )
+
+    @property
+    def _codings(self) -> str:
+        codings: str = self.flow.request.headers.get("content-encoding", "")
+        return codings
+
+    def _decoded(self) -> bytes:
+        """The body as its client meant it. Raises Problem."""
+        body, codings = self.flow.request.raw_content or b"", self._codings
+        if not codings:
+            return body
+        try:
+            return decode(body, codings, self.max_body)
+        except UnknownCoding as error:
+            known = "gzip, deflate, br and zstd"
+            raise Problem(
+                Code.INVALID_REQUEST, f"Content-Encoding {str(error)[:40]!r} is unknown here; {known} are not."
+            ) from None
+        except TooLarge:
+            message = f"The request's body decodes to more than server.max_body allows ({self.max_body} bytes)."
+            raise Problem(Code.REQUEST_TOO_LARGE, message) from None
+        except ValueError as error:
+            raise Problem(Code.INVALID_REQUEST, f"The request's body is not valid {codings[:40]}: {error}.") from None
