@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.process import Process, mitmdump, mitmweb

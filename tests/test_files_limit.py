@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.process import mitmdump

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from pointsman.demo import Provider, menu, rotation
+from pointsman.demo import Provider, rotation
+from pointsman.demo import behaviours as menu
 from pointsman.routing.figures import Figures
 from support.process import Process, mitmdump
 from support.settings import provider, write

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.admin import ADMIN, call
 from support.asking import ask, get
 from support.h1client import chat, h1_to

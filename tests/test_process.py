@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask, get
 from support.ports import free_port
 from support.process import SCRIPT, Process, mitmdump, mitmweb, pointsman, tool

@@ -27,7 +27,7 @@ from pointsman.reception import (
     receive,
     receive_again,
 )
-from pointsman.wire.faults import Code
+from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"
 KEY = "the-client-key"

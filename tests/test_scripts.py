@@ -340,7 +340,7 @@ class TestMarkers:
             ("wire/test_sse.py", "core"),
             ("views/reading/test_answers.py", "core"),
             ("test_house.py", "core"),
-            ("wire/test_voices_and_sdks.py", "sockets"),
+            ("wire/test_control_events_and_sdks.py", "sockets"),
             ("views/test_views.py", "sockets"),
             ("transport/test_kill.py", "sockets"),
             ("test_scripts.py", "sockets"),

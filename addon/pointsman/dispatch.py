@@ -20,7 +20,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode, Socks5Mode
 from mitmproxy.utils import asyncio_utils, human
 
-from pointsman.config import Dialect, Forward, Server, Settings
+from pointsman.config import Forward, Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.audit import ExchangeRecord
 from pointsman.exchange.call import Call, Rules
@@ -62,10 +62,11 @@ from pointsman.transport.worker import Worker, share_library
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
-from pointsman.wire.dialects import DIALECTS, Purpose, count_body
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, count_body
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
+from pointsman.wire.request_facts import RequestFacts
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
@@ -203,7 +204,7 @@ class Dispatcher:
         found = weighed(self.guesses, problem, client.peername[0], arrival.local, time.monotonic())
         if found is None or found is problem:
             return decision
-        return Refusal(decision.dialect if isinstance(decision, Chat | Refusal) else Dialect.OPENAI_CHAT, found)
+        return Refusal(decision.dialect if isinstance(decision, Chat | Refusal) else DEFAULT.name, found)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         local = doors.is_local(context.client)

@@ -3,7 +3,7 @@
 import ipaddress
 from collections import OrderedDict, deque
 
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 FEW = 10
 """Wrong keys within `WITHIN` seconds that an address may send."""

@@ -25,8 +25,9 @@ from urllib.parse import parse_qs, urlsplit
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
 from pointsman.config.words import Dialect, Forward
-from pointsman.wire.dialects import Purpose, route_of_path
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import DEFAULT, route_of_path
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
 OWN_NAME = "pointsman.local"
@@ -125,7 +126,7 @@ def receive(arrival: Arrival, server: Server) -> Decision:
     if isinstance(decision, Chat):
         return replace(decision, may_pass=False)
     route = route_of_path(arrival.path)
-    return Refusal(route.dialect if route else Dialect.OPENAI_CHAT, problem, CHALLENGE)
+    return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
 
 
 def _receive(arrival: Arrival, server: Server) -> Decision:

@@ -4,8 +4,8 @@ from asyncio import StreamWriter
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from pointsman.demo import Stage
-from pointsman.demo.stage import Curtain, Headers
+from pointsman.demo import Responder
+from pointsman.demo.responder import AnswerOver, Headers
 from robustness.faults import assignment
 from robustness.requests import ChatRequest
 
@@ -13,7 +13,7 @@ LONGEST = 4 << 20
 """Bytes after which recording stops."""
 
 
-class BodyRecorder(Stage):
+class BodyRecorder(Responder):
     """Records the body of an answer as a client should receive it, without delays and framing."""
 
     def __init__(self, request: ChatRequest) -> None:
@@ -32,7 +32,7 @@ class BodyRecorder(Stage):
     async def chunk(self, data: bytes) -> None:
         self.body += data
         if len(self.body) > LONGEST:
-            raise Curtain
+            raise AnswerOver
 
     async def end(self) -> None:
         pass
@@ -69,6 +69,6 @@ def _play(act: Coroutine[Any, Any, None]) -> None:
     """One step is enough: the recorder never waits, and a behaviour that waits does so for ever."""
     try:
         act.send(None)
-    except (StopIteration, Curtain):
+    except (StopIteration, AnswerOver):
         return
     act.close()

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from pointsman.demo import Behaviour, menu
+from pointsman.demo import Behaviour
+from pointsman.demo import behaviours as menu
 from robustness.requests import ChatRequest
 
 FAULTY = ("p1", "p2", "p3", "p4")

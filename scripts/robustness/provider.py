@@ -10,7 +10,9 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pointsman.demo import Behaviour, Provider, Seen, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import behaviours as menu
 from robustness.faults import FAULTY, STEADY, assignment
 from robustness.requests import ChatRequest, with_fixed_ids
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from pointsman.demo import Seen
+from pointsman.demo import ReceivedRequest as Seen
 
 SAFE, RISKY = "safe", "risky"
 """Models: the steady provider has only the first, the faulty ones have both."""

@@ -21,10 +21,10 @@ from pointsman.routing.router import Router
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
 from pointsman.sessions.keys import Caller
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
+from pointsman.wire.request_facts import RequestFacts
 from simulation.providers import Reply, SimulatedProviders
 
 WALL = 1_800_000_000.0

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pointsman import cli
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.ports import free_port
 from support.settings import provider, write
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pointsman import cli
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.asking import ask
 from support.ports import free_port

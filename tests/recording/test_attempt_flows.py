@@ -15,7 +15,8 @@ from mitmproxy.addons.view import View
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 
-from pointsman.demo import Behaviour, menu
+from pointsman.demo import Behaviour
+from pointsman.demo import behaviours as menu
 from pointsman.exchange.audit import ExchangeRecord
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.transport.tape import MAX_BODY

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.browser import browser
 from support.settings import provider, write

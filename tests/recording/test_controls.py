@@ -13,7 +13,8 @@ from mitmproxy.addons.clientplayback import ClientPlayback
 from mitmproxy.http import HTTPFlow, Request
 from mitmproxy.test import tflow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.recording.replays import refusal
 from support.asking import ask, started

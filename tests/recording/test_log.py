@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.addonmanager import Loader
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from support.asking import ask, started
 from support.remains import nothing_remains
 from support.router import running

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.process import mitmdump
 from support.settings import provider, write

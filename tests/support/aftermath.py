@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, Script, menu
+from pointsman.demo import Provider, Script
+from pointsman.demo import behaviours as menu
 from pointsman.transport.upload import UploadWatch
 from support.asking import ask
 from support.h1client import H1Client, h1_to

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pointsman.demo.stage import arm_reset
+from pointsman.demo.responder import arm_reset
 
 type Headers = tuple[tuple[str, str], ...]
 

@@ -14,7 +14,7 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RemoteSettingsChanged, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
-from pointsman.demo.stage import arm_reset
+from pointsman.demo.responder import arm_reset
 from support.h1client import Headers
 
 WIDE = 2**31 - 1

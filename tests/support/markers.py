@@ -15,7 +15,7 @@ CORE = (
     "test_house.py",
 )  # fmt: skip
 """Folders and files without sockets and processes. What is not listed gets `sockets`."""
-SOCKETS = ("wire/test_voices_and_sdks.py",)
+SOCKETS = ("wire/test_control_events_and_sdks.py",)
 """Exceptions within the folders of CORE."""
 BROWSER = ("web/dashboard", "recording/test_browser.py")
 

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
-from pointsman.demo.stage import arm_reset
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
+from pointsman.demo.responder import arm_reset
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from support.asking import ask, get, started
 from support.router import running
 from support.settings import provider

@@ -9,7 +9,8 @@ import pytest
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.http import HTTPFlow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.h1client import chat, h1_through, h1_to, head
 from support.h2client import h2_through
 from support.remains import nothing_remains

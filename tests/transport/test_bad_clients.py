@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from support.aftermath import connected, memory_below
 from support.h1client import chat
 

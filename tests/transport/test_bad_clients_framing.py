@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.transport.http1 import MAX_HEAD, MAX_LINE
 from support.aftermath import connected, unharmed
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said

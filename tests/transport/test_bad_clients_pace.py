@@ -13,7 +13,8 @@ import httpx
 import pytest
 import zstandard
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.transport import refusing, upload
 from support.aftermath import connected, memory_below, unharmed
 from support.asking import ask

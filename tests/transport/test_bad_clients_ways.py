@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.aftermath import connected, unharmed
 from support.asking import get
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Seen, closed_port, menu
+from pointsman.demo import Behaviour, Provider, closed_port
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import behaviours as menu
 from support.aftermath import memory_below, unharmed
 from support.asking import Asked, ask
 from support.authority import Authority

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Script, menu
-from pointsman.demo.squeeze import Coding
+from pointsman.demo import Behaviour, Provider, Script
+from pointsman.demo import behaviours as menu
+from pointsman.demo.compression import Coding
 from support.aftermath import connected, memory_below, unharmed
 from support.asking import Asked, ask
 from support.h1client import chat

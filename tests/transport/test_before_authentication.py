@@ -10,7 +10,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tutils
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from pointsman.reception import host_of
 from pointsman.transport import client_hello, http1
 from pointsman.transport.client_buffer import MAX_FRAMING, MAX_LINES, ClientBuffer

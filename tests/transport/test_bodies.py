@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
-from pointsman.demo.menu.manners import Gate
-from pointsman.demo.squeeze import Coding
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import Responder as Stage
+from pointsman.demo import behaviours as menu
+from pointsman.demo.behaviours.wrappers import Gate
+from pointsman.demo.compression import Coding
 from support.asking import Asked, ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through

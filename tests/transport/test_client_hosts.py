@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.framing import BODY, LENGTH, PATH, post
 from support.h1client import Headers, h1_to
 from support.h2client import h2_to

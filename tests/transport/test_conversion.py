@@ -12,7 +12,8 @@ import pytest
 from mitmproxy.addons.view import View
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.asking import get
 from support.dialect_sdks import (
     ALL_SDKS,
@@ -92,8 +93,8 @@ class TestEveryPair:
             limited = await told(sdk.otherwise, url, model="limited")
             assert (limited.text, limited.finish) == (TEXT, ends["length"])
             seen = providers["text"].seen[0]
-            assert seen.voice
-            assert dialect == seen.voice.DIALECT
+            assert seen.dialect
+            assert dialect is seen.dialect.name
             assert seen.question == "Which track?"
             assert credentials_of(seen.headers) == [AUTH[dialect]]
             assert not any(name.lower().startswith(("x-stainless", "x-goog-api-client")) for name, _ in seen.headers)

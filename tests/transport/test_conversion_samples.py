@@ -10,7 +10,8 @@ import pytest
 from google.genai import types
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.dialect_sdks import ANTHROPIC, CHAT, GENAI, KEY, RESPONSES, forget_environment
 from support.dialects import entry
 from support.router import running

@@ -13,7 +13,8 @@ import pytest
 from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
-from pointsman.demo import Provider, closed_port, menu
+from pointsman.demo import Provider, closed_port
+from pointsman.demo import behaviours as menu
 from support.asking import Asked, ask, get, started
 from support.router import Router, running
 from support.settings import provider

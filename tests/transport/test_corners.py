@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from pointsman.demo import Behaviour, closed_port, menu
+from pointsman.demo import Behaviour, closed_port
+from pointsman.demo import behaviours as menu
 from support.asking import ask, started
 from support.remains import nothing_remains, soon
 from support.router import running

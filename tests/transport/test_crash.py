@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import get
 from support.dialect_sdks import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told
 from support.dialects import AUTH, CHATS, CONTENTS, PROVIDER_KEY, USER, credentials_of, entry, url_for

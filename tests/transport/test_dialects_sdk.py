@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.dialect_sdks import RESPONSES, SDKS, TOOL, Ask, Sdk, forget_environment, told
 from support.dialects import entry
 from support.router import Router, running

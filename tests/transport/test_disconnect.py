@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import H2Client, Stream, h2_through
 from support.remains import nothing_remains, remains, soon

@@ -17,8 +17,9 @@ from mitmproxy import http
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
 
-from pointsman.demo import Behaviour, Provider, menu
-from pointsman.demo.stage import Stage
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
+from pointsman.demo.responder import Responder as Stage
 from pointsman.web.openapi import ROUTES
 from support.asking import get
 from support.h1client import Headers, chat, h1_to

@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pointsman.demo import closed_port, menu
+from pointsman.demo import behaviours as menu
+from pointsman.demo import closed_port
 from support.asking import ask, get, started
 from support.router import running
 from support.settings import provider

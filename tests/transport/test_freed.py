@@ -13,7 +13,8 @@ from weakref import ref
 
 import pytest
 
-from pointsman.demo import Behaviour, closed_port, menu
+from pointsman.demo import Behaviour, closed_port
+from pointsman.demo import behaviours as menu
 from pointsman.exchange.engine import Exchange
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.stream import RoutedStream

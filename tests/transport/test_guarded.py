@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
 from pointsman.routing.router import Router as Routing
 from pointsman.transport.conductor import Conductor
-from pointsman.wire.openai_chat import OpenAIChat
+from pointsman.wire.dialects.openai_chat import answers, request
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains, remains, soon
@@ -32,7 +34,7 @@ DONE = b"data: [DONE]\n\n"
 class Weak:
     """A place in the routed path."""
 
-    owner: type
+    owner: type | ModuleType
     name: str
     after: int = 0
     """How many calls go well before."""
@@ -89,9 +91,9 @@ def is_logged_with_its_id(caplog: pytest.LogCaptureFixture, name: str = "turn-9"
 
 
 BEFORE_AN_ANSWER = [
-    Weak(OpenAIChat, "facts"),
-    Weak(OpenAIChat, "outbound"),
-    Weak(OpenAIChat, "reader"),
+    Weak(request, "parse_object"),
+    Weak(request, "with_model"),
+    Weak(answers, "reader_for"),
     Weak(Routing, "plan"),
     Weak(Dispatcher, "open"),
     Weak(Conductor, "__init__"),

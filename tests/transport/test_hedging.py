@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.asking import Asked, ask, get, started
 from support.h1client import chat, h1_to
 from support.remains import nothing_remains, soon

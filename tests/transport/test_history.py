@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.history import history as history_module
 from support.asking import ask, get
 from support.h1client import h1_to

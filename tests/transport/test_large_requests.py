@@ -6,16 +6,18 @@ import json
 import threading
 from collections.abc import Callable
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pointsman import reading
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.sessions import keys
-from pointsman.wire import openai_chat, openai_chat_turns, request_body
+from pointsman.wire import request_body
+from pointsman.wire.conversion import codec
+from pointsman.wire.dialects.openai_chat import messages, request
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
@@ -24,16 +26,15 @@ from support.router import Router, running
 from support.settings import provider
 
 MIB = 1 << 20
-CONVERSION = import_module("pointsman.wire.conversion.bridge")
 STEPS: tuple[tuple[str, object, str], ...] = (
     ("decoded", reading, "decode"),
     ("counted", request_body, "has_too_many_values"),
-    ("parsed", openai_chat, "parse_object"),
-    ("weighed", openai_chat, "_tokens"),
-    ("normalised", openai_chat_turns, "messages_of"),
+    ("parsed", request, "parse_object"),
+    ("weighed", request, "_tokens"),
+    ("normalised", messages, "messages_of"),
     ("hashed", keys, "Chain"),
-    ("copied", openai_chat, "with_model"),
-    ("converted", CONVERSION, "convert"),
+    ("copied", request, "with_model"),
+    ("converted", codec, "convert"),
 )
 """What takes longer the longer a request is."""
 
@@ -195,7 +196,7 @@ async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert
     def fail(*_: object) -> dict[str, Any]:
         raise KeyError("of the library")
 
-    monkeypatch.setattr(CONVERSION, "convert", fail)
+    monkeypatch.setattr(codec, "convert", fail)
     async with (
         Provider(menu.answer()) as claude,
         Provider(menu.answer()) as one,

@@ -15,7 +15,8 @@ import pytest
 from aiohttp import ClientResponse
 from mitmproxy.http import HTTPFlow
 
-from pointsman.demo import Provider, closed_port, menu
+from pointsman.demo import Provider, closed_port
+from pointsman.demo import behaviours as menu
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import KEEP
 from pointsman.transport import providers as pools

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Seen, Stage
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import Responder as Stage
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains
@@ -45,7 +47,7 @@ def all_at_once(count: int) -> Callable[[Seen], Behaviour]:
 
     async def play(stage: Stage) -> None:
         await stage.head(200, [("Content-Type", "text/event-stream")])
-        for nth, event in enumerate(answer_to(stage.seen.question)):
+        for nth, event in enumerate(answer_to(stage.request.question)):
             if nth == TOKENS // 2:
                 await everybody.wait()
             await stage.chunk(event)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.remains import nothing_remains

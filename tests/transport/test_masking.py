@@ -15,7 +15,8 @@ import pytest
 from mitmproxy import http
 from mitmproxy.addons.save import Save
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import get
 from support.h1client import Headers, chat, h1_to
 from support.h2client import h2_through

@@ -16,7 +16,8 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 from openai.types.chat.chat_completion_chunk import Choice
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import behaviours as menu
 from support.router import Router, running
 from support.settings import provider
 

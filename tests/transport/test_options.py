@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from mitmproxy.http import HTTPFlow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.transport.providers import KEPT_SESSIONS
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Provider, closed_port, menu
+from pointsman.demo import Provider, closed_port
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.h1client import chat, h1_through, h1_to
 from support.h2client import h2_through

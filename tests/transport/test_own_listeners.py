@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.transport.own_listeners import is_of_this_machine, is_own, is_peer_own, leads_here, spelled_ip
 from support.asking import ask
 from support.h1client import H1Client, chat, h1_to, head

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.reception import OWN_NAME
 from pointsman.transport.page_stream import MAX_PAGE_BODY
 from support.aftermath import connected, memory_below, unharmed

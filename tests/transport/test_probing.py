@@ -10,7 +10,8 @@ import pytest
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.exchange.effects import Outbound
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.probing import Prober

@@ -14,7 +14,10 @@ import pytest
 from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
-from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import Responder as Stage
+from pointsman.demo import behaviours as menu
 from support.remains import nothing_remains, soon
 from transport.chatting import ANSWER, Yard, session, told, user
 

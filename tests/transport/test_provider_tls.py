@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import Asked, ask
 from support.authority import Authority
 from support.router import Router, running

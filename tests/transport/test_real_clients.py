@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Provider, Seen, menu
+from pointsman.demo import Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import behaviours as menu
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of
 from support.router import Router, running
 from support.settings import provider

@@ -13,7 +13,8 @@ import pytest
 from mitmproxy.exceptions import OptionsError
 
 from pointsman import config, reloading
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import Asked, ask
 from support.h1client import chat, h1_to
 from support.ports import free_port

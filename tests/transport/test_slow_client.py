@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from mitmproxy.proxy.layers.http import Http2Server
 
-from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
+from pointsman.demo import Behaviour, Provider
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import Responder as Stage
+from pointsman.demo import behaviours as menu
 from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport import conductor as conducting
 from pointsman.transport.conductor import Conductor

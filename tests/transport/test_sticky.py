@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from transport.chatting import ANSWER, Chat, Told, Yard, told, user
 
 CAPTURES = Path(__file__).parent.parent / "captures"

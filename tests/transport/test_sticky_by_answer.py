@@ -2,7 +2,8 @@
 
 import httpx
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.router import running
 from support.settings import provider
 

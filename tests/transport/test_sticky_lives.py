@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Behaviour, Seen, menu
+from pointsman.demo import Behaviour
+from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import behaviours as menu
 from support.remains import nothing_remains, soon
 from transport.chatting import ANSWER, Chat, Yard, assistant, session, told, user
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from transport.chatting import ANSWER, Yard, session, told, user
 

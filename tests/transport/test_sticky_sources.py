@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from transport.chatting import ANSWER, Yard, session, user
 
 

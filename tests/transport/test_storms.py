@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from support.asking import Asked, ask
 from transport.chatting import ANSWER, Yard, session
 

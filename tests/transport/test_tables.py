@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import get
 from support.h1client import chat, h1_to
 from support.remains import nothing_remains

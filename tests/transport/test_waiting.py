@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from support.asking import ask, get, started
 from support.router import running
 from support.settings import provider

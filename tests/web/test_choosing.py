@@ -12,11 +12,11 @@ import pytest
 
 from pointsman import config
 from pointsman.config.words import Dialect
-from pointsman.demo import menu
+from pointsman.demo import behaviours as menu
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.web.choosing import explain_page, target_row
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from routing.yard import request as facts
 from support.asking import ask, get, post, started
 from support.callers import SECRET, caller

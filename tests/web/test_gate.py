@@ -11,7 +11,7 @@ from pointsman.web import gate
 from pointsman.web.gate import Gate, Keeper
 from pointsman.web.logins import LIFE, MOST, Logins, cookie_name, set_cookie, token_of
 from pointsman.web.page import Request
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 from web.asking import ADMIN, CLIENT
 
 HOME = "127.0.0.1:8080"

@@ -10,7 +10,7 @@ from pointsman.config import Server
 from pointsman.web.gate import Gate, Keeper
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.pages import Page, Pages
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from web.asking import ADMIN, CLIENT, FOREIGN_HOST, code, request, told
 
 type Answer = Callable[[Request, str], Reply]

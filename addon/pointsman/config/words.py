@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Dialect(StrEnum):
-    """A wire format."""
+    """A wire format. Each has a folder in `wire/dialects`, named like its value with `_` for `-`."""
 
     OPENAI_CHAT = "openai-chat"
     OPENAI_RESPONSES = "openai-responses"

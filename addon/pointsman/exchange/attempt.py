@@ -8,9 +8,9 @@ from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
 from pointsman.routing.failures import classify
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
-from pointsman.wire.conversion import Bridge
+from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, Reader
 
 HOLD_EVENTS = 64
@@ -56,7 +56,7 @@ class Attempt:
         """Bytes of the body, whatever they say."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
-        self.bridge: Bridge | None = None
+        self.bridge: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
         self.reader: Reader | None = None
         self.bytes_received = 0

@@ -27,10 +27,10 @@ from pointsman.exchange.launching import outbound, prepared
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.exchange.setbacks import Setbacks
 from pointsman.routing.targets import Candidate
-from pointsman.wire.conversion import Inconvertible, refuses_usage
-from pointsman.wire.faults import Code, Fault, FaultKind, Problem
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
-from pointsman.wire.waits import dated
+from pointsman.wire.retry_after import dated
 
 NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
 """What a provider says beside its answer."""
@@ -362,7 +362,7 @@ class Exchange:
 
         The next one follows, unless the request itself is at fault.
         """
-        if attempt.bridge and attempt.bridge.asked_usage and refuses_usage(fault):
+        if attempt.bridge and attempt.bridge.refuses_usage(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
             self._launch(attempt.candidate, now, asks_usage=False)
             return

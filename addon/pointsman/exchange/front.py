@@ -15,8 +15,8 @@ from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
 from pointsman.routing.targets import Target
 from pointsman.wire import jsontext
-from pointsman.wire.dialect import Listener
-from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader
 from pointsman.wire.headers import Headers, safe_type, to_client
 
@@ -38,7 +38,7 @@ class ClientFront:
         self.ended_at = 0.0
         self.answered: Target | None = None
         self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
-        self._voice = call.dialect.voice(Listener(call.facts, call.headers, call.request_id, call.started))
+        self._voice = call.dialect.control_events(Listener(call.facts, call.headers, call.request_id, call.started))
         self._stream_form = stream_headers(self._voice.stream_type)
         self._source: Reader | None = None
         self._is_whole = False

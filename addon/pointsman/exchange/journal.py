@@ -5,7 +5,7 @@ from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.call import Call, Planner
 from pointsman.exchange.front import ClientFront
 from pointsman.secrets import Masker
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
 
 
 class Journal:

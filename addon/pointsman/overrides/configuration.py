@@ -12,7 +12,7 @@ from pointsman.config.document import Document
 from pointsman.config.overlay import NOTHING, Overlay
 from pointsman.overrides.store import Store
 from pointsman.private_files import NotPrivate
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ through all headers for each one they look for.
 from h11 import LocalProtocolError
 from h11._receivebuffer import ReceiveBuffer
 
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 MAX_LINES = 2000
 """Lines of a request's head, folded ones included."""

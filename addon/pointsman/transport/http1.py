@@ -23,7 +23,7 @@ from pointsman.transport.client_buffer import BadLines, ClientBuffer
 from pointsman.transport.response import client_response
 from pointsman.transport.station import Station
 from pointsman.web.page import reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 AHEAD = 8
 """Requests that were sent ahead and are answered without a turn of the loop."""

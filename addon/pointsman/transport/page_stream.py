@@ -25,7 +25,7 @@ from pointsman.transport.posted import PageReady
 from pointsman.transport.refusing import CLOSE, UNREADABLE, Commands, RefusingStream
 from pointsman.transport.response import client_response
 from pointsman.web.page import Reply, Request, reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream

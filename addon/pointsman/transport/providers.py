@@ -25,7 +25,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.exchange.effects import Outbound
 from pointsman.transport.lookups import Lookups
 from pointsman.transport.outlet import Outlet
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 
 IDLE_CONNECTION = 30.0
 """Seconds for which an idle connection to a provider is kept."""

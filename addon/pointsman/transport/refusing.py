@@ -32,7 +32,7 @@ from pointsman.transport.response import client_response
 from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.station import Answer, Station
 from pointsman.transport.upload import UploadWatch
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 MAX_DISCARDED = 128 << 20
 """Bytes of a refused request's body that are taken in and forgotten: a client that is cut off while it sends may never

@@ -16,7 +16,7 @@ from pointsman.transport.tape import Tape
 from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.tape import Tape
 from pointsman.transport.upstream import closed
 from pointsman.web.page import reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.layers import RoutedHttpLayer

@@ -15,7 +15,7 @@ from pointsman.reception import client_problem, credentials, host_of, is_loopbac
 from pointsman.web.logins import Login, Logins
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.web.page import Request
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 FOREIGN = "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
 SAFE = frozenset({"GET", "HEAD"})

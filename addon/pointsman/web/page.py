@@ -11,7 +11,7 @@ import orjson
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Found
 from pointsman.exchange.answer import retry_after_headers
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 type Headers = tuple[tuple[str, str], ...]
 

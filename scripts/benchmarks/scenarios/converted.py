@@ -9,9 +9,9 @@ from benchmarks.scenarios import streams
 from benchmarks.testbed import Versions, testbed
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
-from pointsman.wire.conversion import bridge
-from pointsman.wire.dialect import Listener
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.conversion.codec import codec_for as bridge
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.registry import DIALECTS
 
 CONNECTIONS = (1, 16)
 REQUEST = (

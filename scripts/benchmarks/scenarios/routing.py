@@ -19,8 +19,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.keys import Caller
 from pointsman.sessions.store import Pin
-from pointsman.wire.facts import RequestFacts
 from pointsman.wire.frames import Usage
+from pointsman.wire.request_facts import RequestFacts
 
 PROVIDERS, MODELS, KEYS = 50, 10, 3
 SESSIONS = 10_000

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support import router
 from support.admin import SERVER
 from support.settings import provider

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from pointsman.exchange.audit import Outcome
 from pointsman.sessions.past import Past
 from pointsman.web.api.overview import WINDOW, rates

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
 from support.asking import ask
 from support.process import mitmdump

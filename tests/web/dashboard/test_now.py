@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.settings import provider
 from web.dashboard.driving import opened

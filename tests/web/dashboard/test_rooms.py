@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider
+from pointsman.demo import behaviours as menu
 from support.asking import ask
 from support.router import Router
 from support.settings import provider

@@ -10,7 +10,7 @@ from pointsman.web.api.asking import read
 from pointsman.web.gate import Keeper
 from pointsman.web.logins import Login, set_cookie
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 MAX_LOGIN = 4096
 """Bytes of a login's body, which is read before anybody has shown a key."""
