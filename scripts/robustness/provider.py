@@ -10,9 +10,7 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pointsman.demo import Behaviour, Provider
-from pointsman.demo import ReceivedRequest as Seen
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, behaviours
 from robustness.faults import FAULTY, STEADY, assignment
 from robustness.requests import ChatRequest, with_fixed_ids
 
@@ -28,10 +26,10 @@ class FaultyProviders:
         self._seen: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
         self._connections: dict[str, set[int]] = defaultdict(set)
         self.providers = [Provider(self._script(name), name=name, keep=KEEP) for name in (*FAULTY, STEADY)]
-        self.providers.append(Provider(menu.reset("connect"), name=RESETTING, keep=KEEP))
+        self.providers.append(Provider(behaviours.reset("connect"), name=RESETTING, keep=KEEP))
 
     def _script(self, name: str) -> Any:
-        def choose(seen: Seen) -> Behaviour:
+        def choose(seen: ReceivedRequest) -> Behaviour:
             request = ChatRequest.of_received(seen)
             with_fixed_ids(seen, request)
             chosen = assignment(request, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import ReceivedRequest
 
 SAFE, RISKY = "safe", "risky"
 """Models: the steady provider has only the first, the faulty ones have both."""
@@ -49,7 +49,7 @@ class ChatRequest:
         return cls(seed, n, dialect, chance.random() < 0.7, chance.random() < 0.8, words, padding)
 
     @classmethod
-    def of_received(cls, seen: Seen) -> "ChatRequest":
+    def of_received(cls, seen: ReceivedRequest) -> "ChatRequest":
         """The request that a provider has received. Raises ValueError if it is not from here."""
         found = TEXT.match(seen.question)
         if found is None:
@@ -93,12 +93,12 @@ class ChatRequest:
                 fields = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
         return json.dumps(fields).encode()
 
-    def received(self) -> Seen:
+    def received(self) -> ReceivedRequest:
         """The request as every provider receives it."""
-        return with_fixed_ids(Seen("POST", self.path, [], body=self.body), self)
+        return with_fixed_ids(ReceivedRequest("POST", self.path, [], body=self.body), self)
 
 
-def with_fixed_ids(seen: Seen, request: ChatRequest) -> Seen:
+def with_fixed_ids(seen: ReceivedRequest, request: ChatRequest) -> ReceivedRequest:
     """Sets number and time, which ids and times of an answer derive from, so that they follow from the request."""
     seen.number, seen.received = request.n, 0.0
     return seen

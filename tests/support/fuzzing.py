@@ -13,7 +13,7 @@ from functools import partial
 from pointsman import config
 from pointsman.config import ConfigError, Provider, document
 from pointsman.config.words import Dialect as Name
-from pointsman.demo import ReceivedRequest as Seen
+from pointsman.demo import ReceivedRequest
 from pointsman.demo.behaviours.errors import demo_error
 from pointsman.demo.behaviours.streaming import plain
 from pointsman.wire.conversation import answer_message, body_ids, conversation
@@ -263,11 +263,11 @@ def _crossing(client: Name, provider: Name, known: RequestFacts) -> Codec:
     return codec_for(DIALECTS[client], DIALECTS[provider], listener, PROVIDER, True, True)
 
 
-def _asked(name: str) -> Seen:
+def _asked(name: str) -> ReceivedRequest:
     said = [{"role": "user", "content": "Which track?"}]
     usual = {"model": "m", "stream": True, "max_tokens": 9}
     body = {**usual, "messages": said, "input": said, "contents": [{"role": "user", "parts": [{"text": "Which?"}]}]}
-    return Seen("POST", PATHS[Name(name)], [], body=json.dumps(body).encode())
+    return ReceivedRequest("POST", PATHS[Name(name)], [], body=json.dumps(body).encode())
 
 
 def _stream(name: str) -> bytes:

@@ -13,8 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from pointsman.demo.responder import arm_reset
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, chat, h1_to, head
@@ -67,7 +66,7 @@ async def keyed(folder: Path, mode: str = "regular", **more: Any) -> AsyncIterat
     options = {"listen_host": "0.0.0.0", **more.pop("options", {})}
     server = {"client_key": KEY, "admin_key": ADMIN, **more}
     async with (
-        Provider(menu.answer("paid for")) as one,
+        Provider(behaviours.answer("paid for")) as one,
         running(folder, {"one": provider(one.base_url)}, mode, options, server=server) as router,
     ):
         yield router, one
@@ -218,7 +217,7 @@ class TestForwarding:
 
     @pytest.fixture
     async def other(self, stack: AsyncExitStack) -> Provider:
-        return await stack.enter_async_context(Provider(menu.answer("from elsewhere"), host=OWN))
+        return await stack.enter_async_context(Provider(behaviours.answer("from elsewhere"), host=OWN))
 
     def there(self, other: Provider) -> str:
         return other.base_url.removeprefix("http://").removesuffix("/v1")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from pointsman.transport.http1 import MAX_HEAD, MAX_LINE
 from support.aftermath import connected, unharmed
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
@@ -17,7 +16,7 @@ from support.remains import soon
 from support.router import running
 from support.settings import provider
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class TestHttp10:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         body = chat()
-        async with connected(tmp_path, caplog, menu.answer("one two")) as (client, *_):
+        async with connected(tmp_path, caplog, behaviours.answer("one two")) as (client, *_):
             client.send(post(f"Content-Length: {len(body)}", "Connection: keep-alive", body=body, version="1.0"))
             status, headers, streamed = await client.answer()
             assert status == 200

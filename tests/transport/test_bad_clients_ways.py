@@ -6,8 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from support.aftermath import connected, unharmed
 from support.asking import get
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
@@ -17,7 +16,7 @@ from support.remains import soon
 from support.router import running
 from support.settings import provider
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 
 METHODS = ("HEAD", "GET", "PUT", "PATCH", "DELETE", "TRACE", "FROB")
 
@@ -147,7 +146,7 @@ class TestAhead:
     async def test_more_than_a_body_may_have_is_not_kept(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with connected(tmp_path, caplog, menu.hang(), server={"max_body": "64KiB"}) as (client, one, _):
+        async with connected(tmp_path, caplog, behaviours.hang(), server={"max_body": "64KiB"}) as (client, one, _):
             client.send(post(LENGTH))
             seen = await one.arrived()
             client.send(NEXT * 1000)

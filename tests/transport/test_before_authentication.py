@@ -10,7 +10,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tutils
 
-from pointsman.demo import behaviours as menu
+from pointsman.demo import behaviours
 from pointsman.reception import host_of
 from pointsman.transport import client_hello, http1
 from pointsman.transport.client_buffer import MAX_FRAMING, MAX_LINES, ClientBuffer
@@ -27,7 +27,7 @@ from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
 from support.h1client import H1Client, h1_through
 from support.remains import soon
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 MANY = 5_000_000
 """So many that the work of their square would take hours."""
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from support.framing import BODY, LENGTH, PATH, post
 from support.h1client import Headers, h1_to
 from support.h2client import h2_to
@@ -28,7 +27,7 @@ type Start = Callable[..., Any]
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a router that may spend the keys of one provider."""
     async with AsyncExitStack() as stack:
-        one = await stack.enter_async_context(Provider(menu.answer("hello")))
+        one = await stack.enter_async_context(Provider(behaviours.answer("hello")))
 
         async def started(mode: str = "regular", options: Mapping[str, Any] | None = None, **server: Any) -> Router:
             sections = {"server": SERVER | server}

@@ -17,9 +17,8 @@ from mitmproxy import http
 from mitmproxy.addons.save import Save
 from mitmproxy.addons.view import View
 
-from pointsman.demo import Behaviour, Provider
-from pointsman.demo import behaviours as menu
-from pointsman.demo.responder import Responder as Stage
+from pointsman.demo import Behaviour, Provider, behaviours
+from pointsman.demo.responder import Responder
 from pointsman.web.openapi import ROUTES
 from support.asking import get
 from support.h1client import Headers, chat, h1_to
@@ -56,20 +55,20 @@ def event(text: str) -> bytes:
 
 
 def refusing(content_type: str = "application/json", status: int = 400) -> Behaviour:
-    return menu.exact([complaint().encode()], content_type, status, REPEATING)
+    return behaviours.exact([complaint().encode()], content_type, status, REPEATING)
 
 
 def breaking() -> Behaviour:
     """An answer that begins well; its keys come in a comment and in an error, cut by reads."""
     raw = b": " + " ".join(map(spelled, KEYS)).encode() + b"\n\n" + b"data: " + complaint().encode() + b"\n\n"
     third = len(raw) // 3
-    return menu.exact([event("one "), raw[:third], raw[third:-third], raw[-third:]], headers=REPEATING)
+    return behaviours.exact([event("one "), raw[:third], raw[third:-third], raw[-third:]], headers=REPEATING)
 
 
 def hanging_up() -> Behaviour:
     """The body of its error ends within the key."""
 
-    async def play(stage: Stage) -> None:
+    async def play(stage: Responder) -> None:
         await stage.head(400, [("Content-Type", "text/plain")], length=1000)
         await stage.chunk(f"no key {PROVIDER_KEY}"[:-6].encode())
 
@@ -209,14 +208,14 @@ async def test_of_a_refusal_nothing_gets_out(ask: Ask, content_type: str) -> Non
 
 
 async def test_of_a_refusal_that_is_packed_nothing_gets_out(ask: Ask) -> None:
-    exits = await ask(menu.compressed(refusing()), stream=False)
+    exits = await ask(behaviours.compressed(refusing()), stream=False)
     exits.are_clean()
     assert exits.left["body"].startswith(b'{"error": {"message": "no key ***')
 
 
 async def test_of_a_page_for_an_error_nothing_gets_out(ask: Ask) -> None:
     page = f"<html><script>alert('{spelled(PROVIDER_KEY)}')</script><p>no messages</p></html>"
-    exits = await ask(menu.exact([page.encode()], "text/html", 422, REPEATING), stream=False)
+    exits = await ask(behaviours.exact([page.encode()], "text/html", 422, REPEATING), stream=False)
     exits.are_clean()
     assert exits.left["body"].startswith(b"<html><script>alert('***")
     assert headers_of(exits.left["head"])["content-type"] == "text/plain; charset=utf-8"
@@ -242,7 +241,7 @@ async def test_of_a_stream_that_breaks_nothing_gets_out(ask: Ask) -> None:
 
 
 async def test_of_a_stream_that_fails_behind_an_early_head_nothing_gets_out(ask: Ask) -> None:
-    exits = await ask(menu.delayed(refusing(), 0.5), stream=True, timing={"early_headers": "100ms"})
+    exits = await ask(behaviours.delayed(refusing(), 0.5), stream=True, timing={"early_headers": "100ms"})
     exits.are_clean()
     assert exits.left["head"].startswith(b"HTTP/1.1 200 ")
     assert b"no key ***" in exits.left["body"]
@@ -252,14 +251,14 @@ async def test_of_an_error_in_a_good_status_nothing_gets_out(ask: Ask) -> None:
     for stream in (True, False):
         kind = "text/event-stream" if stream else "application/json"
         raw = f"data: {complaint()}\n\n" if stream else complaint()
-        (await ask(menu.exact([raw.encode()], kind, headers=REPEATING), stream=stream)).are_clean()
+        (await ask(behaviours.exact([raw.encode()], kind, headers=REPEATING), stream=stream)).are_clean()
 
 
 async def test_a_good_answer_is_not_touched_and_only_its_client_gets_it(ask: Ask) -> None:
     words = (
         event(PROVIDER_KEY) + event("one") + b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
     )
-    exits = await ask(menu.exact([words, b"data: [DONE]\n\n"], headers=REPEATING), stream=True)
+    exits = await ask(behaviours.exact([words, b"data: [DONE]\n\n"], headers=REPEATING), stream=True)
     exits.are_clean(but_for="body")
     assert words in exits.left["body"]
 
@@ -268,7 +267,7 @@ async def test_a_good_answer_is_not_touched_and_only_its_client_gets_it(ask: Ask
 async def test_so_it_is_with_a_whole_one(ask: Ask, content_type: str) -> None:
     message = {"role": "assistant", "content": f"<script>{PROVIDER_KEY}</script>"}
     whole = json.dumps({"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
-    exits = await ask(menu.exact([whole], content_type or None, headers=REPEATING), stream=False)
+    exits = await ask(behaviours.exact([whole], content_type or None, headers=REPEATING), stream=False)
     exits.are_clean(but_for="body")
     assert exits.left["body"] == whole
     assert headers_of(exits.left["head"])["content-type"].startswith("application/json")
@@ -282,7 +281,7 @@ class TestOddHeads:
     @pytest.mark.parametrize("value", ODD)
     async def test_no_header_gets_a_second_line(self, tmp_path: Path, value: str) -> None:
         names = ("X-Session-ID", "X-Request-ID", "Access-Control-Request-Headers")
-        async with Provider(menu.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+        async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
             for name in names:
                 async with h1_to(router.host, router.port) as client:
                     origin = (("Origin", "http://localhost:3000"), ("Connection", "close"))
@@ -308,7 +307,7 @@ class TestOddHeads:
 
     async def test_a_providers_header_gets_no_second_line_either(self, tmp_path: Path) -> None:
         odd = (("openai-version", "one\r\n two"), ("x-request-id", "three\r\n\tfour"))
-        behaviour = menu.with_headers(menu.answer(), odd)
+        behaviour = behaviours.with_headers(behaviours.answer(), odd)
         async with (
             Provider(behaviour) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
@@ -321,7 +320,10 @@ class TestOddHeads:
 
 async def test_a_request_id_that_is_a_secret_is_replaced(tmp_path: Path) -> None:
     key = CLIENT_KEY
-    async with Provider(menu.answer()) as one, running(tmp_path, {"one": provider(one.base_url, keys=[key])}) as router:
+    async with (
+        Provider(behaviours.answer()) as one,
+        running(tmp_path, {"one": provider(one.base_url, keys=[key])}) as router,
+    ):
         async with h1_to(router.host, router.port) as client:
             await client.ask(chat(stream=False), headers=(("X-Request-ID", key),))
             _, headers, _ = await client.answer()
@@ -333,7 +335,7 @@ async def test_a_request_id_that_is_a_secret_is_replaced(tmp_path: Path) -> None
 async def test_a_key_that_names_a_provider_is_no_secret(tmp_path: Path) -> None:
     """Local servers take any key, and people write the server's name."""
     async with (
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {"ollama": provider(one.base_url, keys=["ollama"])}) as router,
         h1_to(router.host, router.port) as client,
     ):
@@ -346,7 +348,7 @@ async def test_the_length_of_an_answer_is_no_secret(tmp_path: Path) -> None:
     digits = "100100"
     body = json.dumps({"error": {"message": "", "code": 400}})
     body = body.replace('""', json.dumps("x" * (int(digits) - len(body))))
-    behaviour = menu.exact([body.encode()], "application/json", 400)
+    behaviour = behaviours.exact([body.encode()], "application/json", 400)
     async with (
         Provider(behaviour) as one,
         running(tmp_path, {"one": provider(one.base_url, keys=[digits])}) as router,

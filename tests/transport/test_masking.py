@@ -15,8 +15,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.addons.save import Save
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from support.asking import get
 from support.h1client import Headers, chat, h1_to
 from support.h2client import h2_through
@@ -122,7 +121,7 @@ def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Ask:
     async def ask(form: Form, *, http2: bool = False, **server: Any) -> Outcome:
         snapshots, save, saved = Snapshots(), Save(), tmp_path / "flows"
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(
                 tmp_path,
                 {"one": provider(one.base_url, keys=[PROVIDER_KEY])},
@@ -192,9 +191,11 @@ async def test_a_proxy_password_is_forgotten(ask: Ask, value: str) -> None:
 async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Path) -> None:
     """Nobody here has the model, so its own host gets the request, with the credential that was meant for it."""
     async with (
-        Provider(menu.answer()) as original,
+        Provider(behaviours.answer()) as original,
         running(
-            tmp_path, {"one": provider(menu.closed_port())}, server={"client_key": KEY, "intercept": ["127.0.0.1"]}
+            tmp_path,
+            {"one": provider(behaviours.closed_port())},
+            server={"client_key": KEY, "intercept": ["127.0.0.1"]},
         ) as router,
         h1_to(router.host, router.port) as client,
     ):
@@ -210,13 +211,13 @@ async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Pa
 @pytest.mark.parametrize("packed", [False, True])
 async def test_what_the_original_host_repeats_is_its_clients_to_read_and_no_flows(tmp_path: Path, packed: bool) -> None:
     said = json.dumps({"error": {"message": f"{OTHER} is wrong", "code": 401}}).encode()
-    refusal = menu.exact([said], "application/json", 401, (("x-request-id", OTHER), ("Set-Cookie", f"a={OTHER}")))
+    refusal = behaviours.exact([said], "application/json", 401, (("x-request-id", OTHER), ("Set-Cookie", f"a={OTHER}")))
     snapshots = Snapshots()
     async with (
-        Provider(menu.compressed(refusal) if packed else refusal) as original,
+        Provider(behaviours.compressed(refusal) if packed else refusal) as original,
         running(
             tmp_path,
-            {"one": provider(menu.closed_port())},
+            {"one": provider(behaviours.closed_port())},
             server={"intercept": ["127.0.0.1"]},
             addons=(snapshots,),
         ) as router,
@@ -240,7 +241,7 @@ async def test_mitmdump_writes_none_down(tmp_path: Path) -> None:
     config, saved = tmp_path / "pointsman.yaml", tmp_path / "flows"
     options = ("--set", f"pointsman_config={config}", "--set", f"confdir={tmp_path}", "-w", str(saved))
     talkative = ("-v", "--flow-detail", "4", "--listen-host", "127.0.0.1", "--listen-port", "0")
-    async with Provider(menu.answer()) as one, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with Provider(behaviours.answer()) as one, httpx.AsyncClient(trust_env=False, timeout=30) as client:
         entries = {"one": provider(one.base_url, keys=[PROVIDER_KEY])}
         config.write_text(json.dumps({"providers": entries, "server": {"client_key": KEY, "admin_key": OTHER}}))
         async with mitmdump(*options, *talkative, folder=tmp_path) as process:

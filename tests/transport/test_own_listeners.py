@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from pointsman.transport.own_listeners import is_of_this_machine, is_own, is_peer_own, leads_here, spelled_ip
 from support.asking import ask
 from support.h1client import H1Client, chat, h1_to, head
@@ -111,7 +110,7 @@ async def test_a_tunnel_to_ourselves_ends_where_it_would_have_to_be_dialled(tmp_
     body = chat()
     request = head("/v1/chat/completions", len(body), (("Connection", "close"),)) + body
     async with (
-        Provider([menu.answer("hello"), menu.answer("hello")]) as one,
+        Provider([behaviours.answer("hello"), behaviours.answer("hello")]) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
     ):
         async with h1_to(router.host, router.port) as client:

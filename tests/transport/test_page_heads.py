@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from pointsman.reception import OWN_NAME
 from pointsman.transport.page_stream import MAX_PAGE_BODY
 from support.aftermath import connected, memory_below, unharmed
@@ -16,7 +15,7 @@ from support.h2client import h2_through
 from support.router import running
 from support.settings import provider
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 LOCAL = (("Host", "localhost"),)
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 AMBIGUOUS = {

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider
-from pointsman.demo import behaviours as menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.router import Router
 from support.settings import provider
@@ -17,7 +16,7 @@ OLD, NEW = "sk-from-the-file-1234", "sk-added-by-hand-5678"
 
 @pytest.fixture
 async def yard(tmp_path: Path) -> AsyncIterator[tuple[Provider, Router, Dashboard]]:
-    async with Provider(menu.answer("The left track."), name="p") as started:
+    async with Provider(behaviours.answer("The left track."), name="p") as started:
         providers = {"p": provider(started.base_url) | {"keys": [{"value": OLD, "label": "old"}]}}
         async with opened(tmp_path, providers, room="keys", sticky={"enabled": False}) as (router, dashboard):
             yield started, router, dashboard
