@@ -104,17 +104,31 @@ except ImportError as error:
     sys.exit("lacks the module %s (on Debian and Ubuntu: the package python3-venv)" % error.name)
 '
 
-# Sets PYTHON to the first candidate that fits, or ends the script with what was looked at.
+# Status 0 for a Python whose standard library has the security fixes that 3.12.6 brought.
+IS_FIXED='
+import sys
+sys.exit(sys.version_info < (3, 12, 6))
+'
+
+# Sets PYTHON to the first candidate that fits and is 3.12.6 or newer, else to the first that fits, or ends the script
+# with what was looked at.
 find_python() {
-    local candidate answer tried="" newline=$'\n'
+    local candidate answer older="" tried="" newline=$'\n'
     while IFS= read -r candidate; do
         case $candidate in "$VENV"/*) continue ;; esac # about to be replaced
         if answer=$("$candidate" -c "$PROBE" 2>&1 </dev/null); then
             PYTHON=$candidate
-            return
+            "$candidate" -c "$IS_FIXED" 2>/dev/null </dev/null && return
+            : "${older:=$candidate}"
         fi
         tried="$tried  $candidate: ${answer%%"$newline"*}$newline"
     done < <(python_candidates)
+    if [ -n "$older" ]; then
+        PYTHON=$older
+        say "$PYTHON is Python $("$PYTHON" -c 'import sys; print("%d.%d.%d" % tuple(sys.version_info[:3]))'), which" \
+            "works; 3.12.6 and newer have security fixes in the standard library"
+        return
+    fi
     say "needs Python 3.12 or newer and found none that works. Looked on PATH, in pyenv and in uv, and tried:"
     printf '%s' "${tried:-  nothing: there is no Python at all$newline}" >&2
     die "get one (uv python install 3.13, pyenv install 3.13, or your system's packages)," \
@@ -145,7 +159,10 @@ managed_pythons() {
         esac
     done
     if type -P uv >/dev/null; then
-        UV_PYTHON_DOWNLOADS=never uv python find --system --no-project '>=3.12' 2>/dev/null || true
+        local versions
+        for versions in '>=3.12.6' '>=3.12'; do
+            UV_PYTHON_DOWNLOADS=never uv python find --system --no-project "$versions" 2>/dev/null || true
+        done
     fi
 }
 

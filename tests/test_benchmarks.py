@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,13 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 
+from benchmarks import __main__ as command
 from benchmarks import chunked, processes, provider
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import converted, routing, sessions, streams
+from benchmarks.scenarios import SCENARIOS, converted, routing, sessions, streams
+from benchmarks.testbed import HERE, ROUTER, Versions
 
 from support import h2server
 from support.authority import Authority
@@ -85,6 +88,20 @@ class TestFigures:
             }
         ]
 
+    def test_another_version_has_columns_of_its_own(self):
+        compared = Figure("1 connection", "streams/s", [100, 200], [100, 100], [200, 100])
+        alone = Figure("1 connection", "memory", [1, 1], [1, 1])
+        _, columns, row, without = table("streams", Report("", [compared, alone]))
+        assert columns.split() == ["router", "bare", "ratio", "range", "other", "router/other", "range"]
+        assert row.split()[-5:] == ["150", "1.25", "0.50", "–", "2.00"]
+        assert without.split()[-4:] == ["1.00", "1.00", "–", "1.00"]
+
+    def test_another_version_is_in_the_document(self):
+        data = Figure("", "", router=[2, 6], bare=[1, 1], other=[4, None]).as_data()
+        assert data["other"] == [4, None]
+        assert data["other_ratios"] == [0.5]
+        assert data["other_ratio"] == {"median": 0.5, "low": 0.5, "high": 0.5}
+
 
 class TestChunked:
     def test_what_is_encoded_is_decoded(self):
@@ -142,8 +159,8 @@ class TestLoad:
         ("answer", "complaint"),
         [
             (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "begins with b'HTTP/1.1 503"),
-            (b"".join(provider.bursts(EVENTS[1:], 2)), "not what the provider sent"),
-            (provider.HEAD + chunked.encode(BODY + b"more") + chunked.END, "not what the provider sent"),
+            (b"".join(provider.bursts(EVENTS[1:], 2)), "differs from what the provider sent"),
+            (provider.HEAD + chunked.encode(BODY + b"more") + chunked.END, "differs from what the provider sent"),
         ],
         ids=["an error", "an event lost", "an event too many"],
     )
@@ -188,8 +205,8 @@ class TestLoadOverHttp2:
         ("answer", "complaint"),
         [
             (h2server.Answer((), status=503), "begins with .*503"),
-            (h2server.Answer(EVENTS[1:]), f"an answer of {len(BODY) - len(EVENTS[0])} bytes, not {len(BODY)}"),
-            (h2server.Answer((BODY[::-1],)), "not what the provider sent"),
+            (h2server.Answer(EVENTS[1:]), f"has {len(BODY) - len(EVENTS[0])} bytes instead of {len(BODY)}"),
+            (h2server.Answer((BODY[::-1],)), "differs from what the provider sent"),
             (h2server.Answer(EVENTS[:1], resets=True), f"reset after {len(EVENTS[0])} bytes"),
             (h2server.Answer(EVENTS[:1], closes=True), f"closed after {len(EVENTS[0])} bytes of 1 answers"),
         ],
@@ -216,7 +233,7 @@ class TestConverted:
         assert json.loads(body)["stream"] is True
 
     def test_every_event_is_told(self):
-        told = converted.told(EVENTS)
+        told = converted.converted_stream(EVENTS)
         assert told.count(b"event: content_block_delta\n") == len(EVENTS) - 2
         assert told.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
 
@@ -237,10 +254,10 @@ class TestSessions:
 
     def test_what_should_be_known_is_and_what_should_be_new_is(self):
         own, _ = sessions.filled(1)
-        rounds = sessions.times(own, Pace(rounds=2, seconds=0.03, warm_up=0))
+        rounds = sessions.times(own, Rounds(count=2, seconds=0.03, warm_up=0))
         assert {name: len(times) for name, times in rounds.items()} == {
-            "known by its words": 2,
-            "words of a new one": 2,
+            "known by its messages": 2,
+            "messages of a new one": 2,
             "known by a header": 2,
         }
         assert own.stats(0.0)["insertions"] > 3
@@ -248,16 +265,65 @@ class TestSessions:
 
 class TestRouting:
     def test_the_tables_are_as_full_as_the_report_says(self):
-        router = (yard := routing.Yard()).router
+        router = (yard := routing.FullRouter()).router
         cooling = router.cooldowns.plain(yard.now, 0.0)
         assert [len(router.inventory.targets), len(cooling["targets"]), len(cooling["keys"])] == [500, 150, 50]
         assert router.sessions.stats(yard.now)["active_sessions"] == routing.SESSIONS
         assert all(taken >= 0 for pinned in (True, False) for taken in yard.exchange(pinned))
 
     async def test_each_figure_has_a_value_for_each_round(self):
-        report = await routing.run(Pace(rounds=2, seconds=0.02, warm_up=0), Path())
+        report = await routing.run(Rounds(count=2, seconds=0.02, warm_up=0), Versions())
         assert {len(figure.router) for figure in report.figures} == {2}
         assert {figure.setting for figure in report.figures} == {"pinned session", "new session"}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of this version that notes in `imported-in` which contestant imports it."""
+    addon = tmp_path / "checkout" / "addon"
+    shutil.copytree(ROUTER.parent, addon, ignore=shutil.ignore_patterns("__pycache__"))
+    with (addon / "pointsman" / "addon.py").open("a") as module:
+        module.write("\nwith Path(__file__).parents[2].joinpath('imported-in').open('a') as note:\n")
+        module.write("    note.write(Path.cwd().name)\n")
+    return addon.parent
+
+
+class TestAnotherVersion:
+    async def test_it_takes_part_in_every_round_with_its_own_package(self, checkout):
+        versions = Versions(other=checkout / "addon" / "main.py")
+        report = await streams.run((streams.Case(2),), "as usual", Rounds(3, 0.1, 0.1), versions)
+        assert {figure.name for figure in report.figures if len(figure.other) == 3} == {
+            "streams/s",
+            "first byte, ms",
+            "cpu per stream, ms",
+        }
+        assert len(report.figures[0].other_ratios()) == 3
+        assert (checkout / "imported-in").read_text() == "other"
+
+    async def test_one_that_does_not_start_is_reported_with_its_log(self, checkout):
+        (checkout / "addon" / "main.py").write_text("raise SystemExit('no such version')")
+        versions = Versions(other=checkout / "addon" / "main.py")
+        with pytest.raises(processes.ProcessFailed, match=r"other: (.|\n)*no such version"):
+            await streams.run((streams.Case(1),), "", Rounds(1, 0, 0), versions)
+
+    def test_the_command_runs_the_scenarios_that_can_compare(self, checkout):
+        given = command.parse(["--against", str(checkout)])
+        assert command.versions(given) == Versions(ROUTER, checkout / "addon" / "main.py")
+        assert {"streams", "paced", "whole", "large", "http2", "failover", "long"} == set(command.COMPARING)
+        assert SCENARIOS.keys() > set(command.COMPARING)
+
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            (["--against", str(HERE)], "not a checkout of this project, there is no addon/main.py in it"),
+            (["idle", "--against", str(ROUTER.parent.parent)], "idle cannot compare two versions; these scenarios can"),
+        ],
+        ids=["not a checkout", "a scenario without it"],
+    )
+    def test_what_cannot_be_compared_is_refused(self, capsys, arguments, complaint):
+        with pytest.raises(SystemExit):
+            command.parse(arguments)
+        assert complaint in capsys.readouterr().err
 
 
 class TestProcesses:
@@ -289,14 +355,12 @@ class TestProcesses:
             assert process.returncode is None
         assert process.returncode is not None
 
-    async def test_a_child_ends_when_nobody_holds_its_leash(self, tmp_path):
-        leashed = [
-            "-c",
-            "import signal; from benchmarks import leash; leash.hold(); print('held', flush=True); signal.pause()",
-        ]
+    async def test_a_child_ends_with_the_process_that_started_it(self, tmp_path):
+        watch = "from benchmarks import parent_watch; parent_watch.exit_with_parent(); print('watching', flush=True)"
         scripts = {**os.environ, "PYTHONPATH": str(Path(processes.__file__).parent.parent)}
-        async with processes.child("child", leashed, scripts, tmp_path, reads=True) as process:
-            assert await processes.line("child", process, tmp_path, 10) == "held\n"
+        command = ["-c", f"import signal; {watch}; signal.pause()"]
+        async with processes.child("child", command, scripts, tmp_path, reads=True) as process:
+            assert await processes.read_line("child", process, tmp_path, 10) == "watching\n"
             assert process.stdin
             process.stdin.close()
             async with asyncio.timeout(10):
@@ -304,5 +368,5 @@ class TestProcesses:
 
     async def test_a_child_that_fails_is_reported_with_its_words(self, tmp_path):
         async with processes.child("child", ["-c", "raise SystemExit('no wish')"], os.environ, tmp_path) as process:
-            with pytest.raises(processes.Unfit, match="child: ended with status 1\nno wish"):
-                await processes.listening("child", process, processes.free_port(), tmp_path)
+            with pytest.raises(processes.ProcessFailed, match="child: ended with status 1\nno wish"):
+                await processes.wait_until_listening("child", process, processes.free_port(), tmp_path)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.process import Process, mitmdump, mitmweb
@@ -90,7 +90,7 @@ async def busy(folder: Path, script: Behaviour, drain: str, start: Start = mitmd
 
 
 def stalled() -> Behaviour:
-    return menu.stall(TEXT, after_tokens=2)
+    return behaviours.stall(TEXT, after_tokens=2)
 
 
 SIGNALS = pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
@@ -103,7 +103,7 @@ class TestWithinTheDrain:
         self, tmp_path: Path, signum: signal.Signals, start: Start
     ) -> None:
         gate = asyncio.Event()
-        async with busy(tmp_path, menu.answer(TEXT, gate_after={2: gate}), "20s", start) as router:
+        async with busy(tmp_path, behaviours.answer(TEXT, gate_after={2: gate}), "20s", start) as router:
             client = await router.streaming()
             await router.tell(signum)
             gate.set()
@@ -154,7 +154,7 @@ class TestWhoComesMeanwhile:
             await router.streaming()
             idle = await router.client()
             await router.tell()
-            idle.send(b"GET /healthz HTTP/1.1\r\nHost: router\r\n\r\n")
+            idle.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await idle.head())[0] == 200
             await router.ends_within(2)
 
@@ -177,7 +177,7 @@ class TestBeyondTheDrain:
             await router.ends_within(0.3)
 
     async def test_who_has_heard_nothing_yet_gets_the_true_status(self, tmp_path: Path, signum: signal.Signals) -> None:
-        async with busy(tmp_path, menu.hang(), "300ms") as router:
+        async with busy(tmp_path, behaviours.hang(), "300ms") as router:
             clients = [await router.client() for _ in range(2)]
             for client, stream in zip(clients, (True, False), strict=True):
                 await client.ask(chat(stream=stream))
@@ -206,7 +206,7 @@ class TestWhateverTheClientsDo:
             await router.ends_within(1)
 
     async def test_one_that_never_reads_holds_nobody_up(self, tmp_path: Path) -> None:
-        async with busy(tmp_path, menu.endless(), "300ms") as router:
+        async with busy(tmp_path, behaviours.endless(), "300ms") as router:
             deaf = await router.client(room=4096)
             await deaf.ask(chat())
             await router.one.arrived()

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.process import mitmdump
@@ -22,7 +22,7 @@ CROWD = 40
 async def test_streams_go_on_and_others_are_answered_again_once_there_is_room(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
-        Provider([menu.answer(TEXT, gate_after={2: gate}), menu.answer(TEXT)]) as one,
+        Provider([behaviours.answer(TEXT, gate_after={2: gate}), behaviours.answer(TEXT)]) as one,
         AsyncExitStack() as crowd,
     ):
         write(tmp_path, {"one": provider(one.base_url)}, cooldowns={"transient": "1ms"})

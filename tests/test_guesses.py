@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.guesses import FEW, MOST, WITHIN, Guesses, weighed
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 WRONG = Problem(Code.INVALID_API_KEY, "wrong")
 

@@ -49,6 +49,25 @@ def test_the_core_is_sans_io(path):
     assert not calls(tree) & CLOCKS
 
 
+DIALECTS = PACKAGE / "wire" / "dialects"
+NAMED_ELSEWHERE = {
+    DIALECTS / "registry.py": "the default, for clients that show no dialect",
+    PACKAGE / "config" / "providers.py": "the default of a provider",
+}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_dialect_is_named_in_its_own_folder_alone(path):
+    tree = ast.parse(path.read_text())
+    named = {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("Dialect", "DialectName")
+    }
+    is_own = path.is_relative_to(DIALECTS) and path.parent != DIALECTS
+    assert not named or is_own or path in NAMED_ELSEWHERE, named
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "transport").rglob("*.py")), ids=lambda path: path.name)
 def test_transport_asks_nobody_who_decides(path):
     for name in imports(ast.parse(path.read_text())):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from pointsman.demo import Provider, menu, rotation
+from pointsman.demo import Provider, behaviours, rotation
 from pointsman.routing.figures import Figures
 from support.process import Process, mitmdump
 from support.settings import provider, write
@@ -76,8 +76,8 @@ def mean(each: Figures) -> float:
 async def test_a_router_that_is_killed_under_load_keeps_what_it_has_learnt(tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(PROBE)
     arguments = ("-p", "0", "-s", "probe.py")
-    every_other = rotation(menu.status(503), menu.answer("hello"))
-    async with Provider(every_other) as wavering, Provider(menu.answer("hello")) as steady:
+    every_other = rotation(behaviours.status(503), behaviours.answer("hello"))
+    async with Provider(every_other) as wavering, Provider(behaviours.answer("hello")) as steady:
         providers = {"wavering": provider(wavering.base_url), "steady": provider(steady.base_url)}
         sections = {"sticky": {"enabled": False}, "cooldowns": {"transient": "off"}}
         write(tmp_path, providers, history={"path": str(tmp_path / "history.db")}, **sections)

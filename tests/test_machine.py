@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, call
 from support.asking import ask, get
 from support.h1client import chat, h1_to
@@ -94,10 +94,10 @@ class TestAClockThatIsSet:
         self, tmp_path: Path, jump: int
     ) -> None:
         gate, session = asyncio.Event(), {"X-Session-ID": "turn-after-turn"}
-        paused = menu.answer(TEXT, gate_after={2: gate})
+        paused = behaviours.answer(TEXT, gate_after={2: gate})
         async with AsyncExitStack() as stack:
-            sick = await stack.enter_async_context(Provider([menu.status(503), menu.answer("well again")]))
-            good = await stack.enter_async_context(Provider([menu.answer(TEXT), paused, menu.answer(TEXT)]))
+            sick = await stack.enter_async_context(Provider([behaviours.status(503), behaviours.answer("well again")]))
+            good = await stack.enter_async_context(Provider([behaviours.answer(TEXT), paused, behaviours.answer(TEXT)]))
             entries = {"sick": provider(sick.base_url), "good": provider(good.base_url)}
             router = await stack.enter_async_context(machine(tmp_path, entries, CLOCK))
             first = await ask(router.base_url, headers=session)
@@ -133,7 +133,7 @@ class TestANameThatNobodyResolves:
     async def test_holds_up_neither_the_history_nor_the_end_of_the_process(self, tmp_path: Path) -> None:
         hanging = {f"h{n}": provider(f"http://{n}.hangs.test/v1", timeouts={"connect": 0.1}) for n in range(self.COUNT)}
         async with (
-            Provider(menu.answer(TEXT)) as good,
+            Provider(behaviours.answer(TEXT)) as good,
             machine(
                 tmp_path,
                 {**hanging, "good": provider(good.base_url)},
@@ -153,7 +153,7 @@ class TestANameThatNobodyResolves:
 class TestFilesThatCannotBeWritten:
     async def test_a_file_that_cannot_grow_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.answer(TEXT)) as good,
+            Provider(behaviours.answer(TEXT)) as good,
             machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
         ):
             assert (await ask(router.base_url)).status == 200
@@ -171,7 +171,7 @@ class TestFilesThatCannotBeWritten:
     async def test_a_data_folder_that_cannot_be_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("in the way")
         async with (
-            Provider(menu.answer(TEXT)) as good,
+            Provider(behaviours.answer(TEXT)) as good,
             machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
         ):
             assert (await ask(router.base_url)).status == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask, get
 from support.ports import free_port
 from support.process import SCRIPT, Process, mitmdump, mitmweb, pointsman, tool
@@ -42,7 +42,7 @@ WAYS = pytest.mark.parametrize(
 class TestStarting:
     @WAYS
     async def test_it_announces_itself_answers_and_ends_with_status_0(self, tmp_path: Path, start: Start) -> None:
-        async with Provider(menu.answer("hello")) as one:
+        async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)})
             async with start("-p", "0", folder=tmp_path) as router:
                 base_url = await router.base_url()
@@ -55,7 +55,7 @@ class TestStarting:
 
     async def test_a_client_that_knocks_while_it_starts_is_answered_and_does_no_harm(self, tmp_path: Path) -> None:
         """It listens before mitmproxy runs, and reads its history in between."""
-        async with Provider(menu.answer("hello")) as one:
+        async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)}, history={"path": str(tmp_path / "history.db")})
             port = free_port()
             async with mitmdump("--listen-host", "127.0.0.1", "-p", str(port), folder=tmp_path) as router:
@@ -106,7 +106,7 @@ class TestStarting:
         """mitmproxy loads scripts again when their files change."""
         script = tmp_path / "main.py"
         script.write_bytes(SCRIPT.read_bytes())
-        async with Provider(menu.answer("hello")) as one:
+        async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)})
             async with tool("mitmdump", ["-p", "0"], tmp_path, {}, script) as router:
                 base_url = await router.base_url()
@@ -122,7 +122,7 @@ class TestStarting:
 
     async def test_a_damaged_history_is_moved_aside_and_the_router_starts(self, tmp_path: Path) -> None:
         (tmp_path / "history.db").write_bytes(b"no database at all" * 1000)
-        async with Provider(menu.answer("hello")) as one:
+        async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)}, history={"path": "history.db"})
             async with mitmdump("-p", "0", folder=tmp_path) as router:
                 base_url = await router.base_url()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.config import Server
 from pointsman.config.words import Dialect
 from pointsman.reception import (
@@ -26,10 +27,11 @@ from pointsman.reception import (
     receive,
     receive_again,
 )
-from pointsman.wire.faults import Code
+from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"
 KEY = "the-client-key"
+HOME = named_host("HTTP/1.1", "", ["127.0.0.1:8080"])
 OPEN = Server()
 KEYED = Server.model_validate({"client_key": KEY, "intercept": ["api.openai.com"], "max_body": 1000})
 OURS = pytest.mark.parametrize("door", [Door.OWN, Door.REVERSE])
@@ -42,7 +44,7 @@ def basic(password: str, user: str = "me") -> str:
 def decided(server: Server, **head: Any) -> Decision:
     """The decision about a chat request of a client on this machine, at the router's own door, but for what is said."""
     usual: dict[str, Any] = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
-    return receive(Arrival(**usual | head), server)
+    return receive(Arrival(**usual | {"client_host": HOME} | head), server)
 
 
 def word(decision: Decision) -> str:
@@ -215,11 +217,64 @@ class TestOurDoors:
         assert word(decided(KEYED, door=door, vouched=True)) == "invalid_api_key"
 
     def test_the_model_list_is_for_the_same_clients(self) -> None:
-        assert client_problem({"x-api-key": KEY}, "/v1/models", False, KEYED) is None
-        problem = client_problem({}, "/v1/models", True, KEYED)
+        assert client_problem({"x-api-key": KEY}, "/v1/models", False, NO_HOST, KEYED) is None
+        problem = client_problem({}, "/v1/models", True, HOME, KEYED)
         assert problem
         assert problem.code is Code.INVALID_API_KEY
         assert KEY not in problem.message
+
+
+class TestHostNames:
+    """A name that was made to point here stands for a web page somewhere, unless a client key speaks for it."""
+
+    @OURS
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("127.0.0.1:8080", "chat"),
+            ("[::1]:8080", "chat"),
+            ("192.0.2.7", "chat"),
+            ("LocalHost.:8080", "chat"),
+            ("a.localhost", "chat"),
+            ("pointsman.local", "chat"),
+            ("Listed.example:8080", "chat"),
+            ("evil.example:8080", "forbidden"),
+            ("127.0.0.1.evil.example", "forbidden"),
+            ("router", "forbidden"),
+            ("", "forbidden"),
+        ],
+    )
+    def test_without_a_client_key_only_names_of_ours_are_served(self, door: Door, name: str, expected: str) -> None:
+        server = Server.model_validate({"hosts": ["listed.example"]})
+        assert word(decided(server, door=door, client_host=named_host("HTTP/1.1", "", [name]))) == expected
+
+    @OURS
+    def test_with_the_client_key_the_name_does_not_matter(self, door: Door) -> None:
+        foreign = named_host("HTTP/1.1", "", ["evil.example"])
+        headers = {"authorization": f"Bearer {KEY}"}
+        assert word(decided(KEYED, door=door, client_host=foreign, headers=headers)) == "chat"
+
+    @pytest.mark.parametrize("server", [OPEN, KEYED])
+    @pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+    @OURS
+    def test_a_host_that_cannot_be_told_is_a_bad_request(self, server: Server, method: str, door: Door) -> None:
+        headers = {"authorization": f"Bearer {KEY}"}
+        unclear = ClientHost(fault="The request names no host.")
+        decision = decided(server, door=door, client_host=unclear, method=method, headers=headers)
+        assert word(decision) == "invalid_request"
+
+    def test_the_refusal_names_the_remedies(self) -> None:
+        refusal = decided(OPEN, client_host=named_host("HTTP/1.1", "", ["evil.example"]))
+        assert isinstance(refusal, Refusal)
+        assert all(word in refusal.problem.message for word in ("evil.example", "server.hosts", "server.client_key"))
+
+    def test_as_a_proxy_the_name_is_the_providers(self) -> None:
+        unclear = ClientHost(fault="The request names no host.")
+        assert word(decided(OPEN, door=Door.PROXY, host="api.openai.com", client_host=unclear)) == "chat"
+
+    def test_the_target_of_reverse_mode_is_a_name_of_ours(self) -> None:
+        target = named_host("HTTP/1.1", "", ["api.openai.com"], "api.openai.com")
+        assert word(decided(OPEN, door=Door.REVERSE, client_host=target)) == "chat"
 
 
 class TestWebPages:
@@ -306,6 +361,68 @@ class TestProxyDoor:
 
     def test_the_client_key_as_proxy_password_lets_in(self) -> None:
         assert self.decided(KEYED, headers={"proxy-authorization": basic(KEY)}, local=False) == "chat"
+
+
+class TestForward:
+    """What is not routed, and comes from another machine unless a test says otherwise."""
+
+    def decided(self, forward: str | None, **head: Any) -> str:
+        server = Server.model_validate({"client_key": KEY, **({"forward": forward} if forward else {})})
+        usual = {"door": Door.PROXY, "host": "other.test", "method": "GET", "path": "/x", "local": False}
+        return word(decided(server, **usual | head))
+
+    @pytest.mark.parametrize(
+        ("forward", "without", "with_key"),
+        [
+            (None, "proxy_auth_required", "pass"),
+            ("key", "proxy_auth_required", "pass"),
+            ("local", "proxy_auth_required", "proxy_auth_required"),
+            ("open", "pass", "pass"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "CONNECT", "POST", "OPTIONS"])
+    @pytest.mark.parametrize("host", ["other.test", "1.2.3.4"])
+    def test_it_says_who_may_pass(
+        self, forward: str | None, without: str, with_key: str, method: str, host: str
+    ) -> None:
+        assert self.decided(forward, method=method, host=host) == without
+        key = {"proxy-authorization": basic(KEY)}
+        assert self.decided(forward, method=method, host=host, headers=key) == with_key
+        assert self.decided(forward, method=method, host=host, vouched=True) == with_key
+        assert self.decided(forward, method=method, host=host, headers={"authorization": f"Bearer {KEY}"}) == without
+
+    @pytest.mark.parametrize("forward", [None, "local", "key", "open"])
+    @pytest.mark.parametrize("method", ["GET", "CONNECT"])
+    def test_this_machine_always_passes_and_so_does_whom_mitmproxy_judges(
+        self, forward: str | None, method: str
+    ) -> None:
+        assert self.decided(forward, method=method, local=True) == "pass"
+        assert self.decided(forward, method=method, exempt=True) == "pass"
+        assert self.decided(forward, method=method, door=Door.REVERSE) == "pass"
+
+    def test_a_tunnel_to_ourselves_is_no_forwarding(self) -> None:
+        assert self.decided("local", method="CONNECT", door=Door.OWN) == "pass"
+
+    def test_local_lets_the_key_reach_what_is_routed(self) -> None:
+        key, host = {"proxy-authorization": basic(KEY)}, "api.openai.com"
+        assert self.decided("local", method="CONNECT", host=host, headers=key) == "pass"
+        assert self.decided("local", method="CONNECT", host=host) == "proxy_auth_required"
+        assert self.decided("local", host=host, headers=key) == "proxy_auth_required"
+        server = Server.model_validate({"client_key": KEY, "forward": "local"})
+        chat = decided(server, door=Door.PROXY, host=host, headers=key, local=False)
+        assert isinstance(chat, Chat)
+        assert not chat.may_pass
+
+    def test_the_refusal_asks_for_a_password(self) -> None:
+        refusal = decided(KEYED, door=Door.PROXY, host="other.test", path="/v1/messages", local=False)
+        assert isinstance(refusal, Refusal)
+        assert refusal.headers == (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
+        assert refusal.dialect is Dialect.ANTHROPIC
+        assert refusal.problem.status == 407
+
+    @pytest.mark.parametrize(("server", "policy"), [(OPEN, "local"), (KEYED, "key")])
+    def test_the_default_goes_by_the_client_key(self, server: Server, policy: str) -> None:
+        assert server.forwards == policy
 
 
 FITTING = ["", "0", "1000", "x", "-1", "1001.5", "+5000"]

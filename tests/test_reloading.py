@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.process import Process, mitmdump
 from support.settings import provider, write
@@ -20,8 +20,8 @@ BROKEN_PATHS = ("providers.one.base_url", "stream.stall", "nonsense")
 @asynccontextmanager
 async def started(folder: Path) -> AsyncIterator[tuple[Process, str, Provider]]:
     async with (
-        Provider(menu.answer("from a")) as a,
-        Provider(menu.answer("from b")) as b,
+        Provider(behaviours.answer("from a")) as a,
+        Provider(behaviours.answer("from b")) as b,
     ):
         write(folder, {"a": provider(a.base_url)})
         async with mitmdump("-p", "0", folder=folder) as router:
@@ -69,7 +69,7 @@ async def test_without_a_file_a_hangup_says_that_there_is_none(tmp_path: Path) -
 async def test_hangups_under_load_cost_no_stream_a_byte_and_no_request_its_answer(tmp_path: Path) -> None:
     gate, text = asyncio.Event(), "one two three four"
     async with (
-        Provider(menu.answer(text, gate_after={2: gate})) as a,
+        Provider(behaviours.answer(text, gate_after={2: gate})) as a,
         started(tmp_path) as (router, base_url, b),
     ):
         write(tmp_path, {"a": provider(a.base_url)})

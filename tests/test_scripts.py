@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from support.markers import BROWSER, CORE, SOCKETS, TESTS, marker_of, no_input_or_output
 
 REPOSITORY = Path(__file__).parent.parent
 TOOLS = ("bash", "cat", "chmod", "dirname", "env", "ls", "mkdir", "rm")
@@ -87,7 +90,7 @@ class Machine:
         path = self.root / "journal"
         return path.read_text().splitlines() if path.exists() else []
 
-    def python(self, path: str, version: str = "3.12.4", missing: str = "") -> Path:
+    def python(self, path: str, version: str = "3.12.8", missing: str = "") -> Path:
         """Put a pretended Python at `path`, relative to the machine's root."""
         pretend = f"""exec '{sys.executable}' '{self.root}/pretend.py' '{version}' '{missing}' "$0" "$@" """
         return write_executable(self.root / path, pretend)
@@ -178,6 +181,21 @@ class TestFindingAPython:
         machine.python("repository/.venv/bin/python3")
         outside = machine.python("bin/python3")
         assert machine.found(PATH=f"{machine.venv}/bin:{machine.bin}") == outside
+
+    @pytest.mark.parametrize(("name", "version"), [("python3.14", "3.14.0"), ("python3", "3.12.6")])
+    def test_prefers_one_with_security_fixes(self, machine: Machine, name: str, version: str) -> None:
+        machine.python("bin/python3.12", "3.12.5")
+        fixed = machine.python(f"bin/{name}", version)
+        result = machine.find_python()
+        assert (result.stdout, result.stderr) == (f"{fixed}\n", "")
+
+    def test_warns_where_there_is_none(self, machine: Machine) -> None:
+        first = machine.python("bin/python3.12", "3.12.5")
+        machine.python("bin/python3", "3.12.1")
+        machine.python("bin/python", "3.11.9")
+        result = machine.find_python()
+        assert (result.returncode, result.stdout) == (0, f"{first}\n")
+        assert f"{first} is Python 3.12.5, which works; 3.12.6 and newer have security fixes" in result.stderr
 
     def test_a_named_python_is_the_only_one_looked_at(self, machine: Machine) -> None:
         machine.python("bin/python3")
@@ -315,6 +333,40 @@ class TestSettingUp:
         assert machine.journal[-1] == "pointsman again"
 
 
+class TestMarkers:
+    @pytest.mark.parametrize(
+        ("place", "marker"),
+        [
+            ("wire/test_sse.py", "core"),
+            ("views/reading/test_answers.py", "core"),
+            ("test_house.py", "core"),
+            ("wire/test_control_events_and_sdks.py", "sockets"),
+            ("views/test_views.py", "sockets"),
+            ("transport/test_kill.py", "sockets"),
+            ("test_scripts.py", "sockets"),
+            ("web/dashboard/test_now.py", "browser"),
+            ("recording/test_browser.py", "browser"),
+        ],
+    )
+    def test_the_place_decides(self, place: str, marker: str) -> None:
+        assert marker_of(TESTS / place) == marker
+
+    def test_every_place_listed_exists(self) -> None:
+        assert [place for place in (*CORE, *SOCKETS, *BROWSER) if not (TESTS / place).exists()] == []
+
+    def test_this_test_has_exactly_one(self, request: pytest.FixtureRequest) -> None:
+        assert {mark.name for mark in request.node.iter_markers()} & {"core", "sockets", "browser"} == {"sockets"}
+
+    def test_a_core_test_can_neither_connect_nor_start_a_process(self) -> None:
+        with no_input_or_output():
+            with socket.socket() as one, pytest.raises(AssertionError, match="core must not use sockets"):
+                one.connect(("127.0.0.1", 9))
+            with pytest.raises(AssertionError, match="core must not use sockets"):
+                subprocess.run([sys.executable, "-c", ""], check=True)
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+
+
 class TestTheTestCommand:
     @pytest.fixture(autouse=True)
     def _python(self, machine: Machine) -> None:
@@ -327,6 +379,21 @@ class TestTheTestCommand:
         steps.remove(soak)  # beside the others
         assert steps[:3] == ["ruff check .", "ruff format --check .", "mypy"]
         assert [line.split()[:2] for line in steps[3:]] == [["pytest", "-q"]]
+
+    def test_quick_leaves_out_what_takes_long(self, machine: Machine) -> None:
+        result = machine.run(f"{machine.repository}/scripts/test", "--quick")
+        assert result.returncode == 0, result.stderr
+        *checks, tests = machine.journal[1:]
+        assert checks == ["ruff check .", "ruff format --check .", "mypy"]
+        assert tests.startswith("pytest -q ")
+        assert tests.endswith(" -m core --ignore tests/simulation")
+
+    @pytest.mark.parametrize("tool", ["ruff", "mypy", "pytest"])
+    def test_one_failing_step_fails_the_quick_run_too(self, machine: Machine, tool: str) -> None:
+        result = machine.run(f"{machine.repository}/scripts/test", "--quick", FAILING=tool)
+        assert result.returncode == 1
+        assert f"failed: {tool}" in result.stderr
+        assert len(machine.journal[1:]) == 4
 
     def test_with_arguments_it_runs_only_pytest(self, machine: Machine) -> None:
         machine.run(f"{machine.repository}/scripts/test", "-k", "two words")

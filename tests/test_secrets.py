@@ -1,8 +1,13 @@
 """Masking: a configured secret is found wherever it stands, and nothing else is touched."""
 
+import json
+
 import pytest
 
 from pointsman.secrets import MASK, SHORTEST, Masker, masked_credential
+from support.spellings import SPELLINGS, spelled, traces
+
+ODD = "sk-A/b'c\"d%4&e0123456789"
 
 
 @pytest.mark.parametrize(
@@ -81,3 +86,61 @@ def test_the_mask_is_no_secret_of_its_own() -> None:
 def test_a_text_that_was_cut_within_a_secret_does_not_show_its_beginning() -> None:
     assert Masker(["sk-secret"]).text("the key sk-secre") == "the key ***"
     assert Masker(["sk-secret"]).text("the key sk-se") == "the key sk-se", "too short to be told from a word"
+
+
+class TestSpellings:
+    @pytest.mark.parametrize("secret", ["sk-Ab/c0123456789xyz", ODD], ids=["usual", "odd"])
+    @pytest.mark.parametrize("name", SPELLINGS)
+    def test_each_is_found(self, name: str, secret: str) -> None:
+        told = f"({SPELLINGS[name](secret)})"
+        masked = Masker([secret]).text(told)
+        assert MASK in masked
+        assert masked[0] + masked[-1] == "()"
+        assert not any(trace.decode() in masked for trace in traces(secret))
+
+    def test_what_is_left_is_still_json(self) -> None:
+        forms = [spell for name, spell in SPELLINGS.items() if "entities" not in name]
+        for spell in forms:
+            body = f'{{"before": "\\u00e9\\n\\"", "key": "{spell("sk-Ab/c0123456789xyz")}", "after": "\\\\"}}'
+            document = json.loads(Masker(["sk-Ab/c0123456789xyz"]).data(body.encode()))
+            assert (document["before"], document["after"]) == ('\u00e9\n"', "\\")
+
+    def test_other_text_that_is_escaped_is_left_alone(self) -> None:
+        body = spelled("another-thing").encode() + b' \\ \\\\ \\u \\u00 % %zz %4 & &# &#; &amp; &#999; \\"'
+        assert Masker(["sk-Ab/c0123456789xyz"]).data(body) is body
+
+    def test_a_body_that_was_cut_within_an_escaped_secret_does_not_show_its_beginning(self) -> None:
+        cut = SPELLINGS["JSON, lower case"]("sk-secret")[: 6 * SHORTEST]
+        assert Masker(["sk-secret"]).piece(b"key " + cut.encode()) == b"key ***"
+        assert Masker(["sk-secret"]).data(b"key sk-secre") == b"key sk-secre"
+
+
+class TestHeaders:
+    MASKER = Masker(["sk-secret", "123456"])
+
+    def test_most_are_given_back_as_they_are(self) -> None:
+        headers = (("Content-Type", "text/plain"), ("X-Odd", "caf\u00e9\tbar"))
+        assert self.MASKER.headers(headers[:1]) is not None
+        assert self.MASKER.headers(headers) == headers
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            ("of sk-secret.", "of ***."),
+            ("one\r\n two", "one two"),
+            ("one\rInjected: 1", "one Injected: 1"),
+            ("one\0\x1btwo", "one two"),
+            ("%73k-secret", "***"),
+        ],
+    )
+    def test_a_value_is_one_line_without_secrets(self, value: str, shown: str) -> None:
+        assert self.MASKER.headers((("X-One", "1"), ("X-Odd", value))) == (("X-One", "1"), ("X-Odd", shown))
+
+    def test_how_long_a_message_is_stays(self) -> None:
+        headers = (("Content-Length", "123456"), ("X-Number", "123456"))
+        assert self.MASKER.headers(headers) == (("Content-Length", "123456"), ("X-Number", "***"))
+
+    @pytest.mark.parametrize("name", ["X-Auth-Token", "Set-Cookie", "apikey", "X-Client-Secret", "Proxy-Authorization"])
+    def test_what_is_shown_has_no_credentials(self, name: str) -> None:
+        assert self.MASKER.shown_headers(((name, "short"), ("X-Tokens", "9"))) == ((name, "***"), ("X-Tokens", "9"))
+        assert self.MASKER.headers(((name, "short"),)) == ((name, "short"),)

@@ -17,7 +17,7 @@ PATIENCE = "3"
 @pytest.mark.timeout(300)
 async def test_after_two_minutes_of_load_every_answer_was_right_and_nothing_grows(tmp_path: Path) -> None:
     samples = tmp_path / "soak.csv"
-    command = (sys.executable, "-P", "-m", "trials.soak", "--quick", "--patience", PATIENCE, "--csv", str(samples))
+    command = (sys.executable, "-P", "-m", "robustness.soak", "--quick", "--patience", PATIENCE, "--csv", str(samples))
     path = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "tests", "addon"))
     async with started(*command, folder=tmp_path, PYTHONPATH=path) as soak:
         status = await soak.ends(within=240)

@@ -22,7 +22,6 @@ from typing import Any
 
 from mitmproxy import command, ctx, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.addons.proxyauth import mkauth
 from mitmproxy.connection import Client
 from mitmproxy.exceptions import CommandError, OptionsError
 from mitmproxy.proxy import layer
@@ -30,27 +29,28 @@ from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.utils import asyncio_utils
 
-from pointsman import config
+from pointsman import config, python_version
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
 from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.ownpages import pages
-from pointsman.reception import is_loopback_name, vouches
+from pointsman.reception import OWN_NAME, is_loopback_name
 from pointsman.recording import retention
+from pointsman.recording.logs import mask_logs
 from pointsman.recording.replays import route_replays
 from pointsman.recording.showing import RECORD_OPTION, Showing
 from pointsman.reloading import Reloader
-from pointsman.secrets import masked_credential
+from pointsman.secrets import Masker
 from pointsman.transport import doors, guard
 from pointsman.transport.certificates import make_certificates
-from pointsman.transport.credentials import PROXYAUTH, mask_proxyauth
+from pointsman.transport.credentials import Credentials, mask_proxyauth
 from pointsman.transport.farewell import hang_up
-from pointsman.transport.heads import named
 from pointsman.transport.hooks import HookIndex
 from pointsman.transport.layers import swap_in
 from pointsman.transport.outlet import Outlet
+from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening
 from pointsman.transport.probing import Prober
 from pointsman.transport.providers import Providers
 from pointsman.trying import KeyTest
@@ -71,10 +71,9 @@ class Pointsman:
 
     def __init__(self) -> None:
         self.dispatcher: Dispatcher | None = None
-        self._providers = Providers()
+        self._providers = Providers(_is_own_socket)
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
-        self._vouched: set[str] = set()
         self._configuration: Configuration | None = None
         self._reloader: Reloader | None = None
         self._watching: asyncio.Task[Any] | None = None
@@ -84,6 +83,7 @@ class Pointsman:
         self._prober: Prober | None = None
         self._probing: asyncio.Task[Any] | None = None
         self._end_replays: Callable[[], None] | None = None
+        self._end_masking: Callable[[], None] | None = None
         self.addons = [Showing()]
 
     # Start and end.
@@ -140,6 +140,8 @@ class Pointsman:
             return
         for warning in settings.warnings:
             logger.warning(warning)
+        if advice := python_version.advice():
+            logger.warning(advice)
         make_certificates()
         self._open(settings)
         self._configuration.check, self._configuration.take = self._exposed, self._take_over
@@ -223,8 +225,9 @@ class Pointsman:
         self._admin_key = (
             settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
         )
-        self.dispatcher = Dispatcher(settings, self._providers, self._vouched)
+        self.dispatcher = Dispatcher(settings, self._providers, secrets=[self._admin_key])
         self._end_replays = route_replays(self.dispatcher)
+        self._end_masking = mask_logs(partial(_masker, self.dispatcher))
         assert self._configuration
         self.dispatcher.pages = pages(self._house(self.dispatcher, self._configuration))
 
@@ -323,6 +326,8 @@ class Pointsman:
         await self._providers.close()
         for provider in self._demo:
             await provider.close()
+        if self._end_masking is not None:
+            self._end_masking()
 
     # Traffic.
 
@@ -338,30 +343,46 @@ class Pointsman:
         if not doors.is_local(client):
             client.error = "Without a client key, only clients on this machine are served."
 
-    def server_connected(self, data: ServerConnectionHookData) -> None:
-        if self.dispatcher is not None and data.server.sockname is not None:
-            host, port, *_ = data.server.sockname
-            self.dispatcher.dialled.add((host, port))
+    async def server_connect(self, data: ServerConnectionHookData) -> None:
+        if self.dispatcher is None or data.server.error or data.server.address is None:
+            return
+        host, port, *_ = data.server.address
+        if await _leads_here(host, port):
+            data.server.error = ITSELF
+        elif data.client.id in ctx.master.addons.get("proxyserver").connections:  # else it is a replay
+            data.server.error = self.dispatcher.keeps_out(data.client)
 
-    def server_disconnected(self, data: ServerConnectionHookData) -> None:
-        if self.dispatcher is not None and data.server.sockname is not None:
-            host, port, *_ = data.server.sockname
-            self.dispatcher.dialled.discard((host, port))
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        """A name may resolve to another address than a moment ago."""
+        if self.dispatcher is not None and data.server.peername and _is_own_socket(data.server.peername):
+            cut_off(data.client, data.server)
+
+    async def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
+        """The next proxy may be on this machine: it would connect to this router on behalf of anybody."""
+        if self.dispatcher is not None and await _leads_here(flow.request.host, flow.request.port):
+            cut_off(flow.client_conn, flow.server_conn)
 
     def client_disconnected(self, client: Client) -> None:
-        self._vouched.discard(client.id)
+        if self.dispatcher is not None:
+            self.dispatcher.vouched.discard(client.id)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if self.dispatcher is None:
             return
-        headers = named(flow.request.headers)
-        if PROXYAUTH in flow.metadata:  # what mitmproxy itself has asked for it has taken out
-            headers["proxy-authorization"] = mkauth(*flow.metadata[PROXYAUTH])
-        if vouches(headers, self.dispatcher.settings.server):
-            self._vouched.add(flow.client_conn.id)
-        if "proxy-authorization" in flow.request.headers:
-            flow.request.headers["proxy-authorization"] = masked_credential(headers["proxy-authorization"])
+        Credentials.taken_from(flow.request, self.dispatcher.masker)  # for what it does to the flow
         mask_proxyauth(flow)
+
+
+async def _leads_here(host: str, port: int) -> bool:
+    return host.lower() == OWN_NAME or await leads_here(host, port, listening())
+
+
+def _is_own_socket(peername: tuple[Any, ...]) -> bool:
+    return is_peer_own(peername, listening())
+
+
+def _masker(dispatcher: Dispatcher) -> Masker:
+    return dispatcher.masker
 
 
 def _way_out(dispatcher: Dispatcher) -> Outlet:

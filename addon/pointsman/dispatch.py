@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from secrets import token_bytes, token_hex
 
@@ -17,10 +17,10 @@ from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.mode_specs import ProxyMode, Socks5Mode
 from mitmproxy.utils import asyncio_utils, human
 
-from pointsman.config import Server, Settings
+from pointsman.config import Forward, Server, Settings
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
 from pointsman.exchange.audit import ExchangeRecord
 from pointsman.exchange.call import Call, Rules
@@ -50,8 +50,8 @@ from pointsman.routing.router import Router
 from pointsman.secrets import Masker
 from pointsman.transport import doors
 from pointsman.transport.conductor import Conductor
-from pointsman.transport.doors import Address
 from pointsman.transport.outlet import Outlet
+from pointsman.transport.own_listeners import listening
 from pointsman.transport.posted import PageReady, UploadExpired
 from pointsman.transport.providers import Providers
 from pointsman.transport.station import Answer, PassOn
@@ -62,10 +62,11 @@ from pointsman.transport.worker import Worker, share_library
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.web.pages import Pages
-from pointsman.wire.dialects import DIALECTS, Purpose, count_body
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, count_body
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
+from pointsman.wire.request_facts import RequestFacts
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
@@ -79,15 +80,13 @@ CLOSING_LOOK = 0.05
 class Dispatcher:
     """Implements `transport.station.Station`."""
 
-    def __init__(self, settings: Settings, providers: Providers, vouched: Collection[str]) -> None:
+    def __init__(self, settings: Settings, providers: Providers, secrets: Iterable[str] = ()) -> None:
         self.router = Router(settings, token_bytes(32))
         self.ledger = Ledger()
         self.history = History(settings.history)
         self.providers = providers
-        self.vouched = vouched
-        """Ids of client connections whose CONNECT carried the client key."""
-        self.dialled: set[Address] = set()
-        """Our own ends of the connections that mitmproxy has made to servers."""
+        self.vouched: set[str] = set()
+        """Ids of client connections whose CONNECT carried the client key, until they end."""
         self.running: dict[Exchange, Conductor] = {}
         self.pages: Pages | None = None
         self._outlets: dict[ProxyMode, Outlet] = {}
@@ -99,12 +98,17 @@ class Dispatcher:
         """For large requests."""
         self.closing = False
         """No new exchange begins."""
-        self._rules = Rules.of(settings, _masker(settings))
+        self._own_secrets = tuple(secrets)
+        self._rules = Rules.of(settings, Masker([*secrets_of(settings), *self._own_secrets]))
         self._server = _server(settings)
 
     @property
     def settings(self) -> Settings:
         return self.router.settings
+
+    @property
+    def masker(self) -> Masker:
+        return self._rules.masker
 
     @property
     def max_body(self) -> int:
@@ -132,12 +136,14 @@ class Dispatcher:
 
     def replace(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
+        before = self.settings
         for provider, pins in self.router.replace(settings, time.monotonic()).items():
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.replace(settings.history)
-        self._rules = Rules.of(settings, _masker(settings))
+        # Whoever was asked with the key of before may still repeat it.
+        self._rules = Rules.of(settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets]))
         self._server = _server(settings)
 
     async def remember(self) -> None:
@@ -164,38 +170,62 @@ class Dispatcher:
     # Heads.
 
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
-        listening = ctx.master.addons.get("proxyserver").listen_addrs()
-        client = context.client
-        arrival = doors.arrival(request, context, mode, listening, client.id in self.vouched, self.is_local(client))
-        asked_by_mitmproxy = getattr(ctx.options, "proxyauth", None)  # which then takes it out itself
-        if arrival.door is Door.PROXY and not asked_by_mitmproxy and vouches(arrival.headers, self.settings.server):
-            del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
+        client, proxyauth = context.client, bool(getattr(ctx.options, "proxyauth", None))
+        arrival = doors.arrival(
+            request, context, mode, listening(), client.id in self.vouched, self.is_local(client), proxyauth
+        )
         decision = receive(arrival, self._server)
-        if arrival.door is Door.PROXY or not isinstance(decision, Chat | Refusal):
-            return decision
-        return self._weighed(decision, arrival, client.peername[0])
+        if arrival.door is not Door.PROXY:
+            if not isinstance(decision, Chat | Refusal) or not credentials(arrival.headers, arrival.path):
+                return decision
+            problem = decision.problem if isinstance(decision, Refusal) else None
+            return self._weighed(decision, problem, arrival, client)
+        if vouches(arrival.headers, self.settings.server):
+            return self._vouched(decision, arrival, request, client, proxyauth)
+        if isinstance(decision, Refusal) and "proxy-authorization" in arrival.headers and not proxyauth:
+            return self._weighed(decision, decision.problem, arrival, client)
+        return decision
 
-    def _weighed(self, decision: Chat | Refusal, arrival: Arrival, address: str) -> Decision:
-        """Whoever sends too many wrong keys is told so."""
-        if not credentials(arrival.headers, arrival.path):
+    def _vouched(
+        self, decision: Decision, arrival: Arrival, request: http.Request, client: Client, proxyauth: bool
+    ) -> Decision:
+        """A proxy's client has sent the client key as the proxy's password."""
+        if proxyauth:  # which takes it out itself
+            found = decision
+        else:
+            del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
+            found = self._weighed(decision, None, arrival, client)
+        if arrival.method == "CONNECT" and found is Pass.ON:
+            self.vouched.add(client.id)
+        return found
+
+    def _weighed(self, decision: Decision, problem: Problem | None, arrival: Arrival, client: Client) -> Decision:
+        """Whoever sends too many wrong keys is told so. `problem` is what is wrong with the one sent."""
+        found = weighed(self.guesses, problem, client.peername[0], arrival.local, time.monotonic())
+        if found is None or found is problem:
             return decision
-        problem = decision.problem if isinstance(decision, Refusal) else None
-        found = weighed(self.guesses, problem, address, arrival.local, time.monotonic())
-        return decision if found is None or found is problem else Refusal(decision.dialect, found)
+        return Refusal(decision.dialect if isinstance(decision, Chat | Refusal) else DEFAULT.name, found)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        listening = ctx.master.addons.get("proxyserver").listen_addrs()
-        arrival = doors.arrival(
-            flow.request, context, mode, listening, vouched=True, local=doors.is_local(context.client)
-        )
+        local = doors.is_local(context.client)
+        arrival = doors.arrival(flow.request, context, mode, listening(), vouched=True, local=local)
         decision = receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
         if decision is not Pass.ON:
             flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request
         return decision
 
     def is_local(self, client: Client) -> bool:
-        """On this machine, and not merely this proxy on behalf of somebody it was told to connect here."""
-        return doors.is_local(client) and tuple(client.peername[:2]) not in self.dialled
+        """On this machine. The router itself never connects to itself on behalf of somebody else."""
+        return doors.is_local(client)
+
+    def keeps_out(self, client: Client) -> str | None:
+        """Why nothing is dialled for this client, whatever it asks for; None where each request is judged by itself."""
+        if doors.is_local(client) or not doors.is_forward_proxy(client) or getattr(ctx.options, "proxyauth", None):
+            return None
+        policy, is_socks = self.settings.server.forwards, isinstance(client.proxy_mode, Socks5Mode)
+        if policy is Forward.LOCAL or (policy is Forward.KEY and is_socks):
+            return "server.forward lets only clients on this machine connect to other servers this way."
+        return None
 
     # Answers without an exchange.
 
@@ -252,7 +282,7 @@ class Dispatcher:
                 raise read
             plan = self._plan(chat, read)
         except Problem as problem:
-            if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY:
+            if problem.code is Code.MODEL_NOT_FOUND and chat.door is Door.PROXY and chat.may_pass:
                 return PassOn()
             note_refusal(flow, problem)
             return self.say(problem, chat, request)
@@ -312,11 +342,8 @@ class Dispatcher:
 
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         assert flow.response
-        flow.response.data.content = tape.body(self.masked)
+        flow.response.data.content = tape.body(self.masker.piece)
         note_tape(flow, tape)
-
-    def masked(self, data: bytes) -> bytes:
-        return self._rules.masker.data(data)
 
     def abandon(self, exchange: Exchange) -> None:
         exchange.plan.abandoned()
@@ -324,9 +351,9 @@ class Dispatcher:
             conductor.abandon()
 
     def request_id(self, request: http.Request) -> str:
-        """The client's own, if it is sane; else a new one, which the flow then carries."""
+        """The client's own, if it is sane and no secret; else a new one, which the flow then carries."""
         given: str = request.headers.get(OWN_REQUEST_ID, "")
-        if not SANE_ID.fullmatch(given):
+        if not SANE_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[OWN_REQUEST_ID] = token_hex(16)
         return given
 
@@ -344,8 +371,12 @@ def _server(settings: Settings) -> Server:
     return settings.server.model_copy(update={"max_body": limit})
 
 
-def _masker(settings: Settings) -> Masker:
-    """Knows every secret of the configuration."""
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret of a configuration. A key that stands in the name of a provider or model, as `ollama` may, is none:
+    to mask it would spoil what names them.
+    """
     server = [key.get_secret_value() for key in (settings.server.client_key, settings.server.admin_key) if key]
-    keys = [key.value.get_secret_value() for provider in settings.providers.values() for key in provider.keys]
-    return Masker([*server, *keys])
+    keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
+    public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
+    names = "\n".join(word for words in public for word in words)
+    return [secret for secret in (*server, *keys) if secret not in names]

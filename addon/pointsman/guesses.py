@@ -3,11 +3,12 @@
 import ipaddress
 from collections import OrderedDict, deque
 
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 FEW = 10
 """Wrong keys within `WITHIN` seconds that an address may send."""
 WITHIN = 60.0
+WRONG_KEY = (Code.INVALID_API_KEY, Code.PROXY_AUTH_REQUIRED)
 MOST = 1000
 """Addresses remembered; the one heard of longest ago goes first."""
 
@@ -48,7 +49,7 @@ def weighed(guesses: Guesses, problem: Problem | None, address: str, local: bool
     wait = guesses.wait(address, now)
     if wait is not None and (problem or not local):
         return too_many(wait)
-    if problem is not None and problem.code is Code.INVALID_API_KEY:
+    if problem is not None and problem.code in WRONG_KEY:
         guesses.wrong(address, now)
     return problem
 

@@ -7,7 +7,7 @@ from pointsman.web.api.table import House, api_pages
 from pointsman.web.choosing import explain_page
 from pointsman.web.gate import Gate
 from pointsman.web.internal import exchange_page, exchanges_page, healthz
-from pointsman.web.models import gemini_models_page, models_page
+from pointsman.web.models import models_page
 from pointsman.web.pages import Page, Pages
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
@@ -23,11 +23,12 @@ from pointsman.web.status import (
 
 def pages(house: House) -> Pages:
     dispatcher, started, files = house.dispatcher, monotonic(), StaticFiles()
+    models = models_page(dispatcher.router, time())
     health = health_page(__version__, lambda: monotonic() - started, lambda: len(dispatcher.running))
     table = (
         Page("GET", "/healthz", Gate.OPEN, healthz),
-        Page("GET", "/v1/models", Gate.CLIENT, models_page(dispatcher.router, time())),
-        Page("GET", "/v1beta/models", Gate.CLIENT, gemini_models_page(dispatcher.router)),
+        Page("GET", "/v1/models", Gate.CLIENT, models),
+        Page("GET", "/v1beta/models", Gate.CLIENT, models),
         Page("GET", "/", Gate.OPEN, files.front),
         Page("GET", "/static/**", Gate.OPEN, files.file),
         Page("GET", "/internal/exchanges", Gate.OPERATOR, exchanges_page(dispatcher.ledger)),

@@ -15,9 +15,9 @@ from pointsman.sessions.keys import Caller
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
 from pointsman.transport.heads import named
 from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Code, Problem
+from pointsman.wire.request_facts import RequestFacts
 
 LARGE = 512 * 1024
 """Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""

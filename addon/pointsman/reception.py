@@ -5,9 +5,12 @@ paths are own pages. In reverse mode chat paths and the operators' pages are our
 somebody's proxy, only chat paths on the hosts of `server.intercept` are ours. What is not ours passes as if the
 router were not there.
 
+As somebody's proxy, what is not ours passes for clients that `server.forward` lets in; mitmproxy's own `proxyauth`
+decides instead where it is set.
+
 Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this
-machine and not a web page of another site. As a proxy the credential belongs to the provider, so only the place, or
-`Proxy-Authorization`, can speak for the client.
+machine, asks for a host name of ours, and is not a web page of another site. As a proxy the credential belongs to the
+provider, so only the place, or `Proxy-Authorization`, can speak for the client.
 """
 
 import base64
@@ -19,18 +22,25 @@ from enum import Enum, auto
 from math import inf
 from urllib.parse import parse_qs, urlsplit
 
+from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
-from pointsman.config.words import Dialect
-from pointsman.wire.dialects import Purpose, route_of_path
-from pointsman.wire.faults import Code, Problem
+from pointsman.config.words import Dialect, Forward
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import DEFAULT, route_of_path
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
 OWN_NAME = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
 REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
+CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
+KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."
+LOCAL_ONLY = "This proxy forwards requests of this machine only; server.forward can allow others."
 LONGEST_LENGTH = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
+MAX_URL = 1024
+"""Characters of an origin or a host that are worth reading: accents cost the square of their number."""
 
 
 class Door(Enum):
@@ -54,6 +64,10 @@ class Arrival:
     """The peer is on this machine: a loopback address, or mitmproxy's local mode."""
     vouched: bool = False
     """An earlier CONNECT on this connection carried the client key."""
+    exempt: bool = False
+    """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
+    client_host: ClientHost = NO_HOST
+    """The name it asked for us by, at our own doors."""
 
 
 class Pass(Enum):
@@ -78,6 +92,8 @@ class Chat:
     purpose: Purpose = Purpose.CHAT
     is_replay: bool = False
     """Not a client but somebody at mitmproxy's own controls sends it."""
+    may_pass: bool = True
+    """It may go to its original host where no provider has its model."""
 
     def edited(self, path: str) -> "Chat":
         """The same, should somebody have changed the path since."""
@@ -101,6 +117,19 @@ type Decision = Pass | Page | Chat | Refusal
 
 def receive(arrival: Arrival, server: Server) -> Decision:
     """What to do with a request, judged by its head alone."""
+    decision = _receive(arrival, server)
+    if decision is not Pass.ON and not isinstance(decision, Chat):
+        return decision
+    problem = _not_forwarded(arrival, server)
+    if problem is None:
+        return decision
+    if isinstance(decision, Chat):
+        return replace(decision, may_pass=False)
+    route = route_of_path(arrival.path)
+    return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
+
+
+def _receive(arrival: Arrival, server: Server) -> Decision:
     if arrival.method == "CONNECT":
         return Pass.ON  # even to our own address: what comes through the tunnel is received by itself
     route = route_of_path(arrival.path)
@@ -109,6 +138,8 @@ def receive(arrival: Arrival, server: Server) -> Decision:
     dialect = route.dialect
     if arrival.door is Door.PROXY and (arrival.host.lower() not in server.intercept or is_cross_site(arrival.headers)):
         return Pass.ON  # a page of another site may spend its own credential, not ours
+    if arrival.door is not Door.PROXY and arrival.client_host.fault:
+        return Refusal(dialect, Problem(Code.INVALID_REQUEST, arrival.client_host.fault))
     if arrival.method == "OPTIONS" and arrival.door is not Door.PROXY:
         return Page()  # a browser's preflight is no chat request
     if arrival.method == "GET" and "websocket" in arrival.headers.get("upgrade", "").lower():
@@ -121,6 +152,19 @@ def receive(arrival: Arrival, server: Server) -> Decision:
         return Refusal(dialect, problem)
     readable = () if arrival.door is Door.PROXY else cors(arrival.headers)
     return Chat(dialect, arrival.door, readable, route.purpose)
+
+
+def _not_forwarded(arrival: Arrival, server: Server) -> Problem | None:
+    """Why a request to somewhere else does not go there; None when it does."""
+    policy = server.forwards
+    if arrival.door is not Door.PROXY or arrival.exempt or arrival.local or policy is Forward.OPEN:
+        return None
+    has_key = arrival.vouched or vouches(arrival.headers, server)
+    if policy is Forward.KEY:
+        return None if has_key else Problem(Code.PROXY_AUTH_REQUIRED, KEY_WANTED)
+    if has_key and arrival.method == "CONNECT" and arrival.host.lower() in server.intercept:
+        return None  # chat requests may come through the tunnel; whatever else does is refused there
+    return Problem(Code.PROXY_AUTH_REQUIRED, LOCAL_ONLY)
 
 
 def receive_again(arrival: Arrival, server: Server) -> Chat | Pass:
@@ -149,10 +193,12 @@ def _not_admitted(arrival: Arrival, server: Server) -> Problem | None:
             Code.INVALID_API_KEY,
             "This proxy routes chat requests only for this machine, or with the client key as proxy password.",
         )
-    return client_problem(arrival.headers, arrival.path, arrival.local, server)
+    return client_problem(arrival.headers, arrival.path, arrival.local, arrival.client_host, server)
 
 
-def client_problem(headers: Mapping[str, str], path: str, local: bool, server: Server) -> Problem | None:
+def client_problem(
+    headers: Mapping[str, str], path: str, local: bool, client_host: ClientHost, server: Server
+) -> Problem | None:
     """Why a client may not use our own chat paths and model list; None when it may."""
     if server.client_key is not None:
         expected = server.client_key.get_secret_value()
@@ -165,6 +211,8 @@ def client_problem(headers: Mapping[str, str], path: str, local: bool, server: S
         return Problem(
             Code.INVALID_API_KEY, "Without a configured client key, only clients on this machine are served."
         )
+    if not is_own_name(client_host, server):
+        return foreign_name(client_host)
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "A web page of another site may not use this router while no client key is set.")
     return None
@@ -222,6 +270,8 @@ def is_cross_site(headers: Mapping[str, str]) -> bool:
 
 def host_of(url: str) -> str:
     """The host that a URL names, in lower case; empty if it names none. Never raises."""
+    if len(url) > MAX_URL:
+        return ""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -241,6 +291,31 @@ def cors(headers: Mapping[str, str]) -> Headers:
         ("Access-Control-Allow-Origin", headers["origin"]),
         ("Access-Control-Expose-Headers", "*"),
         ("Vary", "Origin"),
+    )
+
+
+def is_own_name(client_host: ClientHost, server: Server) -> bool:
+    """No page can have made this name point here: it belongs to this machine, or the operator has listed it."""
+    name = client_host.name
+    return (
+        is_loopback_name(name)
+        or is_address(name)
+        or name == OWN_NAME
+        or name in server.hosts
+        or client_host.is_target  # whose pages come from our own address in reverse mode
+    )
+
+
+def foreign_name(client_host: ClientHost) -> Problem:
+    """Refuses a request under a name that may have been made to point here."""
+    if not client_host.name:
+        return Problem(
+            Code.FORBIDDEN, "Refused: the request names no host. Send one, or set server.client_key and send the key."
+        )
+    return Problem(
+        Code.FORBIDDEN,
+        f"Refused: the router does not know the host name {client_host.name[:100]}."
+        " If it is one of its own, add it to server.hosts, or set server.client_key and send the key.",
     )
 
 

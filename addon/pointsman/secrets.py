@@ -1,7 +1,18 @@
-"""Masking: no configured secret leaves the router in an error body, an audit record or a log line."""
+"""Masking: what others have written leaves the router through here, and no secret that the router knows is in it.
 
+Clients and providers write headers, error bodies and messages. They go back to clients, into flows, logs, audits and
+files, each by a method of `Masker`. It knows every configured secret and finds it in the spellings that an error body
+or a URL may give it: plain, JSON-escaped, percent-encoded, as HTML entities, in base64, and one within another.
+An answer that is no error is not masked on its way to the client: its bytes pass as they are.
+"""
+
+import base64
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from pointsman.wire.headers import Headers, holds_secret, is_one_line, one_line
 
 MASK = "***"
 KIND = "sk-"
@@ -9,33 +20,162 @@ KIND = "sk-"
 LONG_ENOUGH = 16
 SHORTEST = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""
+FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+DEEPEST = 4
+"""So many spellings are undone, one within another."""
 WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
 """A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
 
+ESCAPES = (
+    rb"\\\\*(?:u00|x)[2-7][0-9a-fA-F](?:\\+(?:u00|x)[2-7][0-9a-fA-F])*",
+    rb"%(?:25)*[2-7][0-9a-fA-F](?:%(?:25)*[2-7][0-9a-fA-F])*",
+    rb"&(?:amp;)*#(?:[xX]0*[2-7][0-9a-fA-F]|0*(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6]));",
+)
+"""Spellings of visible characters. Backslashes may have been escaped themselves, and more than once. Each begins with
+a plain character, which is what `re` looks for fast.
+"""
+QUOTED = (rb"\\\\*(?=[/\"'])", rb"\\\\+")
+"""Spellings of characters that few secrets have and many texts escape: looked at only if a secret has one of them."""
+HEX = re.compile(rb"(?:(?:\\+(?:u00|x))|%(?:25)*)([0-9a-fA-F]{2})")
+
+
+class Span(NamedTuple):
+    start: int
+    end: int
+
+
+class Undone(NamedTuple):
+    """A text with one layer of escapes undone. `places` says where each stood: there, and in the text before."""
+
+    text: bytes
+    places: Sequence[tuple[Span, Span]]
+
+    def origin(self, span: Span) -> Span:
+        """What of the text before became this: escapes that stood in one run are all part of it."""
+        return Span(self._before(span.start).start, self._before(span.end - 1).end)
+
+    def _before(self, place: int) -> Span:
+        nearest = bisect_right(self.places, place, key=lambda pair: pair[0].start) - 1
+        if nearest < 0:
+            return Span(place, place + 1)
+        here, there = self.places[nearest]
+        if place < here.end:
+            return there
+        moved = place - here.end + there.end
+        return Span(moved, moved + 1)
+
 
 class Masker:
-    """Replaces every occurrence of the given secrets in text or bytes."""
+    """Replaces every occurrence of the given secrets; immutable."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # Longest first, so that a secret which contains another one is masked whole.
-        self._secrets = sorted({s for s in secrets if len(s) >= SHORTEST}, key=len, reverse=True)
-        self._encoded = [s.encode() for s in self._secrets]
+        self.secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
+        self._plain = [secret.encode() for secret in self.secrets]
+        needles = {*self._plain, *(form for secret in self._plain for form in _base64_forms(secret))}
+        has_quoted = any(mark in needle for needle in needles for mark in (b"/", b'"', b"'", b"\\"))
+        self._escapes = re.compile(b"|".join((*ESCAPES, *QUOTED) if has_quoted else ESCAPES))
+        # A secret that itself looks escaped is found where it was undone with the rest.
+        needles |= {form for needle in needles if len(form := self._escapes.sub(_meaning, needle)) >= SHORTEST}
+        self._needles = sorted(needles, key=len, reverse=True)
+        self._any = re.compile(b"|".join(map(re.escape, self._needles)) or rb"(?!)")
+
+    def data(self, data: bytes, is_cut: bool = False) -> bytes:
+        """A body without secrets. `is_cut`: it may end within one, whose beginning is then masked too."""
+        layers = list(self._layers(data))
+        if not any(self._is_within(layer, is_cut) for layer in layers):
+            return data
+        return _blotted(data, self._spans(data, len(layers), is_cut))
+
+    def piece(self, data: bytes) -> bytes:
+        """A body that may have been cut."""
+        return self.data(data, is_cut=True)
 
     def text(self, text: str) -> str:
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, MASK)
-        for secret in self._secrets:  # a text that was cut may end within one
-            for length in range(min(len(secret), len(text)) - 1, SHORTEST - 1, -1):
-                if text.endswith(secret[:length]):
-                    return text[:-length] + MASK
-        return text
+        """Text of any length, which may have been cut."""
+        given = text.encode("utf-8", "surrogatepass")
+        masked = self.data(given, is_cut=True)
+        return text if masked is given else masked.decode("utf-8", "surrogatepass")
 
-    def data(self, data: bytes) -> bytes:
-        for secret in self._encoded:
-            if secret in data:
-                data = data.replace(secret, MASK.encode())
-        return data
+    def line(self, text: str) -> str:
+        """Text as one line: a header's value, or the like."""
+        return one_line(self.text(text))
+
+    def is_clean(self, data: bytes) -> bool:
+        """One line without secrets."""
+        return is_one_line(data) and self.data(data) is data
+
+    def texts(self, texts: Sequence[str]) -> Sequence[str]:
+        """Each as one line. Mostly nothing is to be done, which one look at all of them shows."""
+        if self.is_clean("|".join(texts).encode("utf-8", "surrogatepass")):
+            return texts
+        return [self.line(text) for text in texts]
+
+    def headers(self, headers: Headers) -> Headers:
+        """Headers that go to a client. What says where the message ends is the router's own, and stays."""
+        flat = [part for header in headers for part in header]
+        clean = self.texts(flat)
+        if clean is flat:
+            return headers
+        return tuple(
+            old if old[0].lower() in FRAMING else new
+            for old, new in zip(headers, zip(clean[::2], clean[1::2], strict=True), strict=True)
+        )
+
+    def shown_headers(self, headers: Headers) -> Headers:
+        """Headers that somebody may look at: those that hold credentials are masked, whatever their value is."""
+        shown = tuple((name, masked_credential(value) if holds_secret(name) else value) for name, value in headers)
+        return self.headers(shown)
+
+    def _layers(self, data: bytes) -> Iterator[bytes]:
+        """The data, and what it says once its escapes are undone, layer by layer."""
+        yield data
+        for _ in range(DEEPEST):
+            if not self.secrets or not (b"\\" in data or b"%" in data or b"&" in data):
+                return
+            undone = self._escapes.sub(_meaning, data)
+            if undone == data:
+                return
+            yield undone
+            data = undone
+
+    def _is_within(self, data: bytes, is_cut: bool) -> bool:
+        if self._any.search(data):
+            return True
+        return is_cut and self._cut_within(data) is not None
+
+    def _spans(self, data: bytes, layers: int, is_cut: bool) -> list[Span]:
+        """Where secrets stand in the data."""
+        spans = list(self._found(data, is_cut))
+        above: list[Undone] = []
+        for _ in range(layers - 1):
+            above.append(_undone(self._escapes, above[-1].text if above else data))
+            for span in self._found(above[-1].text, is_cut):
+                for layer in reversed(above):
+                    span = layer.origin(span)
+                spans.append(span)
+        return spans
+
+    def _found(self, data: bytes, is_cut: bool) -> Iterator[Span]:
+        for needle in self._needles:
+            start = data.find(needle)
+            while start >= 0:
+                yield Span(start, start + len(needle))
+                start = data.find(needle, start + len(needle))
+        if is_cut and (start_of_cut := self._cut_within(data)) is not None:
+            yield Span(start_of_cut, len(data))
+
+    def _cut_within(self, data: bytes) -> int | None:
+        """Where the beginning of a secret stands that the data ends within."""
+        for secret in self._plain:
+            start = data.find(secret[:SHORTEST], max(0, len(data) - len(secret) + 1))
+            while start >= 0:
+                if secret.startswith(data[start:]):
+                    return start
+                start = data.find(secret[:SHORTEST], start + 1)
+        return None
+
+
+NO_SECRETS = Masker()
 
 
 def masked_credential(value: str) -> str:
@@ -46,3 +186,49 @@ def masked_credential(value: str) -> str:
     if len(secret) < LONG_ENOUGH:
         return f"{scheme}{space}{MASK}"
     return f"{scheme}{space}{KIND if secret.startswith(KIND) else ''}…{secret[-4:]}"
+
+
+def _undone(escapes: re.Pattern[bytes], data: bytes) -> Undone:
+    pieces: list[bytes] = []
+    places: list[tuple[Span, Span]] = []
+    read = written = 0
+    for match in escapes.finditer(data):
+        meaning = _meaning(match)
+        pieces += (data[read : match.start()], meaning)
+        written += match.start() - read
+        places.append((Span(written, written + len(meaning)), Span(*match.span())))
+        written += len(meaning)
+        read = match.end()
+    pieces.append(data[read:])
+    return Undone(b"".join(pieces), places)
+
+
+def _meaning(match: re.Match[bytes]) -> bytes:
+    """What a run of escapes of one kind stands for."""
+    run = match[0]
+    if run.startswith(b"&"):
+        digits = run[run.index(b"#") + 1 : -1]
+        return bytes([int(digits[1:], 16) if digits[:1] in (b"x", b"X") else int(digits)])
+    if run.endswith(b"\\"):
+        return b"" if match.end() < len(match.string) and match.string[match.end()] in b"/\"'" else b"\\"
+    return bytes.fromhex(b"".join(HEX.findall(run)).decode())
+
+
+def _blotted(data: bytes, spans: Iterable[Span]) -> bytes:
+    """The mask in the place of each span; of those that overlap there is one."""
+    pieces: list[bytes] = []
+    end = 0
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if span.start >= end:
+            pieces += (data[end : span.start], MASK.encode())
+        end = max(end, span.end)
+    pieces.append(data[end:])
+    return b"".join(pieces)
+
+
+def _base64_forms(secret: bytes) -> Iterator[bytes]:
+    """The part of its base64 that does not depend on what stands before and after it, at each of three offsets."""
+    for before in range(3):
+        first, last = -(-8 * before // 6), 8 * (before + len(secret)) // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + secret)[first:last]

@@ -1,5 +1,5 @@
-"""Benchmarks: the router against bare mitmproxy, both on this machine, taking turns.
+"""Benchmarks: the router, bare mitmproxy and, if wanted, another version of the router take turns on this machine.
 
-What a machine can do says little about other machines, so the figure that counts is a ratio, taken pair by pair.
-A scenario is a row in `scenarios.SCENARIOS`; it finds its processes in `stage` and returns a `figures.Report`.
+Absolute figures say little about other machines, so the figure that counts is the ratio within a round.
+A scenario is a row in `scenarios.SCENARIOS`; it starts its processes through `testbed` and returns a `figures.Report`.
 """

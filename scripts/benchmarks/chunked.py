@@ -1,4 +1,4 @@
-"""HTTP/1.1 chunked bodies, as much of them as the benchmarks need."""
+"""HTTP/1.1 chunked bodies, as far as the benchmarks need them."""
 
 END = b"0\r\n\r\n"
 
@@ -9,16 +9,16 @@ def encode(data: bytes) -> bytes:
 
 
 def decode(message: bytes) -> bytes:
-    """The body of a whole message, head included. Raises ValueError where it is not chunked."""
+    """The body of a complete message with headers. Raises ValueError if it is not chunked correctly."""
     head, _, rest = message.partition(b"\r\n\r\n")
     if b"transfer-encoding: chunked" not in head.lower():
-        raise ValueError("not a chunked answer")
+        raise ValueError("the answer is not chunked")
     pieces = []
     while not rest.startswith(END):
         size, _, rest = rest.partition(b"\r\n")
         length = int(size, 16)
         if rest[length : length + 2] != b"\r\n":
-            raise ValueError("a chunk that is not as long as it says")
+            raise ValueError("a chunk has another size than announced")
         pieces.append(rest[:length])
         rest = rest[length + 2 :]
     return b"".join(pieces)

@@ -1,16 +1,18 @@
-"""What a scenario finds out, and how it is shown: a table for people, plain data for `--json`."""
+"""The results of a scenario, as a table and as data for `--json`."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 COLUMNS = "{:<16}  {:<20}  {:>9}  {:>9}  {:>6}  {:>13}"
+OTHER_COLUMNS = "  {:>9}  {:>12}  {:>13}"
+"""Appended where another version takes part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several values, and the least and the greatest of them."""
+    """Median, least and greatest of several values."""
 
     median: float
     low: float
@@ -24,36 +26,52 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of both contestants: `router[i]` and `bare[i]` are from the same round, None where it is not known.
-    A figure that has no opponent leaves `bare` empty.
+    """One figure of every proxy: `router[i]`, `bare[i]` and `other[i]` are from the same round, None where the
+    value is not known. `bare` and `other` are empty where bare mitmproxy or another version does not take part.
     """
 
     setting: str
     name: str
     router: Sequence[float | None]
     bare: Sequence[float | None] = ()
+    other: Sequence[float | None] = ()
 
     def ratios(self) -> list[float]:
-        """The router's share of bare mitmproxy's figure, pair by pair; pairs that are not complete are left out."""
-        pairs = zip(self.router, self.bare, strict=True) if self.bare else ()
-        return [ours / theirs for ours, theirs in pairs if ours is not None and theirs]
+        """router / bare mitmproxy, round by round; incomplete rounds are left out."""
+        return _ratios(self.router, self.bare)
+
+    def other_ratios(self) -> list[float]:
+        """router / other version, round by round; incomplete rounds are left out."""
+        return _ratios(self.router, self.other)
 
     def as_data(self) -> dict[str, Any]:
-        spread = Spread.of(self.ratios())
-        ratio = {"median": spread.median, "low": spread.low, "high": spread.high} if spread else None
-        return {
+        data = {
             "setting": self.setting,
             "figure": self.name,
             "router": list(self.router),
             "bare": list(self.bare),
             "ratios": self.ratios(),
-            "ratio": ratio,
+            "ratio": _as_data(self.ratios()),
         }
+        if self.other:
+            ratios = self.other_ratios()
+            data |= {"other": list(self.other), "other_ratios": ratios, "other_ratio": _as_data(ratios)}
+        return data
+
+
+def _ratios(ours: Sequence[float | None], theirs: Sequence[float | None]) -> list[float]:
+    rounds = zip(ours, theirs, strict=True) if theirs else ()
+    return [one / two for one, two in rounds if one is not None and two]
+
+
+def _as_data(ratios: Sequence[float]) -> dict[str, float] | None:
+    spread = Spread.of(ratios)
+    return asdict(spread) if spread else None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a scenario returns. `warnings` say what may have spoiled the figures."""
+    """What a scenario returns. `warnings` name what may have distorted the figures."""
 
     conditions: str
     figures: Sequence[Figure]
@@ -68,9 +86,14 @@ class Report:
 
 
 def table(name: str, report: Report) -> Iterator[str]:
-    """The lines of a report. Figures are medians over the rounds."""
+    """The lines of a report. Figures are medians over the rounds. Where another version takes part, its columns follow
+    those of bare mitmproxy.
+    """
     yield f"{name}: {report.conditions}"
-    yield COLUMNS.format("", "", "router", "bare", "ratio", "range").rstrip()
+    titles = COLUMNS.format("", "", "router", "bare", "ratio", "range")
+    if any(figure.other for figure in report.figures):
+        titles += OTHER_COLUMNS.format("other", "router/other", "range")
+    yield titles.rstrip()
     above = ""
     for figure in report.figures:
         yield _row(figure, "" if figure.setting == above else figure.setting)
@@ -80,9 +103,17 @@ def table(name: str, report: Report) -> Iterator[str]:
 
 
 def _row(figure: Figure, setting: str) -> str:
-    ratio = Spread.of(figure.ratios())
-    cells = (f"{ratio.median:.2f}", f"{ratio.low:.2f} – {ratio.high:.2f}") if ratio else ("", "")
-    return COLUMNS.format(setting, figure.name, _middle(figure.router), _middle(figure.bare), *cells).rstrip()
+    bare = (_middle(figure.bare), *_ratio(figure.ratios()))
+    row = COLUMNS.format(setting, figure.name, _middle(figure.router), *bare)
+    if figure.other:
+        row += OTHER_COLUMNS.format(_middle(figure.other), *_ratio(figure.other_ratios()))
+    return row.rstrip()
+
+
+def _ratio(ratios: Sequence[float]) -> tuple[str, str]:
+    """Median and range."""
+    spread = Spread.of(ratios)
+    return (f"{spread.median:.2f}", f"{spread.low:.2f} – {spread.high:.2f}") if spread else ("", "")
 
 
 def _middle(values: Sequence[float | None]) -> str:
@@ -91,5 +122,5 @@ def _middle(values: Sequence[float | None]) -> str:
 
 
 def document(machine: Mapping[str, Any], reports: Mapping[str, Report]) -> dict[str, Any]:
-    """What `--json` writes."""
+    """The document that `--json` writes."""
     return {"machine": dict(machine), "scenarios": {name: report.as_data() for name, report in reports.items()}}

@@ -1,9 +1,9 @@
-"""The load generator, a process of its own: clients that do little more than count, so that the proxy is what is slow.
+"""The load generator, in a process of its own. Its clients do little more than count, so that the proxy is the
+bottleneck.
 
-A line on stdin is a `Window` to run, a line on stdout is its `Outcome`, or what went wrong; the end of stdin ends it.
-Each connection, over HTTP/2 each of its streams, sends one request after the other. When the time is up no further one
-begins, and those under way are waited for: nothing is torn down under the proxy, and the work that is paid for is all
-counted.
+A line on stdin is a `Window` to run, a line on stdout its `Outcome` or an error; the process ends with stdin. Each
+connection (over HTTP/2: each stream) sends one request after the other. When the time is up, no new request starts and
+the running ones are awaited, so no answer is cut off and all work is counted.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 
 from benchmarks import chunked, http2
-from benchmarks.multiplexed import SharedClient
+from benchmarks.http2_load import Http2Client
 
-PATIENCE = 10.0
-"""Seconds for which the answers under way at the end of a window are waited for."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds to wait for the running answers at the end of a window."""
 STATUS = b"HTTP/1.1 200"
 LAST = b"\r\n" + chunked.END
 
 
 class WrongAnswer(Exception):
-    """An answer that is not what the provider sent."""
+    """An answer differs from what the provider sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`connections` clients, which take turns with `requests`, for `seconds`; `body` is the answer they expect, in
-    chunks unless it is `whole`. With `streams`, each client is one connection over HTTP/2 and TLS with so many streams
-    at a time, of which the requests' bodies alone are used; without, it speaks plain HTTP/1.1.
+    """`connections` clients run for `seconds`; each sends one of `requests`, in turn. `body` is the expected
+    answer, chunked unless `whole`. With `streams`, a client is one HTTP/2 connection over TLS with that many concurrent
+    streams and uses only the body of its request; otherwise it speaks plain HTTP/1.1.
     """
 
     port: int
@@ -46,7 +46,7 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`first_byte`: the median time from a request's last byte written to its answer's first byte, in seconds.
-    `busy`: the share of its time that this process was computing.
+    `busy`: the share of the time in which this process used the CPU.
     """
 
     streams: int
@@ -56,7 +56,7 @@ class Outcome:
 
 
 class Run:
-    """What the connections of one window share."""
+    """Shared by the connections of one window."""
 
     def __init__(self, window: Window) -> None:
         self.body = window.body.encode()
@@ -75,8 +75,8 @@ class Run:
     def elapsed(self) -> float:
         return time.perf_counter() - self._began
 
-    def goes_on(self) -> bool:
-        """Whether a client whose answer is complete sends another request; asked once for each answer."""
+    def should_continue(self) -> bool:
+        """Whether a client sends another request. To be called once for each complete answer, which it counts."""
         self.streams += 1
         if self.elapsed() < self._seconds:
             return True
@@ -90,9 +90,9 @@ class Run:
             self.over.set_exception(WrongAnswer(message))
 
 
-class Client(asyncio.BufferedProtocol):
-    """One connection. It reads into a buffer that all share, because only an answer's end and size matter; its first
-    answer alone is kept and compared.
+class Http1Client(asyncio.BufferedProtocol):
+    """One connection. All connections read into the same buffer, because only the size and the end of an answer matter;
+    the first answer is kept and compared byte by byte.
     """
 
     buffer = memoryview(bytearray(256 * 1024))
@@ -103,7 +103,7 @@ class Client(asyncio.BufferedProtocol):
         self._kept: bytearray | None = bytearray()
         self._received = 0
         self._tail = b""
-        self._asked = 0.0
+        self._sent_at = 0.0
         self._finished = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -114,35 +114,35 @@ class Client(asyncio.BufferedProtocol):
         self._received = 0
         self._tail = b""
         self._transport.write(self._request)
-        self._asked = time.perf_counter()
+        self._sent_at = time.perf_counter()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self._received:
-            self._run.first_bytes.append(time.perf_counter() - self._asked)
+            self._run.first_bytes.append(time.perf_counter() - self._sent_at)
             if self.buffer[: len(STATUS)] != STATUS:
-                self._run.fail(f"an answer that begins with {bytes(self.buffer[: min(nbytes, 600)])!r}")
+                self._run.fail(f"the answer begins with {bytes(self.buffer[: min(nbytes, 600)])!r}")
         self._received += nbytes
         if self._kept is not None:
             self._kept += self.buffer[:nbytes]
         size = len(self._run.last)
         self._tail = (self._tail + self.buffer[max(0, nbytes - size) : nbytes])[-size:]
         if self._tail == self._run.last:
-            self._take_end()
+            self._on_end()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._finished:
-            self._run.fail(f"a connection was closed after {self._received} bytes of an answer")
+            self._run.fail(f"the connection was closed after {self._received} bytes of an answer")
 
-    def _take_end(self) -> None:
+    def _on_end(self) -> None:
         if self._kept is not None:
             self._compare(bytes(self._kept))
             self._kept = None
         elif self._received < len(self._run.body):
-            self._run.fail(f"an answer of only {self._received} bytes")
-        if self._run.goes_on():
+            self._run.fail(f"the answer has only {self._received} bytes")
+        if self._run.should_continue():
             self.ask()
         else:
             self._finished = True
@@ -154,7 +154,7 @@ class Client(asyncio.BufferedProtocol):
         except ValueError:
             is_right = False
         if not is_right:
-            self._run.fail(f"not what the provider sent: {message[:2000]!r}")
+            self._run.fail(f"differs from what the provider sent: {message[:2000]!r}")
 
     def close(self) -> None:
         self._finished = True
@@ -162,32 +162,32 @@ class Client(asyncio.BufferedProtocol):
 
 
 async def run(window: Window) -> Outcome:
-    """Raises WrongAnswer, OSError where a connection fails, TimeoutError where answers do not come or do not end."""
+    """Raises WrongAnswer, OSError if a connection fails, TimeoutError if answers do not arrive or do not end."""
     shared = Run(window)
-    clients: list[Client | SharedClient] = []
+    clients: list[Http1Client | Http2Client] = []
     try:
-        async with asyncio.timeout(window.seconds + PATIENCE):
+        async with asyncio.timeout(window.seconds + ANSWER_TIMEOUT):
             for _, request in zip(range(window.connections), cycle(window.requests)):
                 clients.append(await connect(window, shared, request.encode()))
-            computing = time.process_time()
+            cpu = time.process_time()
             shared.begin()
             for client in clients:
                 client.ask()
             await shared.over
             seconds = shared.elapsed()
-            computing = time.process_time() - computing
-        return Outcome(shared.streams, seconds, statistics.median(shared.first_bytes), computing / seconds)
+            cpu = time.process_time() - cpu
+        return Outcome(shared.streams, seconds, statistics.median(shared.first_bytes), cpu / seconds)
     finally:
         for client in clients:
             client.close()
 
 
-async def connect(window: Window, shared: Run, request: bytes) -> Client | SharedClient:
+async def connect(window: Window, shared: Run, request: bytes) -> Http1Client | Http2Client:
     if window.streams:
         body = request.partition(b"\r\n\r\n")[2]
-        return await http2.connect(lambda: SharedClient(shared, body, window.streams), window.port)
+        return await http2.connect(lambda: Http2Client(shared, body, window.streams), window.port)
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(lambda: Client(shared, request), "127.0.0.1", window.port)
+    _, client = await loop.create_connection(lambda: Http1Client(shared, request), "127.0.0.1", window.port)
     return client
 
 

@@ -1,4 +1,4 @@
-"""Processes that end when they are no longer wanted, and the processor time they used."""
+"""Child processes, the memory and CPU time they use, and free ports."""
 
 import asyncio
 import os
@@ -16,16 +16,22 @@ END_TIMEOUT = 3.0
 LINE_LIMIT = 64 * 1024 * 1024
 
 
-class Unfit(Exception):
-    """A process did not do its part; the message says which one, and what it said."""
+class ProcessFailed(Exception):
+    """A child process failed; the message names it and contains the end of its log."""
 
 
 @asynccontextmanager
 async def child(
-    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, *, reads: bool = False
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    reads: bool = False,
+    working_folder: Path | None = None,
 ) -> AsyncIterator[Process]:
-    """A Python process with this command line, in `folder`; what it says goes to a file there, but for stdout if
-    `reads`. It ends with this context; should this process be killed, it ends by its leash.
+    """A Python process with this command line, in `working_folder` or else in `folder`. Its output goes to a log file
+    in `folder`, except stdout if `reads`. It ends with this context; if this process is killed, `parent_watch` ends it.
     """
     with (folder / f"{name}.log").open("wb") as journal:
         process = await asyncio.create_subprocess_exec(
@@ -34,9 +40,9 @@ async def child(
             stdout=PIPE if reads else journal,
             stderr=journal,
             limit=LINE_LIMIT,
-            cwd=folder,
+            cwd=working_folder or folder,
             env=dict(environment),
-            start_new_session=True,  # Ctrl-C is for us; we end the others
+            start_new_session=True,  # Ctrl-C reaches only this process, which then ends the others
         )
     try:
         yield process
@@ -45,7 +51,7 @@ async def child(
 
 
 async def end(process: Process) -> None:
-    """Returns once the process has ended, by request or by force."""
+    """Terminates the process, kills it if it does not end within END_TIMEOUT, and waits for its end."""
     assert process.stdin
     with suppress(ProcessLookupError):
         process.terminate()
@@ -59,24 +65,24 @@ async def end(process: Process) -> None:
     process.stdin.close()
 
 
-async def line(name: str, process: Process, folder: Path, timeout: float) -> str:
-    """The next line that a process prints. Raises Unfit when there is none in time."""
+async def read_line(name: str, process: Process, folder: Path, timeout: float) -> str:
+    """The next line that a process prints. Raises ProcessFailed if there is none within `timeout` seconds."""
     assert process.stdout
     try:
         async with asyncio.timeout(timeout):
             text = await process.stdout.readline()
     except TimeoutError:
-        raise Unfit(f"{name}: said nothing for {timeout:g} s\n{said(name, folder)}") from None
+        raise ProcessFailed(f"{name}: printed nothing for {timeout:g} s\n{log_tail(name, folder)}") from None
     if not text:
-        raise Unfit(f"{name}: ended\n{said(name, folder)}")
+        raise ProcessFailed(f"{name}: ended\n{log_tail(name, folder)}")
     return text.decode()
 
 
-async def listening(name: str, process: Process, port: int, folder: Path) -> None:
-    """Returns once somebody listens on `port`. Raises Unfit when the process ends, or does not listen in time."""
+async def wait_until_listening(name: str, process: Process, port: int, folder: Path) -> None:
+    """Returns when `port` accepts connections. Raises ProcessFailed if the process ends or START_TIMEOUT is over."""
     for _ in range(int(START_TIMEOUT / 0.05)):
         if process.returncode is not None:
-            raise Unfit(f"{name}: ended with status {process.returncode}\n{said(name, folder)}")
+            raise ProcessFailed(f"{name}: ended with status {process.returncode}\n{log_tail(name, folder)}")
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -84,11 +90,11 @@ async def listening(name: str, process: Process, port: int, folder: Path) -> Non
         else:
             writer.close()
             return
-    raise Unfit(f"{name}: did not listen within {START_TIMEOUT:g} s\n{said(name, folder)}")
+    raise ProcessFailed(f"{name}: did not listen within {START_TIMEOUT:g} s\n{log_tail(name, folder)}")
 
 
-def said(name: str, folder: Path) -> str:
-    """The end of what a process has logged."""
+def log_tail(name: str, folder: Path) -> str:
+    """The end of a process's log."""
     return (folder / f"{name}.log").read_text(errors="replace")[-4000:]
 
 
@@ -100,20 +106,20 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Processor time that a process has used so far, in steps of 10 ms; None where the system does not tell."""
+    """CPU time used so far, in steps of 10 ms; None where it is not known."""
     try:
         return _from_proc(Path(f"/proc/{pid}/stat").read_text())
     except OSError:
         pass
     try:
-        told = subprocess.run(["ps", "-o", "cputime=", "-p", str(pid)], capture_output=True, text=True, check=True)
+        result = subprocess.run(["ps", "-o", "cputime=", "-p", str(pid)], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return from_ps(told.stdout)
+    return from_ps(result.stdout)
 
 
 def memory(pid: int) -> int:
-    """Bytes of real memory; 0 where the system does not tell."""
+    """Resident bytes; 0 where they are not known."""
     try:
         pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     except OSError:
@@ -122,7 +128,7 @@ def memory(pid: int) -> int:
 
 
 def peak_memory(pid: int) -> float | None:
-    """MiB; None where the system does not tell."""
+    """Greatest resident size so far in MiB; None where it is not known."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -132,7 +138,7 @@ def peak_memory(pid: int) -> float | None:
 
 
 def _from_proc(stat: str) -> float:
-    user, system = stat.rpartition(")")[2].split()[11:13]  # the name before may hold anything
+    user, system = stat.rpartition(")")[2].split()[11:13]  # the name before it may contain anything
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 

@@ -1,10 +1,8 @@
-"""The provider behind both contestants, a process of its own: every request gets the same stream, made beforehand.
+"""The provider behind all proxies, in a process of its own: every request gets the same answer, made beforehand.
 
-Without events, the answer is whole, of about `--event-bytes` bytes; `--busy`, it is a 503.
-
-It answers in bursts: events whose chunks are written at once, the next burst after `--pause` seconds; without a pause
-when the loop comes round again.
-Prints its port once it listens; ends with the process that started it.
+The answer is a stream of events, written in bursts `--pause` seconds apart; without a pause, one burst in each
+iteration of the event loop. With `--events 0` it is a whole answer of about `--event-bytes` bytes, with `--busy` a 503.
+Prints its port when it listens; ends with the process that started it.
 """
 
 import argparse
@@ -12,7 +10,7 @@ import asyncio
 import re
 import sys
 
-from benchmarks import chunked, leash
+from benchmarks import chunked, parent_watch
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -20,7 +18,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def events(count: int, size: int) -> list[bytes]:
-    """A chat completion's stream of `count` events, the end marker being the last; most have `size` bytes."""
+    """The stream of a chat completion: `count` events including the end marker; most have `size` bytes."""
     opening = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"'
     closing = b'"}}]}\n\n'
     content = opening + b"x" * (size - len(opening) - len(closing)) + closing
@@ -29,7 +27,7 @@ def events(count: int, size: int) -> list[bytes]:
 
 
 def bursts(stream: list[bytes], size: int) -> list[bytes]:
-    """What goes over the wire for these events, `size` of them in each burst."""
+    """The bytes of a response with these events, in bursts of `size` events."""
     chunks = [chunked.encode(event) for event in stream]
     joined = [b"".join(chunks[start : start + size]) for start in range(0, len(chunks), size)]
     return (
@@ -38,7 +36,7 @@ def bursts(stream: list[bytes], size: int) -> list[bytes]:
 
 
 def whole(size: int) -> bytes:
-    """A chat completion that is not streamed, of about so many bytes."""
+    """A chat completion that is not streamed, of about `size` bytes."""
     message = b'{"role":"assistant","content":"%b"}' % (b"x" * size)
     choice = b'{"index":0,"message":%b,"finish_reason":"stop"}' % message
     usage = b'{"prompt_tokens":9,"completion_tokens":%d,"total_tokens":%d}' % (size // 4, 9 + size // 4)
@@ -54,7 +52,7 @@ REFUSAL = b"HTTP/1.1 503 Busy\r\nContent-Type: application/json\r\nContent-Lengt
 
 
 class Answering(asyncio.Protocol):
-    """One kept connection."""
+    """One keep-alive connection."""
 
     def __init__(self, answer: list[bytes], pause: float) -> None:
         self._answer = answer
@@ -100,7 +98,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--pause", type=float, default=0.0)
     parser.add_argument("--busy", action="store_true")
     given = parser.parse_args(arguments)
-    leash.hold()
+    parent_watch.exit_with_parent()
     if given.busy:
         answer = [REFUSAL]
     elif given.events:

@@ -1,4 +1,4 @@
-"""What bare mitmproxy needs to pass an answer on as it comes: the router's opponent, for mitmproxy's `-s`."""
+"""For mitmproxy's `-s`: streams every response, for the bare mitmproxy that the router is compared with."""
 
 from mitmproxy import http
 

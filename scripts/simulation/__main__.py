@@ -1,4 +1,4 @@
-"""The command: which scenarios and players, how many seeds, and where the figures and the picture go."""
+"""The command line: which scenarios and strategies, how many seeds, and where the results go."""
 
 import argparse
 import json
@@ -8,32 +8,35 @@ from pathlib import Path
 
 from pointsman.config import ConfigError
 from pointsman.config.words import Mode
-from simulation.game import Step, configured, play
-from simulation.lanes import LANES
-from simulation.players import BASELINES, PLAYERS, ROUTER
-from simulation.plot import picture, shares
+from simulation.drivers import DRIVERS
+from simulation.plot import plot, shares
+from simulation.providers import HOUR, Span
 from simulation.report import Row, lines
+from simulation.run import Step, configured, simulate
 from simulation.scenarios import DEATH, RETURN, SCENARIOS
-from simulation.world import HOUR, Span
+from simulation.strategies import BASELINES, ROUTER, STRATEGIES
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     rows = "\n".join(f"  {name:<10}  {scenario.summary}" for name, scenario in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="scripts/simulate",
-        description="Plays the router against other ways of choosing, with made-up providers, in virtual time.",
+        description="Compares the router with other strategies, with simulated providers in virtual time.",
         epilog=f"scenarios:\n{rows}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which ones to play (default: all)")
-    parser.add_argument("--seeds", type=int, default=5, help="games for each row (default: 5)")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which ones to run (default: all)")
+    parser.add_argument("--seeds", type=int, default=5, help="runs for each row (default: 5)")
     parser.add_argument("--modes", nargs="+", type=Mode, default=list(Mode), metavar="MODE", help="default: all three")
     parser.add_argument(
-        "--players", nargs="+", choices=PLAYERS, default=[ROUTER, *BASELINES], metavar="PLAYER",
-        help=f"of {', '.join(PLAYERS)} (default: all but the average that the score once was)",
+        "--strategies", nargs="+", choices=STRATEGIES, default=[ROUTER, *BASELINES], metavar="STRATEGY",
+        help=f"of {', '.join(STRATEGIES)} (default: all except the former rule)",
     )  # fmt: skip
     parser.add_argument(
-        "--lane", choices=LANES, default="exchange", help="routing alone, or (default) whole exchanges, byte by byte"
+        "--driver",
+        choices=DRIVERS,
+        default="exchange",
+        help="routing alone, or whole exchanges byte by byte (default)",
     )
     parser.add_argument(
         "--hedge", nargs="+", default=["off"], metavar="AFTER", help="off (default), auto, durations: a row for each"
@@ -49,8 +52,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def _fault(given: argparse.Namespace) -> str | None:
     if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
         return f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}"
-    if given.hedge != ["off"] and given.lane != "exchange":
-        return "--hedge needs whole exchanges: leave out --lane routing"
+    if given.hedge != ["off"] and given.driver != "exchange":
+        return "--hedge needs whole exchanges: leave out --driver routing"
     if given.seeds < 1:
         return "--seeds must be at least 1"
     try:
@@ -67,8 +70,8 @@ def main() -> int:
     for name in given.scenarios or SCENARIOS:
         for mode in given.modes:
             rows = [
-                Row.of(player, games(name, player, mode, given, hedge), hedge)
-                for player in given.players
+                Row.of(strategy, runs(name, strategy, mode, given, hedge), hedge)
+                for strategy in given.strategies
                 for hedge in given.hedge
             ]
             found += [{"scenario": name, "mode": mode.value, **row.plain()} for row in rows]
@@ -76,22 +79,25 @@ def main() -> int:
     if given.json:
         given.json.write_text(json.dumps({"seeds": given.seeds, "rows": found}, indent=2) + "\n")
     if given.plot:
-        given.plot.write_text(_picture(given))
+        given.plot.write_text(_plot(given))
     return 0
 
 
-def games(
-    name: str, player: str, mode: Mode, given: argparse.Namespace, hedge: str = "off"
+def runs(
+    name: str, strategy: str, mode: Mode, given: argparse.Namespace, hedge: str = "off"
 ) -> Sequence[Sequence[Step]]:
-    assert player in PLAYERS
-    return [list(play(SCENARIOS[name], player, mode, seed, LANES[given.lane], hedge)) for seed in range(given.seeds)]
+    assert strategy in STRATEGIES
+    return [
+        list(simulate(SCENARIOS[name], strategy, mode, seed, DRIVERS[given.driver], hedge))
+        for seed in range(given.seeds)
+    ]
 
 
-def _picture(given: argparse.Namespace) -> str:
+def _plot(given: argparse.Namespace) -> str:
     until = 2.5 * HOUR
-    played = games("outage", ROUTER, Mode.BALANCED, given)
-    title = f"First choices around an outage of the favourite (mode balanced, {given.seeds} games)"
-    return picture(title, shares(played, until), Span(DEATH, RETURN), until)
+    played = runs("outage", ROUTER, Mode.BALANCED, given)
+    title = f"First choices around an outage of the favourite (mode balanced, {given.seeds} runs)"
+    return plot(title, shares(played, until), Span(DEATH, RETURN), until)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The share of each target in the course of time, as a picture: SVG, written by hand, so that it needs nothing."""
+"""The share of each target over time as an SVG, written without a library."""
 
 from collections.abc import Mapping, Sequence
 
-from simulation.game import Step
-from simulation.world import MINUTE, Span
+from simulation.providers import MINUTE, Span
+from simulation.run import Step
 
 WIDTH, HEIGHT = 860, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 40, 44
@@ -13,13 +13,13 @@ WINDOW = 2 * MINUTE
 type Line = Sequence[tuple[float, float]]
 
 
-def shares(games: Sequence[Sequence[Step]], until: float) -> dict[str, Line]:
-    """Of all requests in each window of two minutes, over all games, the share whose first choice each target was."""
-    names = sorted({step.first for game in games for step in game if step.first})
+def shares(runs: Sequence[Sequence[Step]], until: float) -> dict[str, Line]:
+    """For each target: its share of the first choices in each window of two minutes, over all runs."""
+    names = sorted({step.first for run in runs for step in run if step.first})
     windows = int(until // WINDOW)
     counts = {name: [0] * windows for name in names}
-    for game in games:
-        for step in game:
+    for run in runs:
+        for step in run:
             if step.first and step.t < windows * WINDOW:
                 counts[step.first][int(step.t // WINDOW)] += 1
     totals = [max(1, sum(count[n] for count in counts.values())) for n in range(windows)]
@@ -28,8 +28,8 @@ def shares(games: Sequence[Sequence[Step]], until: float) -> dict[str, Line]:
     }
 
 
-def picture(title: str, lines: Mapping[str, Line], down: Span, until: float) -> str:
-    """`down` is shaded."""
+def plot(title: str, lines: Mapping[str, Line], down: Span, until: float) -> str:
+    """The SVG; the time span `down` is shaded."""
 
     def x(t: float) -> float:
         return LEFT + t / until * (WIDTH - LEFT - RIGHT)

@@ -1,10 +1,10 @@
-"""What games come to: one row for each player, and plain data."""
+"""The results: one row for each strategy, and plain data."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, quantiles
 
-from simulation.game import Step
+from simulation.run import Step
 
 COLUMNS = "{:<17} {:>6} {:>8} {:>6} {:>6} {:>7} {:>7} {:>7} {:>8} {:>9}"
 
@@ -12,12 +12,12 @@ COLUMNS = "{:<17} {:>6} {:>8} {:>6} {:>6} {:>7} {:>7} {:>7} {:>8} {:>9}"
 @dataclass(frozen=True, slots=True)
 class Row:
     """`success`: the share of exchanges that got an answer; `sent`: requests to providers for each exchange; `raced`:
-    the share of exchanges in which one was slow and another one was sent beside it; `at_best`: the share whose first
-    choice was the best one at that moment; `regret` is the mean sum of a game. All else is over the exchanges of all
-    games together: times are seconds to the first content.
+    the share of exchanges with a second request because the first was slow; `at_best`: the share whose first choice was
+    the best one at that moment; `regret`: the mean sum of a run. All else is over the exchanges of all runs; times are
+    seconds to the first content.
     """
 
-    player: str
+    strategy: str
     hedge: str
     success: float
     sent: float
@@ -29,12 +29,12 @@ class Row:
     regret: float
 
     @classmethod
-    def of(cls, player: str, games: Sequence[Sequence[Step]], hedge: str = "off") -> "Row":
-        steps = [step for game in games for step in game]
+    def of(cls, strategy: str, runs: Sequence[Sequence[Step]], hedge: str = "off") -> "Row":
+        steps = [step for run in runs for step in run]
         waited = [step.waited for step in steps if step.waited is not None]
         cuts = quantiles(waited, n=100)
         return cls(
-            player,
+            strategy,
             hedge,
             success=len(waited) / len(steps),
             sent=fmean(step.sent for step in steps),
@@ -43,7 +43,7 @@ class Row:
             p95=cuts[94],
             p99=cuts[98],
             at_best=fmean(step.best for step in steps),
-            regret=sum(step.regret for step in steps) / len(games),
+            regret=sum(step.regret for step in steps) / len(runs),
         )
 
     def plain(self) -> dict[str, object]:
@@ -54,6 +54,6 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     yield COLUMNS.format("", "hedge", "success", "sent", "raced", "p50", "p95", "p99", "at best", "regret")
     for row in rows:
         yield COLUMNS.format(
-            row.player, row.hedge, f"{row.success:.1%}", f"{row.sent:.3f}", f"{row.raced:.1%}",
+            row.strategy, row.hedge, f"{row.success:.1%}", f"{row.sent:.3f}", f"{row.raced:.1%}",
             f"{row.p50:.2f}", f"{row.p95:.2f}", f"{row.p99:.2f}", f"{row.at_best:.0%}", f"{row.regret:.1f}",
         )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from simulation.world import HOUR, MINUTE, Nature, Span
+from simulation.providers import HOUR, MINUTE, Profile, Span
 
 EVERY = 6.0
 """Seconds between requests, on average."""
@@ -13,112 +13,110 @@ DEATH, RETURN = 1.0 * HOUR, 1.0 * HOUR + 10 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`natures` makes the providers, in configured order, of one seed's generator. `learning_matters`: whoever does not
-    learn cannot do well.
+    """`profiles` makes the providers, in configured order, from a random generator. `every`: mean seconds between two
+    requests. `learning_matters`: a strategy that does not learn cannot do well.
     """
 
     summary: str
-    natures: Callable[[Random], Mapping[str, Nature]]
+    profiles: Callable[[Random], Mapping[str, Profile]]
     requests: int = 2000
     every: float = EVERY
     learning_matters: bool = True
 
 
-def shuffled(natures: Mapping[str, Nature], chance: Random) -> dict[str, Nature]:
-    """The configured order tells nothing."""
-    names = list(natures)
+def shuffled(profiles: Mapping[str, Profile], chance: Random) -> dict[str, Profile]:
+    """In random order, so that the configured order says nothing."""
+    names = list(profiles)
     chance.shuffle(names)
-    return {name: natures[name] for name in names}
+    return {name: profiles[name] for name in names}
 
 
-def stable(chance: Random) -> Mapping[str, Nature]:
+def stable(chance: Random) -> Mapping[str, Profile]:
     return shuffled(
         {
-            "best": Nature(0.99, first=0.4, pace=90, intelligence=2, speed=2),
-            "clever": Nature(0.93, first=1.5, pace=40, intelligence=1, speed=5),
-            "quick": Nature(0.95, first=0.3, pace=150, intelligence=5, speed=1),
-            "middling": Nature(0.95, first=0.9, pace=60, intelligence=4, speed=3),
-            "slow": Nature(0.97, first=3.0, pace=25, intelligence=3, speed=6),
-            "poor": Nature(0.70, first=1.0, pace=50, intelligence=5, speed=4),
+            "best": Profile(0.99, first=0.4, pace=90, intelligence=2, speed=2),
+            "clever": Profile(0.93, first=1.5, pace=40, intelligence=1, speed=5),
+            "quick": Profile(0.95, first=0.3, pace=150, intelligence=5, speed=1),
+            "middling": Profile(0.95, first=0.9, pace=60, intelligence=4, speed=3),
+            "slow": Profile(0.97, first=3.0, pace=25, intelligence=3, speed=6),
+            "poor": Profile(0.70, first=1.0, pace=50, intelligence=5, speed=4),
         },
         chance,
     )
 
 
-def outage(chance: Random) -> Mapping[str, Nature]:
+def outage(chance: Random) -> Mapping[str, Profile]:
     return shuffled(dying((Span(DEATH, RETURN),)), chance)
 
 
-def dying(down: tuple[Span, ...]) -> dict[str, Nature]:
-    """The favourite of a week is down at times."""
+def dying(down: tuple[Span, ...]) -> dict[str, Profile]:
+    """The best provider of the week before is down during `down`."""
     return {
-        "favourite": Nature(0.98, first=0.4, pace=100, intelligence=1, speed=1, down=down, past=40),
-        "second": Nature(0.96, first=0.8, pace=60, intelligence=2, speed=2, past=8),
-        "third": Nature(0.95, first=1.0, pace=60, intelligence=3, speed=2, past=4),
-        "fourth": Nature(0.93, first=1.2, pace=50, intelligence=3, speed=3, past=4),
-        "fifth": Nature(0.85, first=1.5, pace=40, intelligence=4, speed=4, past=4),
+        "favourite": Profile(0.98, first=0.4, pace=100, intelligence=1, speed=1, down=down, past=40),
+        "second": Profile(0.96, first=0.8, pace=60, intelligence=2, speed=2, past=8),
+        "third": Profile(0.95, first=1.0, pace=60, intelligence=3, speed=2, past=4),
+        "fourth": Profile(0.93, first=1.2, pace=50, intelligence=3, speed=3, past=4),
+        "fifth": Profile(0.85, first=1.5, pace=40, intelligence=4, speed=4, past=4),
     }
 
 
-def drift(chance: Random) -> Mapping[str, Nature]:
+def drift(chance: Random) -> Mapping[str, Profile]:
     end = 2000 * EVERY
     return shuffled(
         {
-            "falling": Nature(((0, 0.98), (0.2 * end, 0.98), (0.7 * end, 0.40)), first=0.5, pace=90),
-            "rising": Nature(((0, 0.40), (0.3 * end, 0.40), (0.8 * end, 0.99)), first=0.5, pace=90),
-            "steady": Nature(0.80, first=0.7, pace=70),
-            "tired": Nature(0.70, first=0.9, pace=60),
+            "falling": Profile(((0, 0.98), (0.2 * end, 0.98), (0.7 * end, 0.40)), first=0.5, pace=90),
+            "rising": Profile(((0, 0.40), (0.3 * end, 0.40), (0.8 * end, 0.99)), first=0.5, pace=90),
+            "steady": Profile(0.80, first=0.7, pace=70),
+            "tired": Profile(0.70, first=0.9, pace=60),
         },
         chance,
     )
 
 
-def haystack(chance: Random) -> Mapping[str, Nature]:
-    """Nothing is known beforehand, and the speed ranks mislead."""
+def haystack(chance: Random) -> Mapping[str, Profile]:
+    """Nothing is known in advance, and the speed ranks are misleading."""
     ranks = [number % 5 + 1 for number in range(20)]
     chance.shuffle(ranks)
-    good = {f"good-{n}": Nature(0.97, first=0.5, pace=80, speed=ranks[n]) for n in range(3)}
+    good = {f"good-{n}": Profile(0.97, first=0.5, pace=80, speed=ranks[n]) for n in range(3)}
     bad = {
-        f"bad-{n}": Nature(chance.uniform(0.3, 0.75), first=chance.uniform(0.8, 2.5), pace=50, speed=ranks[n])
+        f"bad-{n}": Profile(chance.uniform(0.3, 0.75), first=chance.uniform(0.8, 2.5), pace=50, speed=ranks[n])
         for n in range(3, 20)
     }
     return shuffled({**good, **bad}, chance)
 
 
-def free_tiers(chance: Random) -> Mapping[str, Nature]:
+def free_tiers(chance: Random) -> Mapping[str, Profile]:
     return shuffled(
         {
-            "generous": Nature(0.95, first=0.6, pace=80, rpm=6, told=True, intelligence=1),
-            "stingy": Nature(0.98, first=0.4, pace=120, rpm=2, told=True, intelligence=1),
-            "secretive": Nature(0.97, first=0.5, pace=90, rpm=3, intelligence=2),
-            "crowded": Nature(0.80, first=1.5, pace=40, rpm=10, told=True, intelligence=2),
-            "fallback": Nature(0.90, first=2.0, pace=30, intelligence=3),
-            "broken": Nature(0.30, first=2.0, pace=30, intelligence=3),
+            "generous": Profile(0.95, first=0.6, pace=80, rpm=6, declared=True, intelligence=1),
+            "stingy": Profile(0.98, first=0.4, pace=120, rpm=2, declared=True, intelligence=1),
+            "secretive": Profile(0.97, first=0.5, pace=90, rpm=3, intelligence=2),
+            "crowded": Profile(0.80, first=1.5, pace=40, rpm=10, declared=True, intelligence=2),
+            "fallback": Profile(0.90, first=2.0, pace=30, intelligence=3),
+            "broken": Profile(0.30, first=2.0, pace=30, intelligence=3),
         },
         chance,
     )
 
 
-def straggler(chance: Random) -> Mapping[str, Nature]:
-    """Its median is the best of all; one answer in eight takes so long that its p99 is twenty times what it would be
-    without them.
-    """
+def straggler(chance: Random) -> Mapping[str, Profile]:
+    """The straggler has the best median, but one answer in eight takes 28 times as long."""
     return shuffled(
         {
-            "straggler": Nature(0.98, first=0.4, slow=(0.12, 28.0), pace=80),
-            "even": Nature(0.98, first=0.5, pace=80),
-            "even-too": Nature(0.97, first=0.7, pace=70),
-            "lame": Nature(0.90, first=1.5, pace=50),
+            "straggler": Profile(0.98, first=0.4, slow=(0.12, 28.0), pace=80),
+            "even": Profile(0.98, first=0.5, pace=80),
+            "even-too": Profile(0.97, first=0.7, pace=70),
+            "lame": Profile(0.90, first=1.5, pace=50),
         },
         chance,
     )
 
 
 SCENARIOS: Mapping[str, Scenario] = {
-    "stable": Scenario("six providers that stay as they are, and as their ranks say", stable, learning_matters=False),
-    "outage": Scenario("the favourite of a week dies for ten minutes and recovers", outage),
-    "drift": Scenario("a good one slowly turns bad while a bad one turns good", drift),
+    "stable": Scenario("six providers that do not change and match their ranks", stable, learning_matters=False),
+    "outage": Scenario("the best provider of the week before is down for ten minutes", outage),
+    "drift": Scenario("a good provider slowly gets bad while a bad one gets good", drift),
     "haystack": Scenario("twenty targets, of which three are good", haystack),
-    "free-tiers": Scenario("rate-limited free tiers, some of which do not say so", free_tiers),
-    "straggler": Scenario("the quickest one is very slow at times", straggler),
+    "free-tiers": Scenario("rate-limited free tiers, some with a limit that is not configured", free_tiers),
+    "straggler": Scenario("the fastest provider is sometimes very slow", straggler),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pointsman import cli
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.ports import free_port
 from support.settings import provider, write
 
@@ -19,7 +19,7 @@ async def check(folder: Path, providers: dict[str, Any], *more: str) -> int:
 
 
 async def test_each_key_is_tried_and_what_is_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with Provider(menu.answer("x")) as good, Provider(menu.status(401), keys=()) as strict:
+    async with Provider(behaviours.answer("x")) as good, Provider(behaviours.status(401), keys=()) as strict:
         entries = {
             "good": provider(good.base_url, keys=["sk-one-0001", {"value": "sk-two-0002", "label": "second"}]),
             "strict": provider(strict.base_url, keys=["sk-three-0003", {"value": "sk-four-0004", "enabled": False}]),
@@ -40,7 +40,7 @@ async def test_each_key_is_tried_and_what_is_wrong_is_said(tmp_path: Path, capsy
 
 
 async def test_when_all_is_well_it_says_so_and_shows_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with Provider(menu.answer("x")) as good:
+    async with Provider(behaviours.answer("x")) as good:
         assert await check(tmp_path, {"good": provider(good.base_url, keys=["sk-one-0001"])}) == 0
     out = capsys.readouterr().out
     assert "pointsman.yaml is sound." in out
@@ -48,8 +48,20 @@ async def test_when_all_is_well_it_says_so_and_shows_no_key(tmp_path: Path, caps
     assert "sk-one" not in out
 
 
+async def test_a_file_with_keys_that_others_can_read_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, {"one": provider(keys=["sk-one-0001"])})
+    path.chmod(0o644)
+    assert await asyncio.to_thread(cli.main, ["check", "--config", str(path), "--no-keys"]) == 0
+    told = capsys.readouterr().out
+    assert f"warning: {path}: holds keys in clear text" in told
+    assert f"chmod 600 {path}" in told
+    assert "sk-one" not in told
+
+
 async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
-    async with Provider(menu.status(401), keys=()) as strict:
+    async with Provider(behaviours.status(401), keys=()) as strict:
         assert await check(tmp_path, {"strict": provider(strict.base_url)}, "--no-keys") == 0
         assert strict.seen == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pointsman import cli
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.asking import ask
 from support.ports import free_port
@@ -22,7 +22,7 @@ type Run = Callable[..., int]
 async def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Router]:
     """One provider works, one does not, one is disabled; one request was answered in spite of that."""
     monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", ADMIN)
-    async with Provider(menu.answer("hello")) as good, Provider(menu.status(503)) as bad:
+    async with Provider(behaviours.answer("hello")) as good, Provider(behaviours.status(503)) as bad:
         entries = {
             "bad": provider(bad.base_url),
             "good": provider(good.base_url, keys=["sk-secret-0001"]),
@@ -85,7 +85,7 @@ def test_without_a_router_it_says_how_to_get_one(capsys: pytest.CaptureFixture[s
 
 
 async def test_another_server_is_not_taken_for_a_router(capsys: pytest.CaptureFixture[str]) -> None:
-    async with Provider(menu.html()) as other:
+    async with Provider(behaviours.html()) as other:
         url = other.base_url.removesuffix("/v1")
         assert await asyncio.to_thread(cli.main, ["status", "--router", url]) == 1
     assert "is not Pointsman" in capsys.readouterr().err

@@ -22,6 +22,7 @@ def load_text(file: Path) -> Load:
 
     def run(text: str, **env: str) -> Settings:
         file.write_text(text, encoding="utf-8")
+        file.chmod(0o600)
         return load(file, env)
 
     return run

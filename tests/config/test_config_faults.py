@@ -37,8 +37,15 @@ SECTIONS = [
     (
         "server: {zzz: 1}",
         "server.zzz",
-        "is not a known key; known here: client_key, admin_key, header_prefix, intercept, hosts, max_body, drain",
+        "is not a known key; known here: "
+        "client_key, admin_key, forward, header_prefix, intercept, hosts, max_body, drain",
     ),
+    (
+        "server: {forward: key}",
+        "server.forward",
+        "is key, and there is none: set server.client_key, or choose local or open",
+    ),
+    ("server: {forward: opn}", "server.forward", 'must be one of local, key, open, got "opn" (did you mean "open"?)'),
     ("server: {client_key: 12345678}", "server.client_key", "must be text; put it in quotes, got a number"),
     ("server: {client_key: [sk-abcdef]}", "server.client_key", "must be text, got a list"),
     ("server: {client_key: }", "server.client_key", "has no value; write one or remove it"),

@@ -30,6 +30,7 @@ WHOLE = """
 server:
   client_key: ${POINTSMAN_KEY}
   admin_key: ${POINTSMAN_ADMIN}
+  forward: key
   header_prefix: X-
   intercept: [api.openai.com, api.anthropic.com, generativelanguage.googleapis.com]
   max_body: 64MiB
@@ -88,7 +89,7 @@ class TestAWholeFile:
         for section in ("sticky", "stream", "hedge", "cooldowns", "history"):
             assert getattr(settings, section) == getattr(plain, section)
         assert settings.routing == plain.routing.model_copy(update={"aliases": {"gpt-4o": "auto-smart"}})
-        no_keys = {"client_key": None, "admin_key": None}
+        no_keys = {"client_key": None, "admin_key": None, "forward": None}
         assert settings.server.model_copy(update=no_keys) == plain.server
 
     def test_keeps_the_order_of_its_providers(self, settings: Settings) -> None:

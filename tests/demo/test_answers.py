@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from demo.asking import RawClient, ask, dechunk
-from pointsman.demo import Provider, menu
+from demo.raw_client import RawClient, ask, dechunk
+from pointsman.demo import Provider, behaviours
 
 
 class TestStreamed:
     async def test_goes_from_role_over_content_and_finish_to_done(self, session):
-        async with Provider(menu.answer("hello world")) as provider:
+        async with Provider(behaviours.answer("hello world")) as provider:
             reply = await ask(session, provider, stream=True, model="asked-for")
         *chunks, done = reply.events
         choices = [chunk["choices"][0] for chunk in chunks]
@@ -34,27 +34,31 @@ class TestStreamed:
     )
     async def test_tells_usage_only_if_asked(self, session, offers, asked, told):
         options = {"stream_options": {"include_usage": True}} if asked else {}
-        async with Provider(menu.answer("hello world", usage=offers)) as provider:
+        async with Provider(behaviours.answer("hello world", usage=offers)) as provider:
             *chunks, _ = (await ask(session, provider, stream=True, **options)).events
         usages = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
         assert [usage["completion_tokens"] for usage in usages] == ([2] if told else [])
         assert (chunks[-1]["choices"] == []) is told
 
     async def test_parts_can_be_left_out_or_chosen(self, session):
-        async with Provider(menu.answer(tokens=["a", "b c"], finish="length", done=False, model="other")) as provider:
+        async with Provider(
+            behaviours.answer(tokens=["a", "b c"], finish="length", done=False, model="other")
+        ) as provider:
             events = (await ask(session, provider, stream=True)).events
         assert [event["choices"][0]["delta"].get("content") for event in events] == ["", "a", "b c", None]
         assert events[-1]["choices"][0]["finish_reason"] == "length"
         assert events[-1]["model"] == "other"
 
     async def test_without_a_finish_reason(self, session):
-        async with Provider(menu.answer("a", finish="")) as provider:
+        async with Provider(behaviours.answer("a", finish="")) as provider:
             *chunks, done = (await ask(session, provider, stream=True)).events
         assert {chunk["choices"][0]["finish_reason"] for chunk in chunks} == {None}
         assert done == "[DONE]"
 
     async def test_reasoning_comes_first_and_a_tool_call_last_in_pieces(self, session):
-        behaviour = menu.answer("so", reasoning="let me see", tool_call=("read", {"path": "a/long/path/to/a/file"}))
+        behaviour = behaviours.answer(
+            "so", reasoning="let me see", tool_call=("read", {"path": "a/long/path/to/a/file"})
+        )
         async with Provider(behaviour) as provider:
             *chunks, _ = (await ask(session, provider, stream=True)).events
         deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
@@ -70,7 +74,7 @@ class TestStreamed:
 
     async def test_waits_at_a_gate_after_that_many_tokens(self):
         gate = asyncio.Event()
-        async with Provider(menu.answer("one two three", gate_after={2: gate})) as provider:
+        async with Provider(behaviours.answer("one two three", gate_after={2: gate})) as provider:
             client = await RawClient.open(provider)
             client.post(stream=True, extra="Connection: close\r\n")
             before = await client.reader.readuntil(b'" two"')
@@ -82,7 +86,7 @@ class TestStreamed:
             await client.close()
 
     async def test_each_event_is_a_chunk_of_its_own(self):
-        async with Provider(menu.answer("one two")) as provider:
+        async with Provider(behaviours.answer("one two")) as provider:
             client = await RawClient.open(provider)
             client.post(stream=True, extra="Connection: close\r\n")
             _, _, body = (await client.rest()).partition(b"\r\n\r\n")
@@ -93,7 +97,7 @@ class TestStreamed:
         assert rest == b"\r\n"
 
     async def test_pace_and_first_delay_take_their_time(self, session):
-        async with Provider(menu.answer("a b c", first_delay=0.03, pace=0.01)) as provider:
+        async with Provider(behaviours.answer("a b c", first_delay=0.03, pace=0.01)) as provider:
             start = asyncio.get_running_loop().time()
             await ask(session, provider, stream=True)
             assert asyncio.get_running_loop().time() - start >= 0.05
@@ -101,7 +105,7 @@ class TestStreamed:
 
 class TestWhole:
     async def test_is_one_chat_completion_with_its_length(self, session):
-        async with Provider(menu.answer("hello world")) as provider:
+        async with Provider(behaviours.answer("hello world")) as provider:
             reply = await ask(session, provider)
         choice = reply.json["choices"][0]
         assert reply.headers["Content-Length"] == str(len(reply.body))
@@ -111,11 +115,11 @@ class TestWhole:
         assert reply.json["usage"]["completion_tokens"] == 2
 
     async def test_without_usage(self, session):
-        async with Provider(menu.answer(usage=False)) as provider:
+        async with Provider(behaviours.answer(usage=False)) as provider:
             assert "usage" not in (await ask(session, provider)).json
 
     async def test_with_reasoning_and_a_tool_call(self, session):
-        async with Provider(menu.answer("", reasoning="hm", tool_call=("read", {"n": 1}))) as provider:
+        async with Provider(behaviours.answer("", reasoning="hm", tool_call=("read", {"n": 1}))) as provider:
             choice = (await ask(session, provider)).json["choices"][0]
         assert choice["message"]["reasoning_content"] == "hm"
         assert choice["message"]["content"] is None
@@ -124,12 +128,12 @@ class TestWhole:
 
     async def test_waits_at_a_gate(self, session):
         gate = asyncio.Event()
-        async with Provider(menu.answer("one two three", gate_after={1: gate})) as provider:
+        async with Provider(behaviours.answer("one two three", gate_after={1: gate})) as provider:
             asking = asyncio.create_task(ask(session, provider))
-            seen = await provider.arrived()
-            while not seen.sent:
+            request = await provider.arrived()
+            while not request.sent:
                 await asyncio.sleep(0)
-            assert not seen.finished
+            assert not request.finished
             gate.set()
             assert (await asking).said == "one two three"
 
@@ -137,7 +141,7 @@ class TestWhole:
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize("text", ["", " ", "two  spaces ", "line\nbreaks\n", "Grüße, 世界 🚂", "lone \ud800 surrogate"])
 async def test_any_text_arrives_as_it_is(session, text, stream):
-    async with Provider(menu.answer(text)) as provider:
+    async with Provider(behaviours.answer(text)) as provider:
         reply = await ask(session, provider, stream=stream)
     if "\ud800" in text:
         assert text.encode("utf-8", "surrogatepass") in reply.body or b"\xed\xa0\x80" in reply.body
@@ -153,30 +157,30 @@ class TestEcho:
             {"role": "user", "content": [{"type": "text", "text": "last"}, {"type": "image_url", "image_url": {}}]},
             {"role": "assistant", "content": "prefill"},
         ]
-        async with Provider(menu.echo("<", ">")) as provider:
+        async with Provider(behaviours.echo("<", ">")) as provider:
             assert (await ask(session, provider, stream=stream, messages=messages)).said == "<last>"
 
     async def test_cuts_a_long_question(self, session):
-        async with Provider(menu.echo("", "", limit=10)) as provider:
+        async with Provider(behaviours.echo("", "", limit=10)) as provider:
             assert (await ask(session, provider, "1234567890 and more")).said == "1234567890…"
 
     @pytest.mark.parametrize(
         "messages", [None, [], "text", [1], [{"role": "user"}], [{"role": "user", "content": [3]}]]
     )
     async def test_says_nothing_when_nothing_was_asked(self, session, messages):
-        async with Provider(menu.echo("<", ">")) as provider:
+        async with Provider(behaviours.echo("<", ">")) as provider:
             assert (await ask(session, provider, messages=messages)).said == "<>"
 
 
 async def test_counted_has_as_many_tokens_as_it_says(session):
-    async with Provider(menu.counted(5)) as provider:
+    async with Provider(behaviours.counted(5)) as provider:
         reply = await ask(session, provider, stream=True)
     assert reply.said == "1 2 3 4 5 "
     assert len(reply.events) == 1 + 5 + 1 + 1
 
 
 async def test_exact_plays_the_given_bytes_chunk_by_chunk():
-    behaviour = menu.exact([b"a\x00", b"\xffb"], content_type="odd/type", status=299, headers=[("X-Extra", "1")])
+    behaviour = behaviours.exact([b"a\x00", b"\xffb"], content_type="odd/type", status=299, headers=[("X-Extra", "1")])
     async with Provider(behaviour) as provider:
         client = await RawClient.open(provider)
         client.post(extra="Connection: close\r\n")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from demo.asking import RawClient, ask
-from pointsman.demo import Provider, menu
+from demo.raw_client import RawClient, ask
+from pointsman.demo import Provider, behaviours
 
 
 class TestStatus:
@@ -13,7 +13,7 @@ class TestStatus:
         [(400, "invalid_request"), (401, "invalid_api_key"), (404, "model_not_found"), (429, "rate_limit_exceeded")],
     )
     async def test_has_an_openai_error_by_default(self, session, code, kind, stream):
-        async with Provider(menu.status(code)) as provider:
+        async with Provider(behaviours.status(code)) as provider:
             reply = await ask(session, provider, stream=stream)
         assert reply.status == code
         assert reply.headers["Content-Type"] == "application/json"
@@ -21,7 +21,7 @@ class TestStatus:
         assert reply.json["error"]["message"]
 
     async def test_any_code_has_a_body(self, session):
-        async with Provider(menu.status(599)) as provider:
+        async with Provider(behaviours.status(599)) as provider:
             reply = await ask(session, provider)
         assert (reply.status, reply.json["error"]["message"]) == (599, "Error 599.")
 
@@ -35,12 +35,12 @@ class TestStatus:
         ],
     )
     async def test_any_body_can_be_given(self, session, body, content_type, raw):
-        async with Provider(menu.status(500, body)) as provider:
+        async with Provider(behaviours.status(500, body)) as provider:
             reply = await ask(session, provider)
         assert (reply.headers["Content-Type"], reply.body) == (content_type, raw)
 
     async def test_its_headers_win_over_the_content_type_of_the_body(self, session):
-        async with Provider(menu.status(500, "x", [("content-type", "a/b"), ("X-A", "1")])) as provider:
+        async with Provider(behaviours.status(500, "x", [("content-type", "a/b"), ("X-A", "1")])) as provider:
             reply = await ask(session, provider)
         assert reply.headers.getall("Content-Type") == ["a/b"]
         assert reply.headers["X-A"] == "1"
@@ -48,7 +48,7 @@ class TestStatus:
 
 class TestRateLimited:
     async def test_says_when_to_come_back(self, session):
-        async with Provider(menu.rate_limited(7, reset=1.5, limit=20)) as provider:
+        async with Provider(behaviours.rate_limited(7, reset=1.5, limit=20)) as provider:
             reply = await ask(session, provider)
         assert reply.status == 429
         assert reply.headers["Retry-After"] == "7"
@@ -57,12 +57,12 @@ class TestRateLimited:
         assert reply.headers["x-ratelimit-reset-requests"] == "1.5s"
 
     async def test_may_leave_retry_after_out(self, session):
-        async with Provider(menu.rate_limited(None)) as provider:
+        async with Provider(behaviours.rate_limited(None)) as provider:
             assert "Retry-After" not in (await ask(session, provider)).headers
 
 
 async def test_a_huge_error_is_as_large_as_it_says(session):
-    async with Provider(menu.huge_error(503, size=3_000_000)) as provider:
+    async with Provider(behaviours.huge_error(503, size=3_000_000)) as provider:
         reply = await ask(session, provider)
     assert reply.status == 503
     assert len(reply.json["error"]["message"]) == 3_000_000
@@ -83,18 +83,18 @@ SHAPES = [
 @pytest.mark.parametrize(("shape", "message_of"), SHAPES, ids=[shape for shape, _ in SHAPES])
 class TestWrapped:
     async def test_as_the_body_of_a_200(self, session, shape, message_of):
-        async with Provider(menu.wrapped(shape, "no luck")) as provider:
+        async with Provider(behaviours.wrapped(shape, "no luck")) as provider:
             reply = await ask(session, provider)
         assert (reply.status, message_of(reply.json)) == (200, "no luck")
 
     async def test_as_the_only_event_of_a_stream(self, session, shape, message_of):
-        async with Provider(menu.wrapped(shape, "no luck")) as provider:
+        async with Provider(behaviours.wrapped(shape, "no luck")) as provider:
             reply = await ask(session, provider, stream=True)
         (event,) = reply.events
         assert (reply.status, message_of(event)) == (200, "no luck")
 
     async def test_as_json_where_a_stream_was_asked_for(self, session, shape, message_of):
-        async with Provider(menu.wrapped_json(shape, "no luck")) as provider:
+        async with Provider(behaviours.wrapped_json(shape, "no luck")) as provider:
             reply = await ask(session, provider, stream=True)
         assert reply.headers["Content-Type"] == "application/json"
         assert (reply.status, message_of(reply.json)) == (200, "no luck")
@@ -102,18 +102,18 @@ class TestWrapped:
 
 def test_an_unknown_shape_is_refused():
     with pytest.raises(ValueError, match="unknown shape 'nix', known are openai, string"):
-        menu.wrapped("nix")  # type: ignore[arg-type]
+        behaviours.wrapped("nix")  # type: ignore[arg-type]
 
 
 async def test_html_with_a_200(session):
-    async with Provider(menu.html()) as provider:
+    async with Provider(behaviours.html()) as provider:
         reply = await ask(session, provider, stream=True)
     assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert reply.body.startswith(b"<!DOCTYPE html>")
 
 
 async def test_garbage_promises_what_was_asked_and_is_neither_text_nor_json(session):
-    async with Provider(menu.garbage(1000)) as provider:
+    async with Provider(behaviours.garbage(1000)) as provider:
         reply = await ask(session, provider, stream=True)
     assert reply.headers["Content-Type"].startswith("text/event-stream")
     assert len(reply.body) == 1000
@@ -123,7 +123,7 @@ async def test_garbage_promises_what_was_asked_and_is_neither_text_nor_json(sess
 class TestEmpty:
     @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
     async def test_with_a_finish_reason(self, session, reason):
-        async with Provider(menu.empty(reason)) as provider:
+        async with Provider(behaviours.empty(reason)) as provider:
             role, finish, done = (await ask(session, provider, stream=True)).events
             whole = (await ask(session, provider)).json["choices"][0]
         assert role["choices"][0]["delta"]["content"] == ""
@@ -132,18 +132,18 @@ class TestEmpty:
         assert done == "[DONE]"
 
     async def test_with_the_end_marker_only(self, session):
-        async with Provider(menu.empty("done")) as provider:
+        async with Provider(behaviours.empty("done")) as provider:
             assert (await ask(session, provider, stream=True)).body == b"data: [DONE]\n\n"
 
     @pytest.mark.parametrize("stream", [True, False])
     async def test_with_nothing_at_all(self, session, stream):
-        async with Provider(menu.empty("nothing")) as provider:
+        async with Provider(behaviours.empty("nothing")) as provider:
             reply = await ask(session, provider, stream=stream)
         assert (reply.status, reply.body, reply.error) == (200, b"", None)
 
 
 async def test_no_content_leaves_the_connection_usable():
-    async with Provider([menu.no_content(), menu.answer("next")]) as provider:
+    async with Provider([behaviours.no_content(), behaviours.answer("next")]) as provider:
         client = await RawClient.open(provider)
         client.post()
         head = await client.reader.readuntil(b"\r\n\r\n")
@@ -156,6 +156,6 @@ async def test_no_content_leaves_the_connection_usable():
 
 
 async def test_redirect(session):
-    async with Provider(menu.redirect(308, "http://127.0.0.1:1/x")) as provider:
+    async with Provider(behaviours.redirect(308, "http://127.0.0.1:1/x")) as provider:
         reply = await ask(session, provider)
     assert (reply.status, reply.headers["Location"]) == (308, "http://127.0.0.1:1/x")

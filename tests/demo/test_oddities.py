@@ -4,26 +4,26 @@ import json
 
 import pytest
 
-from demo.asking import RawClient, ask
-from pointsman.demo import Provider, menu
+from demo.raw_client import RawClient, ask
+from pointsman.demo import Provider, behaviours
 
 ODDITIES = [
-    menu.pings(0.01, 0.002, "a b c"),
-    menu.comments("a b c"),
-    menu.multiline("a b c"),
-    menu.line_ends("crlf", text="a b c"),
-    menu.line_ends("cr", text="a b c"),
-    menu.line_ends("lf", space=False, text="a b c"),
-    menu.finish_twice("a b c"),
-    menu.hop_by_hop("a b c"),
-    *(menu.usage_at(where, "a b c") for where in ("first", "finish", "every", "after-done")),
-    *(menu.compressed(menu.answer("a b c"), coding) for coding in ("gzip", "deflate", "br")),
-    menu.drip(menu.answer("a b c")),
-    menu.drip(menu.compressed(menu.answer("a b c")), piece=3),
-    menu.with_trailers(menu.answer("a b c")),
-    menu.until_close(menu.answer("a b c")),
-    menu.closing(menu.answer("a b c")),
-    menu.delayed(menu.answer("a b c"), 0.001),
+    behaviours.pings(0.01, 0.002, "a b c"),
+    behaviours.comments("a b c"),
+    behaviours.multiline("a b c"),
+    behaviours.line_ends("crlf", text="a b c"),
+    behaviours.line_ends("cr", text="a b c"),
+    behaviours.line_ends("lf", space=False, text="a b c"),
+    behaviours.finish_twice("a b c"),
+    behaviours.hop_by_hop("a b c"),
+    *(behaviours.usage_at(where, "a b c") for where in ("first", "finish", "every", "after-done")),
+    *(behaviours.compressed(behaviours.answer("a b c"), coding) for coding in ("gzip", "deflate", "br")),
+    behaviours.drip(behaviours.answer("a b c")),
+    behaviours.drip(behaviours.compressed(behaviours.answer("a b c")), piece=3),
+    behaviours.with_trailers(behaviours.answer("a b c")),
+    behaviours.until_close(behaviours.answer("a b c")),
+    behaviours.closing(behaviours.answer("a b c")),
+    behaviours.delayed(behaviours.answer("a b c"), 0.001),
 ]
 
 
@@ -45,31 +45,31 @@ async def body_of(session, behaviour) -> str:
 
 
 async def test_pings_stand_between_the_tokens(session):
-    body = await body_of(session, menu.pings(seconds=0.004, every=0.001, text="a b", after_tokens=1))
+    body = await body_of(session, behaviours.pings(seconds=0.004, every=0.001, text="a b", after_tokens=1))
     assert body.count(": ping\n\n") == 4
     assert body.index('"a"') < body.index(": ping") < body.index('" b"')
 
 
 async def test_comments_stand_before_every_event(session):
-    blocks = (await body_of(session, menu.comments("a b"))).split("\n\n")
+    blocks = (await body_of(session, behaviours.comments("a b"))).split("\n\n")
     assert blocks[0:-1:2] == [": ping"] * 5
 
 
 async def test_multiline_events_have_several_data_lines(session):
-    first = (await body_of(session, menu.multiline())).split("\n\n")[0]
+    first = (await body_of(session, behaviours.multiline())).split("\n\n")[0]
     assert first.count("\ndata: ") > 5
 
 
 @pytest.mark.parametrize(("style", "newline"), [("lf", "\n"), ("crlf", "\r\n"), ("cr", "\r")])
 async def test_line_ends_are_of_one_kind(session, style, newline):
-    body = await body_of(session, menu.line_ends(style, space=False))
+    body = await body_of(session, behaviours.line_ends(style, space=False))
     assert body.endswith(f"data:[DONE]{newline}{newline}")
     assert set(body) & {"\r", "\n"} == set(newline)
     assert "data: " not in body
 
 
 async def test_the_finish_reason_comes_twice(session):
-    assert (await body_of(session, menu.finish_twice())).count('"finish_reason":"stop"') == 2
+    assert (await body_of(session, behaviours.finish_twice())).count('"finish_reason":"stop"') == 2
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ async def test_the_finish_reason_comes_twice(session):
     [("first", [1]), ("finish", [3]), ("every", [0, 1, 2, 3]), ("after-done", [5])],
 )
 async def test_usage_comes_unasked_in_an_odd_place(session, where, places):
-    async with Provider(menu.usage_at(where, "a b")) as provider:
+    async with Provider(behaviours.usage_at(where, "a b")) as provider:
         events = (await ask(session, provider, stream=True)).events
     found = [place for place, event in enumerate(events) if event != "[DONE]" and event.get("usage")]
     assert found == places
 
 
 async def test_hop_by_hop_headers_are_there():
-    async with Provider(menu.hop_by_hop()) as provider:
+    async with Provider(behaviours.hop_by_hop()) as provider:
         client = await RawClient.open(provider)
         client.post(stream=True)
         head = (await client.reader.readuntil(b"\r\n\r\n")).decode()

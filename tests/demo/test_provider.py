@@ -11,33 +11,33 @@ import httpx
 import openai
 import pytest
 
-from demo.asking import RawClient, ask, question
-from pointsman.demo import Behaviour, Provider, Stage, menu, rotation
+from demo.raw_client import RawClient, ask, question
+from pointsman.demo import Behaviour, Provider, Responder, behaviours, rotation
 
 
 class TestScript:
     async def test_one_behaviour_answers_every_request(self, session):
-        async with Provider(menu.answer("same")) as provider:
+        async with Provider(behaviours.answer("same")) as provider:
             assert [(await ask(session, provider)).said for _ in range(3)] == ["same"] * 3
 
     async def test_a_list_gives_one_behaviour_per_request_and_repeats_the_last(self, session):
-        async with Provider([menu.status(503), menu.answer("a"), menu.answer("b")]) as provider:
+        async with Provider([behaviours.status(503), behaviours.answer("a"), behaviours.answer("b")]) as provider:
             replies = [await ask(session, provider) for _ in range(4)]
         assert replies[0].status == 503
         assert [reply.said for reply in replies[1:]] == ["a", "b", "b"]
 
     async def test_a_function_sees_the_request(self, session):
-        async with Provider(lambda seen: menu.answer(seen.question.upper())) as provider:
+        async with Provider(lambda request: behaviours.answer(request.question.upper())) as provider:
             assert (await ask(session, provider, "louder")).said == "LOUDER"
 
     async def test_a_rotation_starts_over(self, session):
-        async with Provider(rotation(menu.answer("a"), menu.answer("b"))) as provider:
+        async with Provider(rotation(behaviours.answer("a"), behaviours.answer("b"))) as provider:
             assert [(await ask(session, provider)).said for _ in range(5)] == ["a", "b", "a", "b", "a"]
 
     async def test_a_script_can_be_replaced_while_running(self, session):
-        async with Provider(menu.answer("before")) as provider:
+        async with Provider(behaviours.answer("before")) as provider:
             await ask(session, provider)
-            provider.script = [menu.answer("after")]
+            provider.script = [behaviours.answer("after")]
             assert (await ask(session, provider)).said == "after"
 
     def test_an_empty_list_is_no_script(self):
@@ -45,8 +45,8 @@ class TestScript:
             Provider([])
 
     async def test_a_script_that_raises_breaks_its_connection_only_and_is_logged(self, session, caplog):
-        def script(seen):
-            return {"good": menu.answer("fine")}[seen.question]
+        def script(request):
+            return {"good": behaviours.answer("fine")}[request.question]
 
         async with Provider(script, name="clumsy") as provider:
             with pytest.raises(aiohttp.ClientError):
@@ -55,8 +55,8 @@ class TestScript:
         assert "provider clumsy could not play its script" in caplog.text
 
     async def test_a_behaviour_of_ones_own(self, session):
-        async def play(stage: Stage) -> None:
-            await stage.reply(418, b"short and stout")
+        async def play(responder: Responder) -> None:
+            await responder.reply(418, b"short and stout")
 
         async with Provider(Behaviour("teapot", play)) as provider:
             reply = await ask(session, provider)
@@ -66,113 +66,119 @@ class TestScript:
 
 class TestSeen:
     async def test_records_the_request_as_received(self, session):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             url = f"{provider.base_url}/chat/completions?trace=1"
             async with session.post(url, json=question("why?"), headers={"X-Odd-CASE": "1"}) as response:
                 await response.read()
-        (seen,) = provider.seen
-        assert (seen.method, seen.path, seen.route) == (
+        (request,) = provider.seen
+        assert (request.method, request.path, request.route) == (
             "POST",
             "/v1/chat/completions?trace=1",
             "/v1/chat/completions",
         )
-        assert ("X-Odd-CASE", "1") in seen.headers
-        assert (seen.header("x-odd-case"), seen.header("absent")) == ("1", None)
-        assert seen.json == json.loads(seen.body) == question("why?")
-        assert (seen.question, seen.number, seen.behaviour) == ("why?", 1, "answer")
+        assert ("X-Odd-CASE", "1") in request.headers
+        assert (request.header("x-odd-case"), request.header("absent")) == ("1", None)
+        assert request.json == json.loads(request.body) == question("why?")
+        assert (request.question, request.number, request.behaviour) == ("why?", 1, "answer")
 
     async def test_tells_pooled_connections_from_new_ones(self, session):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             await ask(session, provider)
             await ask(session, provider)
             async with aiohttp.ClientSession() as other:
                 await ask(other, provider)
-        assert [seen.connection for seen in provider.seen] == [1, 1, 2]
+        assert [request.connection for request in provider.seen] == [1, 1, 2]
         assert provider.accepted == 2
 
     async def test_counts_the_body_sent_and_knows_when_it_is_finished(self, session):
         gate = asyncio.Event()
-        script = menu.answer(tokens=["a", "b"], gate_after={1: gate})
+        script = behaviours.answer(tokens=["a", "b"], gate_after={1: gate})
         async with Provider(script) as provider:
             asking = asyncio.create_task(ask(session, provider, stream=True))
-            seen = await provider.arrived()
-            while not seen.sent:
+            request = await provider.arrived()
+            while not request.sent:
                 await asyncio.sleep(0)
-            assert not seen.finished
+            assert not request.finished
             gate.set()
             reply = await asking
-        assert seen.finished
-        assert seen.sent == len(reply.body)
+        assert request.finished
+        assert request.sent == len(reply.body)
 
     async def test_credentials_stay_out_of_its_repr(self, session):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             url = f"{provider.base_url}/chat/completions"
             async with session.post(url, json=question("secret-body"), headers={"Authorization": "Bearer secret-key"}):
                 pass
         assert "secret" not in repr(provider.seen)
 
     async def test_only_the_last_requests_are_kept(self, session):
-        async with Provider(menu.answer(), keep=2) as provider:
+        async with Provider(behaviours.answer(), keep=2) as provider:
             for _ in range(4):
                 await ask(session, provider)
-        assert [seen.number for seen in provider.seen] == [3, 4]
+        assert [request.number for request in provider.seen] == [3, 4]
 
 
 class TestClosedByPeer:
     @pytest.mark.parametrize(
         "behaviour",
-        [menu.hang(), menu.hang("after-headers"), menu.hang("after-role"), menu.stall(), menu.answer(first_delay=60)],
+        [
+            behaviours.hang(),
+            behaviours.hang("after-headers"),
+            behaviours.hang("after-role"),
+            behaviours.stall(),
+            behaviours.answer(first_delay=60),
+        ],
         ids=lambda behaviour: behaviour.name,
     )
     async def test_is_true_when_the_peer_leaves_before_the_end(self, behaviour, complaints):
         async with Provider(behaviour) as provider:
             client = await RawClient.open(provider)
             client.post(stream=True)
-            seen = await provider.arrived()
+            request = await provider.arrived()
             await client.close()
-            assert await seen.closed_by_peer() is True
-            assert not seen.finished
+            assert await request.closed_by_peer() is True
+            assert not request.finished
 
     async def test_is_true_when_the_peer_leaves_while_the_provider_waits_to_write(self, complaints):
-        async with Provider(menu.endless_line()) as provider:
+        async with Provider(behaviours.endless_line()) as provider:
             client = await RawClient.open(provider)
             client.post(stream=True)
-            seen = await provider.arrived()
-            while not seen.sent:
+            request = await provider.arrived()
+            while not request.sent:
                 await asyncio.sleep(0)
             client.writer.transport.abort()
-            assert await seen.closed_by_peer() is True
+            assert await request.closed_by_peer() is True
 
     async def test_is_true_when_a_tls_peer_leaves(self, tls, complaints):
-        async with Provider(menu.stall(), tls=tls.server) as provider:
+        async with Provider(behaviours.stall(), tls=tls.server) as provider:
             client = await RawClient.open(provider, tls.client)
             client.post(stream=True)
-            seen = await provider.arrived()
+            request = await provider.arrived()
             await client.close()
-            assert await seen.closed_by_peer() is True
+            assert await request.closed_by_peer() is True
 
     async def test_is_false_when_the_answer_was_complete(self, session):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             await ask(session, provider)
             assert await provider.seen[0].closed_by_peer() is False
 
     async def test_is_false_when_the_provider_broke_off(self, session):
-        async with Provider(menu.reset_within()) as provider:
+        async with Provider(behaviours.reset_within()) as provider:
             await ask(session, provider, stream=True)
             assert await provider.seen[0].closed_by_peer() is False
 
     async def test_is_false_when_the_provider_was_closed(self):
-        async with Provider(menu.hang()) as provider:
+        async with Provider(behaviours.hang()) as provider:
             client = await RawClient.open(provider)
             client.post()
-            seen = await provider.arrived()
-        assert await seen.closed_by_peer() is False
+            request = await provider.arrived()
+        assert await request.closed_by_peer() is False
         await client.close()
 
 
 class TestHttp:
     async def test_models_are_listed_without_using_up_the_script(self, session):
-        async with Provider([menu.answer("first")], models=["demo", "demo-1"]) as provider:
+        async with Provider([behaviours.answer("first")], models=["demo", "demo-1"]) as provider:
             async with session.get(f"{provider.base_url}/models") as response:
                 listing = await response.json()
             assert (await ask(session, provider)).said == "first"
@@ -183,28 +189,28 @@ class TestHttp:
         ("method", "path"), [("GET", "/v1/nothing"), ("POST", "/"), ("GET", "/v1/chat/completions")]
     )
     async def test_any_other_path_is_a_json_404(self, session, method, path):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             url = provider.base_url.removesuffix("/v1") + path
             async with session.request(method, url) as response:
                 assert response.status == 404
                 assert (await response.json())["error"]["code"] == "not_found"
 
     async def test_any_prefix_may_stand_before_a_chat_path(self, session):
-        async with Provider(menu.answer("there")) as provider:
+        async with Provider(behaviours.answer("there")) as provider:
             url = provider.base_url.removesuffix("/v1") + "/some/prefix/v1/chat/completions"
             async with session.post(url, json=question()) as response:
                 assert (await response.json())["choices"][0]["message"]["content"] == "there"
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"{}", b"[" * 100_000])
     async def test_a_body_that_is_no_question_is_a_400_and_does_not_use_up_the_script(self, session, body):
-        async with Provider([menu.answer("first"), menu.answer("second")]) as provider:
+        async with Provider([behaviours.answer("first"), behaviours.answer("second")]) as provider:
             async with session.post(f"{provider.base_url}/chat/completions", data=body) as response:
                 assert response.status == 400
                 assert (await response.json())["error"]["type"] == "invalid_request_error"
             assert (await ask(session, provider)).said == "first"
 
     async def test_connection_close_is_honoured(self):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             client = await RawClient.open(provider)
             client.post(extra="Connection: close\r\n")
             raw = await client.rest()
@@ -212,7 +218,7 @@ class TestHttp:
         assert b"\r\nConnection: close\r\n" in raw
 
     async def test_http_1_0_gets_a_body_that_ends_with_the_connection(self):
-        async with Provider(menu.answer("old")) as provider:
+        async with Provider(behaviours.answer("old")) as provider:
             client = await RawClient.open(provider)
             payload = json.dumps(question(stream=True)).encode()
             client.writer.write(
@@ -225,7 +231,7 @@ class TestHttp:
         assert body.endswith(b"data: [DONE]\n\n")
 
     async def test_pipelined_requests_are_answered_in_order(self):
-        async with Provider([menu.answer("one"), menu.answer("two")]) as provider:
+        async with Provider([behaviours.answer("one"), behaviours.answer("two")]) as provider:
             client = await RawClient.open(provider)
             client.post()
             client.post(extra="Connection: close\r\n")
@@ -235,7 +241,7 @@ class TestHttp:
 
     async def test_expect_100_continue(self):
         payload = json.dumps(question()).encode()
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             client = await RawClient.open(provider)
             head = (
                 f"POST /v1/chat/completions HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {len(payload)}\r\n\r\n"
@@ -249,7 +255,7 @@ class TestHttp:
 
     async def test_a_chunked_request_body(self):
         payload = json.dumps(question("in pieces")).encode()
-        async with Provider(menu.echo("", "")) as provider, httpx.AsyncClient() as client:
+        async with Provider(behaviours.echo("", "")) as provider, httpx.AsyncClient() as client:
 
             async def pieces():
                 yield payload[:7]
@@ -262,7 +268,7 @@ class TestHttp:
 
     async def test_a_body_of_20_mb(self):
         text = "x" * 20_000_000
-        async with Provider(menu.answer("read it all")) as provider:
+        async with Provider(behaviours.answer("read it all")) as provider:
             client = await RawClient.open(provider)
             client.post(extra="Connection: close\r\n", body=json.dumps(question(text)).encode())
             assert b"read it all" in await client.rest()
@@ -285,7 +291,7 @@ class TestHttp:
         ids=lambda value: str(value)[:40],
     )
     async def test_what_is_no_request_gets_an_error_and_a_closed_connection(self, raw, status, complaints):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             client = await RawClient.open(provider)
             client.writer.write(raw)
             assert (await client.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 %d " % status)
@@ -294,21 +300,21 @@ class TestHttp:
             await client.close()
 
     async def test_small_writes_go_out_at_once(self, session):
-        async def play(stage: Stage) -> None:
-            sock = stage._writer.get_extra_info("socket")
-            await stage.reply(200, str(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)).encode())
+        async def play(responder: Responder) -> None:
+            sock = responder._writer.get_extra_info("socket")
+            await responder.reply(200, str(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)).encode())
 
         async with Provider(Behaviour("look", play)) as provider:
             assert (await ask(session, provider)).body == b"1"
 
     async def test_many_clients_at_once(self, session):
-        async with Provider(menu.echo("", "")) as provider:
+        async with Provider(behaviours.echo("", "")) as provider:
             replies = await asyncio.gather(*(ask(session, provider, f"q{n}", stream=True) for n in range(80)))
         assert [reply.said for reply in replies] == [f"q{n}" for n in range(80)]
 
     async def test_the_openai_client_reads_a_stream(self):
         async with (
-            Provider(menu.answer("hello from afar", reasoning="hmm")) as provider,
+            Provider(behaviours.answer("hello from afar", reasoning="hmm")) as provider,
             openai.AsyncOpenAI(base_url=provider.base_url, api_key="none", max_retries=0) as client,
         ):
             stream = await client.chat.completions.create(
@@ -329,7 +335,13 @@ class TestHttp:
 
 class TestLifetime:
     async def test_close_ends_connections_tasks_and_timers(self, complaints):
-        scripts = [menu.hang(), menu.answer(first_delay=60), menu.endless(), menu.stall(), menu.silence()]
+        scripts = [
+            behaviours.hang(),
+            behaviours.answer(first_delay=60),
+            behaviours.endless(),
+            behaviours.stall(),
+            behaviours.silence(),
+        ]
         tasks_before = asyncio.all_tasks()
         providers = [Provider(script) for script in scripts]
         clients = []
@@ -352,7 +364,7 @@ class TestLifetime:
             await client.close()
 
     async def test_close_ends_tls_connections_within_the_handshake_and_after(self, tls, complaints):
-        async with Provider(menu.hang(), tls=tls.server) as provider:
+        async with Provider(behaviours.hang(), tls=tls.server) as provider:
             where = urlsplit(provider.base_url)
             shy, shy_writer = await asyncio.open_connection(where.hostname, where.port)
             client = await RawClient.open(provider, tls.client)
@@ -367,7 +379,7 @@ class TestLifetime:
         await client.close()
 
     async def test_it_comes_back_at_the_same_address(self, session):
-        provider = Provider(menu.answer("back"))
+        provider = Provider(behaviours.answer("back"))
         await provider.start()
         address = provider.base_url
         await provider.close()
@@ -378,7 +390,7 @@ class TestLifetime:
             assert (await ask(session, provider)).said == "back"
 
     async def test_a_bound_provider_has_its_address_and_serves_early_callers_once_started(self):
-        provider = Provider(menu.answer("worth the wait"))
+        provider = Provider(behaviours.answer("worth the wait"))
         provider.bind()
         client = await RawClient.open(provider)
         client.post(extra="Connection: close\r\n")
@@ -387,32 +399,32 @@ class TestLifetime:
         await client.close()
 
     async def test_a_bound_provider_can_be_closed_without_a_start(self):
-        provider = Provider(menu.answer())
+        provider = Provider(behaviours.answer())
         provider.bind()
         await provider.close()
         with pytest.raises(ConnectionRefusedError):
             await RawClient.open(provider)
 
     async def test_close_may_be_called_twice_or_without_a_start(self):
-        provider = Provider(menu.answer())
+        provider = Provider(behaviours.answer())
         await provider.close()
         async with provider:
             await provider.close()
 
     def test_no_address_is_known_before_the_start(self):
         with pytest.raises(RuntimeError, match="has not been started"):
-            _ = Provider(menu.answer()).base_url
+            _ = Provider(behaviours.answer()).base_url
 
     async def test_a_taken_port_is_an_error(self):
-        async with Provider(menu.answer()) as first:
-            second = Provider(menu.answer(), port=urlsplit(first.base_url).port or 0)
+        async with Provider(behaviours.answer()) as first:
+            second = Provider(behaviours.answer(), port=urlsplit(first.base_url).port or 0)
             with pytest.raises(OSError, match="in use"):
                 await second.start()
             await second.close()
 
     async def test_drop_idle_closes_connections_that_wait_and_no_others(self, session):
         gate = asyncio.Event()
-        script = [menu.answer("a"), menu.gated(menu.answer("b"), gate), menu.answer("c")]
+        script = [behaviours.answer("a"), behaviours.gated(behaviours.answer("b"), gate), behaviours.answer("c")]
         async with Provider(script) as provider:
             await ask(session, provider)
             idle = await RawClient.open(provider)
@@ -425,7 +437,7 @@ class TestLifetime:
             assert (await asking).said == "b"
 
     async def test_a_connection_is_not_counted_once_its_peer_is_gone(self):
-        async with Provider(menu.answer()) as provider:
+        async with Provider(behaviours.answer()) as provider:
             client = await RawClient.open(provider)
             client.post()
             await provider.arrived()
@@ -437,14 +449,14 @@ class TestLifetime:
 
 class TestTls:
     async def test_answers_over_tls(self, session, tls):
-        async with Provider(menu.answer("safe"), tls=tls.server) as provider:
+        async with Provider(behaviours.answer("safe"), tls=tls.server) as provider:
             assert provider.base_url.startswith("https://")
             url = f"{provider.base_url}/chat/completions"
             async with session.post(url, json=question(stream=True), ssl=tls.client) as response:
                 assert (await response.read()).endswith(b"data: [DONE]\n\n")
 
     async def test_a_peer_that_speaks_no_tls_leaves_no_trace(self, tls, complaints):
-        async with Provider(menu.answer(), tls=tls.server) as provider:
+        async with Provider(behaviours.answer(), tls=tls.server) as provider:
             client = await RawClient.open(provider)
             client.post()
             with contextlib.suppress(ConnectionResetError):
@@ -453,7 +465,7 @@ class TestTls:
         assert provider.seen == []
 
     async def test_silence_leaves_the_handshake_unanswered(self, tls):
-        async with Provider(menu.silence(), tls=tls.server) as provider:
+        async with Provider(behaviours.silence(), tls=tls.server) as provider:
             opening = asyncio.create_task(RawClient.open(provider, tls.client))
             while not provider.accepted:
                 await asyncio.sleep(0.001)
@@ -463,7 +475,7 @@ class TestTls:
             await opening
 
     async def test_a_reset_within_a_stream(self, tls):
-        async with Provider(menu.reset_within(), tls=tls.server) as provider:
+        async with Provider(behaviours.reset_within(), tls=tls.server) as provider:
             client = await RawClient.open(provider, tls.client)
             client.post(stream=True)
             with pytest.raises(ConnectionResetError):
@@ -472,9 +484,9 @@ class TestTls:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("spec", menu.NAMES)
+@pytest.mark.parametrize("spec", behaviours.NAMES)
 async def test_a_peer_that_leaves_at_any_moment_leaves_no_trace(spec, stream, complaints):
-    behaviour = menu.parse(f"counted{spec}" if spec.startswith("|") else spec)
+    behaviour = behaviours.parse(f"counted{spec}" if spec.startswith("|") else spec)
     async with Provider(behaviour) as provider:
         for reads in (0, 1, 200):
             client = await RawClient.open(provider)

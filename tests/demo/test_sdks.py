@@ -7,7 +7,7 @@ import openai
 import pytest
 from google.genai import errors
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.sdks import SDKS, Said, forget_environment, responses_helper
 
 ENDS = {
@@ -40,35 +40,35 @@ def root(provider: Provider) -> str:
 class TestEachLibrary:
     @pytest.mark.parametrize("end", ["stop", "length"])
     async def test_text(self, dialect, streamed, end):
-        async with Provider(menu.answer("hello there", reasoning="let me see", finish=end)) as provider:
+        async with Provider(behaviours.answer("hello there", reasoning="let me see", finish=end)) as provider:
             said = await SDKS[dialect](root(provider), streamed)
         assert said == Said("hello there", (), ENDS[dialect][end])
 
     async def test_a_tool_call(self, dialect, streamed):
-        async with Provider(menu.answer("so", tool_call=CALL)) as provider:
+        async with Provider(behaviours.answer("so", tool_call=CALL)) as provider:
             said = await SDKS[dialect](root(provider), streamed)
         assert said == Said("so", (CALL,), ENDS[dialect]["tool_calls"])
 
     async def test_error_statuses(self, dialect, streamed):
-        async with Provider([menu.status(429), menu.status(503)]) as provider:
+        async with Provider([behaviours.status(429), behaviours.status(503)]) as provider:
             for kind in ERRORS[dialect]:
                 with pytest.raises(kind):
                     await SDKS[dialect](root(provider), streamed)
 
 
 async def test_openais_helper_puts_a_stream_together():
-    async with Provider(menu.answer("hello there", reasoning="hm")) as provider:
+    async with Provider(behaviours.answer("hello there", reasoning="hm")) as provider:
         assert await responses_helper(root(provider), True) == Said("hello there", (), "completed")
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "gemini"])
 async def test_an_error_within_a_stream_is_raised(dialect):
-    async with Provider(menu.error_within()) as provider:
+    async with Provider(behaviours.error_within()) as provider:
         with pytest.raises((anthropic.APIStatusError, errors.ServerError)):
             await SDKS[dialect](root(provider), True)
 
 
 async def test_a_failed_response_is_returned_as_such():
-    async with Provider(menu.error_within("one two three")) as provider:
+    async with Provider(behaviours.error_within("one two three")) as provider:
         said = await SDKS["openai-responses"](root(provider), True)
     assert said == Said("one two", (), "failed")

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from demo.asking import ask
+from demo.raw_client import ask
 from pointsman.demo import demo_providers, demo_settings, showcase
 
 
@@ -65,7 +65,7 @@ async def outcome(session, provider) -> str:
 
 async def test_flaky_fails_every_other_time_and_each_time_in_another_way(session, quick):
     outcomes = [await outcome(session, quick[0]) for _ in range(18)]
-    failures = [seen.behaviour for seen in quick[0].seen if seen.behaviour != "echo"]
+    failures = [request.behaviour for request in quick[0].seen if request.behaviour != "echo"]
     assert outcomes[1::2] == ["good"] * 9
     assert "good" not in outcomes[0::2]
     assert len(set(failures)) == len(failures)

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from demo.asking import ask
-from pointsman.demo import Provider, menu
+from demo.raw_client import ask
+from pointsman.demo import Provider, behaviours
 
 
-@pytest.mark.parametrize("name", menu.NAMES)
+@pytest.mark.parametrize("name", behaviours.NAMES)
 def test_every_name_is_a_spec_without_arguments(name):
     spec = f"answer{name}" if name.startswith("|") else name
-    assert menu.parse(spec).name.startswith(spec)
+    assert behaviours.parse(spec).name.startswith(spec)
 
 
 def test_every_behaviour_of_the_menu_has_a_name_unless_it_needs_what_no_text_can_give():
-    spelt = {name.removeprefix("|") for name in menu.NAMES}
-    assert set(menu.__all__) - spelt == {"NAMES", "closed_port", "exact", "gated", "parse", "with_headers"}
+    spelt = {name.removeprefix("|") for name in behaviours.NAMES}
+    assert set(behaviours.__all__) - spelt == {"NAMES", "closed_port", "exact", "gated", "parse", "with_headers"}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_every_behaviour_of_the_menu_has_a_name_unless_it_needs_what_no_text_can
     ],
 )
 async def test_arguments_arrive(session, spec, said):
-    async with Provider(menu.parse(spec)) as provider:
+    async with Provider(behaviours.parse(spec)) as provider:
         assert (await ask(session, provider)).said == said
 
 
@@ -43,7 +43,7 @@ async def test_arguments_arrive(session, spec, said):
     [("status:418", 418), ("status:code=500", 500), ("status:429,body=slow down", 429), ("html", 200)],
 )
 async def test_statuses(session, spec, status):
-    async with Provider(menu.parse(spec)) as provider:
+    async with Provider(behaviours.parse(spec)) as provider:
         assert (await ask(session, provider)).status == status
 
 
@@ -70,5 +70,5 @@ async def test_statuses(session, spec, status):
 )
 def test_a_spec_that_is_none_says_why(spec, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below, unescaped
-        menu.parse(spec)
+        behaviours.parse(spec)
     assert message in str(caught.value)

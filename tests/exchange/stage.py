@@ -10,8 +10,8 @@ from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Relea
 from pointsman.exchange.engine import Exchange
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import FaultKind
 from pointsman.wire.headers import Headers
 from support.callers import SECRET, caller
 from support.settings import provider, settings

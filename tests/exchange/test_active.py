@@ -3,7 +3,7 @@
 import pytest
 
 from exchange.stage import DONE, ROLE, STOP, WALL, Stage, event
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from exchange.stage import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
 from pointsman.config.words import Level
 from pointsman.exchange.effects import Abort, Cancel, End, Launch, Respond, Send, Settled
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 
 ATTEMPTS = st.integers(1, 6)
 STATUSES = st.sampled_from([200, 200, 200, 200, 204, 301, 400, 401, 404, 429, 500, 503])

@@ -13,11 +13,11 @@ from pointsman.exchange.audit import Outcome
 from pointsman.exchange.lifecycle import LocalError, Phase
 from pointsman.routing.targets import Inventory
 from pointsman.secrets import Masker
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import ErrorReader
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Reader
+from pointsman.wire.request_facts import RequestFacts
 from support.settings import provider, settings
 
 START = 1000.0

@@ -3,7 +3,7 @@
 import pytest
 
 from exchange.stage import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 
 ERROR = b'data: {"error":{"message":"overloaded","code":503}}\n\n'
 

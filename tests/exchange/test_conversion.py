@@ -9,7 +9,7 @@ from exchange.stage import DONE, JSON, LENGTH, ROLE, STOP, Stage, event
 from pointsman.config.words import Dialect
 from pointsman.exchange.audit import Outcome
 from pointsman.exchange.effects import Launch
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 from pointsman.wire.sse import Decoder
 
 MESSAGES = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}

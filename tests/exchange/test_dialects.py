@@ -11,7 +11,7 @@ from exchange.stage import JSON, SSE, Stage
 from pointsman.config.words import Dialect
 from pointsman.exchange.audit import Outcome
 from pointsman.exchange.effects import Launch
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 from pointsman.wire.sse import Decoder
 
 WITHIN_A_MINUTE = {"early_headers": "20s", "heartbeat": "15s", "first_byte": "300s", "stall": "60s"}

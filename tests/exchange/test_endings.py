@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exchange.stage import DONE, JSON, ROLE, SSE, STOP, Stage, event
-from pointsman.wire.faults import Code, FaultKind, Problem
+from pointsman.wire.errors import Code, FaultKind, Problem
 
 
 def told(stage: Stage) -> dict:

@@ -7,7 +7,7 @@ import pytest
 from exchange.stage import DONE, JSON, ROLE, STOP, WALL, Stage, body, event
 from pointsman.exchange.effects import Launch
 from pointsman.routing.router import Router
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 from support.callers import SECRET
 from support.settings import provider, settings
 

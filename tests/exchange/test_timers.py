@@ -1,7 +1,7 @@
 """Timers are dates: what each one does when it has come, and when it stands still."""
 
 from exchange.stage import DONE, ROLE, STOP, Stage, event
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 
 KEEP_ALIVE = b": keep-alive\n\n"
 

@@ -48,6 +48,24 @@ class TestWriting:
         assert (tmp_path / "own" / "history.db").stat().st_mode & 0o077 == 0
         assert (tmp_path / "own").stat().st_mode & 0o077 == 0
 
+    def test_a_link_in_its_place_is_not_followed(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        victim, folder = tmp_path / "victim", tmp_path / "own"
+        folder.mkdir(mode=0o700)
+        (folder / "history.db").symlink_to(victim)
+        write(folder / "history.db")
+        assert not victim.exists()
+        assert "is a link" in caplog.text
+
+    def test_a_folder_that_others_may_write_is_refused_with_the_remedy(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folder = tmp_path / "shared"
+        folder.mkdir()
+        folder.chmod(0o777)
+        write(folder / "history.db")
+        assert list(folder.iterdir()) == []
+        assert f"chmod 700 {folder}" in caplog.text
+
     def test_a_second_run_goes_on_where_the_first_ended(self, tmp_path: Path) -> None:
         write(tmp_path / "h.db", 3)
         with recording(tmp_path / "h.db", wall=Clock()) as recorder:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.config import ConfigError
+from pointsman.config.document import Document
 from pointsman.config.overlay import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
 from pointsman.config.words import Pool
-from pointsman.overrides import Store, data_folder
+from pointsman.overrides import Configuration, Store, data_folder
+from pointsman.overrides.files import write_new
 from pointsman.overrides.store import FILE, KEY_FILE
 from pointsman.overrides.vault import Unreadable, Vault
+from pointsman.private_files import NotPrivate
 
 SECRET = "sk-very-secret-value-1234"
 WHOLE = Overlay(
@@ -51,6 +55,95 @@ def test_a_key_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
 
 
+FOLDER = ""
+WAYS = pytest.mark.parametrize("name", [FOLDER, FILE, KEY_FILE], ids=["folder", "file", "key file"])
+REMEDY = {FOLDER: "chmod 700", FILE: "chmod 600", KEY_FILE: "chmod 600"}
+
+
+class TestOtherUsers:
+    @WAYS
+    @pytest.mark.parametrize("bit", [stat.S_IWGRP, stat.S_IWOTH])
+    def test_what_they_may_write_is_neither_read_nor_written(self, tmp_path: Path, name: str, bit: int) -> None:
+        Store(tmp_path).save(WHOLE)
+        shared = tmp_path / name
+        shared.chmod(shared.stat().st_mode | bit)
+        before = (tmp_path / FILE).read_bytes()
+        with pytest.raises(NotPrivate, match=f"{REMEDY[name]} {shared}"):
+            Store(tmp_path).load()
+        with pytest.raises(NotPrivate):
+            Store(tmp_path).save(NOTHING)
+        assert (tmp_path / FILE).read_bytes() == before
+        assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, KEY_FILE]
+
+    @WAYS
+    def test_what_they_own_is_not_read(self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        Store(tmp_path).save(WHOLE)
+        own = os.geteuid()
+        if own == 0:
+            os.chown(tmp_path / name, 54321, -1)
+        else:  # which only root can do: so let us be somebody else
+            monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+        with pytest.raises(NotPrivate, match=r"belongs to another user .*; chown"):
+            Store(tmp_path).load()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give root a file")
+    def test_root_is_no_other_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Store(tmp_path).save(WHOLE)
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+        assert Store(tmp_path).load() == WHOLE
+
+    @pytest.mark.parametrize("name", [FILE, KEY_FILE])
+    @pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing"])
+    def test_a_link_in_the_place_of_a_file_is_not_followed(self, tmp_path: Path, name: str, there: bool) -> None:
+        folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+        Store(folder).save(WHOLE)
+        (folder / name).rename(elsewhere)
+        (folder / name).symlink_to(elsewhere if there else tmp_path / "nothing")
+        with pytest.raises(NotPrivate, match=f"{folder / name} is a link"):
+            Store(folder).load()
+        with pytest.raises(NotPrivate):
+            Store(folder).save(WHOLE)
+        assert not (tmp_path / "nothing").exists()
+
+    def test_a_draft_of_theirs_is_not_written_to(self, tmp_path: Path) -> None:
+        """Its name cannot be guessed, and one that is there already is not opened."""
+        victim = tmp_path / "victim"
+        victim.write_text("theirs")
+        folder = tmp_path / "data"
+        folder.mkdir(mode=0o700)
+        for guess in (f".{FILE}.{os.getpid()}.draft", f".{FILE}.draft"):
+            (folder / guess).symlink_to(victim)
+        Store(folder).save(WHOLE)
+        assert victim.read_text() == "theirs"
+        assert Store(folder).load() == WHOLE
+        with pytest.raises(FileExistsError):
+            write_new(folder / f".{FILE}.draft", b"ours")
+
+    def test_a_folder_that_all_share_is_not_to_be_closed(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o1777)
+        with pytest.raises(NotPrivate, match="name a folder of your own") as caught:
+            Store(tmp_path).load()
+        assert "chmod" not in str(caught.value)
+
+    def test_the_router_does_not_start_on_them(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o777)
+        configuration = Configuration(lambda: Document({}), {}, lambda _: Store(tmp_path))
+        with pytest.raises(ConfigError, match=f"pointsman_data: .*chmod 700 {tmp_path}"):
+            configuration.begin()
+
+    def test_a_new_folder_is_the_owners_alone_whatever_the_umask(self, tmp_path: Path) -> None:
+        before = os.umask(0)
+        try:
+            Store(tmp_path / "data").save(WHOLE)
+        finally:
+            os.umask(before)
+        modes = {
+            path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data", *(tmp_path / "data").iterdir())
+        }
+        assert modes.pop(tmp_path / "data") == 0o700
+        assert set(modes.values()) == {0o600}
+
+
 def test_nothing_saved_is_no_change(tmp_path: Path) -> None:
     assert Store(tmp_path / "absent").load() == NOTHING
 
@@ -64,6 +157,7 @@ def test_a_damaged_file_is_moved_aside_with_a_warning(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / FILE).write_bytes(content)
+    (tmp_path / FILE).chmod(0o600)
     with caplog.at_level(logging.WARNING):
         assert Store(tmp_path).load() == NOTHING
     assert [path.name for path in tmp_path.iterdir()] == [f"{FILE}.damaged-1"]

@@ -15,7 +15,7 @@ from mitmproxy.addons.view import View
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 
-from pointsman.demo import Behaviour, menu
+from pointsman.demo import Behaviour, behaviours
 from pointsman.exchange.audit import ExchangeRecord
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.transport.tape import MAX_BODY
@@ -79,7 +79,7 @@ async def yard(
 
 class TestFailover:
     async def test_the_client_sees_one_line_and_every_attempt_has_a_flow(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.status(503), menu.answer("hello")) as own:
+        async with yard(tmp_path, behaviours.status(503), behaviours.answer("hello")) as own:
             answer = await own.ask()
             client, (failed, won) = await own.flows()
         assert answer.status == 200
@@ -104,7 +104,7 @@ class TestFailover:
         ]
 
     async def test_the_request_is_the_rewritten_one(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.answer("hello"), menu.answer("hello")) as own:
+        async with yard(tmp_path, behaviours.answer("hello"), behaviours.answer("hello")) as own:
             await own.ask(model="auto")
             client, (won,) = await own.flows()
         assert b'"auto"' in (client.request.content or b"")
@@ -114,7 +114,7 @@ class TestFailover:
         assert client.request.headers["authorization"] == "Bearer sk-…y-77"
 
     async def test_of_a_provider_that_cannot_be_reached_the_error_is_kept(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.reset(), menu.answer("hello")) as own:
+        async with yard(tmp_path, behaviours.reset(), behaviours.answer("hello")) as own:
             await own.ask()
             _, (failed, _) = await own.flows()
         assert failed.response is None
@@ -125,7 +125,9 @@ class TestFailover:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("llm_rosetta.ConversionPipeline.convert_request", lambda *_: 1 / 0)
-        async with yard(tmp_path, menu.answer("hello"), menu.answer("hello"), a={"dialect": "anthropic"}) as own:
+        async with yard(
+            tmp_path, behaviours.answer("hello"), behaviours.answer("hello"), a={"dialect": "anthropic"}
+        ) as own:
             answer = await own.ask()
             client, (won,) = await own.flows()
         assert answer.headers["x-fallback-trail"] == "a/m@internal"
@@ -133,7 +135,7 @@ class TestFailover:
         assert "attempt 2 · b/m · retry_success" in won.comment
 
     async def test_nothing_is_recorded_where_nobody_wants_it(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.status(503), menu.answer("hello"), record=False) as own:
+        async with yard(tmp_path, behaviours.status(503), behaviours.answer("hello"), record=False) as own:
             await own.ask()
             client, attempts = await own.flows()
         assert client.comment.startswith("b/m · 2 attempts")
@@ -142,7 +144,7 @@ class TestFailover:
 
 class TestBodies:
     async def test_a_long_answer_is_kept_to_its_bound(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.answer(tokens=["y" * 4000] * 100), menu.answer("")) as own:
+        async with yard(tmp_path, behaviours.answer(tokens=["y" * 4000] * 100), behaviours.answer("")) as own:
             answer = await own.ask()
             client, (won,) = await own.flows()
         assert len(answer.body) > MAX_BODY
@@ -152,7 +154,7 @@ class TestBodies:
         assert note(client)["size"] == len(answer.body)
 
     async def test_of_a_broken_stream_what_came_is_kept(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.reset_within("one two three"), menu.answer("")) as own:
+        async with yard(tmp_path, behaviours.reset_within("one two three"), behaviours.answer("")) as own:
             answer = await own.ask()
             client, (broken,) = await own.flows()
         assert client.response
@@ -165,14 +167,14 @@ class TestBodies:
 
     @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
     async def test_of_a_compressed_answer_the_words_are_kept(self, tmp_path: Path, stream: bool) -> None:
-        async with yard(tmp_path, menu.compressed(menu.answer("hello")), menu.answer("")) as own:
+        async with yard(tmp_path, behaviours.compressed(behaviours.answer("hello")), behaviours.answer("")) as own:
             answer = await own.ask(stream=stream)
             _, (won,) = await own.flows()
         assert won.response
         assert won.response.content == won.response.raw_content == answer.body
 
     async def test_when_the_pieces_came_is_known(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.answer("one two"), menu.answer("")) as own:
+        async with yard(tmp_path, behaviours.answer("one two"), behaviours.answer("")) as own:
             await own.ask()
             client, (won,) = await own.flows()
         for flow in (client, won):
@@ -186,11 +188,11 @@ class TestSecrets:
     def echo_of_the_key(key: str) -> Behaviour:
         """A provider that repeats what it was sent, and sets a cookie."""
         said = {"error": {"message": f"the key {key} is not ours"}}
-        return menu.status(401, said, (("Set-Cookie", f"session={key}"), ("X-Debug", f"you sent {key}")))
+        return behaviours.status(401, said, (("Set-Cookie", f"session={key}"), ("X-Debug", f"you sent {key}")))
 
     async def test_no_file_holds_any_and_it_loads_again(self, tmp_path: Path) -> None:
         path = tmp_path / "flows"
-        async with yard(tmp_path, self.echo_of_the_key(KEYS["a"]), menu.answer("hello"), save := Save()) as own:
+        async with yard(tmp_path, self.echo_of_the_key(KEYS["a"]), behaviours.answer("hello"), save := Save()) as own:
             own.router.context.configure(save, save_stream_file=str(path))
             assert (await own.ask()).status == 200
             await own.flows()
@@ -205,7 +207,7 @@ class TestSecrets:
 
     async def test_a_whole_answer_that_repeats_one_reaches_its_client_but_no_file(self, tmp_path: Path) -> None:
         path, said = tmp_path / "flows", f"the key is {KEYS['a']}"
-        async with yard(tmp_path, menu.answer(tokens=[said]), menu.answer(""), save := Save()) as own:
+        async with yard(tmp_path, behaviours.answer(tokens=[said]), behaviours.answer(""), save := Save()) as own:
             own.router.context.configure(save, save_stream_file=str(path))
             answer = await own.ask(stream=False)
             client, _ = await own.flows()
@@ -222,7 +224,9 @@ class TestSecrets:
                 flow.response.content = b"edited"
 
         said = f"the key is {KEYS['a']}"
-        async with yard(tmp_path, menu.answer(tokens=[said]), menu.answer(""), Editor(), record=False) as own:
+        async with yard(
+            tmp_path, behaviours.answer(tokens=[said]), behaviours.answer(""), Editor(), record=False
+        ) as own:
             answer = await own.ask(stream=False)
             client, _ = await own.flows()
         assert client.response
@@ -234,7 +238,7 @@ class TestSecrets:
         proxy = "me:the-proxys-password-77"
         option = "proxyauth" if mode == "regular" else "upstream_auth"
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.answer("hello"))
+            (one,) = await started(stack, behaviours.answer("hello"))
             view, host = View(), one.base_url.removesuffix("/v1")
             router = await stack.enter_async_context(
                 running(
@@ -258,7 +262,7 @@ class TestSecrets:
 
 class TestIntercepting:
     async def test_an_intercept_filter_does_not_hold_an_attempt(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.answer("hello"), menu.answer(""), intercept := Intercept()) as own:
+        async with yard(tmp_path, behaviours.answer("hello"), behaviours.answer(""), intercept := Intercept()) as own:
             own.router.context.configure(intercept, intercept="~comment attempt.1")
             await own.ask()
             _, (won,) = await own.flows()
@@ -267,7 +271,7 @@ class TestIntercepting:
 
 
 async def test_what_waits_is_entered_at_the_end(tmp_path: Path) -> None:
-    async with yard(tmp_path, menu.answer("hello"), menu.answer("")) as own:
+    async with yard(tmp_path, behaviours.answer("hello"), behaviours.answer("")) as own:
         await own.ask()
         view = own.view
     assert sum(map(is_attempt, view._store.values())) == 1

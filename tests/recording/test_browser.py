@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.browser import browser
 from support.settings import provider, write
@@ -13,9 +11,8 @@ from support.web_api import PASSWORD, web
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
-@pytest.mark.browser
 async def test_a_turn_is_seen_with_its_line_its_attempts_and_its_chat(tmp_path: Path) -> None:
-    async with Provider(menu.status(503)) as bad, Provider(menu.answer("The left track.")) as good:
+    async with Provider(behaviours.status(503)) as bad, Provider(behaviours.answer("The left track.")) as good:
         write(tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)})
         async with web(tmp_path) as api, browser(tmp_path) as page:
             assert (await ask(api.base_url)).status == 200

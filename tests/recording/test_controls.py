@@ -13,7 +13,7 @@ from mitmproxy.addons.clientplayback import ClientPlayback
 from mitmproxy.http import HTTPFlow, Request
 from mitmproxy.test import tflow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.recording.replays import refusal
 from support.asking import ask, started
@@ -54,7 +54,7 @@ class TestIntercepted:
     async def test_the_edited_request_is_routed(self, tmp_path: Path) -> None:
         body = json.dumps({"model": "n", "stream": False, "messages": [{"role": "user", "content": "edited"}]}).encode()
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.echo())
+            (one,) = await started(stack, behaviours.echo())
             entries = {"one": provider(one.base_url, "m", "n")}
             router = await stack.enter_async_context(running(tmp_path, entries, addons=[Editor(content=body)]))
             answer = await ask(router.base_url, stream=True)
@@ -63,7 +63,7 @@ class TestIntercepted:
 
     async def test_an_edited_path_changes_the_dialect(self, tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.answer("hello"))
+            (one,) = await started(stack, behaviours.answer("hello"))
             entries = {"one": provider(one.base_url, dialect="anthropic")}
             router = await stack.enter_async_context(running(tmp_path, entries, addons=[Editor(path="/v1/messages")]))
             answer = await ask(router.base_url, stream=False, max_tokens=5)
@@ -81,7 +81,7 @@ async def test_what_is_refused_is_marked_and_says_so(tmp_path: Path) -> None:
 class TestKilled:
     async def test_while_it_is_intercepted(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.answer("hello")) as one,
+            Provider(behaviours.answer("hello")) as one,
             running(tmp_path, {"one": provider(one.base_url)}, addons=[Killer()]) as router,
         ):
             with pytest.raises(httpx.RemoteProtocolError):
@@ -91,7 +91,7 @@ class TestKilled:
 
     async def test_every_attempt_ends_at_once(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
-        async with Provider(menu.answer("one two", gate_after={1: gate})) as one:
+        async with Provider(behaviours.answer("one two", gate_after={1: gate})) as one:
             async with running(tmp_path, {"one": provider(one.base_url)}) as router:
                 asked = asyncio.create_task(ask(router.base_url))
                 async with asyncio.timeout(10):
@@ -117,7 +117,7 @@ class TestKilled:
         assert flow.comment.startswith("one/m · client_abort · sticky ")
 
     async def test_so_does_every_attempt_of_a_race(self, tmp_path: Path) -> None:
-        async with Provider(menu.hang()) as one, Provider(menu.hang("after-role")) as two:
+        async with Provider(behaviours.hang()) as one, Provider(behaviours.hang("after-role")) as two:
             entries = {"one": provider(one.base_url), "two": provider(two.base_url)}
             async with running(tmp_path, entries, hedge={"after": "10ms"}) as router:
                 asked = asyncio.create_task(ask(router.base_url))
@@ -135,7 +135,10 @@ class TestKilled:
         assert flow.comment.startswith("nobody answered · 2 attempts · one@client_abort · two@client_abort")
 
     async def test_a_flow_that_has_ended_is_not_killed_again(self, tmp_path: Path) -> None:
-        async with Provider(menu.answer("hello")) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+        async with (
+            Provider(behaviours.answer("hello")) as one,
+            running(tmp_path, {"one": provider(one.base_url)}) as router,
+        ):
             assert (await ask(router.base_url)).status == 200
             [flow] = router.watcher.flows
             assert not flow.killable
@@ -170,7 +173,7 @@ class TestReplayed:
     @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
     async def test_a_clients_flow_is_routed_like_a_new_request(self, tmp_path: Path, stream: bool) -> None:
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.answer("hello"))
+            (one,) = await started(stack, behaviours.answer("hello"))
             own = await replaying(stack, tmp_path, one)
             answer = await ask(own.router.base_url, stream=stream, headers={**BEARER, "X-Session-ID": "mine"})
             [flow] = own.router.watcher.flows
@@ -195,7 +198,7 @@ class TestReplayed:
     async def test_while_its_client_is_still_connected(self, tmp_path: Path) -> None:
         """Its events must not go to the connection that it came by."""
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.answer("hello"))
+            (one,) = await started(stack, behaviours.answer("hello"))
             own = await replaying(stack, tmp_path, one)
             client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, headers=BEARER))
             request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "again"}]}
@@ -209,7 +212,7 @@ class TestReplayed:
 
     async def test_a_failing_one_is_told_on_the_flow(self, tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.status(503))
+            (one,) = await started(stack, behaviours.status(503))
             own = await replaying(stack, tmp_path, one)
             await ask(own.router.base_url, headers=BEARER)
             [flow] = own.router.watcher.flows
@@ -219,7 +222,7 @@ class TestReplayed:
 
     async def test_what_came_by_proxy_is_routed_too(self, tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.answer("hello"))
+            (one,) = await started(stack, behaviours.answer("hello"))
             own = await replaying(stack, tmp_path, one, server={"intercept": ["provider.test"]})
             body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Which track?"}]}).encode()
             flow = tflow.tflow(req=Request.make("POST", "https://provider.test/v1/chat/completions", body))
@@ -231,7 +234,7 @@ class TestReplayed:
 
     async def test_a_request_to_somewhere_else_goes_there(self, tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
-            one, other = await started(stack, menu.answer("hello"), menu.answer("elsewhere"))
+            one, other = await started(stack, behaviours.answer("hello"), behaviours.answer("elsewhere"))
             own = await replaying(stack, tmp_path, one)
             flow = tflow.tflow(req=Request.make("POST", f"{other.base_url}/chat/completions", b"{}"))
             flow.request.headers["x-request-id"] = "theirs"
@@ -248,7 +251,7 @@ class TestReplayed:
         flow.live = False
         flow.metadata["pointsman"] = {"kind": "attempt", "request_id": "the-id"}
         async with AsyncExitStack() as stack:
-            (one,) = await started(stack, menu.answer("hello"))
+            (one,) = await started(stack, behaviours.answer("hello"))
             own = await replaying(stack, tmp_path, one)
             with caplog.at_level(logging.WARNING):
                 await own.replay(flow)

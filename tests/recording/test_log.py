@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.addonmanager import Loader
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from support.asking import ask, started
 from support.remains import nothing_remains
 from support.router import running
@@ -29,7 +29,7 @@ async def test_an_exchange_is_one_line_unless_flows_are_not_to_be_told_of(
     addons: list[object], lines: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncExitStack() as stack:
-        (one,) = await started(stack, menu.answer())
+        (one,) = await started(stack, behaviours.answer())
         entries = {"one": provider(one.base_url, "m")}
         router = await stack.enter_async_context(running(tmp_path, entries, addons=addons))
         with caplog.at_level(logging.INFO, logger="pointsman"):

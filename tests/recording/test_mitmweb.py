@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from support.asking import ask
 from support.process import mitmdump
 from support.settings import provider, write
@@ -51,13 +51,13 @@ def attempts(flows: Flows) -> Flows:
 
 def leaky() -> Behaviour:
     """It repeats the key that it was sent."""
-    return menu.status(500, {"error": {"message": f"{KEYS['bad']} is out of order"}}, (("X-Sent", KEYS["bad"]),))
+    return behaviours.status(500, {"error": {"message": f"{KEYS['bad']} is out of order"}}, (("X-Sent", KEYS["bad"]),))
 
 
 class TestSeeing:
     async def test_the_turn_its_attempts_and_the_views_also_from_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "saved.flows"
-        async with yard(tmp_path, leaky(), menu.answer("hello there"), "-w", str(path)) as api:
+        async with yard(tmp_path, leaky(), behaviours.answer("hello there"), "-w", str(path)) as api:
             assert (await ask(api.base_url, headers=BEARER)).status == 200
             flows = await api.flows(lambda flows: len(flows) == 3)
             [client], [failed, won] = clients(flows), attempts(flows)
@@ -89,7 +89,7 @@ class TestSeeing:
         ]
 
     async def test_mitmdump_records_no_attempts_unless_told_to(self, tmp_path: Path) -> None:
-        async with Provider(menu.answer("hello")) as one:
+        async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)})
             for given, saved in (((), 0), (("--set", "pointsman_record_attempts=true"), 1)):
                 path = tmp_path / f"flows{saved}"
@@ -101,22 +101,24 @@ class TestSeeing:
 
     async def test_mitmweb_records_none_if_told_so(self, tmp_path: Path) -> None:
         arguments = ("--set", "pointsman_record_attempts=false")
-        async with yard(tmp_path, menu.status(503), menu.answer("hello"), *arguments) as api:
+        async with yard(tmp_path, behaviours.status(503), behaviours.answer("hello"), *arguments) as api:
             await ask(api.base_url, headers=BEARER)
             await ask(api.base_url, headers=BEARER)
             assert attempts(await api.flows(lambda flows: len(flows) == 2)) == []
 
     async def test_its_list_has_the_comment_unless_its_user_has_chosen_columns(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.answer("one"), menu.answer("two")) as api:
+        async with yard(tmp_path, behaviours.answer("one"), behaviours.answer("two")) as api:
             columns = (await api.get("/options"))["web_columns"]["value"]
         assert columns[-1] == "comment"
         assert "path" in columns
-        async with yard(tmp_path, menu.answer("one"), menu.answer("two"), "--set", "web_columns=size") as api:
+        async with yard(
+            tmp_path, behaviours.answer("one"), behaviours.answer("two"), "--set", "web_columns=size"
+        ) as api:
             assert (await api.get("/options"))["web_columns"]["value"] == ["size"]
 
     async def test_the_view_stays_at_its_bound(self, tmp_path: Path) -> None:
         arguments = ("--set", "pointsman_max_flows=4")
-        async with yard(tmp_path, menu.answer("one"), menu.answer("two"), *arguments) as api:
+        async with yard(tmp_path, behaviours.answer("one"), behaviours.answer("two"), *arguments) as api:
             await ask(api.base_url, headers=BEARER)
             [first] = clients(await api.flows(lambda flows: len(flows) == 2))
             await api.do("PUT", f"/flows/{first['id']}", json={"marked": ":red_circle:"})
@@ -128,7 +130,7 @@ class TestSeeing:
 
 class TestDoing:
     async def test_an_intercepted_request_is_routed_as_it_was_edited(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.echo(), menu.echo()) as api:
+        async with yard(tmp_path, behaviours.echo(), behaviours.echo()) as api:
             await api.do("PUT", "/options", json={"intercept": "~m POST & ~u chat"})
             asked = asyncio.create_task(ask(api.base_url, headers=BEARER))
             [flow] = await api.flows(lambda flows: len(flows) == 1 and flows[0]["intercepted"])
@@ -141,7 +143,7 @@ class TestDoing:
             assert b"an edited question" in answer.body
 
     async def test_a_killed_flow_ends_and_so_do_its_attempts(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.stall("one two three"), menu.answer("hello")) as api:
+        async with yard(tmp_path, behaviours.stall("one two three"), behaviours.answer("hello")) as api:
             asked = asyncio.create_task(ask(api.base_url, headers=BEARER))
             [flow] = await api.flows(lambda flows: len(flows) == 1 and "response" in flows[0])
             await api.do("POST", f"/flows/{flow['id']}/kill")
@@ -151,7 +153,7 @@ class TestDoing:
             assert "client_abort" in attempt["comment"]
 
     async def test_a_clients_flow_is_replayed_and_an_attempts_is_refused(self, tmp_path: Path) -> None:
-        async with yard(tmp_path, menu.answer("hello"), menu.answer("hello")) as api:
+        async with yard(tmp_path, behaviours.answer("hello"), behaviours.answer("hello")) as api:
             await ask(api.base_url, headers=BEARER)
             flows = await api.flows(lambda flows: len(flows) == 2)
             [client], [attempt] = clients(flows), attempts(flows)

@@ -11,8 +11,8 @@ from pointsman.routing.router import Router
 from pointsman.routing.targets import Candidate
 from pointsman.sessions.past import Past
 from pointsman.wire.conversation import Conversation, Message
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
+from pointsman.wire.request_facts import RequestFacts
 from routing.yard import Providers
 from support.callers import SECRET, caller
 from support.records import attempt_record

@@ -19,7 +19,7 @@ from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
 from pointsman.routing.storms import MOST
 from pointsman.routing.targets import Candidate, Target
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from routing.yard import request, status
 from support.callers import SECRET, caller

@@ -12,7 +12,7 @@ from pointsman.routing.failures import LESSONS, Failure, classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from routing.yard import Providers, called, request, status, wrapped
 from support.callers import SECRET, caller
 from support.records import attempt_record

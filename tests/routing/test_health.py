@@ -6,7 +6,7 @@ from pointsman.config.words import Dialect
 from pointsman.routing.health import FAILURES, PROBE_EVERY, Health
 from pointsman.routing.probes import question
 from pointsman.sessions.store import Pin
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from routing.talks import KEYS, WALL, Talks
 from routing.yard import status
 from support.settings import provider, settings

@@ -10,7 +10,7 @@ from pointsman.routing.failures import classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.wire.faults import Code, Fault
+from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
 from routing.yard import called, request, status
 from support.callers import SECRET, caller

@@ -11,7 +11,7 @@ from pointsman.routing.failures import classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
-from pointsman.wire.faults import Code, Fault, FaultKind
+from pointsman.wire.errors import Code, Fault, FaultKind
 from routing.yard import Providers, called, plan, request, status, wrapped
 from support.callers import SECRET, caller
 from support.records import attempt_record

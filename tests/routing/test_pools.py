@@ -14,7 +14,7 @@ from pointsman.routing.pools import GROUPS
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.wire.faults import Code
+from pointsman.wire.errors import Code
 from routing.yard import labels, request, status
 from support.callers import SECRET, caller
 from support.settings import provider

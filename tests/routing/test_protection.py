@@ -12,8 +12,8 @@ from pointsman.routing.failures import LESSONS, Failure, classify
 from pointsman.routing.protection import Action, Context, evaluate
 from pointsman.routing.reasons import Reason
 from pointsman.sessions.store import Pin
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Code, Fault, FaultKind
+from pointsman.wire.errors import Code, Fault, FaultKind
+from pointsman.wire.request_facts import RequestFacts
 from routing.talks import HOUSE, KEYS, NOW, RETRY, WALL, Exchange, Talks
 from routing.yard import called, status
 from support.callers import caller

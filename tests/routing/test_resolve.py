@@ -6,7 +6,7 @@ from pointsman.config import Settings
 from pointsman.config.words import Mode
 from pointsman.routing.resolve import Resolution, mode_named, resolve
 from pointsman.routing.targets import Inventory
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from routing.yard import labels
 from support.settings import provider, settings
 

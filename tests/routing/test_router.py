@@ -6,7 +6,7 @@ from pointsman.config import Settings
 from pointsman.config.words import Dialect
 from pointsman.routing.failures import classify
 from pointsman.routing.router import Router
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from routing.yard import called, request, status
 from support.callers import SECRET, caller
 from support.records import attempt_record

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pointsman.routing.storms import FORGOTTEN_AFTER, MOST, Storms
-from pointsman.wire.faults import Code, Fault, FaultKind
+from pointsman.wire.errors import Code, Fault, FaultKind
 from routing.talks import WALL, Talks
 from routing.yard import status
 

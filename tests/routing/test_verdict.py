@@ -7,7 +7,7 @@ import pytest
 from pointsman.routing.failures import classify
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.verdict import verdict
-from pointsman.wire.faults import Code, Fault, FaultKind, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from routing.yard import inventory, status, wrapped
 from support.settings import provider
 

@@ -7,8 +7,8 @@ from pointsman.config.words import Capability, Dialect
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.routing.targets import Candidate, Inventory, Target
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
+from pointsman.wire.request_facts import RequestFacts
 from support.callers import SECRET, caller
 from support.settings import settings
 

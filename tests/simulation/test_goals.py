@@ -14,13 +14,13 @@ from pointsman.config.words import Mode
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from simulation.game import Step, play
-from simulation.lanes import LANES
-from simulation.players import BASELINES, BEFORE, PLAYERS, ROUTER
-from simulation.plot import picture, shares
+from simulation.drivers import DRIVERS
+from simulation.plot import plot, shares
+from simulation.providers import HOUR, MINUTE, Profile, SimulatedProviders, Span, at
 from simulation.report import Row, lines
+from simulation.run import Step, simulate
 from simulation.scenarios import SCENARIOS, Scenario, dying, shuffled
-from simulation.world import HOUR, MINUTE, Nature, Span, World, at
+from simulation.strategies import AVERAGE, BASELINES, ROUTER, STRATEGIES
 
 SEEDS = range(20)
 MATTERING = [name for name, scenario in SCENARIOS.items() if scenario.learning_matters]
@@ -28,11 +28,11 @@ LONG = 3
 
 
 @cache
-def regrets(scenario: str, player: str, mode: Mode) -> float:
-    """The mean of what a game has cost: a quarter of the seeds, and half the requests in the same span of time."""
+def regrets(scenario: str, strategy: str, mode: Mode) -> float:
+    """The mean of what a run has cost: a quarter of the seeds, and half the requests in the same span of time."""
     full = SCENARIOS[scenario]
     half = replace(full, requests=full.requests // 2, every=full.every * 2)
-    return fmean(sum(step.regret for step in play(half, player, mode, seed)) for seed in SEEDS[::4])
+    return fmean(sum(step.regret for step in simulate(half, strategy, mode, seed)) for seed in SEEDS[::4])
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -40,7 +40,7 @@ def test_of_twenty_targets_the_good_three_soon_get_the_requests(mode: Mode) -> N
     """At least 80 % of requests 500 to 2,000."""
 
     def share(seed: int) -> float:
-        chosen = [step.first or "" for step in play(SCENARIOS["haystack"], ROUTER, mode, seed)][500:2000]
+        chosen = [step.first or "" for step in simulate(SCENARIOS["haystack"], ROUTER, mode, seed)][500:2000]
         return sum(first.startswith("good") for first in chosen) / len(chosen)
 
     assert fmean(map(share, SEEDS)) >= 0.8
@@ -49,8 +49,8 @@ def test_of_twenty_targets_the_good_three_soon_get_the_requests(mode: Mode) -> N
 @pytest.mark.parametrize("scenario", MATTERING)
 def test_it_costs_less_than_any_other_way_of_choosing(scenario: str) -> None:
     own = regrets(scenario, ROUTER, Mode.BALANCED)
-    assert all(own < regrets(scenario, player, Mode.BALANCED) for player in BASELINES), {
-        player: regrets(scenario, player, Mode.BALANCED) for player in (ROUTER, *BASELINES)
+    assert all(own < regrets(scenario, strategy, Mode.BALANCED) for strategy in BASELINES), {
+        strategy: regrets(scenario, strategy, Mode.BALANCED) for strategy in (ROUTER, *BASELINES)
     }
 
 
@@ -64,7 +64,7 @@ def test_one_that_turns_bad_is_left_and_taken_up_again(mode: Mode, every: float,
         "", lambda chance: shuffled(dying((Span(start, end),)), chance), int((end + 1.1 * HOUR) / every), every
     )
     for seed in SEEDS:
-        steps = list(play(scenario, ROUTER, mode, seed))
+        steps = list(simulate(scenario, ROUTER, mode, seed))
         former = share_of("favourite", [step for step in steps if step.t < start])
         while_bad = [step for step in steps if start <= step.t < end]
         recovered = [step for step in steps if end <= step.t < end + HOUR]
@@ -81,57 +81,57 @@ def share_of(name: str, steps: Sequence[Step]) -> float:
 def test_the_first_rule_would_not_have_left_a_clever_one_that_always_fails() -> None:
     """Why reliability multiplies: in an average, what always fails may still be the best."""
     scenario = Scenario(
-        "", lambda _: {"clever": Nature(0.0, intelligence=1), "plain": Nature(0.97, intelligence=9)}, 300
+        "", lambda _: {"clever": Profile(0.0, intelligence=1), "plain": Profile(0.97, intelligence=9)}, 300
     )
     before, now = (
-        [list(play(scenario, player, Mode.SMART, seed)) for seed in range(LONG)] for player in (BEFORE, ROUTER)
+        [list(simulate(scenario, strategy, Mode.SMART, seed)) for seed in range(LONG)] for strategy in (AVERAGE, ROUTER)
     )
     assert fmean(share_of("clever", steps[100:]) for steps in now) < 0.05
     assert fmean(share_of("clever", steps[100:]) for steps in before) > 0.15
 
 
 class TestTheSimulatorItself:
-    @pytest.mark.parametrize("lane", LANES.values(), ids=LANES)
-    def test_the_same_seed_is_the_same_game(self, lane: object) -> None:
-        scenario = Scenario("", SCENARIOS["free-tiers"].natures, 60)
-        games = [list(play(scenario, ROUTER, Mode.FAST, 3, lane)) for _ in range(2)]  # type: ignore[arg-type]
-        assert games[0] == games[1]
+    @pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
+    def test_the_same_seed_is_the_same_run(self, driver: object) -> None:
+        scenario = Scenario("", SCENARIOS["free-tiers"].profiles, 60)
+        runs = [list(simulate(scenario, ROUTER, Mode.FAST, 3, driver)) for _ in range(2)]  # type: ignore[arg-type]
+        assert runs[0] == runs[1]
 
     @pytest.mark.parametrize("scenario", SCENARIOS)
     def test_routing_alone_and_whole_exchanges_come_to_the_same(self, scenario: str) -> None:
-        short = Scenario("", SCENARIOS[scenario].natures, 250)
+        short = Scenario("", SCENARIOS[scenario].profiles, 250)
         rows = [
-            Row.of(ROUTER, [list(play(short, ROUTER, Mode.BALANCED, seed, lane)) for seed in range(LONG)])
-            for lane in LANES.values()
+            Row.of(ROUTER, [list(simulate(short, ROUTER, Mode.BALANCED, seed, driver)) for seed in range(LONG)])
+            for driver in DRIVERS.values()
         ]
         assert rows[0].success == pytest.approx(rows[1].success, abs=0.02)
         assert rows[0].sent == pytest.approx(rows[1].sent, abs=0.1)
         assert rows[0].p50 == pytest.approx(rows[1].p50, abs=0.15)
 
-    @pytest.mark.parametrize("player", PLAYERS)
-    def test_every_player_gets_answers(self, player: str) -> None:
-        short = Scenario("", SCENARIOS["stable"].natures, 50)
-        assert fmean(step.waited is not None for step in play(short, player, Mode.SMART, 1)) > 0.95
+    @pytest.mark.parametrize("strategy", STRATEGIES)
+    def test_every_strategy_gets_answers(self, strategy: str) -> None:
+        short = Scenario("", SCENARIOS["stable"].profiles, 50)
+        assert fmean(step.waited is not None for step in simulate(short, strategy, Mode.SMART, 1)) > 0.95
 
     def test_the_best_choice_costs_nothing(self) -> None:
-        scenario = Scenario("", lambda _: {"only": Nature(1.0)}, 20)
-        assert [(step.regret, step.best) for step in play(scenario, ROUTER, Mode.BALANCED, 1)] == [(0.0, True)] * 20
+        scenario = Scenario("", lambda _: {"only": Profile(1.0)}, 20)
+        assert [(step.regret, step.best) for step in simulate(scenario, ROUTER, Mode.BALANCED, 1)] == [(0.0, True)] * 20
 
     @pytest.mark.parametrize(("t", "value"), [(-5, 0.2), (0, 0.2), (50, 0.4), (100, 0.6), (900, 0.6)])
     def test_what_changes_changes_in_straight_lines(self, t: float, value: float) -> None:
         assert at(((0, 0.2), (100, 0.6)), t) == pytest.approx(value)
 
     def test_a_limit_refuses_and_says_until_when(self) -> None:
-        world = World({"a": Nature(1.0, rpm=2)}, Random(1))
-        assert [world.ask("a", t).status for t in (0.0, 10.0, 20.0)] == [200, 200, 429]
-        assert world.ask("a", 20.0).retry_after == 40.0
-        assert world.working("a", 20.0) == 0
-        assert world.ask("a", 61.0).is_good
+        providers = SimulatedProviders({"a": Profile(1.0, rpm=2)}, Random(1))
+        assert [providers.ask("a", t).status for t in (0.0, 10.0, 20.0)] == [200, 200, 429]
+        assert providers.ask("a", 20.0).retry_after == 40.0
+        assert providers.working("a", 20.0) == 0
+        assert providers.ask("a", 61.0).is_good
 
-    def test_the_table_and_the_picture_show_every_player_and_target(self) -> None:
-        steps = list(play(Scenario("", SCENARIOS["outage"].natures, 200), ROUTER, Mode.BALANCED, 1))
+    def test_the_table_and_the_plot_show_every_strategy_and_target(self) -> None:
+        steps = list(simulate(Scenario("", SCENARIOS["outage"].profiles, 200), ROUTER, Mode.BALANCED, 1))
         assert [line.split()[0] for line in lines([Row.of("one", [steps])])] == ["hedge", "one"]
         drawn: Mapping[str, object] = shares([steps], 600.0)
-        svg = picture("A title", shares([steps], 600.0), Span(100.0, 200.0), 600.0)
+        svg = plot("A title", shares([steps], 600.0), Span(100.0, 200.0), 600.0)
         assert svg.startswith("<svg ")
         assert all(name in svg for name in drawn)

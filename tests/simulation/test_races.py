@@ -15,24 +15,24 @@ from pointsman.routing.router import Router
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from simulation.game import Step, configured, play
-from simulation.lanes import LANES, WALL, Told, through_an_exchange
-from simulation.players import PLAYERS, ROUTER
+from simulation.drivers import DRIVERS, WALL, Result, through_an_exchange
+from simulation.providers import Profile, Reply, SimulatedProviders
 from simulation.report import Row
+from simulation.run import Step, configured, simulate
 from simulation.scenarios import SCENARIOS
-from simulation.world import Nature, Reply, World
+from simulation.strategies import ROUTER, STRATEGIES
 
 SEEDS = range(4)
 LATE, SOON = Reply(200, first=30.0, whole=31.0, tokens=10), Reply(200, first=0.5, whole=1.0, tokens=10)
 
 
 @cache
-def played(player: str, hedge: str) -> Sequence[Step]:
-    """A game for each seed, of half the requests in the same span of time."""
+def played(strategy: str, hedge: str) -> Sequence[Step]:
+    """A run for each seed, of half the requests in the same span of time."""
     full = SCENARIOS["straggler"]
     half = replace(full, requests=full.requests // 2, every=full.every * 2)
-    lane = LANES["exchange"]
-    return [step for seed in SEEDS for step in play(half, player, Mode.BALANCED, seed, lane, hedge)]
+    driver = DRIVERS["exchange"]
+    return [step for seed in SEEDS for step in simulate(half, strategy, Mode.BALANCED, seed, driver, hedge)]
 
 
 def test_who_comes_to_the_straggler_waits_a_third_as_long_at_worst_for_a_tenth_more_requests() -> None:
@@ -53,30 +53,30 @@ def sent(steps: Sequence[Step]) -> float:
     return fmean(step.sent for step in steps)
 
 
-class Scripted(World):
+class Scripted(SimulatedProviders):
     """Each provider answers as it is told."""
 
     def __init__(self, replies: dict[str, Reply]) -> None:
-        super().__init__({name: Nature() for name in replies}, Random(1))
+        super().__init__({name: Profile() for name in replies}, Random(1))
         self._replies = replies
 
     def ask(self, name: str, t: float) -> Reply:
         return self._replies[name]
 
 
-class TestTheStage:
+class TestConcurrentAttempts:
     @pytest.mark.parametrize(
         ("replies", "told"),
         [
-            ([LATE, SOON], Told("p0", "p1", 2, True, 3.5)),
-            ([LATE._replace(first=3.2), SOON], Told("p0", "p0", 2, True, 3.2)),
-            ([SOON, LATE], Told("p0", "p0", 1, False, 0.5)),
-            ([Reply(503), LATE, SOON], Told("p0", "p2", 3, True, 3.7)),
-            ([LATE, Reply(503), SOON], Told("p0", "p2", 3, True, 3.7)),
+            ([LATE, SOON], Result("p0", "p1", 2, True, 3.5)),
+            ([LATE._replace(first=3.2), SOON], Result("p0", "p0", 2, True, 3.2)),
+            ([SOON, LATE], Result("p0", "p0", 1, False, 0.5)),
+            ([Reply(503), LATE, SOON], Result("p0", "p2", 3, True, 3.7)),
+            ([LATE, Reply(503), SOON], Result("p0", "p2", 3, True, 3.7)),
         ],
         ids=["the second wins", "the first wins after all", "no race", "after a failure", "a failure in the race"],
     )
-    def test_attempts_run_beside_each_other(self, replies: Sequence[Reply], told: Told) -> None:
+    def test_attempts_run_beside_each_other(self, replies: Sequence[Reply], told: Result) -> None:
         assert self.play_one(replies)[0] == pytest.approx(told)
 
     def test_the_loser_is_known_to_be_slower_than_that_and_has_not_failed(self) -> None:
@@ -86,7 +86,7 @@ class TestTheStage:
         assert figures.first_content == pytest.approx(told.waited)
         assert router.statistics.of("p1/m", WALL + 4.0).first_content == pytest.approx(0.5)
 
-    def play_one(self, replies: Sequence[Reply]) -> tuple[Told, Router]:
-        world = Scripted({f"p{n}": reply for n, reply in enumerate(replies)})
-        router = PLAYERS["configured order"](configured(dict(world.natures), "3s"), Random(1))
-        return through_an_exchange(router, world, Mode.BALANCED, 0.0), router
+    def play_one(self, replies: Sequence[Reply]) -> tuple[Result, Router]:
+        providers = Scripted({f"p{n}": reply for n, reply in enumerate(replies)})
+        router = STRATEGIES["configured order"](configured(dict(providers.profiles), "3s"), Random(1))
+        return through_an_exchange(router, providers, Mode.BALANCED, 0.0), router

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, Script, menu
+from pointsman.demo import Provider, Script, behaviours
 from pointsman.transport.upload import UploadWatch
 from support.asking import ask
 from support.h1client import H1Client, h1_to
@@ -36,7 +36,7 @@ async def unharmed(router: Router, caplog: pytest.LogCaptureFixture, *providers:
         lambda: all(each.connections <= 1 for each in providers), lambda: "more connections than one that is kept"
     )
     for each in providers:
-        each.script = menu.answer(WELL)
+        each.script = behaviours.answer(WELL)
     answer = await ask(router.base_url, stream=False)
     assert (answer.status, answer.json["choices"][0]["message"]["content"]) == (200, WELL)
     assert complaints(caplog) == []

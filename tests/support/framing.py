@@ -17,7 +17,7 @@ def said(body: bytes) -> str:
 
 def post(*lines: str, body: bytes = BODY, version: str = "1.1", host: bool = True) -> bytes:
     """A request with these header lines, and with none that is not said."""
-    named = ["Host: router"] if host else []
+    named = ["Host: localhost"] if host else []
     return "\r\n".join([f"POST {PATH} HTTP/{version}", *named, *lines, "", ""]).encode("latin-1") + body
 
 

@@ -13,20 +13,21 @@ from functools import partial
 from pointsman import config
 from pointsman.config import ConfigError, Provider, document
 from pointsman.config.words import Dialect as Name
-from pointsman.demo import Seen
-from pointsman.demo.menu.errors import complaint
-from pointsman.demo.menu.telling import plain
-from pointsman.demo.voices import VOICES, Event, Voice
+from pointsman.demo import ReceivedRequest
+from pointsman.demo.behaviours.errors import demo_error
+from pointsman.demo.behaviours.streaming import plain
 from pointsman.wire.conversation import answer_message, body_ids, conversation
-from pointsman.wire.conversion import Bridge, Inconvertible, bridge
-from pointsman.wire.dialect import Listener
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault, FaultKind, Problem
+from pointsman.wire.conversion.codec import Codec, codec_for
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.demo_base import DemoDialect, DemoEvent
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind, Reader
 from pointsman.wire.headers import retry_after, to_client, to_provider
+from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.retry_after import dated, stated_limits
 from pointsman.wire.sse import Decoder, OversizedEvent
-from pointsman.wire.waits import dated, stated_limits
 
 WALL = 1_445_412_470.0
 STREAM, WHOLE = "text/event-stream", "application/json"
@@ -232,23 +233,23 @@ def seeds(target: str) -> list[bytes]:
                 b"THREAD_PROTECTION_PLATFORMS=one:provider-ban,groq:model-skip"
             ]
         case "sse", _, _:
-            return [b"\x07" + _stream(voice) for voice in VOICES]
+            return [b"\x07" + _stream(name) for name in PATHS]
         case "facts", _, name:
             return [_asked(name).body]
         case "stream", _, name:
-            return [b"\x07" + _stream(_voice(name)), b"\x30" + _stream(_voice(name)) + _told_off(_voice(name))]
+            return [b"\x07" + _stream(name), b"\x30" + _stream(name) + _told_off(name)]
         case "whole", _, name:
-            return [b"\x20" + _voice(name).whole(plain(), _asked(name))]
+            return [b"\x20" + _demo(name).whole(plain(), _asked(name))]
         case "list", _, name:
-            return [b"\x07[" + b",\n".join(_chunks(_voice(name))) + b"]"]
+            return [b"\x07[" + b",\n".join(_chunks(name)) + b"]"]
         case "asked", _, name:
             return [bytes([n]) + _asked(name).body for n in range(3)]
         case "told", _, name:
-            whole = _voice(name).whole(plain(), _asked(name))
-            streamed = [bytes([n, 7]) + _stream(_voice(name)) for n in range(3)]
+            whole = _demo(name).whole(plain(), _asked(name))
+            streamed = [bytes([n, 7]) + _stream(name) for n in range(3)]
             return [*streamed, *(bytes([0x80 + n, 0x20]) + whole for n in range(3))]
         case _, _, name:
-            return [bytes([code - 400]) + _voice(name).error_body(complaint(code)) for code in (400, 429, 503)]
+            return [bytes([code - 400]) + _demo(name).error_body(demo_error(code)) for code in (400, 429, 503)]
 
 
 def _other(name: Name, data: bytes) -> Name:
@@ -257,29 +258,29 @@ def _other(name: Name, data: bytes) -> Name:
     return others[data[0] % len(others) if data else 0]
 
 
-def _crossing(client: Name, provider: Name, known: RequestFacts) -> Bridge:
+def _crossing(client: Name, provider: Name, known: RequestFacts) -> Codec:
     listener = Listener(known, request_id="r", started=1.0)
-    return bridge(DIALECTS[client], DIALECTS[provider], listener, PROVIDER, True, True)
+    return codec_for(DIALECTS[client], DIALECTS[provider], listener, PROVIDER, True, True)
 
 
-def _voice(name: str) -> Voice:
-    return next(voice for voice in VOICES if name == voice.DIALECT)
-
-
-def _asked(name: str) -> Seen:
+def _asked(name: str) -> ReceivedRequest:
     said = [{"role": "user", "content": "Which track?"}]
     usual = {"model": "m", "stream": True, "max_tokens": 9}
     body = {**usual, "messages": said, "input": said, "contents": [{"role": "user", "parts": [{"text": "Which?"}]}]}
-    return Seen("POST", PATHS[Name(name)], [], body=json.dumps(body).encode())
+    return ReceivedRequest("POST", PATHS[Name(name)], [], body=json.dumps(body).encode())
 
 
-def _stream(voice: Voice) -> bytes:
-    return b"".join(map(Event.encode, voice.events(plain(), _asked(voice.DIALECT))))
+def _stream(name: str) -> bytes:
+    return b"".join(map(DemoEvent.encode, _demo(name).events(plain(), _asked(name))))
 
 
-def _chunks(voice: Voice) -> list[bytes]:
-    return [event.data.encode() for event in voice.events(plain(), _asked(voice.DIALECT))]
+def _chunks(name: str) -> list[bytes]:
+    return [event.data.encode() for event in _demo(name).events(plain(), _asked(name))]
 
 
-def _told_off(voice: Voice) -> bytes:
-    return voice.error_event(complaint(503), _asked(voice.DIALECT)).encode()
+def _told_off(name: str) -> bytes:
+    return _demo(name).error_event(demo_error(503), _asked(name)).encode()
+
+
+def _demo(name: str) -> DemoDialect:
+    return DIALECTS[Name(name)].demo()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pointsman.demo.stage import arm_reset
+from pointsman.demo.responder import arm_reset
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -86,7 +86,7 @@ class H1Client:
 
 def head(path: str, length: int, headers: Headers = ()) -> bytes:
     """The head of a POST."""
-    usual = {"Host": "router", "Content-Type": "application/json", "Content-Length": str(length)}
+    usual = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(length)}
     given = {name.lower() for name, _ in headers}
     fields = [*((name, value) for name, value in usual.items() if name.lower() not in given), *headers]
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]

@@ -14,7 +14,7 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RemoteSettingsChanged, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
-from pointsman.demo.stage import arm_reset
+from pointsman.demo.responder import arm_reset
 from support.h1client import Headers
 
 WIDE = 2**31 - 1
@@ -43,7 +43,7 @@ class H2Client:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authority: str, window: int) -> None:
         self._reader, self._writer, self._authority = reader, writer, authority
-        self._connection = H2Connection(H2Configuration(header_encoding="utf-8"))
+        self._connection = H2Connection(H2Configuration(header_encoding="utf-8", validate_outbound_headers=False))
         self._connection.local_settings[SettingCodes.INITIAL_WINDOW_SIZE] = window
         self._connection.local_settings.acknowledge()  # or h2 announces the old ones
         self._streams: dict[int, Stream] = {}
@@ -66,7 +66,7 @@ class H2Client:
         fields = [
             (":method", method),
             (":scheme", "https"),
-            (":authority", self._authority),
+            *([(":authority", self._authority)] if self._authority else []),
             (":path", path),
             ("content-type", "application/json"),
             ("content-length", str(len(body) if length is None else length)),
@@ -176,13 +176,30 @@ async def h2_through(
     in the file `ca`. `connect` are headers of the CONNECT.
     """
     reader, writer = await _tunnel(proxy, host, connect)
+    async with _over_tls(reader, writer, ca, host.partition(":")[0], host, window) as client:
+        yield client
+
+
+@asynccontextmanager
+async def h2_to(address: tuple[str, int], ca: Path, authority: str) -> AsyncIterator[H2Client]:
+    """A connection by TLS to a server at that address, under the name in `authority`. An empty one is not sent."""
+    reader, writer = await asyncio.open_connection(*address)
+    name = authority.partition(":")[0] or "localhost"
+    async with _over_tls(reader, writer, ca, name, authority, WIDE) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _over_tls(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ca: Path, name: str, authority: str, window: int
+) -> AsyncIterator[H2Client]:
     try:
         context = ssl.create_default_context(cafile=ca)
         context.set_alpn_protocols(["h2"])
-        await writer.start_tls(context, server_hostname=host.partition(":")[0])
+        await writer.start_tls(context, server_hostname=name)
         negotiated = writer.get_extra_info("ssl_object").selected_alpn_protocol()
         assert negotiated == "h2", negotiated
-        client = H2Client(reader, writer, host, window)
+        client = H2Client(reader, writer, authority, window)
         await client.greet()
         listening = asyncio.create_task(client.listen())
         try:

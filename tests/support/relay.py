@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from pointsman.demo.stage import arm_reset
+from pointsman.demo.responder import arm_reset
 
 
 class Relay:

@@ -43,6 +43,7 @@ def write(folder: Path, providers: Mapping[str, Mapping[str, Any]], **sections: 
     sections.setdefault("history", {"path": "off"})
     draft = folder / "pointsman.yaml.new"
     draft.write_text(json.dumps(in_order(providers, **sections)))
+    draft.chmod(0o600)
     return draft.replace(folder / "pointsman.yaml")
 
 

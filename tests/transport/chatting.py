@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import Asked, ask, get, started
 from support.router import Router, running
 from support.settings import provider, write
@@ -48,7 +48,7 @@ class Yard:
         self.c: Provider
 
     async def open(self, *names: str, keys: Mapping[str, list[str]] | None = None, **sections: Any) -> None:
-        self.a, self.b, self.c = await started(self._stack, *[menu.answer(ANSWER)] * 3)
+        self.a, self.b, self.c = await started(self._stack, *[behaviours.answer(ANSWER)] * 3)
         self._keys, self._sections = keys or {}, sections
         entries = self.entries(*(names or "abc"))
         self.router = await self._stack.enter_async_context(running(self.folder, entries, **sections))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from support.asking import ask, get, started
 from support.router import running
 from support.settings import provider
@@ -23,14 +23,14 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 @pytest.fixture
 async def keyed(stack, tmp_path):
-    [one] = await started(stack, menu.answer("hello"))
+    [one] = await started(stack, behaviours.answer("hello"))
     server = {"client_key": KEY, "admin_key": "the-admin-key-0123456789"}
     return await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}, server=server))
 
 
 @pytest.fixture
 async def free(stack, tmp_path):
-    [one] = await started(stack, menu.answer("hello"))
+    [one] = await started(stack, behaviours.answer("hello"))
     return await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
 
 
@@ -65,7 +65,7 @@ class TestClientKey:
 
     async def test_it_is_judged_before_the_body_is_in(self, keyed):
         reader, writer = await asyncio.open_connection(keyed.host, keyed.port)
-        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
         assert head.startswith(b"HTTP/1.1 401 ")
         assert b"connection: close" in head.lower()
@@ -108,7 +108,7 @@ class TestPaths:
         assert (await ask(f"{free.url}/olla/proxy/v1")).status == 200
 
     async def test_the_models_are_listed(self, stack, tmp_path):
-        [one] = await started(stack, menu.answer())
+        [one] = await started(stack, behaviours.answer())
         providers = {
             "one": provider(one.base_url, models=[{"id": "m", "context": 1000}, {"id": "off", "enabled": False}])
         }
@@ -160,7 +160,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("model", ["m", "one/m", "auto", "auto-fast", "nick", None])
     async def test_a_model_can_be_named_in_many_ways(self, stack, tmp_path, model):
-        [one] = await started(stack, menu.answer())
+        [one] = await started(stack, behaviours.answer())
         aliases = {"nick": "nickname", "nickname": "one/m"}
         router = await stack.enter_async_context(
             running(tmp_path, {"one": provider(one.base_url)}, routing={"aliases": aliases})
@@ -194,14 +194,14 @@ class TestProxyDoor:
         assert b"X-Routed-Via: one/m" in answer
 
     async def test_another_host_is_not(self, stack, free):
-        [other] = await started(stack, menu.answer("from the other host"))
+        [other] = await started(stack, behaviours.answer("from the other host"))
         answer = await self.ask_through(free, f"{other.base_url}/chat/completions")
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"X-Routed-Via" not in answer
         assert other.seen[0].json["model"] == "m"
 
     async def test_the_client_key_as_proxy_password_goes_to_no_other_host(self, stack, keyed):
-        [other] = await started(stack, menu.answer("from the other host"))
+        [other] = await started(stack, behaviours.answer("from the other host"))
         credential = base64.b64encode(f"me:{KEY}".encode())
         await self.ask_through(
             keyed, f"{other.base_url}/chat/completions", b"Proxy-Authorization: Basic %s\r\n" % credential
@@ -214,7 +214,7 @@ class TestProxyDoor:
         assert b"X-Routed-Via: one/m" in answer
 
     async def test_a_model_nobody_has_goes_to_its_own_host_credential_and_all(self, stack, tmp_path):
-        one, other = await started(stack, menu.answer(), menu.answer("from the original host"))
+        one, other = await started(stack, behaviours.answer(), behaviours.answer("from the original host"))
         host = "127.0.0.1"
         server = {"intercept": [host]}
         router = await stack.enter_async_context(

@@ -9,7 +9,7 @@ import pytest
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.http import HTTPFlow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_through, h1_to, head
 from support.h2client import h2_through
 from support.remains import nothing_remains
@@ -60,7 +60,7 @@ async def test_the_answer_comes_whatever_an_addon_does_at_a_hook(
     addon: type[Any], way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
-        Provider(menu.answer(TEXT)) as one,
+        Provider(behaviours.answer(TEXT)) as one,
         running(tmp_path, {"one": provider(one.base_url)}, addons=[addon()]) as router,
     ):
         with caplog.at_level(logging.ERROR):
@@ -74,7 +74,7 @@ async def test_the_answer_comes_whatever_an_addon_does_at_a_hook(
 
 async def test_requests_sent_ahead_leave_room_for_others(tmp_path: Path) -> None:
     async with (
-        Provider(menu.answer(TEXT)) as one,
+        Provider(behaviours.answer(TEXT)) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from support.aftermath import connected, memory_below
 from support.h1client import chat
 
@@ -95,7 +95,7 @@ BAD = (
 async def test_it_is_refused_and_the_connection_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, bad: Bad
 ) -> None:
-    async with connected(tmp_path, caplog, menu.answer("hello")) as (client, one, _):
+    async with connected(tmp_path, caplog, behaviours.answer("hello")) as (client, one, _):
         with memory_below(32 * MIB):
             async with asyncio.timeout(QUICK):
                 await client.ask(bad.body)
@@ -131,7 +131,7 @@ async def test_what_is_merely_odd_is_for_the_provider_to_judge(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     body = with_members(b'"model":"m"', ODD[name])
-    async with connected(tmp_path, caplog, menu.answer("hello")) as (client, one, _):
+    async with connected(tmp_path, caplog, behaviours.answer("hello")) as (client, one, _):
         await client.ask(body)
         status, _, _ = await client.answer()
         [seen] = one.seen

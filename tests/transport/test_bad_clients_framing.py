@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.transport.http1 import MAX_HEAD, MAX_LINE
 from support.aftermath import connected, unharmed
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
@@ -16,7 +16,7 @@ from support.remains import soon
 from support.router import running
 from support.settings import provider
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,6 @@ UNUSUAL = {
     "chunks with trailers": chunked(chunks(trailers=b"X-Checksum: 1\r\nX-Other: 2\r\n")),
     "blank lines first": b"\r\n\r\n\n" + post(LENGTH),
     "line feeds alone": post(LENGTH).replace(b"\r\n", b"\n"),
-    "no Host": post(LENGTH, host=False),
-    "an odd Host": post("Host: [::1", LENGTH, host=False),
     "a folded header": post("User-Agent: one\r\n two", LENGTH),
     "a header with control characters": post("User-Agent: a\x00b\x7f", "Accept: \x01", LENGTH),
     "a header that is not UTF-8": post("User-Agent: caf\xe9", "X-Request-ID: \xff", LENGTH),
@@ -140,7 +138,7 @@ class TestHttp10:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         body = chat()
-        async with connected(tmp_path, caplog, menu.answer("one two")) as (client, *_):
+        async with connected(tmp_path, caplog, behaviours.answer("one two")) as (client, *_):
             client.send(post(f"Content-Length: {len(body)}", "Connection: keep-alive", body=body, version="1.0"))
             status, headers, streamed = await client.answer()
             assert status == 200
@@ -154,7 +152,7 @@ class TestHttp10:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, wish: tuple[str, ...], stays: bool
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(post(LENGTH, *wish, version="1.0", host=False))
+            client.send(post(LENGTH, *wish, version="1.0"))
             status, headers, body = await client.answer()
             assert (status, said(body)) == (200, "first")
             assert int(headers["content-length"]) == len(body)

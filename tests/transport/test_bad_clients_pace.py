@@ -13,7 +13,7 @@ import httpx
 import pytest
 import zstandard
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.transport import refusing, upload
 from support.aftermath import connected, memory_below, unharmed
 from support.asking import ask
@@ -24,7 +24,7 @@ from support.remains import nothing_remains, soon
 from support.router import running
 from support.settings import provider
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 MIB = 1 << 20
 SMALL = {"max_body": "64KiB"}
 ROOM = 64 * 1024
@@ -76,7 +76,7 @@ class TestCompressed:
     ) -> None:
         """It comes out of its decoder in many pieces."""
         body = chat("".join(f"{n:x} " for n in range(300_000)), stream=False)
-        async with connected(tmp_path, caplog, menu.answer("hello")) as (client, one, _):
+        async with connected(tmp_path, caplog, behaviours.answer("hello")) as (client, one, _):
             await client.ask(squeeze(body), headers=(("Content-Encoding", coding),))
             assert (await client.answer())[0] == 200
             assert one.seen[0].body == body
@@ -292,7 +292,7 @@ class TestSlowToRead:
     ) -> None:
         whole = b"".join(b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % n for n in range(300)) + DONE
         loop = asyncio.get_running_loop()
-        async with connected(tmp_path, caplog, menu.exact([whole])) as (_, _, router):
+        async with connected(tmp_path, caplog, behaviours.exact([whole])) as (_, _, router):
             with socket.socket() as sock:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
                 sock.setblocking(False)
@@ -308,7 +308,7 @@ class TestSlowToRead:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with (
-            Provider([menu.endless(), menu.answer("for others")]) as one,
+            Provider([behaviours.endless(), behaviours.answer("for others")]) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             unharmed(router, caplog, one),
         ):

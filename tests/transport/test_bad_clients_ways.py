@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.aftermath import connected, unharmed
 from support.asking import get
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
@@ -16,7 +16,7 @@ from support.remains import soon
 from support.router import running
 from support.settings import provider
 
-ECHO = menu.echo("", "")
+ECHO = behaviours.echo("", "")
 
 METHODS = ("HEAD", "GET", "PUT", "PATCH", "DELETE", "TRACE", "FROB")
 
@@ -27,7 +27,7 @@ class TestMethods:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(f"{method} {PATH} HTTP/1.1\r\nHost: router\r\n\r\n".encode())
+            client.send(f"{method} {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             status, headers = await client.head()
             assert (status, headers["allow"]) == (405, "POST")
             assert "connection" not in headers
@@ -56,7 +56,7 @@ class TestMethods:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(f"PUT {PATH} HTTP/1.1\r\nHost: router\r\nContent-Length: 5\r\n\r\n".encode())
+            client.send(f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n".encode())
             status, headers, _ = await client.answer()
             assert (status, headers["connection"]) == (405, "close")
             client.send(b"hello")
@@ -128,8 +128,8 @@ class TestAhead:
     async def test_pages_refusals_and_chats_may_be_mixed(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        page = b"GET /healthz HTTP/1.1\r\nHost: router\r\n\r\n"
-        wrong = f"DELETE {PATH} HTTP/1.1\r\nHost: router\r\n\r\n".encode()
+        page = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        wrong = f"DELETE {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
             client.send(page + wrong + post(LENGTH) + page + chunked(chunks()) + post("Content-Length: 2", body=b"[]"))
             statuses = [(await client.answer())[0] for _ in range(6)]
@@ -138,7 +138,7 @@ class TestAhead:
 
     async def test_thousands_of_pages_at_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(b"GET /healthz HTTP/1.1\r\nHost: router\r\n\r\n" * 3000)
+            client.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000)
             for _ in range(3000):
                 assert (await client.answer())[0] == 200
             client.close()
@@ -146,7 +146,7 @@ class TestAhead:
     async def test_more_than_a_body_may_have_is_not_kept(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with connected(tmp_path, caplog, menu.hang(), server={"max_body": "64KiB"}) as (client, one, _):
+        async with connected(tmp_path, caplog, behaviours.hang(), server={"max_body": "64KiB"}) as (client, one, _):
             client.send(post(LENGTH))
             seen = await one.arrived()
             client.send(NEXT * 1000)
@@ -162,11 +162,12 @@ async def test_the_own_pages_have_no_flow_even_if_their_upload_breaks_off(
         h1_to(router.host, router.port) as client,
     ):
         client.send(
-            b"POST /api/anything HTTP/1.1\r\nHost: router\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
+            b"POST /api/anything HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
         )
+        assert (await client.answer())[0] == 400
         assert await client.at_end()
         async with h1_to(router.host, router.port) as other:
-            other.send(b"POST /api/anything HTTP/1.1\r\nHost: router\r\nContent-Length: 100\r\n\r\nhello")
+            other.send(b"POST /api/anything HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhello")
             await soon(lambda: len(router.server.connections) == 1)
         await soon(lambda: not router.server.connections)
         assert (await get(f"{router.url}/healthz")).status == 200

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Seen, closed_port, menu
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, behaviours, closed_port
 from support.aftermath import memory_below, unharmed
 from support.asking import Asked, ask
 from support.authority import Authority
@@ -26,9 +26,9 @@ LONG = {"connect": "20s", "first_byte": "20s", "answer": "20s"}
 SHORT_WAY = {**LONG, "connect": "300ms"}
 
 
-def good(seen: Seen) -> Behaviour:
+def good(seen: ReceivedRequest) -> Behaviour:
     """The one that is asked next."""
-    return menu.exact(EVENTS) if seen.wants_stream else menu.exact([WHOLE], content_type="application/json")
+    return behaviours.exact(EVENTS) if seen.wants_stream else behaviours.exact([WHOLE], content_type="application/json")
 
 
 def is_the_good_ones(answer: Asked, label: str, stream: bool) -> None:
@@ -58,7 +58,7 @@ def same(name: str, behaviour: Behaviour, label: str, **more: Any) -> Failing:
 
 def after_the_head(behaviour: Behaviour) -> Behaviour:
     """With the body long enough behind the head that they are not read in one piece."""
-    return menu.drip(behaviour, piece=100_000, every=0.02)
+    return behaviours.drip(behaviour, piece=100_000, every=0.02)
 
 
 def silent(name: str, behaviour: Behaviour) -> Failing:
@@ -66,49 +66,49 @@ def silent(name: str, behaviour: Behaviour) -> Failing:
 
 
 FAILING = (
-    same("204", menu.no_content(), "empty"),
-    *(same(f"{code}", menu.redirect(code), f"{code}") for code in (301, 302, 307, 308)),
-    same("a page with 200", menu.html(), "malformed"),
-    same("a page with 503", menu.html(503), "503"),
-    Failing("JSON for a stream", menu.json_for_stream(TEXT), "malformed", None),
-    Failing("a stream for JSON", menu.sse_for_whole(TEXT), None, "malformed"),
-    Failing("garbage", menu.garbage(), "empty", "malformed"),
-    Failing("nothing", menu.empty("nothing"), "empty", "empty"),
-    same("no HTTP", menu.no_http(), "malformed"),
-    same("a long head", menu.long_head(), "malformed", large=True),
-    same("an endless line", menu.endless_line(), "malformed", large=True),
-    Failing("blanks without end", menu.endless(), None, "answer_timeout", SHORT),
-    Failing("an event of 5 MB", menu.big_event(5_000_000), "malformed", None),
-    same("a bomb in gzip", menu.bomb(200 * MIB), "malformed", large=True),
-    same("a bomb in deflate", menu.bomb(200 * MIB, "deflate"), "malformed", large=True),
-    same("a bomb in brotli", menu.bomb(200 * MIB, "br"), "malformed", large=True),
-    same("an error of 100 MB", menu.huge_error(size=100 * MIB), "500", large=True),
-    Failing("less than its length", menu.wrong_length(TEXT, 10), None, "stream_broken"),
-    Failing("more than its length", menu.wrong_length(TEXT, -10), None, "malformed"),
-    same("truncated before content", menu.truncated(TEXT, 0), "stream_broken"),
-    Failing("truncated", menu.truncated(TEXT, 2), None, "stream_broken"),
-    same("a bad chunk before content", after_the_head(menu.bad_chunk(TEXT, 0)), "stream_broken"),
-    Failing("truncated and compressed", menu.compressed(menu.truncated(TEXT, 2)), None, "stream_broken"),
+    same("204", behaviours.no_content(), "empty"),
+    *(same(f"{code}", behaviours.redirect(code), f"{code}") for code in (301, 302, 307, 308)),
+    same("a page with 200", behaviours.html(), "malformed"),
+    same("a page with 503", behaviours.html(503), "503"),
+    Failing("JSON for a stream", behaviours.json_for_stream(TEXT), "malformed", None),
+    Failing("a stream for JSON", behaviours.sse_for_whole(TEXT), None, "malformed"),
+    Failing("garbage", behaviours.garbage(), "empty", "malformed"),
+    Failing("nothing", behaviours.empty("nothing"), "empty", "empty"),
+    same("no HTTP", behaviours.no_http(), "malformed"),
+    same("a long head", behaviours.long_head(), "malformed", large=True),
+    same("an endless line", behaviours.endless_line(), "malformed", large=True),
+    Failing("blanks without end", behaviours.endless(), None, "answer_timeout", SHORT),
+    Failing("an event of 5 MB", behaviours.big_event(5_000_000), "malformed", None),
+    same("a bomb in gzip", behaviours.bomb(200 * MIB), "malformed", large=True),
+    same("a bomb in deflate", behaviours.bomb(200 * MIB, "deflate"), "malformed", large=True),
+    same("a bomb in brotli", behaviours.bomb(200 * MIB, "br"), "malformed", large=True),
+    same("an error of 100 MB", behaviours.huge_error(size=100 * MIB), "500", large=True),
+    Failing("less than its length", behaviours.wrong_length(TEXT, 10), None, "stream_broken"),
+    Failing("more than its length", behaviours.wrong_length(TEXT, -10), None, "malformed"),
+    same("truncated before content", behaviours.truncated(TEXT, 0), "stream_broken"),
+    Failing("truncated", behaviours.truncated(TEXT, 2), None, "stream_broken"),
+    same("a bad chunk before content", after_the_head(behaviours.bad_chunk(TEXT, 0)), "stream_broken"),
+    Failing("truncated and compressed", behaviours.compressed(behaviours.truncated(TEXT, 2)), None, "stream_broken"),
     same(
         "not compressed as it says",
-        menu.with_headers(menu.answer(TEXT), [("Content-Encoding", "gzip")]),
+        behaviours.with_headers(behaviours.answer(TEXT), [("Content-Encoding", "gzip")]),
         "stream_broken",
     ),
-    same("reset at connect", menu.reset("connect"), "connection_reset"),
-    same("reset at the request", menu.reset("request"), "connection_reset"),
-    same("reset after the head", menu.reset("headers"), "stream_broken"),
-    Failing("reset within", menu.reset_within(TEXT, 2), None, "stream_broken"),
-    same("closed without a word", menu.hang_up(), "connection_reset"),
-    same("closed, the request unread", menu.unread(menu.hang_up()), "connection_reset"),
-    Failing("an end without a finish", menu.cut(TEXT, 0), "stream_broken", "stream_broken"),
-    Failing("three unreadable events", menu.garbled(TEXT, 0, 3), "malformed", None),
-    silent("silent from the start", menu.silence()),
-    silent("silent before the head", menu.hang("before-headers")),
-    silent("silent after the head", menu.hang("after-headers")),
-    silent("silent before content", menu.hang("after-role")),
-    Failing("silent within", menu.stall(TEXT, 2), None, "answer_timeout", SHORT),
-    silent("hints without end", menu.endless_hints()),
-    Failing("pings without end", menu.pings(60, 0.05), "first_byte_timeout", None, SHORT),
+    same("reset at connect", behaviours.reset("connect"), "connection_reset"),
+    same("reset at the request", behaviours.reset("request"), "connection_reset"),
+    same("reset after the head", behaviours.reset("headers"), "stream_broken"),
+    Failing("reset within", behaviours.reset_within(TEXT, 2), None, "stream_broken"),
+    same("closed without a word", behaviours.hang_up(), "connection_reset"),
+    same("closed, the request unread", behaviours.unread(behaviours.hang_up()), "connection_reset"),
+    Failing("an end without a finish", behaviours.cut(TEXT, 0), "stream_broken", "stream_broken"),
+    Failing("three unreadable events", behaviours.garbled(TEXT, 0, 3), "malformed", None),
+    silent("silent from the start", behaviours.silence()),
+    silent("silent before the head", behaviours.hang("before-headers")),
+    silent("silent after the head", behaviours.hang("after-headers")),
+    silent("silent before content", behaviours.hang("after-role")),
+    Failing("silent within", behaviours.stall(TEXT, 2), None, "answer_timeout", SHORT),
+    silent("hints without end", behaviours.endless_hints()),
+    Failing("pings without end", behaviours.pings(60, 0.05), "first_byte_timeout", None, SHORT),
 )
 STREAMED = [failing for failing in FAILING if failing.streamed]
 UNSTREAMED = [failing for failing in FAILING if failing.whole]
@@ -208,12 +208,12 @@ class TestUnreachable:
             is_the_good_ones(await asked(f"https://{host}:{port}/v1"), "tls", stream)
 
     async def test_a_certificate_that_nobody_trusts(self, asked: Asking, stream: bool, tmp_path: Path) -> None:
-        async with Provider(menu.answer(TEXT), tls=Authority(tmp_path).server("127.0.0.1")) as foreign:
+        async with Provider(behaviours.answer(TEXT), tls=Authority(tmp_path).server("127.0.0.1")) as foreign:
             is_the_good_ones(await asked(foreign.base_url), "tls", stream)
             assert foreign.seen == []
 
     async def test_silence_within_the_tls_handshake(self, asked: Asking, stream: bool) -> None:
-        async with Provider(menu.silence()) as mute:
+        async with Provider(behaviours.silence()) as mute:
             answer = await asked(mute.base_url.replace("http:", "https:"), SHORT_WAY)
             is_the_good_ones(answer, "connect_timeout", stream)
             async with asyncio.timeout(5):

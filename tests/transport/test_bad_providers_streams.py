@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Script, menu
-from pointsman.demo.squeeze import Coding
+from pointsman.demo import Behaviour, Provider, Script, behaviours
+from pointsman.demo.compression import Coding
 from support.aftermath import connected, memory_below, unharmed
 from support.asking import Asked, ask
 from support.h1client import chat
@@ -53,27 +53,27 @@ class Breaking:
 
 
 def after_one(*chunks: bytes) -> Behaviour:
-    return menu.exact([ROLE, ONE, *chunks])
+    return behaviours.exact([ROLE, ONE, *chunks])
 
 
 BREAKING = (
-    Breaking("truncated", menu.truncated(TEXT, 2)),
-    Breaking("truncated within an event", menu.truncated(TEXT, 2, in_event=True)),
-    Breaking("truncated and compressed", menu.compressed(menu.truncated(TEXT, 2))),
-    Breaking("reset", menu.reset_within(TEXT, 2)),
-    Breaking("reset within an event", menu.reset_within(TEXT, 2, in_event=True)),
-    Breaking("an end without a finish", menu.cut(TEXT, 2)),
-    Breaking("an end within an event", menu.cut(TEXT, 2, in_event=True)),
-    Breaking("a bad chunk", menu.drip(menu.bad_chunk(TEXT, 2), piece=10_000, every=0.02)),
-    Breaking("silence", menu.stall(TEXT, 2), "stream_timeout"),
-    Breaking("silence within an event", menu.stall(TEXT, 2, in_event=True), "stream_timeout"),
+    Breaking("truncated", behaviours.truncated(TEXT, 2)),
+    Breaking("truncated within an event", behaviours.truncated(TEXT, 2, in_event=True)),
+    Breaking("truncated and compressed", behaviours.compressed(behaviours.truncated(TEXT, 2))),
+    Breaking("reset", behaviours.reset_within(TEXT, 2)),
+    Breaking("reset within an event", behaviours.reset_within(TEXT, 2, in_event=True)),
+    Breaking("an end without a finish", behaviours.cut(TEXT, 2)),
+    Breaking("an end within an event", behaviours.cut(TEXT, 2, in_event=True)),
+    Breaking("a bad chunk", behaviours.drip(behaviours.bad_chunk(TEXT, 2), piece=10_000, every=0.02)),
+    Breaking("silence", behaviours.stall(TEXT, 2), "stream_timeout"),
+    Breaking("silence within an event", behaviours.stall(TEXT, 2, in_event=True), "stream_timeout"),
     Breaking("an event of 5 MB", after_one(*[b"data: "], *[b"x" * MIB] * 5, b"\n\n")),
     Breaking("a line without end", after_one(b"data: ", *[b"x" * 65_536] * 100)),
     Breaking("noise", after_one(*[b"data: \xff\xfe\n\n"] * 3)),
-    Breaking("an error", menu.error_within(TEXT, 2), own=True),
-    Breaking("an error and the end marker", menu.error_within(TEXT, 2, done=True), own=True),
-    Breaking("an error in another dialect", menu.error_within(TEXT, 2, shape="google"), own=True),
-    Breaking("an error in plain words", menu.error_within(TEXT, 2, shape="string"), own=True),
+    Breaking("an error", behaviours.error_within(TEXT, 2), own=True),
+    Breaking("an error and the end marker", behaviours.error_within(TEXT, 2, done=True), own=True),
+    Breaking("an error in another dialect", behaviours.error_within(TEXT, 2, shape="google"), own=True),
+    Breaking("an error in plain words", behaviours.error_within(TEXT, 2, shape="string"), own=True),
 )
 
 
@@ -84,7 +84,7 @@ class TestAfterTheFirstContent:
     ) -> None:
         async with (
             Provider(breaking.behaviour) as bad,
-            Provider(menu.answer("never asked")) as other,
+            Provider(behaviours.answer("never asked")) as other,
             running(
                 tmp_path,
                 {
@@ -110,7 +110,7 @@ class TestAfterTheFirstContent:
 
 
 def coded(coding: Coding) -> Behaviour:
-    return menu.compressed(menu.exact([GOOD]), coding)
+    return behaviours.compressed(behaviours.exact([GOOD]), coding)
 
 
 def crlf(body: bytes) -> bytes:
@@ -121,58 +121,68 @@ FIELDS = b"event: chunk\nid: 7\nretry: 5\n"
 NOISE = b"data: {\n\n"
 SPREAD = b'data: {"choices": [{"index": 0,\ndata: "delta": {"content": "one"}}]}\n\n'
 EXACT: dict[str, tuple[Behaviour, bytes]] = {
-    "an event split at every byte": (menu.drip(menu.exact([GOOD])), GOOD),
-    "an event split at every byte, compressed": (menu.drip(coded("gzip")), GOOD),
-    "all at once": (menu.exact([GOOD]), GOOD),
-    "CRLF": (menu.exact([crlf(GOOD)]), crlf(GOOD)),
-    "CRLF split at every byte": (menu.drip(menu.exact([crlf(GOOD)])), crlf(GOOD)),
-    "CR": (menu.exact([GOOD.replace(b"\n", b"\r")]), GOOD.replace(b"\n", b"\r")),
-    "line ends of all kinds": (menu.exact([crlf(ROLE) + ONE + DONE]), crlf(ROLE) + ONE + DONE),
-    "no space after data:": (menu.exact([GOOD.replace(b"data: ", b"data:")]), GOOD.replace(b"data: ", b"data:")),
-    "a byte order mark": (menu.exact([b"\xef\xbb\xbf" + GOOD]), b"\xef\xbb\xbf" + GOOD),
-    "data over several lines": (menu.exact([SPREAD + STOP + DONE]), SPREAD + STOP + DONE),
+    "an event split at every byte": (behaviours.drip(behaviours.exact([GOOD])), GOOD),
+    "an event split at every byte, compressed": (behaviours.drip(coded("gzip")), GOOD),
+    "all at once": (behaviours.exact([GOOD]), GOOD),
+    "CRLF": (behaviours.exact([crlf(GOOD)]), crlf(GOOD)),
+    "CRLF split at every byte": (behaviours.drip(behaviours.exact([crlf(GOOD)])), crlf(GOOD)),
+    "CR": (behaviours.exact([GOOD.replace(b"\n", b"\r")]), GOOD.replace(b"\n", b"\r")),
+    "line ends of all kinds": (behaviours.exact([crlf(ROLE) + ONE + DONE]), crlf(ROLE) + ONE + DONE),
+    "no space after data:": (behaviours.exact([GOOD.replace(b"data: ", b"data:")]), GOOD.replace(b"data: ", b"data:")),
+    "a byte order mark": (behaviours.exact([b"\xef\xbb\xbf" + GOOD]), b"\xef\xbb\xbf" + GOOD),
+    "data over several lines": (behaviours.exact([SPREAD + STOP + DONE]), SPREAD + STOP + DONE),
     "other fields": (
-        menu.exact([b"event: chunk\nid: 7\nretry: 5\n" + GOOD]),
+        behaviours.exact([b"event: chunk\nid: 7\nretry: 5\n" + GOOD]),
         b"event: chunk\nid: 7\nretry: 5\n" + GOOD,
     ),
-    "a finish twice": (menu.exact([ROLE + ONE + STOP + STOP + DONE]), ROLE + ONE + STOP + STOP + DONE),
-    "content after the finish": (menu.exact([ONE + STOP + TWO + DONE]), ONE + STOP + TWO + DONE),
-    "no end marker": (menu.exact([ROLE + ONE + STOP]), ROLE + ONE + STOP),
-    "no finish": (menu.exact([ROLE + ONE + DONE]), ROLE + ONE + DONE),
-    "no last blank line": (menu.exact([ROLE + ONE + STOP + DONE[:-2]]), ROLE + ONE + STOP + DONE[:-2] + b"\n\n"),
-    "usage first": (menu.exact([USAGE + GOOD]), USAGE + GOOD),
-    "usage within": (menu.exact([ROLE + ONE + USAGE + TWO + STOP + DONE]), ROLE + ONE + USAGE + TWO + STOP + DONE),
-    "usage twice": (menu.exact([ROLE + ONE + STOP + USAGE * 2 + DONE]), ROLE + ONE + STOP + USAGE * 2 + DONE),
-    "usage after the end marker": (menu.exact([GOOD + USAGE]), GOOD),
-    "data after the end marker": (menu.exact([GOOD, *[b"data: x\n\n" * 1000] * 100]), GOOD),
+    "a finish twice": (behaviours.exact([ROLE + ONE + STOP + STOP + DONE]), ROLE + ONE + STOP + STOP + DONE),
+    "content after the finish": (behaviours.exact([ONE + STOP + TWO + DONE]), ONE + STOP + TWO + DONE),
+    "no end marker": (behaviours.exact([ROLE + ONE + STOP]), ROLE + ONE + STOP),
+    "no finish": (behaviours.exact([ROLE + ONE + DONE]), ROLE + ONE + DONE),
+    "no last blank line": (behaviours.exact([ROLE + ONE + STOP + DONE[:-2]]), ROLE + ONE + STOP + DONE[:-2] + b"\n\n"),
+    "usage first": (behaviours.exact([USAGE + GOOD]), USAGE + GOOD),
+    "usage within": (
+        behaviours.exact([ROLE + ONE + USAGE + TWO + STOP + DONE]),
+        ROLE + ONE + USAGE + TWO + STOP + DONE,
+    ),
+    "usage twice": (behaviours.exact([ROLE + ONE + STOP + USAGE * 2 + DONE]), ROLE + ONE + STOP + USAGE * 2 + DONE),
+    "usage after the end marker": (behaviours.exact([GOOD + USAGE]), GOOD),
+    "data after the end marker": (behaviours.exact([GOOD, *[b"data: x\n\n" * 1000] * 100]), GOOD),
     "one unreadable event": (
-        menu.exact([ROLE + ONE + b"data: {\n\n" + STOP + DONE]),
+        behaviours.exact([ROLE + ONE + b"data: {\n\n" + STOP + DONE]),
         ROLE + ONE + b"data: {\n\n" + STOP + DONE,
     ),
     "gzip that nobody asked for": (coded("gzip"), GOOD),
     "brotli that nobody asked for": (coded("br"), GOOD),
     "deflate that nobody asked for": (coded("deflate"), GOOD),
-    "chunked trailers": (menu.with_trailers(menu.exact([GOOD]), [("X-Checksum", "1"), ("Set-Cookie", "x=y")]), GOOD),
-    "until the connection closes": (menu.until_close(menu.exact([GOOD])), GOOD),
-    "no content type": (menu.exact([GOOD], content_type=None), GOOD),
-    "a content type that says nothing": (menu.exact([GOOD], content_type="application/octet-stream"), GOOD),
-    "an unknown content coding": (menu.with_headers(menu.exact([GOOD]), [("Content-Encoding", "fancy")]), GOOD),
+    "chunked trailers": (
+        behaviours.with_trailers(behaviours.exact([GOOD]), [("X-Checksum", "1"), ("Set-Cookie", "x=y")]),
+        GOOD,
+    ),
+    "until the connection closes": (behaviours.until_close(behaviours.exact([GOOD])), GOOD),
+    "no content type": (behaviours.exact([GOOD], content_type=None), GOOD),
+    "a content type that says nothing": (behaviours.exact([GOOD], content_type="application/octet-stream"), GOOD),
+    "an unknown content coding": (
+        behaviours.with_headers(behaviours.exact([GOOD]), [("Content-Encoding", "fancy")]),
+        GOOD,
+    ),
 }
 TOLD: dict[str, Behaviour] = {
-    "103 first": menu.early_hints(TEXT),
-    "103 five times": menu.early_hints(TEXT, times=5),
-    "100 unasked": menu.early_hints(TEXT, 100),
-    "a head in pieces": menu.slow_headers(TEXT, pieces=40, every=0.005),
-    "headers that HTTP/2 forbids": menu.hop_by_hop(TEXT),
-    "headers with control characters": menu.with_headers(
-        menu.answer(TEXT), [("OpenAI-Version", "a\x01b"), ("X-Request-ID", "req-1\x7f"), ("OpenAI-Folded", "a\r\n b")]
+    "103 first": behaviours.early_hints(TEXT),
+    "103 five times": behaviours.early_hints(TEXT, times=5),
+    "100 unasked": behaviours.early_hints(TEXT, 100),
+    "a head in pieces": behaviours.slow_headers(TEXT, pieces=40, every=0.005),
+    "headers that HTTP/2 forbids": behaviours.hop_by_hop(TEXT),
+    "headers with control characters": behaviours.with_headers(
+        behaviours.answer(TEXT),
+        [("OpenAI-Version", "a\x01b"), ("X-Request-ID", "req-1\x7f"), ("OpenAI-Folded", "a\r\n b")],
     ),
-    "200 headers": menu.with_headers(menu.answer(TEXT), [(f"X-{n}", str(n)) for n in range(100)]),
-    "chunked trailers": menu.with_trailers(menu.answer(TEXT)),
-    "gzip that nobody asked for": menu.compressed(menu.answer(TEXT)),
-    "a byte at a time": menu.drip(menu.answer(TEXT)),
-    "until the connection closes": menu.until_close(menu.answer(TEXT)),
-    "a flood after its end": menu.flood(TEXT, 50 * MIB),
+    "200 headers": behaviours.with_headers(behaviours.answer(TEXT), [(f"X-{n}", str(n)) for n in range(100)]),
+    "chunked trailers": behaviours.with_trailers(behaviours.answer(TEXT)),
+    "gzip that nobody asked for": behaviours.compressed(behaviours.answer(TEXT)),
+    "a byte at a time": behaviours.drip(behaviours.answer(TEXT)),
+    "until the connection closes": behaviours.until_close(behaviours.answer(TEXT)),
+    "a flood after its end": behaviours.flood(TEXT, 50 * MIB),
 }
 
 
@@ -206,20 +216,20 @@ class TestOddButGood:
     async def test_one_byte_every_50_ms(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Slower than any timer allows for the whole, and never silent for long."""
         body = b'data:{"choices":[{"delta":{"content":"x"}}]}\n\ndata:[DONE]\n\n'
-        answer, _ = await self._asked(tmp_path, caplog, menu.drip(menu.exact([body]), every=0.05))
+        answer, _ = await self._asked(tmp_path, caplog, behaviours.drip(behaviours.exact([body]), every=0.05))
         assert answer.body == body
 
     async def test_a_stream_that_was_whole_when_its_connection_broke(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        answer, attempt = await self._asked(tmp_path, caplog, menu.wrong_length(TEXT, 10))
+        answer, attempt = await self._asked(tmp_path, caplog, behaviours.wrong_length(TEXT, 10))
         assert text_of(answer.events) == TEXT
         assert answer.body.endswith(DONE)
         assert attempt.outcome == "request_success"
 
     async def test_a_stream_whose_end_its_length_hides(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """A finish reason was seen; the end marker was cut off, and is not made up."""
-        short = menu.drip(menu.wrong_length(TEXT, -10), piece=10_000, every=0.05)
+        short = behaviours.drip(behaviours.wrong_length(TEXT, -10), piece=10_000, every=0.05)
         answer, attempt = await self._asked(tmp_path, caplog, short)
         assert text_of(answer.events) == TEXT
         assert DONE not in answer.body
@@ -227,7 +237,7 @@ class TestOddButGood:
         assert attempt.outcome == "request_success"
 
     async def test_5_megabytes_in_one_piece(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        answer, _ = await self._asked(tmp_path, caplog, menu.big_event(5 * MIB), stream=False)
+        answer, _ = await self._asked(tmp_path, caplog, behaviours.big_event(5 * MIB), stream=False)
         assert answer.json["choices"][0]["message"]["content"] == "x" * 5 * MIB
 
     @staticmethod
@@ -267,7 +277,7 @@ class TestOverHttp2:
 
 
 class TestEndless:
-    @pytest.mark.parametrize("behaviour", [menu.endless(), menu.endless(0.001)], ids=["fast", "slow"])
+    @pytest.mark.parametrize("behaviour", [behaviours.endless(), behaviours.endless(0.001)], ids=["fast", "slow"])
     async def test_it_ends_with_its_client_and_is_never_held(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, behaviour: Behaviour
     ) -> None:
@@ -283,7 +293,7 @@ class TestEndless:
     async def test_a_flood_after_the_end_marker_is_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with connected(tmp_path, caplog, menu.flood(TEXT, 200 * MIB)) as (client, one, _):
+        async with connected(tmp_path, caplog, behaviours.flood(TEXT, 200 * MIB)) as (client, one, _):
             with memory_below(16 * MIB):
                 await client.ask(chat())
                 _, _, body = await client.answer()
@@ -295,7 +305,7 @@ class TestEndless:
     async def test_one_that_says_no_more_and_does_not_end_holds_up_nobody(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with connected(tmp_path, caplog, menu.stall(TEXT, after_tokens=99)) as (client, one, _):
+        async with connected(tmp_path, caplog, behaviours.stall(TEXT, after_tokens=99)) as (client, one, _):
             await client.ask(chat())
             _, _, body = await client.answer()
             assert body.endswith(DONE)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
-from pointsman.demo.menu.manners import Gate
-from pointsman.demo.squeeze import Coding
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
+from pointsman.demo.behaviours.wrappers import Gate
+from pointsman.demo.compression import Coding
 from support.asking import Asked, ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
@@ -49,7 +49,7 @@ class TestRequests:
         before = b'{ "messages" :[{"role":"user","content":"\\u00e9\\ud83d %b"}],\r\n\t"model"  :  ' % text
         after = b' ,"seed":123456789012345678901234567890, "x":{"a":1,"a":1.0e0} }\n'
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(tmp_path, {"one": provider(one.base_url, MODEL)}, routing={"aliases": {"m": MODEL}}) as router,
         ):
             assert await post(router, before + b'"m"' + after) == 200
@@ -61,11 +61,13 @@ class TestRequests:
         pieces = [body[start : start + 999] for start in range(0, len(body), 999)]
         raw = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             h1_to(router.host, router.port) as client,
         ):
-            client.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + raw)
+            client.send(
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + raw
+            )
             assert (await client.head())[0] == 200
             assert one.seen[0].body == body
 
@@ -78,7 +80,7 @@ class TestAnswers:
     ) -> None:
         text = "one two three"
         async with (
-            Provider([menu.compressed(menu.answer(text), coding), menu.answer(text)]) as one,
+            Provider([behaviours.compressed(behaviours.answer(text), coding), behaviours.answer(text)]) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
         ):
             squeezed, plain = [await ask(router.base_url, stream=stream) for _ in range(2)]
@@ -88,10 +90,10 @@ class TestAnswers:
             assert {seen.header("accept-encoding") for seen in one.seen} == {"identity"}
 
     async def test_what_cannot_be_decoded_is_that_providers_failure(self, tmp_path: Path) -> None:
-        unreadable = menu.with_headers(menu.answer(), [("Content-Encoding", "br")])
+        unreadable = behaviours.with_headers(behaviours.answer(), [("Content-Encoding", "br")])
         async with (
             Provider(unreadable) as bad,
-            Provider(menu.answer("one two three")) as good,
+            Provider(behaviours.answer("one two three")) as good,
             running(tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)}) as router,
         ):
             answer = await ask(router.base_url)
@@ -101,8 +103,8 @@ class TestAnswers:
     async def test_a_bomb_does_not_go_off(self, tmp_path: Path) -> None:
         """100 MB from 100 KB: the answer grows beyond any event there is, and the next provider takes over."""
         async with (
-            Provider(menu.bomb()) as bad,
-            Provider(menu.answer("one two three")) as good,
+            Provider(behaviours.bomb()) as bad,
+            Provider(behaviours.answer("one two three")) as good,
             running(tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)}) as router,
         ):
             answer = await ask(router.base_url)
@@ -132,7 +134,7 @@ def costs_nothing(router: Router, answer: Asked) -> None:
 def ends_late(gate: Gate) -> Behaviour:
     """A whole stream, the end of whose body waits for the gate."""
 
-    async def play(stage: Stage) -> None:
+    async def play(stage: Responder) -> None:
         await stage.head(200, [("Content-Type", "text/event-stream")])
         await stage.chunk(b'data: {"choices":[{"delta":{"content":"over"},"finish_reason":"stop"}]}\n\n')
         await stage.chunk(b"data: [DONE]\n\n")
@@ -146,7 +148,7 @@ class TestConnections:
     async def test_clients_share_them(self, tmp_path: Path) -> None:
         """One after the other, ten clients with a connection each need one connection to the provider."""
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
         ):
             for stream in [True, False] * 5:
@@ -159,7 +161,7 @@ class TestConnections:
         """The client has everything before the body has ended as HTTP sees it."""
         gate = asyncio.Event()
         async with (
-            Provider([ends_late(gate), menu.answer()]) as one,
+            Provider([ends_late(gate), behaviours.answer()]) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
         ):
             answer = await ask(router.base_url)
@@ -170,10 +172,10 @@ class TestConnections:
             costs_nothing(router, await ask(router.base_url))
             assert one.accepted == 1
 
-    @pytest.mark.parametrize("behaviour", [menu.flood(), ends_late(asyncio.Event())], ids=lambda each: each.name)
+    @pytest.mark.parametrize("behaviour", [behaviours.flood(), ends_late(asyncio.Event())], ids=lambda each: each.name)
     async def test_one_that_does_not_end_after_the_end_is_closed(self, tmp_path: Path, behaviour: Behaviour) -> None:
         async with (
-            Provider([behaviour, menu.answer()]) as one,
+            Provider([behaviour, behaviours.answer()]) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
         ):
             costs_nothing(router, await ask(router.base_url))
@@ -188,7 +190,7 @@ class TestConnections:
     ) -> None:
         """Only what is sent on it shows that it is gone: the request is repeated on a new one, and nobody can tell."""
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             Relay(one.base_url, resets=resets) as relay,
             running(tmp_path, {"one": provider(relay.base_url)}) as router,
         ):
@@ -202,7 +204,7 @@ class TestConnections:
 
     async def test_one_that_its_provider_has_closed_is_not_used_again(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
         ):
             await ask(router.base_url)
@@ -214,8 +216,8 @@ class TestConnections:
     async def test_a_new_one_that_is_closed_without_an_answer_is_a_failure(self, tmp_path: Path) -> None:
         """It is no stale one: repeating it would be an attempt that nobody counts."""
         async with (
-            Provider(menu.hang_up()) as bad,
-            Provider(menu.answer()) as good,
+            Provider(behaviours.hang_up()) as bad,
+            Provider(behaviours.answer()) as good,
             running(tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)}) as router,
         ):
             answer = await ask(router.base_url)
@@ -280,11 +282,11 @@ class TestCaptures:
             assert secret.removeprefix("Bearer ") not in everything
 
     @staticmethod
-    async def _passed_on(folder: Path, capture: dict[str, Any], body: bytes, query: str = "") -> Seen:
+    async def _passed_on(folder: Path, capture: dict[str, Any], body: bytes, query: str = "") -> ReceivedRequest:
         """What a provider gets of a capture's headers with that body."""
         asked = capture["body"]["model"]
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(
                 folder,
                 {"one": provider(one.base_url, MODEL, keys=[PROVIDER_KEY])},

@@ -12,7 +12,7 @@ import pytest
 from mitmproxy.addons.view import View
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from support.asking import get
 from support.dialect_sdks import (
     ALL_SDKS,
@@ -55,12 +55,12 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def served(
-    folder: Path, behaviours: Mapping[str, tuple[Dialect, Behaviour]], **sections: Any
+    folder: Path, scripted: Mapping[str, tuple[Dialect, Behaviour]], **sections: Any
 ) -> AsyncIterator[tuple[Router, dict[str, Provider]]]:
     """A router with a provider for each model."""
     async with AsyncExitStack() as stack:
         providers, entries = {}, {}
-        for model, (dialect, behaviour) in behaviours.items():
+        for model, (dialect, behaviour) in scripted.items():
             one = providers[model] = await stack.enter_async_context(Provider(behaviour))
             entries[f"p-{model}"] = {**entry(dialect, one, keys=[PROVIDER_KEY]), "models": [{"id": model}]}
         yield await stack.enter_async_context(running(folder, entries, **sections)), providers
@@ -73,13 +73,13 @@ def ways(sdk: Sdk) -> tuple[Ask, Ask, Ask]:
 @every_pair
 class TestEveryPair:
     async def test_texts_calls_and_ends_cross(self, tmp_path: Path, sdk: Sdk, dialect: Dialect) -> None:
-        behaviours = {
-            "text": (dialect, menu.answer(TEXT, reasoning="left or right?")),
-            "limited": (dialect, menu.answer(TEXT, finish="length")),
-            "call": (dialect, menu.answer(TEXT, tool_call=(TOOL, SIDE))),
-            "only-call": (dialect, menu.answer("", tool_call=(TOOL, SIDE))),
+        scripted = {
+            "text": (dialect, behaviours.answer(TEXT, reasoning="left or right?")),
+            "limited": (dialect, behaviours.answer(TEXT, finish="length")),
+            "call": (dialect, behaviours.answer(TEXT, tool_call=(TOOL, SIDE))),
+            "only-call": (dialect, behaviours.answer("", tool_call=(TOOL, SIDE))),
         }
-        async with served(tmp_path, behaviours) as (router, providers):
+        async with served(tmp_path, scripted) as (router, providers):
             ends, url = ENDS[sdk.dialect], router.url
             for ask in (sdk.whole, sdk.streamed):
                 said = await told(ask, url, tools=True, model="text")
@@ -92,15 +92,15 @@ class TestEveryPair:
             limited = await told(sdk.otherwise, url, model="limited")
             assert (limited.text, limited.finish) == (TEXT, ends["length"])
             seen = providers["text"].seen[0]
-            assert seen.voice
-            assert dialect == seen.voice.DIALECT
+            assert seen.dialect
+            assert dialect is seen.dialect.name
             assert seen.question == "Which track?"
             assert credentials_of(seen.headers) == [AUTH[dialect]]
             assert not any(name.lower().startswith(("x-stainless", "x-goog-api-client")) for name, _ in seen.headers)
 
     async def test_a_call_and_its_result_go_round(self, tmp_path: Path, sdk: Sdk, dialect: Dialect) -> None:
-        calls = menu.answer(HALF, tool_call=(TOOL, SIDE), reasoning="hm")
-        async with Provider([calls, menu.answer(TEXT)]) as one:
+        calls = behaviours.answer(HALF, tool_call=(TOOL, SIDE), reasoning="hm")
+        async with Provider([calls, behaviours.answer(TEXT)]) as one:
             async with running(tmp_path, {"p": entry(dialect, one)}) as router:
                 assert await ROUND_TRIPS[sdk.dialect](router.url) == TEXT
             _, second = one.seen
@@ -109,15 +109,15 @@ class TestEveryPair:
             assert asked
 
     async def test_failures_are_told_in_the_clients_dialect(self, tmp_path: Path, sdk: Sdk, dialect: Dialect) -> None:
-        behaviours = {
-            "refused": (dialect, menu.status(400)),
-            "down": (dialect, menu.status(503)),
-            "wrapped": (dialect, menu.wrapped()),
-            "stalled": (dialect, menu.stall(TEXT, after_tokens=3)),
-            "cut": (dialect, menu.cut(TEXT, after_tokens=3)),
-            "erring": (dialect, menu.error_within(TEXT, after_tokens=3)),
+        scripted = {
+            "refused": (dialect, behaviours.status(400)),
+            "down": (dialect, behaviours.status(503)),
+            "wrapped": (dialect, behaviours.wrapped()),
+            "stalled": (dialect, behaviours.stall(TEXT, after_tokens=3)),
+            "cut": (dialect, behaviours.cut(TEXT, after_tokens=3)),
+            "erring": (dialect, behaviours.error_within(TEXT, after_tokens=3)),
         }
-        async with served(tmp_path, behaviours, stream={"stall": "100ms"}) as (router, _):
+        async with served(tmp_path, scripted, stream={"stall": "100ms"}) as (router, _):
             refused = await told(sdk.streamed, router.url, model="refused")
             assert refused.detail["status"] == 400
             assert "invalid_request" in refused.said
@@ -135,8 +135,8 @@ class TestFailover:
     async def test_crosses_dialects_within_one_exchange(self, tmp_path: Path) -> None:
         captured = capture("claude_code_turn1")
         async with (
-            Provider(menu.status(529)) as own,
-            Provider(menu.answer(TEXT, tool_call=("Bash", {"command": "ls"}))) as other,
+            Provider(behaviours.status(529)) as own,
+            Provider(behaviours.answer(TEXT, tool_call=("Bash", {"command": "ls"}))) as other,
         ):
             entries = {"own": entry(Dialect.ANTHROPIC, own), "other": entry(Dialect.OPENAI_CHAT, other)}
             async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
@@ -152,8 +152,10 @@ class TestFailover:
     @every_client
     async def test_tries_each_dialect_until_one_answers(self, tmp_path: Path, sdk: Sdk) -> None:
         async with AsyncExitStack() as stack:
-            failing = [menu.status(503), menu.empty(), menu.error_within(TEXT, after_tokens=0)]
-            providers = [await stack.enter_async_context(Provider(each)) for each in (*failing, menu.answer(TEXT))]
+            failing = [behaviours.status(503), behaviours.empty(), behaviours.error_within(TEXT, after_tokens=0)]
+            providers = [
+                await stack.enter_async_context(Provider(each)) for each in (*failing, behaviours.answer(TEXT))
+            ]
             entries = {f"p{n}": entry(d, one) for n, (d, one) in enumerate(zip(Dialect, providers, strict=True))}
             router = await stack.enter_async_context(running(tmp_path, entries))
             for n, ask in enumerate(ways(sdk)):
@@ -167,7 +169,7 @@ class TestRaces:
     async def test_cross_dialects(self, tmp_path: Path, sdk: Sdk) -> None:
         """Each attempt goes in its own dialect, with its own key and redirect; nothing of a loser is told."""
         silent, late, quick = (dialect for dialect in Dialect if dialect is not sdk.dialect)
-        scripts = {silent: menu.hang(), late: menu.hang("after-role"), quick: menu.answer(TEXT)}
+        scripts = {silent: behaviours.hang(), late: behaviours.hang("after-role"), quick: behaviours.answer(TEXT)}
         keys = [f"sk-key-of-provider-{n}-0123" for n in range(3)]
         async with AsyncExitStack() as stack:
             entries, view = {}, View()
@@ -202,7 +204,10 @@ class TestRealClients:
     """What Claude Code and Codex really send, answered by a provider of chat completions, and sent back."""
 
     async def test_claude_code_calls_a_tool_and_returns_its_result(self, tmp_path: Path) -> None:
-        answers = [menu.answer(HALF, tool_call=("Bash", {"command": "ls"}), reasoning="hm"), menu.answer(TEXT)]
+        answers = [
+            behaviours.answer(HALF, tool_call=("Bash", {"command": "ls"}), reasoning="hm"),
+            behaviours.answer(TEXT),
+        ]
         async with Provider(answers) as one, running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, one)}) as router:
             turn = capture("claude_code_turn1")
             events = await replayed(router, turn)
@@ -227,7 +232,7 @@ class TestRealClients:
     async def test_codex_calls_a_tool_and_returns_its_result(
         self, tmp_path: Path, tool: str, space: str | None
     ) -> None:
-        answers = [menu.answer(HALF, tool_call=(tool, {"cmd": "ls"}), reasoning="hm"), menu.answer(TEXT)]
+        answers = [behaviours.answer(HALF, tool_call=(tool, {"cmd": "ls"}), reasoning="hm"), behaviours.answer(TEXT)]
         async with Provider(answers) as one, running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, one)}) as router:
             turn = capture("codex_turn1")
             events = await replayed(router, turn)
@@ -244,7 +249,7 @@ class TestRealClients:
 
     async def test_thoughts_of_another_dialect_do_not_reach_anthropic(self, tmp_path: Path) -> None:
         turn = capture("claude_code_turn1")
-        async with Provider(menu.answer(HALF, reasoning="hm")) as chat, Provider(menu.answer(TEXT)) as own:
+        async with Provider(behaviours.answer(HALF, reasoning="hm")) as chat, Provider(behaviours.answer(TEXT)) as own:
             async with running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, chat)}) as router:
                 events = await replayed(router, turn)
             deltas = [each["delta"] for each in events if each["type"] == "content_block_delta"]
@@ -281,9 +286,9 @@ class TestStreams:
     async def test_keep_alives_are_the_clients(self, tmp_path: Path, sdk: Sdk) -> None:
         first, middle = asyncio.Event(), asyncio.Event()
         dialect = next(each for each in Dialect if each is not sdk.dialect)
-        behaviours = {"m": (dialect, menu.answer(TEXT, gate_after={0: first, 3: middle}))}
+        scripted = {"m": (dialect, behaviours.answer(TEXT, gate_after={0: first, 3: middle}))}
         beats = {"early_headers": "20ms", "heartbeat": "20ms"}
-        async with served(tmp_path, behaviours, stream=beats) as (router, _), Tap(router.url) as tap:
+        async with served(tmp_path, scripted, stream=beats) as (router, _), Tap(router.url) as tap:
             asking = asyncio.create_task(told(sdk.otherwise, tap.base_url))
             await tap.hears(sdk.beat, 2)
             first.set()
@@ -295,13 +300,13 @@ class TestStreams:
         assert (got.text, got.failure) == (TEXT, None)
 
     async def test_of_gemini_may_be_one_list(self, tmp_path: Path) -> None:
-        behaviours = {
-            "good": (Dialect.OPENAI_CHAT, menu.answer(TEXT, tool_call=(TOOL, SIDE))),
-            "cut": (Dialect.OPENAI_CHAT, menu.cut(TEXT, after_tokens=3)),
+        scripted = {
+            "good": (Dialect.OPENAI_CHAT, behaviours.answer(TEXT, tool_call=(TOOL, SIDE))),
+            "cut": (Dialect.OPENAI_CHAT, behaviours.cut(TEXT, after_tokens=3)),
         }
-        async with served(tmp_path, behaviours) as (router, _), httpx.AsyncClient(trust_env=False) as client:
+        async with served(tmp_path, scripted) as (router, _), httpx.AsyncClient(trust_env=False) as client:
             body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
-            for model in behaviours:
+            for model in scripted:
                 answer = await client.post(f"{router.url}/v1beta/models/{model}:streamGenerateContent", json=body)
                 *chunks, last = answer.json()
                 parts = [part for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"]]
@@ -331,7 +336,7 @@ class TestExclusions:
             ),
         }[sdk]
         foreign = [dialect for dialect in Dialect if dialect is not sdk.dialect]
-        async with Provider(menu.answer()) as one:
+        async with Provider(behaviours.answer()) as one:
             entries = {f"p{n}": entry(dialect, one) for n, dialect in enumerate(foreign)}
             async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
                 answer = await client.post(router.url + path, json={"model": "m", **more})
@@ -347,7 +352,7 @@ class TestSessions:
     async def test_know_a_conversation_whichever_dialect_answered(self, tmp_path: Path, sdk: Sdk) -> None:
         """By its words alone: the first turn is answered in a foreign dialect, and the second one finds its session."""
         foreign = [dialect for dialect in Dialect if dialect is not sdk.dialect]
-        first, second = [(menu.answer(HALF, tool_call=(TOOL, SIDE)), menu.answer(TEXT))] * 2
+        first, second = [(behaviours.answer(HALF, tool_call=(TOOL, SIDE)), behaviours.answer(TEXT))] * 2
         async with Provider([*first, *second]) as one:
             for dialect in (sdk.dialect, foreign[0]):
                 entries, sticky = {"p": entry(dialect, one)}, {"key_sources": ["prefix_hash"]}

@@ -10,7 +10,7 @@ import pytest
 from google.genai import types
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.dialect_sdks import ANTHROPIC, CHAT, GENAI, KEY, RESPONSES, forget_environment
 from support.dialects import entry
 from support.router import running
@@ -102,7 +102,7 @@ MESSAGES_STREAM = [
 
 @asynccontextmanager
 async def served(folder: Path, dialect: Dialect, stream: list[bytes]) -> AsyncIterator[tuple[str, Provider]]:
-    async with Provider(menu.exact(stream)) as one:
+    async with Provider(behaviours.exact(stream)) as one:
         written = {**entry(dialect, one), "models": [MODEL], "stream_usage": True}
         async with running(folder, {"p": written}) as router:
             yield router.url, one

@@ -13,7 +13,7 @@ import pytest
 from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
-from pointsman.demo import Provider, closed_port, menu
+from pointsman.demo import Provider, behaviours, closed_port
 from support.asking import Asked, ask, get, started
 from support.router import Router, running
 from support.settings import provider
@@ -43,8 +43,8 @@ def keys_of(one: Provider) -> list[str]:
 async def test_a_rate_limited_key_rests_as_long_as_its_provider_asked_for(
     stack: AsyncExitStack, tmp_path: Path
 ) -> None:
-    [one] = await started(stack, menu.answer("hello"))
-    one.script = [menu.rate_limited(2), menu.answer("hello")]
+    [one] = await started(stack, behaviours.answer("hello"))
+    one.script = [behaviours.rate_limited(2), behaviours.answer("hello")]
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url, keys=KEYS)}))
 
     before = time.time()
@@ -65,8 +65,8 @@ async def test_a_rate_limited_key_rests_as_long_as_its_provider_asked_for(
 
 
 async def test_a_target_does_not_cool_while_another_key_of_it_serves(stack: AsyncExitStack, tmp_path: Path) -> None:
-    [one] = await started(stack, menu.answer("hello"))
-    one.script = [menu.status(503), menu.answer("hello")]
+    [one] = await started(stack, behaviours.answer("hello"))
+    one.script = [behaviours.status(503), behaviours.answer("hello")]
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url, keys=KEYS)}))
     answer = await turn(router, "one")
     assert answer.headers["x-routed-via"] == "one/m"
@@ -80,7 +80,10 @@ async def test_a_target_that_failed_with_all_its_keys_is_avoided_by_who_is_alrea
 ) -> None:
     gate = asyncio.Event()
     slow, sick, good = await started(
-        stack, menu.gated(menu.status(503), gate), menu.status(503), menu.answer("from the good one")
+        stack,
+        behaviours.gated(behaviours.status(503), gate),
+        behaviours.status(503),
+        behaviours.answer("from the good one"),
     )
     providers = {
         "slow": provider(slow.base_url),
@@ -110,8 +113,8 @@ async def test_a_target_that_failed_with_all_its_keys_is_avoided_by_who_is_alrea
 async def test_the_last_one_left_is_tried_though_it_cools_and_the_record_says_so(
     stack: AsyncExitStack, tmp_path: Path
 ) -> None:
-    [one] = await started(stack, menu.answer("hello"))
-    one.script = [menu.status(503), menu.answer("hello")]
+    [one] = await started(stack, behaviours.answer("hello"))
+    one.script = [behaviours.status(503), behaviours.answer("hello")]
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
     assert (await turn(router, "one")).status == 502
     assert (await turn(router, "two")).status == 200
@@ -125,8 +128,8 @@ async def test_the_last_one_left_is_tried_though_it_cools_and_the_record_says_so
 async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
     stack: AsyncExitStack, tmp_path: Path
 ) -> None:
-    [one] = await started(stack, menu.answer("hello"))
-    one.script = [menu.rate_limited(30), menu.rate_limited(7)]
+    [one] = await started(stack, behaviours.answer("hello"))
+    one.script = [behaviours.rate_limited(30), behaviours.rate_limited(7)]
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url, keys=KEYS)}))
     for asked in range(2):
         answer = await turn(router, f"question {asked}")
@@ -146,7 +149,7 @@ async def test_a_wrapped_rate_limit_in_a_200_is_believed_like_an_open_one(
 ) -> None:
     error = {"error": {"code": 429, "message": "Rate limit reached. Please try again in 7m12.5s."}}
     one, other = await started(
-        stack, menu.exact([json.dumps(error).encode()], "application/json"), menu.answer("hello")
+        stack, behaviours.exact([json.dumps(error).encode()], "application/json"), behaviours.answer("hello")
     )
     providers = {"one": provider(one.base_url), "other": provider(other.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers))
@@ -157,7 +160,9 @@ async def test_a_wrapped_rate_limit_in_a_200_is_believed_like_an_open_one(
 
 async def test_a_limit_that_a_provider_states_is_kept(stack: AsyncExitStack, tmp_path: Path) -> None:
     stated = [("x-ratelimit-limit-requests", "1"), ("x-ratelimit-reset-requests", "1s")]
-    one, other = await started(stack, menu.with_headers(menu.answer("hello"), stated), menu.answer("hello"))
+    one, other = await started(
+        stack, behaviours.with_headers(behaviours.answer("hello"), stated), behaviours.answer("hello")
+    )
     limited = provider(one.base_url) | {"models": [{"id": "m", "limits": {"rpm": 30}}]}
     router = await stack.enter_async_context(running(tmp_path, {"one": limited, "other": provider(other.base_url)}))
     assert [(await turn(router, text)).headers["x-routed-via"] for text in ("one", "two")] == ["one/m", "other/m"]
@@ -168,7 +173,7 @@ class TestReading:
         self, stack: AsyncExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        [one] = await started(stack, menu.rate_limited(7))
+        [one] = await started(stack, behaviours.rate_limited(7))
         providers = {"dead": provider(closed_port()), "one": provider(one.base_url, keys=KEYS[:1])}
         router = await stack.enter_async_context(running(tmp_path, providers))
         await turn(router, "one")
@@ -181,8 +186,8 @@ class TestReading:
     async def test_commands_tell_the_same_as_pages_and_end_cooldowns(
         self, stack: AsyncExitStack, tmp_path: Path
     ) -> None:
-        [one] = await started(stack, menu.answer("hello"))
-        one.script = [menu.rate_limited(30), menu.answer("hello")]
+        [one] = await started(stack, behaviours.answer("hello"))
+        one.script = [behaviours.rate_limited(30), behaviours.answer("hello")]
         router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
         assert (await turn(router, "one")).status == 429
         call = router.context.master.commands.execute

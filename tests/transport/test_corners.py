@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from pointsman.demo import Behaviour, closed_port, menu
+from pointsman.demo import Behaviour, behaviours, closed_port
 from support.asking import ask, started
 from support.remains import nothing_remains, soon
 from support.router import running
@@ -41,7 +41,7 @@ class TestByWayOfOurselves:
 
     @pytest.fixture
     async def guarded(self, stack, tmp_path):
-        [one] = await started(stack, menu.answer())
+        [one] = await started(stack, behaviours.answer())
         server = {"client_key": "the-client-key-0123456789", "admin_key": "the-admin-key-0123456789"}
         return await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}, server=server))
 
@@ -65,7 +65,7 @@ class TestByWayOfOurselves:
 
 
 async def test_a_page_of_another_site_spends_no_key_through_the_proxy(stack, tmp_path):
-    one, other = await started(stack, menu.answer(), menu.answer("from its own host"))
+    one, other = await started(stack, behaviours.answer(), behaviours.answer("from its own host"))
     router = await stack.enter_async_context(
         running(tmp_path, {"one": provider(one.base_url)}, server={"intercept": ["127.0.0.1"]})
     )
@@ -93,16 +93,16 @@ async def test_nothing_is_left_of_a_provider_that_falls_silent_after_its_finish_
 
 
 async def test_an_empty_client_error_is_framed_once(stack, tmp_path):
-    [one] = await started(stack, menu.status(400, b""))
+    [one] = await started(stack, behaviours.status(400, b""))
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
-    answer = await raw(router, b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
+    answer = await raw(router, b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
     head = answer.split(b"\r\n\r\n")[0].lower()
     assert head.startswith(b"http/1.1 400 ")
     assert (b"content-length:" in head) != (b"transfer-encoding:" in head)
 
 
 async def test_a_streamed_answer_that_is_empty_is_framed_once(stack, tmp_path):
-    [one] = await started(stack, menu.empty("length"))
+    [one] = await started(stack, behaviours.empty("length"))
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
         request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}]}
@@ -114,7 +114,7 @@ async def test_a_streamed_answer_that_is_empty_is_framed_once(stack, tmp_path):
 
 
 async def test_an_answer_to_head_has_no_body(stack, tmp_path):
-    [one] = await started(stack, menu.answer())
+    [one] = await started(stack, behaviours.answer())
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
         assert (await client.head(f"{router.base_url}/chat/completions")).status_code == 405
@@ -122,7 +122,7 @@ async def test_an_answer_to_head_has_no_body(stack, tmp_path):
 
 
 async def test_the_admin_key_of_a_page_whose_client_leaves_becomes_no_flow(stack, tmp_path):
-    [one] = await started(stack, menu.answer())
+    [one] = await started(stack, behaviours.answer())
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
     _, writer = await asyncio.open_connection(router.host, router.port)
     writer.write(b"POST /api/keys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-secret-0123\r\n")
@@ -135,7 +135,7 @@ async def test_the_admin_key_of_a_page_whose_client_leaves_becomes_no_flow(stack
 
 
 async def test_a_client_that_waits_longer_than_mitmproxys_patience_is_served(stack, tmp_path):
-    [one] = await started(stack, menu.delayed(menu.answer("at last"), 2.5))
+    [one] = await started(stack, behaviours.delayed(behaviours.answer("at last"), 2.5))
     router = await stack.enter_async_context(
         running(tmp_path, {"one": provider(one.base_url)}, options={"tcp_timeout": 1})
     )
@@ -150,7 +150,7 @@ async def test_an_error_whose_body_never_ends_does_not_hold_up_the_next_provider
         await stage.head(503, (("Content-Type", "application/json"),))
         await stage.hang()
 
-    bad, good = await started(stack, Behaviour("endless error", play), menu.answer("from the next"))
+    bad, good = await started(stack, Behaviour("endless error", play), behaviours.answer("from the next"))
     providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers))
     answer = await asyncio.wait_for(ask(router.base_url, stream=False), 10)
@@ -158,7 +158,7 @@ async def test_an_error_whose_body_never_ends_does_not_hold_up_the_next_provider
 
 
 async def test_a_flow_that_is_killed_ends_though_nothing_comes(stack, tmp_path):
-    [one] = await started(stack, menu.hang())
+    [one] = await started(stack, behaviours.hang())
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
     asking = asyncio.create_task(ask(router.base_url, stream=False))
     seen = await one.arrived()
@@ -171,7 +171,7 @@ async def test_a_flow_that_is_killed_ends_though_nothing_comes(stack, tmp_path):
 
 async def test_a_secret_in_a_providers_error_frame_is_masked(stack, tmp_path):
     secret = "sk-very-secret-0123456789"
-    broken = menu.exact(
+    broken = behaviours.exact(
         [FINISH[: FINISH.index(b"data", 4)], b'data: {"error":{"message":"%s failed"}}\n\n' % secret.encode()]
     )
     [one] = await started(stack, broken)

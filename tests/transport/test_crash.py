@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
@@ -24,7 +24,7 @@ def breaks(router: Router, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("step", ["receive", "open", "conduct"])
 async def test_the_client_is_told_over_http1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     async with (
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):
@@ -42,7 +42,7 @@ async def test_other_streams_of_its_connection_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     async with (
-        Provider(menu.answer("one two three")) as one,
+        Provider(behaviours.answer("one two three")) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h2_through(router.url, router.ca) as client,
     ):
@@ -58,7 +58,7 @@ async def test_once_the_request_is_known_it_is_told_in_its_dialect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
     ):
         breaks(router, monkeypatch, "open")

@@ -4,6 +4,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tutils
 
+from pointsman.secrets import Masker
 from pointsman.transport.credentials import Credentials
 
 LONG = "sk-0123456789abcdef"
@@ -38,6 +39,8 @@ class TestTaking:
             ("OpenAI-Api-Key", LONG, "sk-…cdef"),
             ("Proxy-Authorization", f"Basic {LONG}", "Basic sk-…cdef"),
             ("Cookie", f"session={LONG}; theme=dark", "***"),
+            ("X-Auth-Token", LONG, "sk-…cdef"),
+            ("X-Client-Secret", "short", "***"),
         ],
     )
     def test_what_a_header_holds_is_masked(self, name: str, value: str, shown: str) -> None:
@@ -63,6 +66,8 @@ class TestTaking:
             (f"{PATH}?alt=sse&key={LONG}&x=1", f"{PATH}?alt=sse&key=***&x=1"),
             (f"{PATH}?key={LONG}&key=other", f"{PATH}?key=***&key=***"),
             (f"{PATH}?key={LONG}#part", f"{PATH}?key=***#part"),
+            (f"{PATH}?api_key={LONG}", f"{PATH}?api_key=***"),
+            (f"{PATH}?x=1&Access_Token={LONG}&%74oken=short", f"{PATH}?x=1&Access_Token=***&%74oken=***"),
             (f"{PATH}?monkey=business", f"{PATH}?monkey=business"),
             (PATH, PATH),
         ],
@@ -71,6 +76,25 @@ class TestTaking:
         own = request(path=path)
         Credentials.taken_from(own)
         assert own.path == shown
+
+    @pytest.mark.parametrize("name", ["X-Request-ID", "X-Session-ID", "User-Agent", "X-Whatever"])
+    def test_a_known_secret_is_masked_wherever_it_stands(self, name: str) -> None:
+        own = request([(name, f"of {LONG}")], f"{PATH}?what={LONG}&other=%73k-0123456789abcdef")
+        Credentials.taken_from(own, Masker([LONG]))
+        assert fields(own) == [(name.lower(), "of ***")]
+        assert own.path == f"{PATH}?what=***&other=***"
+
+    def test_so_is_what_the_client_itself_uses_as_a_credential(self) -> None:
+        own = request([("Authorization", f"Bearer {LONG}"), ("X-Session-ID", f"of {LONG}")], f"{PATH}?what={LONG}")
+        Credentials.taken_from(own)
+        assert fields(own) == [("authorization", "Bearer sk-…cdef"), ("x-session-id", "of ***")]
+        assert own.path == f"{PATH}?what=***"
+
+    @pytest.mark.parametrize("value", ["one\r\n two", "one\0two", "one\r two"])
+    def test_a_header_has_one_line(self, value: str) -> None:
+        own = request([("X-Session-ID", value)])
+        Credentials.taken_from(own)
+        assert fields(own) == [("x-session-id", "one two")]
 
     def test_nothing_of_it_can_be_printed(self) -> None:
         own = request([("Authorization", f"Bearer {LONG}")], f"{PATH}?key={LONG}")
@@ -107,8 +131,19 @@ class TestPuttingBack:
             ([], f"{PATH}?key="),
             ([], f"{PATH}?key=***"),
             ([("accept", "*/*")], PATH),
+            ([("authorization", f"Bearer {LONG}"), ("x-session-id", LONG)], f"{PATH}?what={LONG}"),
         ],
-        ids=["header", "several", "query", "odd characters", "two in the query", "empty", "mask itself", "nothing"],
+        ids=[
+            "header",
+            "several",
+            "query",
+            "odd characters",
+            "two in the query",
+            "empty",
+            "mask itself",
+            "nothing",
+            "odd",
+        ],
     )
     def test_the_copy_is_as_the_client_sent_it_and_the_flow_stays_masked(self, given: Fields, path: str) -> None:
         own = request(given, path)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import get
 from support.dialect_sdks import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told
 from support.dialects import AUTH, CHATS, CONTENTS, PROVIDER_KEY, USER, credentials_of, entry, url_for
@@ -42,7 +42,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 @pytest.fixture
 async def one(stack: AsyncExitStack) -> Provider:
     """A provider that answers well, and counts."""
-    return await stack.enter_async_context(Provider(menu.answer("left")))
+    return await stack.enter_async_context(Provider(behaviours.answer("left")))
 
 
 async def post(url: str, body: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
@@ -127,7 +127,7 @@ class TestCounts:
     @counting_sdk
     async def test_come_from_a_provider_that_counts(self, stack: AsyncExitStack, tmp_path: Path, sdk: Sdk) -> None:
         one, other = [
-            await stack.enter_async_context(Provider(menu.answer(), counts=counts)) for counts in (False, True)
+            await stack.enter_async_context(Provider(behaviours.answer(), counts=counts)) for counts in (False, True)
         ]
         entries = {"one": entry(sdk.dialect, one), "other": entry(sdk.dialect, other, keys=[PROVIDER_KEY])}
         router = await stack.enter_async_context(running(tmp_path, entries))
@@ -140,7 +140,7 @@ class TestCounts:
     async def test_are_estimated_where_nobody_counts_and_nobody_is_cooled(
         self, stack: AsyncExitStack, tmp_path: Path, sdk: Sdk
     ) -> None:
-        one = await stack.enter_async_context(Provider(menu.answer("left"), counts=False))
+        one = await stack.enter_async_context(Provider(behaviours.answer("left"), counts=False))
         router = await stack.enter_async_context(running(tmp_path, {"p": entry(sdk.dialect, one)}))
         path, body, member = COUNTS[sdk.dialect]
         answer = await post(router.url + path, body)
@@ -209,7 +209,7 @@ class TestProviders:
         self, stack: AsyncExitStack, tmp_path: Path
     ) -> None:
         messages, completions = [
-            await stack.enter_async_context(Provider(menu.answer(text))) for text in ("messages", "completions")
+            await stack.enter_async_context(Provider(behaviours.answer(text))) for text in ("messages", "completions")
         ]
         both = provider(
             completions.base_url, keys=[PROVIDER_KEY], dialects={Dialect.ANTHROPIC: f"{messages.base_url}/"}
@@ -291,7 +291,7 @@ class TestGeminisPath:
     async def test_without_alt_sse_the_stream_is_one_list(self, stack: AsyncExitStack, tmp_path: Path) -> None:
         good, broken = [
             await stack.enter_async_context(Provider(behaviour))
-            for behaviour in (menu.answer("left or right"), menu.cut("left or right", after_tokens=2))
+            for behaviour in (behaviours.answer("left or right"), behaviours.cut("left or right", after_tokens=2))
         ]
         entries = {
             "good": provider(url_for(Dialect.GEMINI, good), "good", dialect=Dialect.GEMINI),

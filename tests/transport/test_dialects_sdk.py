@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from support.dialect_sdks import RESPONSES, SDKS, TOOL, Ask, Sdk, forget_environment, told
 from support.dialects import entry
 from support.router import Router, running
@@ -42,11 +42,11 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def served(
-    folder: Path, sdk: Sdk, *behaviours: Behaviour, **sections: Any
+    folder: Path, sdk: Sdk, *scripted: Behaviour, **sections: Any
 ) -> AsyncIterator[tuple[Router, list[Provider]]]:
     """A router with a provider of the SDK's dialect for each behaviour."""
     async with AsyncExitStack() as stack:
-        providers = [await stack.enter_async_context(Provider(behaviour)) for behaviour in behaviours]
+        providers = [await stack.enter_async_context(Provider(behaviour)) for behaviour in scripted]
         entries = {f"p{n}": entry(sdk.dialect, each) for n, each in enumerate(providers)}
         yield await stack.enter_async_context(running(folder, entries, **sections)), providers
 
@@ -57,11 +57,11 @@ def root_of(provider: Provider) -> str:
 
 class TestAnswers:
     ANSWERS = (
-        menu.answer(TEXT),
-        menu.answer(TEXT, finish="length"),
-        menu.answer(TEXT, reasoning="left or right?"),
-        menu.answer("", tool_call=(TOOL, {"side": "left"})),
-        menu.answer(TEXT, tool_call=(TOOL, {"side": "left"})),
+        behaviours.answer(TEXT),
+        behaviours.answer(TEXT, finish="length"),
+        behaviours.answer(TEXT, reasoning="left or right?"),
+        behaviours.answer("", tool_call=(TOOL, {"side": "left"})),
+        behaviours.answer(TEXT, tool_call=(TOOL, {"side": "left"})),
     )
 
     @pytest.mark.parametrize("behaviour", ANSWERS, ids=["text", "limited", "reasoning", "call", "text-and-call"])
@@ -79,17 +79,22 @@ class TestAnswers:
             assert second.path == first.path
 
     async def test_come_from_the_next_provider_if_the_first_ones_fail(self, tmp_path: Path, sdk: Sdk, way: Ask) -> None:
-        said_nothing = (menu.reset(), menu.empty(), menu.html(), menu.cut(TEXT, after_tokens=0))
-        said_so = (menu.status(503), menu.status(529), menu.wrapped(), menu.error_within(TEXT, after_tokens=0))
+        said_nothing = (behaviours.reset(), behaviours.empty(), behaviours.html(), behaviours.cut(TEXT, after_tokens=0))
+        said_so = (
+            behaviours.status(503),
+            behaviours.status(529),
+            behaviours.wrapped(),
+            behaviours.error_within(TEXT, after_tokens=0),
+        )
         broken = (*said_nothing, *said_so)
-        async with served(tmp_path, sdk, *broken, menu.answer(TEXT)) as (router, providers):
+        async with served(tmp_path, sdk, *broken, behaviours.answer(TEXT)) as (router, providers):
             got = await told(way, router.url)
             assert (got.text, got.failure) == (TEXT, None)
             assert [len(each.seen) for each in providers] == [1] * 9
 
     async def test_are_not_touched_by_keep_alives(self, tmp_path: Path, sdk: Sdk, streaming: Ask) -> None:
         first, middle = asyncio.Event(), asyncio.Event()
-        answer = menu.answer(TEXT, gate_after={0: first, 3: middle})
+        answer = behaviours.answer(TEXT, gate_after={0: first, 3: middle})
         async with served(tmp_path, sdk, answer, stream=BEATS) as (router, _), Tap(router.url) as tap:
             asking = asyncio.create_task(told(streaming, tap.base_url))
             await tap.hears(sdk.beat, 3)
@@ -105,8 +110,8 @@ class TestAnswers:
         self, tmp_path: Path, sdk: Sdk, streaming: Ask
     ) -> None:
         gate = asyncio.Event()
-        slow = menu.gated(menu.status(503), gate)
-        async with served(tmp_path, sdk, slow, menu.answer(TEXT), stream=BEATS) as (router, _):
+        slow = behaviours.gated(behaviours.status(503), gate)
+        async with served(tmp_path, sdk, slow, behaviours.answer(TEXT), stream=BEATS) as (router, _):
             async with Tap(router.url) as tap:
                 asking = asyncio.create_task(told(streaming, tap.base_url))
                 await tap.hears(sdk.beat, 3)
@@ -120,11 +125,11 @@ class TestFailures:
     async def test_a_refused_request_is_what_the_provider_itself_would_say(
         self, tmp_path: Path, sdk: Sdk, way: Ask, code: int
     ) -> None:
-        async with served(tmp_path, sdk, menu.status(code)) as (router, [one]):
+        async with served(tmp_path, sdk, behaviours.status(code)) as (router, [one]):
             assert await told(way, router.url) == await told(way, root_of(one))
 
     async def test_a_rate_limit_everywhere(self, tmp_path: Path, sdk: Sdk, way: Ask) -> None:
-        limited = (menu.rate_limited(retry_after=30), menu.rate_limited(retry_after=7))
+        limited = (behaviours.rate_limited(retry_after=30), behaviours.rate_limited(retry_after=7))
         async with served(tmp_path, sdk, *limited) as (router, [one, _]):
             direct, routed = await told(way, root_of(one)), await told(way, router.url)
             assert routed.failure == direct.failure == sdk.failures[429]
@@ -132,7 +137,7 @@ class TestFailures:
             assert routed.detail["retry_after"] == "7"
             assert "rate_limited" in routed.said
 
-    @pytest.mark.parametrize(("behaviour", "code"), [(menu.status(401), 502), (menu.status(500), 502)])
+    @pytest.mark.parametrize(("behaviour", "code"), [(behaviours.status(401), 502), (behaviours.status(500), 502)])
     async def test_other_failures_have_the_routers_status(
         self, tmp_path: Path, sdk: Sdk, way: Ask, behaviour: Behaviour, code: int
     ) -> None:
@@ -141,7 +146,7 @@ class TestFailures:
             assert (got.failure, got.detail["status"]) == (sdk.failures[code], code)
 
     async def test_a_model_nobody_has(self, tmp_path: Path, sdk: Sdk, way: Ask) -> None:
-        async with served(tmp_path, sdk, menu.answer()) as (router, _):
+        async with served(tmp_path, sdk, behaviours.answer()) as (router, _):
             got = await told(way, router.url, model="no-such-model")
             assert (got.failure, got.detail["status"]) == (sdk.failures[404], 404)
             assert "no-such-model" in got.said
@@ -150,7 +155,7 @@ class TestFailures:
         self, tmp_path: Path, sdk: Sdk, streaming: Ask
     ) -> None:
         gate = asyncio.Event()
-        async with served(tmp_path, sdk, menu.gated(menu.status(503), gate), stream=BEATS) as (router, _):
+        async with served(tmp_path, sdk, behaviours.gated(behaviours.status(503), gate), stream=BEATS) as (router, _):
             async with Tap(router.url) as tap:
                 asking = asyncio.create_task(told(streaming, tap.base_url))
                 await tap.hears(sdk.beat, 3)
@@ -163,12 +168,12 @@ class TestFailures:
 
 class TestHalfAnswers:
     BROKEN = (
-        (menu.stall(TEXT, after_tokens=3), "stream_timeout"),
-        (menu.stall(TEXT, after_tokens=3, in_event=True), "stream_timeout"),
-        (menu.cut(TEXT, after_tokens=3), "stream_broken"),
-        (menu.cut(TEXT, after_tokens=3, in_event=True), "stream_broken"),
-        (menu.truncated(TEXT, after_tokens=3), "stream_broken"),
-        (menu.reset_within(TEXT, after_tokens=3), "stream_broken"),
+        (behaviours.stall(TEXT, after_tokens=3), "stream_timeout"),
+        (behaviours.stall(TEXT, after_tokens=3, in_event=True), "stream_timeout"),
+        (behaviours.cut(TEXT, after_tokens=3), "stream_broken"),
+        (behaviours.cut(TEXT, after_tokens=3, in_event=True), "stream_broken"),
+        (behaviours.truncated(TEXT, after_tokens=3), "stream_broken"),
+        (behaviours.reset_within(TEXT, after_tokens=3), "stream_broken"),
     )
 
     @pytest.mark.parametrize(("behaviour", "code"), BROKEN, ids=lambda value: getattr(value, "name", value))
@@ -182,18 +187,20 @@ class TestHalfAnswers:
             assert (got.text, got.finish) == (HALF, None)
 
     async def test_end_in_the_providers_own_error(self, tmp_path: Path, sdk: Sdk, streaming: Ask) -> None:
-        async with served(tmp_path, sdk, menu.error_within(TEXT, after_tokens=3)) as (router, [one]):
+        async with served(tmp_path, sdk, behaviours.error_within(TEXT, after_tokens=3)) as (router, [one]):
             direct, routed = await told(streaming, root_of(one)), await told(streaming, router.url)
             assert routed.failure == direct.failure is not None
             assert "The model is overloaded" in routed.said
             assert (routed.text, routed.finish) == (HALF, None)
 
     async def test_that_are_not_streamed_are_errors(self, tmp_path: Path, sdk: Sdk) -> None:
-        async with served(tmp_path, sdk, menu.truncated(TEXT)) as (router, _):
+        async with served(tmp_path, sdk, behaviours.truncated(TEXT)) as (router, _):
             got = await told(sdk.whole, router.url)
             assert (got.failure, got.text) == (sdk.failures[502], "")
 
-    @pytest.mark.parametrize("behaviour", [menu.stall(TEXT, after_tokens=3), menu.cut(TEXT, after_tokens=3)])
+    @pytest.mark.parametrize(
+        "behaviour", [behaviours.stall(TEXT, after_tokens=3), behaviours.cut(TEXT, after_tokens=3)]
+    )
     async def test_of_responses_fail_under_the_id_they_began_with(self, tmp_path: Path, behaviour: Behaviour) -> None:
         async with served(tmp_path, RESPONSES, behaviour, stream={"stall": "200ms"}) as (router, _):
             events = await RESPONSES.events(router.url)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import H2Client, Stream, h2_through
 from support.remains import nothing_remains, remains, soon
@@ -33,12 +33,12 @@ class Moment:
 
 EARLY = {"early_headers": 0.01}
 MOMENTS = (
-    Moment("before-any-head", menu.hang("before-headers")),
-    Moment("before-content", menu.hang("after-role")),
-    Moment("behind-an-early-head", menu.hang("before-headers"), b": keep-alive\n\n", 200, stream=EARLY),
-    Moment("mid-stream", menu.stall(TEXT, after_tokens=2), b'"content":" two"', 200),
-    Moment("mid-event", menu.stall(TEXT, after_tokens=2, in_event=True), b'"content":" two"', 200),
-    Moment("before-a-whole-answer", menu.stall(TEXT, after_tokens=2), streamed=False),
+    Moment("before-any-head", behaviours.hang("before-headers")),
+    Moment("before-content", behaviours.hang("after-role")),
+    Moment("behind-an-early-head", behaviours.hang("before-headers"), b": keep-alive\n\n", 200, stream=EARLY),
+    Moment("mid-stream", behaviours.stall(TEXT, after_tokens=2), b'"content":" two"', 200),
+    Moment("mid-event", behaviours.stall(TEXT, after_tokens=2, in_event=True), b'"content":" two"', 200),
+    Moment("before-a-whole-answer", behaviours.stall(TEXT, after_tokens=2), streamed=False),
 )
 MOMENT = pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
 
@@ -81,7 +81,7 @@ class TestOverHttp1:
         self, tmp_path: Path, leave: Callable[[H1Client], None]
     ) -> None:
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             h1_to(router.host, router.port) as client,
         ):
@@ -129,7 +129,11 @@ class TestOverHttp2:
 
     async def test_a_stream_that_is_reset_takes_no_other_with_it(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
-        script = [menu.stall(TEXT, after_tokens=2), menu.answer(TEXT, gate_after={2: gate}), menu.answer("afterwards")]
+        script = [
+            behaviours.stall(TEXT, after_tokens=2),
+            behaviours.answer(TEXT, gate_after={2: gate}),
+            behaviours.answer("afterwards"),
+        ]
         async with (
             Provider(script) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
@@ -153,8 +157,8 @@ class TestOverHttp2:
 class TestWhile:
     async def test_other_attempts_have_failed_they_keep_their_outcome(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.status(503)) as bad,
-            Provider(menu.hang()) as slow,
+            Provider(behaviours.status(503)) as bad,
+            Provider(behaviours.hang()) as slow,
             running(tmp_path, {"bad": provider(bad.base_url), "slow": provider(slow.base_url)}) as router,
             h1_to(router.host, router.port) as client,
         ):
@@ -169,7 +173,7 @@ class TestWhile:
     async def test_the_provider_is_still_being_connected_to(self, tmp_path: Path) -> None:
         """A TLS handshake that is never answered."""
         async with (
-            Provider(menu.silence()) as one,
+            Provider(behaviours.silence()) as one,
             running(tmp_path, {"one": provider(one.base_url.replace("http:", "https:"))}) as router,
             h1_to(router.host, router.port) as client,
         ):

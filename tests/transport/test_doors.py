@@ -182,3 +182,35 @@ def test_a_client_is_local_by_its_address_not_by_a_name(peer: str, local: bool) 
 @pytest.mark.parametrize(("mode", "local"), [("local:Code", True), ("wireguard", False), ("transparent", False)])
 def test_in_local_mode_every_client_is_whatever_its_address(mode: str, local: bool) -> None:
     assert is_local(context(mode, peer="10.0.0.7").client) is local
+
+
+@pytest.mark.parametrize("mode", [HTTPMode.regular, HTTPMode.upstream, HTTPMode.transparent])
+@pytest.mark.parametrize("listening", [LISTENING, [("0.0.0.0", 8080)]], ids=["loopback", "everywhere"])
+@pytest.mark.parametrize(
+    "host", ["::ffff:127.0.0.1", "::ffff:7f00:1", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "::", "localhost."]
+)
+def test_our_own_address_is_our_own_door_in_every_spelling(host: str, listening: Any, mode: HTTPMode) -> None:
+    where = context(server=(host, 8080) if mode is HTTPMode.transparent else None)
+    own = request(host, 8080, header="api.openai.com")
+    assert arrived(own, where, mode, listening).door is Door.OWN
+
+
+@pytest.mark.parametrize(
+    ("mode", "proxyauth", "exempt"),
+    [
+        ("regular", False, False),
+        ("upstream:http://127.0.0.1:9", False, False),
+        ("socks5", False, False),
+        ("regular", True, True),
+        ("reverse:http://127.0.0.1:9", False, True),
+        ("transparent", False, True),
+        ("local:Code", False, True),
+        ("wireguard", False, True),
+    ],
+)
+def test_the_forward_policy_is_for_proxies_that_mitmproxy_does_not_guard(
+    mode: str, proxyauth: bool, exempt: bool
+) -> None:
+    where = context(mode, server=("1.2.3.4", 443))
+    own = arrival(request("1.2.3.4", 443), where, HTTPMode.regular, LISTENING, False, True, proxyauth)
+    assert own.exempt is exempt

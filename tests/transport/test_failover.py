@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pointsman.demo import closed_port, menu
+from pointsman.demo import behaviours, closed_port
 from support.asking import ask, get, started
 from support.router import running
 from support.settings import provider
@@ -25,7 +25,13 @@ class TestTheGauntlet:
 
     async def gauntlet(self, stack, tmp_path, good):
         failing = await started(
-            stack, menu.status(503), menu.wrapped_json(code=429), menu.wrapped(), menu.empty("done"), menu.hang(), good
+            stack,
+            behaviours.status(503),
+            behaviours.wrapped_json(code=429),
+            behaviours.wrapped(),
+            behaviours.empty("done"),
+            behaviours.hang(),
+            good,
         )
         urls = [closed_port(), *(p.base_url for p in failing)]
         providers = dict(zip(NAMES, [provider(url) for url in urls], strict=True))
@@ -34,7 +40,7 @@ class TestTheGauntlet:
         return router, failing
 
     async def test_a_streamed_request_gets_the_good_ones_exact_bytes(self, stack, tmp_path):
-        router, providers = await self.gauntlet(stack, tmp_path, menu.exact(GOOD))
+        router, providers = await self.gauntlet(stack, tmp_path, behaviours.exact(GOOD))
         answer = await ask(router.base_url)
         assert answer.status == 200
         assert answer.body == b"".join(GOOD)
@@ -48,7 +54,7 @@ class TestTheGauntlet:
 
     async def test_a_whole_request_too(self, stack, tmp_path):
         whole = b'{"choices":[{"index":0,"message":{"content":"exact"},"finish_reason":"stop"}]}'
-        router, _ = await self.gauntlet(stack, tmp_path, menu.exact([whole], content_type="application/json"))
+        router, _ = await self.gauntlet(stack, tmp_path, behaviours.exact([whole], content_type="application/json"))
         answer = await ask(router.base_url, stream=False)
         assert answer.status == 200
         assert answer.body == whole
@@ -57,7 +63,7 @@ class TestTheGauntlet:
         assert "hang/m@answer_timeout" in answer.headers["x-fallback-trail"]
 
     async def test_the_lens_shows_each_attempt(self, stack, tmp_path):
-        router, _ = await self.gauntlet(stack, tmp_path, menu.exact(GOOD))
+        router, _ = await self.gauntlet(stack, tmp_path, behaviours.exact(GOOD))
         answer = await ask(router.base_url, headers={"X-Request-ID": "turn-7"})
         assert answer.headers["x-request-id"] == "turn-7"
         record = (await get(f"{router.url}/internal/exchanges/turn-7")).json
@@ -69,8 +75,8 @@ class TestTheGauntlet:
 
 
 async def test_a_second_key_is_tried_before_the_next_target(stack, tmp_path):
-    first, second = await started(stack, menu.rate_limited(), menu.answer("hello"))
-    first.script = [menu.rate_limited(), menu.answer("second key")]
+    first, second = await started(stack, behaviours.rate_limited(), behaviours.answer("hello"))
+    first.script = [behaviours.rate_limited(), behaviours.answer("second key")]
     providers = {
         "first": provider(first.base_url, keys=["sk-first-key", "sk-second-key"]),
         "second": provider(second.base_url),
@@ -84,7 +90,7 @@ async def test_a_second_key_is_tried_before_the_next_target(stack, tmp_path):
 
 
 async def test_when_all_fail_the_client_is_told_the_truth(stack, tmp_path):
-    busy, dead = await started(stack, menu.rate_limited(7), menu.rate_limited(3))
+    busy, dead = await started(stack, behaviours.rate_limited(7), behaviours.rate_limited(3))
     providers = {"busy": provider(busy.base_url), "dead": provider(dead.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers))
     answer = await ask(router.base_url)
@@ -96,7 +102,9 @@ async def test_when_all_fail_the_client_is_told_the_truth(stack, tmp_path):
 
 async def test_a_providers_client_error_goes_out_unchanged(stack, tmp_path):
     body = b'{"error":{"message":"tools[0] is odd","type":"invalid_request_error","theirs":1}}'
-    strict, other = await started(stack, menu.exact([body], content_type="application/json", status=400), menu.answer())
+    strict, other = await started(
+        stack, behaviours.exact([body], content_type="application/json", status=400), behaviours.answer()
+    )
     providers = {"strict": provider(strict.base_url), "other": provider(other.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers))
     answer = await ask(router.base_url)

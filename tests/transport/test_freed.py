@@ -13,7 +13,7 @@ from weakref import ref
 
 import pytest
 
-from pointsman.demo import Behaviour, closed_port, menu
+from pointsman.demo import Behaviour, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
 from pointsman.transport.conductor import Conductor
 from pointsman.transport.stream import RoutedStream
@@ -99,24 +99,24 @@ class Way:
     sections: Mapping[str, Any] = field(default_factory=dict)
 
 
-GOOD = menu.answer("one two three")
+GOOD = behaviours.answer("one two three")
 HEDGE = {"hedge": {"after": "50ms", "max_parallel": 2}}
 ANTHROPIC = {"dialect": "anthropic"}
 WAYS = (
     Way("streamed", (GOOD,)),
     Way("streamed, sent in two", (GOOD,), sends_it_in_two),
     Way("whole", (GOOD,), stream=False),
-    Way("failed over", (menu.status(503), GOOD)),
-    Way("failed", (menu.status(503), menu.reset())),
-    Way("refused", (menu.status(400),)),
-    Way("broken off", (menu.cut("one two three", after_tokens=2),)),
-    Way("unreadable", (menu.garbage(),)),
-    Way("client gone before the answer", (menu.hang(),), hears_nothing),
-    Way("client gone within the answer", (menu.stall("one two three", after_tokens=1),), hears_its_beginning),
-    Way("hedged", (menu.hang(), GOOD), sections=HEDGE),
+    Way("failed over", (behaviours.status(503), GOOD)),
+    Way("failed", (behaviours.status(503), behaviours.reset())),
+    Way("refused", (behaviours.status(400),)),
+    Way("broken off", (behaviours.cut("one two three", after_tokens=2),)),
+    Way("unreadable", (behaviours.garbage(),)),
+    Way("client gone before the answer", (behaviours.hang(),), hears_nothing),
+    Way("client gone within the answer", (behaviours.stall("one two three", after_tokens=1),), hears_its_beginning),
+    Way("hedged", (behaviours.hang(), GOOD), sections=HEDGE),
     Way("converted", (GOOD,), more=ANTHROPIC),
     Way("converted and whole", (GOOD,), stream=False, more=ANTHROPIC),
-    Way("converted and failed", (menu.status(503),), more=ANTHROPIC),
+    Way("converted and failed", (behaviours.status(503),), more=ANTHROPIC),
 )
 
 
@@ -165,7 +165,7 @@ async def test_nothing_is_left_of_an_exchange_with_nobody(stack: AsyncExitStack,
 
 @pytest.mark.parametrize("leaves", [False, True], ids=["heard", "reset"])
 async def test_nothing_is_left_over_http2(stack: AsyncExitStack, tmp_path: Path, leaves: bool) -> None:
-    script = menu.stall("one two three", after_tokens=1) if leaves else GOOD
+    script = behaviours.stall("one two three", after_tokens=1) if leaves else GOOD
     router, taken = await set_up(stack, tmp_path, Way("http2", (script,)))
     async with h2_through(router.url, router.ca) as client:
         stream = await client.ask(chat(LARGE))

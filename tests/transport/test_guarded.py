@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
 from pointsman.routing.router import Router as Routing
 from pointsman.transport.conductor import Conductor
-from pointsman.wire.openai_chat import OpenAIChat
+from pointsman.wire.dialects.openai_chat import answers, request
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains, remains, soon
@@ -32,7 +33,7 @@ DONE = b"data: [DONE]\n\n"
 class Weak:
     """A place in the routed path."""
 
-    owner: type
+    owner: type | ModuleType
     name: str
     after: int = 0
     """How many calls go well before."""
@@ -89,9 +90,9 @@ def is_logged_with_its_id(caplog: pytest.LogCaptureFixture, name: str = "turn-9"
 
 
 BEFORE_AN_ANSWER = [
-    Weak(OpenAIChat, "facts"),
-    Weak(OpenAIChat, "outbound"),
-    Weak(OpenAIChat, "reader"),
+    Weak(request, "parse_object"),
+    Weak(request, "with_model"),
+    Weak(answers, "reader_for"),
     Weak(Routing, "plan"),
     Weak(Dispatcher, "open"),
     Weak(Conductor, "__init__"),
@@ -111,7 +112,7 @@ class TestBeforeAnAnswer:
     async def test_over_http1(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture, place: Weak
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
             mend = broken(place)
             status, headers, body = await answer_to(client)
             assert (status, headers["x-request-id"]) == (502, "turn-9")
@@ -127,7 +128,7 @@ class TestBeforeAnAnswer:
     async def test_over_http2(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture, place: Weak
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT)) as router, h2_through(router.url, router.ca) as client:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router, h2_through(router.url, router.ca) as client:
             mend = broken(place)
             stream = await client.ask(chat(stream=False), headers=(("x-request-id", "turn-9"),))
             body = await client.whole(stream)
@@ -145,7 +146,7 @@ class TestWithinAStream:
     async def test_it_ends_in_one_error_frame_and_the_marker(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture, place: Weak
     ) -> None:
-        script = menu.cut(TEXT, after_tokens=3) if place.name == "end" else menu.answer(TEXT, pace=0.01)
+        script = behaviours.cut(TEXT, after_tokens=3) if place.name == "end" else behaviours.answer(TEXT, pace=0.01)
         async with routing(tmp_path, script) as router, h1_to(router.host, router.port) as client:
             mend = broken(place)
             status, _, body = await answer_to(client, streamed=True)
@@ -163,7 +164,7 @@ class TestWithinAStream:
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with (
-            Provider(menu.stall(TEXT, after_tokens=2)) as one,
+            Provider(behaviours.stall(TEXT, after_tokens=2)) as one,
             running(tmp_path, {"one": provider(one.base_url)}, stream={"heartbeat": "200ms"}) as router,
             h1_to(router.host, router.port) as client,
         ):
@@ -188,7 +189,7 @@ class TestTheRecord:
         place: Weak,
         streamed: bool,
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
             mend = broken(place)
             status, _, body = await answer_to(client, streamed)
             assert status == 200
@@ -205,7 +206,7 @@ class TestTheHead:
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         """Its body is not read, so that nobody can tell where the next request begins."""
-        async with routing(tmp_path, menu.answer(TEXT)) as router:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router:
             mend = broken(Weak(Dispatcher, "receive"))
             async with h1_to(router.host, router.port) as client:
                 status, headers, body = await answer_to(client)
@@ -221,7 +222,7 @@ class TestTheHead:
     async def test_over_http2_only_its_stream(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT)) as router, h2_through(router.url, router.ca) as client:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router, h2_through(router.url, router.ca) as client:
             mend = broken(Weak(Dispatcher, "receive"))
             stream = await client.ask(chat())
             await client.until(lambda: stream.status != 0)
@@ -234,7 +235,7 @@ class TestTheHead:
     async def test_a_page_that_breaks_is_told_and_the_connection_goes_on(
         self, tmp_path: Path, broken: Callable[..., Any]
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
             mend = broken(Weak(Ledger, "newest"))
             for expected in (502, 200):
                 client.send(b"GET /internal/exchanges HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -250,7 +251,7 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
     async def test_before_an_answer_it_is_a_502_all_the_same(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
+        async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
             mend = broken(Weak(Exchange, "data"), self.GIVE_UP)
             status, headers, _ = await answer_to(client)
             assert (status, headers["x-request-id"]) == (502, "turn-9")
@@ -262,7 +263,7 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
     async def test_within_a_stream_the_connection_ends_so_that_nobody_takes_it_for_whole(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with routing(tmp_path, menu.answer(TEXT, pace=0.01)) as router:
+        async with routing(tmp_path, behaviours.answer(TEXT, pace=0.01)) as router:
             async with h1_to(router.host, router.port) as client:
                 broken(Weak(Exchange, "data", after=3), self.GIVE_UP)
                 await client.ask(chat(), headers=ID)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.history import history as history_module
 from support.asking import ask, get
 from support.h1client import h1_to
@@ -26,8 +26,8 @@ async def analytics(router: Router, query: str = "", key: str = ADMIN) -> Any:
 
 async def test_it_tells_what_happened_and_survives_a_restart(tmp_path: Path) -> None:
     history = {"path": str(tmp_path / "history.db")}
-    async with Provider(menu.answer("hello")) as bad, Provider(menu.answer("hello")) as good:
-        bad.script = [menu.status(503), menu.answer("hello")]
+    async with Provider(behaviours.answer("hello")) as bad, Provider(behaviours.answer("hello")) as good:
+        bad.script = [behaviours.status(503), behaviours.answer("hello")]
         providers = {"bad": provider(bad.base_url, keys=["sk-a-very-secret-key"]), "good": provider(good.base_url)}
         sections = {"server": SERVER, "history": history, "cooldowns": {"transient": "off"}}
         async with running(tmp_path, providers, **sections) as router:
@@ -59,7 +59,7 @@ async def test_who_may_not_ask_or_asks_nonsense_is_told_so(tmp_path: Path, query
 
 
 async def test_a_count_of_tokens_says_nothing_of_answering(tmp_path: Path) -> None:
-    async with Provider(menu.answer("hello")) as one:
+    async with Provider(behaviours.answer("hello")) as one:
         providers = {"one": provider(one.base_url, dialect="anthropic")}
         async with running(tmp_path, providers, server=SERVER, history={"path": str(tmp_path / "h.db")}) as router:
             question = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -91,7 +91,7 @@ class Held:
 async def test_a_slow_page_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(monkeypatch)
     async with (
-        Provider(menu.answer("hello")) as one,
+        Provider(behaviours.answer("hello")) as one,
         running(tmp_path, {"one": provider(one.base_url)}, server=SERVER) as router,
     ):
         slow = asyncio.create_task(analytics(router))

@@ -6,16 +6,17 @@ import json
 import threading
 from collections.abc import Callable
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pointsman import reading
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.sessions import keys
-from pointsman.wire import openai_chat, openai_chat_turns, request_body
+from pointsman.wire import request_body
+from pointsman.wire.conversion import codec
+from pointsman.wire.dialects.openai_chat import messages, request
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
@@ -24,16 +25,15 @@ from support.router import Router, running
 from support.settings import provider
 
 MIB = 1 << 20
-CONVERSION = import_module("pointsman.wire.conversion.bridge")
 STEPS: tuple[tuple[str, object, str], ...] = (
     ("decoded", reading, "decode"),
     ("counted", request_body, "has_too_many_values"),
-    ("parsed", openai_chat, "parse_object"),
-    ("weighed", openai_chat, "_tokens"),
-    ("normalised", openai_chat_turns, "messages_of"),
+    ("parsed", request, "parse_object"),
+    ("weighed", request, "_tokens"),
+    ("normalised", messages, "messages_of"),
     ("hashed", keys, "Chain"),
-    ("copied", openai_chat, "with_model"),
-    ("converted", CONVERSION, "convert"),
+    ("copied", request, "with_model"),
+    ("converted", codec, "convert"),
 )
 """What takes longer the longer a request is."""
 
@@ -83,7 +83,7 @@ async def test_no_step_of_a_large_request_is_taken_on_the_loop(
 ) -> None:
     body = session(megabytes * MIB)
     async with (
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url, "another")}, routing={"aliases": {"m": "another"}}) as router,
     ):
         await served(router, body)
@@ -98,7 +98,7 @@ async def test_what_is_small_but_compressed_counts_as_what_it_becomes(tmp_path: 
     body = session(MIB)
     squeezed = gzip.compress(body)
     assert len(squeezed) < reading.LARGE / 10
-    async with Provider(menu.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+    async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
         await served(router, squeezed, Content_Encoding="gzip")
         assert one.seen[0].body == body
     assert (threads.pop("decoded"), threads.pop("parsed")) == ({True, False}, {False})
@@ -107,7 +107,7 @@ async def test_what_is_small_but_compressed_counts_as_what_it_becomes(tmp_path: 
 async def test_a_large_request_is_converted_in_the_thread(tmp_path: Path, threads: Threads) -> None:
     """Converting takes ten times as long as reading, so that less is large."""
     async with (
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url, dialect="anthropic")}) as router,
     ):
         await served(router, session(reading.LARGE // 2))
@@ -117,8 +117,8 @@ async def test_a_large_request_is_converted_in_the_thread(tmp_path: Path, thread
 
 async def test_a_small_request_stays_on_the_loop(tmp_path: Path, threads: Threads) -> None:
     async with (
-        Provider(menu.answer()) as one,
-        Provider(menu.answer()) as claude,
+        Provider(behaviours.answer()) as one,
+        Provider(behaviours.answer()) as claude,
         running(tmp_path, {
             "one": provider(one.base_url), "claude": provider(claude.base_url, "c", dialect="anthropic")
         }) as router,
@@ -142,7 +142,10 @@ class Busy:
 
 @pytest.mark.parametrize("over", ["http1", "http2"])
 async def test_small_requests_do_not_wait_for_large_ones(tmp_path: Path, over: str) -> None:
-    async with Provider(menu.answer("hello")) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+    async with (
+        Provider(behaviours.answer("hello")) as one,
+        running(tmp_path, {"one": provider(one.base_url)}) as router,
+    ):
         busy = Busy(router)
         if over == "http1":
             large = asyncio.ensure_future(served(router, session(MIB)))
@@ -163,7 +166,7 @@ async def test_small_requests_do_not_wait_for_large_ones(tmp_path: Path, over: s
 
 
 async def test_a_client_that_leaves_meanwhile_costs_nothing(tmp_path: Path) -> None:
-    async with Provider(menu.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+    async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
         busy = Busy(router)
         async with h1_to(router.host, router.port) as client:
             await client.ask(session(MIB))
@@ -177,7 +180,7 @@ async def test_a_client_that_leaves_meanwhile_costs_nothing(tmp_path: Path) -> N
 
 
 async def test_a_flow_that_is_killed_meanwhile_is_not_sent(tmp_path: Path) -> None:
-    async with Provider(menu.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+    async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
         busy = Busy(router)
         async with h1_to(router.host, router.port) as client:
             await client.ask(session(MIB))
@@ -195,10 +198,10 @@ async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert
     def fail(*_: object) -> dict[str, Any]:
         raise KeyError("of the library")
 
-    monkeypatch.setattr(CONVERSION, "convert", fail)
+    monkeypatch.setattr(codec, "convert", fail)
     async with (
-        Provider(menu.answer()) as claude,
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as claude,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {
             "claude": provider(claude.base_url, dialect="anthropic"), "one": provider(one.base_url)
         }) as router,
@@ -212,7 +215,7 @@ async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert
 async def test_what_is_wrong_with_a_large_request_is_told_as_ever(tmp_path: Path) -> None:
     body = session(MIB)
     async with (
-        Provider(menu.answer()) as one,
+        Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):

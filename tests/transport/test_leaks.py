@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientResponse
 from mitmproxy.http import HTTPFlow
 
-from pointsman.demo import Provider, closed_port, menu
+from pointsman.demo import Provider, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import KEEP
 from pointsman.transport import providers as pools
@@ -40,18 +40,18 @@ CHAT = "/v1/chat/completions"
 KEY = "a-client-key-0123456789"
 AUTHORIZED = (("Authorization", f"Bearer {KEY}"),)
 PROVIDERS = {
-    "good": menu.answer("one two three four"),
-    "busy": menu.status(503),
-    "limited": menu.rate_limited(1),
-    "wrapped": menu.wrapped(),
-    "empty": menu.empty("done"),
-    "reset": menu.reset(),
-    "slammed": menu.reset("connect"),
-    "html": menu.html(),
-    "cut": menu.cut("one two three", after_tokens=2),
-    "truncated": menu.truncated("one two three", after_tokens=2),
-    "stalled": menu.stall("one two three", after_tokens=2),
-    "strict": menu.status(400),
+    "good": behaviours.answer("one two three four"),
+    "busy": behaviours.status(503),
+    "limited": behaviours.rate_limited(1),
+    "wrapped": behaviours.wrapped(),
+    "empty": behaviours.empty("done"),
+    "reset": behaviours.reset(),
+    "slammed": behaviours.reset("connect"),
+    "html": behaviours.html(),
+    "cut": behaviours.cut("one two three", after_tokens=2),
+    "truncated": behaviours.truncated("one two three", after_tokens=2),
+    "stalled": behaviours.stall("one two three", after_tokens=2),
+    "strict": behaviours.status(400),
 }
 
 PASSING = (HTTPFlow, RoutedStream, RoutedHttpLayer, Exchange, Conductor, ClientResponse)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, Seen, Stage
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains
@@ -39,13 +39,13 @@ def answer_to(question: str) -> list[bytes]:
     return [event.encode() for event in (*events, finish, "data: [DONE]\n\n")]
 
 
-def all_at_once(count: int) -> Callable[[Seen], Behaviour]:
+def all_at_once(count: int) -> Callable[[ReceivedRequest], Behaviour]:
     """Answers so many requests in step: none goes on beyond its middle before all have come so far."""
     everybody = asyncio.Barrier(count)
 
-    async def play(stage: Stage) -> None:
+    async def play(stage: Responder) -> None:
         await stage.head(200, [("Content-Type", "text/event-stream")])
-        for nth, event in enumerate(answer_to(stage.seen.question)):
+        for nth, event in enumerate(answer_to(stage.request.question)):
             if nth == TOKENS // 2:
                 await everybody.wait()
             await stage.chunk(event)

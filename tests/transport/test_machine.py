@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.h1client import chat, h1_to
 from support.remains import nothing_remains
@@ -40,7 +40,7 @@ class TestAClockThatIsSet:
     ) -> None:
         gate = asyncio.Event()
         async with (
-            Provider(menu.answer(TEXT, gate_after={2: gate})) as one,
+            Provider(behaviours.answer(TEXT, gate_after={2: gate})) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             h1_to(router.host, router.port) as client,
         ):
@@ -63,8 +63,8 @@ class TestAClockThatIsSet:
     ) -> None:
         session = {"X-Session-ID": "turn-after-turn"}
         async with (
-            Provider([menu.status(503), menu.answer("from one")]) as one,
-            Provider(menu.answer("from two")) as two,
+            Provider([behaviours.status(503), behaviours.answer("from one")]) as one,
+            Provider(behaviours.answer("from two")) as two,
             running(tmp_path, {"one": provider(one.base_url), "two": provider(two.base_url)}) as router,
         ):
             first = await ask(router.base_url, headers=session)
@@ -102,7 +102,7 @@ async def test_a_name_that_nobody_resolves_is_a_connection_that_takes_too_long(
     """And one look-up at a time, however many ask: they leave no crowd of threads behind that wait."""
     hanging = provider("http://hangs.test/v1", timeouts={"connect": 0.2})
     async with (
-        Provider(menu.answer(TEXT)) as good,
+        Provider(behaviours.answer(TEXT)) as good,
         running(
             tmp_path,
             {"hanging": hanging, "good": provider(good.base_url.replace("127.0.0.1", "localhost"))},

@@ -1,6 +1,7 @@
 """A client's credentials: used to let it in, and then nowhere to be found."""
 
 import base64
+import gzip
 import json
 import logging
 import signal
@@ -14,7 +15,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.addons.save import Save
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import get
 from support.h1client import Headers, chat, h1_to
 from support.h2client import h2_through
@@ -114,13 +115,13 @@ class Ask(Protocol):
 @pytest.fixture
 def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Ask:
     """Sends one request in a form, and looks everywhere."""
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, "hpack")  # as mitmproxy's own programs set it
+    caplog.set_level(logging.DEBUG)  # last, since it is what `caplog` itself takes
 
     async def ask(form: Form, *, http2: bool = False, **server: Any) -> Outcome:
         snapshots, save, saved = Snapshots(), Save(), tmp_path / "flows"
         async with (
-            Provider(menu.answer()) as one,
+            Provider(behaviours.answer()) as one,
             running(
                 tmp_path,
                 {"one": provider(one.base_url, keys=[PROVIDER_KEY])},
@@ -190,9 +191,11 @@ async def test_a_proxy_password_is_forgotten(ask: Ask, value: str) -> None:
 async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Path) -> None:
     """Nobody here has the model, so its own host gets the request, with the credential that was meant for it."""
     async with (
-        Provider(menu.answer()) as original,
+        Provider(behaviours.answer()) as original,
         running(
-            tmp_path, {"one": provider(menu.closed_port())}, server={"client_key": KEY, "intercept": ["127.0.0.1"]}
+            tmp_path,
+            {"one": provider(behaviours.closed_port())},
+            server={"client_key": KEY, "intercept": ["127.0.0.1"]},
         ) as router,
         h1_to(router.host, router.port) as client,
     ):
@@ -205,12 +208,40 @@ async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Pa
         assert BASIC not in repr([flow.get_state() for flow in router.watcher.flows])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+async def test_what_the_original_host_repeats_is_its_clients_to_read_and_no_flows(tmp_path: Path, packed: bool) -> None:
+    said = json.dumps({"error": {"message": f"{OTHER} is wrong", "code": 401}}).encode()
+    refusal = behaviours.exact([said], "application/json", 401, (("x-request-id", OTHER), ("Set-Cookie", f"a={OTHER}")))
+    snapshots = Snapshots()
+    async with (
+        Provider(behaviours.compressed(refusal) if packed else refusal) as original,
+        running(
+            tmp_path,
+            {"one": provider(behaviours.closed_port())},
+            server={"intercept": ["127.0.0.1"]},
+            addons=(snapshots,),
+        ) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        headers = (("Authorization", f"Bearer {OTHER}"), ("X-Session-ID", f"of {OTHER}"))
+        await client.ask(chat(model="elsewhere"), f"{original.base_url}/chat/completions", headers)
+        status, told, body = await client.answer()
+        assert (status, told["x-request-id"], told["set-cookie"]) == (401, OTHER, f"a={OTHER}")
+        assert (gzip.decompress(body) if packed else body) == said
+        [seen] = original.seen
+        assert seen.header("x-session-id") == f"of {OTHER}"
+        kept = [flow.response.text or "" for flow in router.watcher.flows if flow.response]
+        states = [*snapshots.taken, *(repr(flow.get_state()) for flow in router.watcher.flows)]
+    assert ["*** is wrong" in text for text in kept] == [True]
+    assert OTHER not in repr(states)
+
+
 async def test_mitmdump_writes_none_down(tmp_path: Path) -> None:
     """The program itself, at its most talkative and saving every flow."""
     config, saved = tmp_path / "pointsman.yaml", tmp_path / "flows"
     options = ("--set", f"pointsman_config={config}", "--set", f"confdir={tmp_path}", "-w", str(saved))
     talkative = ("-v", "--flow-detail", "4", "--listen-host", "127.0.0.1", "--listen-port", "0")
-    async with Provider(menu.answer()) as one, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with Provider(behaviours.answer()) as one, httpx.AsyncClient(trust_env=False, timeout=30) as client:
         entries = {"one": provider(one.base_url, keys=[PROVIDER_KEY])}
         config.write_text(json.dumps({"providers": entries, "server": {"client_key": KEY, "admin_key": OTHER}}))
         async with mitmdump(*options, *talkative, folder=tmp_path) as process:

@@ -9,7 +9,7 @@ import pytest
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import get
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
@@ -158,7 +158,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 class TestSmoke:
     async def test_a_stream_comes_through_to_the_byte(self, tmp_path: Path, stack: AsyncExitStack, way: Way) -> None:
-        one = await stack.enter_async_context(Provider(menu.exact(EXACT)))
+        one = await stack.enter_async_context(Provider(behaviours.exact(EXACT)))
         router, client = await way(stack, tmp_path, {"one": provider(one.base_url)})
         await client.ask(chat())
         status, headers, body = await client.whole()
@@ -170,8 +170,8 @@ class TestSmoke:
     async def test_a_failure_before_the_first_content_is_not_seen(
         self, tmp_path: Path, stack: AsyncExitStack, way: Way
     ) -> None:
-        bad = await stack.enter_async_context(Provider(menu.wrapped()))
-        good = await stack.enter_async_context(Provider(menu.exact(EXACT)))
+        bad = await stack.enter_async_context(Provider(behaviours.wrapped()))
+        good = await stack.enter_async_context(Provider(behaviours.exact(EXACT)))
         _, client = await way(stack, tmp_path, {"bad": provider(bad.base_url), "good": provider(good.base_url)})
         await client.ask(chat())
         status, headers, body = await client.whole()
@@ -181,7 +181,7 @@ class TestSmoke:
     async def test_a_client_that_leaves_takes_its_attempt_along(
         self, tmp_path: Path, stack: AsyncExitStack, way: Way
     ) -> None:
-        one = await stack.enter_async_context(Provider(menu.stall(TEXT, after_tokens=2)))
+        one = await stack.enter_async_context(Provider(behaviours.stall(TEXT, after_tokens=2)))
         router, client = await way(stack, tmp_path, {"one": provider(one.base_url)})
         await client.ask(chat())
         seen = await one.arrived()
@@ -198,11 +198,11 @@ class TestReverse:
 
     @pytest.fixture
     async def target(self, stack: AsyncExitStack) -> Provider:
-        return await stack.enter_async_context(Provider(menu.answer("from the target")))
+        return await stack.enter_async_context(Provider(behaviours.answer("from the target")))
 
     @pytest.fixture
     async def router(self, tmp_path: Path, stack: AsyncExitStack, target: Provider) -> Router:
-        one = await stack.enter_async_context(Provider(menu.answer("routed")))
+        one = await stack.enter_async_context(Provider(behaviours.answer("routed")))
         mode = f"reverse:{target.base_url.removesuffix('/v1')}"
         return await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}, mode))
 
@@ -236,7 +236,7 @@ class TestReverse:
         assert router.conductors == []
 
     async def test_a_target_that_is_away_is_no_matter_of_ours(self, tmp_path: Path, stack: AsyncExitStack) -> None:
-        one = await stack.enter_async_context(Provider(menu.answer("routed")))
+        one = await stack.enter_async_context(Provider(behaviours.answer("routed")))
         router = await stack.enter_async_context(
             running(tmp_path, {"one": provider(one.base_url)}, "reverse:https://127.0.0.1:9")
         )
@@ -281,7 +281,7 @@ class TestUpstream:
         self, tmp_path: Path, stack: AsyncExitStack
     ) -> None:
         async with (
-            Provider(menu.answer("hello")) as one,
+            Provider(behaviours.answer("hello")) as one,
             ForwardProxy(PASSWORD) as proxy,
             through(proxy, tmp_path, one.base_url) as router,
         ):
@@ -296,7 +296,7 @@ class TestUpstream:
     async def test_one_behind_tls_by_a_tunnel_that_the_password_opens(self, tmp_path: Path) -> None:
         authority = Authority(tmp_path)
         async with (
-            Provider(menu.answer("hello"), tls=authority.server()) as one,
+            Provider(behaviours.answer("hello"), tls=authority.server()) as one,
             ForwardProxy(PASSWORD) as proxy,
             through(proxy, tmp_path, one.base_url, ssl_verify_upstream_trusted_ca=str(authority.pem)) as router,
         ):
@@ -310,7 +310,7 @@ class TestUpstream:
     async def test_the_proxy_itself_may_be_behind_tls(self, tmp_path: Path, secure: bool) -> None:
         authority = Authority(tmp_path)
         async with (
-            Provider(menu.answer("hello"), tls=authority.server() if secure else None) as one,
+            Provider(behaviours.answer("hello"), tls=authority.server() if secure else None) as one,
             ForwardProxy(PASSWORD, tls=authority.server()) as proxy,
             through(proxy, tmp_path, one.base_url, ssl_verify_upstream_trusted_ca=str(authority.pem)) as router,
         ):
@@ -323,7 +323,7 @@ class TestUpstream:
     ) -> None:
         authority = Authority(tmp_path)
         async with (
-            Provider(menu.answer("hello"), tls=authority.server() if secure else None) as one,
+            Provider(behaviours.answer("hello"), tls=authority.server() if secure else None) as one,
             ForwardProxy("somebody:else") as proxy,
             through(proxy, tmp_path, one.base_url) as router,
             h1_to(router.host, router.port) as client,
@@ -339,7 +339,7 @@ class TestUpstream:
 
     async def test_a_proxy_that_is_away_fails_over_to_nobody(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.answer("hello")) as one,
+            Provider(behaviours.answer("hello")) as one,
             running(tmp_path, {"one": provider(one.base_url)}, "upstream:http://127.0.0.1:9") as router,
         ):
             assert await status_of(router) == 502
@@ -347,7 +347,7 @@ class TestUpstream:
 
     async def test_what_is_not_routed_goes_through_the_proxy_too(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.answer("hello")) as other,
+            Provider(behaviours.answer("hello")) as other,
             ForwardProxy(PASSWORD) as proxy,
             through(proxy, tmp_path, "http://127.0.0.1:9/v1") as router,
             h1_to(router.host, router.port) as client,
@@ -362,7 +362,7 @@ class TestUpstream:
     async def test_each_of_two_modes_has_its_own_way_out(self, tmp_path: Path) -> None:
         ports = [free_port(), free_port()]
         async with (
-            Provider(menu.answer("hello")) as one,
+            Provider(behaviours.answer("hello")) as one,
             ForwardProxy() as proxy,
             running(
                 tmp_path, {"one": provider(one.base_url)}, [f"regular@{ports[0]}", f"upstream:{proxy.url}@{ports[1]}"]

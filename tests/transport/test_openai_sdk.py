@@ -16,7 +16,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 from openai.types.chat.chat_completion_chunk import Choice
 
-from pointsman.demo import Behaviour, Provider, menu
+from pointsman.demo import Behaviour, Provider, behaviours
 from support.router import Router, running
 from support.settings import provider
 
@@ -42,11 +42,11 @@ def sdk(router: Router, way: Way, api_key: str = "sk-nobodys-key-0123456789") ->
 
 @asynccontextmanager
 async def served(
-    folder: Path, *behaviours: Behaviour, way: Way = "base-url", **sections: Any
+    folder: Path, *scripted: Behaviour, way: Way = "base-url", **sections: Any
 ) -> AsyncIterator[tuple[AsyncOpenAI, Router, list[Provider]]]:
     """The SDK's client, its router, and a provider for each behaviour. Nothing may have dialled the SDK's own host."""
     async with AsyncExitStack() as stack:
-        providers = [await stack.enter_async_context(Provider(behaviour)) for behaviour in behaviours]
+        providers = [await stack.enter_async_context(Provider(behaviour)) for behaviour in scripted]
         entries = {f"p{n}": provider(each.base_url) for n, each in enumerate(providers)}
         router = await stack.enter_async_context(running(folder, entries, **sections))
         yield await stack.enter_async_context(sdk(router, way)), router, providers
@@ -69,7 +69,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 class TestAnswers:
     async def test_it_streams(self, tmp_path: Path, way: Way) -> None:
-        async with served(tmp_path, menu.answer(TEXT), way=way) as (client, _, [one]):
+        async with served(tmp_path, behaviours.answer(TEXT), way=way) as (client, _, [one]):
             stream = await client.chat.completions.create(
                 model="m", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
             )
@@ -82,21 +82,21 @@ class TestAnswers:
             assert one.seen[0].json["messages"] == MESSAGES
 
     async def test_it_does_not_stream(self, tmp_path: Path, way: Way) -> None:
-        async with served(tmp_path, menu.answer(TEXT), way=way) as (client, _, _):
+        async with served(tmp_path, behaviours.answer(TEXT), way=way) as (client, _, _):
             answer = await client.chat.completions.create(model="m", messages=MESSAGES)
             assert answer.choices[0].message.content == TEXT
             assert answer.choices[0].finish_reason == "stop"
             assert answer.usage
 
     async def test_failures_that_another_provider_hides_do_not_show(self, tmp_path: Path, way: Way) -> None:
-        broken = (menu.status(503), menu.wrapped(), menu.reset(), menu.empty())
-        async with served(tmp_path, *broken, menu.answer(TEXT), way=way) as (client, _, _):
+        broken = (behaviours.status(503), behaviours.wrapped(), behaviours.reset(), behaviours.empty())
+        async with served(tmp_path, *broken, behaviours.answer(TEXT), way=way) as (client, _, _):
             async with client.chat.completions.stream(model="m", messages=MESSAGES) as stream:
                 whole = await stream.get_final_completion()
             assert whole.choices[0].message.content == TEXT
 
     async def test_a_tool_call_and_its_result_go_round(self, tmp_path: Path, way: Way) -> None:
-        calling = menu.answer("", tool_call=("points", {"side": "left"}))
+        calling = behaviours.answer("", tool_call=("points", {"side": "left"}))
         async with served(tmp_path, calling, way=way) as (client, _, [one]):
             async with client.chat.completions.stream(model="m", messages=MESSAGES, tools=[TOOL]) as stream:
                 asked = (await stream.get_final_completion()).choices[0]
@@ -104,7 +104,7 @@ class TestAnswers:
             [call] = asked.message.tool_calls or []
             assert (call.function.name, json.loads(call.function.arguments)) == ("points", {"side": "left"})
 
-            one.script = menu.answer("The points are set.")
+            one.script = behaviours.answer("The points are set.")
             done: list[Any] = [
                 *MESSAGES,
                 asked.message.model_dump(include={"role", "content", "tool_calls"}),
@@ -115,11 +115,11 @@ class TestAnswers:
             assert one.seen[1].json["messages"][2] == {"role": "tool", "tool_call_id": call.id, "content": "ok"}
 
     async def test_the_model_list_is_read(self, tmp_path: Path) -> None:
-        async with served(tmp_path, menu.answer()) as (client, _, _):
+        async with served(tmp_path, behaviours.answer()) as (client, _, _):
             assert "p0/m" in [model.id async for model in client.models.list()]
 
     async def test_the_synchronous_client_works_too(self, tmp_path: Path) -> None:
-        async with served(tmp_path, menu.answer(TEXT)) as (_, router, _):
+        async with served(tmp_path, behaviours.answer(TEXT)) as (_, router, _):
 
             def ask() -> tuple[str | None, str]:
                 with OpenAI(base_url=router.base_url, api_key="sk-none", max_retries=0) as client:
@@ -143,7 +143,7 @@ print("".join(chunk.choices[0].delta.content or "" for chunk in client.chat.comp
 
 class TestAsProxy:
     async def test_http2_is_negotiated(self, tmp_path: Path) -> None:
-        async with served(tmp_path, menu.answer(TEXT), way="https-proxy") as (client, router, _):
+        async with served(tmp_path, behaviours.answer(TEXT), way="https-proxy") as (client, router, _):
             raw = await client.chat.completions.with_raw_response.create(model="m", messages=MESSAGES)
             assert raw.http_response.http_version == "HTTP/2"
             assert raw.headers["x-routed-via"] == "p0/m"
@@ -154,7 +154,7 @@ class TestAsProxy:
 
     async def test_the_environment_alone_is_enough(self, tmp_path: Path) -> None:
         """A program that knows nothing of the router, started with HTTPS_PROXY and SSL_CERT_FILE."""
-        async with served(tmp_path, menu.answer(TEXT)) as (_, router, _):
+        async with served(tmp_path, behaviours.answer(TEXT)) as (_, router, _):
             given = {"HTTPS_PROXY": router.url, "SSL_CERT_FILE": str(router.ca), "OPENAI_API_KEY": "sk-none"}
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", PROGRAM, env={**os.environ, **given}, stdout=asyncio.subprocess.PIPE
@@ -172,7 +172,7 @@ async def read(stream: openai.AsyncStream[ChatCompletionChunk], said: list[Choic
 
 class TestErrors:
     async def test_a_wrong_client_key(self, tmp_path: Path) -> None:
-        async with served(tmp_path, menu.answer(), server={"client_key": KEY}) as (client, router, [one]):
+        async with served(tmp_path, behaviours.answer(), server={"client_key": KEY}) as (client, router, [one]):
             with pytest.raises(openai.AuthenticationError) as caught:
                 await client.chat.completions.create(model="m", messages=MESSAGES)
             assert (caught.value.status_code, caught.value.code) == (401, "invalid_api_key")
@@ -183,7 +183,7 @@ class TestErrors:
             assert one.seen[0].header("authorization") is None
 
     async def test_a_model_nobody_has(self, tmp_path: Path) -> None:
-        async with served(tmp_path, menu.answer()) as (client, _, _):
+        async with served(tmp_path, behaviours.answer()) as (client, _, _):
             with pytest.raises(openai.NotFoundError) as caught:
                 await client.chat.completions.create(model="no-such-model", messages=MESSAGES)
             assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
@@ -191,7 +191,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("stream", [True, False])
     async def test_a_rate_limit_everywhere_says_when_to_come_back(self, tmp_path: Path, way: Way, stream: bool) -> None:
-        limited = (menu.rate_limited(retry_after=30), menu.rate_limited(retry_after=7))
+        limited = (behaviours.rate_limited(retry_after=30), behaviours.rate_limited(retry_after=7))
         async with served(tmp_path, *limited, way=way) as (client, _, _):
             with pytest.raises(openai.RateLimitError) as caught:
                 await client.chat.completions.create(model="m", messages=MESSAGES, stream=stream)
@@ -201,10 +201,10 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("behaviour", "raised"),
         [
-            (menu.status(400), openai.BadRequestError),
-            (menu.status(422), openai.UnprocessableEntityError),
-            (menu.status(500), openai.InternalServerError),
-            (menu.reset(), openai.InternalServerError),
+            (behaviours.status(400), openai.BadRequestError),
+            (behaviours.status(422), openai.UnprocessableEntityError),
+            (behaviours.status(500), openai.InternalServerError),
+            (behaviours.reset(), openai.InternalServerError),
         ],
         ids=lambda value: getattr(value, "name", ""),
     )
@@ -218,12 +218,12 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("behaviour", "code"),
         [
-            (menu.stall(TEXT, after_tokens=3), "stream_timeout"),
-            (menu.cut(TEXT, after_tokens=3), "stream_broken"),
-            (menu.cut(TEXT, after_tokens=3, in_event=True), "stream_broken"),
-            (menu.truncated(TEXT, after_tokens=3), "stream_broken"),
-            (menu.reset_within(TEXT, after_tokens=3), "stream_broken"),
-            (menu.error_within(TEXT, after_tokens=3), "overloaded"),
+            (behaviours.stall(TEXT, after_tokens=3), "stream_timeout"),
+            (behaviours.cut(TEXT, after_tokens=3), "stream_broken"),
+            (behaviours.cut(TEXT, after_tokens=3, in_event=True), "stream_broken"),
+            (behaviours.truncated(TEXT, after_tokens=3), "stream_broken"),
+            (behaviours.reset_within(TEXT, after_tokens=3), "stream_broken"),
+            (behaviours.error_within(TEXT, after_tokens=3), "overloaded"),
         ],
         ids=lambda value: getattr(value, "name", value),
     )
@@ -240,6 +240,6 @@ class TestErrors:
             assert [choice.finish_reason for choice in said if choice.finish_reason] == []
 
     async def test_half_an_answer_that_is_not_streamed_is_an_error(self, tmp_path: Path, way: Way) -> None:
-        async with served(tmp_path, menu.truncated(TEXT), way=way) as (client, _, _):
+        async with served(tmp_path, behaviours.truncated(TEXT), way=way) as (client, _, _):
             with pytest.raises(openai.InternalServerError):
                 await client.chat.completions.create(model="m", messages=MESSAGES)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from mitmproxy.http import HTTPFlow
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.transport.providers import KEPT_SESSIONS
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
@@ -28,7 +28,7 @@ BIG = chat("x" * 20_000)
 async def routing(folder: Path, **options: Any) -> AsyncIterator[tuple[Router, Provider]]:
     """A router with these options, and its one provider."""
     async with (
-        Provider(menu.answer("routed")) as one,
+        Provider(behaviours.answer("routed")) as one,
         running(folder, {"one": provider(one.base_url)}, options=options) as router,
     ):
         yield router, one
@@ -68,7 +68,7 @@ class TestConnectAddr:
 
     async def test_so_is_an_upstream_proxy(self, tmp_path: Path) -> None:
         async with (
-            Provider(menu.answer("routed")) as one,
+            Provider(behaviours.answer("routed")) as one,
             ForwardProxy() as proxy,
             running(
                 tmp_path, {"one": provider(one.base_url)}, f"upstream:{proxy.url}", {"connect_addr": "127.0.0.2"}
@@ -105,8 +105,8 @@ class TestIgnoreHosts:
     async def between(self, folder: Path, *ignored: str) -> AsyncIterator[tuple[Router, Provider, str, Path]]:
         authority = Authority(folder)
         async with (
-            Provider(menu.answer("from the host itself"), tls=authority.server("localhost")) as host,
-            Provider(menu.answer("routed")) as one,
+            Provider(behaviours.answer("from the host itself"), tls=authority.server("localhost")) as host,
+            Provider(behaviours.answer("routed")) as one,
             running(
                 folder,
                 {"one": provider(one.base_url)},
@@ -166,7 +166,7 @@ class TestStreamLargeBodies:
     async def test_a_whole_answer_beyond_it_is_whole(self, tmp_path: Path) -> None:
         text = "token " * 2000
         async with (
-            Provider(menu.answer(text)) as one,
+            Provider(behaviours.answer(text)) as one,
             running(tmp_path, {"one": provider(one.base_url)}, options={"stream_large_bodies": "1k"}) as router,
             h1_to(router.host, router.port) as client,
         ):
@@ -185,7 +185,7 @@ class TestBodySizeLimit:
     @asynccontextmanager
     async def limited(self, folder: Path, option: str, max_body: str) -> AsyncIterator[tuple[Router, Provider]]:
         async with (
-            Provider(menu.answer("routed" * 2000)) as one,
+            Provider(behaviours.answer("routed" * 2000)) as one,
             running(
                 folder,
                 {"one": provider(one.base_url)},
@@ -306,7 +306,7 @@ class TestProxyauth:
     async def test_a_password_that_is_the_client_key_lets_the_tunnel_in(self, tmp_path: Path) -> None:
         """mitmproxy takes its password out of the request before anybody else sees it."""
         async with (
-            Provider(menu.answer("routed")) as one,
+            Provider(behaviours.answer("routed")) as one,
             running(
                 tmp_path,
                 {"one": provider(one.base_url)},

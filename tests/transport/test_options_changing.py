@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Provider, closed_port, menu
+from pointsman.demo import Provider, behaviours, closed_port
 from support.asking import ask
 from support.h1client import chat, h1_through, h1_to
 from support.h2client import h2_through
@@ -47,9 +47,9 @@ async def test_streams_that_are_open_end_well_and_the_next_request_is_routed(
     tmp_path: Path, name: str, value: object
 ) -> None:
     gate = asyncio.Event()
-    paused = menu.answer(TEXT, gate_after={2: gate})
+    paused = behaviours.answer(TEXT, gate_after={2: gate})
     async with (
-        Provider([paused, paused, menu.answer(TEXT)]) as one,
+        Provider([paused, paused, behaviours.answer(TEXT)]) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
     ):
         router.server.running()  # from here on mitmproxy itself follows its options
@@ -76,7 +76,7 @@ async def test_streams_that_are_open_end_well_and_the_next_request_is_routed(
 async def test_a_mode_that_is_taken_away_ends_no_stream(tmp_path: Path) -> None:
     gate, port, other = asyncio.Event(), free_port(), free_port()
     async with (
-        Provider([menu.answer(TEXT, gate_after={2: gate}), menu.answer(TEXT)]) as one,
+        Provider([behaviours.answer(TEXT, gate_after={2: gate}), behaviours.answer(TEXT)]) as one,
         running(tmp_path, {"one": provider(one.base_url)}, f"regular@{port}") as router,
         h1_to(router.host, router.port) as client,
     ):
@@ -100,7 +100,7 @@ async def test_a_mode_that_is_taken_away_ends_no_stream(tmp_path: Path) -> None:
 async def test_eager_connections_need_the_host_that_lazy_ones_do_without(tmp_path: Path) -> None:
     there = f"localhost:{urlsplit(closed_port()).port}"
     async with (
-        Provider(menu.answer(TEXT)) as one,
+        Provider(behaviours.answer(TEXT)) as one,
         running(tmp_path, {"one": provider(one.base_url)}, server={"intercept": ["localhost"]}) as router,
     ):
         async with h1_through(router.url, router.ca, there) as client:

@@ -10,7 +10,7 @@ import pytest
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.exchange.effects import Outbound
 from pointsman.transport.outlet import Outlet
 from pointsman.transport.probing import Prober
@@ -134,20 +134,20 @@ class TestProber:
     async def test_whoever_answers_is_there_unless_it_says_that_it_is_not_well(self, status: int) -> None:
         silent = Silent()
         silent.answer(status)
-        async with Provider(menu.answer()) as free:
+        async with Provider(behaviours.answer()) as free:
             port = int(free.base_url.split(":")[2].split("/")[0])
         async with silent.at(port):
             assert await self.look(f"http://127.0.0.1:{port}/v1") is (status < 500)
 
     async def test_a_demo_provider_is_merely_connected_to(self) -> None:
-        async with Provider(menu.answer()) as one:
+        async with Provider(behaviours.answer()) as one:
             assert await self.look(one.base_url, by_connection=("a",)) is True
             assert one.seen == []
         assert await self.look(one.base_url, by_connection=("a",)) is False
 
     async def test_a_probe_that_is_given_up_tells_that_nobody_is_there(self) -> None:
         silent = Silent()
-        async with Provider(menu.answer()) as free:
+        async with Provider(behaviours.answer()) as free:
             port = int(free.base_url.split(":")[2].split("/")[0])
         async with silent.at(port):
             ward, providers = self.Ward(Outbound(f"http://127.0.0.1:{port}/v1/models", (), b"", "GET")), Providers()

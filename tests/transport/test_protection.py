@@ -14,7 +14,7 @@ import pytest
 from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
-from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from support.remains import nothing_remains, soon
 from transport.chatting import ANSWER, Yard, session, told, user
 
@@ -45,13 +45,13 @@ class TestProviderBan:
     @pytest.mark.parametrize(
         ("behaviour", "endpoint", "reason"),
         [
-            (menu.status(503), "b", "503"),
-            (menu.rate_limited(1), "b", "429"),
-            (menu.status(401), "b", "401"),
-            (menu.wrapped(), "b", "wrapped_500"),
-            (menu.hang(), "b", "first_byte_timeout"),
-            (menu.stall(ANSWER), "a", "stream_timeout"),
-            (menu.cut(ANSWER), "a", "stream_broken"),
+            (behaviours.status(503), "b", "503"),
+            (behaviours.rate_limited(1), "b", "429"),
+            (behaviours.status(401), "b", "401"),
+            (behaviours.wrapped(), "b", "wrapped_500"),
+            (behaviours.hang(), "b", "first_byte_timeout"),
+            (behaviours.stall(ANSWER), "a", "stream_timeout"),
+            (behaviours.cut(ANSWER), "a", "stream_broken"),
         ],
         ids=["503", "429", "401", "wrapped", "timeout", "stall after commit", "break after commit"],
     )
@@ -59,7 +59,7 @@ class TestProviderBan:
         self, yard: Yard, model: str, behaviour: Behaviour, endpoint: str, reason: str
     ) -> None:
         await yard.open(keys=KEYS, protection=GUARDED, cooldowns=CALM, stream=QUICK)
-        yard.a.script = [behaviour, menu.answer(ANSWER)]
+        yard.a.script = [behaviour, behaviours.answer(ANSWER)]
         asked = [await yard.ask(model=model, headers=session("7")) for _ in range(3)]
         assert [each.endpoint for each in asked] == [endpoint, "b", "b"]
         assert len(yard.a.seen) == 1
@@ -72,7 +72,7 @@ class TestProviderBan:
     async def test_a_conversation_keeps_its_key_though_that_one_rests(self, yard: Yard, model: str) -> None:
         await yard.open(keys=KEYS, protection=GUARDED, sticky={"rest": "off"})
         assert (await yard.ask(model=model, headers=session("7"))).endpoint == "a"
-        yard.a.script = [menu.rate_limited(30), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.rate_limited(30), behaviours.answer(ANSWER)]
         for _ in range(2):
             await yard.ask(model=model, headers=session("8"))  # each key is taken in turn
         first, *_ = yard.a.seen
@@ -83,7 +83,7 @@ class TestProviderBan:
 
     async def test_one_earned_in_an_exchange_that_failed_wholly_holds_in_the_next_turn(self, yard: Yard) -> None:
         await yard.open("a", "b", protection={**GUARDED, "b": "provider-ban"}, cooldowns=CALM)
-        yard.a.script = yard.b.script = [menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = yard.b.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         assert (await yard.ask(headers=session("7"))).endpoint is None
         assert (await yard.ask(headers=session("7"))).endpoint is None
         assert (len(yard.a.seen), len(yard.b.seen)) == (1, 1)
@@ -94,7 +94,7 @@ class TestProviderBan:
 
     async def test_a_level_that_names_one_target_bans_that_target(self, yard: Yard) -> None:
         await yard.open(protection={"a/m": "provider-ban"}, cooldowns=CALM)
-        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         await yard.ask(model="auto", headers=session("7"))
         assert await bans(yard) == [("a", "m", "503, provider-ban")]
         await yard.ask(model="auto", headers=session("7"))
@@ -103,25 +103,27 @@ class TestProviderBan:
 
 class TestModelSkip:
     @MODES
-    @pytest.mark.parametrize("behaviour", [menu.status(503), menu.stall(ANSWER)], ids=["before commit", "after commit"])
+    @pytest.mark.parametrize(
+        "behaviour", [behaviours.status(503), behaviours.stall(ANSWER)], ids=["before commit", "after commit"]
+    )
     async def test_it_bans_at_the_second_failure_in_a_row(self, yard: Yard, model: str, behaviour: Behaviour) -> None:
         await yard.open(cooldowns=CALM, stream=QUICK)
         targets = {"models": [{"id": "m"}]}
         await yard.reload("a", "b", a=targets, b=targets)
         yard.a.script = behaviour
         for counted in (1, 2):
-            yard.b.script = menu.answer(ANSWER)
+            yard.b.script = behaviours.answer(ANSWER)
             await yard.ask(model=model, headers=session("7"))
             await self.unpin(yard)
             assert len(await bans(yard)) == counted - 1
         assert (await yard.ask(model=model, headers=session("7"))).endpoint == "b"
         assert len(yard.a.seen) == 2
-        yard.a.script = menu.answer(ANSWER)
+        yard.a.script = behaviours.answer(ANSWER)
         assert (await yard.ask(model=model, headers=session("8"))).endpoint == "a"
 
     async def test_a_success_in_between_resets_and_a_mere_commit_does_not(self, yard: Yard) -> None:
         await yard.open("a", "b", cooldowns=CALM, stream=QUICK)
-        good, stalls = menu.answer(ANSWER), menu.stall(ANSWER)
+        good, stalls = behaviours.answer(ANSWER), behaviours.stall(ANSWER)
         yard.a.script = [stalls, good, stalls, good, stalls, stalls, good]
         asked = [await yard.ask(headers=session("7")) for _ in range(7)]
         assert [each.endpoint for each in asked] == ["a"] * 6 + ["b"]
@@ -129,7 +131,7 @@ class TestModelSkip:
 
     async def test_expiry_clears(self, yard: Yard) -> None:
         await yard.open("a", "b", cooldowns=CALM, sticky={"idle_ttl": "1s"}, protection=GUARDED)
-        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         assert (await yard.ask(headers=session("7"))).endpoint == "b"
         await soon(lambda: yard.expired)
         assert (await yard.ask(headers=session("7"))).endpoint == "a"
@@ -143,14 +145,14 @@ class TestModelSkip:
 class Log:
     """A provider's own: which sessions (they say their names) it has served, and how many at once."""
 
-    def __init__(self, gate: Callable[[Seen], asyncio.Event] | None = None) -> None:
+    def __init__(self, gate: Callable[[ReceivedRequest], asyncio.Event] | None = None) -> None:
         self.present: Counter[str] = Counter()
         self.most = 0
         self.served: list[str] = []
         self._gate = gate
 
-    def script(self, seen: Seen) -> Behaviour:
-        async def play(stage: Stage) -> None:
+    def script(self, seen: ReceivedRequest) -> Behaviour:
+        async def play(stage: Responder) -> None:
             name = seen.question
             self.served.append(name)
             self.present[name] += 1
@@ -161,7 +163,7 @@ class Log:
                 await asyncio.sleep(0)
             self.present[name] -= 1
             self.present += Counter()
-            await menu.answer(ANSWER).play(stage)
+            await behaviours.answer(ANSWER).play(stage)
 
         return Behaviour("logged", play)
 
@@ -172,7 +174,7 @@ class TestGuard:
         guarded, *free = logs = [Log() for _ in range(3)]
         for each, log in zip((yard.a, yard.b, yard.c), logs, strict=True):
             each.script = log.script
-        yard.b.script = lambda seen: free[0].script(seen) if seen.number % 5 else menu.status(529)
+        yard.b.script = lambda seen: free[0].script(seen) if seen.number % 5 else behaviours.status(529)
 
         async def talk(number: int) -> list[str | None]:
             name, found = f"conversation {number}", []
@@ -219,7 +221,7 @@ class TestGuard:
     async def test_it_is_used_all_the_same_when_nobody_else_is_left_and_the_record_says_so(self, yard: Yard) -> None:
         await yard.open("a", protection=GUARDED)
         gate = asyncio.Event()
-        yard.a.script = [menu.gated(menu.answer(ANSWER), gate), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.gated(behaviours.answer(ANSWER), gate), behaviours.answer(ANSWER)]
         first = asyncio.create_task(yard.ask(headers=session("7")))
         await yard.a.arrived()
         assert (await yard.ask(headers=session("8"))).endpoint == "a"
@@ -231,7 +233,7 @@ class TestGuard:
 
     async def test_a_client_that_leaves_frees_it(self, yard: Yard) -> None:
         await yard.open(protection=GUARDED)
-        yard.a.script = [menu.stall(ANSWER), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.stall(ANSWER), behaviours.answer(ANSWER)]
         leaving = asyncio.create_task(yard.ask(headers=session("7")))
         await yard.a.arrived()
         assert len(yard.router.dispatcher.router.active) == 1
@@ -241,10 +243,10 @@ class TestGuard:
 
     async def test_a_pin_on_it_rests_unless_the_client_names_a_model(self, yard: Yard) -> None:
         await yard.open("b", "a", protection=GUARDED, cooldowns=CALM)
-        yard.b.script = [menu.status(529), menu.status(529), menu.answer(ANSWER)]
+        yard.b.script = [behaviours.status(529), behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="auto", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "b"]
-        yard.b.script = [menu.status(529), menu.answer(ANSWER)]
+        yard.b.script = [behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="m", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "a"]
 
@@ -252,7 +254,7 @@ class TestGuard:
 class TestReadingAndMending:
     async def test_a_ban_can_be_read_and_lifted(self, yard: Yard) -> None:
         await yard.open("a", "b", protection=GUARDED, cooldowns=CALM)
-        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         await yard.ask(headers=session("7"))
         call = yard.router.context.master.commands.execute
         [row] = json.loads(call("pointsman.sessions"))["sessions"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import Asked, ask
 from support.authority import Authority
 from support.router import Router, running
@@ -28,7 +28,7 @@ async def asked(
 ) -> AsyncIterator[tuple[Asked, Provider, Router]]:
     """A router with these options has been asked, and its one provider is behind TLS."""
     async with (
-        Provider(menu.answer("hello"), tls=tls) as one,
+        Provider(behaviours.answer("hello"), tls=tls) as one,
         running(folder, {"one": provider(one.base_url.replace("127.0.0.1", host))}, options=options) as router,
     ):
         yield await ask(router.base_url), one, router
@@ -199,8 +199,8 @@ class TestWhatTheFlowShows:
     async def test_after_a_failover_it_is_the_winners(self, tmp_path: Path, authority: Authority) -> None:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
-            bad = await enter(Provider(menu.status(503), tls=authority.server()))
-            good = await enter(Provider(menu.answer("hello"), tls=authority.server("localhost")))
+            bad = await enter(Provider(behaviours.status(503), tls=authority.server()))
+            good = await enter(Provider(behaviours.answer("hello"), tls=authority.server("localhost")))
             port = int(good.base_url.rpartition(":")[2].removesuffix("/v1"))
             providers = {
                 "bad": provider(bad.base_url),
@@ -248,7 +248,10 @@ class TestWhatTheFlowShows:
             assert second.timestamp_start is None
 
     async def test_a_plain_one_claims_no_tls(self, tmp_path: Path) -> None:
-        async with Provider(menu.answer("hello")) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
+        async with (
+            Provider(behaviours.answer("hello")) as one,
+            running(tmp_path, {"one": provider(one.base_url)}) as router,
+        ):
             assert (await ask(router.base_url)).status == 200
             [(_, flow)] = router.watcher.ended
             assert (flow.server_conn.tls, flow.server_conn.tls_version, flow.server_conn.certificate_list) == (

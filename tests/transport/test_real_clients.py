@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.demo import Provider, Seen, menu
+from pointsman.demo import Provider, ReceivedRequest, behaviours
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of
 from support.router import Router, running
 from support.settings import provider
@@ -50,7 +50,7 @@ async def replayed(router: Router, turn: Mapping[str, Any]) -> httpx.Response:
         return await client.post(router.url + turn["path"], content=json.dumps(turn["body"]), headers=headers)
 
 
-def assert_only_allowed_headers(seen: Seen, turn: Mapping[str, Any], client: RealClient) -> None:
+def assert_only_allowed_headers(seen: ReceivedRequest, turn: Mapping[str, Any], client: RealClient) -> None:
     given = {name.lower(): value for name, value in turn["headers"]}
     got = {name.lower(): value for name, value in seen.headers}
     kept = {*client.kept, *(name for name in given if name.startswith("x-stainless-"))}
@@ -64,7 +64,7 @@ def assert_only_allowed_headers(seen: Seen, turn: Mapping[str, Any], client: Rea
 async def test_only_the_model_changes_and_two_turns_are_one_session(tmp_path: Path, client: RealClient) -> None:
     turns = [client.turn(n) for n in (1, 2)]
     aliases = {turn["body"]["model"]: "p/real" for turn in turns}
-    async with Provider(menu.answer("left")) as one:
+    async with Provider(behaviours.answer("left")) as one:
         entries = {"p": provider(one.base_url, "real", dialect=client.dialect, keys=[PROVIDER_KEY])}
         async with running(tmp_path, entries, routing={"aliases": aliases}) as router:
             first, second = [await replayed(router, turn) for turn in turns]

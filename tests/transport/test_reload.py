@@ -13,7 +13,7 @@ import pytest
 from mitmproxy.exceptions import OptionsError
 
 from pointsman import config, reloading
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import Asked, ask
 from support.h1client import chat, h1_to
 from support.ports import free_port
@@ -43,7 +43,7 @@ class Yard:
 
     def __init__(self, folder: Path, log: pytest.LogCaptureFixture, stack: AsyncExitStack) -> None:
         self.folder, self.log, self._stack = folder, log, stack
-        self.a, self.b, self.c = (Provider(menu.answer(f"from {name}"), name=name) for name in "abc")
+        self.a, self.b, self.c = (Provider(behaviours.answer(f"from {name}"), name=name) for name in "abc")
         self.router: Router
 
     async def open(self, *names: str, mode: str = "regular", **sections: Any) -> Router:
@@ -96,7 +96,7 @@ class TestTakingOver:
 
     async def test_a_running_stream_goes_on_to_its_end(self, yard: Yard) -> None:
         gate = asyncio.Event()
-        yard.a.script = menu.answer(TEXT, gate_after={2: gate})
+        yard.a.script = behaviours.answer(TEXT, gate_after={2: gate})
         router = await yard.open("a")
         async with h1_to(router.host, router.port) as client:
             await client.ask(chat())
@@ -113,7 +113,7 @@ class TestTakingOver:
 
     async def test_a_running_exchange_fails_over_among_the_providers_it_began_with(self, yard: Yard) -> None:
         gate = asyncio.Event()
-        yard.a.script = menu.gated(menu.status(503), gate)
+        yard.a.script = behaviours.gated(behaviours.status(503), gate)
         await yard.open("a", "b")
         asking = asyncio.create_task(ask(yard.router.base_url))
         await yard.a.arrived()
@@ -129,8 +129,8 @@ class TestTakingOver:
         gate = asyncio.Event()
         complaint = b'{"error":{"message":"sk-the-old-key-1234 is odd"}}'
         yard.a.script = [
-            menu.gated(menu.exact([complaint], content_type="application/json", status=400), gate),
-            menu.answer("with the new one"),
+            behaviours.gated(behaviours.exact([complaint], content_type="application/json", status=400), gate),
+            behaviours.answer("with the new one"),
         ]
         await yard.open("b")
         await yard.take(lambda: write(yard.folder, yard.entries("a", keys=["sk-the-old-key-1234"])))
@@ -316,8 +316,8 @@ class TestUnderLoad:
 
     async def test_streams_that_run_through_all_reloads_lose_no_byte(self, yard: Yard) -> None:
         gate, other = asyncio.Event(), asyncio.Event()
-        yard.a.script = menu.answer(TEXT, gate_after={2: gate})
-        yard.b.script = menu.answer(TEXT, gate_after={2: other})
+        yard.a.script = behaviours.answer(TEXT, gate_after={2: gate})
+        yard.b.script = behaviours.answer(TEXT, gate_after={2: other})
         other.set()
         router = await yard.open("a")
         asking = [asyncio.create_task(ask(router.base_url)) for _ in range(self.STREAMS)]

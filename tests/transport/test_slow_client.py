@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.proxy.layers.http import Http2Server
 
-from pointsman.demo import Behaviour, Provider, Seen, Stage, menu
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport import conductor as conducting
 from pointsman.transport.conductor import Conductor
@@ -40,7 +40,7 @@ def long_answer() -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-async def _tell(stage: Stage) -> None:
+async def _tell(stage: Responder) -> None:
     await stage.head(200, [("Content-Type", "text/event-stream")])
     for event in long_answer():
         await stage.chunk(event)
@@ -88,7 +88,7 @@ async def http2_window(router: Router) -> AsyncIterator[Resume]:
 UNREAD = pytest.mark.parametrize("unread", [http1_socket, http2_socket, http2_window])
 
 
-async def stopped(seen: Seen) -> int:
+async def stopped(seen: ReceivedRequest) -> int:
     """Waits until a provider has sent nothing for a while, and says how much it has."""
     loop = asyncio.get_running_loop()
     sent, since = seen.sent, loop.time()
@@ -147,7 +147,7 @@ async def test_one_that_leaves_without_having_read_leaves_nothing_behind(tmp_pat
 
 async def test_a_stream_without_a_window_holds_up_no_other_on_its_connection(tmp_path: Path) -> None:
     async with (
-        Provider([LONG, menu.answer("one two three")]) as one,
+        Provider([LONG, behaviours.answer("one two three")]) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h2_through(router.url, router.ca, window=0) as client,
     ):
@@ -181,8 +181,8 @@ async def test_a_window_that_opens_a_little_lets_a_little_through(tmp_path: Path
 async def test_clocks_go_on_once_what_another_stream_of_the_connection_had_to_write_is_read(tmp_path: Path) -> None:
     """Nothing is sent to this stream, so that nobody waits for its client: its provider is silent."""
     async with (
-        Provider([LONG, menu.hang()]) as silent,
-        Provider(menu.answer("one two three")) as good,
+        Provider([LONG, behaviours.hang()]) as silent,
+        Provider(behaviours.answer("one two three")) as good,
         running(
             tmp_path, {"silent": provider(silent.base_url), "good": provider(good.base_url)}, stream={"first_byte": 0.2}
         ) as router,
@@ -204,7 +204,7 @@ async def test_what_an_attempt_had_to_say_when_it_was_cancelled_is_not_waiting_f
     """Or the exchange would wait, for the rest of its life, for a client that has nothing to read."""
     gate = asyncio.Event()
     async with (
-        Provider(menu.answer("one two three", gate_after={0: gate})) as one,
+        Provider(behaviours.answer("one two three", gate_after={0: gate})) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):
@@ -227,7 +227,7 @@ async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again
     """A client that has all it was sent says nothing more: only the socket tells that there is room."""
     monkeypatch.setattr(conducting, "PULSE", 3600.0)
     async with (
-        Provider(menu.answer("one two three", pace=0.02)) as one,
+        Provider(behaviours.answer("one two three", pace=0.02)) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from transport.chatting import ANSWER, Chat, Told, Yard, told, user
 
 CAPTURES = Path(__file__).parent.parent / "captures"
@@ -57,7 +57,7 @@ class TestRealClients:
     async def test_continues_two_turns_too(self, yard: Yard, answer: str) -> None:
         """It has no ids, and writes its system prompt anew for each turn."""
         await yard.open(routing={"aliases": ALIASES})
-        yard.a.script = menu.answer(answer)
+        yard.a.script = behaviours.answer(answer)
         assert await replay(yard, "continue_cli_turn1") == ("miss", "prefix_hash", "a", None)
         assert await replay(yard, "continue_cli_turn2") == ("hit", "prefix_hash", "a", None)
 
@@ -96,7 +96,7 @@ class TestWords:
 
     async def test_an_answer_made_anew_stays_in_the_session(self, yard: Yard, stream: bool) -> None:
         await yard.open()
-        yard.a.script = [menu.answer(text) for text in ("one", "two", "another two", "three")]
+        yard.a.script = [behaviours.answer(text) for text in ("one", "two", "another two", "three")]
         chat = Chat(yard, stream=stream)
         outcomes = [await chat.say("Hi"), await chat.say("Why?")]
         chat.forget(1)
@@ -115,7 +115,7 @@ class TestWords:
 
     async def test_chats_that_open_alike_part_as_soon_as_they_differ(self, yard: Yard, stream: bool) -> None:
         await yard.open()
-        yard.a.script = [menu.answer(text) for text in ("Hello.", "Good day.", "as ever")]
+        yard.a.script = [behaviours.answer(text) for text in ("Hello.", "Good day.", "as ever")]
         chats = [Chat(yard, stream=stream) for _ in range(2)]
         outcomes = [await chat.say("Hi") for chat in chats] + [await chat.say("Why?") for chat in chats]
         outcomes += [await chat.say("So?") for chat in chats]
@@ -127,7 +127,7 @@ class TestWords:
 
     async def test_calls_of_tools_go_on_where_they_were_made(self, yard: Yard, stream: bool) -> None:
         await yard.open()
-        yard.a.script = [menu.answer("", (), tool_call=("look", {"at": "signals"})), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.answer("", (), tool_call=("look", {"at": "signals"})), behaviours.answer(ANSWER)]
         function = {"name": "look", "arguments": '{"at": "signals"}'}
         call = {
             "role": "assistant",

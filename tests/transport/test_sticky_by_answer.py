@@ -2,13 +2,13 @@
 
 import httpx
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.router import running
 from support.settings import provider
 
 
 async def test_the_next_request_refers_to_the_answer_by_its_id(tmp_path):
-    async with Provider(menu.answer("one")) as one, Provider(menu.answer("two")) as two:
+    async with Provider(behaviours.answer("one")) as one, Provider(behaviours.answer("two")) as two:
         providers = {
             "one": provider(one.base_url, dialect="openai-responses"),
             "two": provider(two.base_url, dialect="openai-responses"),

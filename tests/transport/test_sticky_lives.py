@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Behaviour, Seen, menu
+from pointsman.demo import Behaviour, ReceivedRequest, behaviours
 from support.remains import nothing_remains, soon
 from transport.chatting import ANSWER, Chat, Yard, assistant, session, told, user
 
@@ -82,7 +82,7 @@ class TestReload:
 
     async def test_a_rate_limit_takes_no_pin(self, yard: Yard, log: Callable[[], list[str]]) -> None:
         await yard.open()
-        yard.a.script = [menu.answer(ANSWER), menu.rate_limited(30)]
+        yard.a.script = [behaviours.answer(ANSWER), behaviours.rate_limited(30)]
         asked = [await yard.ask(headers=session(name)) for name in ("7", "8")]
         assert [each.endpoint for each in asked] == ["a", "b"]
         assert log() == []
@@ -113,10 +113,10 @@ class TestMany:
         await yard.open(cooldowns={"transient": "off"})
         everybody = asyncio.Event()
 
-        def in_turn(seen: Seen) -> Behaviour:
+        def in_turn(seen: ReceivedRequest) -> Behaviour:
             if seen.number == 50:
                 everybody.set()
-            return menu.gated(menu.status(503) if seen.number % 2 else menu.answer(ANSWER), everybody)
+            return behaviours.gated(behaviours.status(503) if seen.number % 2 else behaviours.answer(ANSWER), everybody)
 
         yard.a.script = in_turn
         asked = await asyncio.gather(*(yard.ask(headers=session("7")) for _ in range(50)))
@@ -124,7 +124,7 @@ class TestMany:
         assert Counter(each.endpoint for each in asked) == {"a": 25, "b": 25}
         [only] = yard.router.dispatcher.router.sessions._store
         assert only.pin
-        yard.a.script = menu.answer(ANSWER)
+        yard.a.script = behaviours.answer(ANSWER)
         assert await yard.ask(headers=session("7")) == ("hit", "session_header", only.pin.provider, "7")
         await nothing_remains(yard.router)
 
@@ -134,7 +134,9 @@ class TestMany:
         calm, unlucky = Chat(yard), Chat(yard)
         await calm.say("Calm: which track?")
         await unlucky.say("Unlucky: which track?")
-        yard.a.script = lambda seen: menu.status(503) if "Unlucky" in seen.body.decode() else menu.answer(ANSWER)
+        yard.a.script = lambda seen: (
+            behaviours.status(503) if "Unlucky" in seen.body.decode() else behaviours.answer(ANSWER)
+        )
         outcomes = [(await unlucky.say("Why?"), await calm.say("Why?")) for _ in range(3)]
         assert [(one.outcome, one.endpoint) for one, _ in outcomes] == [("repin", "b"), ("hit", "b"), ("hit", "b")]
         assert [(other.outcome, other.endpoint) for _, other in outcomes] == [("hit", "a")] * 3
@@ -143,8 +145,8 @@ class TestMany:
         await yard.open(sticky={"modes": ["balanced", "smart"], "max_sessions": 30}, cooldowns={"transient": "off"})
         chance = random.Random(7)
         for each in (yard.a, yard.b):
-            each.script = lambda _: menu.answer(ANSWER) if chance.random() < 0.8 else menu.status(503)
-        yard.c.script = lambda seen: menu.status(500 if seen.fields["model"] == "n" else 503)
+            each.script = lambda _: behaviours.answer(ANSWER) if chance.random() < 0.8 else behaviours.status(503)
+        yard.c.script = lambda seen: behaviours.status(500 if seen.fields["model"] == "n" else 503)
         url = f"{yard.router.base_url}/chat/completions"
         headers: Counter[str] = Counter()
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from support.asking import ask
 from transport.chatting import ANSWER, Yard, session, told, user
 
@@ -24,19 +24,19 @@ async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
 class TestOutcomes:
     async def test_a_pin_moves_when_its_provider_fails(self, yard: Yard) -> None:
         await yard.open()
-        yard.a.script = [menu.answer(ANSWER), menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.answer(ANSWER), behaviours.status(503), behaviours.answer(ANSWER)]
         asked = [await yard.ask(headers=session("7")) for _ in range(3)]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), ("repin", "b"), ("hit", "b")]
 
     async def test_a_pin_is_preferred_to_what_stands_before_it(self, yard: Yard) -> None:
         await yard.open(cooldowns={"transient": "off"})
-        yard.a.script = [menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         asked = [await yard.ask(headers=session(name)) for name in ("7", "8", "7")]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "b"), ("miss", "a"), ("hit", "b")]
 
     async def test_another_key_of_the_pinned_target_is_a_hit_and_stays_pinned(self, yard: Yard) -> None:
         await yard.open(keys={"a": ["sk-first-key", "sk-second-key"]})
-        yard.a.script = [menu.answer(ANSWER), menu.rate_limited(30), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.answer(ANSWER), behaviours.rate_limited(30), behaviours.answer(ANSWER)]
         asked = [await yard.ask(headers=session("7")) for _ in range(4)]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), *[("hit", "a")] * 3]
         used = [seen.header("authorization") for seen in yard.a.seen]
@@ -55,22 +55,22 @@ class TestOutcomes:
     @pytest.mark.parametrize("stream", [True, False])
     async def test_when_nobody_answers_there_is_no_endpoint_and_the_pin_stays(self, yard: Yard, stream: bool) -> None:
         await yard.open("a", "b", cooldowns={"transient": "off"})
-        dead = [menu.status(503)]
+        dead = [behaviours.status(503)]
         yard.a.script = yard.b.script = dead
         assert await yard.ask(stream=stream, headers=session("7")) == ("miss", "session_header", None, "7")
-        yard.b.script = menu.answer(ANSWER)
+        yard.b.script = behaviours.answer(ANSWER)
         assert await yard.ask(stream=stream, headers=session("7")) == ("miss", "session_header", "b", "7")
         yard.b.script = dead
         assert await yard.ask(stream=stream, headers=session("7")) == ("repin", "session_header", None, "7")
-        yard.a.script = yard.b.script = menu.answer(ANSWER)
+        yard.a.script = yard.b.script = behaviours.answer(ANSWER)
         assert await yard.ask(stream=stream, headers=session("7")) == ("hit", "session_header", "b", "7")
         stats = await yard.stats()
         assert (stats["hits"], stats["misses"], stats["repins"]) == (1, 2, 1)
 
     async def test_a_providers_own_refusal_is_told_by_whoever_gave_it(self, yard: Yard) -> None:
         await yard.open()
-        odd = menu.exact([b'{"error":{"message":"odd"}}'], content_type="application/json", status=400)
-        yard.a.script = [odd, menu.answer(ANSWER), odd]
+        odd = behaviours.exact([b'{"error":{"message":"odd"}}'], content_type="application/json", status=400)
+        yard.a.script = [odd, behaviours.answer(ANSWER), odd]
         asked = [await yard.ask(headers=session("7")) for _ in range(3)]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), ("miss", "a"), ("hit", "a")]
         stats = await yard.stats()
@@ -81,7 +81,7 @@ class TestOutcomes:
     async def test_a_mode_that_does_not_prefer_pins_knows_its_sessions_all_the_same(self, yard: Yard) -> None:
         modes, protection = {"modes": ["smart", "balanced"]}, {"a": "off"}
         await yard.open(sticky=modes, cooldowns={"transient": "off"}, protection=protection)
-        yard.a.script = [menu.status(503), menu.status(503), menu.answer(ANSWER)]
+        yard.a.script = [behaviours.status(503), behaviours.status(503), behaviours.answer(ANSWER)]
         fast = [await yard.ask(model="auto-fast", headers=session("7")) for _ in range(2)]
         assert fast == [("disabled", "session_header", "b", "7"), ("disabled", "session_header", "a", "7")]
         assert (await yard.ask(model="auto-smart", headers=session("7"))).outcome == "miss"
@@ -147,7 +147,7 @@ class TestOutcomes:
     async def test_what_is_known_early_is_in_early_headers_and_the_rest_follows_in_a_comment(self, yard: Yard) -> None:
         await yard.open(stream={"early_headers": "50ms"})
         gates = [asyncio.Event(), asyncio.Event()]
-        yard.a.script = [menu.gated(menu.answer(ANSWER), gate) for gate in gates]
+        yard.a.script = [behaviours.gated(behaviours.answer(ANSWER), gate) for gate in gates]
         for gate, outcome in zip(gates, ("miss", "hit"), strict=True):
             body = {"model": "m", "stream": True, "messages": [user("Hi")]}
             url = f"{yard.router.base_url}/chat/completions"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from transport.chatting import ANSWER, Yard, session, user
 
 
@@ -64,7 +64,9 @@ class TestSources:
 
     async def test_side_calls_on_another_model_leave_the_pin_alone(self, yard: Yard) -> None:
         await yard.open(routing={"aliases": {"nick": "m"}})
-        yard.a.script = lambda seen: menu.status(503) if seen.fields["model"] == "n" else menu.answer(ANSWER)
+        yard.a.script = lambda seen: (
+            behaviours.status(503) if seen.fields["model"] == "n" else behaviours.answer(ANSWER)
+        )
         asked = [("m", "miss", "a"), ("n", "miss", "b"), ("m", "hit", "a"), ("nick", "hit", "a"), ("n", "hit", "b")]
         for model, outcome, endpoint in asked:
             found = await yard.ask(model=model, headers=session("7"))

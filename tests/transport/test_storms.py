@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from support.asking import Asked, ask
 from transport.chatting import ANSWER, Yard, session
 
@@ -18,7 +18,7 @@ async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
     async with AsyncExitStack() as stack:
         own = Yard(tmp_path, stack)
         await own.open("a", cooldowns={"transient": "off"}, protection={"a": "off"})
-        own.a.script = menu.cut(ANSWER)
+        own.a.script = behaviours.cut(ANSWER)
         yield own
 
 
@@ -37,7 +37,7 @@ async def test_it_is_turned_away_and_served_again_after_the_pause(yard: Yard, he
     assert refused.headers["x-fallback-attempts"] == "0"
     assert len(yard.a.seen) == 6
 
-    yard.a.script = menu.answer(ANSWER)
+    yard.a.script = behaviours.answer(ANSWER)
     assert (await asked(yard, headers=session("8"))).status == 200, "others are served"
     await asyncio.sleep(1.0)
     assert (await asked(yard, headers=headers)).status == 200
@@ -55,6 +55,6 @@ async def test_hundreds_of_repeats_reach_nobody_and_are_counted(yard: Yard) -> N
 
 
 async def test_a_clients_few_retries_are_served(yard: Yard) -> None:
-    yard.a.script = [menu.status(503), menu.status(503), menu.answer(ANSWER)]
+    yard.a.script = [behaviours.status(503), behaviours.status(503), behaviours.answer(ANSWER)]
     answers = [await asked(yard, headers={"x-stainless-retry-count": str(n)}) for n in range(3)]
     assert [answer.status for answer in answers] == [502, 502, 200]

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import get
 from support.h1client import chat, h1_to
 from support.remains import nothing_remains
@@ -14,7 +14,7 @@ from support.settings import provider
 async def test_it_counts_who_is_there_and_forgets_who_has_gone(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
-        Provider(menu.answer("one two three", gate_after={1: gate})) as one,
+        Provider(behaviours.answer("one two three", gate_after={1: gate})) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
     ):
         page = f"{router.url}/internal/status/tables"

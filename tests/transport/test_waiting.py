@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from support.asking import ask, get, started
 from support.router import running
 from support.settings import provider
@@ -37,7 +37,7 @@ def content(body: bytes) -> str:
 
 async def test_keep_alives_fill_the_wait_for_the_first_token_and_a_pause_within_an_event(stack, tmp_path):
     text = "one two three four"
-    slow = menu.delayed(menu.pause(text, after_tokens=2, seconds=3.5 * BEAT, in_event=True), 3.5 * BEAT)
+    slow = behaviours.delayed(behaviours.pause(text, after_tokens=2, seconds=3.5 * BEAT, in_event=True), 3.5 * BEAT)
     [one] = await started(stack, slow)
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}, stream=timing()))
     answer = await ask(router.base_url)
@@ -49,7 +49,7 @@ async def test_keep_alives_fill_the_wait_for_the_first_token_and_a_pause_within_
 
 
 async def test_failover_works_behind_an_early_head(stack, tmp_path):
-    bad, good = await started(stack, menu.delayed(menu.status(503), 2 * BEAT), menu.answer("at last"))
+    bad, good = await started(stack, behaviours.delayed(behaviours.status(503), 2 * BEAT), behaviours.answer("at last"))
     providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers, stream=timing()))
     answer = await ask(router.base_url)
@@ -60,7 +60,7 @@ async def test_failover_works_behind_an_early_head(stack, tmp_path):
 
 
 async def test_total_failure_behind_an_early_head_is_one_error_frame(stack, tmp_path):
-    one, two = await started(stack, menu.delayed(menu.status(503), 2 * BEAT), menu.reset())
+    one, two = await started(stack, behaviours.delayed(behaviours.status(503), 2 * BEAT), behaviours.reset())
     providers = {"one": provider(one.base_url), "two": provider(two.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers, stream=timing()))
     answer = await ask(router.base_url)
@@ -71,7 +71,7 @@ async def test_total_failure_behind_an_early_head_is_one_error_frame(stack, tmp_
 
 
 async def test_a_stall_ends_in_one_error_frame_and_the_connection_stays_usable(stack, tmp_path):
-    [one] = await started(stack, menu.stall("one two three", after_tokens=2))
+    [one] = await started(stack, behaviours.stall("one two three", after_tokens=2))
     router = await stack.enter_async_context(
         running(tmp_path, {"one": provider(one.base_url)}, stream={"stall": "300ms"})
     )
@@ -91,10 +91,10 @@ async def test_a_stall_ends_in_one_error_frame_and_the_connection_stays_usable(s
 @pytest.mark.parametrize(
     "broken",
     [
-        menu.cut("one two three", after_tokens=2),
-        menu.cut("one two three", after_tokens=2, in_event=True),
-        menu.reset_within("one two three", after_tokens=2),
-        menu.truncated("one two three", after_tokens=2),
+        behaviours.cut("one two three", after_tokens=2),
+        behaviours.cut("one two three", after_tokens=2, in_event=True),
+        behaviours.reset_within("one two three", after_tokens=2),
+        behaviours.truncated("one two three", after_tokens=2),
     ],
     ids=lambda behaviour: behaviour.name,
 )
@@ -110,7 +110,7 @@ async def test_a_cut_stream_ends_in_one_error_frame_and_the_marker(stack, tmp_pa
 
 
 async def test_an_error_after_content_is_passed_on_and_is_the_one_error_frame(stack, tmp_path):
-    [one] = await started(stack, menu.error_within("one two three", after_tokens=2))
+    [one] = await started(stack, behaviours.error_within("one two three", after_tokens=2))
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
     answer = await ask(router.base_url)
     assert answer.body.count(b'"error"') == 1

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from pointsman.client_host import named_host
 from pointsman.web.page import Reply, Request
 
 ADMIN = "the-admin-key"
@@ -13,8 +14,9 @@ FOREIGN_HOST = {"host": "evil.test:8080"}
 
 def request(path: str = "/", method: str = "GET", query: str = "", *, local: bool = True, **headers: str) -> Request:
     """From a client on this machine unless said otherwise; `_` in a header's name stands for `-`."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(method, path, query, LOCAL_HOST | named, b"", local)
+    named = LOCAL_HOST | {name.replace("_", "-"): value for name, value in headers.items()}
+    host = named_host("HTTP/1.1", "", [named["host"]])
+    return Request(method, path, query, named, b"", local, host=host, listener_port=8080)
 
 
 def told(reply: Reply) -> Any:

@@ -13,7 +13,7 @@ from pointsman.web.analytics import analytics_page
 from pointsman.web.gate import Gate, Keeper
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.pages import Page, Pages
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from support.records import attempt_record, exchange_record
 from web.asking import ADMIN, request, told
 

@@ -12,11 +12,11 @@ import pytest
 
 from pointsman import config
 from pointsman.config.words import Dialect
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.web.choosing import explain_page, target_row
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from routing.yard import request as facts
 from support.asking import ask, get, post, started
 from support.callers import SECRET, caller
@@ -182,7 +182,7 @@ class TestFallback:
 
 async def test_over_a_socket(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        [one] = await started(stack, menu.answer("hello"))
+        [one] = await started(stack, behaviours.answer("hello"))
         own = await stack.enter_async_context(
             running(tmp_path, {"one": provider(one.base_url)}, server={"admin_key": ADMIN})
         )

@@ -4,17 +4,18 @@ from typing import Any
 
 import pytest
 
+from pointsman.client_host import named_host
 from pointsman.config import Server
 from pointsman.guesses import FEW
 from pointsman.web import gate
 from pointsman.web.gate import Gate, Keeper
-from pointsman.web.logins import LIFE, MOST, Logins, set_cookie, token_of
-from pointsman.web.openapi import COOKIE
+from pointsman.web.logins import LIFE, MOST, Logins, cookie_name, set_cookie, token_of
 from pointsman.web.page import Request
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 from web.asking import ADMIN, CLIENT
 
 HOME = "127.0.0.1:8080"
+COOKIE = "pointsman-8080"
 BEARER = {"authorization": f"Bearer {ADMIN}"}
 
 
@@ -35,9 +36,10 @@ def keeper(**server: Any) -> Keeper:
     return Keeper(lambda: settings, lambda: ADMIN)
 
 
-def asked(method: str = "GET", address: str = "127.0.0.1", **headers: str) -> Request:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(method, "/api/keys", "", {"host": HOME} | named, b"", True, address)
+def asked(method: str = "GET", address: str = "127.0.0.1", listener_port: int = 8080, **headers: str) -> Request:
+    named = {"host": HOME} | {name.replace("_", "-"): value for name, value in headers.items()}
+    host = named_host("HTTP/1.1", "", [named["host"]])
+    return Request(method, "/api/keys", "", named, b"", True, address, host, listener_port)
 
 
 def status(problem: Problem | None) -> int:
@@ -98,7 +100,7 @@ class TestGuessing:
 
     def test_a_session_goes_on(self) -> None:
         one = keeper()
-        token, _ = one.logins.begin(ADMIN, 1000.0)
+        token, _ = one.logins.begin(asked(), ADMIN, 1000.0)
         for _ in range(FEW):
             one.refusal(Gate.ADMIN, asked(authorization="Bearer nonsense"))
         assert one.refusal(Gate.ADMIN, asked(cookie=f"{COOKIE}={token}")) is None
@@ -123,31 +125,54 @@ class TestSessions:
         self, method: str, head: dict[str, str], expected: int
     ) -> None:
         one = keeper()
-        token, login = one.logins.begin(ADMIN, 1000.0)
+        token, login = one.logins.begin(asked(), ADMIN, 1000.0)
         if head.get("x_csrf_token") == "right":
             head = head | {"x_csrf_token": login.csrf}
         assert status(one.refusal(Gate.ADMIN, asked(method, cookie=f"a=b; {COOKIE}={token}", **head))) == expected
 
     def test_it_ends_in_time_with_the_key_or_by_its_owner(self) -> None:
         logins = Logins()
-        token, _ = logins.begin(ADMIN, 0.0)
-        cookie = f"{COOKIE}={token}"
-        assert logins.find(cookie, ADMIN, LIFE - 1)
-        assert logins.find(cookie, ADMIN, LIFE) is None
-        assert logins.find(cookie, "another-admin-key", 1.0) is None
-        assert logins.find(f"{COOKIE}={token}x", ADMIN, 1.0) is None
-        logins.end(cookie)
-        assert logins.find(cookie, ADMIN, 1.0) is None
+        token, _ = logins.begin(asked(), ADMIN, 0.0)
+        again = asked(cookie=f"{COOKIE}={token}")
+        assert logins.find(again, ADMIN, LIFE - 1)
+        assert logins.find(again, ADMIN, LIFE) is None
+        assert logins.find(again, "another-admin-key", 1.0) is None
+        assert logins.find(asked(cookie=f"{COOKIE}={token}x"), ADMIN, 1.0) is None
+        logins.end(again)
+        assert logins.find(again, ADMIN, 1.0) is None
+
+    @pytest.mark.parametrize(
+        ("host", "listener", "name"),
+        [
+            ("127.0.0.1:8080", 8080, "pointsman-8080"),
+            ("[::1]:9090", 8080, "pointsman-9090"),
+            ("router.example", 8081, "pointsman-8081"),
+        ],
+    )
+    def test_its_cookie_is_named_after_the_port_in_the_browser(self, host: str, listener: int, name: str) -> None:
+        request = asked(host=host, listener_port=listener)
+        assert cookie_name(request) == name
+        assert set_cookie(request, "t").startswith(f"{name}=t; ")
+
+    @pytest.mark.parametrize("host", ["127.0.0.1:8081", "localhost:8080", "127.0.0.1"])
+    def test_it_holds_only_at_the_host_and_port_that_it_began_at(self, host: str) -> None:
+        logins = Logins()
+        token, _ = logins.begin(asked(), ADMIN, 0.0)
+        elsewhere = asked(host=host)
+        moved = asked(host=host, cookie=f"{COOKIE}={token}; {cookie_name(elsewhere)}={token}")
+        assert logins.find(moved, ADMIN, 1.0) is None
+        assert logins.find(asked(cookie=f"pointsman-9090=theirs; {COOKIE}={token}"), ADMIN, 1.0)
 
     def test_only_so_many_live_at_once(self) -> None:
         logins = Logins()
-        tokens = [logins.begin(ADMIN, 0.0)[0] for _ in range(MOST + 1)]
-        assert [bool(logins.find(f"{COOKIE}={token}", ADMIN, 1.0)) for token in tokens] == [False] + [True] * MOST
+        tokens = [logins.begin(asked(), ADMIN, 0.0)[0] for _ in range(MOST + 1)]
+        found = [bool(logins.find(asked(cookie=f"{COOKIE}={token}"), ADMIN, 1.0)) for token in tokens]
+        assert found == [False] + [True] * MOST
 
     def test_scripts_and_other_sites_never_get_the_cookie(self) -> None:
-        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(set_cookie("t").split("; "))
-        assert "Max-Age=0" in set_cookie("")
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(set_cookie(asked(), "t").split("; "))
+        assert "Max-Age=0" in set_cookie(asked(), "")
 
     @pytest.mark.parametrize("cookies", ["", "a=b", f"{COOKIE}", f"{COOKIE}=", f'x; {COOKIE}="', "\udcff=\x00;;="])
     def test_a_strange_cookie_is_none(self, cookies: str) -> None:
-        assert not token_of(cookies).strip('"')
+        assert not token_of(cookies, COOKIE).strip('"')

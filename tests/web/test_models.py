@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
 from pointsman.web.models import models_page
@@ -70,3 +72,29 @@ def test_a_reload_changes_the_list() -> None:
     page = models_page(own, STARTED)
     own.replace(settings({"new": provider(BASE)}), 0.0)
     assert [row["id"] for row in told(page(request(), ""))["data"]] == [*MODES, "new/m"]
+
+
+class TestForms:
+    """Which dialect's list a client gets."""
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "member"),
+        [
+            ("/v1/models", {}, "object"),
+            ("/v1/models", {"authorization": "Bearer k"}, "object"),
+            ("/v1/models", {"x_api_key": "k"}, "object"),
+            ("/v1/models", {"anthropic_version": "2023-06-01"}, "has_more"),
+            ("/v1/models", {"x_goog_api_key": "k"}, "models"),
+            ("/v1/models", {"x_goog_api_client": "google-genai-sdk/3.1.0 gl-python/3.12"}, "models"),
+            ("/v1beta/models", {}, "models"),
+            ("/v1beta/models", {"anthropic_version": "2023-06-01"}, "models"),
+        ],
+    )
+    def test_it_is_that_of_the_path_and_the_headers(self, path: str, headers: dict[str, str], member: str) -> None:
+        assert member in told(models_page(house(), STARTED)(request(path, **headers), ""))
+
+    def test_googles_has_the_same_names_at_both_paths(self) -> None:
+        page = models_page(house(), STARTED)
+        at_own_path = told(page(request("/v1beta/models"), ""))
+        assert told(page(request("/v1/models", x_goog_api_key="k"), "")) == at_own_path
+        assert [row["name"].removeprefix("models/") for row in at_own_path["models"]] == names(house())

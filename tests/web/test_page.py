@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.web.page import reply_json, reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from web.asking import request, told
 
 

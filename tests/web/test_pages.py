@@ -10,7 +10,7 @@ from pointsman.config import Server
 from pointsman.web.gate import Gate, Keeper
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.pages import Page, Pages
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from web.asking import ADMIN, CLIENT, FOREIGN_HOST, code, request, told
 
 type Answer = Callable[[Request, str], Reply]
@@ -112,7 +112,7 @@ class TestGates:
             (Gate.OPERATOR, OPEN, HERE | {"host": "[::1]:8080"}, 200),
             (Gate.OPERATOR, OPEN, HERE | {"host": "192.168.1.5:8080"}, 200),
             (Gate.OPERATOR, OPEN, HERE | {"host": ""}, 401),
-            (Gate.OPERATOR, OPEN, HERE | {"host": "["}, 401),
+            (Gate.OPERATOR, OPEN, HERE | {"host": "["}, 400),
             (Gate.ADMIN, OPEN, HERE, 401),
             (Gate.ADMIN, OPEN, HERE | BEARER, 200),
             (Gate.ADMIN, OPEN, AWAY | BEARER, 200),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.web.static_files import StaticFiles
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 from web.asking import request, told
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

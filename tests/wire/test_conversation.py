@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import Dialect
-from pointsman.demo.seen import Seen
-from pointsman.demo.voices import Answer, ToolCall, voice_for
+from pointsman.demo.received_request import ReceivedRequest
 from pointsman.wire.conversation import answer_message, body_ids, conversation
-from wire.odd import documents
+from pointsman.wire.dialects.demo_base import DemoAnswer, ToolCall
+from wire.json_strategies import documents
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 CHAT, RESPONSES, ANTHROPIC, GEMINI = (
@@ -34,12 +34,12 @@ def said(dialect: Dialect, **document: Any) -> list[tuple[str, bytes]]:
     return [(message.role, message.content) for message in conversation(dialect, document).messages]
 
 
-def seen(dialect: Dialect, streamed: bool, query: str = "") -> Seen:
+def seen(dialect: Dialect, streamed: bool, query: str = "") -> ReceivedRequest:
     path = PATHS[dialect] if streamed or dialect is not GEMINI else "/v1beta/models/m:generateContent"
-    return Seen("POST", path + query, [], body=json.dumps({"stream": streamed}).encode(), number=1)
+    return ReceivedRequest("POST", path + query, [], body=json.dumps({"stream": streamed}).encode(), number=1)
 
 
-ANSWER = Answer(
+ANSWER = DemoAnswer(
     ("hello", " there"), finish="tool_calls", tool_call=ToolCall("read", json.dumps(CALL)), reasoning=("hm",)
 )
 AGAIN = {
@@ -87,14 +87,14 @@ class TestAnswers:
     @pytest.mark.parametrize(("streamed", "query"), [(True, "?alt=sse"), (True, ""), (False, "")])
     def test_an_answer_is_what_its_client_sends_back(self, dialect: Dialect, streamed: bool, query: str) -> None:
         request = seen(dialect, streamed, query)
-        voice = voice_for(request.route)
-        assert voice
+        assert request.dialect
+        demo = request.dialect.demo()
         if not streamed:
-            raw = voice.whole(ANSWER, request)
-        elif voice.streams_list(request):
-            raw = b"[" + b",".join(event.data.encode() for event in voice.events(ANSWER, request)[:-1]) + b"]"
+            raw = demo.whole(ANSWER, request)
+        elif demo.streams_list(request):
+            raw = b"[" + b",".join(event.data.encode() for event in demo.events(ANSWER, request)[:-1]) + b"]"
         else:
-            raw = b"".join(event.encode() for event in voice.events(ANSWER, request))
+            raw = b"".join(event.encode() for event in demo.events(ANSWER, request))
         message = answer_message(dialect, raw, streamed)
         assert message
         assert message.content.startswith(b"hello there")

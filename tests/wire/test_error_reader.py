@@ -3,9 +3,9 @@
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import MAX_ERROR_BODY, ErrorReader
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import FrameKind
 
 BODY = b'{"error":{"message":"slow down","code":"rate_limit_exceeded"}}'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pointsman.wire.headers import completed, retry_after, to_client, to_provider
+from pointsman.wire.headers import completed, retry_after, safe_type, to_client, to_provider
 
 WALL = 1_445_412_470.0
 """Wed, 21 Oct 2015 07:27:50 GMT."""
@@ -201,3 +201,39 @@ class TestRetryAfter:
     def test_whatever_a_provider_sends_it_is_a_finite_wait_or_none(self, value: str) -> None:
         seconds = retry_after({"retry-after": value}, WALL)
         assert seconds is None or 0 <= seconds < float("inf")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/Problem+JSON",
+        "text/plain",
+        "text/event-stream",
+    ],
+)
+def test_a_type_that_no_browser_runs_is_kept(content_type: str) -> None:
+    assert safe_type(content_type, is_json=False) == content_type
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/html",
+        "TEXT/HTML; charset=utf-8",
+        "image/svg+xml",
+        "application/xhtml+xml",
+        "text/xml",
+        "text/javascript",
+        "multipart/mixed",
+        "application/octet-stream",
+        "application/json, text/html",
+        "application/json; charset=utf-8; text/html",
+        "application/json\r\nX-Odd: 1",
+    ],
+)
+def test_any_other_type_gives_way_to_what_the_body_is(content_type: str) -> None:
+    assert safe_type(content_type, is_json=True) == "application/json"
+    assert safe_type(content_type, is_json=False) == "text/plain; charset=utf-8"

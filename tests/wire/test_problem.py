@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pointsman.wire.faults import STATUS_OF, Code, Problem
+from pointsman.wire.errors import STATUS_OF, Code, Problem
 
 
 @contextmanager

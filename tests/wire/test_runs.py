@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pointsman.wire.anthropic_answers import messages_reader
+from pointsman.config.words import Dialect
+from pointsman.wire.dialects.registry import DIALECTS as ALL
 from pointsman.wire.frames import Frame, Reader
-from pointsman.wire.openai_chat_answers import chat_reader
-from pointsman.wire.openai_responses_answers import responses_reader
+from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.stream_reader import EDGE, middle
 
@@ -56,10 +56,14 @@ def responses(words: int = WORDS) -> bytes:
     return "".join([opening, *(TEXT % (n + 2) for n in range(words)), ending]).encode()
 
 
+def reader(dialect: Dialect) -> Reader:
+    return ALL[dialect].reader(RequestFacts("m", True, frozenset(), 0), EVENT_STREAM)
+
+
 DIALECTS: dict[str, tuple[bytes, Callable[[], Reader]]] = {
-    "chat": (chat(), lambda: chat_reader(True, EVENT_STREAM, drop_usage=False)),
-    "messages": (messages(), lambda: messages_reader(True, EVENT_STREAM)),
-    "responses": (responses(), lambda: responses_reader(True, EVENT_STREAM)),
+    "chat": (chat(), lambda: reader(Dialect.OPENAI_CHAT)),
+    "messages": (messages(), lambda: reader(Dialect.ANTHROPIC)),
+    "responses": (responses(), lambda: reader(Dialect.OPENAI_RESPONSES)),
 }
 
 
@@ -118,12 +122,12 @@ END = (CHAT % ("", '"stop"', "null")).encode() + b"data: [DONE]\n\n"
 @pytest.mark.parametrize("before", [WORD + b"\n" * 6, WORD * 2 + b"\n\n", b"\n\n\n\n"])
 def test_blank_lines_before_a_run_stay_where_they_are(before: bytes) -> None:
     stream = before + WORD * 40 + END
-    assert b"".join(frame.data for frame in read(chat_reader(True, EVENT_STREAM, drop_usage=False), [stream])) == stream
+    assert b"".join(frame.data for frame in read(reader(Dialect.OPENAI_CHAT), [stream])) == stream
 
 
 def test_unreadable_events_apart_are_borne_whatever_comes_between() -> None:
     bad = b"data: {oops\n\n"
     pieces = [WORD, bad * 2, WORD * 40, bad * 2, WORD * 40 + bad + WORD * 5, END]
-    frames = read(chat_reader(True, EVENT_STREAM, drop_usage=False), pieces)
+    frames = read(reader(Dialect.OPENAI_CHAT), pieces)
     assert not any(frame.fault for frame in frames)
     assert b"".join(frame.data for frame in frames) == b"".join(pieces)

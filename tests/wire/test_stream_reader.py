@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pointsman.wire import jsontext
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.sse import MAX_EVENT, Event
 from pointsman.wire.stream_reader import StreamReader

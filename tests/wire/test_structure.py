@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pointsman.config.words import Dialect
 from pointsman.wire import structure
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.structure import MAX_ITEMS, MAX_VALUES, has_too_many_values
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)

@@ -11,13 +11,24 @@ from pointsman.config.providers import Key, Limits, Model, Provider, Quirks, Red
 from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import parse_duration, parse_size
-from pointsman.config.words import Capability, Dialect, KeySource, Level, Mode, Pool, RedirectMatch, UnknownModel
+from pointsman.config.words import (
+    Capability,
+    Dialect,
+    Forward,
+    KeySource,
+    Level,
+    Mode,
+    Pool,
+    RedirectMatch,
+    UnknownModel,
+)
 
 __all__ = [
     "Capability",
     "ConfigError",
     "Cooldowns",
     "Dialect",
+    "Forward",
     "Found",
     "Hedge",
     "History",

@@ -1,11 +1,15 @@
 """What works, but hardly as meant: warnings, which a configuration carries along."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from pointsman.config.inheritance import Catalog
 from pointsman.config.providers import Provider
 from pointsman.config.settings import Sections
-from pointsman.config.wording import notation, quoted, suggestion
+from pointsman.config.values import Tree
+from pointsman.config.wording import SECRETS, notation, quoted, suggestion
+from pointsman.private_files import others_can_read
 
 
 def advice(sections: Sections, catalog: Catalog) -> Iterator[str]:
@@ -13,6 +17,26 @@ def advice(sections: Sections, catalog: Catalog) -> Iterator[str]:
         yield from _provider(provider, catalog)
     for name in sections.protection:
         yield from _protected_model(name, sections)
+
+
+def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
+    """Of the file at `path`, which holds `tree`."""
+    if _holds_keys(tree) and others_can_read(path):
+        yield f"{path}: holds keys in clear text and can be read by other users; chmod 600 {path}, or use ${{NAME}}"
+
+
+def _holds_keys(value: Any, is_secret: bool = False) -> bool:
+    """A key in clear text: one that is not read from the environment."""
+    match value:
+        case dict():
+            return any(
+                _holds_keys(inner, name in SECRETS or (is_secret and name == "value")) for name, inner in value.items()
+            )
+        case list():
+            return any(_holds_keys(inner, is_secret) for inner in value)
+        case str():
+            return is_secret and bool(value) and "${" not in value
+    return False
 
 
 def _provider(provider: Provider, catalog: Catalog) -> Iterator[str]:

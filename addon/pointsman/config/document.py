@@ -33,10 +33,11 @@ TAG = "tag:yaml.org,2002:"
 
 
 class Document(NamedTuple):
-    """What a file holds, as far as it could be read, and what is wrong with the way it is written."""
+    """What a file holds, as far as it could be read, and what is wrong with the way it is written or kept."""
 
     tree: Tree
     faults: tuple[Found, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Document:

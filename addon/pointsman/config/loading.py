@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pointsman import catalog
 from pointsman.config import document, environment, overlay, protection
-from pointsman.config.advice import advice
+from pointsman.config.advice import advice, exposed_keys
 from pointsman.config.faults import ConfigError, Found, together, translated
 from pointsman.config.inheritance import inherit, settled
 from pointsman.config.outline import mapping
@@ -48,21 +48,25 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """
     if path is None:
         return build({}, env)
-    tree, faults = read(path)
-    return build(tree, env, faults)
+    tree, faults, warnings = read(path)
+    return build(tree, env, faults, warnings=warnings)
 
 
 def read(path: Path) -> document.Document:
     """The file as plain data, for `build`. Raises ConfigError when there is nothing to go on with."""
-    tree, faults = document.read(path)
-    return document.Document(tree, (*faults, *no_providers(tree)))
+    tree, faults, _ = document.read(path)
+    return document.Document(tree, (*faults, *no_providers(tree)), tuple(exposed_keys(path, tree)))
 
 
 def build(
-    tree: Tree, env: Mapping[str, str], faults: Iterable[Found] = (), over: Overlay = overlay.NOTHING
+    tree: Tree,
+    env: Mapping[str, str],
+    faults: Iterable[Found] = (),
+    over: Overlay = overlay.NOTHING,
+    warnings: Iterable[str] = (),
 ) -> Settings:
-    """`Settings` from what a file would hold and what was changed since. `faults` are those known before. Raises
-    ConfigError with all of them.
+    """`Settings` from what a file would hold and what was changed since. `faults` and `warnings` are those known
+    before. Raises ConfigError with all faults.
     """
     known = catalog.known()
     misnamed = list(_written_names(tree))
@@ -79,7 +83,7 @@ def build(
         raise ConfigError(together(so_far, translated(error, tree))) from None
     if so_far:
         raise ConfigError(so_far)
-    return _settings(sections, env, over)
+    return _settings(sections, env, over, warnings)
 
 
 def with_environment(tree: Tree, env: Mapping[str, str]) -> tuple[Tree, list[Found]]:
@@ -108,7 +112,7 @@ def _named(tree: Tree) -> Tree:
     return {**tree, "providers": {name: {**p, "name": name} if isinstance(p, dict) else p for name, p in named.items()}}
 
 
-def _settings(sections: Sections, env: Mapping[str, str], over: Overlay) -> Settings:
+def _settings(sections: Sections, env: Mapping[str, str], over: Overlay, known: Iterable[str]) -> Settings:
     """What the models and rules have found good, with everything that depends on several sections worked out."""
     providers = {name: settled(provider, sections) for name, provider in sections.providers.items()}
     levels, warnings = _levels_from(env.get(protection.VARIABLE, ""), sections)
@@ -118,7 +122,7 @@ def _settings(sections: Sections, env: Mapping[str, str], over: Overlay) -> Sett
             "providers": MappingProxyType(providers),
             "protection": MappingProxyType({**sections.protection, **levels, **over.levels}),
             "order": over.order,
-            "warnings": (*advice(sections, catalog.known()), *warnings),
+            "warnings": (*known, *advice(sections, catalog.known()), *warnings),
         }
     )
 

@@ -13,6 +13,7 @@ from pointsman.config.outline import AUTO, Outline, mapping, sequence
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
 from pointsman.config.wording import finding, notation, quoted, suggestion
+from pointsman.config.words import Forward
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
@@ -21,6 +22,7 @@ EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 def broken_rules(tree: Tree, catalog: Collection[str]) -> Iterator[Found]:
     outline = Outline.of(tree)
     yield from _keys_of_the_house_differ(tree)
+    yield from _forward_has_a_key(tree)
     yield from _provider_names(tree)
     yield from _provider_addresses(tree, catalog)
     yield from _keys_differ(tree)
@@ -41,6 +43,12 @@ def _keys_of_the_house_differ(tree: Tree) -> Iterator[Found]:
     server = mapping(tree.get("server"))
     if server.get("client_key") is not None and server.get("client_key") == server.get("admin_key"):
         yield Found("server.admin_key", "must differ from client_key: clients are no operators; choose another one")
+
+
+def _forward_has_a_key(tree: Tree) -> Iterator[Found]:
+    server = mapping(tree.get("server"))
+    if server.get("forward") == Forward.KEY and server.get("client_key") is None:
+        yield Found("server.forward", "is key, and there is none: set server.client_key, or choose local or open")
 
 
 def _provider_names(tree: Tree) -> Iterator[Found]:

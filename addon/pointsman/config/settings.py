@@ -31,7 +31,7 @@ from pointsman.config.values import (
     unique,
 )
 from pointsman.config.wording import Unshown
-from pointsman.config.words import KeySource, Level, Mode, UnknownModel
+from pointsman.config.words import Forward, KeySource, Level, Mode, UnknownModel
 
 
 class Server(Section):
@@ -39,6 +39,9 @@ class Server(Section):
 
     client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
     admin_key: MaybeSecret = None  # None: one is generated at start
+    forward: Forward | None = (
+        None  # who may use it as an ordinary proxy; None: local, and key where there is a client_key
+    )
     header_prefix: HeaderPrefix = "X-"  # of the sticky headers
     # Hosts whose chat requests are routed when the router is the client's proxy.
     intercept: Annotated[tuple[Host, ...], AfterValidator(unique)] = (
@@ -46,10 +49,16 @@ class Server(Section):
         "api.anthropic.com",
         "generativelanguage.googleapis.com",
     )
-    # Names, beside addresses and those of this machine, under which the admin API and the dashboard may be asked for.
+    # Names, beside addresses and those of this machine, under which own pages may be asked for and, without a client
+    # key, chats.
     hosts: Annotated[tuple[Host, ...], AfterValidator(unique)] = ()
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
+
+    @property
+    def forwards(self) -> Forward:
+        """`forward`, or what it is where it is not written."""
+        return self.forward or (Forward.KEY if self.client_key else Forward.LOCAL)
 
 
 class Weights(Section):

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Dialect(StrEnum):
-    """A wire format."""
+    """A wire format. Each has a folder in `wire/dialects`, named like its value with `_` for `-`."""
 
     OPENAI_CHAT = "openai-chat"
     OPENAI_RESPONSES = "openai-responses"
@@ -64,6 +64,14 @@ class RedirectMatch(StrEnum):
     SUFFIX = "suffix"
     CONTAINS = "contains"
     REGEX = "regex"
+
+
+class Forward(StrEnum):
+    """Who may use the port as an ordinary forward proxy."""
+
+    LOCAL = "local"
+    KEY = "key"
+    OPEN = "open"
 
 
 class UnknownModel(StrEnum):

@@ -3,24 +3,24 @@
 It is what Pointsman routes to when nothing is configured, and what its tests are run against.
 """
 
-from pointsman.demo import menu
-from pointsman.demo.menu import closed_port
+from pointsman.demo import behaviours
+from pointsman.demo.behaviours import closed_port
+from pointsman.demo.received_request import ReceivedRequest
+from pointsman.demo.responder import Responder
 from pointsman.demo.script import Behaviour, Script, rotation
-from pointsman.demo.seen import Seen
 from pointsman.demo.server import Provider
 from pointsman.demo.showcase import DEMO_ROUTING, demo_providers, demo_settings
-from pointsman.demo.stage import Stage
 
 __all__ = [
     "DEMO_ROUTING",
     "Behaviour",
     "Provider",
+    "ReceivedRequest",
+    "Responder",
     "Script",
-    "Seen",
-    "Stage",
+    "behaviours",
     "closed_port",
     "demo_providers",
     "demo_settings",
-    "menu",
     "rotation",
 ]

@@ -1,4 +1,4 @@
-"""One provider as a process of its own, until it is told to end: `python -m pointsman.demo --script answer:hi`."""
+"""One provider as a process of its own, until a signal ends it: `python -m pointsman.demo --script answer:hi`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import contextlib
 import signal
 from collections.abc import Sequence
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
 from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.server import Provider
 
 KEEP = 64
-"""Requests remembered: nobody looks at them here."""
+"""Requests remembered."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,21 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _run(provider: Provider) -> None:
-    told_to_end = asyncio.Event()
+    signalled = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
-            loop.add_signal_handler(number, told_to_end.set)
+            loop.add_signal_handler(number, signalled.set)
     async with provider:
         print(provider.base_url, flush=True)
-        await told_to_end.wait()
+        await signalled.wait()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pointsman.demo",
         description="Runs one demo provider and prints its base URL.",
-        epilog=f"Specs: {', '.join(menu.NAMES)}. Example: 'answer:hello world,pace=0.05|compressed:gzip'.",
+        epilog=f"Specs: {', '.join(behaviours.NAMES)}. Example: 'answer:hello world,pace=0.05|compressed:gzip'.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _spec(text: str) -> Behaviour:
     try:
-        return menu.parse(text)
+        return behaviours.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

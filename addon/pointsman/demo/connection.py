@@ -1,8 +1,8 @@
 """One accepted connection: requests are read off it in turn, and a behaviour answers each.
 
-The connection is one task. While a behaviour plays nobody reads, so it is the transport that reports a peer that closes
-the connection; the task is then cancelled, which ends the behaviour wherever it stands. A peer that closes only its
-sending side counts as gone too, as it does for most servers.
+The connection is one task. Nothing reads while a behaviour plays, so the transport reports a peer that closes the
+connection; the task is then cancelled, which ends the behaviour wherever it stands. A peer that closes only its sending
+side counts as gone too, as it does for most servers.
 """
 
 from __future__ import annotations
@@ -15,50 +15,54 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pointsman.demo.reading import HEAD_LIMIT, BadRequest, expects_continue, read_body, read_head
+from pointsman.demo.received_request import ReceivedRequest
+from pointsman.demo.responder import AnswerOver, Responder
 from pointsman.demo.script import Behaviour
-from pointsman.demo.seen import Seen
-from pointsman.demo.stage import Curtain, Stage
 
 CLOSING_HANDSHAKE = 1.0
 """Seconds a TLS peer has for its part of the closing handshake."""
 
 
-class Desk(Protocol):
+class BehaviourChooser(Protocol):
     """Who decides what answers a request. Each request is put to it once, with its body or without."""
 
-    def choose_unread(self, seen: Seen) -> Behaviour | None:
+    def choose_unread(self, request: ReceivedRequest) -> Behaviour | None:
         """The behaviour that answers before the body is read; None: read the body first."""
 
-    def choose(self, seen: Seen) -> Behaviour:
+    def choose(self, request: ReceivedRequest) -> Behaviour:
         """The behaviour that answers."""
 
 
 class Connection:
     """An accepted connection. `run` serves it until either side is done, and leaves it closed."""
 
-    def __init__(self, desk: Desk, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._desk = desk
+    def __init__(
+        self, chooser: BehaviourChooser, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._chooser = chooser
         self._number = number
         self._reader = reader
         self._writer = writer
         self._task = asyncio.current_task()
-        self._playing: Seen | None = None
+        self._playing: ReceivedRequest | None = None
 
     @classmethod
-    async def open(cls, desk: Desk, number: int, sock: socket.socket, tls: ssl.SSLContext | None) -> Connection:
+    async def open(
+        cls, chooser: BehaviourChooser, number: int, sock: socket.socket, tls: ssl.SSLContext | None
+    ) -> Connection:
         """Takes over an accepted socket, for the current task. Raises OSError if the TLS handshake fails."""
         # asyncio does this itself only for sockets made with an explicit protocol number, which accepted ones lack.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=HEAD_LIMIT)
-        line = _Line(reader)
+        line = _ClientProtocol(reader)
         transport, _ = await loop.connect_accepted_socket(
             lambda: line, sock, ssl=tls, ssl_shutdown_timeout=CLOSING_HANDSHAKE if tls else None
         )
         # So that drain() waits until the kernel has everything (but for TLS, whose inner transport buffers on its own):
         # what counts as sent is then truly sent. Not 0: at that limit asyncio's TLS transport never resumes writing.
         transport.set_write_buffer_limits(high=1, low=0)
-        connection = cls(desk, number, reader, asyncio.StreamWriter(transport, line, reader, loop))
+        connection = cls(chooser, number, reader, asyncio.StreamWriter(transport, line, reader, loop))
         line.peer_left = connection._peer_left
         return connection
 
@@ -86,37 +90,37 @@ class Connection:
 
     async def _serve_request(self) -> bool:
         try:
-            seen = await read_head(self._reader)
-            if seen is None:
+            request = await read_head(self._reader)
+            if request is None:
                 return False
-            seen.connection = self._number
-            behaviour = self._desk.choose_unread(seen)
+            request.connection = self._number
+            behaviour = self._chooser.choose_unread(request)
             if behaviour is None:
-                await self._receive_body(seen)
-                behaviour = self._desk.choose(seen)
+                await self._receive_body(request)
+                behaviour = self._chooser.choose(request)
         except BadRequest as error:
             await self._refuse(error)
             return False
-        return await self._play(behaviour, seen)
+        return await self._play(behaviour, request)
 
-    async def _receive_body(self, seen: Seen) -> None:
-        if expects_continue(seen):
+    async def _receive_body(self, request: ReceivedRequest) -> None:
+        if expects_continue(request):
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        seen.body = await read_body(self._reader, seen)
+        request.body = await read_body(self._reader, request)
 
-    async def _play(self, behaviour: Behaviour, seen: Seen) -> bool:
-        stage = Stage(seen, self._writer)
-        self._playing = seen
+    async def _play(self, behaviour: Behaviour, request: ReceivedRequest) -> bool:
+        responder = Responder(request, self._writer)
+        self._playing = request
         try:
-            await behaviour.play(stage)
-        except Curtain:
+            await behaviour.play(responder)
+        except AnswerOver:
             pass
         except OSError:
-            seen.leave()
+            request.leave()
         finally:
             self._playing = None
-            seen.end()
-        return stage.reusable and (behaviour.reads_body or not _has_body(seen))
+            request.end()
+        return responder.reusable and (behaviour.reads_body or not _has_body(request))
 
     async def _refuse(self, error: BadRequest) -> None:
         text = f"{error}\n".encode()
@@ -130,8 +134,8 @@ class Connection:
             self._task.cancel()
 
 
-class _Line(asyncio.StreamReaderProtocol):
-    """The usual protocol of a stream, which also tells at once when the peer has closed the connection."""
+class _ClientProtocol(asyncio.StreamReaderProtocol):
+    """The usual protocol of a stream, which also reports at once that the peer has closed the connection."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         super().__init__(reader)
@@ -146,5 +150,5 @@ class _Line(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-def _has_body(seen: Seen) -> bool:
-    return seen.header("transfer-encoding") is not None or (seen.header("content-length") or "0") != "0"
+def _has_body(request: ReceivedRequest) -> bool:
+    return request.header("transfer-encoding") is not None or (request.header("content-length") or "0") != "0"

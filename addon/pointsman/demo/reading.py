@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from pointsman.demo.seen import Seen
+from pointsman.demo.received_request import ReceivedRequest
 
 HEAD_LIMIT = 1 << 20
 """Bytes a request's head may have."""
@@ -22,7 +22,7 @@ class BadRequest(Exception):
         self.status = status
 
 
-async def read_head(reader: asyncio.StreamReader) -> Seen | None:
+async def read_head(reader: asyncio.StreamReader) -> ReceivedRequest | None:
     """The next request, its body still unread; None if the peer closes the connection instead. Raises BadRequest."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
@@ -35,22 +35,22 @@ async def read_head(reader: asyncio.StreamReader) -> Seen | None:
     if parts is None:
         raise BadRequest(400, "the first line is no HTTP/1 request line")
     method, path, version = parts.groups()
-    return Seen(method, path, [_header(line) for line in lines], version)
+    return ReceivedRequest(method, path, [_header(line) for line in lines], version)
 
 
-async def read_body(reader: asyncio.StreamReader, seen: Seen) -> bytes:
+async def read_body(reader: asyncio.StreamReader, request: ReceivedRequest) -> bytes:
     """The body of that request. Raises BadRequest, and IncompleteReadError if the peer leaves within it."""
-    if (seen.header("transfer-encoding") or "").lower() == "chunked":
+    if (request.header("transfer-encoding") or "").lower() == "chunked":
         return await _read_chunks(reader)
-    length = seen.header("content-length") or "0"
+    length = request.header("content-length") or "0"
     if not (length.isascii() and length.isdigit()):
         raise BadRequest(400, "Content-Length is no number")
     return await reader.readexactly(int(length))
 
 
-def expects_continue(seen: Seen) -> bool:
+def expects_continue(request: ReceivedRequest) -> bool:
     """Does the peer wait for `100 Continue` before it sends the body?"""
-    return (seen.header("expect") or "").lower() == "100-continue"
+    return (request.header("expect") or "").lower() == "100-continue"
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from pointsman.demo.seen import Seen
-from pointsman.demo.stage import Stage
+from pointsman.demo.received_request import ReceivedRequest
+from pointsman.demo.responder import Responder
 
-type Act = Callable[[Stage], Awaitable[None]]
-type AcceptAct = Callable[[socket.socket], Awaitable[None]]
-type Script = Behaviour | Sequence[Behaviour] | Callable[[Seen], Behaviour]
+type Action = Callable[[Responder], Awaitable[None]]
+type AcceptAction = Callable[[socket.socket], Awaitable[None]]
+type Script = Behaviour | Sequence[Behaviour] | Callable[[ReceivedRequest], Behaviour]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,15 @@ class Behaviour:
     """A way to treat one request, or one connection."""
 
     name: str
-    play: Act = field(repr=False)
-    at_accept: AcceptAct | None = field(default=None, repr=False)
+    play: Action = field(repr=False)
+    at_accept: AcceptAction | None = field(default=None, repr=False)
     """Instead of `play`, when it is this behaviour's turn as a new connection is accepted: nothing of the request has
     been read, nor the TLS handshake begun. The connection is closed when it returns."""
     reads_body: bool = True
     """False: it is played as soon as the head of the request is there."""
 
 
-class Playlist:
+class ScriptRunner:
     """Hands out a script's behaviours: the only one, or one per request (the last repeats), or a function's choice."""
 
     def __init__(self, script: Script) -> None:
@@ -43,9 +43,9 @@ class Playlist:
         """Whose turn it is; None if that depends on the request."""
         return self._rows[0] if self._rows else None
 
-    def take(self, seen: Seen) -> Behaviour:
+    def take(self, request: ReceivedRequest) -> Behaviour:
         """The behaviour for this request, which uses it up."""
-        return self._choose(seen) if self._choose else self.advance()
+        return self._choose(request) if self._choose else self.advance()
 
     def advance(self) -> Behaviour:
         """Uses up the behaviour whose turn it is."""
@@ -54,11 +54,11 @@ class Playlist:
         return first
 
 
-def rotation(*behaviours: Behaviour) -> Callable[[Seen], Behaviour]:
+def rotation(*behaviours: Behaviour) -> Callable[[ReceivedRequest], Behaviour]:
     """A script that starts over after its last behaviour."""
     turn = 0
 
-    def choose(_: Seen) -> Behaviour:
+    def choose(_: ReceivedRequest) -> Behaviour:
         nonlocal turn
         turn += 1
         return behaviours[(turn - 1) % len(behaviours)]

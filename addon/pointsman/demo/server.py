@@ -11,12 +11,12 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from pointsman.demo.behaviours.errors import status
 from pointsman.demo.connection import Connection
-from pointsman.demo.menu.errors import status
-from pointsman.demo.script import Behaviour, Playlist, Script
-from pointsman.demo.seen import Seen
-from pointsman.demo.voices import count_member, voice_of_list
-from pointsman.demo.voices.speech import encoded, prompt_count
+from pointsman.demo.dialects import count_member, list_writer
+from pointsman.demo.received_request import ReceivedRequest
+from pointsman.demo.script import Behaviour, Script, ScriptRunner
+from pointsman.wire.dialects.demo_helpers import encoded, prompt_count
 
 BACKLOG = 1024
 PAUSE_AFTER_FAILED_ACCEPT = 0.05
@@ -58,7 +58,7 @@ class Provider:
         self.counts = counts
         self.name = name
         self.models = tuple(models)
-        self.seen: list[Seen] = []
+        self.seen: list[ReceivedRequest] = []
         """The requests received, oldest first."""
         self.accepted = 0
         """Connections accepted so far."""
@@ -81,7 +81,7 @@ class Provider:
     @script.setter
     def script(self, script: Script) -> None:
         self._script = script
-        self._playlist = Playlist(script)
+        self._runner = ScriptRunner(script)
 
     @property
     def base_url(self) -> str:
@@ -131,7 +131,7 @@ class Provider:
     ) -> None:
         await self.close()
 
-    async def arrived(self, count: int = 1) -> Seen:
+    async def arrived(self, count: int = 1) -> ReceivedRequest:
         """Waits until that many requests are in `seen`, and gives the last of them."""
         while len(self.seen) < count:
             self._arrival.clear()
@@ -144,45 +144,48 @@ class Provider:
             if connection is not None and connection.idle:
                 connection.close()
 
-    def choose_unread(self, seen: Seen) -> Behaviour | None:
+    def choose_unread(self, request: ReceivedRequest) -> Behaviour | None:
         """For connections: what answers this request before its body is read, if anything does."""
-        behaviour = self._playlist.next if _is_chat(seen) else None
+        behaviour = self._runner.next if _is_chat(request) else None
         if behaviour is None or behaviour.reads_body:
             return None
-        self._record(seen)
-        return self._named(seen, self._playlist.advance())
+        self._record(request)
+        return self._named(request, self._runner.advance())
 
-    def choose(self, seen: Seen) -> Behaviour:
+    def choose(self, request: ReceivedRequest) -> Behaviour:
         """For connections: what answers this request."""
-        self._record(seen)
-        if _is_chat(seen):
-            is_sound = bool(seen.fields)
-            return self._named(seen, self._playlist.take(seen) if is_sound else NO_QUESTION)
-        return self._named(seen, self._aside(seen))
+        self._record(request)
+        if _is_chat(request):
+            is_sound = bool(request.fields)
+            return self._named(request, self._runner.take(request) if is_sound else NO_QUESTION)
+        return self._named(request, self._aside(request))
 
-    def _aside(self, seen: Seen) -> Behaviour:
+    def _aside(self, request: ReceivedRequest) -> Behaviour:
         """What answers a request that is no chat."""
-        if seen.method == "GET" and seen.route.endswith("/models"):
-            if self.keys is not None and dict(seen.headers).get("Authorization", "")[len("Bearer ") :] not in self.keys:
+        if request.method == "GET" and request.route.endswith("/models"):
+            if (
+                self.keys is not None
+                and dict(request.headers).get("Authorization", "")[len("Bearer ") :] not in self.keys
+            ):
                 return NOT_YOU
-            body = voice_of_list(seen.route, {name.lower(): value for name, value in seen.headers}).models_body(
+            body = list_writer(request.route, {name.lower(): value for name, value in request.headers}).models_body(
                 self.models
             )
-        elif seen.method == "POST" and self.counts and (member := count_member(seen.route)):
-            body = encoded({member: prompt_count(seen)})
+        elif request.method == "POST" and self.counts and (member := count_member(request.route)):
+            body = encoded({member: prompt_count(request)})
         else:
             return NOTHING_HERE
-        return Behaviour("aside", lambda stage: stage.reply(200, body))
+        return Behaviour("aside", lambda responder: responder.reply(200, body))
 
-    def _record(self, seen: Seen) -> None:
+    def _record(self, request: ReceivedRequest) -> None:
         self._received += 1
-        seen.number = self._received
-        self.seen.append(seen)
+        request.number = self._received
+        self.seen.append(request)
         del self.seen[: -self._keep]
         self._arrival.set()
 
-    def _named(self, seen: Seen, behaviour: Behaviour) -> Behaviour:
-        seen.behaviour = behaviour.name
+    def _named(self, request: ReceivedRequest, behaviour: Behaviour) -> Behaviour:
+        request.behaviour = behaviour.name
         return behaviour
 
     async def _accept(self, listener: socket.socket) -> None:
@@ -204,9 +207,9 @@ class Provider:
 
     async def _serve(self, sock: socket.socket, number: int) -> None:
         try:
-            behaviour = self._playlist.next
+            behaviour = self._runner.next
             if behaviour is not None and behaviour.at_accept is not None:
-                self._playlist.advance()
+                self._runner.advance()
                 await behaviour.at_accept(sock)
             else:
                 await self._serve_http(sock, number)
@@ -223,5 +226,5 @@ class Provider:
         await connection.run()
 
 
-def _is_chat(seen: Seen) -> bool:
-    return seen.method == "POST" and seen.voice is not None
+def _is_chat(request: ReceivedRequest) -> bool:
+    return request.method == "POST" and request.dialect is not None

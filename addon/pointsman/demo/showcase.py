@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pointsman.demo import menu
+from pointsman.demo import behaviours
+from pointsman.demo.dialects import DEFAULT, DIALECTS
 from pointsman.demo.script import Behaviour, Script, rotation
 from pointsman.demo.server import Provider
-from pointsman.demo.voices import DEFAULT_VOICE, VOICES
 
 SHARED_MODEL = "demo"
 """The model that all three have."""
@@ -47,8 +47,8 @@ def demo_settings(providers: Sequence[Provider]) -> dict[str, Any]:
     return {
         provider.name: {
             "base_url": provider.base_url,
-            "dialect": DEFAULT_VOICE.DIALECT,
-            "dialects": {voice.DIALECT: provider.base_url for voice in VOICES if voice is not DEFAULT_VOICE},
+            "dialect": DEFAULT.name.value,
+            "dialects": {name.value: provider.base_url for name in DIALECTS if name != DEFAULT.name},
             "keys": [],
             "models": [{"id": model, "intelligence": rank} for model in provider.models],
         }
@@ -58,15 +58,15 @@ def demo_settings(providers: Sequence[Provider]) -> dict[str, Any]:
 
 def _every_other_fails() -> list[Behaviour]:
     failures = [
-        menu.status(503),
-        menu.wrapped("openai"),
-        menu.rate_limited(),
-        menu.cut(after_tokens=0),
-        menu.reset(),
-        menu.empty("stop"),
-        menu.html(),
-        menu.status(500),
-        menu.reset("headers"),
+        behaviours.status(503),
+        behaviours.wrapped("openai"),
+        behaviours.rate_limited(),
+        behaviours.cut(after_tokens=0),
+        behaviours.reset(),
+        behaviours.empty("stop"),
+        behaviours.html(),
+        behaviours.status(500),
+        behaviours.reset("headers"),
     ]
     return [each for failure in failures for each in (failure, _echo("flaky"))]
 
@@ -78,4 +78,4 @@ def _provider(name: str, script: Script) -> Provider:
 def _echo(who: str, first_delay: float = 0.0) -> Behaviour:
     before = f'Hello from the {who} demo provider! You said: "'
     after = '". Add a provider of your own to get real answers.'
-    return menu.echo(before, after, first_delay=first_delay, pace=READING_PACE)
+    return behaviours.echo(before, after, first_delay=first_delay, pace=READING_PACE)

@@ -8,9 +8,9 @@ from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
 from pointsman.routing.failures import classify
 from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
-from pointsman.wire.conversion import Bridge
+from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, Reader
 
 HOLD_EVENTS = 64
@@ -56,7 +56,7 @@ class Attempt:
         """Bytes of the body, whatever they say."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
-        self.bridge: Bridge | None = None
+        self.bridge: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
         self.reader: Reader | None = None
         self.bytes_received = 0
@@ -175,12 +175,16 @@ class Attempt:
             return None if moment is None else round((moment - self.launched) * 1000, 1)
 
         target = self.candidate.target
+        finish_reason = self.reader.finish_reason if self.reader else None
+        base_url, model_sent, why, finish = masker.texts(
+            (self.base_url, self.model_sent, self.why, finish_reason or "")
+        )
         return AttemptRecord(
             n=self.n,
             provider=target.provider.name,
-            base_url=self.base_url,
+            base_url=base_url,
             model=target.model.id,
-            model_sent=self.model_sent,
+            model_sent=model_sent,
             redirect=self.redirect,
             key=self.candidate.key_label,
             outcome=outcome,
@@ -188,7 +192,7 @@ class Attempt:
             error=fault.label if fault else None,
             message=masker.text(fault.message) if fault else "",
             failure=classify(fault, committed=self.first_content is not None) if fault else None,
-            why=self.why,
+            why=why,
             started=wall,
             connected_ms=ms(self.connected),
             first_byte_ms=ms(self.first_byte),
@@ -196,6 +200,6 @@ class Attempt:
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
             usage=self.reader.usage if self.reader else None,
-            finish_reason=self.reader.finish_reason if self.reader else None,
+            finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
         )

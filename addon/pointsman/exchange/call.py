@@ -8,12 +8,13 @@ from pointsman.config import Settings, Stream
 from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
 from pointsman.routing.targets import Candidate, Target
 from pointsman.secrets import Masker
-from pointsman.wire.conversion import Bridge, bridge, reasons, spoken_to
-from pointsman.wire.dialect import Dialect, Listener
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault, Problem
+from pointsman.wire.conversion.codec import Codec, codec_for, reasons
+from pointsman.wire.conversion.unsupported import spoken_to
+from pointsman.wire.dialects.base import Dialect, Listener
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.request_facts import RequestFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class Call:
     fallback: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
 
-    def bridge(self, target: Target, n: int, asks_usage: bool = True) -> Bridge:
+    def bridge(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
         """The way of attempt `n` to a target that can be asked, and back."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started)
         provider_dialect = DIALECTS[spoken]
-        return bridge(
+        return codec_for(
             self.dialect, provider_dialect, listener, target.provider, reasons(target.model.supports), asks_usage
         )
 

@@ -27,10 +27,13 @@ from pointsman.exchange.launching import outbound, prepared
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.exchange.setbacks import Setbacks
 from pointsman.routing.targets import Candidate
-from pointsman.wire.conversion import Inconvertible, refuses_usage
-from pointsman.wire.faults import Code, Fault, FaultKind, Problem
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
-from pointsman.wire.waits import dated
+from pointsman.wire.retry_after import dated
+
+NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
+"""What a provider says beside its answer."""
 
 
 class Exchange:
@@ -317,7 +320,7 @@ class Exchange:
                 attempt.last_ping = now
             else:
                 attempt.last_event = now
-            out.append(self.rules.masker.data(frame.data) if frame.kind is FrameKind.ERROR else frame.data)
+            out.append(self.rules.masker.data(frame.data) if frame.kind in NO_ANSWER else frame.data)
             if frame.kind is FrameKind.ERROR or frame.kind is FrameKind.END:
                 last = frame
                 break
@@ -359,7 +362,7 @@ class Exchange:
 
         The next one follows, unless the request itself is at fault.
         """
-        if attempt.bridge and attempt.bridge.asked_usage and refuses_usage(fault):
+        if attempt.bridge and attempt.bridge.refuses_usage(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
             self._launch(attempt.candidate, now, asks_usage=False)
             return

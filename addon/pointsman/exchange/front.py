@@ -14,10 +14,11 @@ from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
 from pointsman.routing.targets import Target
-from pointsman.wire.dialect import Listener
-from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire import jsontext
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader
-from pointsman.wire.headers import Headers, to_client
+from pointsman.wire.headers import Headers, safe_type, to_client
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
@@ -37,7 +38,7 @@ class ClientFront:
         self.ended_at = 0.0
         self.answered: Target | None = None
         self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
-        self._voice = call.dialect.voice(Listener(call.facts, call.headers, call.request_id, call.started))
+        self._voice = call.dialect.control_events(Listener(call.facts, call.headers, call.request_id, call.started))
         self._stream_form = stream_headers(self._voice.stream_type)
         self._source: Reader | None = None
         self._is_whole = False
@@ -64,11 +65,11 @@ class ClientFront:
         self._plan.told(target)
         if early:
             said = f"routed-via {target.label} attempts={len(passed)} sticky={self._plan.stickiness(target)}"
-            self.send(self._voice.comment(said), now)
+            self.send(self._voice.comment(self._rules.masker.line(said)), now)
         else:
             assert attempt.status
-            content_type = attempt.headers.get("content-type") or "application/json"
-            form = self._stream_form if self._call.facts.stream else body_headers(content_type, data)
+            said_type = safe_type(attempt.headers.get("content-type", ""), is_json=True)
+            form = self._stream_form if self._call.facts.stream else body_headers(said_type, data)
             self._respond(attempt.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), now)
         self.show(data, now)
 
@@ -112,8 +113,8 @@ class ClientFront:
             return
         assert fault.status
         self.error = fault.label
-        body = self._rules.masker.data(fault.body)
-        form = body_headers(fault.content_type or "application/json", body)
+        body = self._rules.masker.piece(fault.body)
+        form = body_headers(safe_type(fault.content_type, is_json=jsontext.is_document(fault.body)), body)
         self._refuse(fault.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), body, now)
 
     # The router's own voice.

@@ -5,7 +5,7 @@ from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.call import Call, Planner
 from pointsman.exchange.front import ClientFront
 from pointsman.secrets import Masker
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
 
 
 class Journal:
@@ -45,12 +45,13 @@ class Journal:
     def exchange(self, call: Call, plan: Planner, front: ClientFront) -> ExchangeRecord:
         """The whole of it, as far as it has come."""
         ended = front.ended_at
+        request_id, model = self._masker.texts((call.request_id, call.facts.model or "auto"))
         return ExchangeRecord(
-            request_id=call.request_id,
+            request_id=request_id,
             session=plan.session,
             sticky=plan.stickiness(front.answered),
             mode=plan.mode,
-            model=call.facts.model or "auto",
+            model=model,
             status=front.status,
             error=front.error,
             started=call.started,

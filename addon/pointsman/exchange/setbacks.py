@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from pointsman.exchange.attempt import Attempt
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
 
 
 @dataclass(slots=True)

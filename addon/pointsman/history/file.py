@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from pointsman import private_files
 from pointsman.history.schema import MIGRATIONS, Damaged, prepare
 
 logger = logging.getLogger(__name__)
@@ -65,9 +66,17 @@ def move_aside(path: Path, stamp: str, why: Exception) -> None:
     logger.warning(f"Pointsman: the history {path} is damaged ({why}). It is now {aside.name}; a new one begins.")
 
 
+def _make(path: Path) -> None:
+    """Who talked to whom, and when, is its owner's business. Raises OSError."""
+    private_files.make_folder(path.parent)
+    try:
+        os.close(private_files.create(path))
+    except FileExistsError:
+        private_files.check_file(path)  # a link may point to something that others own, or to nothing yet
+
+
 def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # who talked to whom, and when, is its owner's business
+    _make(path)
     db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
         prepare(db, migrations)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pointsman.exchange.audit import AttemptRecord, ExchangeRecord
 from pointsman.routing.judging import Seen, judged, observation
-from pointsman.wire.facts import BYTES_PER_TOKEN
+from pointsman.wire.request_facts import BYTES_PER_TOKEN
 
 STREAMED_BYTES_PER_TOKEN = 200
 """Of a streamed answer, whose every event carries about one token and much around it."""

@@ -11,7 +11,8 @@ from pointsman.config import ConfigError, Found, Settings
 from pointsman.config.document import Document
 from pointsman.config.overlay import NOTHING, Overlay
 from pointsman.overrides.store import Store
-from pointsman.wire.faults import Code, Problem
+from pointsman.private_files import NotPrivate
+from pointsman.wire.errors import Code, Problem
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +56,13 @@ class Configuration:
         return self._state
 
     def begin(self) -> Settings:
-        """Raises ConfigError when the file is at fault. Changes that no longer fit it are moved aside."""
+        """Raises ConfigError when the file is at fault, or the folder of the changes is in the hands of others. Changes
+        that no longer fit the file are moved aside.
+        """
         written = self._read()
         base = self._built(written, NOTHING)
         self.store = self._stored(base)
-        overlay = self.store.load() if self.store else NOTHING
+        overlay = _loaded(self.store) if self.store else NOTHING
         try:
             settings = self._built(written, overlay)
         except ConfigError as error:
@@ -83,7 +86,7 @@ class Configuration:
         async with self._lock:
             before = self.now
             overlay = alter(before)
-            written = Document(before.written.tree, (*before.written.faults, *faults))
+            written = before.written._replace(faults=(*before.written.faults, *faults))
             settings = await asyncio.to_thread(self._built, written, overlay)
             self._refuse(settings)
             await self._keep(overlay)
@@ -105,7 +108,7 @@ class Configuration:
         return InForce(written, base, overlay, self._built(written, overlay))
 
     def _built(self, written: Document, overlay: Overlay) -> Settings:
-        return config.build(written.tree, self.env, written.faults, overlay)
+        return config.build(written.tree, self.env, written.faults, overlay, written.warnings)
 
     def _refuse(self, settings: Settings) -> None:
         if problem := self.check(settings):
@@ -114,3 +117,10 @@ class Configuration:
     def _adopt(self, state: InForce) -> None:
         self._state = state
         self.take(state.settings)
+
+
+def _loaded(store: Store) -> Overlay:
+    try:
+        return store.load()
+    except NotPrivate as error:
+        raise ConfigError([Found("pointsman_data", str(error))]) from None

@@ -3,24 +3,41 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
+
+from pointsman import private_files
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """On disk when this returns, readable by its owner alone. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    """On disk when this returns, readable by its owner alone. Raises OSError; NotPrivate if others may write in its
+    folder.
+    """
+    private_files.make_folder(path.parent)
+    draft = path.with_name(f".{path.name}.{token_hex(8)}.draft")
+    write_new(draft, data)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         draft.replace(path)
     except OSError:
         with suppress(OSError):
             draft.unlink()
         raise
     sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """On disk when this returns, readable by its owner alone. Raises OSError, and leaves nothing behind then;
+    FileExistsError if there is anything of that name.
+    """
+    descriptor = private_files.create(path)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,15 +3,18 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pointsman import private_files
 from pointsman.config.overlay import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
 from pointsman.config.words import Pool
 from pointsman.overrides.files import move_aside, write_whole
 from pointsman.overrides.vault import Unreadable, Vault
+from pointsman.private_files import NotPrivate
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +73,7 @@ class Store:
 
     def save(self, overlay: Overlay) -> None:
         """On disk when this returns. Raises OSError; what was there then is there still."""
+        self._check()
         try:
             data = self._written(overlay).model_dump(mode="json", exclude_defaults=True)
         except Unreadable as error:
@@ -77,11 +81,16 @@ class Store:
         write_whole(self.path, json.dumps(data, indent=1).encode())
 
     def load(self) -> Overlay:
-        """What was saved. What is damaged is moved aside with a warning, and keeps nobody from starting."""
+        """What was saved. What is damaged is moved aside with a warning, and keeps nobody from starting. Raises
+        NotPrivate if others may have written it.
+        """
         try:
-            data = self.path.read_bytes()
+            self._check()
+            data = private_files.read(self.path)
         except FileNotFoundError:
             return NOTHING
+        except NotPrivate:
+            raise
         except OSError as error:
             logger.warning(f"Pointsman: changes made earlier are not in force: {self.path} cannot be read ({error}).")
             return NOTHING
@@ -95,6 +104,14 @@ class Store:
     def set_aside(self, why: str) -> None:
         """Start without the changes; the file is kept for whoever wants to look."""
         logger.warning(f"Pointsman: changes made earlier are not in force: {self.path} {why}. {_moved(self.path)}")
+
+    def _check(self) -> None:
+        """Raises NotPrivate if others may put words in our mouth."""
+        with suppress(FileNotFoundError):
+            private_files.check_folder(self.path.parent)
+        for path in (self.path, self._vault.path):
+            with suppress(FileNotFoundError):
+                private_files.check_file(path)
 
     def _written(self, overlay: Overlay) -> Written:
         return Written(
@@ -130,6 +147,8 @@ class Store:
         )
         try:
             added = tuple(self._opened(written))
+        except NotPrivate:
+            raise
         except (Unreadable, OSError) as error:
             return self._without_keys(overlay, len(written.added), error)
         return Overlay(overlay.settings, overlay.targets, overlay.order, overlay.keys, added)

@@ -5,20 +5,18 @@ from whoever may read both files.
 """
 
 import os
-import stat
 from base64 import b64decode, b64encode
-from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pointsman.overrides.files import sync_folder
+from pointsman import private_files
+from pointsman.overrides.files import sync_folder, write_new
 
 LENGTH = 32
 NONCE = 12
-OWNER_ONLY = 0o600
 
 
 class Unreadable(Exception):
@@ -47,28 +45,21 @@ class Vault:
 
     def _opened(self, make: bool) -> AESGCM:
         if self._cipher is None:
-            self._cipher = AESGCM(self._made() if make and not self.path.exists() else self._read())
+            self._cipher = AESGCM(self._made() if make and not os.path.lexists(self.path) else self._read())
         return self._cipher
 
     def _read(self) -> bytes:
         try:
-            key = self.path.read_bytes()
+            key = private_files.read(self.path)
         except FileNotFoundError:
             raise Unreadable("its key file is gone") from None
         if len(key) != LENGTH:
             raise Unreadable(f"its key file has {len(key)} bytes instead of {LENGTH}")
-        if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
-            with suppress(OSError):  # somebody else's file, which we may read all the same
-                self.path.chmod(OWNER_ONLY)
         return key
 
     def _made(self) -> bytes:
         key = token_bytes(LENGTH)
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-        with open(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        private_files.make_folder(self.path.parent)
+        write_new(self.path, key)
         sync_folder(self.path.parent)
         return key

@@ -11,7 +11,6 @@ from pointsman.exchange.effects import Headers, Outbound
 from pointsman.recording.intake import Intake
 from pointsman.recording.notes import note_attempt, note_tape
 from pointsman.secrets import Masker
-from pointsman.transport.credentials import shown_headers
 from pointsman.transport.response import make_response
 from pointsman.transport.tape import Tape, bounded
 from pointsman.transport.upstream import closed
@@ -72,7 +71,7 @@ class Recording:
         return shown
 
     def _shown_request(self, record: AttemptRecord, masker: Masker) -> http.Request:
-        body = bounded(self._request.body, masker.data)
+        body = bounded(self._request.body, masker.piece)
         request = http.Request.make("POST", masker.text(self._request.url), body)
         host = ("host", url.hostport(request.scheme, request.host, request.port))
         request.headers = _headers((host, *self._request.headers), masker)
@@ -80,7 +79,7 @@ class Recording:
         return request
 
     def _shown_response(self, status: int, record: AttemptRecord, masker: Masker) -> http.Response:
-        response = make_response(status, (), self.tape.body(masker.data))
+        response = make_response(status, (), self.tape.body(masker.piece))
         response.headers = _headers(self.headers, masker)
         response.timestamp_start, response.timestamp_end = _after(record, record.first_byte_ms), record.ended
         return response
@@ -92,7 +91,7 @@ def _of_decoded(headers: Headers) -> Headers:
 
 
 def _headers(headers: Headers, masker: Masker) -> http.Headers:
-    shown = ((name, masker.text(value)) for name, value in shown_headers(headers))
+    shown = masker.shown_headers(headers)
     return http.Headers([(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in shown])
 
 

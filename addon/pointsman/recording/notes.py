@@ -13,7 +13,7 @@ from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.summary import summary
 from pointsman.reception import Door
 from pointsman.transport.tape import Tape
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 
 NOTE = "pointsman"
 MAX_EXCLUDED = 50

@@ -6,7 +6,7 @@ from pointsman.exchange.audit import AttemptRecord
 from pointsman.routing.failures import Failure
 from pointsman.routing.plan import Plan
 from pointsman.routing.targets import Candidate
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
 
 
 class CountPlan(Plan):

@@ -13,10 +13,10 @@ from pointsman.routing.failures import LESSONS, Failure, Skip
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.ticket import Ticket
-from pointsman.wire import quirks
-from pointsman.wire.conversion import spoken_to
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault
+from pointsman.wire import provider_quirks
+from pointsman.wire.conversion.unsupported import spoken_to
+from pointsman.wire.errors import Fault
+from pointsman.wire.request_facts import RequestFacts
 
 if TYPE_CHECKING:
     from pointsman.routing.router import Router
@@ -146,7 +146,7 @@ class Exclusions:
         spoken = target.spoken
         if spoken not in self._obstacles:
             self._obstacles[spoken] = spoken_to(self.dialect, spoken, self.facts)[1]
-        return self._obstacles[spoken] or quirks.obstacle(target.provider, self.facts)
+        return self._obstacles[spoken] or provider_quirks.obstacle(target.provider, self.facts)
 
     def _missing(self, target: Target) -> frozenset[str]:
         supports = target.model.supports

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.errors import Fault, FaultKind
 
 
 class Failure(StrEnum):

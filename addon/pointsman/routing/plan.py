@@ -34,10 +34,10 @@ from pointsman.routing.verdict import verdict
 from pointsman.sessions.store import Pin
 from pointsman.sessions.ticket import Ticket
 from pointsman.wire.conversation import answer_message
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.headers import Headers
-from pointsman.wire.waits import stated_limits
+from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.retry_after import stated_limits
 
 if TYPE_CHECKING:
     from pointsman.routing.router import Router

@@ -2,7 +2,7 @@
 
 from pointsman.config import Provider
 from pointsman.exchange.effects import Outbound
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.dialects.registry import DIALECTS
 
 
 def question(provider: Provider) -> Outbound:

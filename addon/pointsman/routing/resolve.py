@@ -19,7 +19,7 @@ from pointsman.config.words import Mode
 from pointsman.exchange.audit import AppliedRedirect
 from pointsman.routing.redirects import redirected
 from pointsman.routing.targets import Inventory, Target
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 AUTO = "auto"
 

@@ -32,8 +32,8 @@ from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Caller
 from pointsman.sessions.ticket import Ticket
-from pointsman.wire.facts import RequestFacts
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
+from pointsman.wire.request_facts import RequestFacts
 
 LIMITED = frozenset({"rate_limit", "quota"})
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pointsman.routing.failures import Failure
 from pointsman.routing.reasons import Exclusion, Reason
-from pointsman.wire.faults import Code, Fault, FaultKind, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 
 CODES: Mapping[Failure, Code] = {
     Failure.TIMEOUT: Code.UPSTREAM_TIMEOUT,

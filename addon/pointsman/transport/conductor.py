@@ -41,8 +41,8 @@ from pointsman.transport.providers import Dial, Providers, fault_of, line_of
 from pointsman.transport.shortcut import plain_writer
 from pointsman.transport.upstream import server_of
 from pointsman.transport.worker import Worker
-from pointsman.wire.conversion import Inconvertible
-from pointsman.wire.faults import FaultKind, Problem
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.errors import FaultKind, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream

@@ -1,21 +1,25 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
-from pointsman.secrets import MASK, masked_credential
+from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
+from pointsman.transport.heads import exchange, listed
 from pointsman.wire import query
-from pointsman.wire.headers import SECRET_SUFFIXES
+from pointsman.wire.headers import holds_secret
 
-HEADERS = frozenset({"authorization", "api-key", "cookie", "set-cookie"})
+MAX_TOKENS = 16
+"""Credentials of one request that are looked for in its other headers: each costs a walk through all of them."""
 FOR_THIS_PROXY = "proxy-authorization"
 PROXYAUTH = "proxyauth"
 
+type Fields = tuple[tuple[bytes, bytes], ...]
 type Values = tuple[list[str], list[str]]
 """Of one header: as they were, and as they are shown."""
 
@@ -28,22 +32,36 @@ class Credentials:
     """By header."""
     keys: list[str] = field(repr=False)
     """Of the query, in order."""
+    path: tuple[str, str] = field(repr=False)
+    """As it was, and as it is shown."""
+    masker: Masker = field(repr=False)
+    seen: Fields = field(repr=False)
+    """The request's headers as they were when they were last looked at."""
     added: dict[str, Values] = field(default_factory=dict, repr=False)
     """By header, those that are not the client's: another addon has put them in its place, such as `upstream_auth`."""
 
     @classmethod
-    def taken_from(cls, request: http.Request) -> "Credentials":
-        """Masks them in `request`: no flow, log or saved file ever holds them."""
+    def taken_from(cls, request: http.Request, masker: Masker = NO_SECRETS) -> "Credentials":
+        """Masks them in `request`: no flow, log or saved file ever holds them. A secret that `masker` knows is masked
+        wherever it stands in the head; what stands where credentials do, and in more places, is so too.
+        """
         headers: dict[str, Values] = {}
-        _take(request, headers)
-        path, keys = query.replaced(request.path, lambda _: MASK)
-        if keys:
-            request.path = path
-        return cls(headers, keys)
+        sent = request.path
+        path, keys = query.replaced(sent, lambda _: MASK)
+        shown = _take(request, headers, masker, path, keys)
+        if shown != sent:
+            request.path = shown
+        return cls(headers, keys, (sent, shown), masker, request.headers.fields)
 
     def take_added(self, request: http.Request) -> None:
         """Masks what has come into it since."""
-        _take(request, self.added, self.headers)
+        if request.headers.fields is not self.seen:
+            _take(request, self.added, self.masker, known=self.headers)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every value that was masked for its name, without its scheme, if it is long enough to be told from a word."""
+        return _tokens(self.headers, self.keys)
 
     @property
     def caller(self) -> str | None:
@@ -72,11 +90,13 @@ class Credentials:
         copy = request.copy()
         if FOR_THIS_PROXY not in self.added:  # else it is for the next one
             copy.headers.pop(FOR_THIS_PROXY, None)
-        for name, (values, shown) in (self.headers | self.added).items():
-            if copy.headers.get_all(name) == shown:
-                copy.headers.set_all(name, values)
+        given, kept = listed(copy.headers), self.headers | self.added
+        exchange(copy.headers, {name: values for name, (values, shown) in kept.items() if given.get(name) == shown})
         keys = iter(self.keys)
-        if self.keys:
+        sent_path, shown_path = self.path
+        if copy.path == shown_path:
+            copy.path = sent_path
+        elif self.keys:
             copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
         return copy
 
@@ -84,26 +104,55 @@ class Credentials:
 def _take(
     request: http.Request,
     taken: dict[str, Values],
+    masker: Masker,
+    path: str = "",
+    keys: Sequence[str] = (),
     known: Mapping[str, Values] = MappingProxyType({}),
-) -> None:
-    """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already."""
-    names = {name.decode("utf-8", "surrogateescape").lower() for name, _ in request.headers.fields}
-    for name in filter(is_secret, names):
-        values = request.headers.get_all(name)
-        if name not in known or known[name][1] != values:
-            taken[name] = (values, [masked_credential(value) for value in values])
-            request.headers.set_all(name, taken[name][1])
+) -> str:
+    """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already. `keys` are
+    those of its query. Returns the path as it may be shown. Walks through the head a fixed number of times.
+    """
+    given = listed(request.headers)
+    found: dict[str, Values] = {
+        name: (values, [masked_credential(value) for value in values])
+        for name, values in given.items()
+        if _holds_secret(name) and (name not in known or known[name][1] != values)
+    }
+    tokens = _tokens(found, keys)
+    others = {name: values for name, values in given.items() if not _holds_secret(name)}
+    together = "|".join((path, *(value for values in others.values() for value in values)))
+    if not masker.is_clean(_encoded(together)) or any(token in together for token in tokens):
+        for name, values in others.items():
+            shown = [_without(masker.line(value), tokens) for value in values]
+            if shown != values:
+                found[name] = (values, shown)
+        path = _without(masker.line(path), tokens)
+    if found:
+        taken |= found
+        exchange(request.headers, {name: shown for name, (_, shown) in found.items()})
+    return path
 
 
-def is_secret(name: str) -> bool:
-    """A header of this name, in lower case, holds a credential."""
-    return name in HEADERS or name.endswith(SECRET_SUFFIXES)
+def _tokens(taken: Mapping[str, Values], keys: Sequence[str]) -> list[str]:
+    """What a client uses as credentials, long enough to be known for one in other places."""
+    words = (
+        *keys,
+        *(word for name in taken if holds_secret(name) for value in taken[name][0] for word in value.split()),
+    )
+    return list(dict.fromkeys(word for word in words if len(word) >= LONG_ENOUGH))[:MAX_TOKENS]
 
 
-def shown_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Headers as they may be shown."""
-    for name, value in headers:
-        yield name, masked_credential(value) if is_secret(name.lower()) else value
+def _without(text: str, tokens: Sequence[str]) -> str:
+    for token in tokens:
+        text = text.replace(token, MASK)
+    return text
+
+
+_holds_secret = lru_cache(maxsize=1024)(holds_secret)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def mask_proxyauth(flow: http.HTTPFlow) -> None:

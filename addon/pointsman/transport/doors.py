@@ -8,12 +8,15 @@ from mitmproxy import http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.mode_specs import LocalMode, ReverseMode
+from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
+from pointsman.client_host import ClientHost, named_host
 from pointsman.reception import OWN_NAME, Arrival, Door, is_address, is_loopback_name
 from pointsman.transport.heads import named
+from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 
-type Address = tuple[str, int]
+FORWARD_MODES = (RegularMode, UpstreamMode, Socks5Mode)
+"""In which the client says where it wants to go."""
 
 
 def arrival(
@@ -23,6 +26,7 @@ def arrival(
     listening: Iterable[Address],
     vouched: bool,
     local: bool,
+    proxyauth: bool = False,
 ) -> Arrival:
     """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet."""
     door, host = _door(request, context, mode, listening)
@@ -34,7 +38,16 @@ def arrival(
         headers=named(request.headers),
         local=local,
         vouched=vouched,
+        exempt=proxyauth or not is_forward_proxy(context.client),
+        client_host=client_host(request, context.client),
     )
+
+
+def client_host(request: http.Request, client: Client) -> ClientHost:
+    """The host that the client named. Read before the stock code puts the reverse target's name in its place."""
+    mode = client.proxy_mode
+    target = mode.address[0] if isinstance(mode, ReverseMode) else ""
+    return named_host(request.http_version, request.authority, request.headers.get_all("host"), target)
 
 
 def _door(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]) -> tuple[Door, str]:
@@ -42,21 +55,32 @@ def _door(request: http.Request, context: Context, mode: HTTPMode, listening: It
         return Door.REVERSE, ""
     if mode is not HTTPMode.transparent and not request.host:
         return Door.OWN, ""
-    host, port = _destination(request, context, mode)
-    if host.lower() == OWN_NAME:
-        return Door.OWN, ""
-    if any(port == ours and (host == name or is_loopback_name(host)) for name, ours, *_ in listening):
-        return Door.OWN, ""
-    return Door.PROXY, host
-
-
-def _destination(request: http.Request, context: Context, mode: HTTPMode) -> Address:
+    sockets = [(name, ours) for name, ours, *_ in listening]
     if mode is not HTTPMode.transparent or context.server.address is None:
-        return request.host, request.port
-    host, port = context.server.address[:2]
-    if is_address(host):  # all that transparent and local mode know; the name is in TLS or HTTP
-        host = context.client.sni or request.pretty_host or host
-    return host, port
+        host, port = request.host, request.port
+    else:
+        host, port = context.server.address[:2]
+        if is_address(host) and not is_ours(host, port, sockets):
+            # All that transparent and local mode know; the name is in TLS or HTTP.
+            host = context.client.sni or request.pretty_host or host
+    return (Door.OWN, "") if is_ours(host, port, sockets) else (Door.PROXY, host)
+
+
+def is_ours(host: str, port: int, sockets: Iterable[Address]) -> bool:
+    """A destination is the router itself, by its own name or an address of it in whatever spelling."""
+    name = host.lower().removesuffix(".")
+    if name == OWN_NAME:
+        return True
+    rivals = [(bound, ours) for bound, ours in sockets if ours == port]
+    if not rivals:
+        return False
+    ip = spelled_ip(host)
+    return is_loopback_name(name) if ip is None else ip.is_loopback or is_own(ip, port, rivals)
+
+
+def is_forward_proxy(client: Client) -> bool:
+    """The client came in where `server.forward` applies."""
+    return isinstance(client.proxy_mode, FORWARD_MODES)
 
 
 def is_local(client: Client) -> bool:

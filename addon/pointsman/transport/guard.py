@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons import clientplayback
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.layers import http
+from mitmproxy.proxy.layers import http, tls
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -24,6 +25,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.HttpStream._handle_event: "(self, event)",
     http.HttpStream.state_wait_for_request_headers: "(self, event)",
     http.HttpStream.state_consume_request_body: "(self, event)",
+    http.HttpStream.state_wait_for_response_headers: "(self, event)",
     http.HttpStream.state_stream_response_body: "(self, event)",
     http.HttpStream.make_server_connection: "(self)",
     http.HttpStream.start_request_stream: "(self)",
@@ -43,10 +45,15 @@ TESTED: Mapping[Callable[..., Any], str] = {
     http.Http1Server.read_body: "(self, event)",
     http.Http1Server.mark_done: "(self, request, response)",
     http.Http1Server.wait: "(self, event)",
+    tls.ClientTLSLayer.receive_handshake_data: "(self, data)",
+    tls.ClientTLSLayer.on_handshake_error: "(self, err)",
     AddonManager._iter_hooks: "(self, addon, event)",
     AddonManager.trigger: "(self, event)",
     AddonManager.trigger_event: "(self, event)",
     ChunkedReader.__call__: "(self, buf)",
+    ReceiveBuffer.maybe_extract_lines: "(self)",
+    ReceiveBuffer.maybe_extract_next_line: "(self)",
+    ReceiveBuffer._extract: "(self, count)",
     layer.Layer.handle_event: "(self, event)",
     ConnectionHandler.handle_hook: "(self, hook)",
     ConnectionHandler.server_event: "(self, event)",

@@ -2,8 +2,12 @@
 
 The stock code waits for ever behind a blank line before a request, raises on chunked trailers, reads requests that
 were sent ahead one level deeper each, keeps a head or a chunk's line that never ends, closes the connection on bad
-chunks without a word, and logs heads that it cannot read, credentials and all.
+chunks without a word, lets a head take for ever, and logs heads that it cannot read, credentials and all.
 """
+
+import asyncio
+import re
+from collections.abc import Callable
 
 from h11 import Data, EndOfMessage, ProtocolError
 from h11._readers import ChunkedReader
@@ -14,17 +18,45 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
 from mitmproxy.utils import human
 
-from pointsman.transport.response import make_response
+from pointsman.secrets import NO_SECRETS
+from pointsman.transport.client_buffer import BadLines, ClientBuffer
+from pointsman.transport.response import client_response
 from pointsman.transport.station import Station
 from pointsman.web.page import reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
+AHEAD = 8
+"""Requests that were sent ahead and are answered without a turn of the loop."""
+HEAD_TIME = 30.0
+"""Seconds from a head's first byte to its end."""
 MAX_HEAD = 256 * 1024
 """Bytes of a request's head."""
+MAX_BLANK = 1024
+"""Bytes of blank lines before a request."""
 MAX_LINE = 64 * 1024
 """Bytes of a chunk's first line, and of the trailers after the last chunk."""
 
+_TRAILER = re.compile(rb"[ \t]|[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
+
 type Commands = layer.CommandGenerator[None]
+
+
+class ForConnection(events.Event):
+    """Finds its way through the layers to `connection`."""
+
+    def __init__(self, connection: "ClientHttp1") -> None:
+        self.connection = connection
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+class HeadExpired(ForConnection):
+    """The head of a request has been coming for too long."""
+
+
+class ReadOn(ForConnection):
+    """Requests that were sent ahead are left."""
 
 
 class BodyUnreadable(HttpEvent):
@@ -36,10 +68,20 @@ class BodyUnreadable(HttpEvent):
 class ClientHttp1(Http1Server):
     """One client's connection. Requests that are sent ahead wait here, at most `station.max_body` bytes of them."""
 
-    def __init__(self, context: Context, station: Station) -> None:
+    buf: ClientBuffer
+
+    def __init__(self, context: Context, station: Station, post: Callable[[events.Event], object]) -> None:
         super().__init__(context)
-        self._station = station
+        self.buf = ClientBuffer()
+        self._station, self._post = station, post
         self._is_reading = False
+        self._is_behind = False
+        """A `ReadOn` is on its way."""
+        self._blank = 0
+        """Bytes of blank lines since the last request."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed: int | None = None
+        """The stream whose head the timer is for."""
 
     def _handle_event(self, event: events.Event) -> Commands:
         if self._is_reading or type(event) is ResponseData:
@@ -47,28 +89,72 @@ class ClientHttp1(Http1Server):
             return
         self._is_reading = True
         try:
-            yield from super()._handle_event(event)
+            match event:
+                case HeadExpired():
+                    yield from self._end_slow_head()
+                case ReadOn():
+                    self._is_behind = False
+                case events.ConnectionClosed():
+                    yield from super()._handle_event(event)
+                    self.buf = ClientBuffer()
+                case _:
+                    yield from super()._handle_event(event)
             yield from self._read_on()
             yield from self._bound_buffer()
         finally:
             self._is_reading = False
+            self._time_head()
 
     def _read_on(self) -> Commands:
-        """Take what is there already: requests sent ahead, and blank lines before them."""
-        left = -1
-        while self.state == self.read_headers and self.buf and len(self.buf) != left:
-            left = len(self.buf)
+        """Take what is there already: a few of the requests sent ahead, and blank lines before them."""
+        left, ahead = -1, 0
+        while self.state == self.read_headers and self.buf and len(self.buf) != left and not self._is_behind:
+            if ahead == AHEAD:
+                self._is_behind = True
+                self._post(ReadOn(self))
+                return
+            left, ahead = len(self.buf), ahead + 1
             yield from self.read_headers(events.DataReceived(self.conn, b""))
 
     def _bound_buffer(self) -> Commands:
-        if self.state == self.read_headers and len(self.buf) > MAX_HEAD:
-            self.state = self.done
-            yield commands.SendData(self.conn, HEAD_TOO_LARGE)
-            yield commands.CloseConnection(self.conn)
-        elif self.state == self.wait and len(self.buf) > self._station.max_body:
-            yield commands.CloseConnection(self.conn)
+        if self.state == self.wait or self._is_behind:
+            if len(self.buf) > self._station.max_body:
+                yield commands.CloseConnection(self.conn)
+        elif self.state == self.read_headers and len(self.buf) > MAX_HEAD:
+            yield from self._refuse(HEAD_TOO_LARGE)
+
+    def _time_head(self) -> None:
+        """Sets the timer for the head that is coming, if one is. A connection that is merely kept has none."""
+        coming = self.stream_id if self.state == self.read_headers and self.buf else None
+        if coming == self._timed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timed, self._timer = coming, None
+        if coming is not None:
+            self._timer = asyncio.get_running_loop().call_later(HEAD_TIME, self._post, HeadExpired(self))
+
+    def _end_slow_head(self) -> Commands:
+        """Unless the head has been completed while the event was on its way."""
+        if self._timer is not None and asyncio.get_running_loop().time() >= self._timer.when():
+            yield from self._refuse(HEAD_TOO_SLOW)
+
+    def _refuse(self, answer: bytes) -> Commands:
+        self.state = self.done
+        yield commands.SendData(self.conn, answer)
+        yield commands.CloseConnection(self.conn)
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        self._blank += self.buf.skip_blank_lines()
+        if self._blank > MAX_BLANK:
+            yield from self._refuse(TOO_MANY_BLANK_LINES)
+            return
+        try:
+            yield from self._read_head(event)
+        except BadLines as bad:
+            yield from self._refuse(_refusal(bad.problem))
+
+    def _read_head(self, event: events.ConnectionEvent) -> Commands:
         """What the stock code itself says here is a refusal or a line for the log, both with the head's bytes in it."""
         for command in super().read_headers(event):
             match command:
@@ -91,7 +177,7 @@ class ClientHttp1(Http1Server):
 
     def state_hear_no_more(self, event: events.Event) -> Commands:
         """Where the next request would begin, nobody can tell. The answer's end closes the connection."""
-        self.buf = ReceiveBuffer()
+        self.buf = ClientBuffer()
         yield from self.wait(event)
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
@@ -100,7 +186,8 @@ class ClientHttp1(Http1Server):
         if is_tunnel or (self.response and self.response.status_code == 101):
             yield from super().mark_done(request=request, response=response)
             return
-        ahead, self.buf = self.buf, ReceiveBuffer()
+        self._blank = 0
+        ahead, self.buf = self.buf, ClientBuffer()
         yield from super().mark_done(request=request, response=response)
         self.buf = ahead
 
@@ -110,24 +197,52 @@ class BadChunk(Exception):
 
 
 class Chunks(ChunkedReader):
-    """Takes trailers and forgets them. Raises BadChunk."""
+    """Gives all chunks that are there as one, takes trailers and forgets them. Raises BadChunk."""
+
+    _ended: EndOfMessage | None = None
 
     def __call__(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
+        if self._ended is not None:
+            return self._ended
+        pieces = []
+        while isinstance(event := self._next(buf), Data):
+            pieces.append(event.data)
+        if not pieces:
+            return event
+        self._ended = event
+        return Data(data=b"".join(pieces))
+
+    def _next(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
         try:
-            event = super().__call__(buf)
+            event = self._read_trailers(buf) if self._reading_trailer else super().__call__(buf)
         except ProtocolError as error:
             raise BadChunk from error
         if event is None and len(buf) > MAX_LINE:
             raise BadChunk
-        return EndOfMessage() if isinstance(event, EndOfMessage) else event
+        return event
+
+    def _read_trailers(self, buf: ReceiveBuffer) -> EndOfMessage | None:
+        """h11's own reader takes time with the square of a trailer's length."""
+        lines = buf.maybe_extract_lines()
+        if lines is None:
+            return None
+        if not all(_TRAILER.match(line) for line in lines):
+            raise BadChunk
+        return EndOfMessage()
 
 
-def _refusal(code: Code, message: str) -> bytes:
-    reply = reply_problem(Problem(code, message))
+def _refusal(problem: Problem) -> bytes:
+    reply = reply_problem(problem)
     length = ("Content-Length", str(len(reply.body)))
-    response = make_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body)
+    response = client_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body, NO_SECRETS)
     return bytes(assemble_response(response))
 
 
-BAD_HEAD = _refusal(Code.INVALID_REQUEST, "Not a request as HTTP/1 has them: its first line or a header is bad.")
-HEAD_TOO_LARGE = _refusal(Code.HEAD_TOO_LARGE, f"The request's head exceeds {MAX_HEAD} bytes.")
+BAD_HEAD = _refusal(
+    Problem(Code.INVALID_REQUEST, "Not a request as HTTP/1 has them: its first line or a header is bad.")
+)
+HEAD_TOO_LARGE = _refusal(Problem(Code.HEAD_TOO_LARGE, f"The request's head exceeds {MAX_HEAD} bytes."))
+HEAD_TOO_SLOW = _refusal(Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head."))
+TOO_MANY_BLANK_LINES = _refusal(
+    Problem(Code.INVALID_REQUEST, f"More than {MAX_BLANK} bytes of blank lines before a request.")
+)

@@ -10,12 +10,14 @@ from collections import deque
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer, HTTPMode
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.transport.asking import is_answered
+from pointsman.transport.client_hello import bound_hello
 from pointsman.transport.conductor import Conductor
-from pointsman.transport.http1 import ClientHttp1
+from pointsman.transport.http1 import ClientHttp1, ForConnection
 from pointsman.transport.posted import Completed, ForStream, HookAnswered, Work, WorkDone
 from pointsman.transport.station import Station
 from pointsman.transport.stream import Commands, RoutedStream
@@ -85,12 +87,15 @@ class RoutedHttpLayer(HttpLayer):
         if isinstance(event, ForStream):
             yield from self._deliver(event)
             return
+        if isinstance(event, ForConnection):
+            yield from self._deliver_to_connection(event)
+            return
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived) and event.connection is self.context.client:
             for conductor in list(self.hungry):
                 conductor.client_moved()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
-            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.station)
+            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.station, self._post)
             yield from self.event_to_child(server, event)
 
     def _deliver(self, event: ForStream) -> Commands:
@@ -102,17 +107,33 @@ class RoutedHttpLayer(HttpLayer):
             elif self.streams.get(event.stream.stream_id) is event.stream:
                 yield from self.event_to_child(event.stream, event)
             return
-        # This is the layer around a CONNECT; the stream lives further in.
+        yield from self._pass_inward(event)
+
+    def _deliver_to_connection(self, event: ForConnection) -> Commands:
+        if self.connections.get(self.context.client) is event.connection:
+            yield from self.event_to_child(event.connection, event)
+        else:
+            yield from self._pass_inward(event)
+
+    def _pass_inward(self, event: events.Event) -> Commands:
+        """This is the layer around a CONNECT; what the event is for lives further in."""
         for stream in list(self.streams.values()):
             if stream.child_layer:
                 yield from self.event_to_child(stream, event)
 
+    def _post(self, event: events.Event) -> None:
+        asyncio_utils.create_task(self.handler.server_event(event), name=repr(event), keep_ref=True)
+
 
 def swap_in(nextlayer: layer.NextLayer, station: Station, handler: ConnectionHandler) -> None:
-    """Put a RoutedHttpLayer in the place of the stock one that was just chosen, if one was."""
+    """Put a RoutedHttpLayer in the place of the stock one that was just chosen, if one was, and bound what may come
+    before it.
+    """
     parent: layer.Layer | layer.NextLayer = nextlayer
     attribute, current = "layer", nextlayer.layer
     while current is not None and not isinstance(current, layer.NextLayer):
+        if type(current) is ClientTLSLayer:
+            bound_hello(current, handler)
         if type(current) is HttpLayer:
             layers = current.context.layers
             routed = RoutedHttpLayer(current.context, current.mode, station, handler)

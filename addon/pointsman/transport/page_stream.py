@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
-from mitmproxy.proxy import events, layer
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import events
 from mitmproxy.proxy.layers.http import (
     DropStream,
-    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -18,33 +18,53 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from pointsman.reception import LONGEST_LENGTH
+from pointsman.transport.doors import client_host
 from pointsman.transport.heads import named
 from pointsman.transport.posted import PageReady
-from pointsman.transport.response import make_response
-from pointsman.transport.station import Station
-from pointsman.web.page import Reply, Request
+from pointsman.transport.refusing import CLOSE, UNREADABLE, Commands, RefusingStream
+from pointsman.transport.response import client_response
+from pointsman.web.page import Reply, Request, reply_problem
+from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream
 
 MAX_PAGE_BODY = 1 << 20
+"""Bytes."""
+TOO_LARGE = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {MAX_PAGE_BODY} bytes.")
 
-type Commands = layer.CommandGenerator[None]
 
-
-class PageStream(HttpStream):
+class PageStream(RefusingStream):
     """A stream that can answer with an own page."""
 
-    station: Station
+    _is_page = False
 
-    def open_page(self, event: RequestHeaders) -> None:
+    def open_page(self, event: RequestHeaders) -> Commands:
+        self._is_page = True
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = event.request
         self.client_state = self.state_read_page_request
+        if not self.context.client.state & ConnectionState.CAN_WRITE:
+            return  # refused already by who has read the head
+        if problem := self._bad_head(event.request):
+            yield from self._refuse_page(problem)
+            yield from self._end_ambiguous()
+        elif _announced(event.request) > MAX_PAGE_BODY:
+            yield from self._refuse_page(TOO_LARGE)
+
+    def _refuse_page(self, problem: Problem) -> Commands:
+        """Answer before the body is in. What is on its way is still taken in, and forgotten."""
+        self.request_body_buf.clear()
+        self.client_state, self.server_state = self.state_discard_request_body, self.state_done
+        close = () if self.flow.request.is_http2 else CLOSE
+        yield from self._send_reply(reply_problem(problem, close), without_body=self.flow.request.method == "HEAD")
 
     def state_read_page_request(self, event: events.Event) -> Commands:
         if isinstance(event, RequestData):
-            if len(self.request_body_buf) + len(event.data) <= MAX_PAGE_BODY:
+            if len(self.request_body_buf) + len(event.data) > MAX_PAGE_BODY:
+                yield from self._refuse_page(TOO_LARGE)
+            else:
                 self.request_body_buf += event.data
         elif isinstance(event, RequestEndOfMessage):
             self.client_state = self.state_await_page
@@ -62,19 +82,26 @@ class PageStream(HttpStream):
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """The stock code would show the request to addons, with whatever key it carries."""
-        if self.client_state in (self.state_read_page_request, self.state_await_page):
+        if self._is_page:
             self.client_state = self.state_errored
             yield DropStream(self.stream_id)
         else:
             yield from super().handle_protocol_error(event)
 
+    def _end_unreadable(self) -> Commands:
+        if self.client_state != self.state_read_page_request:
+            yield from super()._end_unreadable()
+            return
+        yield from self._refuse_page(UNREADABLE)
+        yield from self.state_discard_request_body(RequestEndOfMessage(self.stream_id))
+
     def _ask_page(self, body: bytes) -> Commands:
-        request = self.flow.request
+        request, client = self.flow.request, self.context.client
         path, _, query = request.path.partition("?")
         headers = named(request.headers)
-        local = self.station.is_local(self.context.client)
-        address = self.context.client.peername[0]
-        asked = Request(request.method, path, query, headers, body, local, address)
+        local, address = self.station.is_local(client), client.peername[0]
+        host, port = client_host(request, client), client.sockname[1]
+        asked = Request(request.method, path, query, headers, body, local, address, host, port)
         if reply := self.station.page(asked, cast("RoutedStream", self)):
             yield from self._show_page(reply)
 
@@ -83,12 +110,25 @@ class PageStream(HttpStream):
         yield from self.show_reply(reply, without_body=self.flow.request.method == "HEAD")
 
     def show_reply(self, reply: Reply, without_body: bool = False) -> Commands:
-        client = self.context.client
-        content = b"" if without_body else reply.body
-        length = () if reply.status in (204, 304) else (("Content-Length", str(len(reply.body))),)
-        response = make_response(reply.status, (*reply.headers, *length), None)
+        yield from self._send_reply(reply, without_body)
+        yield DropStream(self.stream_id)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def _send_reply(self, reply: Reply, without_body: bool) -> Commands:
+        """All of it but its end."""
+        client, masker = self.context.client, self.station.masker
+        body = masker.data(reply.body) if reply.status >= 400 else reply.body  # an error repeats what was asked
+        content = b"" if without_body else body
+        length = () if reply.status in (204, 304) else (("Content-Length", str(len(body))),)
+        response = client_response(reply.status, (*reply.headers, *length), None, masker)
+        if self._is_page:
+            self.flow.response = response
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not content), client)
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), client)
-        yield DropStream(self.stream_id)
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
+
+
+def _announced(request: http.Request) -> int:
+    """The length of the body, 0 if none is announced. Of one with thousands of digits the first ones are enough."""
+    length = request.headers.get("content-length", "")[:LONGEST_LENGTH]
+    return int(length) if length.isdecimal() else 0

@@ -25,13 +25,14 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.exchange.effects import Outbound
 from pointsman.transport.lookups import Lookups
 from pointsman.transport.outlet import Outlet
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.errors import FaultKind
 
 IDLE_CONNECTION = 30.0
 """Seconds for which an idle connection to a provider is kept."""
 KEPT_SESSIONS = 8
 LARGE_BODY = 1 << 20
 MAX_HEADER = 64 * 1024
+ITSELF = "this is the router's own address; correct the provider's base_url"
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
 
@@ -64,7 +65,9 @@ CURRENT: ContextVar[Dial] = ContextVar("current dial")
 class Providers:
     """Sends requests to providers."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_own: Callable[[tuple[Any, ...]], bool] = lambda peername: False) -> None:
+        """`is_own`: a connection whose far end is there has come back to this router."""
+        self._is_own = is_own
         self._sessions: dict[tuple[Outlet, bool], aiohttp.ClientSession] = {}  # at most KEPT_SESSIONS that nobody uses
         self._users: Counter[Outlet] = Counter()
 
@@ -137,7 +140,7 @@ class Providers:
     def _session(self, outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
         session = self._sessions.get((outlet, pooled))
         if session is None:
-            session = self._sessions[outlet, pooled] = _make_session(outlet, pooled)
+            session = self._sessions[outlet, pooled] = _make_session(outlet, pooled, self._is_own)
         return session
 
 
@@ -183,8 +186,9 @@ def line_of(answer: aiohttp.ClientResponse) -> Line | None:
 class WatchedConnector(aiohttp.TCPConnector):
     """Tells the current dial how its connection came about."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, is_own: Callable[[tuple[Any, ...]], bool], **options: Any) -> None:
         super().__init__(**options)
+        self._is_own = is_own
         self._factory = partial(Line, asyncio.get_running_loop())  # type: ignore[assignment] # of a subclass
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
@@ -199,22 +203,26 @@ class WatchedConnector(aiohttp.TCPConnector):
             raise
         return connection
 
-    async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Called by `connect` where no kept connection serves."""
+    async def _create_connection(self, req: aiohttp.ClientRequest, *args: Any, **kwargs: Any) -> Any:
+        """Called by `connect` where no kept connection serves. A provider that is this router itself is not asked: its
+        request would go round in circles.
+        """
         dial = CURRENT.get()
         dial.kept, dial.started, dial.made = False, time.time(), None
         dial.dialling()
-        protocol = await super()._create_connection(*args, **kwargs)
+        protocol = await super()._create_connection(req, *args, **kwargs)
+        transport = protocol.transport
+        if transport and (peername := transport.get_extra_info("peername")) and self._is_own(peername):
+            transport.abort()
+            raise aiohttp.ClientConnectorError(req.connection_key, OSError(errno.ECONNREFUSED, ITSELF))
         dial.made = time.time()
         return protocol
 
 
-def _make_session(outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
+def _make_session(outlet: Outlet, pooled: bool, is_own: Callable[[tuple[Any, ...]], bool]) -> aiohttp.ClientSession:
     local = (outlet.local_address, 0) if outlet.local_address else None
-    if pooled:
-        connector = WatchedConnector(limit=0, local_addr=local, resolver=Lookups(), keepalive_timeout=IDLE_CONNECTION)
-    else:
-        connector = WatchedConnector(limit=0, local_addr=local, resolver=Lookups(), force_close=True)
+    life: dict[str, Any] = {"keepalive_timeout": IDLE_CONNECTION} if pooled else {"force_close": True}
+    connector = WatchedConnector(is_own, limit=0, local_addr=local, resolver=Lookups(), **life)
     return aiohttp.ClientSession(
         connector=connector,
         timeout=NO_TIMEOUT,

@@ -1,7 +1,7 @@
 """Requests that are answered before they are whole: refused at the head, too large, stopped, or unreadable."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from mitmproxy import http
 from mitmproxy.proxy import commands, events, layer
@@ -12,6 +12,8 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    HttpResponseHook,
+    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -22,14 +24,15 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from pointsman.reception import Chat
+from pointsman.transport.client_buffer import MAX_FRAMING
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
-from pointsman.transport.page_stream import Commands, PageStream
 from pointsman.transport.posted import UploadExpired
-from pointsman.transport.response import make_response
-from pointsman.transport.station import Answer
+from pointsman.transport.response import client_response
+from pointsman.transport.response_mask import ResponseMask
+from pointsman.transport.station import Answer, Station
 from pointsman.transport.upload import UploadWatch
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 MAX_DISCARDED = 128 << 20
 """Bytes of a refused request's body that are taken in and forgotten: a client that is cut off while it sends may never
@@ -39,19 +42,30 @@ see its answer.
 TOO_SLOW = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
 UNREADABLE = Problem(Code.INVALID_REQUEST, "The request's body is not chunked as its head says.")
 
+LONG_HOST = Problem(Code.INVALID_REQUEST, f"The host of this request exceeds {MAX_FRAMING} bytes.")
+
 CLOSE = (("Connection", "close"),)
 
+type Commands = layer.CommandGenerator[None]
 
-class RefusingStream(PageStream):
-    """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock stream
-    that may be an own page.
+
+def has_long_host(request: http.Request) -> bool:
+    """Whoever shows such a host as people write it takes time with the square of its length."""
+    return len(request.host_header or "") > MAX_FRAMING
+
+
+class RefusingStream(HttpStream):
+    """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock
+    stream.
     """
 
+    station: Station
     chat: Chat | None = None
 
     def __init__(self, context: Context, stream_id: int) -> None:
         super().__init__(context, stream_id)
         self.credentials: Credentials | None = None
+        self._mask: ResponseMask | None = None
         self._upload: UploadWatch | None = None
         self._discarded = 0
 
@@ -72,8 +86,15 @@ class RefusingStream(PageStream):
             case _:
                 yield from super()._handle_event(event)
 
-    def _refuse(self, event: RequestHeaders, answer: Answer) -> Commands:
-        """Answer before the body is in."""
+    def _bad_head(self, request: http.Request) -> Problem | None:
+        """Why a head could be read in two ways, and the like: the stock judgement, for chats and own pages alike."""
+        if has_long_host(request):
+            return LONG_HOST
+        fault = validate_request(self.mode, request, self.context.options.validate_inbound_headers)
+        return None if fault is None else Problem(Code.INVALID_REQUEST, fault)
+
+    def _refuse(self, event: RequestHeaders, answer: Answer, is_bad: bool) -> Commands:
+        """Answer before the body is in. `is_bad`: nobody can tell where the body ends."""
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = event.request
         self.flow.live = True
@@ -82,7 +103,9 @@ class RefusingStream(PageStream):
             yield hook
         if given := self.flow.response:  # of another addon, such as `proxyauth`: its word comes first
             answer = Answer(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
-        yield from self._answer_early(answer, has_body=not event.end_stream)
+        yield from self._answer_early(answer, has_body=is_bad or not event.end_stream)
+        if is_bad:
+            yield from self._end_ambiguous()
 
     def _answer_early(self, answer: Answer, has_body: bool = True) -> Commands:
         """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
@@ -138,18 +161,21 @@ class RefusingStream(PageStream):
         return True
 
     def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
-        """A head that could be read in two ways, and the like: the stock judgement, told in the client's dialect."""
+        """A bad head is told in the client's dialect."""
         if self.chat is None or not request:
             return (yield from super().check_invalid(request))
-        fault = validate_request(self.mode, self.flow.request, self.context.options.validate_inbound_headers)
-        if fault is None:
+        problem = self._bad_head(self.flow.request)
+        if problem is None:
             return False
         yield HttpRequestHeadersHook(self.flow)
-        problem = Problem(Code.INVALID_REQUEST, fault)
         yield from self._answer_early(self.station.say(problem, self.chat, self.flow.request))
-        if not self.flow.request.is_http2:  # where the body ends is anybody's guess
-            yield from self._end_upload()
+        yield from self._end_ambiguous()
         return True
+
+    def _end_ambiguous(self) -> Commands:
+        """Where the body ends is anybody's guess, except in HTTP/2, which frames it."""
+        if not self.flow.request.is_http2:
+            yield from self._end_upload()
 
     def _end_unreadable(self) -> Commands:
         """The client can be told, but nothing after this body is a request."""
@@ -167,10 +193,25 @@ class RefusingStream(PageStream):
     def _answer(self, answer: Answer) -> Commands:
         """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
         body = b"" if self.flow.request.method == "HEAD" else answer.body
-        self.flow.response = make_response(answer.status, (*answer.headers, *self._cors()), body)
-        yield HttpResponseHeadersHook(self.flow)
+        self.flow.response = client_response(answer.status, (*answer.headers, *self._cors()), body, self.station.masker)
+        hook = HttpResponseHeadersHook(self.flow)
+        with self._without_secrets(hook):
+            yield hook
         if not (yield from self.check_killed(True)):
             yield from self.send_response()
+
+    def _without_secrets(self, command: commands.Command) -> AbstractContextManager[None]:
+        """While addons look at the response."""
+        response, mask = self.flow.response, self._response_mask()
+        if response is None or mask is None or not isinstance(command, HttpResponseHeadersHook | HttpResponseHook):
+            return nullcontext()
+        return mask.worn_by(response)
+
+    def _response_mask(self) -> ResponseMask | None:
+        """None for a response that is none of the router's business. The head of its own answers is masked already."""
+        if self._mask is None and self.chat is not None:
+            self._mask = ResponseMask(self.station.masker, has_head=False)
+        return self._mask
 
     def _cors(self) -> tuple[tuple[str, str], ...]:
         return self.chat.cors if self.chat else ()

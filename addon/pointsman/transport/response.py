@@ -5,12 +5,23 @@ import time
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
 
+from pointsman.secrets import Masker
+
 type Headers = tuple[tuple[str, str], ...]
+
+NEVER_SNIFFED = ("X-Content-Type-Options", "nosniff")
 
 
 def is_whole(headers: Headers) -> bool:
     """The body's length is announced."""
     return any(name == "Content-Length" for name, _ in headers)
+
+
+def client_response(status: int, headers: Headers, body: bytes | None, masker: Masker) -> http.Response:
+    """What a client gets: every head that the router sends is made here. No header holds a secret or a second line, and
+    no browser takes a body for anything but what its type says.
+    """
+    return make_response(status, (*masker.headers(headers), NEVER_SNIFFED), body)
 
 
 def make_response(status: int, headers: Headers, body: bytes | None) -> http.Response:

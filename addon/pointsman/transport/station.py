@@ -11,11 +11,12 @@ from mitmproxy.proxy.layers.http import HTTPMode
 
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Decision
+from pointsman.secrets import Masker
 from pointsman.transport.tape import Tape
 from pointsman.transport.upload import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
-from pointsman.wire.faults import Problem
+from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ class Station(Protocol):
     def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
         """What the client was sent of a streamed answer, whole or not."""
 
-    def masked(self, data: bytes) -> bytes:
-        """Without the secrets of the configuration."""
+    @property
+    def masker(self) -> Masker:
+        """Knows the secrets that are in force."""
 
     def abandon(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""

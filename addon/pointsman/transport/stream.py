@@ -17,6 +17,7 @@ from mitmproxy import flow as mflow
 from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -25,7 +26,6 @@ from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
-    HttpResponseHook,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -36,19 +36,23 @@ from mitmproxy.proxy.layers.http import (
 
 from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
-from pointsman.reception import Chat, Door, Page, Pass, Refusal
+from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
+from pointsman.secrets import Masker
 from pointsman.transport.conductor import ClientEffect, Conductor
 from pointsman.transport.credentials import Credentials
+from pointsman.transport.http1 import BodyUnreadable
 from pointsman.transport.kill import tell_no_more, tell_of_kill
+from pointsman.transport.page_stream import PageStream
 from pointsman.transport.posted import Input, Posted, Work
-from pointsman.transport.refusing import RefusingStream
-from pointsman.transport.response import is_whole, make_response
+from pointsman.transport.refusing import has_long_host
+from pointsman.transport.response import client_response, is_whole
+from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.shortcut import chunk
 from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.tape import Tape
 from pointsman.transport.upstream import closed
 from pointsman.web.page import reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.layers import RoutedHttpLayer
@@ -72,7 +76,7 @@ def without_garbage(request: http.Request) -> http.Request:
     return twin
 
 
-class RoutedStream(RefusingStream):
+class RoutedStream(PageStream):
     """A stream that is routed if the station says so. `chat` is set once it does.
 
     Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
@@ -97,6 +101,10 @@ class RoutedStream(RefusingStream):
         """What came by the short way, and must go the long one."""
 
     def _handle_event(self, event: events.Event) -> Commands:
+        if self.client_state is state_over:
+            if isinstance(event, BodyUnreadable):  # found only after the answer: no next request can be read
+                yield CloseConnection(self.context.client)
+            return
         try:
             if isinstance(event, Posted):
                 yield from self._take_posted(event)
@@ -129,17 +137,21 @@ class RoutedStream(RefusingStream):
     # The request.
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
-        if event.replay_flow:
+        decision: Decision
+        if has_long_host(event.request):
+            decision = Page()  # which is refused, and shown to nobody
+        elif event.replay_flow:
             decision = self.station.receive_again(event.replay_flow, self.context, self.mode)
         else:
             decision = self.station.receive(event.request, self.context, self.mode)
-        if decision is not Pass.ON and not event.end_stream:
+        is_tunnel = event.request.method == "CONNECT"
+        if decision is not Pass.ON and not event.end_stream and not is_tunnel:
             self._upload = self.station.watch_upload(self)
         match decision:
             case Pass():
                 yield from super().state_wait_for_request_headers(event)
             case Page():
-                self.open_page(event)
+                yield from self.open_page(event)
             case Chat():
                 self.chat = decision
                 if not event.replay_flow:
@@ -152,11 +164,16 @@ class RoutedStream(RefusingStream):
                         yield command
                     if self.credentials is not None:
                         self.credentials.take_added(self.flow.request)
+            case Refusal() if is_tunnel:
+                self.client_state = self.state_errored
+                yield from self.show_reply(reply_problem(decision.problem, decision.headers))
             case Refusal():
                 self.chat = Chat(decision.dialect, Door.OWN)
                 self._make_ours(event.request, Door.OWN)
-                answer = self.station.say(decision.problem, self.chat, event.request, decision.headers)
-                yield from self._refuse(event, answer)
+                bad = self._bad_head(event.request)
+                headers = () if bad else decision.headers
+                answer = self.station.say(bad or decision.problem, self.chat, event.request, headers)
+                yield from self._refuse(event, answer, is_bad=bad is not None)
 
     def _make_ours(self, request: http.Request, door: Door) -> None:
         """From here on nobody but this stream knows the client's credentials."""
@@ -164,7 +181,7 @@ class RoutedStream(RefusingStream):
             sockname = self.context.client.sockname
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
-        self.credentials = Credentials.taken_from(request)
+        self.credentials = Credentials.taken_from(request, self.station.masker)
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -207,6 +224,8 @@ class RoutedStream(RefusingStream):
         self.chat = None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
+            secrets = Masker([*self.station.masker.secrets, *self.credentials.tokens])  # which its host may repeat
+            self._mask = ResponseMask(secrets, has_head=True)
             self._shown = self.flow.request
             self.flow.request = self.credentials.put_back(self._shown)
         return connected
@@ -295,7 +314,7 @@ class RoutedStream(RefusingStream):
     def _open_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
         is_old = self.flow.request.http_version == "HTTP/1.0"
         framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
-        self.flow.response = make_response(status, (*headers, *self._cors(), framing), None)
+        self.flow.response = client_response(status, (*headers, *self._cors(), framing), None, self.station.masker)
         yield HttpResponseHeadersHook(self.flow)
         if self.is_killed:
             return (yield from self._kill())
@@ -307,21 +326,21 @@ class RoutedStream(RefusingStream):
         if self.conductor and not is_old:
             self.conductor.take_shortcut(self.home.connections[self.context.client])
 
+    def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
+        for command in super().state_wait_for_response_headers(event):  # none of them has a reply
+            with self._without_secrets(command):
+                yield command
+
     def send_response(self, already_streamed: bool = False) -> Commands:
-        """A configured key that a provider repeats in a whole answer is the client's to read, but no flow's to keep."""
-        response, own = self.flow.response, self.chat is not None and not already_streamed
-        told = response.data.content if own and response else None
-        kept = told and self.station.masked(told)
-        if not response or kept == told:
-            yield from super().send_response(already_streamed)
+        """A key that a provider or host repeats in its answer is the client's to read, but no flow's to keep."""
+        if self.chat is not None and already_streamed:
+            yield from super().send_response(already_streamed)  # what is kept of it is masked
             return
-        response.data.content = kept
         for command in super().send_response(already_streamed):  # none of them has a reply
-            yield command
-            if isinstance(command, HttpResponseHook) and response.data.content == kept:  # and nobody has edited it
-                response.data.content = told
-        if response.data.content == told:
-            response.data.content = kept
+            with self._without_secrets(command):
+                yield command
+        if (mask := self._response_mask()) and self.flow.response:
+            mask.put_on(self.flow.response)
 
     def _end_response(self) -> Commands:
         self._keep_body()

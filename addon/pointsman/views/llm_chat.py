@@ -8,7 +8,7 @@ from pointsman.recording.notes import Kind, note
 from pointsman.views.reading.audit import attempt_table, exchange_table
 from pointsman.views.reading.chats import read_answer, read_request
 from pointsman.views.reading.layout import layout, rule
-from pointsman.wire.dialects import dialect_of_path
+from pointsman.wire.dialects.registry import dialect_of_path
 
 PREFERRED, UNREADABLE = 2.0, -1.0
 
@@ -54,13 +54,13 @@ def read(data: bytes, metadata: Metadata) -> str:
 
 def audit(flow: Flow | None) -> str:
     """What was noted on a routed flow, or on an attempt's."""
-    told = note(flow)
+    found = note(flow)
     try:
-        match told.get("kind"):
+        match found.get("kind"):
             case Kind.EXCHANGE:
-                return exchange_table(told)
+                return exchange_table(found)
             case Kind.ATTEMPT:
-                return attempt_table(told)
+                return attempt_table(found)
     except Exception:  # of another version, or tampered with
         return ""
     return ""

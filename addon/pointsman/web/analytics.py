@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from pointsman.history import History
 from pointsman.history.analytics import By, Window
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 
 def analytics_page(history: Callable[[], History]) -> Callable[[Request, str], Awaitable[Reply]]:

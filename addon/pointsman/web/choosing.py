@@ -12,8 +12,9 @@ from pointsman.routing.targets import Target
 from pointsman.sessions.keys import Caller
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects import DIALECTS, Purpose, route_of_path
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import DIALECTS, route_of_path
+from pointsman.wire.errors import Code, Problem
 
 type Answer = Callable[[Request, str], Reply]
 type Clock = Callable[[], float]

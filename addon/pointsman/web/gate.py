@@ -11,11 +11,11 @@ from time import monotonic, time
 
 from pointsman.config import Server
 from pointsman.guesses import Guesses, too_many, weighed
-from pointsman.reception import OWN_NAME, client_problem, credentials, host_of, is_address, is_loopback_name, same
+from pointsman.reception import client_problem, credentials, host_of, is_loopback_name, is_own_name, same
 from pointsman.web.logins import Login, Logins
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.web.page import Request
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 FOREIGN = "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
 SAFE = frozenset({"GET", "HEAD"})
@@ -64,7 +64,7 @@ class Keeper:
         """The session that lets a request in; None if a key does."""
         if credentials(request.headers, ""):
             return None
-        return self.logins.find(request.headers.get("cookie", ""), self.admin_key(), time())
+        return self.logins.find(request, self.admin_key(), time())
 
     def is_admin_key(self, given: str, request: Request) -> bool:
         """A wrong one is counted."""
@@ -75,21 +75,16 @@ class Keeper:
 
     def is_meant_for_us(self, request: Request) -> bool:
         """No web page of another site sent it, and no foreign name was made to point here."""
-        host = request.headers.get("host", "localhost")
-        return self._is_ours(host_of(f"//{host}")) and not self._is_cross_site(request, host)
+        return is_own_name(request.host, self.server()) and not self._is_cross_site(request)
 
-    def _is_ours(self, name: str) -> bool:
-        name = name.lower()
-        return is_loopback_name(name) or is_address(name) or name == OWN_NAME or name in self.server().hosts
-
-    def _is_cross_site(self, request: Request, host: str) -> bool:
+    def _is_cross_site(self, request: Request) -> bool:
         if request.headers.get("sec-fetch-site", "").lower() == "cross-site":
             return True
         origin = request.headers.get("origin")
-        return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, host)
+        return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, request)
 
     def _as_client(self, request: Request) -> Problem | None:
-        problem = client_problem(request.headers, f"?{request.query}", request.local, self.server())
+        problem = client_problem(request.headers, f"?{request.query}", request.local, request.host, self.server())
         if not credentials(request.headers, f"?{request.query}"):
             return problem
         return weighed(self.client_guesses, problem, request.address, request.local, monotonic())
@@ -106,7 +101,7 @@ class Keeper:
                 return None
             if not same(request.headers.get(CSRF_HEADER.lower(), ""), login.csrf):
                 return Problem(Code.FORBIDDEN, f"A change by a session needs its token in the header {CSRF_HEADER}.")
-            if not _is_same(request.headers.get("origin"), request.headers.get("host", "")):
+            if not _is_same(request.headers.get("origin"), request):
                 return Problem(Code.FORBIDDEN, "A change by a session must come from the dashboard itself.")
             return None
         return self._by_key(request)
@@ -127,6 +122,6 @@ class Keeper:
         return None if wait is None else too_many(wait)
 
 
-def _is_same(origin: str | None, host: str) -> bool:
-    """A page of that very host and port; a request without an origin comes from no page."""
-    return origin is None or origin.partition("://")[2].lower() == host.lower()
+def _is_same(origin: str | None, request: Request) -> bool:
+    """A page of the very host and port that are asked; a request without an origin comes from no page."""
+    return origin is None or origin.partition("://")[2].lower() == request.host.authority

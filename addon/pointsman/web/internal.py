@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote
 
 from pointsman.ledger import KEEP, Ledger
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 DEFAULT_LIMIT = 50
 

@@ -1,28 +1,38 @@
 """Sessions of the dashboard: a cookie stands for the admin key, and a token that only our own page can read must go
 with every change.
+
+A browser sends a cookie to every port of a host. So the port is in the cookie's name, which keeps routers and other
+services of one machine from overwriting each other's, and a session holds only for the host and port that it began at.
 """
 
 from collections import OrderedDict
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from secrets import token_urlsafe
 from typing import NamedTuple
 
 from pointsman.web.openapi import COOKIE
+from pointsman.web.page import Request
 
 LIFE = 12 * 3600.0
 """Seconds from login."""
 MOST = 100
 """Sessions at once; the oldest goes first."""
 BITS = 32
+MAX_COOKIES = 200
+"""Cookies of other services on this host that are passed over."""
+MAX_TOKEN = 100
+"""Characters of a token."""
 
 
 class Login(NamedTuple):
-    """`key` is the digest of the admin key that it began with: with another one it is over."""
+    """`key` is the digest of the admin key that it began with: with another one it is over. `host` is the host and port
+    that the client named.
+    """
 
     csrf: str
     expires: float
     key: bytes
+    host: str
 
 
 class Logins:
@@ -31,38 +41,50 @@ class Logins:
     def __init__(self) -> None:
         self._logins: OrderedDict[bytes, Login] = OrderedDict()  # at most MOST, each for LIFE
 
-    def begin(self, admin_key: str, now: float) -> tuple[str, Login]:
+    def begin(self, request: Request, admin_key: str, now: float) -> tuple[str, Login]:
         """A new session and the token that its cookie holds."""
         token = token_urlsafe(BITS)
-        login = self._logins[_digest(token)] = Login(token_urlsafe(BITS), now + LIFE, _digest(admin_key))
+        login = self._logins[_digest(token)] = Login(
+            token_urlsafe(BITS), now + LIFE, _digest(admin_key), request.host.authority
+        )
         while len(self._logins) > MOST or next(iter(self._logins.values())).expires <= now:
             self._logins.popitem(last=False)
         return token, login
 
-    def find(self, cookies: str, admin_key: str, now: float) -> Login | None:
-        """`cookies` is the header."""
-        token = token_of(cookies)
+    def find(self, request: Request, admin_key: str, now: float) -> Login | None:
+        token = _token(request)
         login = self._logins.get(_digest(token)) if token else None
-        return login if login and login.expires > now and login.key == _digest(admin_key) else None
+        if login is None or login.expires <= now or login.host != request.host.authority:
+            return None
+        return login if login.key == _digest(admin_key) else None
 
-    def end(self, cookies: str) -> None:
-        self._logins.pop(_digest(token_of(cookies)), None)
-
-
-def token_of(cookies: str) -> str:
-    """Empty if there is none."""
-    if COOKIE not in cookies:
-        return ""
-    try:
-        found = SimpleCookie(cookies).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    def end(self, request: Request) -> None:
+        self._logins.pop(_digest(_token(request)), None)
 
 
-def set_cookie(token: str) -> str:
+def cookie_name(request: Request) -> str:
+    return f"{COOKIE}-{request.port}"
+
+
+def _token(request: Request) -> str:
+    return token_of(request.headers.get("cookie", ""), cookie_name(request))
+
+
+def token_of(cookies: str, cookie: str) -> str:
+    """The value of the cookie of that name in the header `cookies`; empty if there is none. Our own is never quoted,
+    and other cookies are not read, so nothing here takes longer than to look at each of their characters.
+    """
+    for pair in cookies.split(";", MAX_COOKIES):
+        name, _, value = pair.partition("=")
+        if name.strip() == cookie:
+            value = value.strip()
+            return value if len(value) <= MAX_TOKEN else ""
+    return ""
+
+
+def set_cookie(request: Request, token: str) -> str:
     """The header that begins a session, or ends it if the token is empty."""
-    return f"{COOKIE}={token}; Path=/; Max-Age={int(LIFE) if token else 0}; HttpOnly; SameSite=Strict"
+    return f"{cookie_name(request)}={token}; Path=/; Max-Age={int(LIFE) if token else 0}; HttpOnly; SameSite=Strict"
 
 
 def _digest(text: str) -> bytes:

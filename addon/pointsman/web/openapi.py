@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pointsman import __version__
 from pointsman.web.shapes import LINE, SCHEMAS, TEXT, Schema, choice, ref
 
-COOKIE = "pointsman_session"
+COOKIE = "pointsman"
+"""The session's cookie; the port follows, as in `pointsman-8080`."""
 CSRF_HEADER = "X-CSRF-Token"
 MOST_EXCHANGES = 1000
 MOST_SESSIONS = 1000
@@ -127,9 +128,9 @@ FAILURES = {
 ALWAYS = (401, 403, 429)
 
 
-@cache
-def document() -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1."""
+@lru_cache(maxsize=16)
+def document(cookie: str = f"{COOKIE}-8080") -> dict[str, Any]:
+    """The whole document, OpenAPI 3.1. `cookie` is the name of the session's cookie."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -147,7 +148,7 @@ def document() -> dict[str, Any]:
             "schemas": {**SCHEMAS, "Document": {"type": "object"}},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
             },
         },
     }

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
+from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Found
 from pointsman.exchange.answer import retry_after_headers
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -28,6 +29,13 @@ class Request:
     local: bool
     address: str = ""
     """Of the peer."""
+    host: ClientHost = NO_HOST
+    listener_port: int = 0
+
+    @property
+    def port(self) -> int:
+        """The one that the client named; behind a front that it asked without one, the listener's."""
+        return self.host.port or self.listener_port
 
 
 @dataclass(frozen=True, slots=True)

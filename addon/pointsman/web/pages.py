@@ -13,12 +13,9 @@ from pointsman.config import ConfigError
 from pointsman.reception import cors, is_origin_here
 from pointsman.web.gate import Gate, Keeper
 from pointsman.web.page import Reply, Request, conditional, refused, reply_problem
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 logger = logging.getLogger(__name__)
-
-NEVER_SNIFFED = ("X-Content-Type-Options", "nosniff")
-
 
 type Answer = Callable[[Request, str], Reply | Awaitable[Reply]]
 
@@ -46,6 +43,8 @@ class Pages:
 
     def answer(self, request: Request) -> Reply | Coroutine[Any, Any, Reply]:
         try:
+            if request.host.fault:
+                raise Problem(Code.INVALID_REQUEST, request.host.fault)
             reply = preflight(request) if request.method == "OPTIONS" else self._answer(request)
         except Exception as error:
             reply = _failed(request, error)
@@ -94,7 +93,7 @@ def _finished(request: Request, reply: Reply) -> Reply:
     """What all answers have: who may read it, and what it is called while it stays the same."""
     if request.method in ("GET", "HEAD") and request.path.startswith("/api/"):
         reply = conditional(request, reply)
-    return replace(reply, headers=(*reply.headers, NEVER_SNIFFED, *cors(request.headers)))
+    return replace(reply, headers=(*reply.headers, *cors(request.headers)))
 
 
 def _failed(request: Request, error: Exception) -> Reply:

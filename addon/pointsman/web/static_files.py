@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pointsman.web.page import Headers, Reply, Request, conditional, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 FOLDER = Path(__file__).with_name("static")
 INDEX = "index.html"

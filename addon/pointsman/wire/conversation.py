@@ -1,48 +1,33 @@
 """A conversation as sessions know it: who said what, and the ids that its client gives it."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import orjson
 
 from pointsman.config.words import Dialect
-from pointsman.wire import anthropic_turns, gemini_turns, jsontext, openai_chat_turns, openai_responses_turns
-from pointsman.wire.members import Members, mapping, mappings
+from pointsman.wire import jsontext
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.json_access import Members, mapping, mappings
+from pointsman.wire.messages import Conversation, Message
 from pointsman.wire.sse import Decoder
-from pointsman.wire.turns import Conversation, Message, Turn
 
 __all__ = ["Conversation", "Message", "answer_message", "body_ids", "conversation"]
-
-
-class Turns(NamedTuple):
-    """How a dialect's requests and answers are read."""
-
-    conversation: Callable[[Members], Conversation]
-    answer: Callable[[Iterable[Members]], Turn]
-
-
-TURNS: Mapping[Dialect, Turns] = {
-    Dialect.OPENAI_CHAT: Turns(openai_chat_turns.conversation, openai_chat_turns.answer),
-    Dialect.OPENAI_RESPONSES: Turns(openai_responses_turns.conversation, openai_responses_turns.answer),
-    Dialect.ANTHROPIC: Turns(anthropic_turns.conversation, anthropic_turns.answer),
-    Dialect.GEMINI: Turns(gemini_turns.conversation, gemini_turns.answer),
-}
-
 
 _OBJECT_LINE = re.compile(rb"^data: ?(\{.*)", re.MULTILINE)
 """An event's data, as nearly every provider writes it."""
 
 
 def conversation(dialect: Dialect, document: Mapping[str, Any]) -> Conversation:
-    """What a request says; what is odd in it is as good as not said. Never raises."""
-    return TURNS[dialect].conversation(document)
+    """What a request says; malformed parts are ignored. Never raises."""
+    return DIALECTS[dialect].conversation(document)
 
 
 def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message | None:
     """What the assistant said, as its client will send it back; None where the answer says nothing. Never raises."""
-    turn = TURNS[dialect].answer(_documents(answer) if streamed else [_document(answer)])
-    return None if turn.is_empty() else turn.message()
+    said = DIALECTS[dialect].answer_message(_documents(answer) if streamed else [_document(answer)])
+    return None if said.is_empty() else said.message()
 
 
 def _documents(stream: bytes) -> Iterator[Members]:

@@ -4,8 +4,8 @@ meant.
 
 from collections.abc import Sequence
 
-from pointsman.wire.dialect import Dialect
-from pointsman.wire.faults import Fault
+from pointsman.wire.dialects.base import Dialect
+from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
 
 MAX_ERROR_BODY = 1 << 20

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol
 
-from pointsman.wire.faults import Fault
+from pointsman.wire.errors import Fault
 
 
 class FrameKind(Enum):
@@ -47,7 +47,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What an answer has told of itself so far, for whoever has to end it in its place.
+    """How an answer began, for an error event that has to end it.
 
     `answer` is what its opening said, `number` the one that its next event gets in dialects that number events.
     """

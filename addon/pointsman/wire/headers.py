@@ -12,18 +12,25 @@ TO_PROVIDER = frozenset({"content-type", "accept", "user-agent"})
 TO_PROVIDER_PREFIXES = ("x-stainless-", "anthropic-", "openai-")
 TO_CLIENT = frozenset({"retry-after"})
 TO_CLIENT_PREFIXES = ("openai-", "anthropic-")
-SECRET_SUFFIXES = ("-api-key", "-authorization")
+SECRETS = frozenset(
+    {"authorization", "cookie", "set-cookie", "api-key", "apikey", "token", "x-auth", "x-auth-key", "x-access-key"}
+)
+SECRET_SUFFIXES = ("-api-key", "-apikey", "-authorization", "-token", "-secret", "-password", "-subscription-key")
+"""Headers that hold credentials, by name."""
 REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "cf-ray")
 """Where providers put their own request id, the first one present counts."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+ *")
+_CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_SAFE_TYPES = frozenset({"application/json", "text/event-stream", "text/plain", "application/x-ndjson"})
+_IS_WELL_FORMED = re.compile(r"[\w.+-]+/[\w.+-]+(?: *; *charset=\"?[\w.+-]+\"?)? *", re.ASCII)
 
 
 def to_provider(headers: Iterable[tuple[str, str]]) -> Headers:
     """The client's headers that a provider may see."""
     return tuple(
-        (name, _sendable(value)) for name, value in headers if _crosses(name.lower(), TO_PROVIDER, TO_PROVIDER_PREFIXES)
+        (name, one_line(value)) for name, value in headers if _crosses(name.lower(), TO_PROVIDER, TO_PROVIDER_PREFIXES)
     )
 
 
@@ -37,12 +44,10 @@ def to_client(headers: Mapping[str, str]) -> Headers:
     """A provider's headers (names in lower case) that the client may see. The content type is not for here to say: a
     stream has always the same.
     """
-    kept = [
-        (name, _sendable(value)) for name, value in headers.items() if _crosses(name, TO_CLIENT, TO_CLIENT_PREFIXES)
-    ]
+    kept = [(name, one_line(value)) for name, value in headers.items() if _crosses(name, TO_CLIENT, TO_CLIENT_PREFIXES)]
     request_id = next((headers[name] for name in REQUEST_IDS if name in headers), None)
     if request_id:
-        kept.append(("X-Provider-Request-ID", _sendable(request_id)))
+        kept.append(("X-Provider-Request-ID", one_line(request_id)))
     return tuple(kept)
 
 
@@ -69,9 +74,30 @@ def _timestamp(date: str) -> float:
 
 def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> bool:
     is_known = name in names or (name.startswith(prefixes) and _TOKEN.fullmatch(name) is not None)
-    return is_known and not name.endswith(SECRET_SUFFIXES)
+    return is_known and not holds_secret(name)
 
 
-def _sendable(value: str) -> str:
+def one_line(value: str) -> str:
     """Values that were folded, or hold what no value may, are said in one line."""
     return _CONTROLS.sub(" ", value).strip()
+
+
+def is_one_line(value: bytes) -> bool:
+    """Nothing in it has to be removed for that, blanks at its ends apart."""
+    return _CONTROL_BYTE.search(value) is None
+
+
+def holds_secret(name: str) -> bool:
+    """A header of this name holds a credential."""
+    name = name.lower()
+    return name in SECRETS or name.endswith(SECRET_SUFFIXES)
+
+
+def safe_type(content_type: str, is_json: bool) -> str:
+    """The content type for a provider's body: never one that a browser runs or shows as a page. `is_json`: the body is
+    JSON, whatever its provider calls it.
+    """
+    media = content_type.partition(";")[0].strip().lower()
+    if _IS_WELL_FORMED.fullmatch(content_type) and (media in _SAFE_TYPES or media.endswith("+json")):
+        return content_type
+    return "application/json" if is_json else "text/plain; charset=utf-8"

@@ -52,6 +52,14 @@ def loads(body: bytes) -> Any:
         return _loads_lenient(body)
 
 
+def is_document(body: bytes) -> bool:
+    """The body is a JSON object or list."""
+    try:
+        return isinstance(loads(body), dict | list)
+    except ValueError:
+        return False
+
+
 def dumps(value: object) -> bytes:
     """The JSON text of a value. Lone surrogates are escaped, as orjson would refuse to."""
     return json.dumps(value).encode()

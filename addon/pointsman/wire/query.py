@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from urllib.parse import unquote
 
-CREDENTIALS = ("key", "access_token")
+CREDENTIALS = frozenset(
+    {"key", "api_key", "api-key", "apikey", "x-api-key", "x-goog-api-key", "access_key", "access_token", "access-token"}
+    | {"auth", "auth_token", "authorization", "client_secret", "password", "secret", "subscription-key", "token"}
+)
+"""Names of what holds a credential, in lower case."""
 
 
 def forwarded(path: str) -> str:
     """The query of a path, with its `?`, byte for byte but for credentials; empty if nothing is left."""
-    pairs = [pair for pair in path.partition("?")[2].split("&") if pair and _name(pair) not in CREDENTIALS]
+    pairs = [pair for pair in path.partition("?")[2].split("&") if pair and _name(pair).lower() not in CREDENTIALS]
     return f"?{'&'.join(pairs)}" if pairs else ""
 
 
@@ -19,7 +23,7 @@ def replaced(path: str, other: Callable[[str], str]) -> tuple[str, list[str]]:
 
     def put(pair: str) -> str:
         name, equals, given = pair.partition("=")
-        if not equals or _name(pair) not in CREDENTIALS:
+        if not equals or _name(pair).lower() not in CREDENTIALS:
             return pair
         given, fragment, rest = given.partition("#")
         found.append(given)

@@ -1,4 +1,4 @@
-"""What the request bodies of all dialects share, and how a client is told that its body will not do."""
+"""What the request bodies of all dialects share, and the error for a body that is malformed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from pointsman.wire import jsontext
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.jsontext import DuplicateMember, Span
 from pointsman.wire.structure import MAX_ITEMS, MAX_VALUES, has_too_many_values
 

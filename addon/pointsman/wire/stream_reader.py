@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pointsman.wire import jsontext
-from pointsman.wire.faults import Fault, FaultKind
+from pointsman.wire.error_parsing import wrapped_fault
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
 from pointsman.wire.sse import Decoder, Event, OversizedEvent
-from pointsman.wire.wrapped import wrapped_fault
 
 EDGE = 4
 """So many events at a stream's beginning and at its end may be of another kind than those between."""
@@ -73,7 +73,7 @@ class StreamReader(ABC):
         self.finished = False
         self.usage: Usage | None = None
         self.has_spoken = False
-        """Content was seen: from then on it need not be told from neutral frames."""
+        """Content was seen: from then on neutral frames may pass as content."""
         self._cutter = cutter or Decoder()
         self._over = False
         self._has_data = False
@@ -89,7 +89,7 @@ class StreamReader(ABC):
         """What an event that has data means. Raises ValueError where the data cannot be parsed."""
 
     def is_plain_run(self, data: bytes) -> bool:
-        """Whether bytes alone show that this is nothing but whole events of content, which need not be told apart."""
+        """Whether bytes alone show that this is nothing but whole events of content, which can pass as one frame."""
         return False
 
     def read(self, data: bytes) -> Sequence[Frame]:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
-from pointsman.wire.faults import FaultKind
+from pointsman.wire.error_parsing import wrapped_fault
+from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.stream_reader import malformed
-from pointsman.wire.wrapped import wrapped_fault
 
 MAX_ANSWER = 64 << 20
 """Bytes that an answer may have."""

@@ -1,31 +1,32 @@
-"""The scenarios. One is a function `(Pace, addon) -> Report` in a file here, and a row in this table."""
+"""The scenarios. Each is a function `(Rounds, Versions) -> Report` in a module here and a row in this table."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Report
 from benchmarks.scenarios import converted, holding, idle, recording, routing, sessions, streams
+from benchmarks.testbed import Versions
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`run` gets how long to measure and the file that mitmdump loads as the router."""
+    """`run` gets how long to measure and what; `compares` says whether another version can take part in it."""
 
-    run: Callable[[Pace, Path], Awaitable[Report]]
+    run: Callable[[Rounds, Versions], Awaitable[Report]]
     summary: str
+    compares: bool = False
 
 
 def passing(cases: Sequence[streams.Case], conditions: str) -> Scenario:
-    """Answers that pass through, against bare mitmdump."""
-    return Scenario(partial(streams.run, cases, conditions), conditions)
+    """Answers that are passed through unchanged, compared with bare mitmdump."""
+    return Scenario(partial(streams.run, cases, conditions), conditions, compares=True)
 
 
 SCENARIOS: Mapping[str, Scenario] = {
     "streams": passing(streams.BURSTS, "64 events of 80 bytes in bursts of 8, requests of 2 KiB"),
-    "paced": passing(streams.PACED, "64 events of 80 bytes, one at a time, so many a second"),
+    "paced": passing(streams.PACED, "64 events of 80 bytes, one at a time, at a fixed rate"),
     "long": passing(streams.LONG, "1,000 events of 80 bytes, in bursts of 8 and one at a time"),
     "whole": passing(streams.WHOLE, "answers of 2 KB that are not streamed"),
     "large": passing(streams.LARGE, "large requests, answered in 64 events"),
@@ -34,13 +35,13 @@ SCENARIOS: Mapping[str, Scenario] = {
         streams.FAILOVER, "a first provider that refuses every request; bare mitmdump has only the second"
     ),
     "recording": Scenario(
-        recording.run, "a flow of every attempt, against none, in mitmdump and in mitmweb, whose view is full"
+        recording.run, "with and without a flow for every attempt, in mitmdump and in mitmweb with a full list"
     ),
-    "converted": Scenario(converted.run, "streams told in another dialect, against the same streams like to like"),
-    "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, against bare mitmdump"),
+    "converted": Scenario(converted.run, "streams converted to another dialect, compared with unconverted ones"),
+    "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
-    "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, every table full; no opponent"),
+    "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "sessions": Scenario(
-        sessions.run, "knowing a conversation again, with 1 to 100,000 live sessions, and their memory"
+        sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),
 }

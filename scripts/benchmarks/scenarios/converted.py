@@ -1,18 +1,17 @@
-"""Streams of one provider, told in its own dialect and in another one: what a conversion costs."""
+"""The cost of a conversion: the same streams of one provider, converted to another dialect and unconverted."""
 
 import json
-from pathlib import Path
 
 from benchmarks import provider
-from benchmarks.duel import Load, Pace, duel
+from benchmarks.ab_rounds import Load, Rounds, compare
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios import streams
-from benchmarks.stage import stage
+from benchmarks.testbed import Versions, testbed
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
-from pointsman.wire.conversion import bridge
-from pointsman.wire.dialect import Listener
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.conversion.codec import codec_for
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.registry import DIALECTS
 
 CONNECTIONS = (1, 16)
 REQUEST = (
@@ -21,28 +20,28 @@ REQUEST = (
 )
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(rounds: Rounds, versions: Versions) -> Report:
     case = streams.Case(CONNECTIONS[-1])
     events = provider.events(case.events, case.event_bytes)
-    same, other = b"".join(events).decode(), told(events).decode()
+    same, other = b"".join(events).decode(), converted_stream(events).decode()
     figures: list[Figure] = []
     warnings: list[str] = []
-    async with stage(addon) as on:
-        upstream = await on.provider(case.events, case.event_bytes, case.burst)
+    async with testbed(versions) as bed:
+        upstream = await bed.provider(case.events, case.event_bytes, case.burst)
         settings = streams.config(upstream.url)
-        sides = (await on.router(settings, "converting"), await on.router(settings, "like to like"))
+        proxies = (await bed.router(settings, "converting"), await bed.router(settings, "unconverted"))
         for connections in CONNECTIONS:
             converted = Load(connections, tuple(request(n) for n in range(connections)), other)
             plain = Load(connections, tuple(streams.request(n) for n in range(connections)), same)
-            result = await duel(on, sides, upstream, converted, pace, plain)
+            result = await compare(bed, proxies, upstream, converted, rounds, plain)
             figures += result.figures()
             warnings += result.warnings()
-    conditions = f"{case.events} events of {case.event_bytes} bytes, as Messages (router) and as they are (bare)"
-    return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures, warnings)
+    conditions = f"{case.events} events of {case.event_bytes} bytes, as Messages (router) and unconverted (bare)"
+    return Report(f"{conditions}; {rounds}", figures, warnings)
 
 
 def request(n: int) -> str:
-    """The request of client `n` in the other dialect, as long as that in the provider's own."""
+    """The request of client `n` in the other dialect, as long as the one in the provider's dialect."""
     messages = [{"role": "user", "content": f"Question {n}: which track? "}]
     asked = {"model": streams.MODEL, "stream": True, "max_tokens": 99, "system": "You are a careful assistant. " * 40}
     messages[0]["content"] += "x" * (streams.REQUEST_BYTES - len(json.dumps({**asked, "messages": messages})))
@@ -50,12 +49,12 @@ def request(n: int) -> str:
     return REQUEST.format(length=len(body), body=body)
 
 
-def told(events: list[bytes]) -> bytes:
-    """What a client of the other dialect gets for these events."""
+def converted_stream(events: list[bytes]) -> bytes:
+    """The stream that a client of the other dialect gets for these events."""
     client, spoken = DIALECTS[Dialect.ANTHROPIC], DIALECTS[Dialect.OPENAI_CHAT]
     body = request(0).partition("\r\n\r\n")[2].encode()
     entry = Provider(name="bench", base_url="http://127.0.0.1:9/v1")
-    way = bridge(client, spoken, Listener(client.facts(body, "/v1/messages")), entry, False, False)
+    way = codec_for(client, spoken, Listener(client.facts(body, "/v1/messages")), entry, False, False)
     way.outbound(body, streams.MODEL)
     reader = way.reader(200, "text/event-stream")
     return b"".join(frame.data for event in events for frame in reader.read(event))

@@ -9,15 +9,14 @@ import asyncio
 import json
 import socket
 import time
-from pathlib import Path
 
 import orjson
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report
-from benchmarks.processes import Unfit
+from benchmarks.load import WrongAnswer
 from benchmarks.scenarios.streams import MODEL, REQUEST, config, request
-from benchmarks.stage import Server, stage
+from benchmarks.testbed import Server, Versions, testbed
 
 MEGABYTES = (1, 5, 20)
 EVENTS, EVENT_BYTES, PAUSE = 20_000, 80, 0.002
@@ -26,15 +25,15 @@ TIMEOUT = 30.0
 MESSAGE = "Which track, left or right? Take the left one, {then} turn: [1, 2]. " * 15
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(rounds: Rounds, versions: Versions) -> Report:
     figures: list[Figure] = []
-    async with stage(addon) as on:
-        upstream = await on.provider(EVENTS, EVENT_BYTES, 1, PAUSE)
-        sides = (await on.router(config(upstream.url)), await on.bare(upstream))
+    async with testbed(versions) as bed:
+        upstream = await bed.provider(EVENTS, EVENT_BYTES, 1, PAUSE)
+        sides = (await bed.router(config(upstream.url)), await bed.bare(upstream))
         for megabytes in MEGABYTES:
             raw, parse = conversation(megabytes * 2**20)
             gaps: tuple[list[float | None], list[float | None]] = ([], [])
-            for _ in range(pace.rounds + 1):
+            for _ in range(rounds.count + 1):
                 for side, into in zip(sides, gaps, strict=True):
                     into.append(1000 * await longest_gap(side, raw))
             setting = f"{megabytes} MB"
@@ -42,7 +41,7 @@ async def run(pace: Pace, addon: Path) -> Report:
             figures.append(Figure(setting, "longest gap, ms", router, bare))
             figures.append(Figure(setting, "one parse, ms", [1000 * parse]))
     conditions = f"a stream of {1 / PAUSE:.0f} events a second, while another client sends a large request"
-    return Report(f"{conditions}; {pace.rounds} rounds", figures)
+    return Report(f"{conditions}; {rounds.count} rounds", figures)
 
 
 def conversation(size: int) -> tuple[bytes, float]:
@@ -87,8 +86,8 @@ async def event(reader: asyncio.StreamReader) -> None:
 
 
 def ask(port: int, raw: bytes) -> None:
-    """Returns when the answer begins. Raises Unfit for an answer that is none."""
+    """Returns when the answer begins. Raises WrongAnswer for an answer that is none."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
         connection.sendall(raw)
         if not (begun := connection.recv(64)).startswith(b"HTTP/1.1 200"):
-            raise Unfit(f"a large request was answered by {begun!r}")
+            raise WrongAnswer(f"a large request was answered by {begun!r}")

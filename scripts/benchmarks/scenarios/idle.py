@@ -1,26 +1,26 @@
-"""Many streams that say nothing: what it costs to hold them, and how late their signs of life come.
+"""Many idle streams: what it costs to keep them open, and how late their keep-alives come.
 
-Behind the router the provider has fallen silent, so that the router keeps the clients' connections alive; behind bare
-mitmdump the provider does so itself, as often.
+Behind the router the provider stays silent, so that the router sends the keep-alives; behind bare mitmdump the provider
+sends an event at the same interval.
 """
 
 import json
 import resource
 from asyncio.subprocess import Process
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import config, request
-from benchmarks.stage import Server, Stage, stage
+from benchmarks.testbed import Server, Testbed, Versions, testbed
 
 STREAMS, QUICK_STREAMS = 2000, 200
 EVERY = 5.0
-"""Seconds between two signs of life."""
-BEATS = 4
+"""Seconds between two keep-alives."""
+INTERVALS = 4
 EVENTS, EVENT_BYTES = 1000, 80
 SILENT = 3600.0
 FILES = 3 * STREAMS
@@ -28,8 +28,8 @@ KIB = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What a side needed: KiB for each stream, percent of a core for all, and milliseconds."""
+class Cost:
+    """The cost of one proxy: KiB per stream, percent of a core for all streams, lateness in milliseconds."""
 
     memory: float
     cpu: float
@@ -37,53 +37,54 @@ class Holding:
     late_p99: float
 
 
-FIGURES = {
-    "KiB per stream": lambda held: held.memory,
-    "cpu, % of a core": lambda held: held.cpu,
-    "late, ms": lambda held: held.late,
-    "late, p99, ms": lambda held: held.late_p99,
+FIGURES: Mapping[str, Callable[[Cost], float]] = {
+    "KiB per stream": lambda cost: cost.memory,
+    "cpu, % of a core": lambda cost: cost.cpu,
+    "late, ms": lambda cost: cost.late,
+    "late, p99, ms": lambda cost: cost.late_p99,
 }
 
 
-async def run(pace: Pace, addon: Path) -> Report:
-    """Shorter windows than those of other scenarios are not enough here: a second or more makes it the whole thing."""
-    streams, every = (STREAMS, EVERY) if pace.seconds >= 1 else (QUICK_STREAMS, 1.0)
+async def run(rounds: Rounds, versions: Versions) -> Report:
+    """The full number of streams if windows are at least a second long, else a quick version."""
+    streams, every = (STREAMS, EVERY) if rounds.seconds >= 1 else (QUICK_STREAMS, 1.0)
     _enough_files()
     figures = []
     for name, http2 in (("HTTP/1.1", False), ("HTTP/2", True)):
-        async with stage(addon) as on:
-            silent = await on.provider(EVENTS, EVENT_BYTES, 1, SILENT)
+        async with testbed(versions) as bed:
+            silent = await bed.provider(EVENTS, EVENT_BYTES, 1, SILENT)
             patient = {"heartbeat": every, "stall": SILENT, "first_byte": SILENT}
-            router = await _hold(on, await on.router({**config(silent.url), "stream": patient}), streams, every, http2)
-        async with stage(addon) as on:
-            talking = await on.provider(EVENTS, EVENT_BYTES, 1, every)
-            bare = await _hold(on, await on.bare(talking), streams, every, http2)
+            proxy = await bed.router({**config(silent.url), "stream": patient})
+            router = await _measure(bed, proxy, streams, every, http2)
+        async with testbed(versions) as bed:
+            talking = await bed.provider(EVENTS, EVENT_BYTES, 1, every)
+            bare = await _measure(bed, await bed.bare(talking), streams, every, http2)
         figures += [Figure(name, figure, [of(router)], [of(bare)]) for figure, of in FIGURES.items()]
-    return Report(f"{streams} streams, each with a sign of life every {every:g} s, for {BEATS * every:g} s", figures)
+    return Report(f"{streams} streams, each with a keep-alive every {every:g} s, for {INTERVALS * every:g} s", figures)
 
 
-async def _hold(on: Stage, side: Server, streams: int, every: float, http2: bool) -> Holding:
-    before = await side.at_rest()
-    options = {"port": side.port, "count": streams, "every": every, "seconds": BEATS * every}
+async def _measure(bed: Testbed, proxy: Server, streams: int, every: float, http2: bool) -> Cost:
+    before = await proxy.settled_memory()
+    options = {"port": proxy.port, "count": streams, "every": every, "seconds": INTERVALS * every}
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    holder = await on.holder([*arguments, *(["--http2"] if http2 else [])], json.dumps(request(0)))
-    await _line(on, holder)
-    await _line(on, holder)
-    memory, began = side.memory() - before, side.cpu() or 0.0
-    outcome: dict[str, Any] = json.loads(await _line(on, holder, BEATS * every))
-    cpu = (side.cpu() or 0.0) - began
-    if outcome["count"] < streams * (BEATS - 1):
-        raise processes.Unfit(f"{side.name}: only {outcome['count']} signs of life\n{on.said(side.name)}")
+    client = await bed.idle_client([*arguments, *(["--http2"] if http2 else [])], json.dumps(request(0)))
+    await _line(bed, client)
+    await _line(bed, client)
+    memory, began = proxy.memory() - before, proxy.cpu() or 0.0
+    outcome: dict[str, Any] = json.loads(await _line(bed, client, INTERVALS * every))
+    cpu = (proxy.cpu() or 0.0) - began
+    if outcome["count"] < streams * (INTERVALS - 1):
+        raise processes.ProcessFailed(f"{proxy.name}: only {outcome['count']} keep-alives\n{bed.log_tail(proxy.name)}")
     late, late_p99 = outcome["median"] * 1000, outcome["p99"] * 1000
-    return Holding(memory / streams / KIB, cpu / (BEATS * every) * 100, late, late_p99)
+    return Cost(memory / streams / KIB, cpu / (INTERVALS * every) * 100, late, late_p99)
 
 
-async def _line(on: Stage, holder: Process, more: float = 0.0) -> str:
-    return await processes.line("holder", holder, on.folder, 2 * processes.START_TIMEOUT + more)
+async def _line(bed: Testbed, client: Process, more: float = 0.0) -> str:
+    return await processes.read_line("idle_client", client, bed.folder, 2 * processes.START_TIMEOUT + more)
 
 
 def _enough_files() -> None:
-    """A stream has two sockets in a proxy; what is started from here inherits the limit."""
+    """Raises the limit of open files: a proxy needs two for each stream. Child processes inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < FILES:
         resource.setrlimit(

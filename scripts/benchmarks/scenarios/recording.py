@@ -1,31 +1,29 @@
-"""What it costs to make a flow of every attempt: the router with it, and as its opponent the router without."""
+"""The cost of a flow for every attempt: the router with it (router) and without (bare)."""
 
-from pathlib import Path
-
-from benchmarks.duel import Pace, duel
+from benchmarks.ab_rounds import Rounds, compare
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import Case, config
-from benchmarks.stage import stage
+from benchmarks.testbed import Versions, testbed
 
 CONNECTIONS = 16
 TOOLS = ("mitmdump", "mitmweb")
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(rounds: Rounds, versions: Versions) -> Report:
     figures: list[Figure] = []
     warnings: list[str] = []
     case = Case(CONNECTIONS)
     for tool in TOOLS:
-        async with stage(addon) as on:
-            upstream = await on.provider(case.events, case.event_bytes, case.burst)
+        async with testbed(versions) as bed:
+            upstream = await bed.provider(case.events, case.event_bytes, case.burst)
             settings = config(upstream.url)
-            sides = (
-                await on.router(settings, "recording", tool, pointsman_record_attempts="true"),
-                await on.router(settings, "not-recording", tool, pointsman_record_attempts="false"),
+            proxies = (
+                await bed.router(settings, "recording", tool, pointsman_record_attempts="true"),
+                await bed.router(settings, "not-recording", tool, pointsman_record_attempts="false"),
             )
-            result = await duel(on, sides, upstream, case.load(), pace)
+            result = await compare(bed, proxies, upstream, case.load(), rounds)
             figures += [Figure(tool, each.name, each.router, each.bare) for each in result.figures()]
             warnings += result.warnings()
     shape = f"{CONNECTIONS} connections, {case.events} events of {case.event_bytes} bytes"
-    conditions = f"{shape}; `bare` is the router not recording"
-    return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures, warnings)
+    conditions = f"{shape}; `bare` is the router without recording"
+    return Report(f"{conditions}; {rounds}", figures, warnings)

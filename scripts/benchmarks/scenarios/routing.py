@@ -1,17 +1,16 @@
-"""Choosing among many: what one launch costs the router when everything that grows is full.
+"""The cost of choosing one of many targets when all tables are full.
 
-It is CPU time, so that what else the machine is doing does not count. What dominates is walking past the targets that
-cool: here they are the first ones.
+It is CPU time, so other work of the machine does not count. Skipping cooling targets dominates: here they come first.
 """
 
 import random
 from dataclasses import replace
-from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, thread_time
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report
+from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
@@ -20,8 +19,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.keys import Caller
 from pointsman.sessions.store import Pin
-from pointsman.wire.facts import RequestFacts
 from pointsman.wire.frames import Usage
+from pointsman.wire.request_facts import RequestFacts
 
 PROVIDERS, MODELS, KEYS = 50, 10, 3
 SESSIONS = 10_000
@@ -34,8 +33,8 @@ RECORD = AttemptRecord(
 )  # fmt: skip
 
 
-class Yard:
-    """A router whose tables are full, and a clock that moves a little with each exchange."""
+class FullRouter:
+    """A router with full tables, and a clock that advances a little with each exchange."""
 
     def __init__(self) -> None:
         self.chance = random.Random(7)
@@ -54,7 +53,7 @@ class Yard:
         return self.router.plan(FACTS, Dialect.OPENAI_CHAT, client, self.now)
 
     def exchange(self, pinned: bool) -> tuple[float, float, float]:
-        """CPU seconds for choosing, for the whole life of one attempt, and for the list of who was left out."""
+        """CPU seconds for choosing, for a whole attempt, and for listing the excluded targets."""
         self.now += 0.001
         session = self.chance.randrange(SESSIONS) if pinned else SESSIONS + self.chance.randrange(100)
         began = thread_time()
@@ -79,25 +78,25 @@ def settings() -> Settings:
     return config.build({"providers": providers, "sticky": {"max_sessions": SESSIONS}}, {})
 
 
-async def run(pace: Pace, addon: Path) -> Report:
-    yard = Yard()
+async def run(rounds: Rounds, versions: Versions) -> Report:
+    full = FullRouter()
     figures: dict[tuple[str, str], list[float | None]] = {}
-    for _ in range(pace.rounds):
+    for _ in range(rounds.count):
         for setting, pinned in (("pinned session", True), ("new session", False)):
-            times = list(zip(*measured(yard, pinned, pace.seconds / 2), strict=True))
-            for name, taken in zip(("choosing", "a whole attempt", "listing who is out"), times, strict=True):
+            times = list(zip(*measured(full, pinned, rounds.seconds / 2), strict=True))
+            for name, taken in zip(("choosing", "a whole attempt", "listing exclusions"), times, strict=True):
                 figures.setdefault((setting, f"{name}"), []).append(median(taken) * 1000)
                 figures.setdefault((setting, f"{name}, p99"), []).append(quantiles(taken, n=100)[98] * 1000)
     conditions = (
         f"{PROVIDERS * MODELS} targets with {KEYS} keys each, {SESSIONS} sessions, {COOLING_TARGETS + COOLING_KEYS}"
-        f" cooldowns; ms of CPU time, median and p99, without an opponent; {pace.rounds} rounds of {pace.seconds:g} s"
+        f" cooldowns; ms of CPU time, median and p99, not compared; {rounds}"
     )
     return Report(conditions, [Figure(setting, name, values) for (setting, name), values in figures.items()])
 
 
-def measured(yard: Yard, pinned: bool, seconds: float) -> list[tuple[float, float, float]]:
+def measured(full: FullRouter, pinned: bool, seconds: float) -> list[tuple[float, float, float]]:
     until = perf_counter() + seconds
     taken: list[tuple[float, float, float]] = []
     while perf_counter() < until or len(taken) < 2:
-        taken.append(yard.exchange(pinned))
+        taken.append(full.exchange(pinned))
     return taken

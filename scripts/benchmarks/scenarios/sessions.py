@@ -1,6 +1,6 @@
-"""Sessions: what it costs to know a conversation again, and what its memory costs. No sockets, nobody to compare with.
+"""Sessions: the cost of finding a request's session, and the memory of sessions. No sockets, no comparison.
 
-A request comes as it does in the router: its JSON is parsed, nothing of it has been read for its session.
+As in the router, a request's JSON is parsed already, and nothing has been read from it for its session.
 """
 
 import json
@@ -8,12 +8,12 @@ import statistics
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import count, pairwise
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.duel import Pace
+from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report
+from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config.words import Dialect, KeySource, Mode
 from pointsman.sessions.desk import Desk
@@ -26,20 +26,20 @@ from pointsman.wire.jsontext import loads
 MESSAGES, REQUEST_BYTES = 100, 80_000
 LIVE = (1, 1_000, 100_000)
 PAST = 3
-"""Names of each kind that a session has had and lost."""
+"""Former names of each kind that a session remembers."""
 MIB = 2**20
 
 
-async def run(pace: Pace, addon: Path) -> Report:
+async def run(rounds: Rounds, versions: Versions) -> Report:
     figures: list[Figure] = []
     for live in LIVE:
         own, traced = filled(live)
-        figures += [Figure(setting(live), name, rounds) for name, rounds in times(own, pace).items()]
+        figures += [Figure(setting(live), name, values) for name, values in times(own, rounds).items()]
         if live == LIVE[-1]:
             figures.append(Figure(setting(live), "bytes each", [traced / live]))
-            figures.append(Figure(setting(live), "MiB in all", [traced / MIB]))
-    conditions = f"requests of {MESSAGES} messages and {REQUEST_BYTES} bytes, parsed; ms each, without an opponent"
-    return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures)
+            figures.append(Figure(setting(live), "MiB in total", [traced / MIB]))
+    conditions = f"requests of {MESSAGES} messages and {REQUEST_BYTES} bytes, parsed; ms each, not compared"
+    return Report(f"{conditions}; {rounds}", figures)
 
 
 def setting(live: int) -> str:
@@ -47,14 +47,14 @@ def setting(live: int) -> str:
 
 
 def desk(live: int) -> Desk:
-    """With room for so many sessions, and one more."""
+    """With room for `live` sessions and one more."""
     settings = config.build({"providers": {}, "sticky": {"max_sessions": live + 1}}, {})
     return Desk(settings, Digests(b"the secret of a benchmark"))
 
 
 def filled(live: int) -> tuple[Desk, int]:
-    """So many sessions, each as large as a session becomes, and the bytes that they take. They enter the store by its
-    own door: hundreds of thousands of requests would take minutes.
+    """`live` sessions of the greatest possible size, and the bytes that they take. They are put into the store
+    directly: hundreds of thousands of requests would take minutes.
     """
     own, made = desk(live), Digests(b"names of a benchmark")
     store = own._store
@@ -84,7 +84,7 @@ def caller(document: dict[str, Any], **headers: str) -> Caller:
 
 
 def request(number: int) -> dict[str, Any]:
-    """A conversation of its own, in the middle of it."""
+    """A request in the middle of conversation `number`."""
     turns = [("system", "You are a careful assistant. ")]
     turns += [("assistant" if n % 2 else "user", f"{n}, of {number}: which track? ") for n in range(MESSAGES - 1)]
     bare = json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]})
@@ -95,32 +95,32 @@ def request(number: int) -> dict[str, Any]:
     return document
 
 
-def times(own: Desk, pace: Pace) -> dict[str, list[float]]:
-    """The median of each round in ms, for each way in which a request can come."""
+def times(own: Desk, rounds: Rounds) -> dict[str, list[float]]:
+    """The median of each round in ms, for each way to find a session."""
     known = request(0)
     own.ticket(caller(known), Mode.BALANCED, 0.0)
     own.ticket(caller(known, **{"x-session-id": "a session"}), Mode.BALANCED, 0.0)
     ways: dict[str, Callable[[], Iterator[Caller]]] = {
-        "known by its words": lambda: (caller(known) for _ in count()),
-        "words of a new one": lambda: (caller(renamed(known, number)) for number in count()),
+        "known by its messages": lambda: (caller(known) for _ in count()),
+        "messages of a new one": lambda: (caller(renamed(known, number)) for number in count()),
         "known by a header": lambda: (caller(known, **{"x-session-id": "a session"}) for _ in count()),
     }
-    seconds = pace.seconds / len(ways)
-    rounds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(pace.rounds):
+    seconds = rounds.seconds / len(ways)
+    medians: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds.count):
         for name, way in ways.items():
-            rounds[name].append(1000 * statistics.median(timed(own, way(), seconds)))
-    return rounds
+            medians[name].append(1000 * statistics.median(timed(own, way(), seconds)))
+    return medians
 
 
 def renamed(document: dict[str, Any], number: int) -> dict[str, Any]:
-    """The same conversation, had it begun with other words."""
+    """The same conversation with another beginning."""
     system, first, *rest = document["messages"]
     return {"messages": [system, {**first, "content": f"{number} {first['content']}"}, *rest]}
 
 
 def timed(own: Desk, callers: Iterator[Caller], seconds: float) -> Iterator[float]:
-    """How long each took, for so many seconds."""
+    """Seconds for each lookup, until `seconds` are over."""
     until = perf_counter() + seconds
     while perf_counter() < until:
         who = next(callers)

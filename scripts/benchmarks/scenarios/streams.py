@@ -1,14 +1,13 @@
-"""Answers that only pass through: the same provider behind the router and behind bare mitmdump."""
+"""Answers that are passed through unchanged: the same provider behind all proxies."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks import provider
-from benchmarks.duel import Duel, Load, Pace, duel
+from benchmarks.ab_rounds import Comparison, Load, Rounds, compare
 from benchmarks.figures import Figure, Report
-from benchmarks.stage import Stage, stage
+from benchmarks.testbed import Testbed, Versions, testbed
 
 BURST = 8
 REQUEST_BYTES = 2048
@@ -21,9 +20,9 @@ REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`events` of `event_bytes` bytes in bursts of `burst`, `pause` seconds apart; no events: a whole answer. With
-    `busy`, the router alone has a provider before this one that refuses; with `streams`, clients speak HTTP/2, and so
-    many streams share a connection.
+    """`events` of `event_bytes` bytes in bursts of `burst`, `pause` seconds apart; without events, a whole answer. With
+    `busy`, the router (not bare mitmdump) has a first provider that refuses; with `streams`, clients speak HTTP/2 with
+    that many concurrent streams on each connection.
     """
 
     connections: int
@@ -55,31 +54,32 @@ LONG = (Case(16, events=1000, name="16, bursts"), Case(16, events=1000, burst=1,
 WHOLE = tuple(Case(connections, events=0, event_bytes=2000) for connections in (1, 16))
 LARGE = (Case(16, request_bytes=80_000, name="16 of 80 KB"), Case(4, request_bytes=5_000_000, name="4 of 5 MB"))
 HTTP2 = (Case(1, streams=1), Case(16, streams=1), Case(4, streams=4, name="4 of 4 streams"))
-"""Bare mitmproxy cannot have more than five streams at a time from one client's connection to one server."""
+"""Bare mitmproxy allows at most five concurrent streams from one client connection to one server."""
 FAILOVER = (Case(1, busy=True), Case(16, busy=True))
 
 
-async def run(cases: Sequence[Case], conditions: str, pace: Pace, addon: Path) -> Report:
-    """Each case has its own provider and its own pair of contestants, so that peaks of memory are its own too."""
+async def run(cases: Sequence[Case], conditions: str, rounds: Rounds, versions: Versions) -> Report:
+    """Each case has its own processes, and so its own peaks of memory."""
     figures: list[Figure] = []
     warnings: list[str] = []
     for case in cases:
-        async with stage(addon) as on:
-            result = await _duel(on, case, pace)
+        async with testbed(versions) as bed:
+            result = await _compare(bed, case, rounds)
             figures += result.figures()
             warnings += result.warnings()
-    return Report(f"{conditions}; {pace.rounds} rounds of {pace.seconds:g} s", figures, warnings)
+    return Report(f"{conditions}; {rounds}", figures, warnings)
 
 
-async def _duel(on: Stage, case: Case, pace: Pace) -> Duel:
-    upstream = await on.provider(case.events, case.event_bytes, case.burst, case.pause)
-    before = [await on.provider(0, 0, 1, busy=True)] if case.busy else []
-    sides = (await on.router(config(*(each.url for each in (*before, upstream)))), await on.bare(upstream))
-    return await duel(on, sides, upstream, case.load(), pace)
+async def _compare(bed: Testbed, case: Case, rounds: Rounds) -> Comparison:
+    upstream = await bed.provider(case.events, case.event_bytes, case.burst, case.pause)
+    before = [await bed.provider(0, 0, 1, busy=True)] if case.busy else []
+    settings = config(*(each.url for each in (*before, upstream)))
+    proxies = (await bed.router(settings), await bed.bare(upstream))
+    return await compare(bed, proxies, upstream, case.load(), rounds, other=await bed.other(settings))
 
 
 def config(*urls: str) -> dict[str, object]:
-    """The router's: a provider at each of these, and every default, but that nobody is given a rest."""
+    """The router's configuration: a provider at each URL, and all defaults except that cooldowns are minimal."""
     return {
         "providers": dict(_providers(urls)),
         "cooldowns": {"transient": "1ms"},
@@ -92,7 +92,7 @@ def _providers(urls: Sequence[str]) -> Iterator[tuple[str, object]]:
 
 
 def request(n: int, size: int = REQUEST_BYTES, stream: bool = True) -> str:
-    """The chat request of client `n`, of so many bytes: a conversation of its own."""
+    """The chat request of client `n`, of `size` bytes: a conversation of its own."""
     messages = [
         {"role": "system", "content": "You are a careful assistant. " * 40},
         {"role": "user", "content": f"Question {n}: which track? "},

@@ -142,8 +142,8 @@ class TestEveryForm:
     def test_texts_reasoning_and_calls_are_whole_again(self, dialect: Dialect, body: bytes) -> None:
         chat = read_answer(dialect, body)
         assert chat
-        pieces = [piece for each in chat.said for piece in each.pieces]
-        assert {each.role for each in chat.said} == {"assistant"}
+        pieces = [piece for each in chat.entries for piece in each.pieces]
+        assert {each.role for each in chat.entries} == {"assistant"}
         assert [piece.text for piece in pieces][:2] == ["I think", "Hello"]
         assert [piece.label for piece in pieces][:2] == ["reasoning", ""]
         assert pieces[2].label.startswith("call get_weather")
@@ -162,7 +162,7 @@ class TestBroken:
     def test_what_came_of_a_stream_that_was_cut_is_shown(self) -> None:
         chat = read_answer(Dialect.OPENAI_CHAT, CHAT_STREAM[: CHAT_STREAM.index(b'"lo"')])
         assert chat
-        assert [piece.text for piece in chat.said[0].pieces] == ["I think", "Hel"]
+        assert [piece.text for piece in chat.entries[0].pieces] == ["I think", "Hel"]
         assert chat.finish is None
 
     def test_deltas_count_where_no_item_was_done(self) -> None:
@@ -170,7 +170,7 @@ class TestBroken:
             Dialect.OPENAI_RESPONSES, RESPONSES_STREAM[: RESPONSES_STREAM.index(b'data: {"type": "response.completed')]
         )
         assert chat
-        assert [piece.text for piece in chat.said[0].pieces] == ["Hel"]
+        assert [piece.text for piece in chat.entries[0].pieces] == ["Hel"]
         assert chat.finish is None
 
     @pytest.mark.parametrize("dialect", list(Dialect))

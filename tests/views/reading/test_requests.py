@@ -8,7 +8,7 @@ import pytest
 from pointsman.config.words import Dialect
 from pointsman.views.reading.chats import read_request
 from pointsman.views.reading.layout import layout
-from pointsman.views.reading.transcript import LONGEST_VALUE, Transcript
+from pointsman.wire.transcript import LONGEST_VALUE, Transcript
 
 IMAGE = "data:image/png;base64," + "A" * 500
 
@@ -98,7 +98,7 @@ class TestEveryDialect:
         assert "2 tools" in text
 
     def test_pieces_have_their_kind(self, dialect: Dialect, document: Any) -> None:
-        labels = [piece.label for said in read(dialect, document).said for piece in said.pieces if piece.label]
+        labels = [piece.label for said in read(dialect, document).entries for piece in said.pieces if piece.label]
         image, reasoning, call, *_ = labels
         assert image.startswith("image")
         assert reasoning == "reasoning"
@@ -123,7 +123,7 @@ def test_a_long_parameter_is_shortened() -> None:
 
 
 def test_a_plain_input_is_the_users() -> None:
-    [said] = read(Dialect.OPENAI_RESPONSES, {"input": "Hello"}).said
+    [said] = read(Dialect.OPENAI_RESPONSES, {"input": "Hello"}).entries
     assert (said.role, said.pieces[0].text) == ("user", "Hello")
 
 

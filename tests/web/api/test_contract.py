@@ -11,7 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.guesses import Guesses
 from pointsman.web.openapi import ROUTES, Route, document
 from support import router
@@ -25,7 +25,7 @@ GATED = [route for route in ROUTES if route.path != "/api/login"]
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[router.Router]:
     """With one exchange told of, one key, and a history."""
-    async with Provider(menu.answer("hello")) as one:
+    async with Provider(behaviours.answer("hello")) as one:
         entry = provider(one.base_url, keys=["sk-of-the-file-0001"])
         sections = {"server": SERVER, "history": {"path": str(folder / "history.db")}}
         async with router.running(folder, {"one": entry}, **sections) as running:

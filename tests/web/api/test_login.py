@@ -1,11 +1,15 @@
 """The dashboard's way in, over a socket."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
-from pointsman.web.openapi import COOKIE, CSRF_HEADER
+from pointsman.web.openapi import CSRF_HEADER
 from support import router
 from support.admin import ADMIN, bearer, call
+from support.ports import free_port
+from support.settings import provider
 
 
 @pytest.fixture
@@ -15,10 +19,12 @@ async def browser(one: router.Router):  # type: ignore[no-untyped-def]
 
 
 async def test_a_session_sees_and_changes_and_ends(browser: httpx.AsyncClient) -> None:
+    cookie = f"pointsman-{browser.base_url.port}"
     assert (await browser.get("/api/me")).status_code == 401
     assert (await browser.post("/api/login", json={"admin_key": "nonsense"})).status_code == 401
     entered = await browser.post("/api/login", json={"admin_key": ADMIN})
     assert entered.status_code == 200
+    assert list(browser.cookies) == [cookie]
     assert ADMIN not in entered.text + str(entered.headers)
     assert (await browser.get("/api/me")).json() == entered.json()
     change = {"routing": {"default_mode": "fast"}}
@@ -26,8 +32,25 @@ async def test_a_session_sees_and_changes_and_ends(browser: httpx.AsyncClient) -
     token = {CSRF_HEADER: entered.json()["csrf"]}
     assert (await browser.patch("/api/settings", json=change, headers=token)).status_code == 200
     assert (await browser.post("/api/logout", headers=token)).status_code == 204
-    assert COOKIE not in browser.cookies
+    assert cookie not in browser.cookies
     assert (await browser.get("/api/me")).status_code == 401
+
+
+async def test_a_session_holds_at_the_port_that_it_began_at_and_at_no_other(tmp_path: Path) -> None:
+    ports = [free_port(), free_port()]
+    modes = [f"regular@{port}" for port in ports]
+    async with (
+        router.running(tmp_path, {"a": provider()}, modes, server={"admin_key": ADMIN}),
+        httpx.AsyncClient(trust_env=False) as browser,  # which sends its cookies to both, as a browser does
+    ):
+        here, there = (f"http://127.0.0.1:{port}" for port in ports)
+        assert (await browser.post(f"{here}/api/login", json={"admin_key": ADMIN})).status_code == 200
+        assert (await browser.get(f"{here}/api/me")).status_code == 200
+        assert (await browser.get(f"{there}/api/me")).status_code == 401
+        browser.cookies.set(f"pointsman-{ports[1]}", next(iter(browser.cookies.values())))
+        assert (await browser.get(f"{there}/api/me")).status_code == 401
+        described = (await browser.get(f"{here}/api/openapi.json")).json()
+        assert described["components"]["securitySchemes"]["session"]["name"] == f"pointsman-{ports[0]}"
 
 
 async def test_the_key_itself_needs_no_token(one: router.Router) -> None:

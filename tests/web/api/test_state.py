@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from pointsman.exchange.audit import Outcome
 from pointsman.sessions.past import Past
 from pointsman.web.api.overview import WINDOW, rates
@@ -157,7 +157,10 @@ async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> 
 
 async def test_a_request_that_runs_is_told_of_with_its_attempts(tmp_path: Path) -> None:
     gate = asyncio.Event()
-    async with Provider(menu.status(503)) as bad, Provider(menu.gated(menu.answer("at last"), gate)) as slow:
+    async with (
+        Provider(behaviours.status(503)) as bad,
+        Provider(behaviours.gated(behaviours.answer("at last"), gate)) as slow,
+    ):
         entries = {"bad": provider(bad.base_url), "slow": provider(slow.base_url)}
         async with router.running(tmp_path, entries, server=SERVER) as own:
             asked = asyncio.create_task(ask(own.base_url, headers=bearer(CLIENT) | {"x-request-id": "mine"}))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
 from support.asking import ask
 from support.process import mitmdump
@@ -18,7 +18,7 @@ SECRETS = {"file": "sk-in-the-file-aaaa1111", "added": "sk-by-the-api-bbbb2222",
 
 
 async def test_a_write_survives_being_killed_right_after_its_answer(tmp_path: Path) -> None:
-    async with Provider(menu.answer("a")) as a, Provider(menu.answer("b")) as b:
+    async with Provider(behaviours.answer("a")) as a, Provider(behaviours.answer("b")) as b:
         entries = {"a": provider(a.base_url), "b": provider(b.base_url)}
         write(tmp_path, entries, server=SERVER)
         changes: list[tuple[str, str, dict[str, Any]]] = [
@@ -44,7 +44,7 @@ async def test_a_write_survives_being_killed_right_after_its_answer(tmp_path: Pa
 
 
 async def test_a_damaged_file_of_changes_is_a_warning_and_the_router_starts(tmp_path: Path) -> None:
-    async with Provider(menu.answer("a")) as a:
+    async with Provider(behaviours.answer("a")) as a:
         write(tmp_path, {"a": provider(a.base_url)}, server=SERVER)
         (tmp_path / ".pointsman").mkdir()
         (tmp_path / ".pointsman" / "overrides.json").write_text("{")
@@ -56,7 +56,7 @@ async def test_a_damaged_file_of_changes_is_a_warning_and_the_router_starts(tmp_
 
 
 async def test_changes_that_no_longer_fit_the_file_are_moved_aside(tmp_path: Path) -> None:
-    async with Provider(menu.answer("a")) as a:
+    async with Provider(behaviours.answer("a")) as a:
         write(tmp_path, {"a": provider(a.base_url)}, server=SERVER)
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "overrides.json").write_text('{"version": 1, "settings": {"hedge": {"after": "soon"}}}')
@@ -79,7 +79,7 @@ async def test_the_demo_keeps_changes_in_memory_alone_unless_a_folder_is_named(t
 async def test_no_key_is_left_in_clear_anywhere(tmp_path: Path) -> None:
     """A scripted session; then every file it left, every line it printed and every answer it gave is searched."""
     answers: list[str] = []
-    async with Provider(menu.answer("a")) as a, Provider(menu.status(401)) as b:
+    async with Provider(behaviours.answer("a")) as a, Provider(behaviours.status(401)) as b:
         entries = {"a": provider(a.base_url, keys=["${FILE_KEY}"]), "b": provider(b.base_url)}
         write(tmp_path, entries, server=SERVER, history={"path": str(tmp_path / "data" / "history.db")})
         options = ("-p", "0", "-w", str(tmp_path / "data" / "flows"), "--set", f"confdir={tmp_path / 'ca'}")

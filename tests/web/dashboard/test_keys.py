@@ -5,20 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.router import Router
 from support.settings import provider
 from web.dashboard.driving import Dashboard, opened
-
-pytestmark = pytest.mark.browser
 
 OLD, NEW = "sk-from-the-file-1234", "sk-added-by-hand-5678"
 
 
 @pytest.fixture
 async def yard(tmp_path: Path) -> AsyncIterator[tuple[Provider, Router, Dashboard]]:
-    async with Provider(menu.answer("The left track."), name="p") as started:
+    async with Provider(behaviours.answer("The left track."), name="p") as started:
         providers = {"p": provider(started.base_url) | {"keys": [{"value": OLD, "label": "old"}]}}
         async with opened(tmp_path, providers, room="keys", sticky={"enabled": False}) as (router, dashboard):
             yield started, router, dashboard

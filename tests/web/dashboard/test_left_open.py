@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.settings import provider
 from web.dashboard.driving import Dashboard, opened
-
-pytestmark = pytest.mark.browser
 
 MINUTES = 2
 ROUNDS = 3
@@ -35,7 +33,7 @@ async def counted(dashboard: Dashboard) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("room", ["now", "models", "analytics"])
 async def test_nothing_grows_while_it_is_left_open(tmp_path: Path, room: str) -> None:
-    async with Provider(menu.status(503)) as bad, Provider(menu.answer("The left track.")) as good:
+    async with Provider(behaviours.status(503)) as bad, Provider(behaviours.answer("The left track.")) as good:
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         history = {"path": str(tmp_path / "history.db")}
         async with opened(tmp_path, providers, history=history) as (router, dashboard):

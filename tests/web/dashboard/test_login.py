@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from support.settings import provider
 from web.dashboard.driving import ADMIN, opened
-
-pytestmark = pytest.mark.browser
 
 PROVIDERS = {"p": provider()}
 

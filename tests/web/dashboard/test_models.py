@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.router import Router
 from support.settings import provider
 from web.dashboard.driving import Dashboard, opened
-
-pytestmark = pytest.mark.browser
 
 HEAD = ".pool-head"
 
@@ -23,7 +21,7 @@ async def yard(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
     async with AsyncExitStack() as stack:
         providers = {}
         for name in ("a", "b"):
-            started = await stack.enter_async_context(Provider(menu.answer("The left track."), name=name))
+            started = await stack.enter_async_context(Provider(behaviours.answer("The left track."), name=name))
             providers[name] = provider(started.base_url)
         yield await stack.enter_async_context(opened(tmp_path, providers, room="models", sticky={"enabled": False}))
 

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.settings import provider
 from web.dashboard.driving import opened
-
-pytestmark = pytest.mark.browser
 
 HEAD = ".x-head"
 
@@ -19,7 +17,7 @@ HEAD = ".x-head"
 async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
     may_answer = asyncio.Event()
     async with (
-        Provider(menu.answer("The left track.", gate_after={0: may_answer})) as slow,
+        Provider(behaviours.answer("The left track.", gate_after={0: may_answer})) as slow,
         opened(tmp_path, {"slow": provider(slow.base_url)}) as (router, dashboard),
     ):
         await dashboard.sees("No request has ended yet.")
@@ -37,7 +35,7 @@ async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
 
 
 async def test_an_exchange_opens_to_its_attempts_and_to_those_passed_over(tmp_path: Path) -> None:
-    async with Provider(menu.status(503)) as bad, Provider(menu.answer("The left track.")) as good:
+    async with Provider(behaviours.status(503)) as bad, Provider(behaviours.answer("The left track.")) as good:
         off = provider("http://127.0.0.1:9/v1") | {"models": [{"id": "m", "enabled": False}]}
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url), "off": off}
         async with opened(tmp_path, providers) as (router, dashboard):
@@ -63,7 +61,7 @@ async def test_an_exchange_opens_to_its_attempts_and_to_those_passed_over(tmp_pa
 
 async def test_what_is_open_and_focused_stays_so_while_new_exchanges_come(tmp_path: Path) -> None:
     async with (
-        Provider(menu.answer("The left track.")) as good,
+        Provider(behaviours.answer("The left track.")) as good,
         opened(tmp_path, {"good": provider(good.base_url)}) as (router, dashboard),
     ):
         await ask(router.base_url, headers={"X-Request-ID": "the-first"})
@@ -81,7 +79,7 @@ async def test_what_is_open_and_focused_stays_so_while_new_exchanges_come(tmp_pa
 async def test_what_providers_and_clients_write_is_shown_as_text(tmp_path: Path) -> None:
     evil = "<img src=x onerror='window.harmed=1'><script>window.harmed=1</script>"
     async with (
-        Provider(menu.status(503, {"error": {"message": evil}})) as bad,
+        Provider(behaviours.status(503, {"error": {"message": evil}})) as bad,
         opened(tmp_path, {"bad": provider(bad.base_url)}) as (router, dashboard),
     ):
         await ask(router.base_url)
@@ -96,8 +94,8 @@ async def test_what_providers_and_clients_write_is_shown_as_text(tmp_path: Path)
 
 async def test_a_cooldown_runs_down_and_is_ended_by_its_button(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        bad = await stack.enter_async_context(Provider(menu.rate_limited(600)))
-        good = await stack.enter_async_context(Provider(menu.answer("The left track.")))
+        bad = await stack.enter_async_context(Provider(behaviours.rate_limited(600)))
+        good = await stack.enter_async_context(Provider(behaviours.answer("The left track.")))
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         router, dashboard = await stack.enter_async_context(opened(tmp_path, providers, sticky={"enabled": False}))
         await ask(router.base_url)
@@ -106,15 +104,15 @@ async def test_a_cooldown_runs_down_and_is_ended_by_its_button(tmp_path: Path) -
         await dashboard.until(f"document.querySelector('.rests .countdown').innerText !== {left[0]!r}")
         await dashboard.act(".rests .button")
         await dashboard.sees("Nobody rests.")
-        bad.script = menu.answer("The right track.")
+        bad.script = behaviours.answer("The right track.")
         assert (await ask(router.base_url)).headers["x-routed-via"] == "bad/m"
 
 
 @pytest.mark.parametrize("room", ["now", "sessions"])
 async def test_a_ban_is_shown_and_lifted_and_the_next_request_goes_there_again(tmp_path: Path, room: str) -> None:
     async with AsyncExitStack() as stack:
-        bad = await stack.enter_async_context(Provider(menu.status(503)))
-        good = await stack.enter_async_context(Provider(menu.answer("The left track.")))
+        bad = await stack.enter_async_context(Provider(behaviours.status(503)))
+        good = await stack.enter_async_context(Provider(behaviours.answer("The left track.")))
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         settings = {
             "protection": {"bad": "provider-ban"},
@@ -127,7 +125,7 @@ async def test_a_ban_is_shown_and_lifted_and_the_next_request_goes_there_again(t
             return (await ask(router.base_url, headers={"X-Session-ID": "a-chat"})).headers["x-routed-via"]
 
         assert await asked() == "good/m"
-        bad.script = menu.answer("The right track.")
+        bad.script = behaviours.answer("The right track.")
         assert await asked() == "good/m"
         await dashboard.until(
             "[...document.querySelectorAll('#room button')].some(e => e.innerText.startsWith('Unban'))"

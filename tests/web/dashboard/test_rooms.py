@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.demo import Provider, menu
+from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.router import Router
 from support.settings import provider
 from web.dashboard.driving import ROOMS, SCREENSHOTS, Dashboard, opened
-
-pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)
@@ -25,8 +23,8 @@ SERIOUS = ("serious", "critical")
 async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
     """A router that has something to show in every room: answers, failures, a cooldown, sessions, keys."""
     async with AsyncExitStack() as stack:
-        bad = await stack.enter_async_context(Provider(menu.rate_limited(600), name="bad"))
-        good = await stack.enter_async_context(Provider(menu.answer("The left track."), name="good"))
+        bad = await stack.enter_async_context(Provider(behaviours.rate_limited(600), name="bad"))
+        good = await stack.enter_async_context(Provider(behaviours.answer("The left track."), name="good"))
         providers = {
             "bad": provider(bad.base_url, "m") | {"keys": [{"value": "sk-bad-key-1234", "label": "only"}]},
             "good": provider(good.base_url, "m", "other"),

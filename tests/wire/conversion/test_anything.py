@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
-from pointsman.wire.conversion import Inconvertible, bridge, obstacle
-from pointsman.wire.conversion.forms import form_of
-from pointsman.wire.conversion.obstacles import left_out
-from pointsman.wire.conversion.tools import free_tools, spaces
-from pointsman.wire.dialect import Listener
-from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.facts import RequestFacts
+from pointsman.wire.conversion.codec import codec_for
+from pointsman.wire.conversion.ir import Inconvertible
+from pointsman.wire.conversion.unsupported import left_out, unsupported
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.openai_responses.tools import namespaces
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.frames import FrameKind
+from pointsman.wire.request_facts import RequestFacts
 
 NAMES = (
     "messages", "content", "role", "type", "text", "tools", "function", "name", "parameters", "input", "output",
@@ -58,11 +58,12 @@ class TestAnything:
     @example(document={"messages": [{"content": [{"type": [], "source": 3, "content": 4, "image_url": []}]}]})
     def test_is_judged(self, client: Dialect, provider: Dialect, document: dict[str, Any]) -> None:
         asked = facts(document)
-        assert isinstance(obstacle(client, provider, asked), str)
-        assert isinstance(left_out(client, asked), list)
-        assert free_tools(client, document) >= frozenset()
-        assert all(len(where) == 2 for where in spaces(document).values())
-        form = form_of(client, document)
+        own = DIALECTS[client].conversion
+        assert isinstance(unsupported(DIALECTS[client], DIALECTS[provider], asked), str)
+        assert isinstance(left_out(DIALECTS[client], asked), list)
+        assert own.free_tools(document) >= frozenset()
+        assert all(len(where) == 2 for where in namespaces(document).values())
+        form = own.response_format(document)
         assert form is None or form.name
 
     @untimed
@@ -71,7 +72,7 @@ class TestAnything:
         self, client: Dialect, provider: Dialect, document: dict[str, Any]
     ) -> None:
         asked = Listener(facts(document), request_id="r", started=1.0)
-        way = bridge(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True, True)
+        way = codec_for(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True, True)
         try:
             body, path = way.outbound(json.dumps(document).encode(), "m")
         except Inconvertible:
@@ -85,7 +86,7 @@ class TestAnything:
         self, client: Dialect, provider: Dialect, documents: list[dict[str, Any]], stream: bool
     ) -> None:
         asked = Listener(facts({}, stream), request_id="r", started=1.0)
-        way = bridge(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True, True)
+        way = codec_for(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True, True)
         reader = way.reader(200, "text/event-stream" if stream else "application/json")
         if stream:
             sent = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in documents)

@@ -12,10 +12,13 @@ from llm_rosetta.converters.base.helpers import cache
 
 from pointsman.config import Provider
 from pointsman.config.words import Dialect
-from pointsman.wire import quirks
-from pointsman.wire.conversion.giving import DEFAULT_TOKENS, UNSIGNED, Recipient
-from pointsman.wire.conversion.requests import convert
-from pointsman.wire.conversion.tools import spaces
+from pointsman.wire import provider_quirks
+from pointsman.wire.conversion import requests
+from pointsman.wire.conversion.base import Recipient
+from pointsman.wire.dialects.anthropic.conversion import DEFAULT_TOKENS
+from pointsman.wire.dialects.openai_responses.tools import namespaces
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.thinking_signatures import UNSIGNED
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -159,6 +162,10 @@ PAIRS = [(client, provider) for client in Dialect for provider in Dialect if cli
 every_pair = pytest.mark.parametrize(("client", "provider"), PAIRS, ids=[f"{c}-to-{p}" for c, p in PAIRS])
 
 
+def convert(client: Dialect, provider: Dialect, document: dict[str, Any], to: Recipient) -> dict[str, Any]:
+    return requests.convert(DIALECTS[client].conversion, DIALECTS[provider].conversion, document, to)
+
+
 def crossed(client: Dialect, provider: Dialect, to: Recipient = REASONS, **more: Any) -> dict[str, Any]:
     return convert(client, provider, {"model": "x", **copy.deepcopy(dict(RICH[client])), **more}, to)
 
@@ -264,7 +271,7 @@ class TestEveryPair:
     def test_what_the_library_keeps_is_not_changed(self, client: Dialect, provider: Dialect) -> None:
         request = crossed(client, provider)
         entry = Provider(name="p", base_url="http://127.0.0.1:9/v1", quirks={"drop_keywords": ["type", "enum"]})
-        quirks.mend(entry, provider, request)
+        provider_quirks.mend(entry, DIALECTS[provider], request)
         assert cache.tool_entry_cache.check_integrity() == []
         assert said(provider, crossed(client, provider))["tool"] == SCHEMA
 
@@ -338,7 +345,7 @@ class TestNamespaces:
                 {"type": "namespace", "name": "doors", "tools": [tool("open"), tool("close")]},
             ],
         }
-        assert spaces(document) == {"doors_open": ("doors", "open"), "close": ("doors", "close")}
+        assert namespaces(document) == {"doors_open": ("doors", "open"), "close": ("doors", "close")}
         request = convert(RESPONSES, CHAT, document, REASONS)
         assert [each["function"]["name"] for each in request["tools"]] == ["open", "doors_open", "close"]
         assert request["messages"][1]["tool_calls"][0]["function"]["name"] == "doors_open"

@@ -6,7 +6,7 @@ It reads what a flow carries, which may come from a file of another version: wha
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pointsman.wire.members import Members, mapping, mappings
+from pointsman.wire.json_access import Members, mapping, mappings
 
 type Cell = Callable[[Members], str]
 

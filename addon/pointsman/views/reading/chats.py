@@ -1,15 +1,14 @@
-"""Which reader reads what: requests and answers of every dialect, from their bytes."""
+"""Chats of every dialect, read from their bytes for people."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 from pointsman.config.words import Dialect
-from pointsman.views.reading import anthropic, gemini, openai_chat, openai_responses
-from pointsman.views.reading.transcript import Transcript, written
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.json_access import Members, mapping, mappings
 from pointsman.wire.jsonlist import END, ListCutter
-from pointsman.wire.members import Members, mapping, mappings
 from pointsman.wire.sse import Decoder, Event
+from pointsman.wire.transcript import Transcript, written
 
 LARGEST = 64 << 20
 """Bytes of an event; a body in mitmproxy's memory is what it is."""
@@ -21,29 +20,16 @@ FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """How the lines of server-sent events begin."""
 
 
-class Reading(NamedTuple):
-    request: Callable[[Members], Transcript | None]
-    answer: Callable[[Iterable[Members]], Transcript]
-
-
-READINGS: Mapping[Dialect, Reading] = {
-    Dialect.OPENAI_CHAT: Reading(openai_chat.request, openai_chat.answer),
-    Dialect.OPENAI_RESPONSES: Reading(openai_responses.request, openai_responses.answer),
-    Dialect.ANTHROPIC: Reading(anthropic.request, anthropic.answer),
-    Dialect.GEMINI: Reading(gemini.request, gemini.answer),
-}
-
-
 def read_request(dialect: Dialect, body: bytes) -> Transcript | None:
     """None for what is no chat request. Never raises."""
     document = _parsed(body)
-    return READINGS[dialect].request(document) if isinstance(document, Mapping) else None
+    return DIALECTS[dialect].transcript.request(document) if isinstance(document, Mapping) else None
 
 
 def read_answer(dialect: Dialect, body: bytes) -> Transcript | None:
     """An answer, whole or not, or a provider's error; None for what is neither. Never raises."""
     documents = _Documents(body)
-    read = READINGS[dialect].answer(documents)
+    read = DIALECTS[dialect].transcript.answer(documents)
     read.error = documents.error
     return None if read.is_empty() else read
 

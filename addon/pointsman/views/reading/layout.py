@@ -6,7 +6,7 @@ is not ASCII it takes a second for 5 MB.
 
 from collections.abc import Iterator
 
-from pointsman.views.reading.transcript import Piece, Said, Transcript, laid_out, shortened
+from pointsman.wire.transcript import Entry, EntryPart, Transcript, laid_out, shortened
 
 WIDTH = 78
 LONGEST_TOOLS = 600
@@ -14,7 +14,7 @@ LONGEST_TOOLS = 600
 
 def layout(chat: Transcript) -> str:
     """Facts first, then who said what, then how it ended."""
-    parts = ["\n".join(_rows(_opening(chat))), *map(_said, chat.said), "\n".join(_rows(_ending(chat)))]
+    parts = ["\n".join(_rows(_opening(chat))), *map(_said, chat.entries), "\n".join(_rows(_ending(chat)))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -48,11 +48,11 @@ def _rows(facts: Iterator[tuple[str, str]]) -> list[str]:
     return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
-def _said(said: Said) -> str:
+def _said(said: Entry) -> str:
     return "\n".join([rule(shortened(said.role)), *map(_piece, said.pieces)])
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: EntryPart) -> str:
     if not piece.label:
         return piece.text
     if piece.label.startswith("call "):

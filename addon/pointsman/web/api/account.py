@@ -10,7 +10,10 @@ from pointsman.web.api.asking import read
 from pointsman.web.gate import Keeper
 from pointsman.web.logins import Login, set_cookie
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
+
+MAX_LOGIN = 4096
+"""Bytes of a login's body, which is read before anybody has shown a key."""
 
 
 class Credentials(Section):
@@ -22,16 +25,18 @@ class Account:
         self._keeper = keeper
 
     def login(self, request: Request, _: str) -> Reply:
-        """Raises Problem (invalid_request, invalid_api_key)."""
+        """Raises Problem (invalid_request, request_too_large, invalid_api_key)."""
+        if len(request.body) > MAX_LOGIN:
+            raise Problem(Code.REQUEST_TOO_LARGE, f"The body of a login must not exceed {MAX_LOGIN} bytes.")
         given = read(Credentials, request, hidden=True).admin_key.get_secret_value()
         if not self._keeper.is_admin_key(given, request):
             raise Problem(Code.INVALID_API_KEY, "This is not the admin key.")
-        token, login = self._keeper.logins.begin(self._keeper.admin_key(), time())
-        return reply_json(_told(login), headers=(("Set-Cookie", set_cookie(token)),))
+        token, login = self._keeper.logins.begin(request, self._keeper.admin_key(), time())
+        return reply_json(_told(login), headers=(("Set-Cookie", set_cookie(request, token)),))
 
     def logout(self, request: Request, _: str) -> Reply:
-        self._keeper.logins.end(request.headers.get("cookie", ""))
-        return Reply(204, b"", (("Set-Cookie", set_cookie("")),))
+        self._keeper.logins.end(request)
+        return Reply(204, b"", (("Set-Cookie", set_cookie(request, "")),))
 
     def me(self, request: Request, _: str) -> Reply:
         return reply_json(_told(self._keeper.session_of(request)))

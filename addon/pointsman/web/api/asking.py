@@ -12,7 +12,7 @@ from pointsman.config.faults import problem_of
 from pointsman.config.section import Section
 from pointsman.config.wording import notation, suggestion
 from pointsman.web.page import Request, refused
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 
 def body(request: Request) -> dict[str, Any]:

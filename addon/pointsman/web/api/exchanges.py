@@ -7,7 +7,7 @@ from pointsman.ledger import KEEP, Ledger
 from pointsman.web.api.asking import name_in, query, whole
 from pointsman.web.openapi import MOST_EXCHANGES
 from pointsman.web.page import Reply, Request, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 USUAL, HIGHEST = 50, 10**15
 

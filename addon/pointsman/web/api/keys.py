@@ -23,7 +23,7 @@ from pointsman.secrets import masked_credential
 from pointsman.web.api.asking import missing, read
 from pointsman.web.api.state import cooldown_of
 from pointsman.web.page import Reply, Request, refused, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 MOST_ADDED = 1000
 

@@ -22,7 +22,7 @@ from pointsman.reloading import Reloader
 from pointsman.secrets import MASK
 from pointsman.web.api.asking import body
 from pointsman.web.page import Reply, Request, refused, reply_json
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 type Place = tuple[str, ...]
 

@@ -12,7 +12,7 @@ from pointsman.web.api.asking import missing, name_in, query, whole
 from pointsman.web.openapi import MOST_SESSIONS
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.status import endpoints
-from pointsman.wire.faults import Code, Problem
+from pointsman.wire.errors import Code, Problem
 
 USUAL_SESSIONS = 100
 

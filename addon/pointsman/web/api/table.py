@@ -15,6 +15,7 @@ from pointsman.web.api.overview import Overview
 from pointsman.web.api.settings import SettingsPages
 from pointsman.web.api.state import State
 from pointsman.web.gate import Gate, Keeper
+from pointsman.web.logins import cookie_name
 from pointsman.web.openapi import document
 from pointsman.web.page import reply_json
 from pointsman.web.pages import Answer, Page
@@ -41,7 +42,7 @@ def api_pages(house: House) -> tuple[Page, ...]:
     keys = Keys(house.configuration, dispatcher.router, house.tester)
     settings = SettingsPages(house.configuration, house.reloader)
     rows: tuple[tuple[str, str, Answer], ...] = (
-        ("GET", "openapi.json", lambda _, __: reply_json(document())),
+        ("GET", "openapi.json", lambda request, _: reply_json(document(cookie_name(request)))),
         ("POST", "logout", account.logout),
         ("GET", "me", account.me),
         ("GET", "overview", overview.now),

@@ -1,0 +1,64 @@
+"""A response as flows keep it, while its client gets it as it was told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mitmproxy import http
+
+from pointsman.secrets import Masker
+
+MAX_PACKED = 1 << 20
+"""Bytes of a compressed body above which it is kept empty, rather than decompressed to look for secrets."""
+
+
+class ResponseMask:
+    """For one response. `has_head`: its headers are to be masked too."""
+
+    def __init__(self, masker: Masker, has_head: bool) -> None:
+        self._masker, self._has_head = masker, has_head
+        self._told: bytes | None = None
+        self._kept: bytes | None = None
+        """What `_told` is without secrets: addons look at one response more than once."""
+
+    @contextmanager
+    def worn_by(self, response: http.Response) -> Iterator[None]:
+        """While this lasts, the response is without secrets. Then it is as it was, unless somebody has edited it."""
+        told = response.data.headers, response.data.content
+        self.put_on(response)
+        headers, content = response.data.headers, response.data.content
+        fields = headers.fields
+        yield
+        if response.data.headers is headers and headers.fields == fields:
+            response.data.headers = told[0]
+        if response.data.content == content:
+            response.data.content = told[1]
+
+    def put_on(self, response: http.Response) -> None:
+        """For good."""
+        data = response.data
+        if self._has_head:
+            sent = tuple(data.headers.items(multi=True))
+            clean = self._masker.shown_headers(sent)
+            if clean != sent:
+                fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in clean]
+                data.headers = http.Headers(fields)
+        if data.content:
+            kept, was_packed = self._without_secrets(response, data.content)
+            if was_packed:
+                rest = [field for field in data.headers.fields if field[0].lower() != b"content-encoding"]
+                data.headers = http.Headers(rest)
+            data.content = kept
+
+    def _without_secrets(self, response: http.Response, told: bytes) -> tuple[bytes, bool]:
+        """The body to keep, and whether it had to be decompressed for that."""
+        if told is self._kept:
+            return told, False
+        if "content-encoding" not in response.headers:
+            if told is not self._told:
+                self._told, self._kept = told, self._masker.piece(told)
+            return self._kept or b"", False
+        if len(told) > MAX_PACKED:
+            return b"", True
+        plain = response.get_content(strict=False) or b""
+        kept = self._masker.piece(plain)
+        return (told, False) if kept == plain else (kept, True)

@@ -1,0 +1,95 @@
+"""Reads a provider's answer into the neutral form, by way of the library's own reading of it.
+
+The library reads each dialect's events; what it would lose or mistake is put right in them first (`Conversion.repair`).
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from llm_rosetta import ConversionContext, get_converter_for_provider
+
+from pointsman.wire.conversion.base import Conversion
+from pointsman.wire.conversion.ir import AnswerState, Identity, Inconvertible, Kind, Piece, json_text, stem_of
+from pointsman.wire.json_access import Document, dicts, mapping, text
+
+UNREAD_ARGUMENTS = "raw_arguments"
+"""The one member of arguments that the library could not parse."""
+
+warnings.filterwarnings("ignore", module=r"llm_rosetta\.")  # what it would say, `unsupported` has said
+
+
+class AnswerReader:
+    """Of one answer. Documents are changed in reading them.
+
+    reader = AnswerReader(ANTHROPIC.conversion, Identity("r-1", "m", 1_700_000_000))
+    reader.event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}})
+    """
+
+    def __init__(self, provider: Conversion, identity: Identity) -> None:
+        self.state = AnswerState(identity)
+        self._plain_text, self._repair, self._late = provider.plain_text, provider.repair, provider.late
+        self._repeated = provider.repeated_answer
+        self._converter = get_converter_for_provider(provider.library_name)
+        self._context = self._converter.create_stream_context()
+        self._is_named = False
+        """The answer has said who it is, and something in words: more of these need no library."""
+
+    def event(self, document: Document) -> list[Piece]:
+        """The pieces that one event of a stream brings."""
+        if self._is_named and (said := self._plain_text(document)):
+            return [Piece(Kind.TEXT, said)]
+        pieces = list(self._repair(self.state, document))
+        for said in self._converter.stream_response_from_provider(document, context=self._context):
+            match said["type"]:
+                case "text_delta" if said["text"]:
+                    pieces.append(Piece(Kind.TEXT, said["text"]))
+                case "reasoning_delta" if said["reasoning"]:
+                    pieces.append(Piece(Kind.THOUGHT, said["reasoning"]))
+                case "refusal_delta" if said["refusal"]:
+                    pieces.append(Piece(Kind.REFUSAL, said["refusal"]))
+                case "tool_call_start":
+                    pieces.append(Piece(Kind.CALL, "", said["tool_call_id"], said["tool_name"] or ""))
+                case "tool_call_delta" if said["arguments_delta"]:
+                    pieces.append(Piece(Kind.CALL, said["arguments_delta"], said["tool_call_id"]))
+                case "stream_start":
+                    self._name(said)
+        pieces += self._late(self.state, document)
+        spoken = self.state.spoken_ids
+        if self._repeated and not spoken and (whole := self._repeated(document)):
+            pieces += self.whole(whole)
+        spoken.update([piece.id for piece in pieces if piece.text])
+        self._is_named = self._is_named or any(piece.kind is Kind.TEXT for piece in pieces)
+        return pieces
+
+    def whole(self, document: Document) -> list[Piece]:
+        """The parts of an answer that was not streamed, each in one piece. Raises Inconvertible."""
+        found = list(self._repair(self.state, document))
+        answer = self._converter.response_from_provider(document, context=ConversionContext())
+        self._name({**answer, "response_id": answer.get("id")})
+        parts = dicts(mapping(mapping(next(iter(answer.get("choices") or ()), None)).get("message")).get("content"))
+        return [*found, *(piece for part in parts if (piece := _piece(part)))]
+
+    def _name(self, said: Mapping[str, Any]) -> None:
+        before = self.state.identity
+        self.state.identity = Identity(
+            stem_of(text(said.get("response_id"))) or before.stem,
+            text(said.get("model")) or before.model,
+            said.get("created") or before.created,
+        )
+
+
+def _piece(part: Mapping[str, Any]) -> Piece | None:
+    match part.get("type"):
+        case "text":
+            return Piece(Kind.TEXT, part["text"])
+        case "reasoning":
+            return Piece(Kind.THOUGHT, text(part.get("reasoning")))
+        case "refusal":
+            return Piece(Kind.REFUSAL, text(part.get("refusal")))
+        case "tool_call":
+            given = part["tool_input"]
+            if isinstance(given, Mapping) and given.keys() == {UNREAD_ARGUMENTS}:
+                raise Inconvertible(f"the arguments of a call of {part['tool_name']!r} are no JSON object")
+            return Piece(Kind.CALL, json_text(given), part["tool_call_id"], part["tool_name"])
+    return None

@@ -1,0 +1,99 @@
+"""What a dialect says of conversion (`conversion.py` in its folder): one object with the halves of each crossing.
+
+A request crosses as: client's `prepare` → llm-rosetta → provider's `fix_up`; an answer as: provider's `repair` →
+llm-rosetta → client's `writer`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pointsman.wire.conversion.answer_writer import DialectWriter
+from pointsman.wire.conversion.ir import AnswerState, Piece
+from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.json_access import Document, Members
+from pointsman.wire.request_facts import RequestFacts
+
+type Paths = tuple[tuple[str, ...], ...]
+"""Places in a document, each as the names of its members from the root."""
+
+
+class Recipient(NamedTuple):
+    """What is known of the target. `reasons`: its model takes a setting for how much to reason, and earlier thoughts.
+
+    `max_tokens` is what the configuration allows an answer whose client names no limit.
+    """
+
+    model: str
+    reasons: bool = False
+    max_tokens: int | None = None
+
+
+class Wish(NamedTuple):
+    """What a request asks for that some dialects cannot express. `images`: where each is, if the request says that."""
+
+    response_format: ResponseFormat | None
+    images: list[object]
+    has_stop_sequences: bool
+    has_tools: bool
+
+
+def nothing(*_: Any) -> tuple[()]:
+    """For dialects that have nothing to say at that place."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conversion:
+    """Functions that take a `Document` may change it."""
+
+    library_name: str
+    """What llm-rosetta calls the dialect."""
+
+    # What a client asks in this dialect.
+    unsupported: Callable[[Members], Iterator[str]]
+    """What a request asks that no other dialect can express, or that would be lost."""
+    images: Callable[[Members], Iterator[object]]
+    """Where each image of a request is, if it says so."""
+    stop_sequences: Callable[[Members], object]
+    response_format: Callable[[Members], ResponseFormat | None]
+    """None where any text will do."""
+    is_hosted: Callable[[Members], bool]
+    """Whether a tool is one that the provider would have to run."""
+    free_tools: Callable[[Members], frozenset[str]] = lambda _: frozenset()
+    """Names of tools that take any text instead of an object."""
+
+    # Its request, on the way to the library.
+    format_places: Paths
+    """Where a request asks for a response format, which is carried across separately."""
+    reasoning_places: Paths
+    """Where it says how much to reason, which many models refuse."""
+    own_places: Paths = ()
+    """What is for a provider of this dialect alone, and nothing is lost without."""
+    prepare: Callable[[Document], None]
+    """Takes out or puts right what the library would lose, mistake or warn about."""
+
+    # A request for a provider of this dialect, as the library wrote it.
+    cannot_express: Callable[[Wish], Iterable[str]] = nothing
+    fix_up: Callable[[Document, Recipient, Members], None]
+    """Puts the request right for real providers; the last argument is the library's own neutral request."""
+    write_format: Callable[[ResponseFormat, Document], None]
+    stream_member: str | None = "stream"
+    """The member of the body that asks for a stream; None: the path does."""
+    asked_in_path: Callable[[RequestFacts], RequestFacts] = lambda facts: facts
+    """The facts with what the path must say, where the body does not say all of it."""
+
+    # An answer of a provider of this dialect.
+    plain_text: Callable[[Document], str | None]
+    """The text of an event that is nothing but text, as most are; None for any other, which is the library's to read.
+    """
+    repair: Callable[[AnswerState, Document], Iterable[Piece]]
+    """Puts an event or a whole answer right before the library reads it, and gives what the library would not see."""
+    late: Callable[[AnswerState, Document], Iterable[Piece]] = nothing
+    """What some providers say only when a part begins, or is done."""
+    repeated_answer: Callable[[Document], Document | None] | None = None
+    """The whole answer that an event repeats, should the events before it have said nothing."""
+
+    # Its answer to a client of this dialect.
+    writer: Callable[[RequestFacts], DialectWriter]
+    """For one answer to such a request."""

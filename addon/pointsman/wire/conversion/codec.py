@@ -1,0 +1,181 @@
+"""The way of one attempt between its client's dialect and its provider's, which are mostly the same."""
+
+from dataclasses import replace
+from typing import Protocol
+
+from pointsman.config import Provider
+from pointsman.config.words import Capability
+from pointsman.wire import jsontext, provider_quirks
+from pointsman.wire.conversion.answer_reader import AnswerReader
+from pointsman.wire.conversion.answer_writer import AnswerWriter
+from pointsman.wire.conversion.base import Recipient
+from pointsman.wire.conversion.converting_readers import ConvertedStream, ConvertedWhole, ForeignErrorReader
+from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
+from pointsman.wire.conversion.requests import convert
+from pointsman.wire.conversion.unsupported import left_out
+from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
+from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.errors import Fault
+from pointsman.wire.frames import Reader
+from pointsman.wire.headers import Headers, completed
+from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.thinking_signatures import without_foreign_thoughts
+
+LARGE_COPY = 1 << 20
+"""Bytes of a body of which a copy, one model's name changed, takes about a millisecond."""
+LARGE_CONVERSION = 64 * 1024
+"""Bytes of a body whose conversion takes about 10 ms."""
+NEUTRAL_HEADERS = ("content-type", "user-agent")
+"""Headers of a client that mean the same in every dialect."""
+
+
+class Codec(Protocol):
+    dialect: Dialect
+    """The provider's."""
+    remark: str
+    """What the request lost on the way, for people; mostly empty."""
+    asked_usage: bool
+    """The router asks for a usage event, of its own accord."""
+
+    def takes_long(self, body: bytes) -> bool:
+        """Making the provider's request of this body holds everybody up, unless it is done in a thread."""
+        ...
+
+    def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
+        """The body and the path for the provider. Raises Inconvertible."""
+        ...
+
+    def headers(self, headers: Headers) -> Headers:
+        """The client's headers that the provider gets, and those that it requires."""
+        ...
+
+    def reader(self, status: int, content_type: str) -> Reader:
+        """For the provider's answer; gives bytes for the client."""
+        ...
+
+    def refuses_usage(self, fault: Fault) -> bool:
+        """The provider does not understand that the router asked it for usage."""
+        ...
+
+
+def codec_for(
+    client: Dialect, provider_dialect: Dialect, listener: Listener, provider: Provider, reasons: bool, asks_usage: bool
+) -> Codec:
+    """For one attempt. `listener` bears the name that an answer gets if its provider gives it none.
+
+    `reasons`: the model is known to reason. `asks_usage`: ask for a usage event where the provider understands that.
+    """
+    if client is provider_dialect:
+        return PassThrough(client, listener.facts, provider, asks_usage)
+    return Converting(client, provider_dialect, listener, provider, reasons, asks_usage)
+
+
+class PassThrough:
+    """Client and provider speak alike: the bytes pass."""
+
+    remark = ""
+
+    def __init__(self, dialect: Dialect, facts: RequestFacts, provider: Provider, asks_usage: bool) -> None:
+        self.dialect = dialect
+        self._facts, self._provider = facts, provider
+        option = usage_option(dialect, provider)
+        is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
+        self.asked_usage = asks_usage and is_silent and option is not None
+
+    def takes_long(self, body: bytes) -> bool:
+        return len(body) > LARGE_COPY
+
+    def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
+        body, path = self.dialect.outbound(body, self._facts, model)
+        body = without_foreign_thoughts(self.dialect, body)
+        body = provider_quirks.mended(self._provider, self.dialect, body, self._facts.document)
+        if self.asked_usage and (option := self.dialect.usage_option):
+            body = jsontext.insert_member(body, option.member, dumps(option.value))
+        return body, path
+
+    def headers(self, headers: Headers) -> Headers:
+        return completed(headers, self.dialect.own_headers)
+
+    def reader(self, status: int, content_type: str) -> Reader:
+        if 200 <= status < 300:
+            return self.dialect.reader(self._facts, content_type, self.asked_usage)
+        return ErrorReader(self.dialect, status, content_type)
+
+    def refuses_usage(self, fault: Fault) -> bool:
+        return self.asked_usage and refuses_usage(self.dialect, fault)
+
+
+class Converting:
+    """Each speaks a dialect of its own."""
+
+    def __init__(
+        self, client: Dialect, dialect: Dialect, listener: Listener, provider: Provider, reasons: bool, asks_usage: bool
+    ) -> None:
+        self.dialect = dialect
+        self._client, self._listener, self._provider, self._reasons = client, listener, provider, reasons
+        self._facts = listener.facts
+        self._name = ""
+        self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
+        without = left_out(client, self._facts)
+        self.remark = f"without {', '.join(without)}" if without else ""
+
+    def takes_long(self, body: bytes) -> bool:
+        return len(body) > LARGE_CONVERSION
+
+    def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
+        to = Recipient(model, self._reasons, self._provider.quirks.max_tokens)
+        conversion = self.dialect.conversion
+        try:
+            document = convert(self._client.conversion, conversion, jsontext.loads(body), to)
+        except Exception as error:  # whatever the library raises
+            raise Inconvertible(
+                f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
+            ) from error
+        provider_quirks.mend(self._provider, self.dialect, document)
+        if self._facts.stream and conversion.stream_member:
+            document[conversion.stream_member] = True
+        if self.asked_usage and (option := self.dialect.usage_option):
+            document[option.member] = dict(option.value)
+        self._name = model
+        return self.dialect.outbound(dumps(document), self._asked(model), model)
+
+    def headers(self, headers: Headers) -> Headers:
+        accept = "text/event-stream" if self._facts.stream else "application/json"
+        neutral = tuple((name, value) for name, value in headers if name.lower() in NEUTRAL_HEADERS)
+        return completed(neutral, (("Accept", accept), *self.dialect.own_headers))
+
+    def reader(self, status: int, content_type: str) -> Reader:
+        if not 200 <= status < 300:
+            return ForeignErrorReader(self.dialect, status, content_type)
+        own = self.dialect.reader(self._asked(self._name), content_type)
+        identity = Identity(self._listener.request_id, self._name, int(self._listener.started))
+        client = self._client.conversion
+        answer = AnswerReader(self.dialect.conversion, identity)
+        writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
+        kind = ConvertedStream if self._facts.stream else ConvertedWhole
+        return kind(own, answer, writer)
+
+    def refuses_usage(self, fault: Fault) -> bool:
+        return self.asked_usage and refuses_usage(self.dialect, fault)
+
+    def _asked(self, model: str) -> RequestFacts:
+        """Facts of the request that the provider gets."""
+        facts = replace(self._facts, model=model, model_span=None, document={}, action="", query="")
+        return self.dialect.conversion.asked_in_path(facts)
+
+
+def usage_option(dialect: Dialect, provider: Provider) -> UsageOption | None:
+    """How to ask this provider for usage in a stream; None where that is not needed, or not understood."""
+    return dialect.usage_option if provider.stream_usage else None
+
+
+def refuses_usage(dialect: Dialect, fault: Fault) -> bool:
+    """The provider does not understand that it is asked for usage, after all."""
+    option = dialect.usage_option
+    said = fault.message.encode() + (fault.body or b"")
+    return option is not None and fault.status in (400, 422) and option.member.encode() in said
+
+
+def reasons(supports: frozenset[Capability] | None) -> bool:
+    """The model is known to reason."""
+    return supports is not None and Capability.REASONING in supports

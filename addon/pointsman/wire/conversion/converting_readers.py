@@ -1,0 +1,134 @@
+"""Readers of answers in another dialect than the client's.
+
+The provider's own reader judges what comes: which frames there are, faults, how it ends, and usage. Only what the
+client gets for each frame is written here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from pointsman.wire import jsontext
+from pointsman.wire.conversion.answer_reader import AnswerReader
+from pointsman.wire.conversion.answer_writer import AnswerWriter
+from pointsman.wire.conversion.ir import Inconvertible, Piece
+from pointsman.wire.error_reader import ErrorReader
+from pointsman.wire.errors import Fault, FaultKind
+from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.sse import LARGE_EVENT, Decoder
+from pointsman.wire.stream_reader import DONE
+
+LINE, BETWEEN = b"data: ", b"\n\ndata: "
+
+
+class ConvertedReader(ABC):
+    """What both kinds share: whatever the conversion raises is a fault of the attempt."""
+
+    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
+        self._own = own
+        self._answer = answer
+        self._writer = writer
+        self._over = False
+        self._has_failed = False
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._own.finish_reason
+
+    @property
+    def finished(self) -> bool:
+        return self._own.finished and not self._has_failed
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._own.usage
+
+    @property
+    def opening(self) -> Opening | None:
+        return self._writer.writer.opening
+
+    def read(self, data: bytes) -> Sequence[Frame]:
+        return self._converted(self._own.read(data))
+
+    def close(self) -> Sequence[Frame]:
+        return self._converted(self._own.close())
+
+    def _converted(self, frames: Sequence[Frame]) -> list[Frame]:
+        converted: list[Frame] = []
+        for frame in frames:
+            if self._over:
+                break
+            if frame.kind is FrameKind.ERROR and frame.fault:
+                frame = Frame(FrameKind.ERROR, b"", replace(frame.fault, converted=True))
+            try:
+                converted.append(self._frame(frame))
+            except Exception as error:  # whatever the library raises
+                message = str(error) if isinstance(error, Inconvertible) else f"no conversion: {type(error).__name__}"
+                converted.append(Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.INTERNAL, message)))
+                self._has_failed = True
+            self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
+        return converted
+
+    @abstractmethod
+    def _frame(self, frame: Frame) -> Frame: ...
+
+
+class ConvertedStream(ConvertedReader):
+    """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
+
+    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
+        super().__init__(own, answer, writer)
+        self._decoder = Decoder(LARGE_EVENT)
+        self._has_begun = False
+
+    def close(self) -> Sequence[Frame]:
+        frames = list(super().close())
+        if self._own.finished and not self._over:
+            frames += self._converted([Frame(FrameKind.END, b"")])
+        return frames
+
+    def _frame(self, frame: Frame) -> Frame:
+        if frame.fault or frame.kind is FrameKind.PING:
+            return frame._replace(data=b"")
+        pieces = self._pieces(frame)
+        out = b""
+        if not self._has_begun:
+            self._has_begun = True
+            out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
+        out += self._writer.take(pieces)
+        if frame.kind is FrameKind.END:
+            out += self._writer.end(self._own.finish_reason or "stop", self._own.usage)
+        return frame._replace(data=out)
+
+    def _pieces(self, frame: Frame) -> list[Piece]:
+        pieces: list[Piece] = []
+        for data in self._data_of(frame.data):
+            if data and data.strip() != DONE:
+                try:
+                    document = jsontext.loads(data)
+                except ValueError:
+                    continue  # the provider's own reader has counted it
+                pieces += self._answer.event(document)
+        return pieces
+
+    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
+        """What the events say; most come as one line each, and need no decoder."""
+        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
+            return raw[len(LINE) : -2].split(BETWEEN)
+        return [event.data for event in self._decoder.feed(raw)]
+
+
+class ConvertedWhole(ConvertedReader):
+    def _frame(self, frame: Frame) -> Frame:
+        if frame.fault or not frame.data:
+            return frame
+        pieces = self._answer.whole(jsontext.loads(frame.data))
+        finish = self._own.finish_reason or "stop"
+        return frame._replace(data=self._writer.whole(self._answer.state.identity, pieces, finish, self._own.usage))
+
+
+class ForeignErrorReader(ErrorReader):
+    """Drops the provider's own error body, so that the client gets the error in its own dialect."""
+
+    def fault(self) -> Fault:
+        return replace(super().fault(), body=None, converted=True)

@@ -1,0 +1,18 @@
+"""The dialects there are, a folder each; `registry` knows them all, `base` says what each must have.
+
+The files are the same in every folder:
+
+    request.py         which paths, what a request asks (`RequestFacts`), what goes to the provider
+    request_repair.py  what is taken out for providers that would refuse it (where there is such a thing)
+    answers.py         readers of a provider's answer, streamed and whole: bytes become frames
+    messages.py        the conversation of a request and the message of an answer, as sessions compare them
+    control_events.py  the router's own events in a stream: keep-alive, comment, error, end marker
+    errors.py          the error object, in both directions
+    conversion.py      requests and answers on their way into other dialects, and out of them
+    answer_writer.py   converted answers, written for clients of this dialect
+    model_list.py      the form of `GET /v1/models`
+    transcript.py      chats for people, in mitmweb
+    demo.py            the demo provider's answers
+
+To add one: write its folder, and add the line of its name to `config.words.Dialect`.
+"""

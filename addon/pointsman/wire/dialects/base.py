@@ -1,0 +1,198 @@
+"""What a dialect is to the router: one object that names everything in the dialect's folder.
+
+A dialect is one wire format: how to read a request, how to read an answer, and what the router itself says in it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, NamedTuple, Protocol
+
+from pointsman.config import Quirks
+from pointsman.config.words import Dialect as DialectName
+from pointsman.wire.conversion.base import Conversion
+from pointsman.wire.dialects.demo_base import DemoDialect
+from pointsman.wire.errors import Fault, Problem
+from pointsman.wire.frames import Opening, Reader
+from pointsman.wire.headers import Headers
+from pointsman.wire.json_access import Document, Members
+from pointsman.wire.messages import Conversation, MessageDraft
+from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.transcript import Transcript
+
+
+class Purpose(Enum):
+    CHAT = auto()
+    COUNT = auto()
+    """How many tokens would this be?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The client of an answer: its request's facts, and those of its headers that a provider may see.
+
+    `request_id` and `started` (Unix time in seconds) stand in answers that the router has to open itself.
+    """
+
+    facts: RequestFacts
+    headers: Headers = field(default=(), repr=False)
+    request_id: str = ""
+    started: float = 0.0
+
+
+class ControlEvents(Protocol):
+    """What the router itself puts into a stream: between a provider's events, or in their place.
+
+    `opening` is what the client has been sent of the answer, None before any of the provider's events has reached it.
+    """
+
+    @property
+    def stream_type(self) -> str:
+        """The content type of a stream."""
+        ...
+
+    def error_event(self, problem: Problem, opening: Opening | None = None) -> bytes:
+        """One well-formed error frame, for a stream that cannot go on; before it whatever must open a stream."""
+        ...
+
+    def end_marker(self) -> bytes:
+        """What ends a stream after an error frame; empty where that frame is the end."""
+        ...
+
+    def keep_alive(self, opening: Opening | None = None) -> bytes:
+        """What a real client of this dialect takes between two events without noticing."""
+        ...
+
+    def comment(self, text: str) -> bytes:
+        """A line for people in the stream; empty where clients do not accept comments."""
+        ...
+
+
+class MakeReader(Protocol):
+    def __call__(self, facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
+        """A reader for a provider's 2xx answer to such a request.
+
+        `content_type`: what the provider says it sends. `drop_usage`: the router asked for a usage event that the
+        client did not ask for, so the client gets none.
+        """
+        ...
+
+
+class CountTokens(NamedTuple):
+    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
+
+    action: str
+    member: str
+
+
+class UsageOption(NamedTuple):
+    """The member of a request that asks for usage in a stream, such as `stream_options`, and its value."""
+
+    member: str
+    value: Mapping[str, Any]
+
+
+class QuirkRules(NamedTuple):
+    """How the `quirks` of a provider's configuration are applied to requests of a dialect."""
+
+    are_needed: Callable[[Quirks, Members], bool]
+    """The provider would refuse, or mistake, something in the document."""
+    apply: Callable[[Quirks, Document], None]
+    """Changes the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """One name that a request may carry. `context` is in tokens."""
+
+    id: str
+    owner: str
+    name: str | None = None
+    context: int | None = None
+    alias_of: str | None = None
+
+
+class ModelList(NamedTuple):
+    """The dialect's form of `GET …/models`.
+
+    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes the models
+    and the moment (Unix time in seconds) that stands for their creation.
+    """
+
+    is_asked: Callable[[str, Mapping[str, str]], bool]
+    document: Callable[[Sequence[ListedModel], float], dict[str, Any]]
+
+
+class TranscriptReader(NamedTuple):
+    """Reads chats for people: a request's document (None: not a chat), and an answer's documents, streamed or not."""
+
+    request: Callable[[Members], Transcript | None]
+    answer: Callable[[Iterable[Members]], Transcript]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Dialect:
+    """All of one dialect; each group of fields stands in the file of its folder that the comment names.
+
+    facts = DIALECTS[name].facts(body, "/v1/messages")
+    body, path = DIALECTS[name].outbound(body, facts, "claude-sonnet-4-5")
+    """
+
+    name: DialectName
+
+    # request.py
+    purpose_of: Callable[[str], Purpose | None]
+    """What a path (without its query) asks for; None for a path that is not of this dialect."""
+    facts: Callable[[bytes, str], RequestFacts]
+    """Of a body and its path. Raises Problem (invalid_request) that names the member at fault, what it must be and what
+    it is.
+    """
+    outbound: Callable[[bytes, RequestFacts, str], tuple[bytes, str]]
+    """The body and the path below a provider's base URL, query included, with the model given in place. Everything else
+    is byte for byte as the client sent it. The facts are those of this body.
+    """
+    auth_headers: Callable[[str], list[tuple[str, str]]]
+    """The headers that carry a provider's key."""
+    own_headers: Headers = ()
+    """Headers that a provider requires and a client may have left out."""
+    count_tokens: CountTokens | None = None
+    """None: the dialect has no such request."""
+    usage_option: UsageOption | None = None
+    """None: usage need not be asked for."""
+
+    # request_repair.py
+    quirks: QuirkRules | None = None
+    drop_foreign_thoughts: Callable[[Document], None] | None = None
+    """Takes out of a request the thoughts that bear `thinking_signatures.MARK`; None: providers bear them."""
+
+    # answers.py
+    reader: MakeReader
+
+    # errors.py
+    fault: Callable[[int, bytes, str], Fault]
+    """What a provider's answer with an error status means (status, body, content type), read from structured error
+    fields only. Never raises.
+    """
+    error_body: Callable[[Problem], bytes]
+
+    # control_events.py
+    control_events: Callable[[Listener], ControlEvents]
+    """For the stream that this client asked for."""
+
+    # messages.py
+    conversation: Callable[[Members], Conversation]
+    """What a request says. Malformed parts are ignored. Never raises."""
+    answer_message: Callable[[Iterable[Members]], MessageDraft]
+    """What an answer says: the events of a stream, or one whole answer."""
+
+    # conversion.py, answer_writer.py
+    conversion: Conversion
+
+    # model_list.py, transcript.py, demo.py
+    model_list: ModelList
+    transcript: TranscriptReader
+    demo: Callable[[], DemoDialect]
+    """Loads the module when the demo is used."""
+
+    def __repr__(self) -> str:
+        return f"<Dialect {self.name}>"

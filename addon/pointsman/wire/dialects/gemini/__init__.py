@@ -1,0 +1,34 @@
+"""Google's Gemini API, as Gemini CLI and google-genai speak it."""
+
+from pointsman.config.words import Dialect as DialectName
+from pointsman.wire.dialects.base import Dialect, TranscriptReader
+from pointsman.wire.dialects.demo_base import DemoDialect
+from pointsman.wire.dialects.gemini import answers, control_events, errors, messages, request, transcript
+from pointsman.wire.dialects.gemini.conversion import CONVERSION
+from pointsman.wire.dialects.gemini.model_list import MODEL_LIST
+
+
+def _demo() -> DemoDialect:
+    from pointsman.wire.dialects.gemini import demo
+
+    return demo
+
+
+DIALECT = Dialect(
+    name=DialectName.GEMINI,
+    purpose_of=request.purpose_of,
+    facts=request.facts,
+    outbound=request.outbound,
+    auth_headers=request.auth_headers,
+    count_tokens=request.COUNT_TOKENS,
+    reader=answers.reader,
+    fault=errors.fault,
+    error_body=errors.error_body,
+    control_events=control_events.control_events,
+    conversation=messages.conversation,
+    answer_message=messages.answer,
+    conversion=CONVERSION,
+    model_list=MODEL_LIST,
+    transcript=TranscriptReader(transcript.request, transcript.answer),
+    demo=_demo,
+)

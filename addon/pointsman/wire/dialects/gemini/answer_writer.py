@@ -1,0 +1,84 @@
+"""Answers written in Gemini's dialect, as events or as one list. A call is said whole, in one chunk."""
+
+from typing import Any
+
+from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.thinking_signatures import UNSIGNED
+
+FINISH_REASONS = {
+    "stop": "STOP",
+    "tool_calls": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+}
+
+
+class GeminiWriter:
+    """See `DialectWriter`."""
+
+    def __init__(self, is_list: bool) -> None:
+        self.opening: Opening | None = None
+        self._is_list = is_list
+        self._frame: dict[str, Any] = {}
+
+    def begin(self, identity: Identity, usage: Usage | None) -> bytes:
+        self._frame = _frame(identity)
+        return b""
+
+    def open(self, part: Part) -> bytes:
+        return b""
+
+    def more(self, part: Part, text: str) -> bytes:
+        return b"" if part.kind is Kind.CALL else self._chunk(_part(part, text))
+
+    def close(self, part: Part) -> bytes:
+        return self._chunk(_part(part, part.text)) if part.kind is Kind.CALL else b""
+
+    def end(self, finish: str, usage: Usage | None) -> bytes:
+        last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
+        out = self._said({**self._frame, **_candidates([{"text": ""}], last), **_usage(usage)})
+        return out + b"]" if self._is_list else out
+
+    def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
+        said = [_part(part, part.text) for part in parts]
+        last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
+        return dumps({**_frame(identity), **_candidates(said, last), **_usage(usage)})
+
+    def _chunk(self, part: dict[str, Any]) -> bytes:
+        return self._said({**self._frame, **_candidates([part], {})})
+
+    def _said(self, document: dict[str, Any]) -> bytes:
+        before = b"data: " if not self._is_list else b"[" if self.opening is None else b",\n"
+        self.opening = self.opening or Opening()
+        return before + dumps(document) + (b"" if self._is_list else b"\r\n\r\n")
+
+
+def _frame(identity: Identity) -> dict[str, Any]:
+    return {"modelVersion": identity.model, "responseId": identity.stem}
+
+
+def _part(part: Part, text: str) -> dict[str, Any]:
+    match part.kind:
+        case Kind.CALL:
+            call = {"id": part.id, "name": part.name, "args": part.arguments()}
+            return {"functionCall": call, "thoughtSignature": UNSIGNED}
+        case Kind.THOUGHT:
+            return {"text": text, "thought": True}
+        case Kind.TEXT | Kind.REFUSAL:
+            return {"text": text}
+
+
+def _candidates(parts: list[dict[str, Any]], more: dict[str, Any]) -> dict[str, Any]:
+    return {"candidates": [{"content": {"role": "model", "parts": parts}, "index": 0, **more}]}
+
+
+def _usage(usage: Usage | None) -> dict[str, Any]:
+    if usage is None:
+        return {}
+    counts = {
+        "promptTokenCount": usage.prompt,
+        "candidatesTokenCount": usage.completion,
+        "totalTokenCount": usage.prompt + usage.completion,
+    }
+    return {"usageMetadata": {**counts, "cachedContentTokenCount": usage.cached} if usage.cached else counts}

@@ -1,0 +1,138 @@
+"""Answers in Gemini's dialect: whole, streamed as events, and streamed as the elements of one list."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pointsman.wire import jsontext
+from pointsman.wire.dialects.gemini.request import COUNT_TOKENS, is_sse
+from pointsman.wire.error_parsing import wrapped_fault
+from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.json_access import Members, count, mapping, mappings
+from pointsman.wire.jsonlist import END, ROOT, ListCutter
+from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.sse import EVENT_STREAM, LARGE_EVENT, Decoder, Event
+from pointsman.wire.stream_reader import Cutter, StreamReader, malformed
+from pointsman.wire.whole_reader import CountReader, RefusingReader, WholeReader, media_type, reader_for
+
+FILTERS = (
+    "SAFETY",
+    "RECITATION",
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION",
+)
+FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(FILTERS, "content_filter")}
+
+TELLING_MEMBERS = (b'"finishReason"', b'"promptFeedback"', b'"error"')
+"""With one of these a chunk says more than content."""
+SILENT_MEMBERS = ("text", "thought", "thoughtSignature")
+
+
+def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
+    if facts.action == COUNT_TOKENS.action:
+        return CountReader(COUNT_TOKENS.member)
+    if facts.stream and not is_sse(facts):
+        return list_reader(content_type)
+    return reader_for(facts.stream, content_type, EventReader, GeminiWholeReader)
+
+
+def list_reader(content_type: str) -> Reader:
+    if media_type(content_type) in (EVENT_STREAM, "text/html"):
+        return RefusingReader("something else for a request that asked for a list")
+    return ListReader()
+
+
+class EventReader(StreamReader):
+    def __init__(self, cutter: Cutter | None = None) -> None:
+        super().__init__(cutter or Decoder(LARGE_EVENT))
+        self._opening: Opening | None = None
+
+    @property
+    def opening(self) -> Opening | None:
+        return self._opening
+
+    def frame_of(self, event: Event) -> Frame:
+        data = event.data or b""
+        if self.has_spoken and is_only_content(data):
+            return Frame(FrameKind.CONTENT, event.raw)
+        document = jsontext.loads(data)
+        if fault := wrapped_fault(document):
+            return Frame(FrameKind.ERROR, event.raw, fault)
+        if not isinstance(document, Mapping):
+            raise ValueError("not an object")
+        self._opening = self._opening or Opening()
+        self.usage = usage_of(document) or self.usage
+        self.finish_reason = finish_reason_of(document) or self.finish_reason
+        self.finished = self.finish_reason is not None
+        return Frame(FrameKind.CONTENT if speaks(document) else FrameKind.NEUTRAL, event.raw)
+
+
+class ListReader(EventReader):
+    """Its frames are elements, each with the bracket or comma before it, and the closing bracket."""
+
+    def __init__(self) -> None:
+        super().__init__(ListCutter(LARGE_EVENT))
+
+    def frame_of(self, event: Event) -> Frame:
+        if event.event == END:
+            return Frame(FrameKind.END, event.raw)
+        frame = super().frame_of(event)
+        is_answer_without_list = event.event == ROOT and frame.fault is None
+        return malformed("no list for a request that asked for one") if is_answer_without_list else frame
+
+
+class GeminiWholeReader(WholeReader):
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
+        if not candidates_of(document) and "promptFeedback" not in document:
+            return [malformed("an answer without candidates")]
+        self.usage = usage_of(document)
+        self.finish_reason = finish_reason_of(document)
+        self.finished = True
+        if speaks(document):
+            return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
+        return [Frame(FrameKind.END, body)]
+
+
+def is_only_content(data: bytes) -> bool:
+    """Whether bytes alone show that a chunk has neither a finish reason nor an error. Usage comes with the former."""
+    return b'"candidates"' in data and not any(name in data for name in TELLING_MEMBERS)
+
+
+def candidates_of(document: Members) -> list[Members]:
+    return mappings(document.get("candidates"))
+
+
+def speaks(document: Members) -> bool:
+    """Whether a chunk has content: text, a thought, a call, data."""
+    return any(map(part_speaks, parts_of(document)))
+
+
+def parts_of(document: Members) -> list[Members]:
+    contents = (mapping(candidate.get("content")) for candidate in candidates_of(document))
+    return [part for content in contents for part in mappings(content.get("parts"))]
+
+
+def part_speaks(part: Members) -> bool:
+    return bool(part.get("text")) or any(value for name, value in part.items() if name not in SILENT_MEMBERS)
+
+
+def finish_reason_of(document: Members) -> str | None:
+    """A prompt that was blocked has no candidate, and is answered with that."""
+    if mapping(document.get("promptFeedback")).get("blockReason"):
+        return "content_filter"
+    reasons = (candidate.get("finishReason") for candidate in candidates_of(document))
+    words = (word for word in reasons if isinstance(word, str) and word and word != "FINISH_REASON_UNSPECIFIED")
+    word = next(words, None)
+    return FINISH_REASONS.get(word, word.lower()) if word else None
+
+
+def usage_of(document: Members) -> Usage | None:
+    usage = document.get("usageMetadata")
+    if not isinstance(usage, Mapping):
+        return None
+    said = count(usage.get("candidatesTokenCount")) + count(usage.get("thoughtsTokenCount"))
+    return Usage(count(usage.get("promptTokenCount")), said, count(usage.get("cachedContentTokenCount")))

@@ -1,0 +1,30 @@
+"""Google's list of models: at its own path, and at the path of the others for clients that show Google's headers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pointsman.wire.dialects.base import ListedModel, ModelList
+
+HEADERS = ("x-goog-api-key", "x-goog-api-client")
+
+
+def is_asked(path: str, headers: Mapping[str, str]) -> bool:
+    return "/v1beta/" in path or any(name in headers for name in HEADERS)
+
+
+def document(models: Sequence[ListedModel], created: float) -> dict[str, Any]:
+    return {"models": [_row(model) for model in models]}
+
+
+def _row(model: ListedModel) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": f"models/{model.id}",
+        "displayName": model.name or model.id,
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+    }
+    if model.context is not None:
+        row["inputTokenLimit"] = model.context
+    return row
+
+
+MODEL_LIST = ModelList(is_asked, document)

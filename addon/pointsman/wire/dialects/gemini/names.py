@@ -1,0 +1,16 @@
+"""Names in Gemini's dialect, where JSON members may be spelt in camel or in snake case."""
+
+import re
+from functools import lru_cache
+
+from pointsman.wire.json_access import Members
+
+
+def member(members: Members, name: str) -> object:
+    """The member of that name, which is given in camel case."""
+    return members[name] if name in members else members.get(_snake(name))
+
+
+@lru_cache(maxsize=64)
+def _snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)

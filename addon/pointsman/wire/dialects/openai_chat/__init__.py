@@ -1,0 +1,43 @@
+"""OpenAI's chat completions, which most providers and clients speak."""
+
+from pointsman.config.words import Dialect as DialectName
+from pointsman.wire.dialects.base import Dialect, TranscriptReader
+from pointsman.wire.dialects.demo_base import DemoDialect
+from pointsman.wire.dialects.openai_chat import (
+    answers,
+    control_events,
+    errors,
+    messages,
+    request,
+    request_repair,
+    transcript,
+)
+from pointsman.wire.dialects.openai_chat.conversion import CONVERSION
+from pointsman.wire.dialects.openai_chat.model_list import MODEL_LIST
+
+
+def _demo() -> DemoDialect:
+    from pointsman.wire.dialects.openai_chat import demo
+
+    return demo
+
+
+DIALECT = Dialect(
+    name=DialectName.OPENAI_CHAT,
+    purpose_of=request.purpose_of,
+    facts=request.facts,
+    outbound=request.outbound,
+    auth_headers=request.auth_headers,
+    usage_option=request.USAGE_OPTION,
+    quirks=request_repair.QUIRKS,
+    reader=answers.reader,
+    fault=errors.fault,
+    error_body=errors.error_body,
+    control_events=control_events.control_events,
+    conversation=messages.conversation,
+    answer_message=messages.answer,
+    conversion=CONVERSION,
+    model_list=MODEL_LIST,
+    transcript=TranscriptReader(transcript.request, transcript.answer),
+    demo=_demo,
+)

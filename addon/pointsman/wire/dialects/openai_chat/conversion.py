@@ -1,0 +1,145 @@
+"""How chat completions cross into other dialects, and back."""
+
+from collections.abc import Iterator
+
+from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
+from pointsman.wire.conversion.request_prepare import join_texts
+from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.conversion.tools import unless_of_type
+from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
+from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
+from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.request_facts import RequestFacts
+
+PARTS = ("text", "image_url", "refusal")
+"""Kinds of content that cross."""
+
+
+def unsupported(document: Members) -> Iterator[str]:
+    count = document.get("n")
+    if isinstance(count, int) and count > 1:
+        yield f"n = {count} does not cross"
+    if document.get("logprobs") or document.get("top_logprobs"):
+        yield "logprobs do not cross"
+    if document.get("functions") or document.get("function_call"):
+        yield "legacy `functions` do not cross; `tools` do"
+    if any(tool.get("type") == "custom" for tool in mappings(document.get("tools"))):
+        yield "custom tools do not cross"
+    if "web_search_options" in document:
+        yield "hosted tools do not cross: web search"
+    yield from unknown_kinds("content", parts_of(document.get("messages")), PARTS)
+
+
+def images(document: Members) -> Iterator[object]:
+    for part in parts_of(document.get("messages")):
+        yield mapping(part.get("image_url")).get("url") or part.get("image_url")
+
+
+def response_format(document: Members) -> ResponseFormat | None:
+    asked = mapping(document.get("response_format"))
+    return openai_format(asked, mapping(asked.get("json_schema")))
+
+
+def prepare(document: Document) -> None:
+    for message in dicts(document.get("messages")):
+        if message.get("role") == "tool":
+            join_texts(message, "content")
+
+
+def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
+    """`max_tokens` is the name that all providers know."""
+    request.pop("reasoning", None)
+    if tokens := request.pop("max_completion_tokens", None) or to.max_tokens:
+        request["max_tokens"] = tokens
+    for message in dicts(request.get("messages")):
+        if message.get("refusal", "") is None:
+            message.pop("refusal")
+        if not to.reasons:
+            message.pop("reasoning_content", None)
+        _join_system(message)
+
+
+def _join_system(message: Document) -> None:
+    content = message.get("content")
+    if message.get("role") in ("system", "developer") and isinstance(content, list):
+        message["content"] = "\n".join(part["text"] for part in content if "text" in part)
+
+
+def write_format(asked: ResponseFormat, request: Document) -> None:
+    if asked.schema is None:
+        request["response_format"] = {"type": "json_object"}
+        return
+    schema = {"name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
+    request["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def plain_text(document: Document) -> str | None:
+    choices = document.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or document.get("usage"):
+        return None
+    choice = choices[0]
+    is_plain = isinstance(choice, dict) and not choice.get("index") and choice.get("finish_reason") is None
+    delta = choice.get("delta") if is_plain else None
+    if not isinstance(delta, dict) or len(delta) != 1:
+        return None
+    content = delta.get("content")
+    return content if isinstance(content, str) else None
+
+
+def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
+    """The first choice counts. Reasoning has two names, content may be parts, calls may lack ids and indexes."""
+    document["model"] = document.get("model") or state.identity.model  # without it the library would not see the id
+    choices = dicts(document.get("choices"))
+    document["choices"] = choices = [choice for choice in choices if not choice.get("index")]
+    for choice in choices:
+        for name in ("delta", "message"):
+            if isinstance(said := choice.get(name), dict):
+                said["role"] = "assistant"
+                yield from _repair_message(state, said)
+        if "message" in choice and not choice.get("delta"):
+            choice["delta"] = choice["message"]
+
+
+def _repair_message(state: AnswerState, said: Document) -> Iterator[Piece]:
+    if isinstance(said.get("content"), list):
+        parts = dicts(said["content"])
+        said["reasoning_content"] = "".join(_texts(part.get("thinking")) for part in parts) or None
+        said["content"] = "".join(text(part.get("text")) for part in parts)
+    if not said.get("reasoning_content"):
+        said["reasoning_content"] = text(said.pop("reasoning", None)) or None
+    if refusal := text(said.pop("refusal", None)):
+        yield Piece(Kind.REFUSAL, refusal)
+    for place, call in enumerate(dicts(said.get("tool_calls"))):
+        index, given = call.setdefault("index", place), text(call.get("id"))
+        is_new = index not in state.call_ids or (given and mapping(call.get("function")).get("name"))
+        if is_new:
+            state.call_ids[index] = given or state.made_up_id(index)
+        call["id"] = state.call_ids[index]
+
+
+def _texts(value: object) -> str:
+    return value if isinstance(value, str) else "".join(text(part.get("text")) for part in dicts(value))
+
+
+def writer(facts: RequestFacts) -> ChatWriter:
+    return ChatWriter(facts.asks_usage)
+
+
+CONVERSION = Conversion(
+    library_name="openai_chat",
+    unsupported=unsupported,
+    images=images,
+    stop_sequences=lambda document: document.get("stop"),
+    response_format=response_format,
+    is_hosted=unless_of_type("function", "custom"),
+    format_places=(("response_format",),),
+    reasoning_places=(("reasoning_effort",), ("reasoning",)),
+    own_places=(("prompt_cache_key",), ("stream_options",)),
+    prepare=prepare,
+    fix_up=fix_up,
+    write_format=write_format,
+    plain_text=plain_text,
+    repair=repair,
+    writer=writer,
+)

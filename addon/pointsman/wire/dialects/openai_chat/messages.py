@@ -1,0 +1,52 @@
+"""Conversations in the dialect of OpenAI's chat completions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pointsman.wire.json_access import Members, mapping, mappings, text
+from pointsman.wire.messages import ASSISTANT, Conversation, MessageDraft, messages_of, preamble_of, split_preamble
+
+
+def conversation(document: Members) -> Conversation:
+    system, drafts = split_preamble([_draft(message) for message in mappings(document.get("messages"))])
+    tools = document.get("tools") or document.get("functions")
+    return Conversation(preamble_of(system, tools), messages_of(drafts))
+
+
+def answer(documents: Iterable[Members]) -> MessageDraft:
+    """Chunks of a stream, or one whole answer; its first choice counts."""
+    draft = MessageDraft(ASSISTANT)
+    calls: dict[object, list[str]] = {}
+    for document in documents:
+        for choice in mappings(document.get("choices"))[:1]:
+            said = mapping(choice.get("delta") or choice.get("message"))
+            if type(content := said.get("content")) is str and "tool_calls" not in said:
+                draft.add_text(content)  # nearly every chunk
+                continue
+            _say(draft, content)
+            for place, call in enumerate(mappings(said.get("tool_calls"))):
+                function, index = mapping(call.get("function")), call.get("index")
+                parts = calls.setdefault(index if isinstance(index, int) else place, ["", ""])
+                parts[0] += text(function.get("name"))
+                parts[1] += text(function.get("arguments"))
+    for name, arguments in calls.values():
+        draft.add_call(name, arguments)
+    return draft
+
+
+def _draft(message: Mapping[str, Any]) -> MessageDraft:
+    draft = MessageDraft(str(message.get("role")))
+    _say(draft, message.get("content"))
+    for call in mappings(message.get("tool_calls")):
+        function = mapping(call.get("function"))
+        draft.add_call(function.get("name"), function.get("arguments"))
+    return draft
+
+
+def _say(draft: MessageDraft, content: object) -> None:
+    draft.add_text(content)
+    for part in mappings(content):
+        if isinstance(part.get("text"), str):
+            draft.add_text(part["text"])
+        else:
+            draft.add_other(part)

@@ -1,0 +1,24 @@
+"""OpenAI's list of models, which is also what clients get that do not show which dialect they speak."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pointsman.wire.dialects.base import ListedModel, ModelList
+
+
+def document(models: Sequence[ListedModel], created: float) -> dict[str, Any]:
+    return {"object": "list", "data": [_row(model, int(created)) for model in models]}
+
+
+def _row(model: ListedModel, created: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"object": "model", "created": created, "id": model.id, "owned_by": model.owner}
+    if model.alias_of:
+        row["alias_of"] = model.alias_of
+    if model.name:
+        row["name"] = model.name
+    if model.context is not None:
+        row["context_window"] = row["context_length"] = model.context
+    return row
+
+
+MODEL_LIST = ModelList(lambda path, headers: False, document)

@@ -1,0 +1,42 @@
+"""OpenAI's Responses, as Codex speaks it."""
+
+from pointsman.config.words import Dialect as DialectName
+from pointsman.wire.dialects.base import Dialect, TranscriptReader
+from pointsman.wire.dialects.demo_base import DemoDialect
+from pointsman.wire.dialects.openai_responses import (
+    answers,
+    control_events,
+    errors,
+    messages,
+    request,
+    request_repair,
+    transcript,
+)
+from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
+from pointsman.wire.dialects.openai_responses.model_list import MODEL_LIST
+
+
+def _demo() -> DemoDialect:
+    from pointsman.wire.dialects.openai_responses import demo
+
+    return demo
+
+
+DIALECT = Dialect(
+    name=DialectName.OPENAI_RESPONSES,
+    purpose_of=request.purpose_of,
+    facts=request.facts,
+    outbound=request.outbound,
+    auth_headers=request.auth_headers,
+    drop_foreign_thoughts=request_repair.drop_foreign_thoughts,
+    reader=answers.reader,
+    fault=errors.fault,
+    error_body=errors.error_body,
+    control_events=control_events.control_events,
+    conversation=messages.conversation,
+    answer_message=messages.answer,
+    conversion=CONVERSION,
+    model_list=MODEL_LIST,
+    transcript=TranscriptReader(transcript.request, transcript.answer),
+    demo=_demo,
+)

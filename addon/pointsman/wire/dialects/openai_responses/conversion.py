@@ -1,0 +1,149 @@
+"""How Responses cross into other dialects, and back."""
+
+from collections.abc import Iterable, Iterator
+
+from pointsman.wire.conversion.answer_writer import WRAPPED
+from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, dumps
+from pointsman.wire.conversion.request_prepare import join_texts
+from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.conversion.tools import unless_of_type
+from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
+from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
+from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, free_tools, namespaces
+from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.request_facts import RequestFacts
+
+PARTS = ("input_text", "output_text", "input_image", "refusal", "summary_text", "reasoning_text", "text")
+ITEMS = (
+    None, "message", "reasoning", "function_call", "function_call_output", "custom_tool_call",
+    "custom_tool_call_output",
+)  # fmt: skip
+"""Kinds of content and of items that cross."""
+
+STORED = ("previous_response_id", "conversation", "prompt")
+"""Members of a request that refer to what only one provider keeps."""
+
+
+def unsupported(document: Members) -> Iterator[str]:
+    for name in STORED:
+        if document.get(name):
+            yield f"`{name}` refers to what only its own provider keeps"
+    if document.get("background"):
+        yield "answers in the background do not cross"
+    included = document.get("include")
+    if document.get("top_logprobs") or (isinstance(included, list) and "message.output_text.logprobs" in included):
+        yield "logprobs do not cross"
+    if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
+        yield "this kind of `tool_choice` does not cross"
+    items = mappings(document.get("input"))
+    yield from unknown_kinds("an item", items, ITEMS)
+    for name in ("content", "output"):
+        yield from unknown_kinds("content", parts_of(items, name), PARTS)
+        yield from file_ids(parts_of(items, name))
+
+
+def images(document: Members) -> Iterator[object]:
+    items = mappings(document.get("input"))
+    for name in ("content", "output"):
+        yield from (part.get("image_url") for part in parts_of(items, name))
+
+
+def response_format(document: Members) -> ResponseFormat | None:
+    asked = mapping(mapping(document.get("text")).get("format"))
+    return openai_format(asked, asked)
+
+
+def prepare(document: Document) -> None:
+    """Ids of items mean nothing to others, and the library would pass them on; nor do namespaces, and tools that take
+    any text take an object with it elsewhere.
+    """
+    names = {where: name for name, where in namespaces(document).items()}
+    for item in dicts(document.get("input")):
+        item.pop("id", None)
+        item.pop("encrypted_content", None)
+        if where := item.pop("namespace", None):
+            item["name"] = names.get((where, text(item.get("name"))), item.get("name"))
+        if item.get("type") == "custom_tool_call":
+            wrapped = dumps({WRAPPED: item.pop("input", "")}).decode()
+            item.update(type="function_call", arguments=wrapped)
+        elif text(item.get("type")).endswith("_output"):
+            item["type"] = "function_call_output"
+            join_texts(item, "output")
+
+
+def cannot_express(wish: Wish) -> Iterator[str]:
+    if wish.has_stop_sequences:
+        yield "openai-responses has no words for stop sequences"
+
+
+def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
+    """No later request refers to this answer."""
+    request["store"] = False
+    if to.max_tokens:
+        request.setdefault("max_output_tokens", to.max_tokens)
+
+
+def write_format(asked: ResponseFormat, request: Document) -> None:
+    if asked.schema is None:
+        request["text"] = {"format": {"type": "json_object"}}
+        return
+    named = {"type": "json_schema", "name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
+    request["text"] = {"format": named}
+
+
+def plain_text(document: Document) -> str | None:
+    if document.get("type") != "response.output_text.delta":
+        return None
+    delta = document.get("delta")
+    return delta if isinstance(delta, str) else None
+
+
+def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
+    if document.get("type") == "response.reasoning_text.delta":
+        document["type"] = "response.reasoning_summary_text.delta"
+    return ()
+
+
+def late(state: AnswerState, document: Document) -> Iterator[Piece]:
+    """Some providers give the arguments of a call only when its item is done."""
+    if document.get("type") != "response.output_item.done":
+        return
+    item = mapping(document.get("item"))
+    call_id, said = text(item.get("call_id")), text(item.get("arguments") or item.get("input"))
+    if call_id and said and call_id not in state.spoken_ids:
+        yield Piece(Kind.CALL, said, call_id, text(item.get("name")))
+
+
+def repeated_answer(document: Document) -> Document | None:
+    if document.get("type") not in ("response.completed", "response.incomplete"):
+        return None
+    answer: Document = document["response"]
+    return answer
+
+
+def writer(facts: RequestFacts) -> ResponsesWriter:
+    return ResponsesWriter(facts.document, namespaces(facts.document))
+
+
+CONVERSION = Conversion(
+    library_name="openai_responses",
+    unsupported=unsupported,
+    images=images,
+    stop_sequences=lambda document: None,
+    response_format=response_format,
+    is_hosted=unless_of_type(*CLIENT_TYPES),
+    free_tools=free_tools,
+    format_places=(("text", "format"),),
+    reasoning_places=(("reasoning",),),
+    own_places=(("prompt_cache_key",), ("prompt_cache_retention",)),
+    prepare=prepare,
+    cannot_express=cannot_express,
+    fix_up=fix_up,
+    write_format=write_format,
+    plain_text=plain_text,
+    repair=repair,
+    late=late,
+    repeated_answer=repeated_answer,
+    writer=writer,
+)

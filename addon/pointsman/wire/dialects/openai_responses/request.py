@@ -1,0 +1,109 @@
+"""Requests of OpenAI's Responses, as Codex sends them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pointsman.config.words import Capability
+from pointsman.wire import query
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.json_access import mapping, mappings
+from pointsman.wire.request_body import (
+    bad_member,
+    flag,
+    json_size,
+    model_of,
+    objects,
+    parse_object,
+    text_size,
+    with_model,
+)
+from pointsman.wire.request_facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
+
+PATH = "/responses"
+CHATS = f"/v1{PATH}"
+"""How paths end; any prefix may stand before it."""
+
+IMAGE_PARTS = ("input_image", "computer_screenshot")
+AUDIO_PARTS = ("input_audio",)
+JSON_FORMATS = ("json_object", "json_schema")
+TEXT_MEMBERS = ("text", "refusal", "arguments", "input", "output")
+PART_MEMBERS = ("content", "output", "summary")
+"""Where an item may have parts."""
+
+
+def purpose_of(path: str) -> Purpose | None:
+    return Purpose.CHAT if path.endswith(CHATS) else None
+
+
+def facts(body: bytes, path: str) -> RequestFacts:
+    document = parse_object(body)
+    model, span = model_of(body, document)
+    parts = [*_parts(document.get("instructions")), *_parts(_input(document))]
+    return RequestFacts(
+        model=model,
+        stream=flag(document, "stream"),
+        needs=frozenset(_needs(document, parts)),
+        tokens=_tokens(document, parts),
+        model_span=span,
+        document=document,
+        query=query.forwarded(path),
+    )
+
+
+def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
+    return with_model(body, facts.model_span, model), PATH + facts.query
+
+
+def auth_headers(key: str) -> list[tuple[str, str]]:
+    return [("Authorization", f"Bearer {key}")]
+
+
+def _input(document: Mapping[str, Any]) -> str | Sequence[Mapping[str, Any]]:
+    """A text, or items; nothing where a stored prompt or conversation says it all. Raises Problem."""
+    given = document.get("input")
+    if given is None or given == []:
+        return ()
+    if isinstance(given, str):
+        return given
+    if not isinstance(given, list):
+        raise bad_member("input", "a text or a list of items", given)
+    return objects(document, "input", "item")
+
+
+def _parts(said: object) -> Iterator[Mapping[str, Any]]:
+    """The items of a list and whatever they consist of; a plain text is one part."""
+    if isinstance(said, str):
+        yield {"text": said}
+    for item in mappings(said):
+        yield item
+        for member in PART_MEMBERS:
+            inner = item.get(member)
+            if isinstance(inner, str) and member not in TEXT_MEMBERS:
+                yield {"text": inner}
+            elif isinstance(inner, Mapping):
+                yield inner
+            else:
+                yield from mappings(inner)
+
+
+def _needs(document: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> set[Capability]:
+    """What a model must be able to do. `reasoning` is a preference that any model may ignore, not a need."""
+    needed = {
+        Capability.TOOLS: bool(document.get("tools")),
+        Capability.VISION: any(part.get("type") in IMAGE_PARTS for part in parts),
+        Capability.JSON: _format(document).get("type") in JSON_FORMATS,
+        Capability.AUDIO: any(part.get("type") in AUDIO_PARTS for part in parts),
+    }
+    return {capability for capability, is_needed in needed.items() if is_needed}
+
+
+def _tokens(document: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> int:
+    """An estimate from the sizes of all that is text; images, files and hidden reasoning are base64, not text."""
+    size = sum(text_size(part.get(member)) for part in parts for member in TEXT_MEMBERS)
+    size += json_size(document.get("tools")) + json_size(_format(document))
+    images = sum(part.get("type") in IMAGE_PARTS for part in parts)
+    return size // BYTES_PER_TOKEN + images * IMAGE_TOKENS
+
+
+def _format(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(document.get("text")).get("format"))

@@ -1,0 +1,62 @@
+"""All dialects by name, and which of them a path belongs to.
+
+To add a dialect: write its folder beside this file, named as in `config.words.Dialect` with `_` for `-`, whose
+`__init__` has its `DIALECT`; and add the line of its name there.
+"""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from typing import NamedTuple
+
+from pointsman.config.words import Dialect as DialectName
+from pointsman.wire.dialects.base import Dialect, ModelList, Purpose
+
+
+def _load(name: DialectName) -> Dialect:
+    """The `DIALECT` of the folder of that name."""
+    dialect: Dialect = import_module(f"{__package__}.{name.replace('-', '_')}").DIALECT
+    return dialect
+
+
+DIALECTS: Mapping[DialectName, Dialect] = {name: _load(name) for name in DialectName}
+DEFAULT = DIALECTS[DialectName.OPENAI_CHAT]
+"""For clients that do not show which one they speak."""
+
+
+class Route(NamedTuple):
+    """What a path is for."""
+
+    dialect: DialectName
+    purpose: Purpose = Purpose.CHAT
+
+
+def route_of_path(path: str) -> Route | None:
+    """None for a path that is not about chats. A query string is ignored.
+
+    route_of_path("/v1/messages/count_tokens?beta=true") == Route(DialectName.ANTHROPIC, Purpose.COUNT)
+    """
+    path = path.partition("?")[0]
+    for name, dialect in DIALECTS.items():
+        if purpose := dialect.purpose_of(path):
+            return Route(name, purpose)
+    return None
+
+
+def dialect_of_path(path: str) -> DialectName | None:
+    """The dialect that chat requests to `path` speak; None for a path that is no chat path."""
+    route = route_of_path(path)
+    return route.dialect if route and route.purpose is Purpose.CHAT else None
+
+
+def model_list_for(path: str, headers: Mapping[str, str]) -> ModelList:
+    """The form in which models are listed for who asks: header names in lower case, the path without its query."""
+    forms = (dialect.model_list for dialect in DIALECTS.values())
+    return next((form for form in forms if form.is_asked(path, headers)), DEFAULT.model_list)
+
+
+def count_body(dialect: DialectName, tokens: int) -> bytes:
+    """The answer to a question for a number of tokens, in one of the dialects that have such a question."""
+    count = DIALECTS[dialect].count_tokens
+    assert count
+    return json.dumps({count.member: tokens}).encode()

@@ -1,0 +1,37 @@
+"""Access to JSON documents of unknown shape: a value that is not of the expected kind counts as absent.
+
+mapping({"a": 1}["a"]) == {}
+mappings([{"a": 1}, "b"]) == [{"a": 1}]
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+type Members = Mapping[str, Any]
+type Document = dict[str, Any]
+"""A document that is the caller's to change."""
+
+NOTHING: Members = {}
+
+
+def mapping(value: object) -> Members:
+    """An object, empty where it is none."""
+    return value if isinstance(value, dict) else NOTHING
+
+
+def mappings(value: object) -> list[Members]:
+    """The objects in a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def dicts(value: object) -> list[dict[str, Any]]:
+    """The same, of a document that is the caller's to change."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -1,0 +1,128 @@
+"""Messages of a conversation in a form that is the same whenever a client sends them again.
+
+Texts are joined, calls of tools and their results stand by their content, images and the like by their digest. Ids,
+cache markers and reasoning are left out: clients change or drop them between turns.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from pointsman.wire import jsontext
+
+SEPARATOR = b"\x1f"
+INNER_SEPARATOR = b"\x1e"
+ASSISTANT, TOOL, USER = "assistant", "tool", "user"
+PREAMBLE_ROLES = ("system", "developer")
+
+UNSTABLE_MEMBERS = frozenset({"id", "call_id", "tool_use_id", "cache_control", "status", "thoughtSignature"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `content` begins with its text; it is canonical, and of any length."""
+
+    role: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`preamble` is the system prompt and the tools."""
+
+    preamble: bytes = field(repr=False)
+    messages: tuple[Message, ...]
+
+
+@dataclass(slots=True)
+class MessageDraft:
+    """A message in the making: its texts, and pieces of other kinds, each in order."""
+
+    role: str
+    texts: list[bytes] = field(default_factory=list, repr=False)
+    pieces: list[bytes] = field(default_factory=list, repr=False)
+
+    def add_text(self, text: object) -> None:
+        if isinstance(text, str) and text:
+            self.texts.append(encoded(text))
+
+    def add_call(self, name: object, arguments: object) -> None:
+        """`arguments` is an object, or its JSON text."""
+        if isinstance(arguments, str):
+            arguments = _parsed(arguments)
+        self.pieces.append(_piece(b"call", encoded(name), sorted_json(arguments)))
+
+    def add_result(self, text: bytes, others: Iterable[bytes] = ()) -> None:
+        """What a tool gave back."""
+        self.pieces.append(_piece(b"result", text, *others))
+
+    def add_other(self, thing: Mapping[str, Any]) -> None:
+        """An image, a file, or anything else that is identified by its digest."""
+        self.pieces.append(digest(thing))
+
+    def is_empty(self) -> bool:
+        return not self.texts and not self.pieces
+
+    def message(self) -> Message:
+        return Message(self.role, SEPARATOR.join((b"".join(self.texts), *self.pieces)))
+
+
+def messages_of(turns: Iterable[MessageDraft]) -> tuple[Message, ...]:
+    """What an assistant says in one go is one message, in however many turns its client keeps it."""
+    merged: list[MessageDraft] = []
+    for turn in turns:
+        if merged and turn.role == merged[-1].role == ASSISTANT:
+            merged[-1].texts += turn.texts
+            merged[-1].pieces += turn.pieces
+        else:
+            merged.append(turn)
+    return tuple(turn.message() for turn in merged)
+
+
+def preamble_of(system: Iterable[MessageDraft], tools: object) -> bytes:
+    """Markers of caches wander about among tools."""
+    stable = [_stable(tool) for tool in tools] if isinstance(tools, list) else tools
+    return SEPARATOR.join((*(turn.message().content for turn in system), sorted_json(stable)))
+
+
+def split_preamble(turns: list[MessageDraft]) -> tuple[list[MessageDraft], list[MessageDraft]]:
+    """The turns before the conversation itself, and those of it."""
+    start = next((n for n, turn in enumerate(turns) if turn.role not in PREAMBLE_ROLES), len(turns))
+    return turns[:start], turns[start:]
+
+
+def encoded(text: object) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
+
+
+def sorted_json(value: object) -> bytes:
+    """JSON with its members in order."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, orjson.JSONEncodeError):
+        return repr(value).encode("utf-8", "surrogatepass")
+
+
+def digest(thing: Mapping[str, Any]) -> bytes:
+    return blake2b(sorted_json(_stable(thing)), digest_size=16).digest()
+
+
+def _piece(kind: bytes, *parts: bytes) -> bytes:
+    return INNER_SEPARATOR.join((kind, *parts))
+
+
+def _stable(thing: object) -> object:
+    if not isinstance(thing, Mapping) or UNSTABLE_MEMBERS.isdisjoint(thing):
+        return thing
+    return {name: value for name, value in thing.items() if name not in UNSTABLE_MEMBERS}
+
+
+def _parsed(arguments: str) -> object:
+    """Clients serialise the arguments of a call again; a model may write what is not JSON."""
+    try:
+        return jsontext.loads(encoded(arguments))
+    except ValueError:
+        return arguments

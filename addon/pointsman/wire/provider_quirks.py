@@ -1,0 +1,44 @@
+"""What particular providers refuse, and what they get instead: `quirks` and `drop_params` of their configuration.
+
+The one place where they are applied, to requests of clients and to converted ones alike. A request that has nothing of
+what its provider refuses stays the bytes it was.
+"""
+
+import json
+
+from pointsman.config import Provider
+from pointsman.config.words import Capability
+from pointsman.wire.dialects.base import Dialect
+from pointsman.wire.json_access import Document, Members
+from pointsman.wire.request_facts import RequestFacts
+
+
+def obstacle(provider: Provider, facts: RequestFacts) -> str:
+    """What this provider cannot be asked, whatever is done to the request."""
+    if provider.quirks.flat_content and Capability.VISION in facts.needs:
+        return "takes content as plain text only"
+    return ""
+
+
+def mended(provider: Provider, dialect: Dialect, body: bytes, document: Members) -> bytes:
+    """The body of a request that stands in `document` too."""
+    if not is_refused(provider, dialect, document):
+        return body
+    mending: Document = json.loads(body)  # integers of any length survive
+    mend(provider, dialect, mending)
+    return json.dumps(mending).encode()
+
+
+def is_refused(provider: Provider, dialect: Dialect, document: Members) -> bool:
+    """The provider would refuse, or mistake, something in it."""
+    if any(name in document for name in provider.drop_params):
+        return True
+    return dialect.quirks is not None and dialect.quirks.are_needed(provider.quirks, document)
+
+
+def mend(provider: Provider, dialect: Dialect, document: Document) -> None:
+    """Changes the document."""
+    for name in provider.drop_params:
+        document.pop(name, None)
+    if dialect.quirks:
+        dialect.quirks.apply(provider.quirks, document)

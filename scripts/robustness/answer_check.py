@@ -1,0 +1,236 @@
+"""Checks an answer: exactly one well-formed ending, and every byte in its place, whatever faults were injected.
+
+The check knows what each provider did with the request, what the client received, and the router's record of the
+exchange. It uses none of the router's code.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from robustness.expected_answer import expected_body
+from robustness.faults import FAULTY, STEADY, Assignment, Kind, assignment
+from robustness.requests import ChatRequest, Dialect
+
+BLANK = re.compile(rb"(?>\r\n|\n|\r){2,}")
+"""Between two events, and as a keep-alive for dialects that do not allow comments."""
+COMMIT = re.compile(rb": routed-via (\S+?)/\S+ attempts=")
+LOST = ("retry_failed", "hedge_loser_cancelled", "hedge_triggered", "client_error_non_retryable")
+"""Outcomes of attempts of which the client got nothing."""
+STATUSES = frozenset({200, 400, 422, 429, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedAnswer:
+    """An answer as its client received it. `ended`: complete according to its framing; otherwise the client left."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    ended: bool
+
+
+class AnswerCheck:
+    """One request, what came of it, and the router's record of it. `faults` says what must not be."""
+
+    def __init__(
+        self,
+        request: ChatRequest,
+        answer: ReceivedAnswer,
+        record: Mapping[str, Any] | None,
+        max_attempts: int,
+        may_be_forgotten: bool = False,
+    ) -> None:
+        self.request, self.answer, self.record, self.max_attempts = request, answer, record, max_attempts
+        self.may_be_forgotten = may_be_forgotten
+        names = FAULTY + ((STEADY,) if request.is_safe else ())
+        self.assignments: Mapping[str, Assignment] = {name: assignment(request, name) for name in names}
+
+    def violations(self) -> list[str]:
+        found = [*self._check_head(), *self._check_record()]
+        if self.answer.status != 200:
+            found += self._check_error()
+        elif self.request.stream:
+            found += self._check_stream()
+        else:
+            found += self._check_whole()
+        return found
+
+    @cached_property
+    def winner(self) -> str | None:
+        """The provider that answered, according to the answer or else to the record."""
+        if via := self.answer.headers.get("x-routed-via"):
+            return via.partition("/")[0]
+        if comment := COMMIT.search(self.answer.body):
+            return comment[1].decode()
+        shown = [each["provider"] for each in self._attempts if each["outcome"] not in LOST]
+        return shown[-1] if shown and self.answer.ended else None
+
+    @property
+    def _attempts(self) -> Sequence[Mapping[str, Any]]:
+        return self.record["attempts"] if self.record else ()
+
+    @property
+    def _launched(self) -> int:
+        return len({each["n"] for each in self._attempts})
+
+    def _check_head(self) -> list[str]:
+        found = []
+        if self.answer.headers.get("x-request-id") != self.request.id:
+            found.append(f"the answer to another request: {self.answer.headers.get('x-request-id')}")
+        if self.answer.status not in STATUSES:
+            found.append(f"status {self.answer.status}")
+        return found
+
+    def _check_record(self) -> list[str]:
+        if self.record is None:
+            is_due = self.answer.ended and not self.may_be_forgotten
+            return ["the router has no record of the exchange"] if is_due else []
+        found = []
+        if self.answer.ended and self.record["status"] != self.answer.status:
+            found.append(f"status {self.answer.status}, but the record says {self.record['status']}")
+        if self._launched > self.max_attempts:
+            found.append(f"{self._launched} attempts")
+        for each in self._attempts:
+            kind = self.assignments[each["provider"]].kind if each["provider"] in self.assignments else Kind.FAILS
+            if kind is Kind.GOOD and each["outcome"] in ("retry_failed", "stream_broken", "stream_stalled"):
+                found.append(f"a good answer of {each['provider']} counts as {each['outcome']} {each['error']}")
+        return found
+
+    def _check_error(self) -> list[str]:
+        """The answer is an error: no provider may have been able to answer."""
+        if not self.answer.ended:
+            return []
+        found = []
+        try:
+            told = json.loads(self.answer.body)
+            if "error" not in told:
+                found.append(f"no error in {self.answer.body[:200]!r}")
+        except ValueError:
+            found.append(f"no JSON: {self.answer.body[:200]!r}")
+        if self.winner is not None:
+            if self.assignments[self.winner].kind is not Kind.REFUSES:
+                found.append(f"status {self.answer.status} of {self.winner}, which does not refuse")
+            return found
+        return found + self._passed_over()
+
+    def _passed_over(self) -> list[str]:
+        """Providers that would have answered correctly, but were neither tried nor excluded for a reason."""
+        if self.record is None or self._launched >= self.max_attempts or self._is_refused:
+            return []
+        left_out = {each["provider"] for each in self.record["excluded"]}
+        asked = {each["provider"] for each in self._attempts}
+        good = [name for name, one in self.assignments.items() if one.kind is Kind.GOOD]
+        passed_over = [name for name in good if name not in left_out | asked or name == STEADY]
+        return [f"{name} could have answered: {self._told()}" for name in passed_over]
+
+    @property
+    def _is_refused(self) -> bool:
+        """A provider has rejected the request itself, which is final. After early headers, an event says so."""
+        refusing = (each for each in self._attempts if each["outcome"] == "client_error_non_retryable")
+        return any(self.assignments[each["provider"]].kind is Kind.REFUSES for each in refusing)
+
+    def _told(self) -> str:
+        """The record in one line."""
+        tried = [f"{each['provider']} {each['outcome']} {each['error']}" for each in self._attempts]
+        left_out = [f"{each['provider']} {each['reason']}" for each in (self.record or {}).get("excluded", ())]
+        return f"tried: {', '.join(tried) or 'none'}; excluded: {', '.join(left_out) or 'none'}"
+
+    def _check_whole(self) -> list[str]:
+        if not self.answer.ended:
+            return []
+        if self.winner is None:
+            return ["the answer does not say which provider it is from"]
+        if self.winner not in self.assignments or self.assignments[self.winner].kind not in (Kind.GOOD, Kind.EITHER):
+            return [f"an answer of {self.winner}, which sends none"]
+        return differing(self.answer.body, expected_body(self.request, self.winner))
+
+    def _check_stream(self) -> list[str]:
+        answer = events(self.answer.body)
+        if not self.answer.ended:
+            return self._check_beginning(answer[:-1])
+        found = [] if BLANK.search(self.answer.body[-4:]) else ["the last event is cut"]
+        if self.winner is None:
+            return found + self._check_empty_stream(answer)
+        if self.winner not in self.assignments:
+            return [*found, f"an answer of {self.winner}, which sends none"]
+        return found + self._check_events(answer, self.assignments[self.winner])
+
+    def _check_beginning(self, answer: Sequence[bytes]) -> list[str]:
+        """The client left, so the last event may be incomplete."""
+        if self.winner is None:
+            return []
+        rest = answer[common(answer, events(expected_body(self.request, self.winner))) :]
+        return [] if not rest or is_error(rest[0]) else [f"foreign bytes: {rest!r:.400}"]
+
+    def _check_empty_stream(self, answer: Sequence[bytes]) -> list[str]:
+        """The headers had been sent, then no provider answered."""
+        own = answer[1:] if self.request.dialect is Dialect.RESPONSES else answer
+        return self._passed_over() + ([] if self._is_routers_end(own) else [f"no proper end: {answer!r}"])
+
+    def _check_events(self, answer: Sequence[bytes], one: Assignment) -> list[str]:
+        meant = events(expected_body(self.request, one.provider))
+        if one.name == "flood after the end":
+            meant = [each for each in meant if not set(each) <= set(b": x\n")]
+        same = common(answer, meant)
+        is_whole, rest = same == len(meant), answer[same:]
+        match one.kind:
+            case Kind.GOOD:
+                right = is_whole and not rest
+            case Kind.BREAKS:
+                right = self._is_routers_end(rest)
+            case Kind.ERRS:  # the router does not pass on what follows the provider's error
+                is_told = same > 0 and is_error(meant[same - 1])
+                right = (is_told or is_whole) and rest in ([], [b"data: [DONE]"])
+            case Kind.EITHER:
+                right = not rest or self._is_routers_end(rest)
+            case _:
+                return [f"an answer of {one.provider}, whose part is {one.name}"]
+        if right:
+            return []
+        return [
+            f"{one.provider} ({one.name}): after {same} of {len(meant)} events came {rest!r:.400}"
+            f" instead of {meant[same : same + 1]!r:.200}"
+        ]
+
+    def _is_routers_end(self, rest: Sequence[bytes]) -> bool:
+        """Whether this is one error frame, with the end marker if the dialect has one."""
+        if self.request.dialect is Dialect.CHAT:
+            return len(rest) == 2 and is_error(rest[0]) and rest[1] == b"data: [DONE]"
+        return len(rest) == 1 and is_error(rest[0])
+
+
+def events(stream: bytes) -> list[bytes]:
+    """The events without pings and comments, which may occur anywhere."""
+    return [each for each in BLANK.split(stream.lstrip(b"\r\n")) if each and not is_ping(each)]
+
+
+def is_ping(event: bytes) -> bool:
+    return event.startswith((b"event: ping", b"event:ping")) or all(
+        line.startswith(b":") for line in event.splitlines()
+    )
+
+
+def is_error(event: bytes) -> bool:
+    data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+    try:
+        told = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and ("error" in told or told.get("type") == "response.failed")
+
+
+def common(one: Sequence[object], other: Sequence[object]) -> int:
+    """The length of the common prefix."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def differing(answer: bytes, meant: bytes) -> list[str]:
+    if answer == meant:
+        return []
+    at = common(answer, meant)
+    return [f"{len(answer)} bytes instead of {len(meant)}, different from byte {at} on: {answer[at : at + 100]!r}"]

@@ -1,0 +1,74 @@
+"""The exact body that a provider sends: its behaviour runs against a connection that only records."""
+
+from asyncio import StreamWriter
+from collections.abc import Coroutine
+from typing import Any, cast
+
+from pointsman.demo import Responder
+from pointsman.demo.responder import AnswerOver, Headers
+from robustness.faults import assignment
+from robustness.requests import ChatRequest
+
+LONGEST = 4 << 20
+"""Bytes after which recording stops."""
+
+
+class BodyRecorder(Responder):
+    """Records the body of an answer as a client should receive it, without delays and framing."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        super().__init__(request.received(), cast(StreamWriter, _NullWriter()))
+        self.body = bytearray()
+
+    async def head(self, status: int = 200, headers: Headers = (), length: int | None = None) -> None:
+        pass
+
+    def compose_head(self, status: int = 200, headers: Headers = (), length: int | None = None) -> bytes:
+        return b"a head"
+
+    async def write(self, raw: bytes) -> None:
+        pass
+
+    async def chunk(self, data: bytes) -> None:
+        self.body += data
+        if len(self.body) > LONGEST:
+            raise AnswerOver
+
+    async def end(self) -> None:
+        pass
+
+    async def sleep(self, seconds: float) -> None:
+        pass
+
+
+class _NullWriter:
+    """A connection that discards everything. Behaviours may abort it."""
+
+    @property
+    def transport(self) -> "_NullWriter":
+        return self
+
+    def get_extra_info(self, _: str) -> "_NullWriter":
+        return self
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def expected_body(request: ChatRequest, provider: str) -> bytes:
+    """All that this provider sends for the request, until it breaks off or LONGEST is reached."""
+    recorder = BodyRecorder(request)
+    _play(assignment(request, provider).behaviour.play(recorder))
+    return bytes(recorder.body)
+
+
+def _play(act: Coroutine[Any, Any, None]) -> None:
+    """One step is enough: the recorder never waits, and a behaviour that waits does so for ever."""
+    try:
+        act.send(None)
+    except (StopIteration, AnswerOver):
+        return
+    act.close()

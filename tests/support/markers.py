@@ -1,0 +1,46 @@
+"""Which of the markers `core`, `sockets` and `browser` a test gets: by its place, so no test has to name one."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+CORE = (
+    "config", "exchange", "fuzz", "history", "overrides", "routing", "sessions", "simulation", "views/reading", "wire",
+    "test_house.py",
+)  # fmt: skip
+"""Folders and files without sockets and processes. What is not listed gets `sockets`."""
+SOCKETS = ("wire/test_control_events_and_sdks.py",)
+"""Exceptions within the folders of CORE."""
+BROWSER = ("web/dashboard", "recording/test_browser.py")
+
+
+def marker_of(path: Path) -> str:
+    """The marker of all tests in a file of the tests."""
+    place = path.resolve().relative_to(TESTS)
+
+    def is_in(places: tuple[str, ...]) -> bool:
+        return any(place.is_relative_to(each) for each in places)
+
+    if is_in(BROWSER):
+        return "browser"
+    return "core" if is_in(CORE) and not is_in(SOCKETS) else "sockets"
+
+
+@contextmanager
+def no_input_or_output() -> Iterator[None]:
+    """Within it, sockets cannot be bound or connected, and no process can be started."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a test marked core must not use sockets or processes: see tests/support/markers.py")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for method in ("bind", "connect", "connect_ex"):
+            patch.setattr(socket.socket, method, refuse)
+        patch.setattr(subprocess.Popen, "__init__", refuse)
+        yield

@@ -1,0 +1,184 @@
+"""What cannot cross, and the words that say so."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pointsman.config.words import Dialect
+from pointsman.wire.conversion.unsupported import left_out, spoken_to, unsupported
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.request_facts import RequestFacts
+
+CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
+USER = {"role": "user", "content": "hi"}
+PATHS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses", ANTHROPIC: "/v1/messages"}
+FUNCTION = {"type": "function", "function": {"name": "t"}}
+URL = "https://images.test/a.png"
+
+
+def facts(client: Dialect, path: str = "", **members: Any) -> RequestFacts:
+    least: dict[Dialect, dict[str, Any]] = {
+        CHAT: {"messages": [USER]},
+        RESPONSES: {"input": "hi"},
+        ANTHROPIC: {"messages": [USER], "max_tokens": 9},
+        GEMINI: {"contents": [{"parts": [{"text": "hi"}]}]},
+    }
+    path = path or PATHS.get(client, "/v1beta/models/m:generateContent")
+    return DIALECTS[client].facts(json.dumps({"model": "m", **least[client], **members}).encode(), path)
+
+
+def obstacle(client: Dialect, provider: Dialect, asked: RequestFacts) -> str:
+    return unsupported(DIALECTS[client], DIALECTS[provider], asked)
+
+
+def part(**members: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [members]}]}
+
+
+def gemini(**members: Any) -> dict[str, Any]:
+    return {"contents": [{"role": "user", "parts": [members]}]}
+
+
+def item(**members: Any) -> dict[str, Any]:
+    return {"input": [members]}
+
+
+NO_STOPS = "openai-responses has no words for stop sequences"
+NO_BARE_JSON = "anthropic has no words for JSON without a schema"
+KEPT = "refers to what only its own provider keeps"
+CASES: tuple[tuple[Dialect, dict[str, Any], str], ...] = (
+    (CHAT, {"n": 3}, "n = 3 does not cross"),
+    (CHAT, {"logprobs": True}, "logprobs do not cross"),
+    (CHAT, {"functions": [{"name": "f"}]}, "legacy `functions` do not cross; `tools` do"),
+    (CHAT, {"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "custom tools do not cross"),
+    (CHAT, {"web_search_options": {}}, "hosted tools do not cross: web search"),
+    (CHAT, part(type="file", file={}), "content of this kind does not cross: file"),
+    (CHAT, part(type="input_audio", input_audio={}), "audio does not cross"),
+    (
+        CHAT,
+        part(type="image_url", image_url={"url": "data:image/png,%89PNG"}),
+        "an image's `data:` URL crosses only in base64",
+    ),
+    (CHAT, part(type="x-unknown"), "content of this kind does not cross: x-unknown"),
+    (RESPONSES, {"previous_response_id": "resp_1"}, f"`previous_response_id` {KEPT}"),
+    (RESPONSES, {"conversation": {"id": "conv_1"}}, f"`conversation` {KEPT}"),
+    (RESPONSES, {"prompt": {"id": "pmpt_1"}}, f"`prompt` {KEPT}"),
+    (RESPONSES, {"background": True}, "answers in the background do not cross"),
+    (RESPONSES, {"include": ["message.output_text.logprobs"]}, "logprobs do not cross"),
+    (RESPONSES, {"tools": [{"type": "web_search"}]}, "hosted tools do not cross: web_search"),
+    (RESPONSES, item(type="item_reference", id="i"), "an item of this kind does not cross: item_reference"),
+    (RESPONSES, item(role="user", content=[{"type": "input_file"}]), "content of this kind does not cross: input_file"),
+    (RESPONSES, item(role="user", content=[{"type": "input_image", "file_id": "f"}]), f"an image's `file_id` {KEPT}"),
+    (ANTHROPIC, part(type="document", source={}), "content of this kind does not cross: document"),
+    (ANTHROPIC, part(type="image", source={"type": "file", "file_id": "f"}), f"an image's `file_id` {KEPT}"),
+    (ANTHROPIC, {"tools": [{"type": "bash_20250124", "name": "b"}]}, "hosted tools do not cross: bash_20250124"),
+    (ANTHROPIC, {"mcp_servers": [{"url": "x"}]}, "hosted tools do not cross: mcp_servers, container"),
+    (GEMINI, {"tools": [{"googleSearch": {}}]}, "hosted tools do not cross: googleSearch"),
+    (GEMINI, {"cachedContent": "cachedContents/1"}, f"`cachedContent` {KEPT}"),
+    (GEMINI, {"generationConfig": {"candidateCount": 2}}, "candidateCount = 2 does not cross"),
+    (GEMINI, {"generation_config": {"response_logprobs": True}}, "logprobs do not cross"),
+    (GEMINI, {"generationConfig": {"responseModalities": ["IMAGE"]}}, "answers other than text do not cross"),
+    (GEMINI, gemini(executableCode={}), "content of this kind does not cross: executableCode"),
+    (
+        GEMINI,
+        gemini(inlineData={"mimeType": "application/pdf"}),
+        "content of this kind does not cross: application/pdf",
+    ),
+    (
+        GEMINI,
+        gemini(fileData={"mimeType": "image/png", "fileUri": "https://generativelanguage.googleapis.com/v1/files/1"}),
+        f"`fileData` {KEPT}",
+    ),
+)
+
+
+@pytest.mark.parametrize(("client", "members", "why"), CASES, ids=[f"{c}: {why}" for c, _, why in CASES])
+def test_what_no_other_dialect_has_words_for(client: Dialect, members: dict[str, Any], why: str) -> None:
+    asked = facts(client, **members)
+    for provider in Dialect:
+        if provider is not client:
+            assert obstacle(client, provider, asked) == why
+
+
+@pytest.mark.parametrize(
+    ("client", "members", "provider", "why"),
+    [
+        (CHAT, {"stop": ["a"]}, RESPONSES, NO_STOPS),
+        (ANTHROPIC, {"stop_sequences": ["a"]}, RESPONSES, NO_STOPS),
+        (GEMINI, {"generationConfig": {"stopSequences": ["a"]}}, RESPONSES, NO_STOPS),
+        (CHAT, {"response_format": {"type": "json_object"}}, ANTHROPIC, NO_BARE_JSON),
+        (CHAT, part(type="image_url", image_url={"url": URL}), GEMINI, "gemini takes no image by its URL"),
+        (ANTHROPIC, part(type="image", source={"type": "url", "url": URL}), GEMINI, "gemini takes no image by its URL"),
+        (
+            RESPONSES,
+            item(role="user", content=[{"type": "input_image", "image_url": URL}]),
+            GEMINI,
+            "gemini takes no image by its URL",
+        ),
+    ],
+)
+def test_what_one_dialect_has_no_words_for(
+    client: Dialect, members: dict[str, Any], provider: Dialect, why: str
+) -> None:
+    asked = facts(client, **members)
+    found = {each: obstacle(client, each, asked) for each in Dialect if each is not client}
+    assert found == {each: why if each is provider else "" for each in found}
+
+
+@pytest.mark.parametrize(
+    ("client", "members"),
+    [
+        (CHAT, {"n": 1, "tools": [FUNCTION], "seed": 3, "user": "u", "logprobs": False, "stop": None}),
+        (RESPONSES, {"store": False, "include": ["reasoning.encrypted_content"], "previous_response_id": None}),
+        (
+            ANTHROPIC,
+            {"thinking": {"type": "adaptive"}, "metadata": {}, "context_management": {}, "service_tier": "auto"},
+        ),
+        (GEMINI, {"safetySettings": [], "generationConfig": {"candidateCount": 1, "responseModalities": ["TEXT"]}}),
+        (RESPONSES, item(role="user", content="hi")),
+    ],
+)
+def test_what_is_no_obstacle(client: Dialect, members: dict[str, Any]) -> None:
+    asked = facts(client, **members)
+    assert [obstacle(client, each, asked) for each in Dialect if each is not client] == [""] * 3
+
+
+@pytest.mark.parametrize(
+    ("client", "path"),
+    [(ANTHROPIC, "/v1/messages/count_tokens"), (GEMINI, "/v1beta/models/m:countTokens")],
+)
+def test_counts_of_tokens_do_not_cross(client: Dialect, path: str) -> None:
+    assert obstacle(client, CHAT, facts(client, path)) == "counts of tokens do not cross"
+
+
+class TestHostedTools:
+    OWN, HOSTED = {"type": "function", "name": "t"}, {"type": "web_search"}
+
+    @pytest.mark.parametrize("choice", [None, "auto"])
+    def test_on_offer_beside_the_clients_own_are_left_out(self, choice: str | None) -> None:
+        asked = facts(RESPONSES, tools=[self.OWN, self.HOSTED], tool_choice=choice)
+        assert obstacle(RESPONSES, CHAT, asked) == ""
+        assert left_out(DIALECTS[RESPONSES], asked) == ["web_search"]
+
+    @pytest.mark.parametrize("choice", ["required", {"type": "web_search"}])
+    def test_that_may_be_needed_are_not(self, choice: object) -> None:
+        asked = facts(RESPONSES, tools=[self.OWN, self.HOSTED], tool_choice=choice)
+        assert obstacle(RESPONSES, CHAT, asked)
+
+
+class TestSpokenTo:
+    def test_ones_own_dialect_is_never_an_obstacle(self) -> None:
+        assert spoken_to(CHAT, (ANTHROPIC, CHAT), facts(CHAT, n=2)) == (CHAT, "")
+
+    def test_else_the_first_that_has_the_words(self) -> None:
+        asked = facts(CHAT, stop="x")
+        assert spoken_to(CHAT, (RESPONSES, ANTHROPIC, GEMINI), asked) == (ANTHROPIC, "")
+
+    def test_none_with_the_reasons_of_all(self) -> None:
+        dialect, why = spoken_to(CHAT, (RESPONSES, GEMINI), facts(CHAT, n=2))
+        assert dialect is None
+        assert why == (
+            "n = 2 does not cross (speaks openai-responses, not openai-chat);"
+            " n = 2 does not cross (speaks gemini, not openai-chat)"
+        )
