@@ -43,7 +43,9 @@ class Desk:
     def _words(self, caller: Caller) -> Words:
         if caller.words is not None:
             return caller.words
-        return Words(self._cascade.key(caller) if self._sticky.enabled else None, Turn(caller, self._digests))
+        key = self._cascade.key(caller) if self._sticky.enabled else None
+        said = key.chain.exact[-1] if key and key.chain else None
+        return Words(key, Turn(caller, self._digests, said))
 
     def ticket(self, caller: Caller, mode: Mode, now: float) -> Ticket:
         """The request's session, found or begun."""

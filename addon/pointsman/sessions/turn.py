@@ -20,9 +20,11 @@ class Words(NamedTuple):
 class Turn:
     """Equal digests: the same words for the same model, whether streamed or not."""
 
-    def __init__(self, caller: Caller, digests: Digests) -> None:
+    def __init__(self, caller: Caller, digests: Digests, said: bytes | None = None) -> None:
+        """`said` is the digest of all its words, where that is known."""
         self._caller = caller
         self._digests = digests
+        self._said = said
 
     @property
     def is_counted_retry(self) -> bool:
@@ -32,7 +34,10 @@ class Turn:
 
     @cached_property
     def digest(self) -> bytes:
-        caller, conversation = self._caller, self._caller.conversation()
+        caller = self._caller
+        if self._said is not None:
+            return self._digests.of("turn", caller.model, self._said)
+        conversation = caller.conversation()
         if conversation is None:
             return self._digests.of("turn", caller.model)
         said = [part for each in conversation.messages for part in (each.role, each.content)]
