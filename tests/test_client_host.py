@@ -24,7 +24,7 @@ from pointsman.client_host import MALFORMED, MISSING, SEVERAL, named_host
 def test_in_http1_it_is_the_request_lines_or_the_host_header(
     authority: str, hosts: Sequence[str], name: str, port: int | None
 ) -> None:
-    found = named_host("HTTP/1.1", authority, hosts)
+    found = named_host("HTTP/1.1", authority, tuple(hosts))
     assert (found.name, found.port, found.fault) == (name, port, "")
 
 
@@ -33,7 +33,7 @@ def test_in_http1_it_is_the_request_lines_or_the_host_header(
     [("evil.example", [], "evil.example"), ("", ["a.example"], "a.example"), ("a:1", ["A:1"], "a"), ("", [], "")],
 )
 def test_in_http2_it_is_the_authority(authority: str, hosts: Sequence[str], name: str) -> None:
-    found = named_host("HTTP/2.0", authority, hosts)
+    found = named_host("HTTP/2.0", authority, tuple(hosts))
     assert (found.name, found.fault) == (name, "")
 
 
@@ -53,7 +53,7 @@ def test_in_http2_it_is_the_authority(authority: str, hosts: Sequence[str], name
 def test_a_name_that_is_missing_or_stands_in_two_ways_is_a_fault(
     version: str, authority: str, hosts: Sequence[str], fault: str
 ) -> None:
-    found = named_host(version, authority, hosts)
+    found = named_host(version, authority, tuple(hosts))
     assert (found.fault, found.name) == (fault, "")
 
 
@@ -62,13 +62,13 @@ def test_a_name_that_is_missing_or_stands_in_two_ways_is_a_fault(
     ["evil.example@localhost", "localhost/x", "localhost#", "a b", "a,b", "[::1", "][", "a:x", "a\r\n b"],
 )
 def test_what_could_be_read_as_two_names_is_a_fault(host: str) -> None:
-    assert named_host("HTTP/1.1", "", [host]).fault == MALFORMED
+    assert named_host("HTTP/1.1", "", (host,)).fault == MALFORMED
 
 
 @given(st.text(), st.lists(st.text(), max_size=3), st.sampled_from(["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"]))
 def test_whatever_is_sent_there_is_a_name_or_a_fault_or_nothing(
     authority: str, hosts: Sequence[str], version: str
 ) -> None:
-    found = named_host(version, authority, hosts)
+    found = named_host(version, authority, tuple(hosts))
     assert not (found.fault and found.name)
     assert "@" not in found.name

@@ -31,7 +31,7 @@ from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"
 KEY = "the-client-key"
-HOME = named_host("HTTP/1.1", "", ["127.0.0.1:8080"])
+HOME = named_host("HTTP/1.1", "", ("127.0.0.1:8080",))
 OPEN = Server()
 KEYED = Server.model_validate({"client_key": KEY, "intercept": ["api.openai.com"], "max_body": 1000})
 OURS = pytest.mark.parametrize("door", [Door.OWN, Door.REVERSE])
@@ -246,11 +246,11 @@ class TestHostNames:
     )
     def test_without_a_client_key_only_names_of_ours_are_served(self, door: Door, name: str, expected: str) -> None:
         server = Server.model_validate({"hosts": ["listed.example"]})
-        assert word(decided(server, door=door, client_host=named_host("HTTP/1.1", "", [name]))) == expected
+        assert word(decided(server, door=door, client_host=named_host("HTTP/1.1", "", (name,)))) == expected
 
     @OURS
     def test_with_the_client_key_the_name_does_not_matter(self, door: Door) -> None:
-        foreign = named_host("HTTP/1.1", "", ["evil.example"])
+        foreign = named_host("HTTP/1.1", "", ("evil.example",))
         headers = {"authorization": f"Bearer {KEY}"}
         assert word(decided(KEYED, door=door, client_host=foreign, headers=headers)) == "chat"
 
@@ -264,7 +264,7 @@ class TestHostNames:
         assert word(decision) == "invalid_request"
 
     def test_the_refusal_names_the_remedies(self) -> None:
-        refusal = decided(OPEN, client_host=named_host("HTTP/1.1", "", ["evil.example"]))
+        refusal = decided(OPEN, client_host=named_host("HTTP/1.1", "", ("evil.example",)))
         assert isinstance(refusal, Refusal)
         assert all(word in refusal.problem.message for word in ("evil.example", "server.hosts", "server.client_key"))
 
@@ -273,7 +273,7 @@ class TestHostNames:
         assert word(decided(OPEN, door=Door.PROXY, host="api.openai.com", client_host=unclear)) == "chat"
 
     def test_the_target_of_reverse_mode_is_a_name_of_ours(self) -> None:
-        target = named_host("HTTP/1.1", "", ["api.openai.com"], "api.openai.com")
+        target = named_host("HTTP/1.1", "", ("api.openai.com",), "api.openai.com")
         assert word(decided(OPEN, door=Door.REVERSE, client_host=target)) == "chat"
 
 

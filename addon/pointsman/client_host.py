@@ -5,8 +5,8 @@ from one of this machine. Chat paths and own pages are judged by the same one.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/\\@?#,:\[\]]+)(?::([0-9]{0,5}))?")
 """A name or an address, and perhaps a port. No user name, which would hide the real name from a careless reader."""
@@ -42,11 +42,12 @@ class ClientHost:
 NO_HOST = ClientHost()
 
 
-def named_host(version: str, authority: str, hosts: Sequence[str], target: str = "") -> ClientHost:
+@lru_cache(maxsize=256)  # a client names the same host each time
+def named_host(version: str, authority: str, hosts: tuple[str, ...], target: str = "") -> ClientHost:
     """`version` is the request's, such as `HTTP/1.1`; `authority` is `:authority` or that of an absolute request line,
     `hosts` are all its `Host` headers; `target` is the host name that reverse mode stands for.
 
-    >>> named_host("HTTP/1.1", "", ["localhost:8080"]).name
+    >>> named_host("HTTP/1.1", "", ("localhost:8080",)).name
     'localhost'
     """
     given = [host.strip().lower() for host in hosts]

@@ -19,6 +19,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import lru_cache
 from math import inf
 from urllib.parse import parse_qs, urlsplit
 
@@ -319,6 +320,7 @@ def foreign_name(client_host: ClientHost) -> Problem:
     )
 
 
+@lru_cache(maxsize=256)
 def is_loopback_name(host: str) -> bool:
     """A name or address that can only mean this machine."""
     host = host.lower()

@@ -15,7 +15,7 @@ FOREIGN_HOST = {"host": "evil.test:8080"}
 def request(path: str = "/", method: str = "GET", query: str = "", *, local: bool = True, **headers: str) -> Request:
     """From a client on this machine unless said otherwise; `_` in a header's name stands for `-`."""
     named = LOCAL_HOST | {name.replace("_", "-"): value for name, value in headers.items()}
-    host = named_host("HTTP/1.1", "", [named["host"]])
+    host = named_host("HTTP/1.1", "", (named["host"],))
     return Request(method, path, query, named, b"", local, host=host, listener_port=8080)
 
 

@@ -38,7 +38,7 @@ def keeper(**server: Any) -> Keeper:
 
 def asked(method: str = "GET", address: str = "127.0.0.1", listener_port: int = 8080, **headers: str) -> Request:
     named = {"host": HOME} | {name.replace("_", "-"): value for name, value in headers.items()}
-    host = named_host("HTTP/1.1", "", [named["host"]])
+    host = named_host("HTTP/1.1", "", (named["host"],))
     return Request(method, "/api/keys", "", named, b"", True, address, host, listener_port)
 
 

@@ -47,7 +47,7 @@ def client_host(request: http.Request, client: Client) -> ClientHost:
     """The host that the client named. Read before the stock code puts the reverse target's name in its place."""
     mode = client.proxy_mode
     target = mode.address[0] if isinstance(mode, ReverseMode) else ""
-    return named_host(request.http_version, request.authority, request.headers.get_all("host"), target)
+    return named_host(request.http_version, request.authority, tuple(request.headers.get_all("host")), target)
 
 
 def _door(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]) -> tuple[Door, str]:
