@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
-CORE = ("exchange", "sessions", "routing", "wire", "views/reading")
+CORE = ("domain", "exchange", "sessions", "routing", "wire", "views/reading")
 FORBIDDEN = {
     "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "threading", "tornado",

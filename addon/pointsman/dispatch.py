@@ -21,8 +21,8 @@ from mitmproxy.proxy.mode_specs import ProxyMode, Socks5Mode
 from mitmproxy.utils import asyncio_utils, human
 
 from pointsman.config import Forward, Server, Settings
+from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
-from pointsman.exchange.audit import ExchangeRecord
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.engine import Exchange
 from pointsman.guesses import Guesses, weighed

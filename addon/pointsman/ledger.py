@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from pointsman.exchange.audit import ExchangeRecord
+from pointsman.domain.records import ExchangeRecord
 
 KEEP = 1000
 STEP = 10.0

@@ -11,14 +11,14 @@ from math import ceil
 from typing import NamedTuple
 
 from pointsman.config.words import Dialect, Mode
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.failures import classify
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.targets import Candidate
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.effects import Cancel, Effect, Launch, Release
 from pointsman.exchange.engine import Exchange
-from pointsman.routing.failures import classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
 from pointsman.sessions.keys import Caller
 from pointsman.wire.dialects.registry import DIALECTS

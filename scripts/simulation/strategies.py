@@ -10,12 +10,12 @@ from random import Random
 from pointsman.config import Settings
 from pointsman.config.settings import Weights
 from pointsman.config.words import Dialect, Mode
+from pointsman.domain.targets import Target
 from pointsman.routing.bandit import Belief, Line, Qualities, Rule, total, weighted
 from pointsman.routing.figures import Figures
 from pointsman.routing.ranking import Hand, Ranking
 from pointsman.routing.recent import Lately
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Target
 
 SECRET = b"nobody's conversation"
 

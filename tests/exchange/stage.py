@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import AttemptRecord
+from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.call import Call, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange

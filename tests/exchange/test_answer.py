@@ -2,6 +2,8 @@
 
 import pytest
 
+from pointsman.domain.records import AttemptRecord, Outcome
+from pointsman.domain.targets import Inventory
 from pointsman.exchange.answer import (
     TRAIL_LIMIT,
     body_headers,
@@ -10,8 +12,6 @@ from pointsman.exchange.answer import (
     routing_headers,
     trail,
 )
-from pointsman.exchange.audit import AttemptRecord, Outcome
-from pointsman.routing.targets import Inventory
 from support.records import attempt_record
 from support.settings import provider, settings
 

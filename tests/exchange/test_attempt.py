@@ -8,10 +8,10 @@ import pytest
 from exchange.stage import Stage, event
 from pointsman.config import Timeouts
 from pointsman.config.words import Dialect
+from pointsman.domain.records import Outcome
+from pointsman.domain.targets import Inventory
 from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt
-from pointsman.exchange.audit import Outcome
 from pointsman.exchange.lifecycle import LocalError, Phase
-from pointsman.routing.targets import Inventory
 from pointsman.secrets import Masker
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import ErrorReader

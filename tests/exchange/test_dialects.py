@@ -9,7 +9,7 @@ import pytest
 
 from exchange.stage import JSON, SSE, Stage
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import Outcome
+from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.sse import Decoder

@@ -6,7 +6,7 @@ import pytest
 
 from exchange.stage import DONE, ROLE, STOP, Stage, event
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import Outcome
+from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch, LaunchLarge
 from pointsman.wire.conversion.codec import LARGE_CONVERSION, LARGE_COPY
 from pointsman.wire.conversion.ir import Inconvertible

@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.failures import Failure
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.history.recorder import Recorder
-from pointsman.routing.failures import Failure
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from history.log import KEEP, mixed, recording, tell
-from pointsman.exchange.audit import ExchangeRecord
+from pointsman.domain.records import ExchangeRecord
 from pointsman.history.recall import Memory, recall
 from pointsman.history.rows import rows
 from pointsman.routing.figures import NOTHING

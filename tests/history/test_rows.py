@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.exchange.audit import Outcome
+from pointsman.domain.failures import Failure
+from pointsman.domain.records import Outcome
 from pointsman.history.rows import Kind, Row, rows
-from pointsman.routing.failures import Failure
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 

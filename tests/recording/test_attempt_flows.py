@@ -16,7 +16,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 
 from pointsman.demo import Behaviour, behaviours
-from pointsman.exchange.audit import ExchangeRecord
+from pointsman.domain.records import ExchangeRecord
 from pointsman.recording.notes import Mark, is_attempt, note
 from pointsman.transport.tape import MAX_BODY
 from support.asking import Asked, ask, started

@@ -6,7 +6,7 @@ import pytest
 from mitmproxy.test import tflow
 from mitmproxy.utils import emoji
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.reception import Door
 from pointsman.recording.notes import (
     ATTEMPT_MARKS,

@@ -12,7 +12,7 @@ from mitmproxy.http import HTTPFlow, Response
 from mitmproxy.proxy.layers.http import HttpRequestHeadersHook, HttpResponseHook
 from mitmproxy.test import taddons, tflow
 
-from pointsman.exchange.audit import Outcome
+from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Outbound
 from pointsman.recording import retention
 from pointsman.recording.attempts import Recorder

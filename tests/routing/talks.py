@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import AttemptRecord, Outcome
-from pointsman.routing.failures import classify
+from pointsman.domain.failures import classify
+from pointsman.domain.records import AttemptRecord, Outcome
+from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Candidate
 from pointsman.sessions.past import Past
 from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault

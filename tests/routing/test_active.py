@@ -2,8 +2,8 @@
 
 import pytest
 
+from pointsman.domain.targets import Target
 from pointsman.routing.active import STALE_AFTER, Active
-from pointsman.routing.targets import Target
 from routing.yard import inventory, labels
 from support.settings import provider
 

@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect, Level
-from pointsman.exchange.audit import Outcome
-from pointsman.routing.failures import Failure, classify
+from pointsman.domain.failures import Failure, classify
+from pointsman.domain.records import Outcome
+from pointsman.domain.targets import Candidate, Target
 from pointsman.routing.limits import MINUTE, STEPS
 from pointsman.routing.plan import Plan
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
 from pointsman.routing.storms import MOST
-from pointsman.routing.targets import Candidate, Target
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from routing.yard import request, status

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pointsman.exchange.audit import AttemptRecord, Outcome
-from pointsman.routing.failures import Failure
+from pointsman.domain.failures import Failure
+from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.routing.judging import Seen, judged, observations
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record

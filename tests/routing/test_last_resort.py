@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.routing.failures import classify
+from pointsman.domain.failures import classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from pointsman.config.words import Capability, Dialect, Mode
-from pointsman.exchange.audit import Outcome
-from pointsman.routing.failures import classify
+from pointsman.domain.failures import classify
+from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router

@@ -8,7 +8,7 @@ import pytest
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Dialect, Mode
-from pointsman.routing.failures import Failure
+from pointsman.domain.failures import Failure
 from pointsman.routing.plan import Plan
 from pointsman.routing.pools import GROUPS
 from pointsman.routing.reasons import Reason

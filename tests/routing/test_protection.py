@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pointsman.config.words import Dialect, Level
-from pointsman.routing.failures import LESSONS, Failure, classify
+from pointsman.domain.failures import LESSONS, Failure, classify
 from pointsman.routing.protection import Action, Context, evaluate
 from pointsman.routing.reasons import Reason
 from pointsman.sessions.store import Pin

@@ -8,8 +8,8 @@ import pytest
 
 from pointsman import config
 from pointsman.config.words import Dialect, Mode
-from pointsman.exchange.audit import Outcome
-from pointsman.routing.failures import Failure
+from pointsman.domain.failures import Failure
+from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.ranking import AT_ONCE, FRESH
 from pointsman.routing.router import Router

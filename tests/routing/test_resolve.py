@@ -4,8 +4,8 @@ import pytest
 
 from pointsman.config import Settings
 from pointsman.config.words import Mode
+from pointsman.domain.targets import Inventory
 from pointsman.routing.resolve import Resolution, mode_named, resolve
-from pointsman.routing.targets import Inventory
 from pointsman.wire.errors import Code, Problem
 from routing.yard import labels
 from support.settings import provider, settings

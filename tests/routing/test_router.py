@@ -4,7 +4,7 @@ import pytest
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
-from pointsman.routing.failures import classify
+from pointsman.domain.failures import classify
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Problem
 from routing.yard import called, request, status

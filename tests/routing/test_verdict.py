@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pointsman.routing.failures import classify
+from pointsman.domain.failures import classify
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.verdict import verdict
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem

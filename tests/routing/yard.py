@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pointsman.config.words import Capability, Dialect
+from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from support.callers import SECRET, caller

@@ -11,7 +11,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 CORE = (
-    "config", "exchange", "fuzz", "history", "overrides", "routing", "sessions", "simulation", "views/reading", "wire",
+    "config", "domain", "exchange", "fuzz", "history", "overrides", "routing", "sessions", "simulation",
+    "views/reading", "wire",
     "test_house.py",
 )  # fmt: skip
 """Folders and files without sockets and processes. What is not listed gets `sockets`."""

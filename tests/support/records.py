@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.wire.frames import Usage
 
 ATTEMPT = AttemptRecord(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from math import ceil
 
-from pointsman.exchange.audit import AttemptRecord
-from pointsman.routing.targets import Target
+from pointsman.domain.records import AttemptRecord
+from pointsman.domain.targets import Target
 from pointsman.wire.headers import Headers
 
 TRAIL_LIMIT = 1024

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from pointsman.config import Timeouts
-from pointsman.exchange.audit import AppliedRedirect, AttemptRecord, Outcome
+from pointsman.domain.failures import classify
+from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
+from pointsman.domain.targets import Candidate
 from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
-from pointsman.routing.failures import classify
-from pointsman.routing.targets import Candidate
 from pointsman.secrets import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader

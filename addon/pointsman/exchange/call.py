@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pointsman.config import Settings, Stream
-from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
-from pointsman.routing.targets import Candidate, Target
+from pointsman.domain.records import AppliedRedirect, AttemptRecord
+from pointsman.domain.targets import Candidate, Target
 from pointsman.secrets import Masker
 from pointsman.wire.conversion.codec import Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pointsman.exchange.audit import AttemptRecord
+from pointsman.domain.records import AttemptRecord
 
 type Headers = tuple[tuple[str, str], ...]
 

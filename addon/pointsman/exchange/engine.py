@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from pointsman.domain.records import ExchangeRecord, Outcome
+from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.audit import ExchangeRecord, Outcome
 from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, LaunchLarge, Release, Settled
 from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
@@ -26,7 +27,6 @@ from pointsman.exchange.journal import Journal
 from pointsman.exchange.launching import outbound, prepared
 from pointsman.exchange.lifecycle import AttemptMove, Phase
 from pointsman.exchange.setbacks import Setbacks
-from pointsman.routing.targets import Candidate
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind

@@ -7,13 +7,13 @@ patience. It knows nothing of how attempts are chosen.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pointsman.domain.records import AttemptRecord
+from pointsman.domain.targets import Target
 from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers, stream_headers, trail
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.audit import AttemptRecord
 from pointsman.exchange.call import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
-from pointsman.routing.targets import Target
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem

@@ -1,7 +1,7 @@
 """The journal of one exchange: what became of its attempts, in order of settlement, on the clock on the wall."""
 
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.call import Call, Planner
 from pointsman.exchange.front import ClientFront
 from pointsman.secrets import Masker

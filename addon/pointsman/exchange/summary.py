@@ -1,6 +1,6 @@
 """One exchange in one line, for logs and for the comment of its flow."""
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 
 BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE})
 """The client has seen something of such an attempt, though it did not end well."""

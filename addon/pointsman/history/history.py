@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.config import History as Settings
-from pointsman.exchange.audit import ExchangeRecord
+from pointsman.domain.records import ExchangeRecord
 from pointsman.history.analytics import By, Window, analytics
 from pointsman.history.recall import Memory, recall
 from pointsman.history.recorder import Recorder

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord
+from pointsman.domain.records import AttemptRecord, ExchangeRecord
 from pointsman.routing.judging import Seen, judged, observation
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 

@@ -6,7 +6,7 @@ from mitmproxy import flow, http
 from mitmproxy.connection import Client, Server
 from mitmproxy.net.http import url
 
-from pointsman.exchange.audit import AttemptRecord
+from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.effects import Headers, Outbound
 from pointsman.recording.intake import Intake
 from pointsman.recording.notes import note_attempt, note_tape

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from mitmproxy import flow, http
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.summary import summary
 from pointsman.reception import Door
 from pointsman.transport.tape import Tape

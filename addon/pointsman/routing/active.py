@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman.config.words import Level
-from pointsman.routing.targets import Target
+from pointsman.domain.targets import Target
 from pointsman.sessions.past import scoped
 
 STALE_AFTER = 600.0

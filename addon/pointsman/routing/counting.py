@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from pointsman.exchange.audit import AttemptRecord
-from pointsman.routing.failures import Failure
+from pointsman.domain.failures import Failure
+from pointsman.domain.records import AttemptRecord
+from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
-from pointsman.routing.targets import Candidate
 from pointsman.wire.errors import Fault
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pointsman.config.settings import Weights
+from pointsman.domain.targets import Candidate
 from pointsman.routing.bandit import Score
 from pointsman.routing.plan import Plan
-from pointsman.routing.targets import Candidate
 
 DIGITS = 4
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
-from pointsman.routing.failures import SERVERS, Failure
+from pointsman.domain.failures import SERVERS, Failure
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 
 
 class Seen(StrEnum):

@@ -18,10 +18,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pointsman.config.words import Dialect, Level, Mode
-from pointsman.exchange.audit import AppliedRedirect, AttemptRecord
+from pointsman.domain.failures import LESSONS, Failure, Skip, classify
+from pointsman.domain.records import AppliedRedirect, AttemptRecord
+from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.active import Entry
 from pointsman.routing.exclusions import Exclusions
-from pointsman.routing.failures import LESSONS, Failure, Skip, classify
 from pointsman.routing.limits import Lease
 from pointsman.routing.pools import Field
 from pointsman.routing.protection import Context, evaluate
@@ -29,7 +30,6 @@ from pointsman.routing.ranking import Hand
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.redirects import redirected
 from pointsman.routing.resolve import Resolution
-from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.routing.verdict import verdict
 from pointsman.sessions.store import Pin
 from pointsman.sessions.ticket import Ticket

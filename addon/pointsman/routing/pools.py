@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pointsman.config.words import Mode, Pool
+from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.routing.resolve import Resolution
-from pointsman.routing.targets import Inventory, Target
 
 type Group = frozenset[Pool]
 type Tier = tuple[Target, ...]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from pointsman.config.words import Level
-from pointsman.routing.failures import LESSONS, Failure, Skip
-from pointsman.routing.targets import Target
+from pointsman.domain.failures import LESSONS, Failure, Skip
+from pointsman.domain.targets import Target
 
 STRIKES = 2
 """Failures in a row that ban at `model-skip`."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect, Mode
+from pointsman.domain.targets import Inventory, Target
 from pointsman.routing import pools
 from pointsman.routing.bandit import (
     RULE,
@@ -31,7 +32,6 @@ from pointsman.routing.limits import Limits
 from pointsman.routing.pools import Field
 from pointsman.routing.recent import Recent
 from pointsman.routing.resolve import Resolution
-from pointsman.routing.targets import Inventory, Target
 
 FRESH = 20.0
 """Seconds for which the terms of a target that has learnt nothing are good."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from pointsman.routing.targets import Target
+from pointsman.domain.targets import Target
 
 
 class Reason(StrEnum):

@@ -2,7 +2,7 @@
 
 from pointsman.config import Provider
 from pointsman.config.words import RedirectMatch
-from pointsman.exchange.audit import AppliedRedirect
+from pointsman.domain.records import AppliedRedirect
 
 LONGEST_MATCHED = 256
 """Characters of a name that a regular expression is tried on; a longer name matches none, so that no pattern can be

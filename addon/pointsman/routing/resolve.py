@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 from pointsman.config import Settings
 from pointsman.config.words import Mode
-from pointsman.exchange.audit import AppliedRedirect
+from pointsman.domain.records import AppliedRedirect
+from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.redirects import redirected
-from pointsman.routing.targets import Inventory, Target
 from pointsman.wire.errors import Code, Problem
 
 AUTO = "auto"

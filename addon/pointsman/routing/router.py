@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import ExchangeRecord
+from pointsman.domain.failures import LESSONS, Cool, Failure
+from pointsman.domain.records import ExchangeRecord
+from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.exchange.effects import Outbound
 from pointsman.routing.active import Active
 from pointsman.routing.bandit import RULE, Rule
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.counting import CountPlan
-from pointsman.routing.failures import LESSONS, Cool, Failure
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import delay
 from pointsman.routing.judging import Seen, observations
@@ -27,7 +28,6 @@ from pointsman.routing.recent import Recent
 from pointsman.routing.resolve import Resolution, resolve, unaliased
 from pointsman.routing.statistics import Statistics, Sums, Wait
 from pointsman.routing.storms import Storms
-from pointsman.routing.targets import Candidate, Inventory, Target
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Caller

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from pointsman.routing.failures import Failure
+from pointsman.domain.failures import Failure
 from pointsman.routing.reasons import Exclusion, Reason
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 

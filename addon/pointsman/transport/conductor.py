@@ -18,7 +18,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 from typing_extensions import TypeIs
 
-from pointsman.exchange.audit import AttemptRecord
+from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.effects import (
     Abort,
     Cancel,

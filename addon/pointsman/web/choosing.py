@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from pointsman.config.words import Mode
+from pointsman.domain.targets import Target
 from pointsman.routing.explaining import explained
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Target
 from pointsman.sessions.keys import Caller
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.wire.conversation import body_ids, conversation

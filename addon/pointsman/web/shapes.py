@@ -3,7 +3,7 @@
 from typing import Any
 
 from pointsman.config.words import Level, Mode, Pool
-from pointsman.exchange.audit import Outcome
+from pointsman.domain.records import Outcome
 
 type Schema = dict[str, Any]
 

@@ -14,7 +14,7 @@ from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import AttemptRecord, Outcome
+from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.keys import Caller

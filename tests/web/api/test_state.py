@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from pointsman.exchange.audit import Outcome
+from pointsman.domain.records import Outcome
 from pointsman.sessions.past import Past
 from pointsman.web.api.overview import WINDOW, rates
 from support import router

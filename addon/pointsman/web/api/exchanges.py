@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.exchange.audit import ExchangeRecord
+from pointsman.domain.records import ExchangeRecord
 from pointsman.ledger import KEEP, Ledger
 from pointsman.web.api.asking import name_in, query, whole
 from pointsman.web.openapi import MOST_EXCHANGES

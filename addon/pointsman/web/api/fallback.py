@@ -10,10 +10,10 @@ from pointsman.config import Found, Mode, Pool, Settings
 from pointsman.config.overlay import Overlay, TargetChange
 from pointsman.config.section import Section
 from pointsman.config.values import Flag, Name
+from pointsman.domain.targets import Target
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.routing.router import Router
-from pointsman.routing.targets import Target
 from pointsman.web.api.asking import read
 from pointsman.web.choosing import target_row
 from pointsman.web.page import Reply, Request, refused, reply_json

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import Any
 
 from pointsman.dispatch import Dispatcher
-from pointsman.exchange.audit import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.history.analytics import percentile
 from pointsman.ledger import KEEP
 from pointsman.web.api.state import State

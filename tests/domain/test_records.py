@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pointsman.exchange.audit import AppliedRedirect, Outcome
+from pointsman.domain.records import AppliedRedirect, Outcome
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 

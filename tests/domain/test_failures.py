@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pointsman.config.words import Dialect
-from pointsman.exchange.audit import Outcome
-from pointsman.routing.failures import LESSONS, Failure, classify
+from pointsman.domain.failures import LESSONS, Failure, classify
+from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pointsman.routing.failures import Failure
+from pointsman.domain.failures import Failure
 from pointsman.wire.frames import Usage
 
 
