@@ -43,16 +43,16 @@ from pointsman.recording.replays import route_replays
 from pointsman.recording.showing import RECORD_OPTION, Showing
 from pointsman.reloading import Reloader
 from pointsman.secrets import Masker
-from pointsman.transport import doors, guard
+from pointsman.transport import compat_check, entry_mode
 from pointsman.transport.certificates import make_certificates
+from pointsman.transport.client_shutdown import hang_up
 from pointsman.transport.credentials import Credentials, mask_proxyauth
-from pointsman.transport.farewell import hang_up
-from pointsman.transport.hooks import HookIndex
-from pointsman.transport.layers import swap_in
-from pointsman.transport.outlet import Outlet
+from pointsman.transport.health_prober import Prober
+from pointsman.transport.hook_cache import HookIndex
+from pointsman.transport.http_layer import swap_in
 from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening
-from pointsman.transport.probing import Prober
-from pointsman.transport.providers import Providers
+from pointsman.transport.upstream_client import Providers
+from pointsman.transport.upstream_options import Outlet
 from pointsman.trying import KeyTest
 from pointsman.web.api.state import State
 from pointsman.web.api.table import House
@@ -121,7 +121,7 @@ class Pointsman:
             raise OptionsError(f"Pointsman does not allow this: {problem}")
 
     def _start(self) -> None:
-        faults = guard.differences()
+        faults = compat_check.differences()
         if faults:
             logger.error(
                 "Pointsman does not start: this mitmproxy is not the one it was tested with.\n" + "\n".join(faults)
@@ -340,7 +340,7 @@ class Pointsman:
     def client_connected(self, client: Client) -> None:
         if self.dispatcher is None or self.dispatcher.settings.server.client_key is not None:
             return
-        if not doors.is_local(client):
+        if not entry_mode.is_local(client):
             client.error = "Without a client key, only clients on this machine are served."
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:

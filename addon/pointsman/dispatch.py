@@ -48,16 +48,16 @@ from pointsman.recording.notes import door_of, note_door, note_exchange, note_re
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
-from pointsman.transport import doors
-from pointsman.transport.conductor import Conductor
-from pointsman.transport.outlet import Outlet
+from pointsman.transport import entry_mode
+from pointsman.transport.body_capture import Tape
+from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.own_listeners import listening
-from pointsman.transport.posted import PageReady, UploadExpired
-from pointsman.transport.providers import Providers
-from pointsman.transport.station import Answer, PassOn
 from pointsman.transport.stream import RoutedStream
-from pointsman.transport.tape import Tape
-from pointsman.transport.upload import UploadWatch
+from pointsman.transport.stream_events import PageReady, UploadExpired
+from pointsman.transport.stream_host import Answer, PassOn
+from pointsman.transport.upload_timeout import UploadWatch
+from pointsman.transport.upstream_client import Providers
+from pointsman.transport.upstream_options import Outlet
 from pointsman.transport.worker import Worker, share_library
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
@@ -171,7 +171,7 @@ class Dispatcher:
 
     def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
         client, proxyauth = context.client, bool(getattr(ctx.options, "proxyauth", None))
-        arrival = doors.arrival(
+        arrival = entry_mode.arrival(
             request, context, mode, listening(), client.id in self.vouched, self.is_local(client), proxyauth
         )
         decision = receive(arrival, self._server)
@@ -207,8 +207,8 @@ class Dispatcher:
         return Refusal(decision.dialect if isinstance(decision, Chat | Refusal) else DEFAULT.name, found)
 
     def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        local = doors.is_local(context.client)
-        arrival = doors.arrival(flow.request, context, mode, listening(), vouched=True, local=local)
+        local = entry_mode.is_local(context.client)
+        arrival = entry_mode.arrival(flow.request, context, mode, listening(), vouched=True, local=local)
         decision = receive_again(replace(arrival, door=door_of(flow) or arrival.door), self._server)
         if decision is not Pass.ON:
             flow.request.headers.pop(OWN_REQUEST_ID, None)  # it is a new request
@@ -216,11 +216,15 @@ class Dispatcher:
 
     def is_local(self, client: Client) -> bool:
         """On this machine. The router itself never connects to itself on behalf of somebody else."""
-        return doors.is_local(client)
+        return entry_mode.is_local(client)
 
     def keeps_out(self, client: Client) -> str | None:
         """Why nothing is dialled for this client, whatever it asks for; None where each request is judged by itself."""
-        if doors.is_local(client) or not doors.is_forward_proxy(client) or getattr(ctx.options, "proxyauth", None):
+        if (
+            entry_mode.is_local(client)
+            or not entry_mode.is_forward_proxy(client)
+            or getattr(ctx.options, "proxyauth", None)
+        ):
             return None
         policy, is_socks = self.settings.server.forwards, isinstance(client.proxy_mode, Socks5Mode)
         if policy is Forward.LOCAL or (policy is Forward.KEY and is_socks):

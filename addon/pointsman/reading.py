@@ -13,7 +13,7 @@ from pointsman.reception import Chat
 from pointsman.routing.router import Router
 from pointsman.sessions.keys import Caller
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
-from pointsman.transport.heads import named
+from pointsman.transport.header_map import named
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Code, Problem

@@ -11,8 +11,8 @@ import orjson
 from pointsman.config import Key, Provider
 from pointsman.exchange.effects import Outbound
 from pointsman.routing.probes import question
-from pointsman.transport.outlet import Outlet
-from pointsman.transport.providers import Dial, Providers
+from pointsman.transport.upstream_client import Dial, Providers
+from pointsman.transport.upstream_options import Outlet
 
 PATIENCE = 15.0
 """Seconds for the whole answer."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, Script, behaviours
-from pointsman.transport.upload import UploadWatch
+from pointsman.transport.upload_timeout import UploadWatch
 from support.asking import ask
 from support.h1client import H1Client, h1_to
 from support.remains import nothing_remains, soon

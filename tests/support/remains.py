@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from pointsman.transport.conductor import Conductor
+from pointsman.transport.exchange_driver import Conductor
 from support.router import Router
 
 OUR_TASKS = ("attempt ", "exchange timer")

@@ -20,7 +20,7 @@ from mitmproxy.test import taddons
 from pointsman.addon import Pointsman
 from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.conductor import Conductor
+from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.stream import RoutedStream
 from support.settings import write
 

@@ -16,8 +16,8 @@ from pointsman.transport import client_hello, http1
 from pointsman.transport.client_buffer import MAX_FRAMING, MAX_LINES, ClientBuffer
 from pointsman.transport.client_hello import MAX_HELLO
 from pointsman.transport.credentials import Credentials
+from pointsman.transport.early_response import has_long_host
 from pointsman.transport.http1 import AHEAD, MAX_BLANK, BadChunk, Chunks
-from pointsman.transport.refusing import has_long_host
 from pointsman.transport.stream import RoutedStream
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE

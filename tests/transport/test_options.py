@@ -11,7 +11,7 @@ import pytest
 from mitmproxy.http import HTTPFlow
 
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.providers import KEPT_SESSIONS
+from pointsman.transport.upstream_client import KEPT_SESSIONS
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_through, h1_to, head

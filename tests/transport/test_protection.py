@@ -16,7 +16,7 @@ from mitmproxy.exceptions import CommandError
 from pointsman.addon import Pointsman
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from support.remains import nothing_remains, soon
-from transport.chatting import ANSWER, Yard, session, told, user
+from transport.chat_client import ANSWER, Yard, session, told, user
 
 KEYS = {"a": ["sk-first-key", "sk-second-key"]}
 GUARDED = {"a": "provider-ban"}

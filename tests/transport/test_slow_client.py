@@ -10,8 +10,8 @@ from mitmproxy.proxy.layers.http import Http2Server
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.exchange.front import HIGH_WATER
-from pointsman.transport import conductor as conducting
-from pointsman.transport.conductor import Conductor
+from pointsman.transport import exchange_driver as conducting
+from pointsman.transport.exchange_driver import Conductor
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.remains import nothing_remains, soon

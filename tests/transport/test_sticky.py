@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from transport.chatting import ANSWER, Chat, Told, Yard, told, user
+from transport.chat_client import ANSWER, Chat, Told, Yard, told, user
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 

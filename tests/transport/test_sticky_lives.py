@@ -14,7 +14,7 @@ import pytest
 
 from pointsman.demo import Behaviour, ReceivedRequest, behaviours
 from support.remains import nothing_remains, soon
-from transport.chatting import ANSWER, Chat, Yard, assistant, session, told, user
+from transport.chat_client import ANSWER, Chat, Yard, assistant, session, told, user
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from pointsman.demo import behaviours
 from support.asking import ask
-from transport.chatting import ANSWER, Yard, session, told, user
+from transport.chat_client import ANSWER, Yard, session, told, user
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from transport.chatting import ANSWER, Yard, session, user
+from transport.chat_client import ANSWER, Yard, session, user
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pointsman import catalog
 from pointsman.commands.configured import add_config, configured, refused
 from pointsman.commands.models import needs_key
 from pointsman.config import ConfigError, Key, Provider, Settings
-from pointsman.transport.outlet import Outlet
-from pointsman.transport.providers import Providers
+from pointsman.transport.upstream_client import Providers
+from pointsman.transport.upstream_options import Outlet
 from pointsman.trying import KeyTest
 
 AT_ONCE = 8

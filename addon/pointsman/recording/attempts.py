@@ -11,9 +11,9 @@ from pointsman.exchange.effects import Headers, Outbound
 from pointsman.recording.intake import Intake
 from pointsman.recording.notes import note_attempt, note_tape
 from pointsman.secrets import Masker
+from pointsman.transport.body_capture import Tape, bounded
 from pointsman.transport.response import make_response
-from pointsman.transport.tape import Tape, bounded
-from pointsman.transport.upstream import closed
+from pointsman.transport.server_info import closed
 
 NO_RESPONSE = "the provider did not answer"
 

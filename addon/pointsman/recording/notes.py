@@ -12,7 +12,7 @@ from mitmproxy import flow, http
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.summary import summary
 from pointsman.reception import Door
-from pointsman.transport.tape import Tape
+from pointsman.transport.body_capture import Tape
 from pointsman.wire.errors import Problem
 
 NOTE = "pointsman"

@@ -11,8 +11,8 @@ from mitmproxy.addons import clientplayback
 from mitmproxy.options import Options
 
 from pointsman.recording.notes import is_attempt, note
-from pointsman.transport.layers import RoutedHttpLayer
-from pointsman.transport.station import Station
+from pointsman.transport.http_layer import RoutedHttpLayer
+from pointsman.transport.stream_host import Station
 
 
 def route_replays(station: Station) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
 from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
-from pointsman.transport.heads import exchange, listed
+from pointsman.transport.header_map import exchange, listed
 from pointsman.wire import query
 from pointsman.wire.headers import holds_secret
 

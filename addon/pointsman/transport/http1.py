@@ -21,7 +21,7 @@ from mitmproxy.utils import human
 from pointsman.secrets import NO_SECRETS
 from pointsman.transport.client_buffer import BadLines, ClientBuffer
 from pointsman.transport.response import client_response
-from pointsman.transport.station import Station
+from pointsman.transport.stream_host import Station
 from pointsman.web.page import reply_problem
 from pointsman.wire.errors import Code, Problem
 

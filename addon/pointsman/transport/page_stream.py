@@ -19,11 +19,11 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from pointsman.reception import LONGEST_LENGTH
-from pointsman.transport.doors import client_host
-from pointsman.transport.heads import named
-from pointsman.transport.posted import PageReady
-from pointsman.transport.refusing import CLOSE, UNREADABLE, Commands, RefusingStream
+from pointsman.transport.early_response import CLOSE, UNREADABLE, Commands, RefusingStream
+from pointsman.transport.entry_mode import client_host
+from pointsman.transport.header_map import named
 from pointsman.transport.response import client_response
+from pointsman.transport.stream_events import PageReady
 from pointsman.web.page import Reply, Request, reply_problem
 from pointsman.wire.errors import Code, Problem
 

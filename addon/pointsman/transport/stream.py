@@ -37,24 +37,24 @@ from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
 from pointsman.secrets import Masker
-from pointsman.transport.conductor import ClientEffect, Conductor
+from pointsman.transport.body_capture import Tape
 from pointsman.transport.credentials import Credentials
+from pointsman.transport.direct_write import chunk
+from pointsman.transport.early_response import has_long_host
+from pointsman.transport.exchange_driver import ClientEffect, Conductor
+from pointsman.transport.flow_kill import tell_no_more, tell_of_kill
 from pointsman.transport.http1 import BodyUnreadable
-from pointsman.transport.kill import tell_no_more, tell_of_kill
 from pointsman.transport.page_stream import PageStream
-from pointsman.transport.posted import Input, Posted, Work
-from pointsman.transport.refusing import has_long_host
 from pointsman.transport.response import client_response, is_whole
 from pointsman.transport.response_mask import ResponseMask
-from pointsman.transport.shortcut import chunk
-from pointsman.transport.station import Answer, PassOn
-from pointsman.transport.tape import Tape
-from pointsman.transport.upstream import closed
+from pointsman.transport.server_info import closed
+from pointsman.transport.stream_events import Input, Posted, Work
+from pointsman.transport.stream_host import Answer, PassOn
 from pointsman.web.page import reply_problem
 from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
-    from pointsman.transport.layers import RoutedHttpLayer
+    from pointsman.transport.http_layer import RoutedHttpLayer
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from mitmproxy.exceptions import ControlException
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 
-from pointsman.transport.kill import tell_no_more, tell_of_kill
+from pointsman.transport.flow_kill import tell_no_more, tell_of_kill
 
 
 class Listener:

@@ -15,7 +15,7 @@ import pytest
 
 from pointsman.demo import Behaviour, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.conductor import Conductor
+from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.stream import RoutedStream
 from support.asking import started
 from support.h1client import H1Client, chat, h1_to, head

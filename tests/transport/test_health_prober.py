@@ -12,11 +12,11 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 
 from pointsman.demo import Provider, behaviours
 from pointsman.exchange.effects import Outbound
-from pointsman.transport.outlet import Outlet
-from pointsman.transport.probing import Prober
-from pointsman.transport.providers import Providers
+from pointsman.transport.health_prober import Prober
+from pointsman.transport.upstream_client import Providers
+from pointsman.transport.upstream_options import Outlet
 from support.remains import soon
-from transport.chatting import Yard, session
+from transport.chat_client import Yard, session
 
 
 @pytest.fixture

@@ -35,11 +35,11 @@ from pointsman.exchange.effects import (
 )
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.front import HIGH_WATER
-from pointsman.transport.outlet import Outlet
-from pointsman.transport.posted import Input, Posted
-from pointsman.transport.providers import Dial, Providers, fault_of, line_of
-from pointsman.transport.shortcut import plain_writer
-from pointsman.transport.upstream import server_of
+from pointsman.transport.direct_write import plain_writer
+from pointsman.transport.server_info import server_of
+from pointsman.transport.stream_events import Input, Posted
+from pointsman.transport.upstream_client import Dial, Providers, fault_of, line_of
+from pointsman.transport.upstream_options import Outlet
 from pointsman.transport.worker import Worker
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import FaultKind, Problem

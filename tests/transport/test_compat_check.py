@@ -9,7 +9,7 @@ import pytest
 from mitmproxy.proxy import layer
 
 from pointsman import transport
-from pointsman.transport.guard import TESTED, differences
+from pointsman.transport.compat_check import TESTED, differences
 
 
 class Stock:

@@ -16,7 +16,7 @@ from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
 from pointsman.ledger import Ledger
 from pointsman.routing.router import Router as Routing
-from pointsman.transport.conductor import Conductor
+from pointsman.transport.exchange_driver import Conductor
 from pointsman.wire.dialects.openai_chat import answers, request
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through

@@ -8,8 +8,8 @@ from mitmproxy.certs import Cert
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.net.server_spec import ServerSpec, parse
 
-from pointsman.transport.outlet import Outlet
-from pointsman.transport.providers import Dial
+from pointsman.transport.upstream_client import Dial
+from pointsman.transport.upstream_options import Outlet
 
 
 def server_of(url: str, dial: Dial, outlet: Outlet) -> Server:

@@ -12,7 +12,7 @@ from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.posted import HookAnswered
+from pointsman.transport.stream_events import HookAnswered
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream

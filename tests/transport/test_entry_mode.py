@@ -11,7 +11,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow, tutils
 
 from pointsman.reception import Arrival, Door
-from pointsman.transport.doors import arrival, is_local
+from pointsman.transport.entry_mode import arrival, is_local
 
 LISTENING: Any = [("127.0.0.1", 8080), ("::1", 8080, 0, 0)]
 """As the sockets tell it: an IPv6 address has four parts."""

@@ -12,7 +12,7 @@ from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Sock
 
 from pointsman.client_host import ClientHost, named_host
 from pointsman.reception import OWN_NAME, Arrival, Door, is_address, is_loopback_name
-from pointsman.transport.heads import named
+from pointsman.transport.header_map import named
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 
 FORWARD_MODES = (RegularMode, UpstreamMode, Socks5Mode)

@@ -12,15 +12,15 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from pointsman.exchange.engine import Exchange
 from pointsman.reception import Chat, Decision
 from pointsman.secrets import Masker
-from pointsman.transport.tape import Tape
-from pointsman.transport.upload import UploadWatch
+from pointsman.transport.body_capture import Tape
+from pointsman.transport.upload_timeout import UploadWatch
 from pointsman.web.page import Reply
 from pointsman.web.page import Request as PageRequest
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pointsman.transport.conductor import Conductor
+    from pointsman.transport.exchange_driver import Conductor
     from pointsman.transport.stream import RoutedStream
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.demo import behaviours
 from support.asking import Asked, ask
-from transport.chatting import ANSWER, Yard, session
+from transport.chat_client import ANSWER, Yard, session
 
 
 @pytest.fixture

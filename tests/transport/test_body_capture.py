@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.secrets import Masker
-from pointsman.transport.tape import MAX_BODY, MAX_MARKS, SPARE, Tape, bounded
+from pointsman.transport.body_capture import MAX_BODY, MAX_MARKS, SPARE, Tape, bounded
 
 
 def as_it_is(data: bytes) -> bytes:

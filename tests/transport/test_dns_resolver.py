@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from pointsman.transport.lookups import Lookups
+from pointsman.transport.dns_resolver import Lookups
 
 ANY = socket.AF_UNSPEC
 

@@ -23,8 +23,8 @@ from aiohttp.client_proto import ResponseHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.exchange.effects import Outbound
-from pointsman.transport.lookups import Lookups
-from pointsman.transport.outlet import Outlet
+from pointsman.transport.dns_resolver import Lookups
+from pointsman.transport.upstream_options import Outlet
 from pointsman.wire.errors import FaultKind
 
 IDLE_CONNECTION = 30.0

@@ -3,7 +3,7 @@
 import pytest
 from mitmproxy import http
 
-from pointsman.transport.heads import named
+from pointsman.transport.header_map import named
 
 
 @pytest.mark.parametrize(

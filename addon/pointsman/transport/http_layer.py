@@ -14,13 +14,13 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.asking import is_answered
 from pointsman.transport.client_hello import bound_hello
-from pointsman.transport.conductor import Conductor
+from pointsman.transport.eager_hooks import is_answered
+from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.http1 import ClientHttp1, ForConnection
-from pointsman.transport.posted import Completed, ForStream, HookAnswered, Work, WorkDone
-from pointsman.transport.station import Station
 from pointsman.transport.stream import Commands, RoutedStream
+from pointsman.transport.stream_events import Completed, ForStream, HookAnswered, Work, WorkDone
+from pointsman.transport.stream_host import Station
 
 logger = logging.getLogger(__name__)
 

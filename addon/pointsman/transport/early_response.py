@@ -27,11 +27,11 @@ from pointsman.reception import Chat
 from pointsman.transport.client_buffer import MAX_FRAMING
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable
-from pointsman.transport.posted import UploadExpired
 from pointsman.transport.response import client_response
 from pointsman.transport.response_mask import ResponseMask
-from pointsman.transport.station import Answer, Station
-from pointsman.transport.upload import UploadWatch
+from pointsman.transport.stream_events import UploadExpired
+from pointsman.transport.stream_host import Answer, Station
+from pointsman.transport.upload_timeout import UploadWatch
 from pointsman.wire.errors import Code, Problem
 
 MAX_DISCARDED = 128 << 20

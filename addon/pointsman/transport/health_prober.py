@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.exchange.effects import Outbound
-from pointsman.transport.outlet import Outlet
-from pointsman.transport.providers import Dial, Providers
+from pointsman.transport.upstream_client import Dial, Providers
+from pointsman.transport.upstream_options import Outlet
 
 logger = logging.getLogger(__name__)
 
