@@ -22,9 +22,9 @@ from mitmproxy.utils import asyncio_utils, human
 
 from pointsman.config import Forward, Server, Settings
 from pointsman.domain.records import ExchangeRecord
-from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers
-from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.client_request import Call, Rules
 from pointsman.exchange.engine import Exchange
+from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
 from pointsman.guesses import Guesses, weighed
 from pointsman.history import History
 from pointsman.ledger import Ledger

@@ -14,7 +14,7 @@ from pointsman.config.words import Dialect, Mode
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
-from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.client_request import Call, Rules
 from pointsman.exchange.effects import Cancel, Effect, Launch, Release
 from pointsman.exchange.engine import Exchange
 from pointsman.routing.plan import Plan

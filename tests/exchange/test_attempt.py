@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from exchange.stage import Stage, event
+from exchange.exchange_harness import Stage, event
 from pointsman.config import Timeouts
 from pointsman.config.words import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Inventory
 from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt
-from pointsman.exchange.lifecycle import LocalError, Phase
+from pointsman.exchange.state_machines import LocalError, Phase
 from pointsman.secrets import Masker
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import ErrorReader

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exchange.stage import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
+from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
 from pointsman.wire.errors import FaultKind
 
 ERROR = b'data: {"error":{"message":"overloaded","code":503}}\n\n'

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange.stage import JSON, SSE, Stage
+from exchange.exchange_harness import JSON, SSE, Stage
 from pointsman.config.words import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exchange.stage import DONE, JSON, ROLE, SSE, STOP, Stage, event
+from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, Stage, event
 from pointsman.wire.errors import Code, FaultKind, Problem
 
 

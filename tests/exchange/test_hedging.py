@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from exchange.stage import DONE, JSON, ROLE, STOP, WALL, Stage, body, event
+from exchange.exchange_harness import DONE, JSON, ROLE, STOP, WALL, Stage, body, event
 from pointsman.exchange.effects import Launch
 from pointsman.routing.router import Router
 from pointsman.wire.errors import FaultKind

@@ -1,6 +1,6 @@
 """Timers are dates: what each one does when it has come, and when it stands still."""
 
-from exchange.stage import DONE, ROLE, STOP, Stage, event
+from exchange.exchange_harness import DONE, ROLE, STOP, Stage, event
 from pointsman.wire.errors import FaultKind
 
 KEEP_ALIVE = b": keep-alive\n\n"

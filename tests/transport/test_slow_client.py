@@ -9,7 +9,7 @@ import pytest
 from mitmproxy.proxy.layers.http import Http2Server
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
-from pointsman.exchange.front import HIGH_WATER
+from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.transport import exchange_driver as conducting
 from pointsman.transport.exchange_driver import Conductor
 from support.h1client import chat, h1_to

@@ -6,7 +6,7 @@ from pointsman.config import Timeouts
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
-from pointsman.exchange.lifecycle import ATTEMPT, AttemptMove, Phase, move
+from pointsman.exchange.state_machines import ATTEMPT, AttemptMove, Phase, move
 from pointsman.secrets import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader

@@ -20,13 +20,13 @@ from functools import partial
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.call import Call, Planner, Rules
+from pointsman.exchange.attempt_factory import outbound, prepared
+from pointsman.exchange.attempt_log import Journal
+from pointsman.exchange.client_request import Call, Planner, Rules
+from pointsman.exchange.client_response import CLIENT_PATIENCE, ClientFront
 from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, LaunchLarge, Release, Settled
-from pointsman.exchange.front import CLIENT_PATIENCE, ClientFront
-from pointsman.exchange.journal import Journal
-from pointsman.exchange.launching import outbound, prepared
-from pointsman.exchange.lifecycle import AttemptMove, Phase
-from pointsman.exchange.setbacks import Setbacks
+from pointsman.exchange.failed_attempts import Setbacks
+from pointsman.exchange.state_machines import AttemptMove, Phase
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind

@@ -19,6 +19,7 @@ from mitmproxy.utils import asyncio_utils
 from typing_extensions import TypeIs
 
 from pointsman.domain.records import AttemptRecord
+from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.exchange.effects import (
     Abort,
     Cancel,
@@ -34,7 +35,6 @@ from pointsman.exchange.effects import (
     Settled,
 )
 from pointsman.exchange.engine import Exchange
-from pointsman.exchange.front import HIGH_WATER
 from pointsman.transport.direct_write import plain_writer
 from pointsman.transport.server_info import server_of
 from pointsman.transport.stream_events import Input, Posted

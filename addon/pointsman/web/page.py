@@ -10,7 +10,7 @@ import orjson
 
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Found
-from pointsman.exchange.answer import retry_after_headers
+from pointsman.exchange.response_headers import retry_after_headers
 from pointsman.wire.errors import Code, Problem
 
 type Headers = tuple[tuple[str, str], ...]

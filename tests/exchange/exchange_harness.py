@@ -5,7 +5,7 @@ from typing import Any
 
 from pointsman.config.words import Dialect
 from pointsman.domain.records import AttemptRecord
-from pointsman.exchange.call import Call, Rules
+from pointsman.exchange.client_request import Call, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange
 from pointsman.routing.router import Router

@@ -2,7 +2,7 @@
 
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.call import Call, Planner
+from pointsman.exchange.client_request import Call, Planner
 from pointsman.exchange.effects import Outbound
 
 

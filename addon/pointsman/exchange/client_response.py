@@ -9,11 +9,17 @@ from dataclasses import replace
 
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Target
-from pointsman.exchange.answer import body_headers, retry_after_headers, routing_headers, stream_headers, trail
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.call import Call, Planner, Rules
+from pointsman.exchange.client_request import Call, Planner, Rules
 from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
-from pointsman.exchange.lifecycle import FRONT, Front, FrontMove, move
+from pointsman.exchange.response_headers import (
+    body_headers,
+    retry_after_headers,
+    routing_headers,
+    stream_headers,
+    trail,
+)
+from pointsman.exchange.state_machines import FRONT, Front, FrontMove, move
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem

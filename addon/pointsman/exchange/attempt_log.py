@@ -2,8 +2,8 @@
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.call import Call, Planner
-from pointsman.exchange.front import ClientFront
+from pointsman.exchange.client_request import Call, Planner
+from pointsman.exchange.client_response import ClientFront
 from pointsman.secrets import Masker
 from pointsman.wire.errors import Fault
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exchange.stage import DONE, ROLE, STOP, WALL, Stage, event
+from exchange.exchange_harness import DONE, ROLE, STOP, WALL, Stage, event
 from pointsman.wire.errors import Code, Problem
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.domain.targets import Inventory
-from pointsman.exchange.answer import (
+from pointsman.exchange.response_headers import (
     TRAIL_LIMIT,
     body_headers,
     header_text,

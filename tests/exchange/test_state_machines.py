@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.exchange.lifecycle import (
+from pointsman.exchange.state_machines import (
     ATTEMPT,
     FRONT,
     AttemptMove,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exchange.stage import DONE, ROLE, STOP, Stage, event
+from exchange.exchange_harness import DONE, ROLE, STOP, Stage, event
 from pointsman.config.words import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch, LaunchLarge
