@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from pointsman.demo import Provider, behaviours, rotation
-from pointsman.routing.figures import Figures
+from pointsman.routing.target_stats import Figures
 from support.process import Process, mitmdump
 from support.settings import provider, write
 

@@ -10,7 +10,7 @@ import orjson
 
 from pointsman.config import Key, Provider
 from pointsman.exchange.effects import Outbound
-from pointsman.routing.probes import question
+from pointsman.routing.health_probe import question
 from pointsman.transport.upstream_client import Dial, Providers
 from pointsman.transport.upstream_options import Outlet
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from pointsman.config.settings import Weights
-from pointsman.routing.bandit import Qualities, latency, speed, weighted
+from pointsman.routing.scoring import Qualities, latency, speed, weighted
 
 MINUTE, HOUR = 60.0, 3600.0
 REFUSAL = 0.2

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Mode
-from pointsman.routing.bandit import Scale
 from pointsman.routing.router import Router
+from pointsman.routing.scoring import Scale
 from pointsman.routing.statistics import HOUR, Sums
 from simulation.drivers import DRIVERS, WALL, Driver
 from simulation.providers import Profile, SimulatedProviders, worth

@@ -11,11 +11,11 @@ from pointsman.config import Settings
 from pointsman.config.settings import Weights
 from pointsman.config.words import Dialect, Mode
 from pointsman.domain.targets import Target
-from pointsman.routing.bandit import Belief, Line, Qualities, Rule, total, weighted
-from pointsman.routing.figures import Figures
 from pointsman.routing.ranking import Hand, Ranking
-from pointsman.routing.recent import Lately
+from pointsman.routing.recent_outcomes import Lately
 from pointsman.routing.router import Router
+from pointsman.routing.scoring import Belief, Line, Qualities, Rule, total, weighted
+from pointsman.routing.target_stats import Figures
 
 SECRET = b"nobody's conversation"
 

@@ -13,7 +13,7 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.yard import Providers, called, request, status, wrapped
+from routing.routing_builders import Providers, called, request, status, wrapped
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings

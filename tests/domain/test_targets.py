@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.config.words import Dialect
-from routing.yard import called, inventory, labels
+from routing.routing_builders import called, inventory, labels
 from support.settings import provider
 
 BASE = "http://127.0.0.1:9/v1"

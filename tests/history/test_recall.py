@@ -9,10 +9,10 @@ from history.log import KEEP, mixed, recording, tell
 from pointsman.domain.records import ExchangeRecord
 from pointsman.history.recall import Memory, recall
 from pointsman.history.rows import rows
-from pointsman.routing.figures import NOTHING
-from pointsman.routing.judging import Seen, observations
-from pointsman.routing.recent import Recent
+from pointsman.routing.attempt_outcomes import Seen, observations
+from pointsman.routing.recent_outcomes import Recent
 from pointsman.routing.statistics import Statistics
+from pointsman.routing.target_stats import NOTHING
 from support.records import exchange_record
 
 NOW = 1_800_000_000.0

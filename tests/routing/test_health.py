@@ -4,11 +4,11 @@ import pytest
 
 from pointsman.config.words import Dialect
 from pointsman.routing.health import FAILURES, PROBE_EVERY, Health
-from pointsman.routing.probes import question
+from pointsman.routing.health_probe import question
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.talks import KEYS, WALL, Talks
-from routing.yard import status
+from routing.routing_builders import status
+from routing.session_driver import KEYS, WALL, Talks
 from support.settings import provider, settings
 
 NOW = 1000.0

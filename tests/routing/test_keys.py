@@ -12,7 +12,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
-from routing.yard import called, request, status
+from routing.routing_builders import called, request, status
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings

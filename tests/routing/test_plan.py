@@ -8,11 +8,11 @@ import pytest
 from pointsman.config.words import Capability, Dialect, Mode
 from pointsman.domain.failures import classify
 from pointsman.domain.records import Outcome
+from pointsman.routing.exclusion_reasons import Reason
 from pointsman.routing.plan import Plan
-from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Fault, FaultKind
-from routing.yard import Providers, called, plan, request, status, wrapped
+from routing.routing_builders import Providers, called, plan, request, status, wrapped
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings

@@ -9,13 +9,13 @@ from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.words import Dialect, Mode
 from pointsman.domain.failures import Failure
+from pointsman.routing.exclusion_reasons import Reason
 from pointsman.routing.plan import Plan
 from pointsman.routing.pools import GROUPS
-from pointsman.routing.reasons import Reason
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
-from routing.yard import labels, request, status
+from routing.routing_builders import labels, request, status
 from support.callers import SECRET, caller
 from support.settings import provider
 

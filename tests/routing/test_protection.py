@@ -9,13 +9,13 @@ import pytest
 
 from pointsman.config.words import Dialect, Level
 from pointsman.domain.failures import LESSONS, Failure, classify
+from pointsman.routing.exclusion_reasons import Reason
 from pointsman.routing.protection import Action, Context, evaluate
-from pointsman.routing.reasons import Reason
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
-from routing.talks import HOUSE, KEYS, NOW, RETRY, WALL, Exchange, Talks
-from routing.yard import called, status
+from routing.routing_builders import called, status
+from routing.session_driver import HOUSE, KEYS, NOW, RETRY, WALL, Exchange, Talks
 from support.callers import caller
 from support.records import attempt_record
 from support.settings import provider

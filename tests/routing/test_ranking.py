@@ -13,7 +13,7 @@ from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.ranking import AT_ONCE, FRESH
 from pointsman.routing.router import Router
-from routing.yard import called, labels, request
+from routing.routing_builders import called, labels, request
 from support.callers import SECRET, caller
 from support.records import attempt_record, exchange_record
 from support.settings import LISTED, provider

@@ -7,7 +7,7 @@ from pointsman.config.words import Mode
 from pointsman.domain.targets import Inventory
 from pointsman.routing.resolve import Resolution, mode_named, resolve
 from pointsman.wire.errors import Code, Problem
-from routing.yard import labels
+from routing.routing_builders import labels
 from support.settings import provider, settings
 
 BASE = "http://127.0.0.1:9/v1"

@@ -7,7 +7,7 @@ from pointsman.config.words import Dialect
 from pointsman.domain.failures import classify
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Problem
-from routing.yard import called, request, status
+from routing.routing_builders import called, request, status
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.routing.figures import NOTHING, Figures
-from pointsman.routing.judging import Observation, Seen
+from pointsman.routing.attempt_outcomes import Observation, Seen
 from pointsman.routing.statistics import FEWEST, HOUR, RECENT, WEEK, Statistics, Sums, Wait, percentile, weight
+from pointsman.routing.target_stats import NOTHING, Figures
 
 NOW = 472_222 * HOUR
 """The first moment of an hour."""

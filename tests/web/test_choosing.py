@@ -17,7 +17,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.web.choosing import explain_page, target_row
 from pointsman.wire.errors import Code, Problem
-from routing.yard import request as facts
+from routing.routing_builders import request as facts
 from support.asking import ask, get, post, started
 from support.callers import SECRET, caller
 from support.router import running

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.history.file import open_to_read
-from pointsman.routing.judging import Seen
+from pointsman.routing.attempt_outcomes import Seen
 from pointsman.routing.statistics import WEEK
 
 DAY = 86400.0

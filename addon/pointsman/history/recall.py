@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.history.file import open_to_read
-from pointsman.routing.judging import Seen
-from pointsman.routing.recent import ENOUGH
+from pointsman.routing.attempt_outcomes import Seen
+from pointsman.routing.recent_outcomes import ENOUGH
 from pointsman.routing.statistics import RECENT, WEEK, Sums, Wait
 
 KINDS = "SELECT id, provider || '/' || model, seen FROM kinds"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord
-from pointsman.routing.judging import Seen, judged, observation
+from pointsman.routing.attempt_outcomes import Seen, judged, observation
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 
 STREAMED_BYTES_PER_TOKEN = 200

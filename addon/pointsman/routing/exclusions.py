@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pointsman.config.words import Dialect, Level
 from pointsman.domain.failures import LESSONS, Failure, Skip
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, Reason
 from pointsman.sessions.ticket import Ticket
 from pointsman.wire import provider_quirks
 from pointsman.wire.conversion.unsupported import spoken_to

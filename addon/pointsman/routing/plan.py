@@ -21,16 +21,16 @@ from pointsman.config.words import Dialect, Level, Mode
 from pointsman.domain.failures import LESSONS, Failure, Skip, classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.active import Entry
+from pointsman.routing.exclusion_reasons import Exclusion, Reason
 from pointsman.routing.exclusions import Exclusions
+from pointsman.routing.final_error import verdict
+from pointsman.routing.in_flight import Entry
 from pointsman.routing.limits import Lease
+from pointsman.routing.model_redirects import redirected
 from pointsman.routing.pools import Field
 from pointsman.routing.protection import Context, evaluate
 from pointsman.routing.ranking import Hand
-from pointsman.routing.reasons import Exclusion, Reason
-from pointsman.routing.redirects import redirected
 from pointsman.routing.resolve import Resolution
-from pointsman.routing.verdict import verdict
 from pointsman.sessions.store import Pin
 from pointsman.sessions.ticket import Ticket
 from pointsman.wire.conversation import answer_message

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pointsman.config.words import Mode, Pool
 from pointsman.domain.targets import Inventory, Target
-from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, Reason
 from pointsman.routing.resolve import Resolution
 
 type Group = frozenset[Pool]

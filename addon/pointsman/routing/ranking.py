@@ -14,7 +14,11 @@ from pointsman.config import Settings
 from pointsman.config.words import Dialect, Mode
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing import pools
-from pointsman.routing.bandit import (
+from pointsman.routing.limits import Limits
+from pointsman.routing.pools import Field
+from pointsman.routing.recent_outcomes import Recent
+from pointsman.routing.resolve import Resolution
+from pointsman.routing.scoring import (
     RULE,
     Belief,
     Line,
@@ -27,11 +31,7 @@ from pointsman.routing.bandit import (
     penalty,
     qualities,
 )
-from pointsman.routing.figures import Figures
-from pointsman.routing.limits import Limits
-from pointsman.routing.pools import Field
-from pointsman.routing.recent import Recent
-from pointsman.routing.resolve import Resolution
+from pointsman.routing.target_stats import Figures
 
 FRESH = 20.0
 """Seconds for which the terms of a target that has learnt nothing are good."""

@@ -18,7 +18,7 @@ from pointsman.config import Settings
 from pointsman.config.words import Mode
 from pointsman.domain.records import AppliedRedirect
 from pointsman.domain.targets import Inventory, Target
-from pointsman.routing.redirects import redirected
+from pointsman.routing.model_redirects import redirected
 from pointsman.wire.errors import Code, Problem
 
 AUTO = "auto"

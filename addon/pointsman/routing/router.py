@@ -12,22 +12,22 @@ from pointsman.domain.failures import LESSONS, Cool, Failure
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.exchange.effects import Outbound
-from pointsman.routing.active import Active
-from pointsman.routing.bandit import RULE, Rule
+from pointsman.routing.attempt_outcomes import Seen, observations
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
-from pointsman.routing.counting import CountPlan
+from pointsman.routing.count_tokens_plan import CountPlan
 from pointsman.routing.health import Health
+from pointsman.routing.health_probe import question
 from pointsman.routing.hedging import delay
-from pointsman.routing.judging import Seen, observations
+from pointsman.routing.in_flight import Active
 from pointsman.routing.limits import Lease, Limits, Place
 from pointsman.routing.plan import Plan
-from pointsman.routing.probes import question
 from pointsman.routing.protection import rests
 from pointsman.routing.ranking import Ranking
-from pointsman.routing.recent import Recent
+from pointsman.routing.recent_outcomes import Recent
 from pointsman.routing.resolve import Resolution, resolve, unaliased
+from pointsman.routing.retry_storms import Storms
+from pointsman.routing.scoring import RULE, Rule
 from pointsman.routing.statistics import Statistics, Sums, Wait
-from pointsman.routing.storms import Storms
 from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.keys import Caller

@@ -10,8 +10,8 @@ from dataclasses import astuple, dataclass, field
 from math import exp, inf, isfinite
 from typing import NamedTuple
 
-from pointsman.routing.figures import NOTHING, Figures
-from pointsman.routing.judging import Observation, Seen
+from pointsman.routing.attempt_outcomes import Observation, Seen
+from pointsman.routing.target_stats import NOTHING, Figures
 
 HOUR = 3600.0
 WEEK = 168 * HOUR

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from pointsman.config.words import Mode
 from pointsman.domain.targets import Target
-from pointsman.routing.explaining import explained
+from pointsman.routing.explain import explained
 from pointsman.routing.router import Router
 from pointsman.sessions.keys import Caller
 from pointsman.web.page import Reply, Request, reply_json

@@ -13,7 +13,7 @@ from pointsman.sessions.past import Past
 from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
-from routing.yard import Providers
+from routing.routing_builders import Providers
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from pointsman.domain.failures import classify
-from pointsman.routing.reasons import Exclusion, Reason
-from pointsman.routing.verdict import verdict
+from pointsman.routing.exclusion_reasons import Exclusion, Reason
+from pointsman.routing.final_error import verdict
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
-from routing.yard import inventory, status, wrapped
+from routing.routing_builders import inventory, status, wrapped
 from support.settings import provider
 
 [TARGET] = inventory({"a": provider()}).targets

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.routing.recent import HALF_LIFE, NOBODY, Lately, Recent
+from pointsman.routing.recent_outcomes import HALF_LIFE, NOBODY, Lately, Recent
 
 NOW = 1_800_000_000.0
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pointsman.domain.targets import Target
-from pointsman.routing.active import STALE_AFTER, Active
-from routing.yard import inventory, labels
+from pointsman.routing.in_flight import STALE_AFTER, Active
+from routing.routing_builders import inventory, labels
 from support.settings import provider
 
 NOW = 1000.0

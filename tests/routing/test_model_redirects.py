@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.routing.redirects import LONGEST_MATCHED, redirected
+from pointsman.routing.model_redirects import LONGEST_MATCHED, redirected
 from support.settings import provider, settings
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pointsman.routing.storms import FORGOTTEN_AFTER, MOST, Storms
+from pointsman.routing.retry_storms import FORGOTTEN_AFTER, MOST, Storms
 from pointsman.wire.errors import Code, Fault, FaultKind
-from routing.talks import WALL, Talks
-from routing.yard import status
+from routing.routing_builders import status
+from routing.session_driver import WALL, Talks
 
 NOW = 1000.0
 ME, YOU = b"me", b"you"

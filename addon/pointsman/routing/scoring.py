@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pointsman.config.settings import Weights
-from pointsman.routing.figures import Figures
-from pointsman.routing.recent import Lately
+from pointsman.routing.recent_outcomes import Lately
+from pointsman.routing.target_stats import Figures
 
 TINY, LOG_4, LOG_5_AND_1 = 1e-100, math.log(4), 1 + math.log(5)
 DOUBT = 2.0

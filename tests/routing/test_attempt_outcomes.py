@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, Outcome
-from pointsman.routing.judging import Seen, judged, observations
+from pointsman.routing.attempt_outcomes import Seen, judged, observations
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 

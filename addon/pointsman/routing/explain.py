@@ -5,8 +5,8 @@ from typing import Any
 
 from pointsman.config.settings import Weights
 from pointsman.domain.targets import Candidate
-from pointsman.routing.bandit import Score
 from pointsman.routing.plan import Plan
+from pointsman.routing.scoring import Score
 
 DIGITS = 4
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pointsman.domain.failures import Failure
-from pointsman.routing.reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, Reason
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 
 CODES: Mapping[Failure, Code] = {

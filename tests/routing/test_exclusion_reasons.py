@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pointsman.routing.reasons import Exclusion, Reason
-from routing.yard import inventory
+from pointsman.routing.exclusion_reasons import Exclusion, Reason
+from routing.routing_builders import inventory
 from support.settings import provider
 
 [TARGET] = inventory({"a": provider(keys=["sk-very-secret"])}).targets

@@ -7,7 +7,8 @@ from statistics import fmean, pstdev
 import pytest
 
 from pointsman.config.settings import BalancedWeights, Weights
-from pointsman.routing.bandit import (
+from pointsman.routing.recent_outcomes import NOBODY, Lately
+from pointsman.routing.scoring import (
     ALARM,
     LEAST,
     RULE,
@@ -22,8 +23,7 @@ from pointsman.routing.bandit import (
     qualities,
     speed,
 )
-from pointsman.routing.figures import NOTHING, Figures
-from pointsman.routing.recent import NOBODY, Lately
+from pointsman.routing.target_stats import NOTHING, Figures
 
 WEIGHTS = BalancedWeights()
 GOOD_WEEK = Figures(successes=980, failures=20, raw=1000)

@@ -14,14 +14,14 @@ from pointsman.config.words import Dialect, Level
 from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate, Target
+from pointsman.routing.exclusion_reasons import Reason
 from pointsman.routing.limits import MINUTE, STEPS
 from pointsman.routing.plan import Plan
-from pointsman.routing.reasons import Reason
+from pointsman.routing.retry_storms import MOST
 from pointsman.routing.router import Router
-from pointsman.routing.storms import MOST
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
-from routing.yard import request, status
+from routing.routing_builders import request, status
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings
