@@ -11,7 +11,7 @@ from mitmproxy import http
 
 from pointsman.reception import Chat
 from pointsman.routing.router import Router
-from pointsman.sessions.keys import Caller
+from pointsman.sessions.key_sources import Caller
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
 from pointsman.transport.header_map import named
 from pointsman.wire.conversation import body_ids, conversation

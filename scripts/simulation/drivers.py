@@ -20,7 +20,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.secrets import Masker
-from pointsman.sessions.keys import Caller
+from pointsman.sessions.key_sources import Caller
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage

@@ -9,7 +9,7 @@ from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.sessions.past import Past
+from pointsman.sessions.penalties import Past
 from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pointsman.config.words import KeySource
-from pointsman.sessions.keys import Key
+from pointsman.sessions.key_sources import Key
 from pointsman.sessions.store import Store
 from pointsman.wire.conversation import Message
-from sessions.chats import asked, cascade
+from sessions.session_builders import asked, cascade
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pointsman.config.words import Dialect
 from pointsman.sessions.prefix import GIST, Chain
 from pointsman.wire.conversation import Conversation, Message, conversation
-from sessions.chats import SCOPE, chain, chat, talk
+from sessions.session_builders import SCOPE, chain, chat, talk
 
 
 def request(document: dict[str, Any]) -> Chain:

@@ -3,11 +3,11 @@
 import pytest
 
 from pointsman.config.words import KeySource
-from pointsman.sessions.keys import Key
-from pointsman.sessions.past import Past, Row
+from pointsman.sessions.key_sources import Key
+from pointsman.sessions.penalties import Past, Row
 from pointsman.sessions.store import FURTHER, WINDOW, Session, Store
 from pointsman.wire.conversation import Message
-from sessions.chats import HERE, THERE, named, words
+from sessions.session_builders import HERE, THERE, named, words
 
 TTL = 60.0
 

@@ -4,10 +4,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pointsman.sessions.keys import Key
+from pointsman.sessions.key_sources import Key
 from pointsman.sessions.store import FURTHER, WINDOW, Session, Store
 from pointsman.wire.conversation import Message
-from sessions.chats import HERE, THERE, named, words
+from sessions.session_builders import HERE, THERE, named, words
 
 WORDS = st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=12)
 PREAMBLES = st.sampled_from(["", "Be brief."])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.sessions.keys import Caller
+from pointsman.sessions.key_sources import Caller
 
 SECRET = b"the secret of this installation"
 

@@ -13,7 +13,7 @@ import pytest
 
 from pointsman import reading
 from pointsman.demo import Provider, behaviours
-from pointsman.sessions import keys
+from pointsman.sessions import key_sources
 from pointsman.wire import request_body
 from pointsman.wire.conversion import codec
 from pointsman.wire.dialects.openai_chat import messages, request
@@ -31,7 +31,7 @@ STEPS: tuple[tuple[str, object, str], ...] = (
     ("parsed", request, "parse_object"),
     ("weighed", request, "_tokens"),
     ("normalised", messages, "messages_of"),
-    ("hashed", keys, "Chain"),
+    ("hashed", key_sources, "Chain"),
     ("copied", request, "with_model"),
     ("converted", codec, "convert"),
 )

@@ -12,7 +12,7 @@ from pointsman.config.words import Dialect, Level
 from pointsman.domain.failures import LESSONS, Failure, Skip
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, Reason
-from pointsman.sessions.ticket import Ticket
+from pointsman.sessions.binding import Ticket
 from pointsman.wire import provider_quirks
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.errors import Fault

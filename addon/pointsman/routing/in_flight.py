@@ -10,7 +10,7 @@ from typing import Any
 
 from pointsman.config.words import Level
 from pointsman.domain.targets import Target
-from pointsman.sessions.past import scoped
+from pointsman.sessions.penalties import scoped
 
 STALE_AFTER = 600.0
 """Seconds after the last byte."""

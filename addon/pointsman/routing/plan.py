@@ -31,8 +31,8 @@ from pointsman.routing.pools import Field
 from pointsman.routing.protection import Context, evaluate
 from pointsman.routing.ranking import Hand
 from pointsman.routing.resolve import Resolution
+from pointsman.sessions.binding import Ticket
 from pointsman.sessions.store import Pin
-from pointsman.sessions.ticket import Ticket
 from pointsman.wire.conversation import answer_message
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.headers import Headers

@@ -28,10 +28,10 @@ from pointsman.routing.resolve import Resolution, resolve, unaliased
 from pointsman.routing.retry_storms import Storms
 from pointsman.routing.scoring import RULE, Rule
 from pointsman.routing.statistics import Statistics, Sums, Wait
-from pointsman.sessions.desk import Desk
+from pointsman.sessions.binding import Ticket
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Caller
-from pointsman.sessions.ticket import Ticket
+from pointsman.sessions.key_sources import Caller
+from pointsman.sessions.registry import Desk
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 

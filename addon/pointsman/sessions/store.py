@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from pointsman.config.words import KeySource
-from pointsman.sessions.keys import Key
-from pointsman.sessions.past import Past
+from pointsman.sessions.key_sources import Key
+from pointsman.sessions.penalties import Past
 
 type Names = tuple[bytes, ...]
 

@@ -9,7 +9,7 @@ from pointsman.config.words import Mode
 from pointsman.domain.targets import Target
 from pointsman.routing.explain import explained
 from pointsman.routing.router import Router
-from pointsman.sessions.keys import Caller
+from pointsman.sessions.key_sources import Caller
 from pointsman.web.page import Reply, Request, reply_json
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose

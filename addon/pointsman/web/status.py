@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pointsman.routing.router import Router
-from pointsman.sessions.past import scoped
+from pointsman.sessions.penalties import scoped
 from pointsman.web.page import Reply, Request, reply_json
 
 type Answer = Callable[[Request, str], Reply]

@@ -17,7 +17,7 @@ from pointsman.config.words import Dialect
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.sessions.keys import Caller
+from pointsman.sessions.key_sources import Caller
 from pointsman.sessions.store import Pin
 from pointsman.wire.frames import Usage
 from pointsman.wire.request_facts import RequestFacts

@@ -16,9 +16,9 @@ from benchmarks.figures import Figure, Report
 from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config.words import Dialect, KeySource, Mode
-from pointsman.sessions.desk import Desk
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Caller, Key
+from pointsman.sessions.key_sources import Caller, Key
+from pointsman.sessions.registry import Desk
 from pointsman.sessions.store import FURTHER, WINDOW, Pin
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.jsontext import loads

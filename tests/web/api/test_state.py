@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from pointsman.domain.records import Outcome
-from pointsman.sessions.past import Past
+from pointsman.sessions.penalties import Past
 from pointsman.web.api.overview import WINDOW, rates
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call

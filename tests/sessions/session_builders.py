@@ -7,7 +7,7 @@ from typing import Any
 from pointsman.config import Sticky
 from pointsman.config.words import Dialect, KeySource
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Cascade, Key
+from pointsman.sessions.key_sources import Cascade, Key
 from pointsman.sessions.prefix import Chain
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Conversation, Message, body_ids, conversation

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.words import KeySource
-from pointsman.sessions.keys import Key, folded
+from pointsman.sessions.key_sources import Key, folded
 from pointsman.wire.conversation import Conversation
-from sessions.chats import asked, cascade, chat, talk
+from sessions.session_builders import asked, cascade, chat, talk
 from support.callers import caller
 
 ALL = list(KeySource)

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pointsman.config.words import KeySource
-from pointsman.sessions.keys import Key
-from pointsman.sessions.past import Past
+from pointsman.sessions.key_sources import Key
+from pointsman.sessions.penalties import Past
+from pointsman.sessions.request_fingerprint import Turn
 from pointsman.sessions.store import Pin, Session, Store
-from pointsman.sessions.turn import Turn
 from pointsman.wire.headers import Headers
 
 

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Caller, Key, folded
+from pointsman.sessions.key_sources import Caller, Key, folded
 
 RETRY_COUNT = "x-stainless-retry-count"
 """SDKs number their own retries in it, 0 for the first request."""

@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 from pointsman.config import Mode, Settings
+from pointsman.sessions.binding import Ticket
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Caller, Cascade
-from pointsman.sessions.past import scoped
+from pointsman.sessions.key_sources import Caller, Cascade
+from pointsman.sessions.penalties import scoped
+from pointsman.sessions.request_fingerprint import Turn, Words
 from pointsman.sessions.store import Session, Store
-from pointsman.sessions.ticket import Ticket
-from pointsman.sessions.turn import Turn, Words
 from pointsman.wire.conversation import Message
 
 

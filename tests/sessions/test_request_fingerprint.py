@@ -3,9 +3,9 @@
 import pytest
 
 from pointsman.sessions.digests import Digests
+from pointsman.sessions.request_fingerprint import Turn
 from pointsman.sessions.store import Store
-from pointsman.sessions.turn import Turn
-from sessions.chats import talk, words
+from sessions.session_builders import talk, words
 from support.callers import SECRET, caller
 
 DIGESTS = Digests(SECRET)

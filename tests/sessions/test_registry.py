@@ -7,14 +7,14 @@ import pytest
 
 from pointsman.config import Settings
 from pointsman.config.words import Mode
-from pointsman.sessions.desk import Desk
+from pointsman.sessions.binding import Ticket
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.keys import Caller
-from pointsman.sessions.past import Past, Row
+from pointsman.sessions.key_sources import Caller
+from pointsman.sessions.penalties import Past, Row
+from pointsman.sessions.registry import Desk
 from pointsman.sessions.store import Pin
-from pointsman.sessions.ticket import Ticket
 from pointsman.wire.conversation import Message
-from sessions.chats import HERE, THERE, talk
+from sessions.session_builders import HERE, THERE, talk
 from support.callers import SECRET, caller
 from support.settings import provider, settings
 

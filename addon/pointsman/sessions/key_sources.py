@@ -26,7 +26,7 @@ from pointsman.sessions.prefix import Chain
 from pointsman.wire.conversation import Conversation
 
 if TYPE_CHECKING:
-    from pointsman.sessions.turn import Words
+    from pointsman.sessions.request_fingerprint import Words
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")

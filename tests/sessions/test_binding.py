@@ -3,9 +3,9 @@
 import pytest
 
 from pointsman.config.words import KeySource
+from pointsman.sessions.binding import Stickiness, Ticket
 from pointsman.sessions.store import Pin, Store
-from pointsman.sessions.ticket import Stickiness, Ticket
-from sessions.chats import HERE, THERE, named, words
+from sessions.session_builders import HERE, THERE, named, words
 
 TARGET = (HERE.provider, HERE.model)
 ELSEWHERE = (THERE.provider, THERE.model)
