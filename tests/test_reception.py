@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.config import Server
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.reception import (
     Arrival,
     Chat,

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
-from pointsman.config.words import Dialect, Forward
+from pointsman.config.enums import Dialect, Forward
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, route_of_path
 from pointsman.wire.errors import Code, Problem

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pointsman.config import ConfigError
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from simulation.drivers import DRIVERS
 from simulation.plot import plot, shares
 from simulation.providers import HOUR, Span

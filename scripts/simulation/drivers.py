@@ -10,7 +10,7 @@ from itertools import count
 from math import ceil
 from typing import NamedTuple
 
-from pointsman.config.words import Dialect, Mode
+from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate

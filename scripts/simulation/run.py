@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pointsman import config
 from pointsman.config import Settings
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.routing.router import Router
 from pointsman.routing.scoring import Scale
 from pointsman.routing.statistics import HOUR, Sums

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from pointsman.config import Settings
+from pointsman.config.enums import Dialect, Mode
 from pointsman.config.settings import Weights
-from pointsman.config.words import Dialect, Mode
 from pointsman.domain.targets import Target
 from pointsman.routing.ranking import Hand, Ranking
 from pointsman.routing.recent_outcomes import Lately

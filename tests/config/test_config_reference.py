@@ -24,7 +24,7 @@ from pointsman.config import (
     Timeouts,
     load,
 )
-from pointsman.config.section import Section
+from pointsman.config.base_model import Section
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)

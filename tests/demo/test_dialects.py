@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.frames import Frame, FrameKind, Reader

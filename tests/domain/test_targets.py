@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from routing.routing_builders import called, inventory, labels
 from support.settings import provider
 

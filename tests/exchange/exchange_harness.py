@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_request import Call, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled

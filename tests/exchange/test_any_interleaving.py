@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
-from pointsman.config.words import Level
+from pointsman.config.enums import Level
 from pointsman.exchange.effects import Abort, Cancel, End, Launch, Respond, Send, Settled
 from pointsman.wire.errors import FaultKind
 

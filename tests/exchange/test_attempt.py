@@ -7,7 +7,7 @@ import pytest
 
 from exchange.exchange_harness import Stage, event
 from pointsman.config import Timeouts
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Inventory
 from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt

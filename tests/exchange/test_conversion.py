@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, Stage, event
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
 from pointsman.wire.errors import FaultKind

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exchange.exchange_harness import JSON, SSE, Stage
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
 from pointsman.wire.errors import FaultKind

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exchange.exchange_harness import DONE, ROLE, STOP, Stage, event
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch, LaunchLarge
 from pointsman.wire.conversion.codec import LARGE_CONVERSION, LARGE_COPY

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.frames import FrameKind
 from support.fuzzing import PATHS, TARGETS, Form, heard, seeds
 

@@ -11,8 +11,8 @@ import pytest
 
 from pointsman.config import ConfigError
 from pointsman.config.document import Document
-from pointsman.config.overlay import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
-from pointsman.config.words import Pool
+from pointsman.config.enums import Pool
+from pointsman.config.runtime_overrides import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
 from pointsman.overrides import Configuration, Store, data_folder
 from pointsman.overrides.files import write_new
 from pointsman.overrides.store import FILE, KEY_FILE

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pointsman.config.words import Capability, Dialect
+from pointsman.config.enums import Capability, Dialect
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router

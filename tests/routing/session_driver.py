@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate

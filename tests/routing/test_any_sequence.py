@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pointsman.config import Settings
-from pointsman.config.words import Dialect, Level
+from pointsman.config.enums import Dialect, Level
 from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate, Target

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.routing.health import FAILURES, PROBE_EVERY, Health
 from pointsman.routing.health_probe import question
 from pointsman.sessions.store import Pin

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import classify
 from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan

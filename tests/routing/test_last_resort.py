@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router

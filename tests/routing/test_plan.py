@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pointsman.config.words import Capability, Dialect, Mode
+from pointsman.config.enums import Capability, Dialect, Mode
 from pointsman.domain.failures import classify
 from pointsman.domain.records import Outcome
 from pointsman.routing.exclusion_reasons import Reason

@@ -7,7 +7,7 @@ import pytest
 
 from pointsman import config
 from pointsman.config import Settings
-from pointsman.config.words import Dialect, Mode
+from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.failures import Failure
 from pointsman.routing.exclusion_reasons import Reason
 from pointsman.routing.plan import Plan

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pointsman.config.words import Dialect, Level
+from pointsman.config.enums import Dialect, Level
 from pointsman.domain.failures import LESSONS, Failure, classify
 from pointsman.routing.exclusion_reasons import Reason
 from pointsman.routing.protection import Action, Context, evaluate

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pointsman import config
-from pointsman.config.words import Dialect, Mode
+from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan

@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.config import Settings
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.domain.targets import Inventory
 from pointsman.routing.resolve import Resolution, mode_named, resolve
 from pointsman.wire.errors import Code, Problem

@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.config import Settings
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import classify
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Problem

@@ -5,7 +5,7 @@ from itertools import cycle
 from typing import Any
 
 from pointsman.config import Sticky
-from pointsman.config.words import Dialect, KeySource
+from pointsman.config.enums import Dialect, KeySource
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Cascade, Key
 from pointsman.sessions.prefix import Chain

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.binding import Stickiness, Ticket
 from pointsman.sessions.store import Pin, Store
 from sessions.session_builders import HERE, THERE, named, words

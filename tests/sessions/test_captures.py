@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import Key
 from pointsman.sessions.store import Store
 from pointsman.wire.conversation import Message

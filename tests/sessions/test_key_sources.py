@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import Key, folded
 from pointsman.wire.conversation import Conversation
 from sessions.session_builders import asked, cascade, chat, talk

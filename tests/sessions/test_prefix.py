@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.sessions.prefix import GIST, Chain
 from pointsman.wire.conversation import Conversation, Message, conversation
 from sessions.session_builders import SCOPE, chain, chat, talk

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pointsman.config import Settings
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.sessions.binding import Ticket
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller

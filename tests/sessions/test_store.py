@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import Key
 from pointsman.sessions.penalties import Past, Row
 from pointsman.sessions.store import FURTHER, WINDOW, Session, Store

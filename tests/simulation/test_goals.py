@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.routing.router import Router
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))

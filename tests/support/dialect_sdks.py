@@ -15,7 +15,7 @@ from google import genai
 from google.genai import errors, types
 from openai import AsyncOpenAI
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 
 ASKED = "Which track?"
 KEY = "sk-nobodys-key-0123456789"

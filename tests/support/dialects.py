@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Provider
 from support.settings import provider
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from pointsman import config
 from pointsman.config import ConfigError, Provider, document
-from pointsman.config.words import Dialect as Name
+from pointsman.config.enums import Dialect as Name
 from pointsman.demo import ReceivedRequest
 from pointsman.demo.behaviours.errors import demo_error
 from pointsman.demo.behaviours.streaming import plain

@@ -12,7 +12,7 @@ from typing import Any
 
 from pointsman import config
 from pointsman.config import Settings
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 
 
 def provider(base_url: str = "http://127.0.0.1:9/v1", *models: str, **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from mitmproxy.addons.view import View
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, behaviours
 from support.asking import get
 from support.dialect_sdks import (

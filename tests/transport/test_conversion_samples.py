@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.genai import types
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
 from support.dialect_sdks import ANTHROPIC, CHAT, GENAI, KEY, RESPONSES, forget_environment
 from support.dialects import entry

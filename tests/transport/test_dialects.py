@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
 from support.asking import get
 from support.dialect_sdks import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, ReceivedRequest, behaviours
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of
 from support.router import Router, running

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pointsman import config
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin

@@ -10,7 +10,7 @@ import anthropic
 import pytest
 from google.genai import errors
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.wire.dialects.base import Listener

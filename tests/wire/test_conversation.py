@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.wire.conversation import answer_message, body_ids, conversation
 from pointsman.wire.dialects.demo_base import DemoAnswer, ToolCall

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import MAX_ERROR_BODY, ErrorReader
 from pointsman.wire.errors import FaultKind

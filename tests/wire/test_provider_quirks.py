@@ -7,7 +7,7 @@ import pytest
 
 from pointsman import catalog
 from pointsman.config import Provider, build
-from pointsman.config.words import Capability, Dialect
+from pointsman.config.enums import Capability, Dialect
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.provider_quirks import mended, obstacle
 from pointsman.wire.request_facts import RequestFacts

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.dialects.registry import DIALECTS as ALL
 from pointsman.wire.frames import Frame, Reader
 from pointsman.wire.request_facts import RequestFacts

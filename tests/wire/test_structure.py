@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire import structure
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Code, Problem

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.thinking_signatures import MARK, without_foreign_thoughts
 

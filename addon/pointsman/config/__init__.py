@@ -5,13 +5,7 @@ The way of a value: `document` reads the YAML, `environment` puts overrides over
 spans several, `loading` runs all that in order.
 """
 
-from pointsman.config.faults import ConfigError, Found
-from pointsman.config.loading import build, find, load, read
-from pointsman.config.providers import Key, Limits, Model, Provider, Quirks, Redirect, Timeouts
-from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
-from pointsman.config.stream import Hedge, Stream
-from pointsman.config.values import parse_duration, parse_size
-from pointsman.config.words import (
+from pointsman.config.enums import (
     Capability,
     Dialect,
     Forward,
@@ -22,6 +16,12 @@ from pointsman.config.words import (
     RedirectMatch,
     UnknownModel,
 )
+from pointsman.config.errors import ConfigError, Found
+from pointsman.config.loading import build, find, load, read
+from pointsman.config.providers import Key, Limits, Model, Provider, Quirks, Redirect, Timeouts
+from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
+from pointsman.config.stream import Hedge, Stream
+from pointsman.config.values import parse_duration, parse_size
 
 __all__ = [
     "Capability",

@@ -14,9 +14,9 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from pointsman.config.faults import ConfigError, Found
+from pointsman.config.errors import ConfigError, Found
+from pointsman.config.messages import Place, is_secret, notation
 from pointsman.config.values import Tree
-from pointsman.config.wording import Place, is_secret, notation
 
 LARGEST = 2**20
 """Bytes in a file."""

@@ -6,11 +6,11 @@ from typing import Any
 
 from pointsman.config import schema
 from pointsman.config.document import REFERENCE
-from pointsman.config.faults import Found
+from pointsman.config.enums import Level
+from pointsman.config.errors import Found
+from pointsman.config.messages import FromEnvironment, Place, is_secret, notation, suggestion
 from pointsman.config.providers import Key
 from pointsman.config.values import Tree
-from pointsman.config.wording import FromEnvironment, Place, is_secret, notation, suggestion
-from pointsman.config.words import Level
 
 PREFIX = "POINTSMAN_"
 BETWEEN = "__"

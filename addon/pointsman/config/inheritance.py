@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pointsman.config.outline import mapping
+from pointsman.config.base_model import completed
+from pointsman.config.declared_names import mapping
 from pointsman.config.providers import Provider
-from pointsman.config.section import completed
 from pointsman.config.settings import Sections
 from pointsman.config.values import Tree
 

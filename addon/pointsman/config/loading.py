@@ -9,17 +9,17 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from pointsman import catalog
-from pointsman.config import document, environment, overlay, protection
-from pointsman.config.advice import advice, exposed_keys
-from pointsman.config.faults import ConfigError, Found, together, translated
+from pointsman.config import document, environment, protection_env, runtime_overrides
+from pointsman.config.declared_names import mapping
+from pointsman.config.enums import Level
+from pointsman.config.errors import ConfigError, Found, together, translated
 from pointsman.config.inheritance import inherit, settled
-from pointsman.config.outline import mapping
-from pointsman.config.overlay import Overlay
+from pointsman.config.messages import notation
 from pointsman.config.rules import broken_rules, no_providers
+from pointsman.config.runtime_overrides import Overlay
 from pointsman.config.settings import Sections, Settings
 from pointsman.config.values import Tree
-from pointsman.config.wording import notation
-from pointsman.config.words import Level
+from pointsman.config.warnings import advice, exposed_keys
 
 OPTION = "pointsman_config"
 VARIABLE = "POINTSMAN_CONFIG"
@@ -62,7 +62,7 @@ def build(
     tree: Tree,
     env: Mapping[str, str],
     faults: Iterable[Found] = (),
-    over: Overlay = overlay.NOTHING,
+    over: Overlay = runtime_overrides.NOTHING,
     warnings: Iterable[str] = (),
 ) -> Settings:
     """`Settings` from what a file would hold and what was changed since. `faults` and `warnings` are those known
@@ -71,11 +71,11 @@ def build(
     known = catalog.known()
     misnamed = list(_written_names(tree))
     tree, misplaced = with_environment(tree, env)
-    overlay.introduce(over, tree, known)
+    runtime_overrides.introduce(over, tree, known)
     inherit(tree, known)
     references = environment.References(env)
     tree = references.filled(tree)
-    overlay.lay(over, tree)
+    runtime_overrides.lay(over, tree)
     so_far = together(faults, misnamed, misplaced, references.faults, broken_rules(tree, known))
     try:
         sections = Sections.model_validate(_named(tree))
@@ -115,7 +115,7 @@ def _named(tree: Tree) -> Tree:
 def _settings(sections: Sections, env: Mapping[str, str], over: Overlay, known: Iterable[str]) -> Settings:
     """What the models and rules have found good, with everything that depends on several sections worked out."""
     providers = {name: settled(provider, sections) for name, provider in sections.providers.items()}
-    levels, warnings = _levels_from(env.get(protection.VARIABLE, ""), sections)
+    levels, warnings = _levels_from(env.get(protection_env.VARIABLE, ""), sections)
     return Settings.model_construct(
         **{
             **dict(sections),
@@ -131,6 +131,6 @@ def _levels_from(text: str, sections: Sections) -> tuple[dict[str, Level], list[
     models: dict[str, frozenset[str]] = dict.fromkeys(catalog.known(), frozenset())
     for provider in sections.providers.values():
         models[provider.name] = frozenset(model.id for model in provider.models)
-    entries = list(protection.entries(text, models))
+    entries = list(protection_env.entries(text, models))
     levels = {entry.key: entry.level for entry in entries if entry.level is not None}
-    return levels, [f"{protection.VARIABLE}: {entry.warning}" for entry in entries if entry.warning is not None]
+    return levels, [f"{protection_env.VARIABLE}: {entry.warning}" for entry in entries if entry.warning is not None]

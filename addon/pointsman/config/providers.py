@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
-from pointsman.config.section import Section, Table, empty_table
+from pointsman.config.base_model import Section, Table, empty_table
+from pointsman.config.enums import Capability, Dialect, Level, Pool, RedirectMatch
+from pointsman.config.messages import Unshown
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, Timer, unique
-from pointsman.config.wording import Unshown
-from pointsman.config.words import Capability, Dialect, Level, Pool, RedirectMatch
 
 
 class Key(Section):

@@ -8,12 +8,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from pointsman.config.faults import Found
-from pointsman.config.outline import AUTO, Outline, mapping, sequence
+from pointsman.config.declared_names import AUTO, Outline, mapping, sequence
+from pointsman.config.enums import Forward
+from pointsman.config.errors import Found
+from pointsman.config.messages import finding, notation, quoted, suggestion
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
-from pointsman.config.wording import finding, notation, quoted, suggestion
-from pointsman.config.words import Forward
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"

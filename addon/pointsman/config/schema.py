@@ -5,10 +5,10 @@ from enum import StrEnum
 from types import NoneType
 from typing import Any, get_args, get_origin
 
+from pointsman.config.base_model import Section
+from pointsman.config.messages import Place
 from pointsman.config.providers import Provider
-from pointsman.config.section import Section
 from pointsman.config.settings import Sections
-from pointsman.config.wording import Place
 
 
 def is_section(shape: Any) -> bool:

@@ -9,8 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pointsman.config.base_model import Section, Table, empty_table
+from pointsman.config.enums import Forward, KeySource, Level, Mode, UnknownModel
+from pointsman.config.messages import Unshown
 from pointsman.config.providers import Model, Provider
-from pointsman.config.section import Section, Table, empty_table
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
     File,
@@ -30,8 +32,6 @@ from pointsman.config.values import (
     size,
     unique,
 )
-from pointsman.config.wording import Unshown
-from pointsman.config.words import Forward, KeySource, Level, Mode, UnknownModel
 
 
 class Server(Section):

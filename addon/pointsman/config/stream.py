@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pointsman.config.section import Section
+from pointsman.config.base_model import Section
 from pointsman.config.values import HedgeAfter, Timer, TimerOrOff, count
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
-from pointsman.config.words import Dialect, Level
+from pointsman.config.enums import Dialect, Level
 
 
 @dataclass(frozen=True, slots=True, eq=False)

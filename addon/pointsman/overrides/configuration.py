@@ -9,7 +9,7 @@ from pathlib import Path
 from pointsman import config
 from pointsman.config import ConfigError, Found, Settings
 from pointsman.config.document import Document
-from pointsman.config.overlay import NOTHING, Overlay
+from pointsman.config.runtime_overrides import NOTHING, Overlay
 from pointsman.overrides.store import Store
 from pointsman.private_files import NotPrivate
 from pointsman.wire.errors import Code, Problem

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pointsman import private_files
-from pointsman.config.overlay import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
-from pointsman.config.words import Pool
+from pointsman.config.enums import Pool
+from pointsman.config.runtime_overrides import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
 from pointsman.overrides.files import move_aside, write_whole
 from pointsman.overrides.vault import Unreadable, Vault
 from pointsman.private_files import NotPrivate

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pointsman.config.words import Dialect, Level
+from pointsman.config.enums import Dialect, Level
 from pointsman.domain.failures import LESSONS, Failure, Skip
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, Reason

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.config.words import Level
+from pointsman.config.enums import Level
 from pointsman.domain.targets import Target
 from pointsman.sessions.penalties import scoped
 

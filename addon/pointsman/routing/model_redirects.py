@@ -1,7 +1,7 @@
 """The names that providers are asked for, where they differ from the names that targets have."""
 
 from pointsman.config import Provider
-from pointsman.config.words import RedirectMatch
+from pointsman.config.enums import RedirectMatch
 from pointsman.domain.records import AppliedRedirect
 
 LONGEST_MATCHED = 256

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING
 
-from pointsman.config.words import Dialect, Level, Mode
+from pointsman.config.enums import Dialect, Level, Mode
 from pointsman.domain.failures import LESSONS, Failure, Skip, classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target

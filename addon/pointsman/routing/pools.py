@@ -10,7 +10,7 @@ pins reach every target: what the client asks for by name is no automatic reques
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pointsman.config.words import Mode, Pool
+from pointsman.config.enums import Mode, Pool
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, Reason
 from pointsman.routing.resolve import Resolution

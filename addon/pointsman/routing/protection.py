@@ -10,7 +10,7 @@ its own.
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
-from pointsman.config.words import Level
+from pointsman.config.enums import Level
 from pointsman.domain.failures import LESSONS, Failure, Skip
 from pointsman.domain.targets import Target
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from pointsman.config import Settings
-from pointsman.config.words import Dialect, Mode
+from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing import pools
 from pointsman.routing.limits import Limits

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pointsman.config import Settings
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.domain.records import AppliedRedirect
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.model_redirects import redirected

@@ -7,7 +7,7 @@ from random import Random
 from urllib.parse import urlsplit
 
 from pointsman.config import Settings
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import LESSONS, Cool, Failure
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import Key
 from pointsman.sessions.penalties import Past
 from pointsman.sessions.request_fingerprint import Turn

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pointsman.config import Sticky
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.prefix import Chain
 from pointsman.wire.conversation import Conversation

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from pointsman.config.words import KeySource
+from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import Key
 from pointsman.sessions.penalties import Past
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.domain.targets import Target
 from pointsman.routing.explain import explained
 from pointsman.routing.router import Router

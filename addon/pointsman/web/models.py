@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pointsman.config.words import Mode
+from pointsman.config.enums import Mode
 from pointsman.routing.resolve import AUTO
 from pointsman.routing.router import Router
 from pointsman.web.page import Reply, Request, reply_json

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.config.words import Level, Mode, Pool
+from pointsman.config.enums import Level, Mode, Pool
 from pointsman.domain.records import Outcome
 
 type Schema = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Members, mapping, mappings

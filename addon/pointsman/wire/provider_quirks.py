@@ -7,7 +7,7 @@ what its provider refuses stays the bytes it was.
 import json
 
 from pointsman.config import Provider
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 
 IMAGE_TOKENS = 1500
 BYTES_PER_TOKEN = 4

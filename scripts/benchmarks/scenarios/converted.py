@@ -8,7 +8,7 @@ from benchmarks.figures import Figure, Report
 from benchmarks.scenarios import streams
 from benchmarks.testbed import Versions, testbed
 from pointsman.config import Provider
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.codec import codec_for
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.dialects.registry import DIALECTS

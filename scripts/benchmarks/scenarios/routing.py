@@ -13,7 +13,7 @@ from benchmarks.figures import Figure, Report
 from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config import Settings
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router

@@ -15,7 +15,7 @@ from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report
 from benchmarks.testbed import Versions
 from pointsman import config
-from pointsman.config.words import Dialect, KeySource, Mode
+from pointsman.config.enums import Dialect, KeySource, Mode
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller, Key
 from pointsman.sessions.registry import Desk

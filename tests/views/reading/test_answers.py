@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.views.reading.chats import events_of, read_answer, read_request
 from pointsman.views.reading.layout import layout
 from pointsman.wire.frames import Usage

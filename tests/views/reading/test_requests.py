@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.views.reading.chats import read_request
 from pointsman.views.reading.layout import layout
 from pointsman.wire.transcript import LONGEST_VALUE, Transcript

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Piece
 from pointsman.wire.dialects.registry import DIALECTS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.conversation import answer_message
 from pointsman.wire.conversion.answer_writer import AnswerWriter, DialectWriter
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Piece

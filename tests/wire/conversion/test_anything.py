@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pointsman.config import Provider
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.codec import codec_for
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.conversion.unsupported import left_out, unsupported

@@ -11,7 +11,7 @@ import pytest
 from llm_rosetta.converters.base.helpers import cache
 
 from pointsman.config import Provider
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire import provider_quirks
 from pointsman.wire.conversion import requests
 from pointsman.wire.conversion.base import Recipient

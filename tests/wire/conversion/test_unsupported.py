@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.unsupported import left_out, spoken_to, unsupported
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts

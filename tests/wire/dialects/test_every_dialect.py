@@ -8,7 +8,7 @@ import json
 import pytest
 
 from pointsman.config import Provider
-from pointsman.config.words import Dialect as Name
+from pointsman.config.enums import Dialect as Name
 from pointsman.demo import ReceivedRequest
 from pointsman.demo.behaviours.errors import demo_error
 from pointsman.demo.behaviours.streaming import plain

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, Route, count_body, dialect_of_path, route_of_path
 from pointsman.wire.request_facts import RequestFacts

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pointsman.config.words import Dialect
+from pointsman.config.enums import Dialect
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Members, mapping, mappings

@@ -4,7 +4,7 @@ from time import time
 from typing import Any
 
 from pointsman import __version__
-from pointsman.config.section import Section
+from pointsman.config.base_model import Section
 from pointsman.config.values import Secret
 from pointsman.web.api.asking import read
 from pointsman.web.gate import Keeper

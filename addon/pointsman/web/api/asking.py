@@ -8,9 +8,9 @@ import orjson
 from pydantic import ValidationError
 
 from pointsman.config import Found
-from pointsman.config.faults import problem_of
-from pointsman.config.section import Section
-from pointsman.config.wording import notation, suggestion
+from pointsman.config.base_model import Section
+from pointsman.config.errors import problem_of
+from pointsman.config.messages import notation, suggestion
 from pointsman.web.page import Request, refused
 from pointsman.wire.errors import Code, Problem
 

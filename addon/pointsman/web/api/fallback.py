@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict
 
 from pointsman.config import Found, Mode, Pool, Settings
-from pointsman.config.overlay import Overlay, TargetChange
-from pointsman.config.section import Section
+from pointsman.config.base_model import Section
+from pointsman.config.runtime_overrides import Overlay, TargetChange
 from pointsman.config.values import Flag, Name
 from pointsman.domain.targets import Target
 from pointsman.overrides import Configuration

@@ -9,13 +9,13 @@ from typing import Any
 
 from pointsman import catalog
 from pointsman.config import Found, Key, Provider
+from pointsman.config.base_model import Section
+from pointsman.config.declared_names import mapping
 from pointsman.config.loading import with_environment
-from pointsman.config.outline import mapping
-from pointsman.config.overlay import AddedKey, KeyChange, Overlay
+from pointsman.config.messages import FromEnvironment
 from pointsman.config.providers import labelled
-from pointsman.config.section import Section
+from pointsman.config.runtime_overrides import AddedKey, KeyChange, Overlay
 from pointsman.config.values import Flag, Line, Name, Secret, Tree
-from pointsman.config.wording import FromEnvironment
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.routing.router import Router

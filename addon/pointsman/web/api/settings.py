@@ -9,13 +9,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from pointsman.config import Found, Settings, schema
+from pointsman.config.base_model import Section
+from pointsman.config.declared_names import mapping
 from pointsman.config.loading import with_environment
-from pointsman.config.outline import mapping
-from pointsman.config.overlay import Overlay, merge
-from pointsman.config.section import Section
+from pointsman.config.messages import FromEnvironment, notation
+from pointsman.config.runtime_overrides import Overlay, merge
 from pointsman.config.settings import Sections
 from pointsman.config.values import Tree
-from pointsman.config.wording import FromEnvironment, notation
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.reloading import Reloader

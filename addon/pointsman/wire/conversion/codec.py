@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pointsman.config import Provider
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 from pointsman.wire import jsontext, provider_quirks
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter

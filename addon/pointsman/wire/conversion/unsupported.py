@@ -6,8 +6,8 @@ merely on offer is the one thing left out, and `left_out` names it.
 
 from collections.abc import Iterator, Sequence
 
-from pointsman.config.words import Capability
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Capability
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.conversion.base import Wish
 from pointsman.wire.conversion.tools import can_do_without, hosted_tools
 from pointsman.wire.dialects.base import Dialect

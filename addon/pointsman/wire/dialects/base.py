@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol
 
 from pointsman.config import Quirks
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import NamedTuple
 
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Dialect, ModelList, Purpose
 
 

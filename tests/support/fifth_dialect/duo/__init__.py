@@ -4,7 +4,7 @@ from pointsman.wire.dialects.duo import answers, control_events, errors, message
 from pointsman.wire.dialects.duo.conversion import CONVERSION
 from pointsman.wire.dialects.duo.model_list import MODEL_LIST
 
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 

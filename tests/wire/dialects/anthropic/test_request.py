@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 from pointsman.wire.dialects.anthropic import DIALECT
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, FaultKind, Problem

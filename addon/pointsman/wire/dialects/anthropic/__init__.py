@@ -1,6 +1,6 @@
 """Anthropic's Messages, as Claude Code speaks it."""
 
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.anthropic import (
     answers,
     control_events,

@@ -1,6 +1,6 @@
 """Google's Gemini API, as Gemini CLI and google-genai speak it."""
 
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.gemini import answers, control_events, errors, messages, request, transcript

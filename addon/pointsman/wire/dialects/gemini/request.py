@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 from pointsman.wire import jsontext, query
 from pointsman.wire.dialects.base import CountTokens, Purpose
 from pointsman.wire.dialects.gemini.names import member

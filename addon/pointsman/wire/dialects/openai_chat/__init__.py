@@ -1,6 +1,6 @@
 """OpenAI's chat completions, which most providers and clients speak."""
 
-from pointsman.config.words import Dialect as DialectName
+from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.openai_chat import (

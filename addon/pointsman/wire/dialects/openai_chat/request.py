@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 from pointsman.wire.dialects.base import Purpose, UsageOption
 from pointsman.wire.json_access import mappings
 from pointsman.wire.request_body import flag, json_size, model_of, objects, parse_object, text_size, with_model

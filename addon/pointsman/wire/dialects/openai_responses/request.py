@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pointsman.config.words import Capability
+from pointsman.config.enums import Capability
 from pointsman.wire import query
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.json_access import mapping, mappings

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pointsman.config.wording import quoted, suggestion
-from pointsman.config.words import Level
+from pointsman.config.enums import Level
+from pointsman.config.messages import quoted, suggestion
 
 VARIABLE = "THREAD_PROTECTION_PLATFORMS"
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pointsman.config.outline import mapping, sequence
+from pointsman.config.declared_names import mapping, sequence
+from pointsman.config.enums import Level, Pool
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
-from pointsman.config.words import Level, Pool
 
 type Names = tuple[str, str]
 """A provider and the label of one of its keys, as the file has it."""

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from pointsman.config import schema
+from pointsman.config.messages import Place, Unshown, finding, is_secret, notation, suggestion
 from pointsman.config.values import Tree
-from pointsman.config.wording import Place, Unshown, finding, is_secret, notation, suggestion
 
 SENTENCES = {
     "missing": "is required",

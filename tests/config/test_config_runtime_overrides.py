@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pointsman.config import ConfigError, Settings, build
-from pointsman.config.overlay import AddedKey, KeyChange, Overlay, TargetChange
-from pointsman.config.words import Level, Mode, Pool
+from pointsman.config.enums import Level, Mode, Pool
+from pointsman.config.runtime_overrides import AddedKey, KeyChange, Overlay, TargetChange
 
 A = {"base_url": "http://a/v1", "keys": ["sk-first-0001", {"value": "sk-second-0002", "label": "two"}],
      "models": [{"id": "m"}, {"id": "n"}]}  # fmt: skip

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.config.inheritance import Catalog
+from pointsman.config.messages import SECRETS, notation, quoted, suggestion
 from pointsman.config.providers import Provider
 from pointsman.config.settings import Sections
 from pointsman.config.values import Tree
-from pointsman.config.wording import SECRETS, notation, quoted, suggestion
 from pointsman.private_files import others_can_read
 
 

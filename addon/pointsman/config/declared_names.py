@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from pointsman.config.enums import Mode
 from pointsman.config.providers import Redirect
 from pointsman.config.values import Tree
-from pointsman.config.words import Mode
 
 AUTO = "auto"
 MODE_NAMES = frozenset({AUTO, *(f"{AUTO}-{mode}" for mode in Mode)})
