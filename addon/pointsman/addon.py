@@ -35,7 +35,6 @@ from pointsman.config.document import Document
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.dispatch import Dispatcher
 from pointsman.overrides import Configuration, Store, data_folder
-from pointsman.ownpages import pages
 from pointsman.reception import OWN_NAME, is_loopback_name
 from pointsman.recording import retention
 from pointsman.recording.logs import mask_logs
@@ -54,9 +53,10 @@ from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, lead
 from pointsman.transport.upstream_client import Providers
 from pointsman.transport.upstream_options import Outlet
 from pointsman.trying import KeyTest
+from pointsman.web.access import Keeper
+from pointsman.web.api.routes import House
 from pointsman.web.api.state import State
-from pointsman.web.api.table import House
-from pointsman.web.gate import Keeper
+from pointsman.web.routes import pages
 from pointsman.web.status import endpoints
 
 logger = logging.getLogger(__name__)

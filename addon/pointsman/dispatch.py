@@ -59,9 +59,9 @@ from pointsman.transport.upload_timeout import UploadWatch
 from pointsman.transport.upstream_client import Providers
 from pointsman.transport.upstream_options import Outlet
 from pointsman.transport.worker import Worker, share_library
-from pointsman.web.page import Reply
-from pointsman.web.page import Request as PageRequest
-from pointsman.web.pages import Pages
+from pointsman.web.http import Reply
+from pointsman.web.http import Request as PageRequest
+from pointsman.web.router import Pages
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem

@@ -19,9 +19,9 @@ from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import has_long_host
 from pointsman.transport.http1 import AHEAD, MAX_BLANK, BadChunk, Chunks
 from pointsman.transport.stream import RoutedStream
+from pointsman.web.http import Reply, Request
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE
-from pointsman.web.page import Reply, Request
 from support.aftermath import connected
 from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
 from support.h1client import H1Client, h1_through

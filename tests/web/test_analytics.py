@@ -9,13 +9,13 @@ import pytest
 from pointsman.config import History as HistorySettings
 from pointsman.config import Server
 from pointsman.history import History
+from pointsman.web.access import Gate, Keeper
 from pointsman.web.analytics import analytics_page
-from pointsman.web.gate import Gate, Keeper
-from pointsman.web.page import Reply, Request, reply_json
-from pointsman.web.pages import Page, Pages
+from pointsman.web.http import Reply, Request, reply_json
+from pointsman.web.router import Page, Pages
 from pointsman.wire.errors import Code, Problem
 from support.records import attempt_record, exchange_record
-from web.asking import ADMIN, request, told
+from web.page_requests import ADMIN, request, told
 
 
 async def asked(history: History, query: str = "") -> Any:

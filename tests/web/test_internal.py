@@ -6,7 +6,7 @@ from pointsman.ledger import KEEP, Ledger
 from pointsman.web.internal import DEFAULT_LIMIT, exchange_page, exchanges_page, healthz
 from pointsman.wire.errors import Code, Problem
 from support.records import attempt_record, exchange_record
-from web.asking import request, told
+from web.page_requests import request, told
 
 
 @pytest.fixture

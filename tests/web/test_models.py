@@ -9,7 +9,7 @@ from pointsman.routing.router import Router
 from pointsman.web.models import models_page
 from support.callers import SECRET
 from support.settings import provider, settings
-from web.asking import request, told
+from web.page_requests import request, told
 
 BASE = "http://127.0.0.1:9/v1"
 STARTED = 1_700_000_000.9

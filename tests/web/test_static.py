@@ -7,7 +7,7 @@ import pytest
 
 import pointsman.web
 from pointsman.web.static_files import StaticFiles
-from web.asking import request
+from web.page_requests import request
 
 FOLDER = Path(pointsman.web.__file__).with_name("static")
 VENDOR = FOLDER / "vendor"

@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.web.static_files import StaticFiles
 from pointsman.wire.errors import Problem
-from web.asking import request, told
+from web.page_requests import request, told
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -22,7 +22,7 @@ from pointsman.secrets import NO_SECRETS
 from pointsman.transport.client_buffer import BadLines, ClientBuffer
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_host import Station
-from pointsman.web.page import reply_problem
+from pointsman.web.http import reply_problem
 from pointsman.wire.errors import Code, Problem
 
 AHEAD = 8

@@ -24,7 +24,7 @@ from pointsman.transport.entry_mode import client_host
 from pointsman.transport.header_map import named
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_events import PageReady
-from pointsman.web.page import Reply, Request, reply_problem
+from pointsman.web.http import Reply, Request, reply_problem
 from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.server_info import closed
 from pointsman.transport.stream_events import Input, Posted, Work
 from pointsman.transport.stream_host import Answer, PassOn
-from pointsman.web.page import reply_problem
+from pointsman.web.http import reply_problem
 from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:

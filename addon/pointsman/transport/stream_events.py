@@ -8,7 +8,7 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.commands import StartHook
 
 from pointsman.exchange.effects import Effect
-from pointsman.web.page import Reply
+from pointsman.web.http import Reply
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream

@@ -14,8 +14,8 @@ from pointsman.reception import Chat, Decision
 from pointsman.secrets import Masker
 from pointsman.transport.body_capture import Tape
 from pointsman.transport.upload_timeout import UploadWatch
-from pointsman.web.page import Reply
-from pointsman.web.page import Request as PageRequest
+from pointsman.web.http import Reply
+from pointsman.web.http import Request as PageRequest
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from pointsman.history import History
 from pointsman.history.analytics import By, Window
-from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.http import Reply, Request, reply_json
 from pointsman.wire.errors import Code, Problem
 
 

@@ -10,8 +10,8 @@ from hashlib import sha256
 from secrets import token_urlsafe
 from typing import NamedTuple
 
+from pointsman.web.http import Request
 from pointsman.web.openapi import COOKIE
-from pointsman.web.page import Request
 
 LIFE = 12 * 3600.0
 """Seconds from login."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pointsman.config.enums import Mode
 from pointsman.routing.resolve import AUTO
 from pointsman.routing.router import Router
-from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.http import Reply, Request, reply_json
 from pointsman.wire.dialects.base import ListedModel
 from pointsman.wire.dialects.registry import model_list_for
 

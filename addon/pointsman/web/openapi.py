@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from pointsman import __version__
-from pointsman.web.shapes import LINE, SCHEMAS, TEXT, Schema, choice, ref
+from pointsman.web.schemas import LINE, SCHEMAS, TEXT, Schema, choice, ref
 
 COOKIE = "pointsman"
 """The session's cookie; the port follows, as in `pointsman-8080`."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pointsman.web.page import Headers, Reply, Request, conditional, reply_json
+from pointsman.web.http import Headers, Reply, Request, conditional, reply_json
 from pointsman.wire.errors import Code, Problem
 
 FOLDER = Path(__file__).with_name("static")

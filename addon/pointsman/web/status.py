@@ -5,7 +5,7 @@ from typing import Any
 
 from pointsman.routing.router import Router
 from pointsman.sessions.penalties import scoped
-from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.http import Reply, Request, reply_json
 
 type Answer = Callable[[Request, str], Reply]
 

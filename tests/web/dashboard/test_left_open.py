@@ -7,7 +7,7 @@ import pytest
 from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.settings import provider
-from web.dashboard.driving import Dashboard, opened
+from web.dashboard.page_driver import Dashboard, opened
 
 MINUTES = 2
 ROUNDS = 3

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from support.settings import provider
-from web.dashboard.driving import ADMIN, opened
+from web.dashboard.page_driver import ADMIN, opened
 
 PROVIDERS = {"p": provider()}
 

@@ -10,7 +10,7 @@ from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.router import Router
 from support.settings import provider
-from web.dashboard.driving import Dashboard, opened
+from web.dashboard.page_driver import Dashboard, opened
 
 HEAD = ".pool-head"
 

@@ -9,7 +9,7 @@ import pytest
 from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.settings import provider
-from web.dashboard.driving import opened
+from web.dashboard.page_driver import opened
 
 HEAD = ".x-head"
 

@@ -6,10 +6,10 @@ from typing import Any
 from pointsman import __version__
 from pointsman.config.base_model import Section
 from pointsman.config.values import Secret
-from pointsman.web.api.asking import read
-from pointsman.web.gate import Keeper
+from pointsman.web.access import Keeper
+from pointsman.web.api.parsing import read
+from pointsman.web.http import Reply, Request, reply_json
 from pointsman.web.logins import Login, set_cookie
-from pointsman.web.page import Reply, Request, reply_json
 from pointsman.wire.errors import Code, Problem
 
 MAX_LOGIN = 4096

@@ -4,9 +4,9 @@ from typing import Any
 
 from pointsman.domain.records import ExchangeRecord
 from pointsman.ledger import KEEP, Ledger
-from pointsman.web.api.asking import name_in, query, whole
+from pointsman.web.api.parsing import name_in, query, whole
+from pointsman.web.http import Reply, Request, reply_json
 from pointsman.web.openapi import MOST_EXCHANGES
-from pointsman.web.page import Reply, Request, reply_json
 from pointsman.wire.errors import Code, Problem
 
 USUAL, HIGHEST = 50, 10**15

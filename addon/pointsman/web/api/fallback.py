@@ -14,9 +14,9 @@ from pointsman.domain.targets import Target
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.routing.router import Router
-from pointsman.web.api.asking import read
-from pointsman.web.choosing import target_row
-from pointsman.web.page import Reply, Request, refused, reply_json
+from pointsman.web.api.parsing import read
+from pointsman.web.explain import target_row
+from pointsman.web.http import Reply, Request, refused, reply_json
 from pointsman.web.status import endpoints
 
 MOST = 10_000

@@ -20,9 +20,9 @@ from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.routing.router import Router
 from pointsman.secrets import masked_credential
-from pointsman.web.api.asking import missing, read
+from pointsman.web.api.parsing import missing, read
 from pointsman.web.api.state import cooldown_of
-from pointsman.web.page import Reply, Request, refused, reply_json
+from pointsman.web.http import Reply, Request, refused, reply_json
 from pointsman.wire.errors import Code, Problem
 
 MOST_ADDED = 1000

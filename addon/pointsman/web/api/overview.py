@@ -9,7 +9,7 @@ from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.history.analytics import percentile
 from pointsman.ledger import KEEP
 from pointsman.web.api.state import State
-from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.http import Reply, Request, reply_json
 
 WINDOW = 900.0
 """Seconds that rates and waits are told of."""

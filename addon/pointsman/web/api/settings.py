@@ -20,8 +20,8 @@ from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.reloading import Reloader
 from pointsman.secrets import MASK
-from pointsman.web.api.asking import body
-from pointsman.web.page import Reply, Request, refused, reply_json
+from pointsman.web.api.parsing import body
+from pointsman.web.http import Reply, Request, refused, reply_json
 from pointsman.wire.errors import Code, Problem
 
 type Place = tuple[str, ...]

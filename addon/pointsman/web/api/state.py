@@ -8,9 +8,9 @@ from typing import Any
 from pointsman import __version__
 from pointsman.dispatch import Dispatcher
 from pointsman.routing.cooldowns import Cooling
-from pointsman.web.api.asking import missing, name_in, query, whole
+from pointsman.web.api.parsing import missing, name_in, query, whole
+from pointsman.web.http import Reply, Request, reply_json
 from pointsman.web.openapi import MOST_SESSIONS
-from pointsman.web.page import Reply, Request, reply_json
 from pointsman.web.status import endpoints
 from pointsman.wire.errors import Code, Problem
 

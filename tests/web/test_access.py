@@ -7,12 +7,12 @@ import pytest
 from pointsman.client_host import named_host
 from pointsman.config import Server
 from pointsman.guesses import FEW
-from pointsman.web import gate
-from pointsman.web.gate import Gate, Keeper
+from pointsman.web import access
+from pointsman.web.access import Gate, Keeper
+from pointsman.web.http import Request
 from pointsman.web.logins import LIFE, MOST, Logins, cookie_name, set_cookie, token_of
-from pointsman.web.page import Request
 from pointsman.wire.errors import Problem
-from web.asking import ADMIN, CLIENT
+from web.page_requests import ADMIN, CLIENT
 
 HOME = "127.0.0.1:8080"
 COOKIE = "pointsman-8080"
@@ -26,8 +26,8 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(gate, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(gate, "time", lambda: clock.now)
+    monkeypatch.setattr(access, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(access, "time", lambda: clock.now)
     return clock
 
 

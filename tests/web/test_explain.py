@@ -15,14 +15,14 @@ from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.web.choosing import explain_page, target_row
+from pointsman.web.explain import explain_page, target_row
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import request as facts
 from support.asking import ask, get, post, started
 from support.callers import SECRET, caller
 from support.router import running
 from support.settings import provider
-from web.asking import ADMIN, request, told
+from web.page_requests import ADMIN, request, told
 
 NOW, WALL = 1000.0, 1_800_000_000.0
 BODY = b'{"model":"auto","messages":[{"role":"user","content":"Which track?"}]}'

@@ -10,7 +10,7 @@ from pointsman.domain.targets import Target
 from pointsman.routing.explain import explained
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
-from pointsman.web.page import Reply, Request, reply_json
+from pointsman.web.http import Reply, Request, reply_json
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, route_of_path

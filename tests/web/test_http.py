@@ -2,9 +2,9 @@
 
 import pytest
 
-from pointsman.web.page import reply_json, reply_problem
+from pointsman.web.http import reply_json, reply_problem
 from pointsman.wire.errors import Code, Problem
-from web.asking import request, told
+from web.page_requests import request, told
 
 
 class TestJson:

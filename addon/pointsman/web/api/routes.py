@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pointsman.dispatch import Dispatcher
 from pointsman.overrides import Configuration
 from pointsman.reloading import Reloader
+from pointsman.web.access import Gate, Keeper
 from pointsman.web.analytics import analytics_page, traffic_page
 from pointsman.web.api.account import Account
 from pointsman.web.api.exchanges import Exchanges
@@ -14,11 +15,10 @@ from pointsman.web.api.keys import Keys, Tester
 from pointsman.web.api.overview import Overview
 from pointsman.web.api.settings import SettingsPages
 from pointsman.web.api.state import State
-from pointsman.web.gate import Gate, Keeper
+from pointsman.web.http import reply_json
 from pointsman.web.logins import cookie_name
 from pointsman.web.openapi import document
-from pointsman.web.page import reply_json
-from pointsman.web.pages import Answer, Page
+from pointsman.web.router import Answer, Page
 
 
 @dataclass(frozen=True, slots=True)

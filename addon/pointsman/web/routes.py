@@ -3,12 +3,12 @@
 from time import monotonic, time
 
 from pointsman import __version__
-from pointsman.web.api.table import House, api_pages
-from pointsman.web.choosing import explain_page
-from pointsman.web.gate import Gate
+from pointsman.web.access import Gate
+from pointsman.web.api.routes import House, api_pages
+from pointsman.web.explain import explain_page
 from pointsman.web.internal import exchange_page, exchanges_page, healthz
 from pointsman.web.models import models_page
-from pointsman.web.pages import Page, Pages
+from pointsman.web.router import Page, Pages
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,

@@ -12,9 +12,9 @@ from time import monotonic, time
 from pointsman.config import Server
 from pointsman.guesses import Guesses, too_many, weighed
 from pointsman.reception import client_problem, credentials, host_of, is_loopback_name, is_own_name, same
+from pointsman.web.http import Request
 from pointsman.web.logins import Login, Logins
 from pointsman.web.openapi import CSRF_HEADER
-from pointsman.web.page import Request
 from pointsman.wire.errors import Code, Problem
 
 FOREIGN = "Refused: this comes from another site's page, or under a host name that server.hosts does not list."

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pointsman.config import Server
-from pointsman.web.gate import Gate, Keeper
-from pointsman.web.page import Reply, Request, reply_json
-from pointsman.web.pages import Page, Pages
+from pointsman.web.access import Gate, Keeper
+from pointsman.web.http import Reply, Request, reply_json
+from pointsman.web.router import Page, Pages
 from pointsman.wire.errors import Code, Problem
-from web.asking import ADMIN, CLIENT, FOREIGN_HOST, code, request, told
+from web.page_requests import ADMIN, CLIENT, FOREIGN_HOST, code, request, told
 
 type Answer = Callable[[Request, str], Reply]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pointsman.config import ConfigError
 from pointsman.reception import cors, is_origin_here
-from pointsman.web.gate import Gate, Keeper
-from pointsman.web.page import Reply, Request, conditional, refused, reply_problem
+from pointsman.web.access import Gate, Keeper
+from pointsman.web.http import Reply, Request, conditional, refused, reply_problem
 from pointsman.wire.errors import Code, Problem
 
 logger = logging.getLogger(__name__)

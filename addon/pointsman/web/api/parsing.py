@@ -11,7 +11,7 @@ from pointsman.config import Found
 from pointsman.config.base_model import Section
 from pointsman.config.errors import problem_of
 from pointsman.config.messages import notation, suggestion
-from pointsman.web.page import Request, refused
+from pointsman.web.http import Request, refused
 from pointsman.wire.errors import Code, Problem
 
 

@@ -11,7 +11,7 @@ from pointsman.demo import Provider, behaviours
 from support.asking import ask
 from support.router import Router
 from support.settings import provider
-from web.dashboard.driving import ROOMS, SCREENSHOTS, Dashboard, opened
+from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)

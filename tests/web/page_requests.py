@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pointsman.client_host import named_host
-from pointsman.web.page import Reply, Request
+from pointsman.web.http import Reply, Request
 
 ADMIN = "the-admin-key"
 CLIENT = "the-client-key"
