@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask
 from support.h1client import chat, h1_to
+from support.http_requests import ask
+from support.leak_checks import soon
 from support.process import mitmdump
-from support.remains import soon
 from support.settings import provider, write
 
 TEXT = "one two three four"

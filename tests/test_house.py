@@ -11,7 +11,7 @@ FORBIDDEN = {
     "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "threading", "tornado",
 }  # fmt: skip
-FORBIDDEN_ROOMS = {"transport", "history", "web", "demo", "recording", "addon", "dispatch"}
+FORBIDDEN_ROOMS = {"transport", "history", "web", "demo", "recording", "addon", "gateway"}
 CLOCKS = {
     "time.time", "time.monotonic", "time.perf_counter", "datetime.now", "datetime.utcnow", "date.today", "uuid4",
     "uuid.uuid4", "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "random.random", "random.choice",

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask, get
+from support.http_requests import ask, get
 from support.ports import free_port
 from support.process import SCRIPT, Process, mitmdump, mitmweb, pointsman, tool
 from support.settings import provider, write

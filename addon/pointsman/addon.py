@@ -30,18 +30,19 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, python_version
+from pointsman.admission import OWN_NAME, is_loopback_name
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
+from pointsman.config_watcher import Reloader
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
-from pointsman.dispatch import Dispatcher
+from pointsman.gateway import Dispatcher
+from pointsman.key_check import KeyTest
+from pointsman.masking import Masker
 from pointsman.overrides import Configuration, Store, data_folder
-from pointsman.reception import OWN_NAME, is_loopback_name
 from pointsman.recording import retention
-from pointsman.recording.logs import mask_logs
+from pointsman.recording.log_masking import mask_logs
+from pointsman.recording.mitm_integration import RECORD_OPTION, Showing
 from pointsman.recording.replays import route_replays
-from pointsman.recording.showing import RECORD_OPTION, Showing
-from pointsman.reloading import Reloader
-from pointsman.secrets import Masker
 from pointsman.transport import compat_check, entry_mode
 from pointsman.transport.certificates import make_certificates
 from pointsman.transport.client_shutdown import hang_up
@@ -52,7 +53,6 @@ from pointsman.transport.http_layer import swap_in
 from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening
 from pointsman.transport.upstream_client import Providers
 from pointsman.transport.upstream_options import Outlet
-from pointsman.trying import KeyTest
 from pointsman.web.access import Keeper
 from pointsman.web.api.routes import House
 from pointsman.web.api.state import State

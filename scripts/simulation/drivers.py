@@ -17,9 +17,9 @@ from pointsman.domain.targets import Candidate
 from pointsman.exchange.client_request import Call, Rules
 from pointsman.exchange.effects import Cancel, Effect, Launch, Release
 from pointsman.exchange.engine import Exchange
+from pointsman.masking import Masker
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.secrets import Masker
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, FaultKind

@@ -10,7 +10,7 @@ import pytest
 from pointsman import cli
 from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, CLIENT, SERVER, bearer
-from support.asking import ask
+from support.http_requests import ask
 from support.ports import free_port
 from support.router import Router, running
 from support.settings import provider

@@ -8,8 +8,8 @@ from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_request import Call, Rules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange
+from pointsman.masking import Masker
 from pointsman.routing.router import Router
-from pointsman.secrets import Masker
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.headers import Headers

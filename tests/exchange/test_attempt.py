@@ -12,7 +12,7 @@ from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Inventory
 from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt
 from pointsman.exchange.state_machines import LocalError, Phase
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from history.log import KEEP, ask, mixed, recording
+from history.history_builders import KEEP, ask, mixed, recording
 from pointsman.history.analytics import NAMED, SECONDS, SUMS, By, Window, analytics, percentile
 from pointsman.history.rows import rows
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from history.log import mixed, recording
+from history.history_builders import mixed, recording
 from pointsman.history.analytics import Window
 from pointsman.history.rows import rows
 from pointsman.history.traffic import MOST, STEPS, nothing, traffic

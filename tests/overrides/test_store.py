@@ -14,9 +14,9 @@ from pointsman.config.document import Document
 from pointsman.config.enums import Pool
 from pointsman.config.runtime_overrides import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
 from pointsman.overrides import Configuration, Store, data_folder
-from pointsman.overrides.files import write_new
+from pointsman.overrides.atomic_file import write_new
+from pointsman.overrides.key_encryption import Unreadable, Vault
 from pointsman.overrides.store import FILE, KEY_FILE
-from pointsman.overrides.vault import Unreadable, Vault
 from pointsman.private_files import NotPrivate
 
 SECRET = "sk-very-secret-value-1234"

@@ -17,9 +17,9 @@ from mitmproxy.io import FlowReader, FlowWriter
 
 from pointsman.demo import Behaviour, behaviours
 from pointsman.domain.records import ExchangeRecord
-from pointsman.recording.notes import Mark, is_attempt, note
+from pointsman.recording.flow_notes import Mark, is_attempt, note
 from pointsman.transport.body_capture import MAX_BODY
-from support.asking import Asked, ask, started
+from support.http_requests import Asked, ask, started
 from support.router import Router, running
 from support.settings import provider
 

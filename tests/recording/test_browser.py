@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask
 from support.browser import browser
+from support.http_requests import ask
 from support.settings import provider, write
 from support.web_api import PASSWORD, web
 

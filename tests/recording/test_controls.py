@@ -14,10 +14,10 @@ from mitmproxy.http import HTTPFlow, Request
 from mitmproxy.test import tflow
 
 from pointsman.demo import Provider, behaviours
-from pointsman.recording.notes import Mark, is_attempt, note
+from pointsman.recording.flow_notes import Mark, is_attempt, note
 from pointsman.recording.replays import refusal
-from support.asking import ask, started
-from support.remains import nothing_remains, soon
+from support.http_requests import ask, started
+from support.leak_checks import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 

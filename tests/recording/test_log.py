@@ -8,8 +8,8 @@ import pytest
 from mitmproxy.addonmanager import Loader
 
 from pointsman.demo import behaviours
-from support.asking import ask, started
-from support.remains import nothing_remains
+from support.http_requests import ask, started
+from support.leak_checks import nothing_remains
 from support.router import running
 from support.settings import provider
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.asking import ask
+from support.http_requests import ask
 from support.process import mitmdump
 from support.settings import provider, write
 from support.web_api import WebApi, web

@@ -14,13 +14,13 @@ from mitmproxy.test import taddons, tflow
 
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Outbound
+from pointsman.masking import Masker
 from pointsman.recording import retention
-from pointsman.recording.attempts import Recorder
-from pointsman.recording.intake import Intake
-from pointsman.recording.notes import Mark, note_exchange
+from pointsman.recording.attempt_flows import Recorder
+from pointsman.recording.flow_notes import Mark, note_exchange
+from pointsman.recording.flow_queue import Intake
+from pointsman.recording.mitm_integration import MAX_FLOWS, Showing
 from pointsman.recording.retention import may_go, trim
-from pointsman.recording.showing import MAX_FLOWS, Showing
-from pointsman.secrets import Masker
 from support.records import attempt_record, exchange_record
 
 

@@ -18,8 +18,8 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons
 
 from pointsman.addon import Pointsman
-from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
+from pointsman.gateway import Dispatcher
 from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.stream import RoutedStream
 from support.settings import write

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pointsman.demo import Provider, behaviours
-from support.asking import Asked, ask, get, started
+from support.http_requests import Asked, ask, get, started
 from support.router import Router, running
 from support.settings import provider, write
 

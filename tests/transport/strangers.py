@@ -18,8 +18,8 @@ from pointsman.demo.responder import arm_reset
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
+from support.leak_checks import nothing_remains
 from support.namespace import OWN
-from support.remains import nothing_remains
 from support.router import Router, running
 from support.settings import provider
 

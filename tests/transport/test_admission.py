@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pointsman.demo import behaviours
-from support.asking import ask, get, started
+from support.http_requests import ask, get, started
 from support.router import running
 from support.settings import provider
 

@@ -8,11 +8,11 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from pointsman.transport.http1 import MAX_HEAD, MAX_LINE
-from support.aftermath import connected, unharmed
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
 from support.h1client import chat
 from support.h2client import h2_through
-from support.remains import soon
+from support.leak_checks import soon
+from support.no_damage import connected, unharmed
 from support.router import running
 from support.settings import provider
 

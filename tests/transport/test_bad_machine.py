@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask
 from support.h1client import chat, h1_to
-from support.remains import nothing_remains
+from support.http_requests import ask
+from support.leak_checks import nothing_remains
 from support.router import running
 from support.settings import provider
 

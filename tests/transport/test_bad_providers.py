@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, behaviours, closed_port
-from support.aftermath import memory_below, unharmed
-from support.asking import Asked, ask
 from support.authority import Authority
+from support.http_requests import Asked, ask
+from support.no_damage import memory_below, unharmed
 from support.router import running
 from support.settings import provider
 

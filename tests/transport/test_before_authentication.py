@@ -10,8 +10,8 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tutils
 
+from pointsman.admission import host_of
 from pointsman.demo import behaviours
-from pointsman.reception import host_of
 from pointsman.transport import client_hello, http1
 from pointsman.transport.client_buffer import MAX_FRAMING, MAX_LINES, ClientBuffer
 from pointsman.transport.client_hello import MAX_HELLO
@@ -22,10 +22,10 @@ from pointsman.transport.stream import RoutedStream
 from pointsman.web.http import Reply, Request
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE
-from support.aftermath import connected
 from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
 from support.h1client import H1Client, h1_through
-from support.remains import soon
+from support.leak_checks import soon
+from support.no_damage import connected
 
 ECHO = behaviours.echo("", "")
 MANY = 5_000_000

@@ -11,11 +11,11 @@ import pytest
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.demo.behaviours.wrappers import Gate
 from pointsman.demo.compression import Coding
-from support.asking import Asked, ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
+from support.http_requests import Asked, ask
+from support.leak_checks import remains, soon
 from support.relay import Relay
-from support.remains import remains, soon
 from support.router import Router, running
 from support.settings import provider
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.transport.body_capture import MAX_BODY, MAX_MARKS, SPARE, Tape, bounded
 
 

@@ -13,7 +13,6 @@ from mitmproxy.addons.view import View
 
 from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.asking import get
 from support.dialect_sdks import (
     ALL_SDKS,
     ANTHROPIC,
@@ -28,7 +27,8 @@ from support.dialect_sdks import (
     told,
 )
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of, entry
-from support.remains import nothing_remains
+from support.http_requests import get
+from support.leak_checks import nothing_remains
 from support.round_trips import RESULT, ROUND_TRIPS, calls_and_results
 from support.router import Router, running
 from support.tap import Tap

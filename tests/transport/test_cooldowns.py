@@ -14,7 +14,7 @@ from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
 from pointsman.demo import Provider, behaviours, closed_port
-from support.asking import Asked, ask, get, started
+from support.http_requests import Asked, ask, get, started
 from support.router import Router, running
 from support.settings import provider
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from pointsman.demo import Behaviour, behaviours, closed_port
-from support.asking import ask, started
-from support.remains import nothing_remains, soon
+from support.http_requests import ask, started
+from support.leak_checks import nothing_remains, soon
 from support.router import running
 from support.settings import provider
 

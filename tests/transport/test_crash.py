@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.remains import nothing_remains
+from support.http_requests import ask
+from support.leak_checks import nothing_remains
 from support.router import Router, running
 from support.settings import provider
 

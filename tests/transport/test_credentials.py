@@ -4,7 +4,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tutils
 
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.transport.credentials import Credentials
 
 LONG = "sk-0123456789abcdef"

@@ -11,7 +11,7 @@ import pytest
 from pointsman.demo import Behaviour, Provider, behaviours
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import H2Client, Stream, h2_through
-from support.remains import nothing_remains, remains, soon
+from support.leak_checks import nothing_remains, remains, soon
 from support.router import Router, running
 from support.settings import provider
 

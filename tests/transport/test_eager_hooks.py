@@ -12,7 +12,7 @@ from mitmproxy.http import HTTPFlow
 from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_through, h1_to, head
 from support.h2client import h2_through
-from support.remains import nothing_remains
+from support.leak_checks import nothing_remains
 from support.router import Router, running
 from support.settings import provider
 

@@ -10,7 +10,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow, tutils
 
-from pointsman.reception import Arrival, Door
+from pointsman.admission import Arrival, Door
 from pointsman.transport.entry_mode import arrival, is_local
 
 LISTENING: Any = [("127.0.0.1", 8080), ("::1", 8080, 0, 0)]

@@ -20,8 +20,8 @@ from mitmproxy.addons.view import View
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.responder import Responder
 from pointsman.web.openapi import ROUTES
-from support.asking import get
 from support.h1client import Headers, chat, h1_to
+from support.http_requests import get
 from support.router import Router, running
 from support.settings import provider
 from support.spellings import SPELLINGS, spelled, traces
@@ -394,5 +394,5 @@ def calls_of(name: str) -> Iterator[str]:
 
 
 def test_every_head_for_a_client_is_made_in_one_place() -> None:
-    assert set(calls_of("make_response")) == {"transport/response.py", "recording/attempts.py"}
+    assert set(calls_of("make_response")) == {"transport/response.py", "recording/attempt_flows.py"}
     assert set(calls_of("ResponseHeaders")) == {"transport/page_stream.py", "transport/stream.py"}

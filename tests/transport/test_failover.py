@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pointsman.demo import behaviours, closed_port
-from support.asking import ask, get, started
+from support.http_requests import ask, get, started
 from support.router import running
 from support.settings import provider
 

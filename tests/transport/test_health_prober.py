@@ -15,7 +15,7 @@ from pointsman.exchange.effects import Outbound
 from pointsman.transport.health_prober import Prober
 from pointsman.transport.upstream_client import Providers
 from pointsman.transport.upstream_options import Outlet
-from support.remains import soon
+from support.leak_checks import soon
 from transport.chat_client import Yard, session
 
 

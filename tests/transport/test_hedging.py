@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.asking import Asked, ask, get, started
 from support.h1client import chat, h1_to
-from support.remains import nothing_remains, soon
+from support.http_requests import Asked, ask, get, started
+from support.leak_checks import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 

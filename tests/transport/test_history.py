@@ -10,9 +10,9 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from pointsman.history import history as history_module
-from support.asking import ask, get
 from support.h1client import h1_to
-from support.remains import nothing_remains
+from support.http_requests import ask, get
+from support.leak_checks import nothing_remains
 from support.router import Router, running
 from support.settings import provider
 

@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from pointsman import reading
+from pointsman import request_reader
 from pointsman.demo import Provider, behaviours
 from pointsman.sessions import key_sources
 from pointsman.wire import request_body
 from pointsman.wire.conversion import codec
 from pointsman.wire.dialects.openai_chat import messages, request
-from support.asking import ask
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.remains import nothing_remains, soon
+from support.http_requests import ask
+from support.leak_checks import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 
 MIB = 1 << 20
 STEPS: tuple[tuple[str, object, str], ...] = (
-    ("decoded", reading, "decode"),
+    ("decoded", request_reader, "decode"),
     ("counted", request_body, "has_too_many_values"),
     ("parsed", request, "parse_object"),
     ("weighed", request, "_tokens"),
@@ -97,7 +97,7 @@ async def test_what_is_small_but_compressed_counts_as_what_it_becomes(tmp_path: 
     """It is decoded on the loop only as far as a small one goes."""
     body = session(MIB)
     squeezed = gzip.compress(body)
-    assert len(squeezed) < reading.LARGE / 10
+    assert len(squeezed) < request_reader.LARGE / 10
     async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
         await served(router, squeezed, Content_Encoding="gzip")
         assert one.seen[0].body == body
@@ -110,7 +110,7 @@ async def test_a_large_request_is_converted_in_the_thread(tmp_path: Path, thread
         Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url, dialect="anthropic")}) as router,
     ):
-        await served(router, session(reading.LARGE // 2))
+        await served(router, session(request_reader.LARGE // 2))
         assert len(one.seen[0].json["messages"]) > 100
         assert (threads["converted"], threads["parsed"]) == ({False}, {True})
 

@@ -17,15 +17,15 @@ from mitmproxy.http import HTTPFlow
 
 from pointsman.demo import Provider, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
-from pointsman.ledger import KEEP
+from pointsman.recent_exchanges import KEEP
 from pointsman.transport import upstream_client as pools
 from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.http_layer import RoutedHttpLayer
 from pointsman.transport.stream import RoutedStream
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
+from support.leak_checks import nothing_remains, remains, soon
 from support.records import exchange_record
-from support.remains import nothing_remains, remains, soon
 from support.router import Router, running
 from support.settings import provider
 

@@ -9,7 +9,7 @@ import pytest
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.remains import nothing_remains
+from support.leak_checks import nothing_remains
 from support.router import Router, running
 from support.settings import provider
 

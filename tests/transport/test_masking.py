@@ -16,9 +16,9 @@ from mitmproxy import http
 from mitmproxy.addons.save import Save
 
 from pointsman.demo import Provider, behaviours
-from support.asking import get
 from support.h1client import Headers, chat, h1_to
 from support.h2client import h2_through
+from support.http_requests import get
 from support.process import mitmdump
 from support.router import Router, running
 from support.settings import provider

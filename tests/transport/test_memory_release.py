@@ -17,10 +17,10 @@ from pointsman.demo import Behaviour, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
 from pointsman.transport.exchange_driver import Conductor
 from pointsman.transport.stream import RoutedStream
-from support.asking import started
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
-from support.remains import nothing_remains, soon
+from support.http_requests import started
+from support.leak_checks import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 

@@ -16,7 +16,7 @@ from support.authority import Authority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_through, h1_to, head
 from support.h2client import h2_through
-from support.remains import soon
+from support.leak_checks import soon
 from support.router import Router, running
 from support.settings import provider
 

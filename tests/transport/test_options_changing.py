@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from pointsman.demo import Provider, behaviours, closed_port
-from support.asking import ask
 from support.h1client import chat, h1_through, h1_to
 from support.h2client import h2_through
+from support.http_requests import ask
+from support.leak_checks import nothing_remains, soon
 from support.ports import free_port
-from support.remains import nothing_remains, soon
 from support.router import running
 from support.settings import provider
 

@@ -9,8 +9,8 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from pointsman.transport.own_listeners import is_of_this_machine, is_own, is_peer_own, leads_here, spelled_ip
-from support.asking import ask
 from support.h1client import H1Client, chat, h1_to, head
+from support.http_requests import ask
 from support.router import running
 from support.settings import provider
 

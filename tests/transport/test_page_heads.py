@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.admission import OWN_NAME
 from pointsman.demo import Provider, behaviours
-from pointsman.reception import OWN_NAME
 from pointsman.transport.page_stream import MAX_PAGE_BODY
-from support.aftermath import connected, memory_below, unharmed
 from support.framing import NEXT, said
 from support.h1client import head
 from support.h2client import h2_through
+from support.no_damage import connected, memory_below, unharmed
 from support.router import running
 from support.settings import provider
 

@@ -15,7 +15,7 @@ from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
-from support.remains import nothing_remains, soon
+from support.leak_checks import nothing_remains, soon
 from transport.chat_client import ANSWER, Yard, session, told, user
 
 KEYS = {"a": ["sk-first-key", "sk-second-key"]}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.asking import Asked, ask
 from support.authority import Authority
+from support.http_requests import Asked, ask
 from support.router import Router, running
 from support.settings import provider
 

@@ -10,13 +10,13 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow
 
 from pointsman.demo import Provider, behaviours
-from support.asking import get
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_to
 from support.h2client import H2Client, Stream, h2_through
+from support.http_requests import get
+from support.leak_checks import nothing_remains
 from support.ports import free_port
-from support.remains import nothing_remains
 from support.router import Router, running
 from support.settings import provider
 

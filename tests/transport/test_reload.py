@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from mitmproxy.exceptions import OptionsError
 
-from pointsman import config, reloading
+from pointsman import config, config_watcher
 from pointsman.demo import Provider, behaviours
-from support.asking import Asked, ask
 from support.h1client import chat, h1_to
+from support.http_requests import Asked, ask
+from support.leak_checks import nothing_remains, soon
 from support.ports import free_port
 from support.records import exchange_record
-from support.remains import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider, write
 
@@ -29,7 +29,7 @@ BROKEN_PATHS = ("providers.one.base_url", "stream.stall", "nonsense")
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reloading, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(config_watcher, "LOOK_EVERY", 0.02)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ class TestRefusing:
     async def test_it_is_told_once_not_at_every_look(self, yard: Yard) -> None:
         await yard.open("a")
         await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
-        await asyncio.sleep(10 * reloading.LOOK_EVERY)
+        await asyncio.sleep(10 * config_watcher.LOOK_EVERY)
         assert yard.told("keeps its configuration") == 1
 
     @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ class TestRefusing:
 class TestOnRequest:
     @pytest.fixture(autouse=True)
     def _never(self, monkeypatch: pytest.MonkeyPatch, _often: None) -> None:
-        monkeypatch.setattr(reloading, "LOOK_EVERY", 3600)
+        monkeypatch.setattr(config_watcher, "LOOK_EVERY", 3600)
 
     async def test_the_command_reads_the_file_again(self, yard: Yard) -> None:
         router = await yard.open("a")

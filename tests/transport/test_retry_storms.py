@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pointsman.demo import behaviours
-from support.asking import Asked, ask
+from support.http_requests import Asked, ask
 from transport.chat_client import ANSWER, Yard, session
 
 

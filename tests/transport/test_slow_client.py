@@ -14,7 +14,7 @@ from pointsman.transport import exchange_driver as conducting
 from pointsman.transport.exchange_driver import Conductor
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.remains import nothing_remains, soon
+from support.leak_checks import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from pointsman.demo import Behaviour, ReceivedRequest, behaviours
-from support.remains import nothing_remains, soon
+from support.leak_checks import nothing_remains, soon
 from transport.chat_client import ANSWER, Chat, Yard, assistant, session, told, user
 
 

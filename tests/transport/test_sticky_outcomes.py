@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from support.asking import ask
+from support.http_requests import ask
 from transport.chat_client import ANSWER, Yard, session, told, user
 
 
@@ -171,7 +171,7 @@ class TestOutcomes:
             await yard.ask(headers=session("7"))
             [name] = await yard.sessions(1)
             words = f"sticky {outcome} {name}"
-            assert words in [each.message for each in caplog.records if each.name == "pointsman.dispatch"][-1]
+            assert words in [each.message for each in caplog.records if each.name == "pointsman.gateway"][-1]
             assert words in next(
                 flow.comment for flow in reversed(yard.router.watcher.flows) if "chat" in flow.request.path
             )

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from pointsman.demo import Provider, behaviours
-from support.asking import get
 from support.h1client import chat, h1_to
-from support.remains import nothing_remains
+from support.http_requests import get
+from support.leak_checks import nothing_remains
 from support.router import running
 from support.settings import provider
 

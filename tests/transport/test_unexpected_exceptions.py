@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
-from pointsman.dispatch import Dispatcher
 from pointsman.exchange.engine import Exchange
-from pointsman.ledger import Ledger
+from pointsman.gateway import Dispatcher
+from pointsman.recent_exchanges import Ledger
 from pointsman.routing.router import Router as Routing
 from pointsman.transport.exchange_driver import Conductor
 from pointsman.wire.dialects.openai_chat import answers, request
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through
-from support.remains import nothing_remains, remains, soon
+from support.leak_checks import nothing_remains, remains, soon
 from support.router import Router, running
 from support.settings import provider
 

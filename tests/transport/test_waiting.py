@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from support.asking import ask, get, started
+from support.http_requests import ask, get, started
 from support.router import running
 from support.settings import provider
 

@@ -9,7 +9,7 @@ from mitmproxy.contentviews import Metadata, prettify_message
 from mitmproxy.http import HTTPFlow, Request, Response
 from mitmproxy.test import taddons, tflow
 
-from pointsman.recording.showing import Showing
+from pointsman.recording.mitm_integration import Showing
 from pointsman.views import VIEWS
 from pointsman.views.llm_chat import LLMChat
 from pointsman.views.llm_events import LLMEvents

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from pointsman.auth_throttle import FEW
 from pointsman.client_host import named_host
 from pointsman.config import Server
-from pointsman.guesses import FEW
 from pointsman.web import access
 from pointsman.web.access import Gate, Keeper
 from pointsman.web.http import Request

@@ -18,8 +18,8 @@ from pointsman.sessions.store import Pin
 from pointsman.web.explain import explain_page, target_row
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import request as facts
-from support.asking import ask, get, post, started
 from support.callers import SECRET, caller
+from support.http_requests import ask, get, post, started
 from support.router import running
 from support.settings import provider
 from web.page_requests import ADMIN, request, told

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.ledger import KEEP, Ledger
+from pointsman.recent_exchanges import KEEP, Ledger
 from pointsman.web.internal import DEFAULT_LIMIT, exchange_page, exchanges_page, healthz
 from pointsman.wire.errors import Code, Problem
 from support.records import attempt_record, exchange_record

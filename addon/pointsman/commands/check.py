@@ -11,12 +11,12 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from pointsman import catalog
-from pointsman.commands.configured import add_config, configured, refused
+from pointsman.commands.config_args import add_config, configured, refused
 from pointsman.commands.models import needs_key
 from pointsman.config import ConfigError, Key, Provider, Settings
+from pointsman.key_check import KeyTest
 from pointsman.transport.upstream_client import Providers
 from pointsman.transport.upstream_options import Outlet
-from pointsman.trying import KeyTest
 
 AT_ONCE = 8
 """Questions in flight."""

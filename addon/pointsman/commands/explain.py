@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from pointsman.commands.talking import ADMIN, PATIENCE, ROUTER, in_words
+from pointsman.commands.admin_client import ADMIN, PATIENCE, ROUTER, in_words
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointsman import catalog
-from pointsman.commands.configured import add_config, configured, refused
+from pointsman.commands.config_args import add_config, configured, refused
 from pointsman.config import ConfigError, Model, Provider, Settings
 
 WIDTH = 200

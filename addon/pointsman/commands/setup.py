@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pointsman.commands.talking import ROUTER
+from pointsman.commands.admin_client import ROUTER
 
 
 class Client(NamedTuple):

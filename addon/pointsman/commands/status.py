@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pointsman.commands.talking import Unanswered, add_router, talk
+from pointsman.commands.admin_client import Unanswered, add_router, talk
 
 COLOURS = {"healthy": "green", "busy": "yellow", "unhealthy": "red", "disabled": "dim"}
 WIDTH = 160

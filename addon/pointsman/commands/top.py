@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pointsman.commands.admin_client import Talk, Unanswered, add_router, talk
 from pointsman.commands.status import console, milliseconds, shown
-from pointsman.commands.talking import Talk, Unanswered, add_router, talk
 
 ROWS = 15
 """Exchanges that are shown."""

@@ -7,7 +7,7 @@ from pointsman.domain.failures import classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.state_machines import ATTEMPT, AttemptMove, Phase, move
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind

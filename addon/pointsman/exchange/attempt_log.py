@@ -4,7 +4,7 @@ from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import Call, Planner
 from pointsman.exchange.client_response import ClientFront
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.wire.errors import Fault
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from pointsman.config import Settings, Stream
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.dialects.base import Dialect, Listener

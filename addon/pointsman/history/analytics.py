@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pointsman.history.file import open_to_read
+from pointsman.history.database import open_to_read
 from pointsman.routing.attempt_outcomes import Seen
 from pointsman.routing.statistics import WEEK
 

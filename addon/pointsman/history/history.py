@@ -11,10 +11,10 @@ from typing import Any
 from pointsman.config import History as Settings
 from pointsman.domain.records import ExchangeRecord
 from pointsman.history.analytics import By, Window, analytics
-from pointsman.history.recall import Memory, recall
-from pointsman.history.recorder import Recorder
+from pointsman.history.restore import Memory, recall
 from pointsman.history.rows import rows
 from pointsman.history.traffic import nothing, traffic
+from pointsman.history.writer import Recorder
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.history.analytics import SAID, Window, percentile
-from pointsman.history.file import open_to_read
+from pointsman.history.database import open_to_read
 
 STEPS: Mapping[Window, tuple[float, int]] = {
     Window.DAY: (1800.0, 48),

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pointsman import private_files
 from pointsman.config.enums import Pool
 from pointsman.config.runtime_overrides import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
-from pointsman.overrides.files import move_aside, write_whole
-from pointsman.overrides.vault import Unreadable, Vault
+from pointsman.overrides.atomic_file import move_aside, write_whole
+from pointsman.overrides.key_encryption import Unreadable, Vault
 from pointsman.private_files import NotPrivate
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from mitmproxy import ctx, flow, http
 from mitmproxy.addons import clientplayback
 from mitmproxy.options import Options
 
-from pointsman.recording.notes import is_attempt, note
+from pointsman.recording.flow_notes import is_attempt, note
 from pointsman.transport.http_layer import RoutedHttpLayer
 from pointsman.transport.stream_host import Station
 

@@ -2,7 +2,7 @@
 
 from mitmproxy import ctx, flow, http
 
-from pointsman.recording.notes import is_marked_by_hand
+from pointsman.recording.flow_notes import is_marked_by_hand
 
 OPTION = "pointsman_max_flows"
 SLACK = 100

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
-from pointsman.secrets import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
+from pointsman.masking import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
 from pointsman.transport.header_map import exchange, listed
 from pointsman.wire import query
 from pointsman.wire.headers import holds_secret

@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http import (
     validate_request,
 )
 
-from pointsman.reception import Chat
+from pointsman.admission import Chat
 from pointsman.transport.client_buffer import MAX_FRAMING
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import BodyUnreadable

@@ -10,8 +10,8 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
+from pointsman.admission import OWN_NAME, Arrival, Door, is_address, is_loopback_name
 from pointsman.client_host import ClientHost, named_host
-from pointsman.reception import OWN_NAME, Arrival, Door, is_address, is_loopback_name
 from pointsman.transport.header_map import named
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 

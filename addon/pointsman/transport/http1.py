@@ -18,7 +18,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
 from mitmproxy.utils import human
 
-from pointsman.secrets import NO_SECRETS
+from pointsman.masking import NO_SECRETS
 from pointsman.transport.client_buffer import BadLines, ClientBuffer
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_host import Station

@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
-from pointsman.reception import LONGEST_LENGTH
+from pointsman.admission import LONGEST_LENGTH
 from pointsman.transport.early_response import CLOSE, UNREADABLE, Commands, RefusingStream
 from pointsman.transport.entry_mode import client_host
 from pointsman.transport.header_map import named

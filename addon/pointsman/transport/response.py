@@ -5,7 +5,7 @@ import time
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
 
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 
 type Headers = tuple[tuple[str, str], ...]
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from mitmproxy import http
 
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 
 MAX_PACKED = 1 << 20
 """Bytes of a compressed body above which it is kept empty, rather than decompressed to look for secrets."""

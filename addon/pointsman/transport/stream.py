@@ -33,10 +33,10 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from pointsman.admission import Chat, Decision, Door, Page, Pass, Refusal
 from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
-from pointsman.reception import Chat, Decision, Door, Page, Pass, Refusal
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.transport.body_capture import Tape
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.direct_write import chunk

@@ -9,9 +9,9 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 
+from pointsman.admission import Chat, Decision
 from pointsman.exchange.engine import Exchange
-from pointsman.reception import Chat, Decision
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 from pointsman.transport.body_capture import Tape
 from pointsman.transport.upload_timeout import UploadWatch
 from pointsman.web.http import Reply

@@ -4,7 +4,7 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 
-from pointsman.recording.notes import Kind, note
+from pointsman.recording.flow_notes import Kind, note
 from pointsman.views.reading.audit import attempt_table, exchange_table
 from pointsman.views.reading.chats import read_answer, read_request
 from pointsman.views.reading.layout import layout, rule

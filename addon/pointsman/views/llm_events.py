@@ -3,7 +3,7 @@
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 from mitmproxy.http import HTTPFlow
 
-from pointsman.recording.notes import note
+from pointsman.recording.flow_notes import note
 from pointsman.views.reading.chats import is_stream
 from pointsman.views.reading.frames import Moments, frames
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from time import monotonic, time
 
+from pointsman.admission import client_problem, credentials, host_of, is_loopback_name, is_own_name, same
+from pointsman.auth_throttle import Guesses, too_many, weighed
 from pointsman.config import Server
-from pointsman.guesses import Guesses, too_many, weighed
-from pointsman.reception import client_problem, credentials, host_of, is_loopback_name, is_own_name, same
 from pointsman.web.http import Request
 from pointsman.web.logins import Login, Logins
 from pointsman.web.openapi import CSRF_HEADER

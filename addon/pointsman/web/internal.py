@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
 
-from pointsman.ledger import KEEP, Ledger
+from pointsman.recent_exchanges import KEEP, Ledger
 from pointsman.web.http import Reply, Request, reply_json
 from pointsman.wire.errors import Code, Problem
 

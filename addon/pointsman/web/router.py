@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pointsman.admission import cors, is_origin_here
 from pointsman.config import ConfigError
-from pointsman.reception import cors, is_origin_here
 from pointsman.web.access import Gate, Keeper
 from pointsman.web.http import Reply, Request, conditional, refused, reply_problem
 from pointsman.wire.errors import Code, Problem

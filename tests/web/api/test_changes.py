@@ -6,7 +6,7 @@ import pytest
 
 from support import router
 from support.admin import CLIENT, bearer, call
-from support.asking import ask
+from support.http_requests import ask
 from support.settings import provider, write
 
 

@@ -11,12 +11,12 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
+from pointsman.auth_throttle import Guesses
 from pointsman.demo import Provider, behaviours
-from pointsman.guesses import Guesses
 from pointsman.web.openapi import ROUTES, Route, document
 from support import router
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
-from support.asking import ask
+from support.http_requests import ask
 from support.settings import provider
 
 GATED = [route for route in ROUTES if route.path != "/api/login"]

@@ -13,7 +13,7 @@ from pointsman.sessions.penalties import Past
 from pointsman.web.api.overview import WINDOW, rates
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call
-from support.asking import ask
+from support.http_requests import ask
 from support.records import attempt_record, exchange_record
 from support.settings import provider
 

@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
-from support.asking import ask
+from support.http_requests import ask
 from support.process import mitmdump
 from support.settings import provider, write
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask
+from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
 from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pointsman.domain.records import ExchangeRecord
-from pointsman.ledger import KEEP, Ledger
+from pointsman.recent_exchanges import KEEP, Ledger
 from pointsman.web.api.parsing import name_in, query, whole
 from pointsman.web.http import Reply, Request, reply_json
 from pointsman.web.openapi import MOST_EXCHANGES

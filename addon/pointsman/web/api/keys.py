@@ -16,10 +16,10 @@ from pointsman.config.messages import FromEnvironment
 from pointsman.config.providers import labelled
 from pointsman.config.runtime_overrides import AddedKey, KeyChange, Overlay
 from pointsman.config.values import Flag, Line, Name, Secret, Tree
+from pointsman.masking import masked_credential
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
 from pointsman.routing.router import Router
-from pointsman.secrets import masked_credential
 from pointsman.web.api.parsing import missing, read
 from pointsman.web.api.state import cooldown_of
 from pointsman.web.http import Reply, Request, refused, reply_json

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from pointsman.dispatch import Dispatcher
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.gateway import Dispatcher
 from pointsman.history.analytics import percentile
-from pointsman.ledger import KEEP
+from pointsman.recent_exchanges import KEEP
 from pointsman.web.api.state import State
 from pointsman.web.http import Reply, Request, reply_json
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pointsman.dispatch import Dispatcher
+from pointsman.config_watcher import Reloader
+from pointsman.gateway import Dispatcher
 from pointsman.overrides import Configuration
-from pointsman.reloading import Reloader
 from pointsman.web.access import Gate, Keeper
 from pointsman.web.analytics import analytics_page, traffic_page
 from pointsman.web.api.account import Account

@@ -16,10 +16,10 @@ from pointsman.config.messages import FromEnvironment, notation
 from pointsman.config.runtime_overrides import Overlay, merge
 from pointsman.config.settings import Sections
 from pointsman.config.values import Tree
+from pointsman.config_watcher import Reloader
+from pointsman.masking import MASK
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import InForce
-from pointsman.reloading import Reloader
-from pointsman.secrets import MASK
 from pointsman.web.api.parsing import body
 from pointsman.web.http import Reply, Request, refused, reply_json
 from pointsman.wire.errors import Code, Problem

@@ -6,7 +6,7 @@ from time import monotonic, time
 from typing import Any
 
 from pointsman import __version__
-from pointsman.dispatch import Dispatcher
+from pointsman.gateway import Dispatcher
 from pointsman.routing.cooldowns import Cooling
 from pointsman.web.api.parsing import missing, name_in, query, whole
 from pointsman.web.http import Reply, Request, reply_json

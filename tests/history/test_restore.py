@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from history.log import KEEP, mixed, recording, tell
+from history.history_builders import KEEP, mixed, recording, tell
 from pointsman.domain.records import ExchangeRecord
-from pointsman.history.recall import Memory, recall
+from pointsman.history.restore import Memory, recall
 from pointsman.history.rows import rows
 from pointsman.routing.attempt_outcomes import Seen, observations
 from pointsman.routing.recent_outcomes import Recent

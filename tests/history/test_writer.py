@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from history.log import KEEP, ask, mixed, recording, tell
-from pointsman.history import file
-from pointsman.history import recorder as recorder_module
-from pointsman.history.recorder import BATCH, RETRY, Recorder
+from history.history_builders import KEEP, ask, mixed, recording, tell
+from pointsman.history import database
+from pointsman.history import writer as recorder_module
 from pointsman.history.rows import rows
 from pointsman.history.schema import MIGRATIONS, prepare
+from pointsman.history.writer import BATCH, RETRY, Recorder
 from support.records import exchange_record
 
 NOW = 1_700_000_000.0
@@ -210,7 +210,7 @@ class TestOutOfReach:
         path, steady, room = tmp_path / "h.db", Clock(0), [30]
 
         def on_a_small_disk(path: Path, stamp: str) -> sqlite3.Connection:
-            db = file.open_to_write(path, stamp)
+            db = database.open_to_write(path, stamp)
             db.execute(f"PRAGMA max_page_count = {room[0]}")
             return db
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pointsman.demo import Provider, behaviours
-from support.asking import ask
+from support.http_requests import ask
 from support.process import Process, mitmdump
 from support.settings import provider, write
 

@@ -8,8 +8,8 @@ import pytest
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
-from pointsman.recording import intake
-from pointsman.recording.intake import Intake
+from pointsman.recording import flow_queue
+from pointsman.recording.flow_queue import Intake
 
 
 class Seen:
@@ -62,7 +62,7 @@ async def test_one_that_cannot_be_made_keeps_no_other_out(seen: Seen, caplog: py
 async def test_of_too_many_the_oldest_are_lost_and_that_is_said(
     seen: Seen, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MOST_WAITING", 2)
+    monkeypatch.setattr(flow_queue, "MOST_WAITING", 2)
     own, flows = Intake(), [tflow.tflow(resp=True) for _ in range(5)]
     with caplog.at_level(logging.WARNING):
         for flow in flows:

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
+from pointsman.admission import credentials, host_of, is_address, is_loopback_name, same, vouches
 from pointsman.config import Server
-from pointsman.reception import credentials, host_of, is_address, is_loopback_name, same, vouches
 
 KEY = "the-client-key"
 OPEN = Server()

@@ -6,9 +6,9 @@ import pytest
 from mitmproxy.test import tflow
 from mitmproxy.utils import emoji
 
+from pointsman.admission import Door
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
-from pointsman.reception import Door
-from pointsman.recording.notes import (
+from pointsman.recording.flow_notes import (
     ATTEMPT_MARKS,
     MAX_EXCLUDED,
     Mark,

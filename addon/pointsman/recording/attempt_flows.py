@@ -8,9 +8,9 @@ from mitmproxy.net.http import url
 
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.effects import Headers, Outbound
-from pointsman.recording.intake import Intake
-from pointsman.recording.notes import note_attempt, note_tape
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
+from pointsman.recording.flow_notes import note_attempt, note_tape
+from pointsman.recording.flow_queue import Intake
 from pointsman.transport.body_capture import Tape, bounded
 from pointsman.transport.response import make_response
 from pointsman.transport.server_info import closed

@@ -20,16 +20,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode, Socks5Mode
 from mitmproxy.utils import asyncio_utils, human
 
-from pointsman.config import Forward, Server, Settings
-from pointsman.domain.records import ExchangeRecord
-from pointsman.exchange.client_request import Call, Rules
-from pointsman.exchange.engine import Exchange
-from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
-from pointsman.guesses import Guesses, weighed
-from pointsman.history import History
-from pointsman.ledger import Ledger
-from pointsman.reading import Read, Reading
-from pointsman.reception import (
+from pointsman.admission import (
     Arrival,
     Chat,
     Decision,
@@ -42,12 +33,21 @@ from pointsman.reception import (
     same,
     vouches,
 )
-from pointsman.recording.attempts import Recorder
-from pointsman.recording.intake import Intake
-from pointsman.recording.notes import door_of, note_door, note_exchange, note_refusal, note_tape
+from pointsman.auth_throttle import Guesses, weighed
+from pointsman.config import Forward, Server, Settings
+from pointsman.domain.records import ExchangeRecord
+from pointsman.exchange.client_request import Call, Rules
+from pointsman.exchange.engine import Exchange
+from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
+from pointsman.history import History
+from pointsman.masking import Masker
+from pointsman.recent_exchanges import Ledger
+from pointsman.recording.attempt_flows import Recorder
+from pointsman.recording.flow_notes import door_of, note_door, note_exchange, note_refusal, note_tape
+from pointsman.recording.flow_queue import Intake
+from pointsman.request_reader import Read, Reading
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.secrets import Masker
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import Tape
 from pointsman.transport.exchange_driver import Conductor

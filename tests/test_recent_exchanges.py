@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.ledger import KEEP, STEP, STEPS, Ledger
+from pointsman.recent_exchanges import KEEP, STEP, STEPS, Ledger
 from support.records import exchange_record
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from pointsman.demo import Provider, Script, behaviours
 from pointsman.transport.upload_timeout import UploadWatch
-from support.asking import ask
 from support.h1client import H1Client, h1_to
-from support.remains import nothing_remains, soon
+from support.http_requests import ask
+from support.leak_checks import nothing_remains, soon
 from support.router import Router, running
 from support.settings import provider
 

@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pointsman import config
-from pointsman.commands.configured import add_config
+from pointsman.commands.config_args import add_config
 from pointsman.config import ConfigError
 
 ROUTER = "http://127.0.0.1:8080"

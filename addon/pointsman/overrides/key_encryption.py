@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pointsman import private_files
-from pointsman.overrides.files import sync_folder, write_new
+from pointsman.overrides.atomic_file import sync_folder, write_new
 
 LENGTH = 32
 NONCE = 12

@@ -9,7 +9,7 @@ from typing import Any
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
-from pointsman.history.recorder import Recorder
+from pointsman.history.writer import Recorder
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from mitmproxy import flow, http
 
+from pointsman.admission import Door
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.summary import summary
-from pointsman.reception import Door
 from pointsman.transport.body_capture import Tape
 from pointsman.wire.errors import Problem
 

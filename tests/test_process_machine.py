@@ -16,8 +16,8 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, call
-from support.asking import ask, get
 from support.h1client import chat, h1_to
+from support.http_requests import ask, get
 from support.process import Process, mitmdump
 from support.settings import provider, write
 

@@ -8,7 +8,7 @@ from heapq import merge
 from pathlib import Path
 from typing import Any
 
-from pointsman.history.file import open_to_read
+from pointsman.history.database import open_to_read
 from pointsman.routing.attempt_outcomes import Seen
 from pointsman.routing.recent_outcomes import ENOUGH
 from pointsman.routing.statistics import RECENT, WEEK, Sums, Wait

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from pointsman.history.file import is_damage, move_aside, open_to_write, transaction
+from pointsman.history.database import is_damage, move_aside, open_to_write, transaction
 from pointsman.history.rows import Kind, Row
 from pointsman.history.schema import ALL_KINDS, NEW_KIND, NEW_ROW, NotOurs
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from mitmproxy import http
 
-from pointsman.reception import Chat
+from pointsman.admission import Chat
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.transport.decoding import TooLarge, UnknownCoding, decode

@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pointsman.client_host import NO_HOST, ClientHost, named_host
-from pointsman.config import Server
-from pointsman.config.enums import Dialect
-from pointsman.reception import (
+from pointsman.admission import (
     Arrival,
     Chat,
     Decision,
@@ -27,6 +24,9 @@ from pointsman.reception import (
     receive,
     receive_again,
 )
+from pointsman.client_host import NO_HOST, ClientHost, named_host
+from pointsman.config import Server
+from pointsman.config.enums import Dialect
 from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"

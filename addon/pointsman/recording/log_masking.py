@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from pointsman.secrets import Masker
+from pointsman.masking import Masker
 
 
 def mask_logs(masker: Callable[[], Masker]) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.guesses import FEW, MOST, WITHIN, Guesses, weighed
+from pointsman.auth_throttle import FEW, MOST, WITHIN, Guesses, weighed
 from pointsman.wire.errors import Code, Problem
 
 WRONG = Problem(Code.INVALID_API_KEY, "wrong")

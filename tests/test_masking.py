@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pointsman.secrets import MASK, SHORTEST, Masker, masked_credential
+from pointsman.masking import MASK, SHORTEST, Masker, masked_credential
 from support.spellings import SPELLINGS, spelled, traces
 
 ODD = "sk-A/b'c\"d%4&e0123456789"
