@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from pointsman.config import Key, Provider
-from pointsman.exchange.effects import Outbound
+from pointsman.domain.outbound import Outbound
 from pointsman.routing.health_probe import question
 from pointsman.transport.upstream_client import Dial, Providers
 from pointsman.transport.upstream_options import Outlet

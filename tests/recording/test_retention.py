@@ -12,8 +12,8 @@ from mitmproxy.http import HTTPFlow, Response
 from mitmproxy.proxy.layers.http import HttpRequestHeadersHook, HttpResponseHook
 from mitmproxy.test import taddons, tflow
 
+from pointsman.domain.outbound import Outbound
 from pointsman.domain.records import Outcome
-from pointsman.exchange.effects import Outbound
 from pointsman.masking import Masker
 from pointsman.recording import retention
 from pointsman.recording.attempt_flows import Recorder

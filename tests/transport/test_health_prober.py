@@ -11,7 +11,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from pointsman.demo import Provider, behaviours
-from pointsman.exchange.effects import Outbound
+from pointsman.domain.outbound import Outbound
 from pointsman.transport.health_prober import Prober
 from pointsman.transport.upstream_client import Providers
 from pointsman.transport.upstream_options import Outlet

@@ -1,9 +1,9 @@
 """From a candidate to an attempt, and from an attempt to the request that its provider gets."""
 
+from pointsman.domain.outbound import Outbound
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import Call, Planner
-from pointsman.exchange.effects import Outbound
 
 
 def prepared(

@@ -3,19 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pointsman.domain.outbound import Outbound
 from pointsman.domain.records import AttemptRecord
 
 type Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outbound:
-    """One upstream request. The headers hold the provider's key, so none of this is ever printed."""
-
-    url: str
-    headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
-    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)

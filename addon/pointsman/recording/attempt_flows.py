@@ -6,8 +6,9 @@ from mitmproxy import flow, http
 from mitmproxy.connection import Client, Server
 from mitmproxy.net.http import url
 
+from pointsman.domain.outbound import Outbound
 from pointsman.domain.records import AttemptRecord
-from pointsman.exchange.effects import Headers, Outbound
+from pointsman.exchange.effects import Headers
 from pointsman.masking import Masker
 from pointsman.recording.flow_notes import note_attempt, note_tape
 from pointsman.recording.flow_queue import Intake

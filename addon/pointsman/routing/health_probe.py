@@ -1,7 +1,7 @@
 """How to ask a provider whether it is there: for its list of models, with a key where it wants one."""
 
 from pointsman.config import Provider
-from pointsman.exchange.effects import Outbound
+from pointsman.domain.outbound import Outbound
 from pointsman.wire.dialects.registry import DIALECTS
 
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import LESSONS, Cool, Failure
+from pointsman.domain.outbound import Outbound
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.exchange.effects import Outbound
 from pointsman.routing.attempt_outcomes import Seen, observations
 from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
 from pointsman.routing.count_tokens_plan import CountPlan

@@ -18,6 +18,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 from typing_extensions import TypeIs
 
+from pointsman.domain.outbound import Outbound
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.exchange.effects import (
@@ -28,7 +29,6 @@ from pointsman.exchange.effects import (
     Headers,
     Launch,
     LaunchLarge,
-    Outbound,
     Release,
     Respond,
     Send,

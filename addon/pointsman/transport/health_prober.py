@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.exchange.effects import Outbound
+from pointsman.domain.outbound import Outbound
 from pointsman.transport.upstream_client import Dial, Providers
 from pointsman.transport.upstream_options import Outlet
 

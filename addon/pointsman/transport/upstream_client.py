@@ -22,7 +22,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.exchange.effects import Outbound
+from pointsman.domain.outbound import Outbound
 from pointsman.transport.dns_resolver import Lookups
 from pointsman.transport.upstream_options import Outlet
 from pointsman.wire.errors import FaultKind

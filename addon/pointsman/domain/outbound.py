@@ -1,0 +1,15 @@
+"""The request that a provider gets."""
+
+from dataclasses import dataclass, field
+
+from pointsman.wire.headers import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One upstream request. The headers hold the provider's key, so none of this is ever printed."""
+
+    url: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    method: str = "POST"
