@@ -10,19 +10,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pointsman.admission import (
-    Arrival,
-    Chat,
+    ChatRequest,
     Decision,
-    Door,
-    Page,
-    Pass,
+    EntryMode,
+    NotRouted,
+    OwnPage,
     Refusal,
+    RequestHead,
+    admit,
+    admit_replay,
     client_problem,
-    cors,
+    cors_headers,
     credentials,
     is_cross_site,
-    receive,
-    receive_again,
 )
 from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.config import Server
@@ -34,7 +34,7 @@ KEY = "the-client-key"
 HOME = named_host("HTTP/1.1", "", ("127.0.0.1:8080",))
 OPEN = Server()
 KEYED = Server.model_validate({"client_key": KEY, "intercept": ["api.openai.com"], "max_body": 1000})
-OURS = pytest.mark.parametrize("door", [Door.OWN, Door.REVERSE])
+OURS = pytest.mark.parametrize("door", [EntryMode.OWN, EntryMode.REVERSE])
 
 
 def basic(password: str, user: str = "me") -> str:
@@ -43,18 +43,25 @@ def basic(password: str, user: str = "me") -> str:
 
 def decided(server: Server, **head: Any) -> Decision:
     """The decision about a chat request of a client on this machine, at the router's own door, but for what is said."""
-    usual: dict[str, Any] = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
-    return receive(Arrival(**usual | {"client_host": HOME} | head), server)
+    usual: dict[str, Any] = {
+        "entry_mode": EntryMode.OWN,
+        "method": "POST",
+        "path": CHAT,
+        "host": "",
+        "headers": {},
+        "local": True,
+    }
+    return admit(RequestHead(**usual | {"client_host": HOME} | head), server)
 
 
 def word(decision: Decision) -> str:
     """`pass`, `page`, `chat`, or the code of a refusal."""
     match decision:
-        case Pass():
+        case NotRouted():
             return "pass"
-        case Page():
+        case OwnPage():
             return "page"
-        case Chat():
+        case ChatRequest():
             return "chat"
         case Refusal(problem=problem):
             return problem.code.value
@@ -73,13 +80,13 @@ class TestPathsAndMethods:
             ("OPTIONS", "page"),
         ],
     )
-    def test_a_chat_path_of_ours_takes_chat_requests(self, door: Door, method: str, expected: str) -> None:
-        assert word(decided(OPEN, door=door, method=method)) == expected
+    def test_a_chat_path_of_ours_takes_chat_requests(self, door: EntryMode, method: str, expected: str) -> None:
+        assert word(decided(OPEN, entry_mode=door, method=method)) == expected
 
     @OURS
     @pytest.mark.parametrize("path", [f"{CHAT}?x=1", f"/olla/proxy{CHAT}", f"/api{CHAT}"])
-    def test_whatever_stands_before_or_behind_a_chat_path(self, door: Door, path: str) -> None:
-        assert word(decided(OPEN, door=door, path=path)) == "chat"
+    def test_whatever_stands_before_or_behind_a_chat_path(self, door: EntryMode, path: str) -> None:
+        assert word(decided(OPEN, entry_mode=door, path=path)) == "chat"
 
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
     @pytest.mark.parametrize("path", ["/", "/v1/models", "/healthz", "/nothing", f"{CHAT}/", "", "*", f"/?{CHAT}"])
@@ -107,12 +114,12 @@ class TestPathsAndMethods:
         ],
     )
     def test_in_reverse_mode_only_the_operators_pages_are_ours(self, path: str, expected: str) -> None:
-        assert word(decided(OPEN, door=Door.REVERSE, path=path, method="GET")) == expected
+        assert word(decided(OPEN, entry_mode=EntryMode.REVERSE, path=path, method="GET")) == expected
 
     @pytest.mark.parametrize("path", ["/", "/healthz", "/internal/exchanges", "/api/keys", "/v1/models"])
     @pytest.mark.parametrize("host", ["api.openai.com", "other.test"])
     def test_as_a_proxy_there_are_no_pages(self, path: str, host: str) -> None:
-        assert word(decided(OPEN, door=Door.PROXY, host=host, path=path, method="GET")) == "pass"
+        assert word(decided(OPEN, entry_mode=EntryMode.PROXY, host=host, path=path, method="GET")) == "pass"
 
     @pytest.mark.parametrize(
         ("host", "method", "expected"),
@@ -129,15 +136,15 @@ class TestPathsAndMethods:
     def test_as_a_proxy_only_chat_requests_to_intercepted_hosts_are_ours(
         self, host: str, method: str, expected: str
     ) -> None:
-        assert word(decided(OPEN, door=Door.PROXY, host=host, method=method)) == expected
+        assert word(decided(OPEN, entry_mode=EntryMode.PROXY, host=host, method=method)) == expected
 
-    @pytest.mark.parametrize("door", Door)
+    @pytest.mark.parametrize("door", EntryMode)
     @pytest.mark.parametrize("path", ["", CHAT])
-    def test_a_tunnel_is_let_through_so_that_its_requests_can_be_received(self, door: Door, path: str) -> None:
-        assert word(decided(KEYED, door=door, method="CONNECT", path=path, host="api.openai.com")) == "pass"
+    def test_a_tunnel_is_let_through_so_that_its_requests_can_be_received(self, door: EntryMode, path: str) -> None:
+        assert word(decided(KEYED, entry_mode=door, method="CONNECT", path=path, host="api.openai.com")) == "pass"
 
     def test_a_chat_request_is_told_by_its_dialect_and_door(self) -> None:
-        assert decided(OPEN) == Chat(Dialect.OPENAI_CHAT, Door.OWN)
+        assert decided(OPEN) == ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN)
 
     def test_a_wrong_method_is_told_the_right_one(self) -> None:
         refusal = decided(OPEN, method="PATCH")
@@ -183,17 +190,17 @@ class TestOurDoors:
     @pytest.mark.parametrize(("headers", "path"), RIGHT)
     @pytest.mark.parametrize(("local", "site"), [(True, {}), (False, {}), (False, CROSS_SITE)])
     def test_the_client_key_lets_in_from_anywhere(
-        self, door: Door, headers: dict[str, str], path: str, local: bool, site: dict[str, str]
+        self, door: EntryMode, headers: dict[str, str], path: str, local: bool, site: dict[str, str]
     ) -> None:
-        assert word(decided(KEYED, door=door, headers=headers | site, path=path, local=local)) == "chat"
+        assert word(decided(KEYED, entry_mode=door, headers=headers | site, path=path, local=local)) == "chat"
 
     @OURS
     @pytest.mark.parametrize(("headers", "path"), WRONG)
     @pytest.mark.parametrize("local", [True, False])
     def test_while_one_is_set_nothing_else_does_not_even_being_here(
-        self, door: Door, headers: dict[str, str], path: str, local: bool
+        self, door: EntryMode, headers: dict[str, str], path: str, local: bool
     ) -> None:
-        assert word(decided(KEYED, door=door, headers=headers, path=path, local=local)) == "invalid_api_key"
+        assert word(decided(KEYED, entry_mode=door, headers=headers, path=path, local=local)) == "invalid_api_key"
 
     @OURS
     @pytest.mark.parametrize(
@@ -208,13 +215,13 @@ class TestOurDoors:
         ],
     )
     def test_while_none_is_set_it_is_the_place_that_counts(
-        self, door: Door, local: bool, headers: dict[str, str], expected: str
+        self, door: EntryMode, local: bool, headers: dict[str, str], expected: str
     ) -> None:
-        assert word(decided(OPEN, door=door, headers=headers, local=local)) == expected
+        assert word(decided(OPEN, entry_mode=door, headers=headers, local=local)) == expected
 
     @OURS
-    def test_being_vouched_for_as_a_proxy_is_worth_nothing_here(self, door: Door) -> None:
-        assert word(decided(KEYED, door=door, vouched=True)) == "invalid_api_key"
+    def test_being_vouched_for_as_a_proxy_is_worth_nothing_here(self, door: EntryMode) -> None:
+        assert word(decided(KEYED, entry_mode=door, is_trusted=True)) == "invalid_api_key"
 
     def test_the_model_list_is_for_the_same_clients(self) -> None:
         assert client_problem({"x-api-key": KEY}, "/v1/models", False, NO_HOST, KEYED) is None
@@ -244,23 +251,25 @@ class TestHostNames:
             ("", "forbidden"),
         ],
     )
-    def test_without_a_client_key_only_names_of_ours_are_served(self, door: Door, name: str, expected: str) -> None:
+    def test_without_a_client_key_only_names_of_ours_are_served(
+        self, door: EntryMode, name: str, expected: str
+    ) -> None:
         server = Server.model_validate({"hosts": ["listed.example"]})
-        assert word(decided(server, door=door, client_host=named_host("HTTP/1.1", "", (name,)))) == expected
+        assert word(decided(server, entry_mode=door, client_host=named_host("HTTP/1.1", "", (name,)))) == expected
 
     @OURS
-    def test_with_the_client_key_the_name_does_not_matter(self, door: Door) -> None:
+    def test_with_the_client_key_the_name_does_not_matter(self, door: EntryMode) -> None:
         foreign = named_host("HTTP/1.1", "", ("evil.example",))
         headers = {"authorization": f"Bearer {KEY}"}
-        assert word(decided(KEYED, door=door, client_host=foreign, headers=headers)) == "chat"
+        assert word(decided(KEYED, entry_mode=door, client_host=foreign, headers=headers)) == "chat"
 
     @pytest.mark.parametrize("server", [OPEN, KEYED])
     @pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
     @OURS
-    def test_a_host_that_cannot_be_told_is_a_bad_request(self, server: Server, method: str, door: Door) -> None:
+    def test_a_host_that_cannot_be_told_is_a_bad_request(self, server: Server, method: str, door: EntryMode) -> None:
         headers = {"authorization": f"Bearer {KEY}"}
         unclear = ClientHost(fault="The request names no host.")
-        decision = decided(server, door=door, client_host=unclear, method=method, headers=headers)
+        decision = decided(server, entry_mode=door, client_host=unclear, method=method, headers=headers)
         assert word(decision) == "invalid_request"
 
     def test_the_refusal_names_the_remedies(self) -> None:
@@ -270,11 +279,11 @@ class TestHostNames:
 
     def test_as_a_proxy_the_name_is_the_providers(self) -> None:
         unclear = ClientHost(fault="The request names no host.")
-        assert word(decided(OPEN, door=Door.PROXY, host="api.openai.com", client_host=unclear)) == "chat"
+        assert word(decided(OPEN, entry_mode=EntryMode.PROXY, host="api.openai.com", client_host=unclear)) == "chat"
 
     def test_the_target_of_reverse_mode_is_a_name_of_ours(self) -> None:
         target = named_host("HTTP/1.1", "", ("api.openai.com",), "api.openai.com")
-        assert word(decided(OPEN, door=Door.REVERSE, client_host=target)) == "chat"
+        assert word(decided(OPEN, entry_mode=EntryMode.REVERSE, client_host=target)) == "chat"
 
 
 class TestWebPages:
@@ -317,26 +326,28 @@ class TestWebPages:
     def test_one_of_this_machine_may_read_its_answer(self) -> None:
         origin = "http://localhost:3000"
         chat = decided(OPEN, headers={"origin": origin})
-        assert isinstance(chat, Chat)
+        assert isinstance(chat, ChatRequest)
         assert dict(chat.cors)["Access-Control-Allow-Origin"] == origin
         assert dict(chat.cors)["Access-Control-Expose-Headers"] == "*"
         assert dict(chat.cors)["Vary"] == "Origin"
 
     @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.test"}, {"origin": "null"}, CROSS_SITE])
     def test_nobody_else_is_told_that_it_may(self, headers: dict[str, str]) -> None:
-        assert cors(headers) == ()
+        assert cors_headers(headers) == ()
         keyed = decided(KEYED, headers=headers | {"x-api-key": KEY})
-        assert isinstance(keyed, Chat)
+        assert isinstance(keyed, ChatRequest)
         assert keyed.cors == ()
 
     def test_as_a_proxy_that_is_for_the_provider_to_say(self) -> None:
-        chat = decided(OPEN, door=Door.PROXY, host="api.openai.com", headers={"origin": "http://localhost:3000"})
-        assert chat == Chat(Dialect.OPENAI_CHAT, Door.PROXY)
+        chat = decided(
+            OPEN, entry_mode=EntryMode.PROXY, host="api.openai.com", headers={"origin": "http://localhost:3000"}
+        )
+        assert chat == ChatRequest(Dialect.OPENAI_CHAT, EntryMode.PROXY)
 
 
 class TestProxyDoor:
     def decided(self, server: Server, **head: Any) -> str:
-        return word(decided(server, door=Door.PROXY, host="api.openai.com", **head))
+        return word(decided(server, entry_mode=EntryMode.PROXY, host="api.openai.com", **head))
 
     @pytest.mark.parametrize("server", [OPEN, KEYED], ids=["without a client key", "with one"])
     @pytest.mark.parametrize(
@@ -351,7 +362,7 @@ class TestProxyDoor:
     def test_the_place_or_an_earlier_word_lets_in(
         self, server: Server, local: bool, vouched: bool, expected: str
     ) -> None:
-        assert self.decided(server, local=local, vouched=vouched) == expected
+        assert self.decided(server, local=local, is_trusted=vouched) == expected
 
     @pytest.mark.parametrize(("headers", "path"), RIGHT)
     def test_the_credential_is_the_providers_and_never_compared_with_the_client_key(
@@ -368,7 +379,7 @@ class TestForward:
 
     def decided(self, forward: str | None, **head: Any) -> str:
         server = Server.model_validate({"client_key": KEY, **({"forward": forward} if forward else {})})
-        usual = {"door": Door.PROXY, "host": "other.test", "method": "GET", "path": "/x", "local": False}
+        usual = {"entry_mode": EntryMode.PROXY, "host": "other.test", "method": "GET", "path": "/x", "local": False}
         return word(decided(server, **usual | head))
 
     @pytest.mark.parametrize(
@@ -388,7 +399,7 @@ class TestForward:
         assert self.decided(forward, method=method, host=host) == without
         key = {"proxy-authorization": basic(KEY)}
         assert self.decided(forward, method=method, host=host, headers=key) == with_key
-        assert self.decided(forward, method=method, host=host, vouched=True) == with_key
+        assert self.decided(forward, method=method, host=host, is_trusted=True) == with_key
         assert self.decided(forward, method=method, host=host, headers={"authorization": f"Bearer {KEY}"}) == without
 
     @pytest.mark.parametrize("forward", [None, "local", "key", "open"])
@@ -397,11 +408,11 @@ class TestForward:
         self, forward: str | None, method: str
     ) -> None:
         assert self.decided(forward, method=method, local=True) == "pass"
-        assert self.decided(forward, method=method, exempt=True) == "pass"
-        assert self.decided(forward, method=method, door=Door.REVERSE) == "pass"
+        assert self.decided(forward, method=method, is_exempt=True) == "pass"
+        assert self.decided(forward, method=method, entry_mode=EntryMode.REVERSE) == "pass"
 
     def test_a_tunnel_to_ourselves_is_no_forwarding(self) -> None:
-        assert self.decided("local", method="CONNECT", door=Door.OWN) == "pass"
+        assert self.decided("local", method="CONNECT", entry_mode=EntryMode.OWN) == "pass"
 
     def test_local_lets_the_key_reach_what_is_routed(self) -> None:
         key, host = {"proxy-authorization": basic(KEY)}, "api.openai.com"
@@ -409,12 +420,12 @@ class TestForward:
         assert self.decided("local", method="CONNECT", host=host) == "proxy_auth_required"
         assert self.decided("local", host=host, headers=key) == "proxy_auth_required"
         server = Server.model_validate({"client_key": KEY, "forward": "local"})
-        chat = decided(server, door=Door.PROXY, host=host, headers=key, local=False)
-        assert isinstance(chat, Chat)
+        chat = decided(server, entry_mode=EntryMode.PROXY, host=host, headers=key, local=False)
+        assert isinstance(chat, ChatRequest)
         assert not chat.may_pass
 
     def test_the_refusal_asks_for_a_password(self) -> None:
-        refusal = decided(KEYED, door=Door.PROXY, host="other.test", path="/v1/messages", local=False)
+        refusal = decided(KEYED, entry_mode=EntryMode.PROXY, host="other.test", path="/v1/messages", local=False)
         assert isinstance(refusal, Refusal)
         assert refusal.headers == (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
         assert refusal.dialect is Dialect.ANTHROPIC
@@ -433,15 +444,15 @@ class TestBodies:
     @pytest.mark.parametrize(
         ("door", "length", "expected"),
         [
-            *((door, length, "chat") for door, length in product(Door, FITTING)),
-            *((door, length, "request_too_large") for door, length in product(Door, TOO_LARGE)),
+            *((door, length, "chat") for door, length in product(EntryMode, FITTING)),
+            *((door, length, "request_too_large") for door, length in product(EntryMode, TOO_LARGE)),
         ],
     )
     def test_one_that_announces_too_much_is_refused_before_it_is_in(
-        self, door: Door, length: str, expected: str
+        self, door: EntryMode, length: str, expected: str
     ) -> None:
         headers = {"content-length": length, "x-api-key": KEY}
-        assert word(decided(KEYED, door=door, host="api.openai.com", headers=headers)) == expected
+        assert word(decided(KEYED, entry_mode=door, host="api.openai.com", headers=headers)) == expected
 
     def test_the_refusal_names_the_limit(self) -> None:
         refusal = decided(KEYED, headers={"content-length": "1001", "x-api-key": KEY})
@@ -457,7 +468,10 @@ class TestBodies:
         assert word(decided(KEYED, method="GET", headers=headers, local=False)) == "method_not_allowed"
 
     def test_what_is_not_ours_may_be_of_any_size(self) -> None:
-        assert word(decided(KEYED, door=Door.PROXY, host="other.test", headers={"content-length": "9999"})) == "pass"
+        assert (
+            word(decided(KEYED, entry_mode=EntryMode.PROXY, host="other.test", headers={"content-length": "9999"}))
+            == "pass"
+        )
 
 
 TEXT = st.one_of(
@@ -476,7 +490,7 @@ NAMES = ("authorization", "x-api-key", "proxy-authorization", "origin", "sec-fet
 
 
 @given(
-    door=st.sampled_from(Door),
+    door=st.sampled_from(EntryMode),
     method=st.sampled_from(["GET", "POST", "OPTIONS"]),
     path=st.one_of(TEXT, TEXT.map(f"{CHAT}?key=".__add__)),
     headers=st.dictionaries(st.sampled_from(NAMES), VALUES),
@@ -485,19 +499,26 @@ NAMES = ("authorization", "x-api-key", "proxy-authorization", "origin", "sec-fet
 )
 @hypothesis_settings(deadline=None)
 def test_whatever_a_client_sends_there_is_a_decision(
-    door: Door, method: str, path: str, headers: dict[str, str], local: bool, server: Server
+    door: EntryMode, method: str, path: str, headers: dict[str, str], local: bool, server: Server
 ) -> None:
-    head = {"door": door, "method": method, "path": path, "headers": headers, "local": local, "host": "api.openai.com"}
+    head = {
+        "entry_mode": door,
+        "method": method,
+        "path": path,
+        "headers": headers,
+        "local": local,
+        "host": "api.openai.com",
+    }
     decision = decided(server, **head)
     assert word(decision)
-    if isinstance(decision, Chat) and server is KEYED and door is not Door.PROXY:
+    if isinstance(decision, ChatRequest) and server is KEYED and door is not EntryMode.PROXY:
         assert KEY in credentials(headers, path)
 
 
 def test_nothing_that_can_be_printed_holds_a_credential() -> None:
     headers = {"authorization": "Bearer sk-one"}
-    arrival = Arrival(Door.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
-    assert "sk-" not in repr((arrival, receive(arrival, KEYED), receive(arrival, OPEN)))
+    arrival = RequestHead(EntryMode.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
+    assert "sk-" not in repr((arrival, admit(arrival, KEYED), admit(arrival, OPEN)))
 
 
 class TestReplays:
@@ -505,9 +526,9 @@ class TestReplays:
         ("head", "is_routed"),
         [
             ({}, True),
-            ({"door": Door.REVERSE}, True),
-            ({"door": Door.PROXY, "host": "API.OpenAI.com"}, True),
-            ({"door": Door.PROXY, "host": "elsewhere.test"}, False),
+            ({"entry_mode": EntryMode.REVERSE}, True),
+            ({"entry_mode": EntryMode.PROXY, "host": "API.OpenAI.com"}, True),
+            ({"entry_mode": EntryMode.PROXY, "host": "elsewhere.test"}, False),
             ({"method": "GET"}, False),
             ({"path": "/internal/health"}, False),
             ({"local": False}, True),
@@ -516,10 +537,10 @@ class TestReplays:
     def test_chats_that_were_routed_are_routed_without_asking_for_a_key(
         self, head: dict[str, Any], is_routed: bool
     ) -> None:
-        usual = {"door": Door.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
-        decision = receive_again(Arrival(**usual | head), KEYED)
-        assert isinstance(decision, Chat) is is_routed
-        assert decision is Pass.ON or decision.is_replay  # type: ignore[union-attr]
+        usual = {"entry_mode": EntryMode.OWN, "method": "POST", "path": CHAT, "host": "", "headers": {}, "local": True}
+        decision = admit_replay(RequestHead(**usual | head), KEYED)
+        assert isinstance(decision, ChatRequest) is is_routed
+        assert decision is NotRouted.FORWARD or decision.is_replay  # type: ignore[union-attr]
 
 
 class TestEditedPaths:
@@ -533,4 +554,4 @@ class TestEditedPaths:
         ],
     )
     def test_the_dialect_is_the_paths_where_it_is_a_chat_path(self, path: str, dialect: Dialect) -> None:
-        assert Chat(Dialect.OPENAI_CHAT, Door.OWN).edited(path).dialect is dialect
+        assert ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN).with_path(path).dialect is dialect

@@ -4,7 +4,14 @@ import base64
 
 import pytest
 
-from pointsman.admission import credentials, host_of, is_address, is_loopback_name, same, vouches
+from pointsman.admission import (
+    constant_time_equal,
+    credentials,
+    has_proxy_client_key,
+    host_of,
+    is_address,
+    is_loopback_name,
+)
 from pointsman.config import Server
 
 KEY = "the-client-key"
@@ -40,12 +47,12 @@ class TestVouching:
         ],
     )
     def test_proxy_authorization_vouches_with_the_client_key_only(self, value: str, expected: bool) -> None:
-        assert vouches({"proxy-authorization": value}, KEYED) is expected
+        assert has_proxy_client_key({"proxy-authorization": value}, KEYED) is expected
 
     @pytest.mark.parametrize("value", ["", "Bearer ", basic("")])
     def test_without_a_client_key_nothing_vouches(self, value: str) -> None:
-        assert not vouches({"proxy-authorization": value}, OPEN)
-        assert not vouches({}, KEYED)
+        assert not has_proxy_client_key({"proxy-authorization": value}, OPEN)
+        assert not has_proxy_client_key({}, KEYED)
 
 
 def test_credentials_are_all_that_the_dialects_know() -> None:
@@ -57,7 +64,7 @@ def test_credentials_are_all_that_the_dialects_know() -> None:
     ("given", "expected"), [("abc", True), ("abd", False), ("abcd", False), ("", False), ("\udcff", False)]
 )
 def test_only_the_same_text_is_the_same(given: str, expected: bool) -> None:
-    assert same(given, "abc") is expected
+    assert constant_time_equal(given, "abc") is expected
 
 
 @pytest.mark.parametrize(

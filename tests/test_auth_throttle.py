@@ -2,20 +2,20 @@
 
 import pytest
 
-from pointsman.auth_throttle import FEW, MOST, WITHIN, Guesses, weighed
+from pointsman.auth_throttle import MAX_ADDRESSES, MAX_WRONG_KEYS, WINDOW, AuthThrottle, check_throttle
 from pointsman.wire.errors import Code, Problem
 
 WRONG = Problem(Code.INVALID_API_KEY, "wrong")
 
 
 def test_ten_within_a_minute_are_too_many() -> None:
-    guesses = Guesses()
-    for n in range(FEW):
-        assert guesses.wait("10.0.0.1", n) is None
-        guesses.wrong("10.0.0.1", n)
-    assert guesses.wait("10.0.0.1", FEW) == WITHIN - FEW
-    assert guesses.wait("10.0.0.2", FEW) is None
-    assert guesses.wait("10.0.0.1", WITHIN) is None
+    guesses = AuthThrottle()
+    for n in range(MAX_WRONG_KEYS):
+        assert guesses.wait_seconds("10.0.0.1", n) is None
+        guesses.record_failure("10.0.0.1", n)
+    assert guesses.wait_seconds("10.0.0.1", MAX_WRONG_KEYS) == WINDOW - MAX_WRONG_KEYS
+    assert guesses.wait_seconds("10.0.0.2", MAX_WRONG_KEYS) is None
+    assert guesses.wait_seconds("10.0.0.1", WINDOW) is None
 
 
 @pytest.mark.parametrize(
@@ -29,18 +29,18 @@ def test_ten_within_a_minute_are_too_many() -> None:
     ],
 )
 def test_whoever_has_one_address_of_a_network_has_them_all(one: str, other: str, same: bool) -> None:
-    guesses = Guesses()
-    for _ in range(FEW):
-        guesses.wrong(one, 0)
-    assert (guesses.wait(other, 1) is not None) is same
+    guesses = AuthThrottle()
+    for _ in range(MAX_WRONG_KEYS):
+        guesses.record_failure(one, 0)
+    assert (guesses.wait_seconds(other, 1) is not None) is same
 
 
 def test_only_so_many_addresses_are_remembered_and_none_for_longer_than_a_minute() -> None:
-    guesses = Guesses()
-    for n in range(MOST + 500):
-        guesses.wrong(f"10.0.{n // 256}.{n % 256}", 0)
-    assert len(guesses) == MOST
-    guesses.wrong("10.9.9.9", WITHIN)
+    guesses = AuthThrottle()
+    for n in range(MAX_ADDRESSES + 500):
+        guesses.record_failure(f"10.0.{n // 256}.{n % 256}", 0)
+    assert len(guesses) == MAX_ADDRESSES
+    guesses.record_failure("10.9.9.9", WINDOW)
     assert len(guesses) == 1
 
 
@@ -48,8 +48,10 @@ def test_only_so_many_addresses_are_remembered_and_none_for_longer_than_a_minute
 def test_on_this_machine_one_clients_wrong_keys_do_not_lock_out_another(
     local: bool, with_the_right_key: Code | None
 ) -> None:
-    guesses = Guesses()
-    codes = [found.code for n in range(FEW + 1) if (found := weighed(guesses, WRONG, "::1", local, n))]
-    assert codes == [Code.INVALID_API_KEY] * FEW + [Code.RATE_LIMITED]
-    found = weighed(guesses, None, "::1", local, FEW)
+    guesses = AuthThrottle()
+    codes = [
+        found.code for n in range(MAX_WRONG_KEYS + 1) if (found := check_throttle(guesses, WRONG, "::1", local, n))
+    ]
+    assert codes == [Code.INVALID_API_KEY] * MAX_WRONG_KEYS + [Code.RATE_LIMITED]
+    found = check_throttle(guesses, None, "::1", local, MAX_WRONG_KEYS)
     assert (found and found.code) == with_the_right_key

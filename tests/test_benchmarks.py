@@ -248,7 +248,9 @@ class TestSessions:
         own, traced = sessions.filled(20)
         found = list(own._store)
         assert len(found) == 20
-        assert {(len(each.line), len(each.further)) for each in found} == {(sessions.WINDOW, sessions.FURTHER)}
+        assert {(len(each.boundaries), len(each.further_names)) for each in found} == {
+            (sessions.MAX_BOUNDARIES, sessions.MAX_FURTHER_NAMES)
+        }
         assert all(each.pin for each in found)
         assert traced > 20 * 1000
 
@@ -266,8 +268,8 @@ class TestSessions:
 class TestRouting:
     def test_the_tables_are_as_full_as_the_report_says(self):
         router = (yard := routing.FullRouter()).router
-        cooling = router.cooldowns.plain(yard.now, 0.0)
-        assert [len(router.inventory.targets), len(cooling["targets"]), len(cooling["keys"])] == [500, 150, 50]
+        cooldown = router.cooldowns.to_dict(yard.now, 0.0)
+        assert [len(router.inventory.targets), len(cooldown["targets"]), len(cooldown["keys"])] == [500, 150, 50]
         assert router.sessions.stats(yard.now)["active_sessions"] == routing.SESSIONS
         assert all(taken >= 0 for pinned in (True, False) for taken in yard.exchange(pinned))
 

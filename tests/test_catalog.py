@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pointsman import catalog
-from pointsman.config import Capability, Dialect, Level, Pool, Provider, build
+from pointsman.config import Capability, Dialect, Pool, ProtectionLevel, Provider, build
 
 KNOWN = catalog.known()
 
@@ -63,8 +63,8 @@ def test_smart_first_are_longcat_and_owl_alpha(providers: dict[str, Provider]) -
 
 
 def test_only_longcat_is_banned_as_a_whole(providers: dict[str, Provider]) -> None:
-    assert [p.name for p in providers.values() if p.protection is not Level.MODEL_SKIP] == ["longcat"]
-    assert providers["longcat"].protection is Level.PROVIDER_BAN
+    assert [p.name for p in providers.values() if p.protection is not ProtectionLevel.MODEL_SKIP] == ["longcat"]
+    assert providers["longcat"].protection is ProtectionLevel.PROVIDER_BAN
 
 
 def test_owl_alpha_keeps_its_vendor_prefix_and_knows_tools(providers: dict[str, Provider]) -> None:

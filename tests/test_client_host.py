@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.client_host import MALFORMED, MISSING, SEVERAL, named_host
+from pointsman.client_host import AMBIGUOUS_MESSAGE, MALFORMED_MESSAGE, MISSING_MESSAGE, named_host
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_in_http2_it_is_the_authority(authority: str, hosts: Sequence[str], name
 @pytest.mark.parametrize(
     ("version", "authority", "hosts", "fault"),
     [
-        ("HTTP/1.1", "", [], MISSING),
-        ("HTTP/1.1", "localhost", [], MISSING),
+        ("HTTP/1.1", "", [], MISSING_MESSAGE),
+        ("HTTP/1.1", "localhost", [], MISSING_MESSAGE),
         ("HTTP/1.0", "", [], ""),
-        ("HTTP/1.1", "", ["a", "b"], SEVERAL),
-        ("HTTP/1.1", "", ["a", "a"], SEVERAL),
-        ("HTTP/2.0", "localhost", ["evil.example"], SEVERAL),
-        ("HTTP/2.0", "a:1", ["a:2"], SEVERAL),
-        ("HTTP/2.0", "", ["a", "b"], SEVERAL),
+        ("HTTP/1.1", "", ["a", "b"], AMBIGUOUS_MESSAGE),
+        ("HTTP/1.1", "", ["a", "a"], AMBIGUOUS_MESSAGE),
+        ("HTTP/2.0", "localhost", ["evil.example"], AMBIGUOUS_MESSAGE),
+        ("HTTP/2.0", "a:1", ["a:2"], AMBIGUOUS_MESSAGE),
+        ("HTTP/2.0", "", ["a", "b"], AMBIGUOUS_MESSAGE),
     ],
 )
 def test_a_name_that_is_missing_or_stands_in_two_ways_is_a_fault(
@@ -62,7 +62,7 @@ def test_a_name_that_is_missing_or_stands_in_two_ways_is_a_fault(
     ["evil.example@localhost", "localhost/x", "localhost#", "a b", "a,b", "[::1", "][", "a:x", "a\r\n b"],
 )
 def test_what_could_be_read_as_two_names_is_a_fault(host: str) -> None:
-    assert named_host("HTTP/1.1", "", (host,)).fault == MALFORMED
+    assert named_host("HTTP/1.1", "", (host,)).fault == MALFORMED_MESSAGE
 
 
 @given(st.text(), st.lists(st.text(), max_size=3), st.sampled_from(["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"]))

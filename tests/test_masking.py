@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pointsman.masking import MASK, SHORTEST, Masker, masked_credential
+from pointsman.masking import MASK, MIN_SECRET_LENGTH, Masker, masked_credential
 from support.spellings import SPELLINGS, spelled, traces
 
 ODD = "sk-A/b'c\"d%4&e0123456789"
@@ -80,7 +80,7 @@ def test_where_nobody_can_say_which_part_is_the_secret_nothing_is_shown(value: s
 
 
 def test_the_mask_is_no_secret_of_its_own() -> None:
-    assert len(MASK) < SHORTEST
+    assert len(MASK) < MIN_SECRET_LENGTH
 
 
 def test_a_text_that_was_cut_within_a_secret_does_not_show_its_beginning() -> None:
@@ -110,8 +110,8 @@ class TestSpellings:
         assert Masker(["sk-Ab/c0123456789xyz"]).data(body) is body
 
     def test_a_body_that_was_cut_within_an_escaped_secret_does_not_show_its_beginning(self) -> None:
-        cut = SPELLINGS["JSON, lower case"]("sk-secret")[: 6 * SHORTEST]
-        assert Masker(["sk-secret"]).piece(b"key " + cut.encode()) == b"key ***"
+        cut = SPELLINGS["JSON, lower case"]("sk-secret")[: 6 * MIN_SECRET_LENGTH]
+        assert Masker(["sk-secret"]).cut_data(b"key " + cut.encode()) == b"key ***"
         assert Masker(["sk-secret"]).data(b"key sk-secre") == b"key sk-secre"
 
 
@@ -142,5 +142,5 @@ class TestHeaders:
 
     @pytest.mark.parametrize("name", ["X-Auth-Token", "Set-Cookie", "apikey", "X-Client-Secret", "Proxy-Authorization"])
     def test_what_is_shown_has_no_credentials(self, name: str) -> None:
-        assert self.MASKER.shown_headers(((name, "short"), ("X-Tokens", "9"))) == ((name, "***"), ("X-Tokens", "9"))
+        assert self.MASKER.displayed_headers(((name, "short"), ("X-Tokens", "9"))) == ((name, "***"), ("X-Tokens", "9"))
         assert self.MASKER.headers(((name, "short"),)) == ((name, "short"),)

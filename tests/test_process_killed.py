@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from pointsman.demo import Provider, behaviours, rotation
-from pointsman.routing.target_stats import Figures
+from pointsman.routing.target_stats import TargetStats
 from support.process import Process, mitmdump
 from support.settings import provider, write
 
@@ -47,10 +47,10 @@ class Load:
         self._clients = [asyncio.create_task(self._ask(model)) for model in ("wavering/m", *["steady/m"] * 3)]
 
     async def _ask(self, model: str) -> None:
-        question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Which track?"}]}
+        request = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Which track?"}]}
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             while True:
-                await client.post(self._url, json=question)
+                await client.post(self._url, json=request)
                 self.answered += 1
                 if self.answered >= ENOUGH:
                     self.enough.set()
@@ -61,14 +61,14 @@ class Load:
             assert isinstance(ended, httpx.TransportError), ended
 
 
-async def figures(router: Process, number: int) -> dict[str, Figures]:
+async def figures(router: Process, number: int) -> dict[str, TargetStats]:
     """What it has learnt, which it tells for the so-manieth time."""
     router.tell(signal.SIGUSR1)
     told = await router.prints(rf"figures {number} (\{{.*\}})\n")
-    return {label: Figures(*each) for label, each in json.loads(told[1]).items()}
+    return {label: TargetStats(*each) for label, each in json.loads(told[1]).items()}
 
 
-def mean(each: Figures) -> float:
+def mean(each: TargetStats) -> float:
     """Of the reliability that choosing draws."""
     return (each.successes + 2) / (each.successes + each.failures + 4)
 
@@ -95,8 +95,8 @@ async def test_a_router_that_is_killed_under_load_keeps_what_it_has_learnt(tmp_p
             again = await figures(router, 1)
             assert "damaged" not in router.text
     for label in ("wavering/m", "steady/m"):
-        assert earlier[label].raw > 10
-        assert earlier[label].raw <= again[label].raw <= load.answered + 4
+        assert earlier[label].attempts > 10
+        assert earlier[label].attempts <= again[label].attempts <= load.answered + 4
         assert abs(mean(again[label]) - mean(last[label])) < 1 / (last[label].successes + last[label].failures)
     assert 0.4 < mean(again["wavering/m"]) < 0.6
     assert mean(again["steady/m"]) > 0.9

@@ -115,8 +115,8 @@ class TestAClockThatIsSet:
             second = await ask(router.base_url, headers=session)
             assert (second.headers["x-routed-via"], second.headers["x-sticky-session"]) == ("good/m", "hit")
             assert len(sick.seen) == 1
-            [cooling] = (await router.page("/internal/status/cooldowns"))["targets"]
-            assert 0 < cooling["until"] - (time.time() + jump) < 60
+            [cooldown] = (await router.page("/internal/status/cooldowns"))["targets"]
+            assert 0 < cooldown["until"] - (time.time() + jump) < 60
             records = (await router.page("/internal/exchanges?limit=9"))["exchanges"]
             assert [abs(each["started"] - time.time()) > DAY / 2 for each in records] == [True, False, False]
             assert all(0 <= each["ended_ms"] < 60_000 for each in records)

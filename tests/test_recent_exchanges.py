@@ -2,18 +2,18 @@
 
 import pytest
 
-from pointsman.recent_exchanges import KEEP, STEP, STEPS, Ledger
+from pointsman.recent_exchanges import MAX_RECORDS, MAX_STEPS, STEP_SECONDS, RecentExchanges
 from support.records import exchange_record
 
 
-def ledger(*names: str, keep: int = KEEP) -> Ledger:
-    own = Ledger(keep)
+def ledger(*names: str, keep: int = MAX_RECORDS) -> RecentExchanges:
+    own = RecentExchanges(keep)
     for name in names:
         own.add(exchange_record(name))
     return own
 
 
-def newest(own: Ledger, limit: int) -> list[str]:
+def newest(own: RecentExchanges, limit: int) -> list[str]:
     return [record.request_id for record in own.newest(limit)]
 
 
@@ -42,7 +42,7 @@ def test_an_exchange_is_found_by_its_whole_id(name: str, found: bool) -> None:
 
 
 def test_an_id_used_twice_finds_the_newest() -> None:
-    own = Ledger()
+    own = RecentExchanges()
     own.add(exchange_record("a", status=200))
     own.add(exchange_record("a", status=503))
     record = own.find("a")
@@ -51,34 +51,34 @@ def test_an_id_used_twice_finds_the_newest() -> None:
 
 
 def test_an_empty_ledger_has_nothing_to_tell() -> None:
-    assert len(Ledger()) == 0
-    assert newest(Ledger(), 5) == []
+    assert len(RecentExchanges()) == 0
+    assert newest(RecentExchanges(), 5) == []
 
 
 class TestPages:
     def test_numbers_go_on_when_the_oldest_are_gone(self) -> None:
-        ledger = Ledger(keep=3)
+        recent_exchanges = RecentExchanges(keep=3)
         for n in range(5):
-            ledger.add(exchange_record(f"req-{n}"))
-        assert ledger.oldest == 2
-        assert [(seq, record.request_id) for seq, record in ledger.page(2)] == [(4, "req-4"), (3, "req-3")]
-        assert [seq for seq, _ in ledger.page(9, before=4)] == [3, 2]
-        assert ledger.page(9, before=2) == []
-        assert [seq for seq, _ in ledger.page(9, before=99)] == [4, 3, 2]
+            recent_exchanges.add(exchange_record(f"req-{n}"))
+        assert recent_exchanges.oldest == 2
+        assert [(seq, record.request_id) for seq, record in recent_exchanges.page(2)] == [(4, "req-4"), (3, "req-3")]
+        assert [seq for seq, _ in recent_exchanges.page(9, before=4)] == [3, 2]
+        assert recent_exchanges.page(9, before=2) == []
+        assert [seq for seq, _ in recent_exchanges.page(9, before=99)] == [4, 3, 2]
 
 
 class TestCounting:
     def test_each_of_the_last_minutes_has_its_count(self) -> None:
-        ledger = Ledger(keep=1)
+        recent_exchanges = RecentExchanges(keep=1)
         for started in (0.0, 5.0, 70.0, 71.0, 179.0, 1000.0):
-            ledger.add(exchange_record(started=started, ended_ms=0))
-        assert ledger.per_minute(3, 179.0) == [2, 2, 1]
-        assert ledger.per_minute(2, 1000.0) == [0, 1]
+            recent_exchanges.add(exchange_record(started=started, ended_ms=0))
+        assert recent_exchanges.per_minute(3, 179.0) == [2, 2, 1]
+        assert recent_exchanges.per_minute(2, 1000.0) == [0, 1]
 
     def test_only_so_much_is_kept_whatever_the_time(self) -> None:
-        ledger = Ledger()
+        recent_exchanges = RecentExchanges()
         for n in range(10_000):
-            ledger.add(exchange_record(started=n * STEP, ended_ms=0))
-        assert len(ledger._ended) == STEPS
-        ledger.add(exchange_record(started=0.0, ended_ms=0))  # the clock went back
-        assert ledger.per_minute(1, 9_999 * STEP) == [7]
+            recent_exchanges.add(exchange_record(started=n * STEP_SECONDS, ended_ms=0))
+        assert len(recent_exchanges._ended) == MAX_STEPS
+        recent_exchanges.add(exchange_record(started=0.0, ended_ms=0))  # the clock went back
+        assert recent_exchanges.per_minute(1, 9_999 * STEP_SECONDS) == [7]

@@ -30,34 +30,34 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, python_version
-from pointsman.admission import OWN_NAME, is_loopback_name
+from pointsman.admission import OWN_HOST, is_loopback_name
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
-from pointsman.config_watcher import Reloader
+from pointsman.config_watcher import ConfigWatcher
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
-from pointsman.gateway import Dispatcher
-from pointsman.key_check import KeyTest
+from pointsman.gateway import Gateway
+from pointsman.key_check import KeyCheck
 from pointsman.masking import Masker
-from pointsman.overrides import Configuration, Store, data_folder
+from pointsman.overrides import Configuration, OverrideStore, data_folder
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
-from pointsman.recording.mitm_integration import RECORD_OPTION, Showing
+from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
 from pointsman.transport import compat_check, entry_mode
 from pointsman.transport.certificates import make_certificates
-from pointsman.transport.client_shutdown import hang_up
+from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.credentials import Credentials, mask_proxyauth
-from pointsman.transport.health_prober import Prober
-from pointsman.transport.hook_cache import HookIndex
-from pointsman.transport.http_layer import swap_in
+from pointsman.transport.health_prober import HealthProber
+from pointsman.transport.hook_cache import HookCache
+from pointsman.transport.http_layer import replace_http_layer
 from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening
-from pointsman.transport.upstream_client import Providers
-from pointsman.transport.upstream_options import Outlet
-from pointsman.web.access import Keeper
-from pointsman.web.api.routes import House
-from pointsman.web.api.state import State
-from pointsman.web.routes import pages
-from pointsman.web.status import endpoints
+from pointsman.transport.upstream_client import UpstreamClient
+from pointsman.transport.upstream_options import UpstreamOptions
+from pointsman.web.access import AccessControl
+from pointsman.web.api.routes import AdminContext
+from pointsman.web.api.state import StatePages
+from pointsman.web.routes import make_router
+from pointsman.web.status import endpoints_to_list
 
 logger = logging.getLogger(__name__)
 
@@ -67,24 +67,24 @@ OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
 class Pointsman:
-    """Routes LLM chat traffic. `dispatcher` is None while the configuration is at fault, and then nothing is routed."""
+    """Routes LLM chat traffic. `gateway` is None while the configuration is at fault, and then nothing is routed."""
 
     def __init__(self) -> None:
-        self.dispatcher: Dispatcher | None = None
-        self._providers = Providers(_is_own_socket)
+        self.gateway: Gateway | None = None
+        self._upstream_client = UpstreamClient(_is_own_socket)
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
         self._configuration: Configuration | None = None
-        self._reloader: Reloader | None = None
-        self._watching: asyncio.Task[Any] | None = None
-        self._hooks: HookIndex | None = None
+        self._watcher: ConfigWatcher | None = None
+        self._watch_task: asyncio.Task[Any] | None = None
+        self._hook_cache: HookCache | None = None
         self.ready: asyncio.Task[None] | None = None
         """Done once everything is up."""
-        self._prober: Prober | None = None
-        self._probing: asyncio.Task[Any] | None = None
-        self._end_replays: Callable[[], None] | None = None
+        self._prober: HealthProber | None = None
+        self._probe_task: asyncio.Task[Any] | None = None
+        self._stop_replays: Callable[[], None] | None = None
         self._end_masking: Callable[[], None] | None = None
-        self.addons = [Showing()]
+        self.addons = [MitmIntegration()]
 
     # Start and end.
 
@@ -105,10 +105,10 @@ class Pointsman:
         ctx.options.update(connection_strategy="lazy")
 
     def configure(self, updated: set[str]) -> None:
-        if self.dispatcher:
-            self.dispatcher.options_changed()
-        if self._watching is None:
-            if self.dispatcher is None and OPTION in updated:
+        if self.gateway:
+            self.gateway.on_options_changed()
+        if self._watch_task is None:
+            if self.gateway is None and OPTION in updated:
                 self._start()
             return
         if changed := updated & {OPTION, "listen_host", "listen_port"}:
@@ -117,94 +117,94 @@ class Pointsman:
             logger.warning(
                 "Pointsman: a changed mode holds for new connections; for those there are it needs a restart."
             )
-        if self.dispatcher and (problem := self._exposed(self.dispatcher.settings)):
+        if self.gateway and (problem := self._exposure_problem(self.gateway.settings)):
             raise OptionsError(f"Pointsman does not allow this: {problem}")
 
     def _start(self) -> None:
-        faults = compat_check.differences()
+        faults = compat_check.signature_differences()
         if faults:
             logger.error(
                 "Pointsman does not start: this mitmproxy is not the one it was tested with.\n" + "\n".join(faults)
             )
             return
         try:
-            path = config.find(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
-            read = partial(config.read, path) if path else self._demo_document
+            path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
+            read = partial(config.read_file, path) if path else self._demo_document
             self._configuration = Configuration(read, os.environ, self._store_for, path)
-            settings = self._configuration.begin()
+            settings = self._configuration.start()
         except ConfigError as error:
             logger.error(f"Pointsman does not start: its configuration is at fault.\n{error}")
             return
-        if problem := self._exposed(settings):
+        if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
             return
         for warning in settings.warnings:
             logger.warning(warning)
-        if advice := python_version.advice():
+        if advice := python_version.security_advice():
             logger.warning(advice)
         make_certificates()
-        self._open(settings)
-        self._configuration.check, self._configuration.take = self._exposed, self._take_over
+        self._start_gateway(settings)
+        self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
         if path:
-            self._reloader = Reloader(path, self._configuration.reload)
+            self._watcher = ConfigWatcher(path, self._configuration.reload)
 
-    def _take_over(self, settings: Settings) -> None:
-        assert self.dispatcher
+    def _apply_settings(self, settings: Settings) -> None:
+        assert self.gateway
         for warning in settings.warnings:
             logger.warning(warning)
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
-        self.dispatcher.replace(settings)
+        self.gateway.update_settings(settings)
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> None:
         """Read the configuration file again. The log says what came of it."""
-        if self._reloader is None:
+        if self._watcher is None:
             logger.warning("Pointsman: there is no configuration file to read again.")
         else:
-            asyncio_utils.create_task(self._reloader.reload(), name="reload", keep_ref=True)
+            asyncio_utils.create_task(self._watcher.reload(), name="reload", keep_ref=True)
 
     @command.command("pointsman.status")  # type: ignore[untyped-decorator]
     def status(self) -> str:
         """How the router, its providers and its sessions are, as JSON."""
-        dispatcher, now = self._dispatcher(), monotonic()
-        router, running = dispatcher.router, len(dispatcher.running)
-        told = {"running": running, "endpoints": endpoints(router, now), "sticky": router.sessions.stats(now)}
-        return json.dumps(told, indent=2)
+        gateway, now = self._running_gateway(), monotonic()
+        router, running = gateway.router, len(gateway.running)
+        status = {"running": running, "endpoints": endpoints_to_list(router, now), "sticky": router.sessions.stats(now)}
+        return json.dumps(status, indent=2)
 
     @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]
     def cooldowns(self) -> str:
         """Which targets and keys nobody may use now, why, and until when (Unix time), as JSON."""
-        return json.dumps(self._dispatcher().router.cooldowns.plain(monotonic(), time()), indent=2)
+        return json.dumps(self._running_gateway().router.cooldowns.to_dict(monotonic(), time()), indent=2)
 
     @command.command("pointsman.clear")  # type: ignore[untyped-decorator]
     def clear(self) -> str:
         """End every cooldown. Tells as JSON how many there were."""
-        return json.dumps({"cleared": self._dispatcher().router.cooldowns.clear(monotonic())})
+        return json.dumps({"cleared": self._running_gateway().router.cooldowns.clear(monotonic())})
 
     @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
     def sessions(self) -> str:
         """Every conversation, the last used first: its pin, its bans and failures, until when (Unix time), as JSON."""
-        rows = self._dispatcher().router.sessions.rows(monotonic(), time())
+        rows = self._running_gateway().router.sessions.to_list(monotonic(), time())
         return json.dumps({"sessions": rows}, indent=2)
 
     @command.command("pointsman.unban")  # type: ignore[untyped-decorator]
     def unban(self, session: str, provider: str) -> str:
         """Take a session's ban on a provider, or provider/model, back. `pointsman.sessions` shows both names."""
-        lifted = self._dispatcher().router.sessions.unban(session, provider, monotonic())
+        lifted = self._running_gateway().router.sessions.unban(session, provider, monotonic())
         if lifted is None:
             raise CommandError(f"There is no session {session}; pointsman.sessions shows those there are.")
         if not lifted:
             raise CommandError(f"Session {session} has no ban on {provider}; pointsman.sessions shows those it has.")
         return json.dumps({"session": session, "unbanned": provider})
 
-    def _dispatcher(self) -> Dispatcher:
-        if self.dispatcher is None:
+    def _running_gateway(self) -> Gateway:
+        if self.gateway is None:
             raise CommandError("Pointsman does not run: its configuration is at fault.")
-        return self.dispatcher
+        return self.gateway
 
-    def _exposed(self, settings: Settings) -> str | None:
-        return exposed(settings, ctx.options.mode, ctx.options.listen_host)
+    def _exposure_problem(self, settings: Settings) -> str | None:
+        return exposure_problem(settings, ctx.options.mode, ctx.options.listen_host)
 
     def _demo_document(self) -> Document:
         if not self._demo:
@@ -214,32 +214,34 @@ class Pointsman:
         leave_no_trace = {"path": "off"}
         return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
 
-    def _store_for(self, settings: Settings) -> Store | None:
+    def _store_for(self, settings: Settings) -> OverrideStore | None:
         """The demo leaves no trace, unless a folder is named for it."""
         named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
         if self._demo and not named:
             return None
-        return Store(data_folder(named, settings.history.path, Path.home()))
+        return OverrideStore(data_folder(named, settings.history.path, Path.home()))
 
-    def _open(self, settings: Settings) -> None:
+    def _start_gateway(self, settings: Settings) -> None:
         self._admin_key = (
             settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
         )
-        self.dispatcher = Dispatcher(settings, self._providers, secrets=[self._admin_key])
-        self._end_replays = route_replays(self.dispatcher)
-        self._end_masking = mask_logs(partial(_masker, self.dispatcher))
+        self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key])
+        self._stop_replays = route_replays(self.gateway)
+        self._end_masking = mask_logs(partial(_masker, self.gateway))
         assert self._configuration
-        self.dispatcher.pages = pages(self._house(self.dispatcher, self._configuration))
+        self.gateway.pages = make_router(self._admin_context(self.gateway, self._configuration))
 
-    def _house(self, dispatcher: Dispatcher, configuration: Configuration) -> House:
-        keeper = Keeper(lambda: dispatcher.settings.server, lambda: self._admin_key, client_guesses=dispatcher.guesses)
-        return House(
-            dispatcher,
+    def _admin_context(self, gateway: Gateway, configuration: Configuration) -> AdminContext:
+        access = AccessControl(
+            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.auth_throttle
+        )
+        return AdminContext(
+            gateway,
             configuration,
-            reloader=lambda: self._reloader,
-            tester=KeyTest(self._providers, partial(_way_out, dispatcher)),
-            keeper=keeper,
-            state=State(dispatcher, started=time()),
+            watcher=lambda: self._watcher,
+            tester=KeyCheck(self._upstream_client, partial(_default_upstream, gateway)),
+            access=access,
+            state=StatePages(gateway, started=time()),
             is_demo=bool(self._demo),
         )
 
@@ -247,41 +249,41 @@ class Pointsman:
         for name in ctx.options.deferred:
             if name.startswith("pointsman"):
                 logger.warning(f"There is no option {name}; Pointsman's are {', '.join(OPTIONS)}.")
-        if self.dispatcher is None:
+        if self.gateway is None:
             return
         self._watch_for_changes()
-        self._hooks = HookIndex(ctx.master.addons)
-        self._hooks.install()
-        self.ready = asyncio_utils.create_task(self._begin(self.dispatcher), name="Pointsman begins", keep_ref=True)
+        self._hook_cache = HookCache(ctx.master.addons)
+        self._hook_cache.install()
+        self.ready = asyncio_utils.create_task(self._finish_start(self.gateway), name="Pointsman begins", keep_ref=True)
 
-    async def _begin(self, dispatcher: Dispatcher) -> None:
+    async def _finish_start(self, gateway: Gateway) -> None:
         """What takes time. Other addons must not wait for it: until they run, requests that come already fail there."""
         try:
             for provider in self._demo:
                 await provider.start()
             await self._listen_on_loopback()
-            await dispatcher.remember()
-            self._probe()
-            _settle_memory()
-            self._announce(dispatcher.settings)
+            await gateway.restore_history()
+            self._start_prober()
+            _freeze_startup_objects()
+            self._announce(gateway.settings)
         except Exception:
             logger.exception("Pointsman does not start.")
 
     def _watch_for_changes(self) -> None:
-        watch = self._reloader.watch() if self._reloader else asyncio.Event().wait()
-        self._watching = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
+        watch = self._watcher.run() if self._watcher else asyncio.Event().wait()
+        self._watch_task = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
 
-    def _probe(self) -> None:
-        dispatcher = self._dispatcher()
-        self._prober = Prober(
-            dispatcher.router,
-            self._providers,
-            partial(_way_out, dispatcher),
+    def _start_prober(self) -> None:
+        gateway = self._running_gateway()
+        self._prober = HealthProber(
+            gateway.router,
+            self._upstream_client,
+            partial(_default_upstream, gateway),
             [provider.name for provider in self._demo],
         )
-        self._probing = asyncio_utils.create_task(self._prober.watch(), name="health watch", keep_ref=True)
+        self._probe_task = asyncio_utils.create_task(self._prober.run(), name="health watch", keep_ref=True)
 
     async def _listen_on_loopback(self) -> None:
         """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
@@ -309,21 +311,21 @@ class Pointsman:
     async def done(self) -> None:
         if self.ready is not None:
             self.ready.cancel()
-        if self._hooks is not None:
-            self._hooks.remove()
-        if self._end_replays is not None:
-            self._end_replays()
-        if self._watching is not None:
-            self._watching.cancel()
-        if self._probing is not None and self._prober is not None:
-            self._probing.cancel()
+        if self._hook_cache is not None:
+            self._hook_cache.remove()
+        if self._stop_replays is not None:
+            self._stop_replays()
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+        if self._probe_task is not None and self._prober is not None:
+            self._probe_task.cancel()
             await self._prober.close()
-        if self.dispatcher is not None:
+        if self.gateway is not None:
             server = ctx.master.addons.get("proxyserver")
             await server.servers.update([])  # nobody new
-            await self.dispatcher.close(self.dispatcher.settings.server.drain)
-            await hang_up(server.connections)
-        await self._providers.close()
+            await self.gateway.close(self.gateway.settings.server.drain)
+            await close_connections(server.connections)
+        await self._upstream_client.close()
         for provider in self._demo:
             await provider.close()
         if self._end_masking is not None:
@@ -332,72 +334,72 @@ class Pointsman:
     # Traffic.
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        if self.dispatcher is not None:
+        if self.gateway is not None:
             ctx.master.addons.get("nextlayer").next_layer(nextlayer)  # a script's hook runs before the built-in one
             handler = ctx.master.addons.get("proxyserver").connections[nextlayer.context.client.id]
-            swap_in(nextlayer, self.dispatcher, handler)
+            replace_http_layer(nextlayer, self.gateway, handler)
 
     def client_connected(self, client: Client) -> None:
-        if self.dispatcher is None or self.dispatcher.settings.server.client_key is not None:
+        if self.gateway is None or self.gateway.settings.server.client_key is not None:
             return
         if not entry_mode.is_local(client):
             client.error = "Without a client key, only clients on this machine are served."
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
-        if self.dispatcher is None or data.server.error or data.server.address is None:
+        if self.gateway is None or data.server.error or data.server.address is None:
             return
         host, port, *_ = data.server.address
         if await _leads_here(host, port):
             data.server.error = ITSELF
         elif data.client.id in ctx.master.addons.get("proxyserver").connections:  # else it is a replay
-            data.server.error = self.dispatcher.keeps_out(data.client)
+            data.server.error = self.gateway.forwarding_problem(data.client)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
         """A name may resolve to another address than a moment ago."""
-        if self.dispatcher is not None and data.server.peername and _is_own_socket(data.server.peername):
+        if self.gateway is not None and data.server.peername and _is_own_socket(data.server.peername):
             cut_off(data.client, data.server)
 
     async def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         """The next proxy may be on this machine: it would connect to this router on behalf of anybody."""
-        if self.dispatcher is not None and await _leads_here(flow.request.host, flow.request.port):
+        if self.gateway is not None and await _leads_here(flow.request.host, flow.request.port):
             cut_off(flow.client_conn, flow.server_conn)
 
     def client_disconnected(self, client: Client) -> None:
-        if self.dispatcher is not None:
-            self.dispatcher.vouched.discard(client.id)
+        if self.gateway is not None:
+            self.gateway.trusted_connections.discard(client.id)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        if self.dispatcher is None:
+        if self.gateway is None:
             return
-        Credentials.taken_from(flow.request, self.dispatcher.masker)  # for what it does to the flow
+        Credentials.extract(flow.request, self.gateway.masker)  # for what it does to the flow
         mask_proxyauth(flow)
 
 
 async def _leads_here(host: str, port: int) -> bool:
-    return host.lower() == OWN_NAME or await leads_here(host, port, listening())
+    return host.lower() == OWN_HOST or await leads_here(host, port, listening())
 
 
 def _is_own_socket(peername: tuple[Any, ...]) -> bool:
     return is_peer_own(peername, listening())
 
 
-def _masker(dispatcher: Dispatcher) -> Masker:
-    return dispatcher.masker
+def _masker(gateway: Gateway) -> Masker:
+    return gateway.masker
 
 
-def _way_out(dispatcher: Dispatcher) -> Outlet:
+def _default_upstream(gateway: Gateway) -> UpstreamOptions:
     """How providers are reached by requests that no client has sent."""
-    return dispatcher.outlet(ProxyMode.parse(ctx.options.mode[0]))
+    return gateway.upstream_options(ProxyMode.parse(ctx.options.mode[0]))
 
 
 @cache
-def _settle_memory() -> None:
+def _freeze_startup_objects() -> None:
     """What was loaded at the start stays: a full collection that walks it all again would hold up every stream."""
     gc.collect()
     gc.freeze()
 
 
-def exposed(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:
+def exposure_problem(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:
     """Why this configuration must not be: it would serve other machines, and no client key says who may use it."""
     if settings.server.client_key is not None:
         return None

@@ -31,63 +31,63 @@ from pointsman.wire.dialects.registry import DEFAULT, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
-OWN_NAME = "pointsman.local"
+OWN_HOST = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
 REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
 CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
 KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."
 LOCAL_ONLY = "This proxy forwards requests of this machine only; server.forward can allow others."
-LONGEST_LENGTH = 18
+MAX_LENGTH_DIGITS = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
 MAX_URL = 1024
 """Characters of an origin or a host that are worth reading: accents cost the square of their number."""
 
 
-class Door(Enum):
+class EntryMode(Enum):
     OWN = auto()
     REVERSE = auto()
     PROXY = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class RequestHead:
     """The head of a client's request. `host` is where it wants to go, empty at our own door; header names are in
     lower case.
     """
 
-    door: Door
+    entry_mode: EntryMode
     method: str
     path: str = field(repr=False)
     host: str
     headers: Mapping[str, str] = field(repr=False)
     local: bool
     """The peer is on this machine: a loopback address, or mitmproxy's local mode."""
-    vouched: bool = False
+    is_trusted: bool = False
     """An earlier CONNECT on this connection carried the client key."""
-    exempt: bool = False
+    is_exempt: bool = False
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The name it asked for us by, at our own doors."""
 
 
-class Pass(Enum):
+class NotRouted(Enum):
     """Not ours."""
 
-    ON = auto()
+    FORWARD = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class OwnPage:
     """An own page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ChatRequest:
     """A chat request to be routed."""
 
     dialect: Dialect
-    door: Door
+    entry_mode: EntryMode
     cors: Headers = ()
     """What lets a web page of this machine read the answer."""
     purpose: Purpose = Purpose.CHAT
@@ -96,7 +96,7 @@ class Chat:
     may_pass: bool = True
     """It may go to its original host where no provider has its model."""
 
-    def edited(self, path: str) -> "Chat":
+    def with_path(self, path: str) -> "ChatRequest":
         """The same, should somebody have changed the path since."""
         route = route_of_path(path)
         if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
@@ -113,88 +113,90 @@ class Refusal:
     headers: Headers = ()
 
 
-type Decision = Pass | Page | Chat | Refusal
+type Decision = NotRouted | OwnPage | ChatRequest | Refusal
 
 
-def receive(arrival: Arrival, server: Server) -> Decision:
+def admit(head: RequestHead, server: Server) -> Decision:
     """What to do with a request, judged by its head alone."""
-    decision = _receive(arrival, server)
-    if decision is not Pass.ON and not isinstance(decision, Chat):
+    decision = _receive(head, server)
+    if decision is not NotRouted.FORWARD and not isinstance(decision, ChatRequest):
         return decision
-    problem = _not_forwarded(arrival, server)
+    problem = _not_forwarded(head, server)
     if problem is None:
         return decision
-    if isinstance(decision, Chat):
+    if isinstance(decision, ChatRequest):
         return replace(decision, may_pass=False)
-    route = route_of_path(arrival.path)
+    route = route_of_path(head.path)
     return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
 
 
-def _receive(arrival: Arrival, server: Server) -> Decision:
-    if arrival.method == "CONNECT":
-        return Pass.ON  # even to our own address: what comes through the tunnel is received by itself
-    route = route_of_path(arrival.path)
+def _receive(head: RequestHead, server: Server) -> Decision:
+    if head.method == "CONNECT":
+        return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
+    route = route_of_path(head.path)
     if route is None:
-        return _other_path(arrival)
+        return _other_path(head)
     dialect = route.dialect
-    if arrival.door is Door.PROXY and (arrival.host.lower() not in server.intercept or is_cross_site(arrival.headers)):
-        return Pass.ON  # a page of another site may spend its own credential, not ours
-    if arrival.door is not Door.PROXY and arrival.client_host.fault:
-        return Refusal(dialect, Problem(Code.INVALID_REQUEST, arrival.client_host.fault))
-    if arrival.method == "OPTIONS" and arrival.door is not Door.PROXY:
-        return Page()  # a browser's preflight is no chat request
-    if arrival.method == "GET" and "websocket" in arrival.headers.get("upgrade", "").lower():
+    if head.entry_mode is EntryMode.PROXY and (
+        head.host.lower() not in server.intercept or is_cross_site(head.headers)
+    ):
+        return NotRouted.FORWARD  # a page of another site may spend its own credential, not ours
+    if head.entry_mode is not EntryMode.PROXY and head.client_host.fault:
+        return Refusal(dialect, Problem(Code.INVALID_REQUEST, head.client_host.fault))
+    if head.method == "OPTIONS" and head.entry_mode is not EntryMode.PROXY:
+        return OwnPage()  # a browser's preflight is no chat request
+    if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "No WebSocket here: send the request with POST."))
-    if arrival.method != "POST":
+    if head.method != "POST":
         allow = (("Allow", "POST"),)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{arrival.method} is not allowed here; chat requests need POST.")
-        return Pass.ON if arrival.door is Door.PROXY else Refusal(dialect, wrong, allow)
-    if problem := _not_admitted(arrival, server) or _too_large(arrival, server):
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; chat requests need POST.")
+        return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
+    if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)
-    readable = () if arrival.door is Door.PROXY else cors(arrival.headers)
-    return Chat(dialect, arrival.door, readable, route.purpose)
+    readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
+    return ChatRequest(dialect, head.entry_mode, readable, route.purpose)
 
 
-def _not_forwarded(arrival: Arrival, server: Server) -> Problem | None:
+def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
     """Why a request to somewhere else does not go there; None when it does."""
     policy = server.forwards
-    if arrival.door is not Door.PROXY or arrival.exempt or arrival.local or policy is Forward.OPEN:
+    if head.entry_mode is not EntryMode.PROXY or head.is_exempt or head.local or policy is Forward.OPEN:
         return None
-    has_key = arrival.vouched or vouches(arrival.headers, server)
+    has_key = head.is_trusted or has_proxy_client_key(head.headers, server)
     if policy is Forward.KEY:
         return None if has_key else Problem(Code.PROXY_AUTH_REQUIRED, KEY_WANTED)
-    if has_key and arrival.method == "CONNECT" and arrival.host.lower() in server.intercept:
+    if has_key and head.method == "CONNECT" and head.host.lower() in server.intercept:
         return None  # chat requests may come through the tunnel; whatever else does is refused there
     return Problem(Code.PROXY_AUTH_REQUIRED, LOCAL_ONLY)
 
 
-def receive_again(arrival: Arrival, server: Server) -> Chat | Pass:
+def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
-    route = route_of_path(arrival.path)
-    is_foreign = arrival.door is Door.PROXY and arrival.host.lower() not in server.intercept
-    if route is None or arrival.method != "POST" or is_foreign:
-        return Pass.ON
-    return Chat(route.dialect, arrival.door, purpose=route.purpose, is_replay=True)
+    route = route_of_path(head.path)
+    is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
+    if route is None or head.method != "POST" or is_foreign:
+        return NotRouted.FORWARD
+    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, is_replay=True)
 
 
-def _other_path(arrival: Arrival) -> Decision:
-    path = arrival.path.partition("?")[0]
-    ours = arrival.door is Door.OWN or (
-        arrival.door is Door.REVERSE
+def _other_path(head: RequestHead) -> Decision:
+    path = head.path.partition("?")[0]
+    ours = head.entry_mode is EntryMode.OWN or (
+        head.entry_mode is EntryMode.REVERSE
         and (path == "/" or any(path == page or path.startswith(f"{page}/") for page in REVERSE_PAGES))
     )
-    return Page() if ours else Pass.ON
+    return OwnPage() if ours else NotRouted.FORWARD
 
 
-def _not_admitted(arrival: Arrival, server: Server) -> Problem | None:
-    if arrival.door is Door.PROXY:
-        if arrival.local or arrival.vouched or vouches(arrival.headers, server):
+def _access_problem(head: RequestHead, server: Server) -> Problem | None:
+    if head.entry_mode is EntryMode.PROXY:
+        if head.local or head.is_trusted or has_proxy_client_key(head.headers, server):
             return None
         return Problem(
             Code.INVALID_API_KEY,
             "This proxy routes chat requests only for this machine, or with the client key as proxy password.",
         )
-    return client_problem(arrival.headers, arrival.path, arrival.local, arrival.client_host, server)
+    return client_problem(head.headers, head.path, head.local, head.client_host, server)
 
 
 def client_problem(
@@ -203,7 +205,7 @@ def client_problem(
     """Why a client may not use our own chat paths and model list; None when it may."""
     if server.client_key is not None:
         expected = server.client_key.get_secret_value()
-        if any(same(given, expected) for given in credentials(headers, path)):
+        if any(constant_time_equal(given, expected) for given in credentials(headers, path)):
             return None
         return Problem(
             Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key."
@@ -219,11 +221,11 @@ def client_problem(
     return None
 
 
-def _too_large(arrival: Arrival, server: Server) -> Problem | None:
-    length = arrival.headers.get("content-length", "")
+def _too_large(head: RequestHead, server: Server) -> Problem | None:
+    length = head.headers.get("content-length", "")
     if not length.isdecimal():
         return None  # not announced, or in a way that is refused elsewhere
-    size = int(length) if len(length) <= LONGEST_LENGTH else inf
+    size = int(length) if len(length) <= MAX_LENGTH_DIGITS else inf
     if size <= server.max_body:
         return None
     return Problem(
@@ -242,7 +244,7 @@ def credentials(headers: Mapping[str, str], path: str) -> list[str]:
     return given
 
 
-def vouches(headers: Mapping[str, str], server: Server) -> bool:
+def has_proxy_client_key(headers: Mapping[str, str], server: Server) -> bool:
     """`Proxy-Authorization` holds the client key, as a bearer token or as the password of basic authentication."""
     if server.client_key is None:
         return False
@@ -253,10 +255,10 @@ def vouches(headers: Mapping[str, str], server: Server) -> bool:
             value = base64.b64decode(value, validate=True).decode().partition(":")[2]
         except ValueError:
             return False
-    return same(value, server.client_key.get_secret_value())
+    return constant_time_equal(value, server.client_key.get_secret_value())
 
 
-def same(given: str, expected: str) -> bool:
+def constant_time_equal(given: str, expected: str) -> bool:
     """Equality in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
 
@@ -279,14 +281,14 @@ def host_of(url: str) -> str:
         return ""
 
 
-def is_origin_here(headers: Mapping[str, str]) -> bool:
+def is_local_origin(headers: Mapping[str, str]) -> bool:
     """The request comes from a web page, and that page is on this machine."""
     return "origin" in headers and not is_cross_site(headers)
 
 
-def cors(headers: Mapping[str, str]) -> Headers:
+def cors_headers(headers: Mapping[str, str]) -> Headers:
     """The headers that let a page of this machine read the answer; none for anybody else."""
-    if not is_origin_here(headers):
+    if not is_local_origin(headers):
         return ()
     return (
         ("Access-Control-Allow-Origin", headers["origin"]),
@@ -301,7 +303,7 @@ def is_own_name(client_host: ClientHost, server: Server) -> bool:
     return (
         is_loopback_name(name)
         or is_address(name)
-        or name == OWN_NAME
+        or name == OWN_HOST
         or name in server.hosts
         or client_host.is_target  # whose pages come from our own address in reverse mode
     )

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/\\@?#,:\[\]]+)(?::([0-9]{0,5}))?")
+AUTHORITY_PATTERN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/\\@?#,:\[\]]+)(?::([0-9]{0,5}))?")
 """A name or an address, and perhaps a port. No user name, which would hide the real name from a careless reader."""
-MISSING = "The request names no host: HTTP/1.1 requires the header Host."
-SEVERAL = "The request names its host in two ways; send one Host."
-MALFORMED = "The request's Host is not a host name or an address with an optional port."
+MISSING_MESSAGE = "The request names no host: HTTP/1.1 requires the header Host."
+AMBIGUOUS_MESSAGE = "The request names its host in two ways; send one Host."
+MALFORMED_MESSAGE = "The request's Host is not a host name or an address with an optional port."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ClientHost:
         return int(port) if (port := self._parts()[1]) else None
 
     def _parts(self) -> tuple[str, str]:
-        found = AUTHORITY.fullmatch(self.authority)
+        found = AUTHORITY_PATTERN.fullmatch(self.authority)
         return (found[1], found[2] or "") if found else ("", "")
 
 
@@ -53,11 +53,11 @@ def named_host(version: str, authority: str, hosts: tuple[str, ...], target: str
     given = [host.strip().lower() for host in hosts]
     authority = authority.strip().lower()
     if version == "HTTP/1.1" and not given:
-        return ClientHost(fault=MISSING)
+        return ClientHost(fault=MISSING_MESSAGE)
     if len(given) > 1 or (version.startswith("HTTP/2") and authority and given and given[0] != authority):
-        return ClientHost(fault=SEVERAL)
+        return ClientHost(fault=AMBIGUOUS_MESSAGE)
     chosen = authority or "".join(given)  # an absolute request line counts more than Host, RFC 9112
-    if chosen and not AUTHORITY.fullmatch(chosen):
-        return ClientHost(fault=MALFORMED)
+    if chosen and not AUTHORITY_PATTERN.fullmatch(chosen):
+        return ClientHost(fault=MALFORMED_MESSAGE)
     named = ClientHost(chosen)
     return ClientHost(chosen, is_target=bool(target) and named.name == target.lower())

@@ -5,48 +5,48 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from pointsman.config import ConfigError, Found
+from pointsman.config import ConfigError, ConfigIssue
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at the file."""
 
 type Fingerprint = tuple[int, int, int]
 
 
-class Reloader:
+class ConfigWatcher:
     """`take_over` reads the file and puts it in force, or raises ConfigError."""
 
     def __init__(self, path: Path, take_over: Callable[[], Awaitable[None]]) -> None:
         self.path = path
         self._take_over = take_over
-        self._seen = self._fingerprint()
+        self._last_fingerprint = self._fingerprint()
         self._lock = asyncio.Lock()
 
-    async def watch(self) -> None:
+    async def run(self) -> None:
         """Looks until it is cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
-            if self._fingerprint() != self._seen:
+            await asyncio.sleep(POLL_INTERVAL)
+            if self._fingerprint() != self._last_fingerprint:
                 await self.reload()
 
-    async def reload(self) -> list[Found]:
+    async def reload(self) -> list[ConfigIssue]:
         """Returns why the file was refused; nothing when it is in force."""
         async with self._lock:
-            self._seen = self._fingerprint()
+            self._last_fingerprint = self._fingerprint()
             try:
                 await self._take_over()
-                faults: list[Found] = []
+                faults: list[ConfigIssue] = []
             except ConfigError as error:
-                faults = list(error.faults)
+                faults = list(error.issues)
             except Exception as error:  # or nobody would look at the file again
                 logger.exception(f"Reading {self.path} failed inside the router.")
-                faults = [Found(str(self.path), f"could not be read ({type(error).__name__})")]
-            self._tell(faults)
+                faults = [ConfigIssue(str(self.path), f"could not be read ({type(error).__name__})")]
+            self._log_result(faults)
             return faults
 
-    def _tell(self, faults: list[Found]) -> None:
+    def _log_result(self, faults: list[ConfigIssue]) -> None:
         if faults:
             lines = "\n".join(map(str, faults))
             logger.error(f"Pointsman keeps its configuration: the changed {self.path} is at fault.\n{lines}")

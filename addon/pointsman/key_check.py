@@ -9,44 +9,44 @@ import aiohttp
 import orjson
 
 from pointsman.config import Key, Provider
-from pointsman.domain.outbound import Outbound
-from pointsman.routing.health_probe import question
-from pointsman.transport.upstream_client import Dial, Providers
-from pointsman.transport.upstream_options import Outlet
+from pointsman.domain.outbound import UpstreamRequest
+from pointsman.routing.health_probe import probe_request
+from pointsman.transport.upstream_client import ConnectionTrace, UpstreamClient
+from pointsman.transport.upstream_options import UpstreamOptions
 
-PATIENCE = 15.0
+CHECK_TIMEOUT = 15.0
 """Seconds for the whole answer."""
-LARGEST = 4 << 20
+MAX_ANSWER_BYTES = 4 << 20
 """Bytes of it that are read."""
 
 
-class KeyTest:
-    """`outlet` is the way to providers now."""
+class KeyCheck:
+    """`upstream` is the way to providers now."""
 
-    def __init__(self, providers: Providers, outlet: Callable[[], Outlet]) -> None:
-        self._providers, self._outlet = providers, outlet
+    def __init__(self, providers: UpstreamClient, upstream: Callable[[], UpstreamOptions]) -> None:
+        self._client, self._upstream = providers, upstream
 
     async def __call__(self, provider: Provider, key: Key | None) -> dict[str, Any]:
         """In plain JSON types; never raises for what the provider does. A disabled key is tried too, None is no key."""
         keys = (key.model_copy(update={"enabled": True}),) if key else ()
-        asked = question(provider.model_copy(update={"keys": keys}))
+        asked = probe_request(provider.model_copy(update={"keys": keys}))
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE):
-                status, body = await self._answer(asked)
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                status, body = await self._ask(asked)
         except TimeoutError:
-            return _told(began, None, f"no answer within {PATIENCE:g} s")
+            return _result(began, None, f"no answer within {CHECK_TIMEOUT:g} s")
         except (aiohttp.ClientError, OSError) as error:
-            return _told(began, None, f"{provider.base_url} cannot be reached ({type(error).__name__})")
-        return _told(began, status, _meaning(status), _count(body) if status < 300 else None)
+            return _result(began, None, f"{provider.base_url} cannot be reached ({type(error).__name__})")
+        return _result(began, status, _describe_status(status), _count_models(body) if status < 300 else None)
 
-    async def _answer(self, asked: Outbound) -> tuple[int, bytes]:
-        dial = Dial(dialling=lambda: None, connected=lambda: None)
-        async with self._providers.send(asked, self._outlet(), dial) as answer:
-            return answer.status, await answer.content.read(LARGEST)
+    async def _ask(self, asked: UpstreamRequest) -> tuple[int, bytes]:
+        dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
+        async with self._client.send(asked, self._upstream(), dial) as answer:
+            return answer.status, await answer.content.read(MAX_ANSWER_BYTES)
 
 
-def _told(began: float, status: int | None, message: str, models: int | None = None) -> dict[str, Any]:
+def _result(began: float, status: int | None, message: str, models: int | None = None) -> dict[str, Any]:
     return {
         "ok": status is not None and status < 300,
         "status": status,
@@ -56,7 +56,7 @@ def _told(began: float, status: int | None, message: str, models: int | None = N
     }
 
 
-def _meaning(status: int) -> str:
+def _describe_status(status: int) -> str:
     match status:
         case 401 | 403:
             return "the provider refuses this key"
@@ -72,7 +72,7 @@ def _meaning(status: int) -> str:
             return f"the provider is in trouble and answers {status}"
 
 
-def _count(body: bytes) -> int | None:
+def _count_models(body: bytes) -> int | None:
     """OpenAI's and Anthropic's lists are called `data`, Gemini's `models`."""
     try:
         told = orjson.loads(body)

@@ -15,15 +15,15 @@ from typing import NamedTuple
 from pointsman.wire.headers import Headers, holds_secret, is_one_line, one_line
 
 MASK = "***"
-KIND = "sk-"
+KEY_PREFIX = "sk-"
 """How keys begin that say no more by it than that they are keys."""
-LONG_ENOUGH = 16
-SHORTEST = 6
+MIN_LENGTH_TO_SHOW_END = 16
+MIN_SECRET_LENGTH = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""
 LONG = 512
 """Bytes from which on each secret is looked for by itself: that is faster than to look for all of them at once."""
-FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
-DEEPEST = 4
+FRAMING_HEADERS = frozenset({"connection", "content-length", "transfer-encoding"})
+MAX_ESCAPE_LAYERS = 4
 """So many spellings are undone, one within another."""
 WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
 """A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
@@ -48,7 +48,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Undone(NamedTuple):
+class Unescaped(NamedTuple):
     """A text with one layer of escapes undone. `places` says where each stood: there, and in the text before."""
 
     text: bytes
@@ -73,14 +73,16 @@ class Masker:
     """Replaces every occurrence of the given secrets; immutable."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self.secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
+        self.secrets = frozenset(secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH)
         self._plain = [secret.encode() for secret in self.secrets]
         needles = {*self._plain, *(form for secret in self._plain for form in _base64_forms(secret))}
         has_quoted = any(mark in needle for needle in needles for mark in (b"/", b'"', b"'", b"\\"))
         self._marks = (*MARKS, b"\\") if has_quoted else MARKS
         self._escapes = re.compile(b"|".join((*ESCAPES, *QUOTED) if has_quoted else ESCAPES))
         # A secret that itself looks escaped is found where it was undone with the rest.
-        needles |= {form for needle in needles if len(form := self._escapes.sub(_meaning, needle)) >= SHORTEST}
+        needles |= {
+            form for needle in needles if len(form := self._escapes.sub(_unescaped_run, needle)) >= MIN_SECRET_LENGTH
+        }
         self._needles = sorted(needles, key=len, reverse=True)
         self._any = re.compile(b"|".join(map(re.escape, self._needles)) or rb"(?!)")
 
@@ -89,9 +91,9 @@ class Masker:
         layers = list(self._layers(data))
         if not any(self._is_within(layer, is_cut) for layer in layers):
             return data
-        return _blotted(data, self._spans(data, len(layers), is_cut))
+        return _with_masks(data, self._spans(data, len(layers), is_cut))
 
-    def piece(self, data: bytes) -> bytes:
+    def cut_data(self, data: bytes) -> bytes:
         """A body that may have been cut."""
         return self.data(data, is_cut=True)
 
@@ -122,11 +124,11 @@ class Masker:
         if clean is flat:
             return headers
         return tuple(
-            old if old[0].lower() in FRAMING else new
+            old if old[0].lower() in FRAMING_HEADERS else new
             for old, new in zip(headers, zip(clean[::2], clean[1::2], strict=True), strict=True)
         )
 
-    def shown_headers(self, headers: Headers) -> Headers:
+    def displayed_headers(self, headers: Headers) -> Headers:
         """Headers that somebody may look at: those that hold credentials are masked, whatever their value is."""
         shown = tuple((name, masked_credential(value) if holds_secret(name) else value) for name, value in headers)
         return self.headers(shown)
@@ -134,10 +136,10 @@ class Masker:
     def _layers(self, data: bytes) -> Iterator[bytes]:
         """The data, and what it says once its escapes are undone, layer by layer."""
         yield data
-        for _ in range(DEEPEST):
+        for _ in range(MAX_ESCAPE_LAYERS):
             if not self.secrets or not any(mark[:1] in data and mark in data for mark in self._marks):
                 return
-            undone = self._escapes.sub(_meaning, data)
+            undone = self._escapes.sub(_unescaped_run, data)
             if undone == data:
                 return
             yield undone
@@ -152,9 +154,9 @@ class Masker:
     def _spans(self, data: bytes, layers: int, is_cut: bool) -> list[Span]:
         """Where secrets stand in the data."""
         spans = list(self._found(data, is_cut))
-        above: list[Undone] = []
+        above: list[Unescaped] = []
         for _ in range(layers - 1):
-            above.append(_undone(self._escapes, above[-1].text if above else data))
+            above.append(_unescape(self._escapes, above[-1].text if above else data))
             for span in self._found(above[-1].text, is_cut):
                 for layer in reversed(above):
                     span = layer.origin(span)
@@ -173,11 +175,11 @@ class Masker:
     def _cut_within(self, data: bytes) -> int | None:
         """Where the beginning of a secret stands that the data ends within."""
         for secret in self._plain:
-            start = data.find(secret[:SHORTEST], max(0, len(data) - len(secret) + 1))
+            start = data.find(secret[:MIN_SECRET_LENGTH], max(0, len(data) - len(secret) + 1))
             while start >= 0:
                 if secret.startswith(data[start:]):
                     return start
-                start = data.find(secret[:SHORTEST], start + 1)
+                start = data.find(secret[:MIN_SECRET_LENGTH], start + 1)
         return None
 
 
@@ -189,27 +191,27 @@ def masked_credential(value: str) -> str:
     if not WELL_FORMED.fullmatch(value):
         return MASK
     scheme, space, secret = value.rpartition(" ")
-    if len(secret) < LONG_ENOUGH:
+    if len(secret) < MIN_LENGTH_TO_SHOW_END:
         return f"{scheme}{space}{MASK}"
-    return f"{scheme}{space}{KIND if secret.startswith(KIND) else ''}…{secret[-4:]}"
+    return f"{scheme}{space}{KEY_PREFIX if secret.startswith(KEY_PREFIX) else ''}…{secret[-4:]}"
 
 
-def _undone(escapes: re.Pattern[bytes], data: bytes) -> Undone:
+def _unescape(escapes: re.Pattern[bytes], data: bytes) -> Unescaped:
     pieces: list[bytes] = []
     places: list[tuple[Span, Span]] = []
     read = written = 0
     for match in escapes.finditer(data):
-        meaning = _meaning(match)
+        meaning = _unescaped_run(match)
         pieces += (data[read : match.start()], meaning)
         written += match.start() - read
         places.append((Span(written, written + len(meaning)), Span(*match.span())))
         written += len(meaning)
         read = match.end()
     pieces.append(data[read:])
-    return Undone(b"".join(pieces), places)
+    return Unescaped(b"".join(pieces), places)
 
 
-def _meaning(match: re.Match[bytes]) -> bytes:
+def _unescaped_run(match: re.Match[bytes]) -> bytes:
     """What a run of escapes of one kind stands for."""
     run = match[0]
     if run.startswith(b"&"):
@@ -220,7 +222,7 @@ def _meaning(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(b"".join(HEX.findall(run)).decode())
 
 
-def _blotted(data: bytes, spans: Iterable[Span]) -> bytes:
+def _with_masks(data: bytes, spans: Iterable[Span]) -> bytes:
     """The mask in the place of each span; of those that overlap there is one."""
     pieces: list[bytes] = []
     end = 0

@@ -6,19 +6,19 @@ from itertools import islice
 
 from pointsman.domain.records import ExchangeRecord
 
-KEEP = 1000
-STEP = 10.0
+MAX_RECORDS = 1000
+STEP_SECONDS = 10.0
 """Seconds that are counted together."""
-STEPS = 186
+MAX_STEPS = 186
 """Half an hour of them, and a minute more."""
 
 
-class Ledger:
+class RecentExchanges:
     """Found by request id; a client that uses an id twice finds its newest exchange."""
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = MAX_RECORDS) -> None:
         self._records: deque[ExchangeRecord] = deque(maxlen=keep)
-        self._ended: deque[tuple[int, int]] = deque(maxlen=STEPS)  # the number of a step, and how many ended in it
+        self._ended: deque[tuple[int, int]] = deque(maxlen=MAX_STEPS)  # the number of a step, and how many ended in it
         self._added = 0
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Ledger:
     def add(self, record: ExchangeRecord) -> None:
         self._records.append(record)
         self._added += 1
-        step, count = int(record.ended // STEP), 0
+        step, count = int(record.ended // STEP_SECONDS), 0
         if self._ended and self._ended[-1][0] >= step:  # a clock that went back counts on where it was
             step, count = self._ended.pop()
         self._ended.append((step, count + 1))
@@ -51,8 +51,8 @@ class Ledger:
 
     def per_minute(self, minutes: int, wall: float) -> list[int]:
         """How many ended in each of the last minutes before that time, oldest first."""
-        counts, now = [0] * minutes, int(wall // STEP)
-        each = int(60 // STEP)
+        counts, now = [0] * minutes, int(wall // STEP_SECONDS)
+        each = int(60 // STEP_SECONDS)
         for step, count in self._ended:
             place = minutes - 1 - (now - step) // each
             if 0 <= place < minutes:

@@ -9,22 +9,22 @@ from functools import partial
 
 from mitmproxy import http
 
-from pointsman.admission import Chat
+from pointsman.admission import ChatRequest
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
-from pointsman.transport.decoding import TooLarge, UnknownCoding, decode
-from pointsman.transport.header_map import named
+from pointsman.transport.decoding import BodyTooLarge, UnknownCoding, decode
+from pointsman.transport.header_map import header_map
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.request_facts import RequestFacts
 
-LARGE = 512 * 1024
+LARGE_BODY_BYTES = 512 * 1024
 """Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedRequest:
     """What a request says."""
 
     body: bytes = field(repr=False)
@@ -34,30 +34,30 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RequestReader:
     """Of the request in a flow. `credential` is None where it does not tell its client from others."""
 
     flow: http.HTTPFlow = field(repr=False)
-    chat: Chat
+    chat: ChatRequest
     credential: str | None = field(repr=False)
     max_body: int
     router: Router = field(repr=False)
 
-    def at_once(self) -> Read | Problem | None:
+    def read_if_small(self) -> ParsedRequest | Problem | None:
         """None for a large request. One that is compressed shows its size only when it is decoded so far."""
         raw, codings = self.flow.request.raw_content or b"", self._codings
-        if len(raw) > LARGE:
+        if len(raw) > LARGE_BODY_BYTES:
             return None
         if not codings:
             return self._read(raw)
         try:
-            return self._read(decode(raw, codings, min(LARGE, self.max_body)))
-        except TooLarge:
+            return self._read(decode(raw, codings, min(LARGE_BODY_BYTES, self.max_body)))
+        except BodyTooLarge:
             return None
         except ValueError:
             return self()  # which says what is wrong
 
-    def __call__(self) -> Read | Problem:
+    def __call__(self) -> ParsedRequest | Problem:
         """Everything, whatever the size. May be called in a thread."""
         try:
             body = self._decoded()
@@ -66,21 +66,21 @@ class Reading:
         read = self._read(body)
         if isinstance(read, Problem) or self.chat.is_replay:
             return read
-        return Read(body, read.facts, self.router.heard_out(read.facts, read.caller))
+        return ParsedRequest(body, read.facts, self.router.with_words(read.facts, read.caller))
 
-    def _read(self, body: bytes) -> Read | Problem:
+    def _read(self, body: bytes) -> ParsedRequest | Problem:
         try:
             facts = DIALECTS[self.chat.dialect].facts(body, self.flow.request.path)
         except Problem as problem:
             return problem
-        return Read(body, facts, self._caller(facts))
+        return ParsedRequest(body, facts, self._caller(facts))
 
     def _caller(self, facts: RequestFacts) -> Caller:
         """A replay is no client."""
         if self.chat.is_replay:
             return Caller({}, None, "", list, lambda: None)
         return Caller(
-            headers=named(self.flow.request.headers),
+            headers=header_map(self.flow.request.headers),
             credential=self.credential,
             address=self.flow.client_conn.peername[0],
             body_ids=partial(body_ids, facts.document),
@@ -104,7 +104,7 @@ class Reading:
             raise Problem(
                 Code.INVALID_REQUEST, f"Content-Encoding {str(error)[:40]!r} is unknown here; {known} are not."
             ) from None
-        except TooLarge:
+        except BodyTooLarge:
             message = f"The request's body decodes to more than server.max_body allows ({self.max_body} bytes)."
             raise Problem(Code.REQUEST_TOO_LARGE, message) from None
         except ValueError as error:

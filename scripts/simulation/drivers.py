@@ -14,7 +14,7 @@ from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
-from pointsman.exchange.client_request import Call, Rules
+from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.effects import Cancel, Effect, Launch, Release
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
@@ -52,9 +52,9 @@ def through_routing(router: Router, providers: SimulatedProviders, mode: Mode, t
     plan = router.plan(facts, Dialect.OPENAI_CHAT, ANONYMOUS, t, WALL + t)
     records: list[AttemptRecord] = []
     answered, waited, now = None, None, t
-    while len(records) < MAX_ATTEMPTS and answered is None and (candidate := plan.next(now)):
+    while len(records) < MAX_ATTEMPTS and answered is None and (candidate := plan.next_candidate(now)):
         n = len(records) + 1
-        plan.launched(n, candidate, now)
+        plan.on_launched(n, candidate, now)
         reply = providers.ask(candidate.target.provider.name, now)
         records.append(_settled(plan, n, candidate, reply, now))
         if reply.is_good:
@@ -69,8 +69,8 @@ def _settled(plan: Plan, n: int, candidate: Candidate, reply: Reply, now: float)
     fault = None if reply.is_good else Fault(FaultKind.STATUS, status=reply.status, retry_after=reply.retry_after)
     record = _record(n, candidate, reply, now, fault, plan.is_last_key(candidate, now))
     if reply.is_good:
-        plan.committed(candidate, now + reply.first)
-    plan.settled(candidate, record, fault, now + reply.whole)
+        plan.on_committed(candidate, now + reply.first)
+    plan.on_settled(candidate, record, fault, now + reply.whole)
     return record
 
 
@@ -80,13 +80,29 @@ def _record(
     provider, model = candidate.target.provider, candidate.target.model.id
     good = Outcome.REQUEST_SUCCESS if n == 1 else Outcome.RETRY_SUCCESS
     return AttemptRecord(
-        n=n, provider=provider.name, base_url=provider.base_url, model=model, model_sent=model, redirect=None,
-        key=candidate.key_label, outcome=Outcome.RETRY_FAILED if fault else good, status=reply.status,
-        error=fault.label if fault else None, message="", failure=classify(fault) if fault else None, why="",
-        started=WALL + now, connected_ms=1.0, first_byte_ms=reply.whole * 1000, settled_ms=reply.whole * 1000,
-        bytes_received=0, first_content_ms=None if fault else reply.first * 1000, was_last_key=was_last_key,
-        usage=None if fault else Usage(500, reply.tokens, 0), finish_reason=None if fault else "stop",
-    )  # fmt: skip
+        n=n,
+        provider=provider.name,
+        base_url=provider.base_url,
+        model=model,
+        model_sent=model,
+        redirect=None,
+        key=candidate.key_label,
+        outcome=Outcome.RETRY_FAILED if fault else good,
+        status=reply.status,
+        error=fault.label if fault else None,
+        message="",
+        failure=classify(fault) if fault else None,
+        selection_reason="",
+        started=WALL + now,
+        connected_ms=1.0,
+        first_byte_ms=reply.whole * 1000,
+        settled_ms=reply.whole * 1000,
+        bytes_received=0,
+        first_content_ms=None if fault else reply.first * 1000,
+        was_last_key=was_last_key,
+        usage=None if fault else Usage(500, reply.tokens, 0),
+        finish_reason=None if fault else "stop",
+    )
 
 
 def _exchange(records: list[AttemptRecord], mode: Mode, began: float, ended: float) -> ExchangeRecord:
@@ -109,18 +125,18 @@ type Input = Callable[[Exchange, float], list[Effect]]
 def through_an_exchange(router: Router, providers: SimulatedProviders, mode: Mode, t: float) -> Result:
     """The simulated providers carry out the effects of the exchange; its timers follow the clock of the run."""
     body = ASKED % (mode.encode(), WORDS)
-    call = Call("", OPENAI, OPENAI.facts(body, PATH), PATH, body, (), WALL + t)
+    call = ClientRequest("", OPENAI, OPENAI.facts(body, PATH), PATH, body, (), WALL + t)
     plan = router.plan(call.facts, Dialect.OPENAI_CHAT, ANONYMOUS, t, WALL + t)
-    exchange = Exchange(call, plan, Rules.of(router.settings, MASKER))
+    exchange = Exchange(call, plan, ExchangeRules.from_settings(router.settings, MASKER))
     pending = PendingInputs(providers)
-    pending.execute(exchange.begin(t), t)
+    pending.execute(exchange.start(t), t)
     while not exchange.ended:
-        timer = exchange.deadline
+        timer = exchange.next_tick_at
         if timer is not None and not pending.has_before(timer):
-            pending.execute(exchange.tick(timer), timer)
+            pending.execute(exchange.on_tick(timer), timer)
         else:
             pending.next(exchange)
-    record = exchange.record()
+    record = exchange.to_record()
     router.observe(record)
     return _result(record)
 
@@ -154,19 +170,19 @@ class PendingInputs:
 
 def _answer(n: int, reply: Reply, now: float) -> Iterator[tuple[float, Input]]:
     """What the exchange hears of an attempt, and when."""
-    yield now + 0.01, lambda exchange, at: exchange.connected(n, at)
+    yield now + 0.01, lambda exchange, at: exchange.on_connected(n, at)
     first, whole = now + reply.first, now + reply.whole
     if not reply.is_good:
         headers = JSON | ({"retry-after": str(ceil(reply.retry_after))} if reply.retry_after is not None else {})
-        yield whole, lambda exchange, at: exchange.head(n, reply.status, headers, at)
-        yield whole, lambda exchange, at: exchange.data(n, b'{"error":{"message":"made up"}}', at)
+        yield whole, lambda exchange, at: exchange.on_head(n, reply.status, headers, at)
+        yield whole, lambda exchange, at: exchange.on_data(n, b'{"error":{"message":"made up"}}', at)
     else:
-        yield first, lambda exchange, at: exchange.head(n, 200, SSE, at)
-        yield first, lambda exchange, at: exchange.data(n, _event({"content": "yes"}, None), at)
+        yield first, lambda exchange, at: exchange.on_head(n, 200, SSE, at)
+        yield first, lambda exchange, at: exchange.on_data(n, _event({"content": "yes"}, None), at)
         usage = {"prompt_tokens": 500, "completion_tokens": reply.tokens}
         end = _event({}, "stop", usage) + b"data: [DONE]\n\n"
-        yield whole, lambda exchange, at: exchange.data(n, end, at)
-    yield whole, lambda exchange, at: exchange.end(n, at)
+        yield whole, lambda exchange, at: exchange.on_data(n, end, at)
+    yield whole, lambda exchange, at: exchange.on_end(n, at)
 
 
 def _event(delta: dict[str, str], finish: str | None, usage: dict[str, int] | None = None) -> bytes:

@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from pointsman.config.settings import Weights
-from pointsman.routing.scoring import Qualities, latency, speed, weighted
+from pointsman.routing.scoring import Qualities, latency, speed, weighted_sum
 
 MINUTE, HOUR = 60.0, 3600.0
 REFUSAL = 0.2
@@ -108,7 +108,7 @@ class SimulatedProviders:
 def worth(profile: Profile, working: float, weights: Weights, intelligence: Callable[[int | None], float]) -> float:
     """What an attempt is worth to the client: nothing if it fails, else the weighted mean of its qualities."""
     own = Qualities(*profile.qualities, intelligence(profile.intelligence))
-    return working * weighted(own, weights, reliability=1.0)
+    return working * weighted_sum(own, weights, reliability=1.0)
 
 
 def at(curve: Curve, t: float) -> float:

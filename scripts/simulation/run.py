@@ -11,8 +11,8 @@ from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Mode
 from pointsman.routing.router import Router
-from pointsman.routing.scoring import Scale
-from pointsman.routing.statistics import HOUR, Sums
+from pointsman.routing.scoring import RankScale
+from pointsman.routing.statistics import HOUR, HourlySums
 from simulation.drivers import DRIVERS, WALL, Driver
 from simulation.providers import Profile, SimulatedProviders, worth
 from simulation.scenarios import Scenario
@@ -92,9 +92,9 @@ def remember(router: Router, profiles: Mapping[str, Profile]) -> None:
     router.statistics.restore(hours, {}, WALL)
 
 
-def _hour(profile: Profile) -> Sums:
+def _hour(profile: Profile) -> HourlySums:
     works, count = profile.working(-1.0), profile.past * SUMMED
-    return Sums(
+    return HourlySums(
         successes=count * works,
         failures=count * (1 - works),
         tokens=profile.tokens * count,
@@ -107,4 +107,4 @@ def _hour(profile: Profile) -> Sums:
 
 def _value(profile: Profile, settings: Settings, mode: Mode) -> float:
     ranks = [provider.models[0].intelligence for provider in settings.providers.values()]
-    return worth(profile, 1.0, settings.routing.weights[mode], Scale.of(ranks).place)
+    return worth(profile, 1.0, settings.routing.weights[mode], RankScale.from_ranks(ranks).position)

@@ -11,23 +11,23 @@ from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Mode
 from pointsman.config.settings import Weights
 from pointsman.domain.targets import Target
-from pointsman.routing.ranking import Hand, Ranking
-from pointsman.routing.recent_outcomes import Lately
+from pointsman.routing.ranking import Ranking, ScoreSample
+from pointsman.routing.recent_outcomes import OutcomeCounts
 from pointsman.routing.router import Router
-from pointsman.routing.scoring import Belief, Line, Qualities, Rule, total, weighted
-from pointsman.routing.target_stats import Figures
+from pointsman.routing.scoring import BetaDistribution, Qualities, ScoreLine, ScoringRule, total_weight, weighted_sum
+from pointsman.routing.target_stats import TargetStats
 
 SECRET = b"nobody's conversation"
 
 
-class Averaging(Rule):
+class Averaging(ScoringRule):
     """A former rule: reliability is one term of the average, and only the long-term statistics count."""
 
-    def evidence(self, past: Figures, lately: Lately) -> Belief:
-        return Belief.of(past.successes, past.failures)
+    def estimate(self, past: TargetStats, lately: OutcomeCounts) -> BetaDistribution:
+        return BetaDistribution.from_counts(past.successes, past.failures)
 
-    def line(self, qualities: Qualities, weights: Weights) -> Line:
-        return Line(weighted(qualities, weights, reliability=0.0), weights.reliability / total(weights))
+    def score_line(self, qualities: Qualities, weights: Weights) -> ScoreLine:
+        return ScoreLine(weighted_sum(qualities, weights, reliability=0.0), weights.reliability / total_weight(weights))
 
 
 type Order = Callable[["History", Sequence[Target], Random], Sequence[Target]]
@@ -59,7 +59,7 @@ def best_so_far(history: History, targets: Sequence[Target], _: Random) -> Seque
     return sorted(targets, key=history.means, reverse=True)
 
 
-class FixedOrder(Hand):
+class FixedOrder(ScoreSample):
     """Sorts once per exchange."""
 
     def __init__(self, ranking: "OrderedRanking", mode: Mode, chance: Random) -> None:
@@ -80,31 +80,31 @@ class OrderedRanking(Ranking):
         self.__dict__.update(like.__dict__)
         self._order, self._history = order, History()
 
-    def hand(self, mode: Mode, chance: Random | None = None, dialect: Dialect | None = None) -> Hand:
-        return FixedOrder(self, mode, chance or self._chance)
+    def sample(self, mode: Mode, chance: Random | None = None, dialect: Dialect | None = None) -> ScoreSample:
+        return FixedOrder(self, mode, chance or self._rng)
 
     def ordered(self, targets: Sequence[Target], mode: Mode, wall: float) -> Sequence[Target]:
         def mean(target: Target) -> float:
-            terms = self.kept_terms((target,), mode, wall)[0]
-            return terms.line.at(terms.belief.mean)
+            terms = self.cached_terms((target,), mode, wall)[0]
+            return terms.score_line.at(terms.reliability.mean)
 
         self._history.means = mean
-        order = self._order(self._history, targets, self._chance)
+        order = self._order(self._history, targets, self._rng)
         self._history.count += 1
         return order
 
 
-class LongMemory(Rule):
+class LongMemory(ScoringRule):
     """All results so far, with the same weight."""
 
-    def evidence(self, past: Figures, lately: Lately) -> Belief:
-        return Belief.of(past.successes, past.failures)
+    def estimate(self, past: TargetStats, lately: OutcomeCounts) -> BetaDistribution:
+        return BetaDistribution.from_counts(past.successes, past.failures)
 
 
 type Strategy = Callable[[Settings, Random], Router]
 
 
-def ruled(rule: Rule | None) -> Strategy:
+def ruled(rule: ScoringRule | None) -> Strategy:
     return lambda settings, chance: Router(settings, SECRET, chance, *([rule] if rule else []))
 
 

@@ -35,7 +35,7 @@ def faults_in(load_text: Load) -> Faults:
     def run(text: str, **env: str) -> dict[str, str]:
         with pytest.raises(ConfigError) as caught:
             load_text(text, **env)
-        assert str(caught.value) == "\n".join(f"{fault.path}: {fault.problem}" for fault in caught.value.faults)
-        return dict(caught.value.faults)
+        assert str(caught.value) == "\n".join(f"{fault.path}: {fault.problem}" for fault in caught.value.issues)
+        return dict(caught.value.issues)
 
     return run

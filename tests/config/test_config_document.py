@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.config import ConfigError, load
-from pointsman.config.document import LARGEST, parse, read
+from pointsman.config.document import MAX_FILE_BYTES, parse, read
 
 
 def test_references_are_kept_wherever_they_stand_unquoted_flow_lists_included() -> None:
@@ -68,7 +68,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_a_file_that_cannot_be_read_is_named_with_the_line_and_the_reason(text: str, where: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(text, "p.yaml")
-    assert caught.value.faults == ((f"p.yaml{where}", problem),)
+    assert caught.value.issues == ((f"p.yaml{where}", problem),)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_line_and_the_reason(text: 
 )
 def test_what_is_wrong_at_one_place_leaves_the_rest_readable(text: str, path: str, problem: str) -> None:
     document = parse(f"{text}\nstream: {{stall: 1s}}", "p.yaml")
-    assert document.faults == ((path, problem),)
+    assert document.issues == ((path, problem),)
     assert document.tree["stream"] == {"stall": "1s"}
 
 
@@ -98,7 +98,7 @@ def test_what_is_wrong_at_one_place_leaves_the_rest_readable(text: str, path: st
 )
 def test_nothing_said_of_a_broken_file_repeats_its_words(text: str, capfd: pytest.CaptureFixture[str]) -> None:
     try:
-        said = str(parse(text, "p.yaml").faults)
+        said = str(parse(text, "p.yaml").issues)
     except ConfigError as error:
         said = str(error)
     assert "sk-abcdef" not in said + "".join(capfd.readouterr())
@@ -108,7 +108,7 @@ class TestAFileThatCannotBeOpened:
     def problem(self, path: Path) -> str:
         with pytest.raises(ConfigError) as caught:
             load(path, {})
-        [fault] = caught.value.faults
+        [fault] = caught.value.issues
         assert fault.path.startswith(str(path))
         return str(fault).removeprefix(str(path))
 
@@ -135,7 +135,7 @@ class TestAFileThatCannotBeOpened:
         assert self.problem(file) == ":2: is not UTF-8 text; save the file as UTF-8"
 
     def test_because_it_is_too_large(self, file: Path) -> None:
-        file.write_bytes(b"#" * (LARGEST + 1))
+        file.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
         assert self.problem(file) == ": is larger than 1 MiB, which no configuration needs to be"
 
     @pytest.mark.parametrize("text", ["", "# nothing yet\n", "stream: {stall: 9s}", "providers:\n", "providers: {}"])

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import pytest
 
-from pointsman.config import KeySource, Level, Settings, load
+from pointsman.config import KeySource, ProtectionLevel, Settings, load
 
 type Load = Callable[..., Settings]
 type Faults = Callable[..., dict[str, str]]
@@ -45,7 +45,7 @@ def at(settings: Settings, path: str) -> object:
         ("POINTSMAN_PROVIDERS__my_groq__timeouts__connect", "1s", "my-groq timeouts.connect", 1.0),
         ("POINTSMAN_PROVIDERS__MY_GROQ__HEDGE__AFTER", "2s", "my-groq hedge.after", 2.0),
         ("POINTSMAN_PROVIDERS__A_B__ENABLED", "no", "a.b enabled", False),
-        ("POINTSMAN_PROVIDERS__A_B_C__PROTECTION", "off", "A_B_c protection", Level.OFF),
+        ("POINTSMAN_PROVIDERS__A_B_C__PROTECTION", "off", "A_B_c protection", ProtectionLevel.OFF),
     ],
 )
 def test_a_variable_overrides_the_setting_that_it_names(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pointsman import catalog
-from pointsman.config import Dialect, Level, Settings
+from pointsman.config import Dialect, ProtectionLevel, Settings
 
 type Load = Callable[..., Settings]
 
@@ -20,7 +20,7 @@ def test_a_known_name_alone_is_a_whole_provider(load_text: Load) -> None:
 
 def test_what_is_written_stands_and_the_rest_is_inherited(load_text: Load) -> None:
     longcat = load_text("providers: {longcat: {base_url: http://h/v1, timeouts: {stall: 7s}}}").providers["longcat"]
-    assert (longcat.base_url, longcat.protection) == ("http://h/v1", Level.PROVIDER_BAN)
+    assert (longcat.base_url, longcat.protection) == ("http://h/v1", ProtectionLevel.PROVIDER_BAN)
     assert (longcat.timeouts.stall, longcat.timeouts.first_byte) == (7.0, 90.0)
 
 

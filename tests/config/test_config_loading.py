@@ -11,14 +11,14 @@ from pointsman.config import (
     ConfigError,
     Dialect,
     KeySource,
-    Level,
-    Limits,
+    LimitSettings,
     Mode,
     Pool,
+    ProtectionLevel,
     RedirectMatch,
     Settings,
     build,
-    find,
+    find_file,
     load,
 )
 
@@ -109,7 +109,7 @@ class TestAWholeFile:
         local = settings.providers["local"]
         assert (local.base_url, local.dialect, local.keys) == ("http://127.0.0.1:11434/v1", Dialect.OPENAI_CHAT, ())
         assert local.dialects == {Dialect.ANTHROPIC: "http://127.0.0.1:11435/v1"}
-        assert (local.protection, local.hedge.after, local.enabled) == (Level.MODEL_SKIP, 8.0, True)
+        assert (local.protection, local.hedge.after, local.enabled) == (ProtectionLevel.MODEL_SKIP, 8.0, True)
         assert local.timeouts.model_dump() == {"connect": 5.0, "first_byte": 120.0, "stall": 90.0, "answer": 1200.0}
 
     def test_describes_redirects_and_models(self, settings: Settings) -> None:
@@ -119,7 +119,7 @@ class TestAWholeFile:
         [model] = local.models
         assert (model.id, model.pool, model.intelligence, model.speed) == ("qwen3-coder", Pool.BALANCED, 2, 9)
         assert (model.context, model.supports) == (262144, frozenset({Capability.TOOLS}))
-        assert model.limits == Limits(rpm=30, tpm=60000)
+        assert model.limits == LimitSettings(rpm=30, tpm=60000)
         assert (model.smart_first, model.enabled) == (False, True)
 
     def test_shows_no_secret_in_any_representation(self, settings: Settings) -> None:
@@ -166,12 +166,16 @@ class TestDefaults:
 
     def test_of_a_provider_and_a_model(self) -> None:
         provider = build({"providers": {"p": {"base_url": "http://h/v1", "models": [{"id": "m"}]}}}, {}).providers["p"]
-        assert (provider.dialect, provider.protection, provider.keys) == (Dialect.OPENAI_CHAT, Level.MODEL_SKIP, ())
+        assert (provider.dialect, provider.protection, provider.keys) == (
+            Dialect.OPENAI_CHAT,
+            ProtectionLevel.MODEL_SKIP,
+            (),
+        )
         assert provider.timeouts.model_dump() == {"connect": 10.0, "first_byte": 60.0, "stall": 60.0, "answer": 600.0}
         assert (provider.drop_params, provider.stream_usage, provider.keyless) == ((), False, False)
         [model] = provider.models
         assert (model.pool, model.intelligence, model.speed, model.context) == (Pool.BALANCED, None, None, None)
-        assert (model.supports, model.limits, model.smart_first, model.enabled) == (None, Limits(), False, True)
+        assert (model.supports, model.limits, model.smart_first, model.enabled) == (None, LimitSettings(), False, True)
 
     def test_put_a_smart_first_model_into_the_smart_pool_unless_another_is_written(self) -> None:
         models = [{"id": "a", "smart_first": True}, {"id": "b", "smart_first": True, "pool": "fast"}]
@@ -249,7 +253,7 @@ def test_a_redirect_catches_names_as_its_match_says(
         ),
         (
             "providers: {p: {base_url: http://h/v1}}",
-            "providers.p.models: is empty, so p gets no request; list the ids that you use",
+            "providers.p.models: is empty, so p gets no requests; list its model ids",
         ),
         (
             "providers: {groq: {keys: [k], models: [{id: llama}]}}\nprotection: {groq/lama: off}",
@@ -296,17 +300,17 @@ class TestFind:
         for place in places:
             place.touch()
         env = {"POINTSMAN_CONFIG": "variable.yaml"}
-        assert find("option.yaml", env, cwd, home) == places[0]
-        assert find(None, env, cwd, home) == places[1]
-        assert find("", {"POINTSMAN_CONFIG": ""}, cwd, home) == places[2]
+        assert find_file("option.yaml", env, cwd, home) == places[0]
+        assert find_file(None, env, cwd, home) == places[1]
+        assert find_file("", {"POINTSMAN_CONFIG": ""}, cwd, home) == places[2]
         places[2].unlink()
-        assert find(None, {}, cwd, home) == places[3]
+        assert find_file(None, {}, cwd, home) == places[3]
         places[3].unlink()
-        assert find(None, {}, cwd, home) is None
+        assert find_file(None, {}, cwd, home) is None
 
     def test_reads_a_tilde_as_the_home_directory(self, cwd: Path, home: Path) -> None:
         (home / "mine.yaml").touch()
-        assert find("~/mine.yaml", {}, cwd, home) == home / "mine.yaml"
+        assert find_file("~/mine.yaml", {}, cwd, home) == home / "mine.yaml"
 
     @pytest.mark.parametrize(
         ("option", "env", "source"),
@@ -317,6 +321,6 @@ class TestFind:
     ) -> None:
         (cwd / "pointsman.yaml").touch()
         with pytest.raises(ConfigError) as caught:
-            find(option, env, cwd, home)
+            find_file(option, env, cwd, home)
         problem = f"names {cwd / 'no.yaml'}, which does not exist or cannot be reached; create it, or name another file"
-        assert caught.value.faults == ((source, problem),)
+        assert caught.value.issues == ((source, problem),)

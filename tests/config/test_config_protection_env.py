@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pointsman.config import Level, Settings
+from pointsman.config import ProtectionLevel, Settings
 
 type Load = Callable[..., Settings]
 
@@ -65,7 +65,7 @@ def test_a_bad_entry_of_the_variable_is_warned_of_and_costs_only_itself(
 ) -> None:
     settings = load_text("providers: {groq: {keys: [k]}}", THREAD_PROTECTION_PLATFORMS=f"{entry},groq:provider-ban")
     assert settings.warnings == (f"THREAD_PROTECTION_PLATFORMS: {warning}",)
-    assert settings.protection_of("groq", "any") is Level.PROVIDER_BAN
+    assert settings.protection_of("groq", "any") is ProtectionLevel.PROVIDER_BAN
 
 
 def test_providers_that_are_only_known_to_the_catalog_may_be_named(load_text: Load) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pointsman.config import (
-    Cooldowns,
+    CooldownSettings,
     Hedge,
-    History,
+    HistorySettings,
     Key,
-    Limits,
+    LimitSettings,
     Model,
     Provider,
     Quirks,
@@ -24,7 +24,7 @@ from pointsman.config import (
     Timeouts,
     load,
 )
-from pointsman.config.base_model import Section
+from pointsman.config.base_model import ConfigModel
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
@@ -52,17 +52,17 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
         Sticky,
         Stream,
         Hedge,
-        Cooldowns,
-        History,
+        CooldownSettings,
+        HistorySettings,
         Provider,
         Key,
         Redirect,
         Model,
-        Limits,
+        LimitSettings,
         Timeouts,
         Quirks,
     ],
 )
-def test_every_key_is_explained(section: type[Section]) -> None:
+def test_every_key_is_explained(section: type[ConfigModel]) -> None:
     explained = set(re.findall(r"`(\w+)`", REFERENCE))
     assert set(section.model_fields) <= explained

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config import parse_duration, parse_size
-from pointsman.config.values import BYTE_UNITS, MOST, SECOND_UNITS
+from pointsman.config.values import BYTE_UNITS, MAX_COUNT, SECOND_UNITS
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_duration_is_a_number_with_a_unit_or_a_number_of_seconds(written: obje
             "15s\n",
             "9" * 40,
         ),
-        *(None, True, -1, [15], float("nan"), float("inf"), MOST * 10),
+        *(None, True, -1, [15], float("nan"), float("inf"), MAX_COUNT * 10),
     ],
 )
 def test_anything_else_is_no_duration(written: object) -> None:

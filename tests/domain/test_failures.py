@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pointsman.config.enums import Dialect
-from pointsman.domain.failures import LESSONS, Failure, classify
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, classify
 from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
@@ -34,19 +34,19 @@ type Made = Callable[..., Fault]
         (402, Failure.QUOTA),
         (403, Failure.FORBIDDEN),
         (451, Failure.FORBIDDEN),
-        (404, Failure.GONE),
-        (410, Failure.GONE),
+        (404, Failure.MODEL_GONE),
+        (410, Failure.MODEL_GONE),
         (413, Failure.CONTEXT),
         (429, Failure.RATE_LIMIT),
         (500, Failure.SERVER),
         (502, Failure.SERVER),
         (503, Failure.SERVER),
         (504, Failure.SERVER),
-        (408, Failure.ODD_SERVER),
-        (425, Failure.ODD_SERVER),
-        (529, Failure.ODD_SERVER),
-        (301, Failure.ODD_SERVER),
-        (None, Failure.ODD_SERVER),
+        (408, Failure.OTHER_SERVER),
+        (425, Failure.OTHER_SERVER),
+        (529, Failure.OTHER_SERVER),
+        (301, Failure.OTHER_SERVER),
+        (None, Failure.OTHER_SERVER),
     ],
 )
 def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | None, failure: Failure) -> None:
@@ -62,7 +62,7 @@ def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | N
         (400, "Invalid API key provided", Failure.KEY_INVALID),
         (403, "Your credential has expired", Failure.KEY_INVALID),
         (403, "not available in your country", Failure.FORBIDDEN),
-        (400, "The model does not exist", Failure.GONE),
+        (400, "The model does not exist", Failure.MODEL_GONE),
         (400, "Unsupported parameter: logit_bias", Failure.REFUSED),
         (429, "Rate limit reached: 100 requests per day", Failure.QUOTA),
         (429, "Rate limit reached: 10 requests per minute", Failure.RATE_LIMIT),
@@ -100,7 +100,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.EMPTY, Failure.NO_ANSWER),
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
-        (FaultKind.INTERNAL, Failure.OURS),
+        (FaultKind.INTERNAL, Failure.INTERNAL),
     ],
 )
 @pytest.mark.parametrize("number", [None, 400, 429, 504])
@@ -112,8 +112,8 @@ def test_any_other_fault_is_what_it_is_even_with_a_status_beside_it(
 
 @pytest.mark.parametrize("kind", FaultKind)
 def test_every_kind_of_fault_has_a_row_before_and_after_commit(kind: FaultKind) -> None:
-    assert classify(Fault(kind)) in LESSONS
-    assert classify(Fault(kind), committed=True) is (Failure.OURS if kind is FaultKind.INTERNAL else Failure.BROKEN)
+    assert classify(Fault(kind)) in FAILURE_POLICIES
+    assert classify(Fault(kind), committed=True) is (Failure.INTERNAL if kind is FaultKind.INTERNAL else Failure.BROKEN)
 
 
 @pytest.mark.parametrize(
@@ -259,9 +259,9 @@ class Yard:
     def __init__(self, providers: Providers = HOUSE, **sections: Any) -> None:
         self.router = Router(settings(providers, **sections), SECRET)
         plan = self.plan()
-        candidate = plan.next(NOW)
+        candidate = plan.next_candidate(NOW)
         assert candidate
-        plan.committed(candidate, NOW)
+        plan.on_committed(candidate, NOW)
         self.own = self.plan()
 
     def plan(self) -> Plan:
@@ -269,21 +269,21 @@ class Yard:
         return self.router.plan(request(), Dialect.OPENAI_CHAT, client, NOW)
 
     def suffer(self, fault: Fault | None, committed: bool = False, **record: Any) -> None:
-        candidate = self.own.next(NOW)
+        candidate = self.own.next_candidate(NOW)
         assert candidate
         failure = classify(fault, committed) if fault else None
         told = {"started": WALL, "settled_ms": 0.0, "outcome": Outcome.RETRY_FAILED, "failure": failure, **record}
         settled = attempt_record(first_content_ms=5.0 if committed else None, **told)
-        self.own.launched(settled.n, candidate, NOW)
-        self.own.settled(candidate, settled, fault, NOW)
+        self.own.on_launched(settled.n, candidate, NOW)
+        self.own.on_settled(candidate, settled, fault, NOW)
 
     @property
     def pin(self) -> Pin | None:
-        assert self.own.ticket.session
-        return self.own.ticket.session.pin
+        assert self.own.binding.session
+        return self.own.binding.session.pin
 
     def cooling(self, kind: str, named: str) -> list[Cooled]:
-        rows = self.router.cooldowns.plain(NOW, WALL)[kind]
+        rows = self.router.cooldowns.to_dict(NOW, WALL)[kind]
         assert all(row["since"] == WALL for row in rows)
         return [(row["provider"], row[named], row["reason"], row["until"] - WALL) for row in rows]
 
@@ -294,14 +294,14 @@ PINNED = Pin("a", "m", "key-1")
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_says(row: Row) -> None:
     yard = Yard()
-    assert called(yard.own.ranked(NOW)) == [FIRST, SECOND, OTHER]
+    assert called(yard.own.ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
     for fault in row.faults:
         yard.suffer(fault, row.committed)
-    assert called(yard.own.ranked(NOW)) == list(row.here)
+    assert called(yard.own.ranked_candidates(NOW)) == list(row.here)
     assert yard.cooling("targets", "model") == list(row.targets)
     assert yard.cooling("keys", "key") == list(row.keys)
-    assert yard.router.cooldowns.invalid == {("a", label) for label in row.invalid}
-    assert yard.own.ticket.failures("a") == row.counts
+    assert yard.router.cooldowns.invalid_keys == {("a", label) for label in row.invalid}
+    assert yard.own.binding.failure_count("a") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
 
@@ -311,19 +311,19 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     yard = Yard()
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
-    assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.ticket.failures("a") == 0
+    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.own.binding.failure_count("a") == 0
     assert yard.pin == PINNED
-    assert called(yard.plan().ranked(NOW)) == [FIRST, SECOND, OTHER]
+    assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
 
 
 def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
-    assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.ticket.failures("a") == 0
+    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.own.binding.failure_count("a") == 0
     assert yard.pin == PINNED
-    assert set(called(yard.own.ranked(NOW))) == {FIRST, SECOND, OTHER}
+    assert set(called(yard.own.ranked_candidates(NOW))) == {FIRST, SECOND, OTHER}
 
 
 @pytest.mark.parametrize("name", ["context wording", "413"])
@@ -334,13 +334,13 @@ def test_a_full_window_rules_out_those_no_larger_for_this_exchange_alone(name: s
     )
     [fault] = ROWS[name].faults
     yard.suffer(fault)
-    assert called(yard.own.ranked(NOW)) == ["d/m"]
-    assert called(yard.plan().ranked(NOW)) == ["a/m", "b/m", "c/m", "d/m"]
+    assert called(yard.own.ranked_candidates(NOW)) == ["d/m"]
+    assert called(yard.plan().ranked_candidates(NOW)) == ["a/m", "b/m", "c/m", "d/m"]
 
 
 def test_every_failure_has_a_row_in_the_table() -> None:
     shown = {classify(fault, row.committed) for row in ROWS.values() for fault in row.faults}
-    assert shown | {Failure.REQUEST} == set(Failure) == set(LESSONS)
+    assert shown | {Failure.REQUEST} == set(Failure) == set(FAILURE_POLICIES)
 
 
 class TestStatedTimes:
@@ -370,7 +370,7 @@ class TestStatedTimes:
         yard = Yard(cooldowns={"transient": "off", "rate_limit": "off", "key_invalid": "off"})
         for fault in (status(429), status(401), Fault(FaultKind.REFUSED)):
             yard.suffer(fault)
-        assert yard.router.cooldowns.plain(NOW, WALL) == {"targets": [], "keys": []}
+        assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
 
 
 class TestLog:
@@ -386,8 +386,8 @@ class TestLog:
     )
     def test_what_everyone_learns_is_said_in_one_line(self, fault: Fault, words: str | None) -> None:
         yard = Yard()
-        candidate = yard.own.next(NOW)
+        candidate = yard.own.next_candidate(NOW)
         assert candidate
-        yard.own.launched(1, candidate, NOW)
+        yard.own.on_launched(1, candidate, NOW)
         record = attempt_record(failure=classify(fault), first_content_ms=None)
-        assert yard.own.settled(candidate, record, fault, NOW) == words
+        assert yard.own.on_settled(candidate, record, fault, NOW) == words

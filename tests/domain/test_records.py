@@ -22,7 +22,7 @@ from support.records import attempt_record, exchange_record
     ],
 )
 def test_an_attempt_is_one_word_in_the_trail(outcome: Outcome, error: str | None, word: str) -> None:
-    assert attempt_record(outcome=outcome, error=error).trail == word
+    assert attempt_record(outcome=outcome, error=error).trail_entry == word
 
 
 def test_the_outcomes_that_operators_read_stay_the_same() -> None:
@@ -42,7 +42,7 @@ def test_the_outcomes_that_operators_read_stay_the_same() -> None:
 
 class TestPlainAttempt:
     def test_it_is_json_as_it_stands(self) -> None:
-        told = attempt_record(error="503", message="busy", status=503).plain()
+        told = attempt_record(error="503", message="busy", status=503).to_dict()
         assert json.loads(json.dumps(told)) == {
             "n": 1,
             "provider": "groq",
@@ -69,7 +69,7 @@ class TestPlainAttempt:
 
     def test_a_redirect_is_told_with_the_rule_that_matched(self) -> None:
         redirect = AppliedRedirect("qwen3", "qwen3-coder:30b", "prefix", "qwen")
-        assert attempt_record(redirect=redirect).plain()["redirect"] == {
+        assert attempt_record(redirect=redirect).to_dict()["redirect"] == {
             "original_model": "qwen3",
             "redirected_model": "qwen3-coder:30b",
             "match": "prefix",
@@ -80,13 +80,13 @@ class TestPlainAttempt:
         ("usage", "told"), [(None, None), (Usage(), {"prompt": 0, "completion": 0, "cached": 0})], ids=["none", "zero"]
     )
     def test_no_usage_is_null_and_a_usage_of_nothing_is_not(self, usage: Usage | None, told: object) -> None:
-        assert attempt_record(usage=usage).plain()["usage"] == told
+        assert attempt_record(usage=usage).to_dict()["usage"] == told
 
 
 def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
     attempts = (attempt_record(n=1, error="503"), attempt_record(n=2))
     excluded = ({"provider": "a", "model": "m", "key": None, "reason": "disabled", "detail": None, "until": None},)
-    told = exchange_record(attempts=attempts, excluded=excluded, status=None, error="client_abort").plain()
+    told = exchange_record(attempts=attempts, excluded=excluded, status=None, error="client_abort").to_dict()
     assert json.loads(json.dumps(told)) == {
         "request_id": "req-1",
         "session": None,
@@ -98,7 +98,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "started": 1_700_000_000.0,
         "ended_ms": 901.5,
         "stream": True,
-        "attempts": [attempts[0].plain(), attempts[1].plain()],
+        "attempts": [attempts[0].to_dict(), attempts[1].to_dict()],
         "excluded": list(excluded),
     }
 

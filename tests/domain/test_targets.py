@@ -87,7 +87,7 @@ class TestAddress:
             "http://first.test/v1", dialect="anthropic", dialects={"openai-chat": "http://second.test/v1"}
         )
         [target] = inventory({"a": written}).targets
-        assert target.address(dialect) == address
+        assert target.base_url_for(dialect) == address
 
     def test_those_that_speak_the_clients_own_sort_before_others_and_else_stay_in_order(self) -> None:
         found = inventory(
@@ -98,6 +98,6 @@ class TestAddress:
                 "d": provider(),
             }
         )
-        assert found.by_label["b/m"].spoken == (Dialect.ANTHROPIC, Dialect.OPENAI_CHAT)
-        ordered = sorted(found.targets, key=lambda target: target.is_foreign(Dialect.OPENAI_CHAT))
+        assert found.by_label["b/m"].spoken_dialects == (Dialect.ANTHROPIC, Dialect.OPENAI_CHAT)
+        ordered = sorted(found.targets, key=lambda target: target.needs_conversion(Dialect.OPENAI_CHAT))
         assert [target.label for target in ordered] == ["b/m", "d/m", "a/m", "c/m"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord
-from pointsman.exchange.client_request import Call, Rules
+from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
@@ -40,7 +40,7 @@ SSE = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}
 
 
-class Stage:
+class ExchangeHarness:
     """`count` providers `a`, `b`, …, each with the model `m`. `router` is one that has seen something before."""
 
     def __init__(
@@ -78,9 +78,9 @@ class Stage:
         self.effects: list[Effect] = []
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
-        call = Call("req-1", spoken, spoken.facts(request, path), path, request, headers, WALL)
+        call = ClientRequest("req-1", spoken, spoken.facts(request, path), path, request, headers, WALL)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
-        rules = Rules.of(self.settings, Masker(secrets))
+        rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)
         known = {"headers": {"x-session-id": session}} if session else {}
         plan = self.router.plan(call.facts, dialect, caller(**known), self.now)
@@ -88,80 +88,80 @@ class Stage:
 
     # What happens.
 
-    def begin(self) -> "Stage":
-        return self._take(self.exchange.begin(self.now))
+    def start(self) -> "ExchangeHarness":
+        return self._apply(self.exchange.start(self.now))
 
-    def made(self, n: int) -> "Stage":
-        return self._take(self.exchange.made(n, self.now))
+    def made(self, n: int) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_request_ready(n, self.now))
 
-    def not_made(self, n: int, why: str) -> "Stage":
-        return self._take(self.exchange.not_made(n, why, self.now))
+    def not_made(self, n: int, why: str) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_request_failed(n, why, self.now))
 
-    def connected(self, n: int) -> "Stage":
-        return self._take(self.exchange.connected(n, self.now))
+    def connected(self, n: int) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_connected(n, self.now))
 
-    def head(self, n: int, status: int = 200, headers: Mapping[str, str] = SSE) -> "Stage":
-        return self._take(self.exchange.head(n, status, dict(headers), self.now))
+    def head(self, n: int, status: int = 200, headers: Mapping[str, str] = SSE) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_head(n, status, dict(headers), self.now))
 
-    def data(self, n: int, *pieces: bytes) -> "Stage":
+    def data(self, n: int, *pieces: bytes) -> "ExchangeHarness":
         for piece in pieces:
-            self._take(self.exchange.data(n, piece, self.now))
+            self._apply(self.exchange.on_data(n, piece, self.now))
         return self
 
-    def end(self, n: int) -> "Stage":
-        return self._take(self.exchange.end(n, self.now))
+    def end(self, n: int) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_end(n, self.now))
 
-    def failed(self, n: int, kind: FaultKind = FaultKind.RESET, message: str = "") -> "Stage":
-        return self._take(self.exchange.failed(n, kind, message, self.now))
+    def failed(self, n: int, kind: FaultKind = FaultKind.RESET, message: str = "") -> "ExchangeHarness":
+        return self._apply(self.exchange.on_connection_error(n, kind, message, self.now))
 
-    def answers(self, n: int, status: int, data: bytes = b"", headers: Mapping[str, str] = JSON) -> "Stage":
+    def answers(self, n: int, status: int, data: bytes = b"", headers: Mapping[str, str] = JSON) -> "ExchangeHarness":
         """A whole answer that is not streamed."""
         return self.head(n, status, headers).data(n, *([data] if data else [])).end(n)
 
-    def slow(self, waiting: int) -> "Stage":
-        return self._take(self.exchange.client_slow(waiting, self.now))
+    def client_backlog(self, waiting: int) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_client_backlog(waiting, self.now))
 
-    def gone(self) -> "Stage":
-        return self._take(self.exchange.client_gone(self.now))
+    def client_gone(self) -> "ExchangeHarness":
+        return self._apply(self.exchange.on_client_disconnected(self.now))
 
-    def wait(self, seconds: float) -> "Stage":
+    def wait(self, seconds: float) -> "ExchangeHarness":
         """Let time pass, with a tick at each date the exchange asks for."""
         until = self.now + seconds
-        while (due := self.exchange.deadline) is not None and due <= until:
+        while (due := self.exchange.next_tick_at) is not None and due <= until:
             self.now = max(self.now, due)
-            self._take(self.exchange.tick(self.now))
+            self._apply(self.exchange.on_tick(self.now))
         self.now = until
         return self
 
-    def _take(self, effects: list[Effect]) -> "Stage":
+    def _apply(self, effects: list[Effect]) -> "ExchangeHarness":
         self.effects += effects
         return self
 
     # What came of it.
 
-    def of[E: Effect](self, kind: type[E]) -> list[E]:
+    def effects_of[E: Effect](self, kind: type[E]) -> list[E]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
     @property
     def launched(self) -> list[str]:
         """The providers launched, in order."""
-        return [launch.request.url.split("//")[1].split(".")[0] for launch in self.of(Launch)]
+        return [launch.request.url.split("//")[1].split(".")[0] for launch in self.effects_of(Launch)]
 
     @property
     def cancelled(self) -> list[int]:
-        return [cancel.n for cancel in self.of(Cancel)]
+        return [cancel.n for cancel in self.effects_of(Cancel)]
 
     @property
     def released(self) -> list[int]:
-        return [release.n for release in self.of(Release)]
+        return [release.n for release in self.effects_of(Release)]
 
     @property
     def sent(self) -> bytes:
-        return b"".join(send.data for send in self.of(Send))
+        return b"".join(send.data for send in self.effects_of(Send))
 
     @property
     def response(self) -> Respond:
-        [response] = self.of(Respond)
+        [response] = self.effects_of(Respond)
         return response
 
     @property
@@ -170,16 +170,16 @@ class Stage:
 
     @property
     def ended(self) -> bool:
-        assert len(self.of(End)) <= 1
+        assert len(self.effects_of(End)) <= 1
         return self.exchange.ended
 
     @property
     def aborted(self) -> bool:
-        return bool(self.of(Abort))
+        return bool(self.effects_of(Abort))
 
     @property
     def records(self) -> list[AttemptRecord]:
-        return [settled.record for settled in self.of(Settled)]
+        return [settled.record for settled in self.effects_of(Settled)]
 
     @property
     def outcomes(self) -> list[str]:

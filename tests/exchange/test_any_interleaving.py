@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, Stage, event
-from pointsman.config.enums import Level
+from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, ExchangeHarness, event
+from pointsman.config.enums import ProtectionLevel
 from pointsman.exchange.effects import Abort, Cancel, End, Launch, Respond, Send, Settled
 from pointsman.wire.errors import FaultKind
 
@@ -30,8 +30,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         own = {name: [f"{name}-secret-one", f"{name}-secret-two"] for name in "abcd"[:count]} if keys else {}
         levels = dict.fromkeys(guarded & set("abcd"[:count]), "provider-ban")
         race = {"after": hedge, "max_parallel": 3}
-        self.stage = Stage(count, stream=stream, keys=own, hedge=race, protection=levels, session=session)
-        self.stage.begin()
+        self.stage = ExchangeHarness(count, stream=stream, keys=own, hedge=race, protection=levels, session=session)
+        self.stage.start()
         self.after_end: int | None = None
         self.headed: set[int] = set()
 
@@ -80,24 +80,24 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule(waiting=st.sampled_from([0, 1000, 65_536, 65_537, 1_000_000]))
     def slow(self, waiting):
-        self.stage.slow(waiting)
+        self.stage.client_backlog(waiting)
 
     @precondition(lambda self: len(self.stage.effects) > 3)
     @rule()
     def gone(self):
-        self.stage.gone()
+        self.stage.client_gone()
 
     def has_launched(self, n: int) -> bool:
-        return any(launch.n == n for launch in self.stage.of(Launch))
+        return any(launch.n == n for launch in self.stage.effects_of(Launch))
 
     @invariant()
     def one_answer(self):
         stage = self.stage
-        assert len(stage.of(Respond)) <= 1
-        assert len(stage.of(End)) + len(stage.of(Abort)) <= 1
+        assert len(stage.effects_of(Respond)) <= 1
+        assert len(stage.effects_of(End)) + len(stage.effects_of(Abort)) <= 1
         shown = [effect for effect in stage.effects if isinstance(effect, Respond | Send | End)]
         assert not shown or isinstance(shown[0], Respond)
-        assert all(send.data for send in stage.of(Send))
+        assert all(send.data for send in stage.effects_of(Send))
 
     @invariant()
     def never_a_byte_of_another_attempt(self):
@@ -115,38 +115,49 @@ class AnyInterleaving(RuleBasedStateMachine):
         if self.after_end is None:
             self.after_end = len(stage.effects)
         assert len(stage.effects) == self.after_end
-        assert stage.exchange.deadline is None
-        assert not stage.exchange.running
+        assert stage.exchange.next_tick_at is None
+        assert not stage.exchange.running_candidates
 
     @invariant()
     def every_attempt_settles_once_and_is_accounted_for(self):
         stage = self.stage
-        settled = [each.record.n for each in stage.of(Settled)]
+        settled = [each.record.n for each in stage.effects_of(Settled)]
         assert len(settled) == len(set(settled))
-        launched = [launch.n for launch in stage.of(Launch)]
+        launched = [launch.n for launch in stage.effects_of(Launch)]
         assert launched == list(range(1, len(launched) + 1))
-        assert len(stage.exchange.running) == len(launched) - len(settled)
-        assert {cancel.n for cancel in stage.of(Cancel)} <= set(settled)
+        assert len(stage.exchange.running_candidates) == len(launched) - len(settled)
+        assert {cancel.n for cancel in stage.effects_of(Cancel)} <= set(settled)
 
     @invariant()
     def guarded_providers_serve_who_runs_show_one_key_and_are_banned_by_one_failure(self):
         stage = self.stage
-        running = [each for each in stage.exchange.running if each.target.level is Level.PROVIDER_BAN]
-        assert len(stage.router.active) == len(running)
-        past = stage.exchange.plan.ticket.past
-        assert not past or not past.bans.keys() & {each.target.scope for each in stage.exchange.running}
+        running = [
+            each
+            for each in stage.exchange.running_candidates
+            if each.target.protection_level is ProtectionLevel.PROVIDER_BAN
+        ]
+        assert len(stage.router.in_flight) == len(running)
+        past = stage.exchange.plan.binding.penalties
+        assert not past or not past.bans.keys() & {each.target.scope for each in stage.exchange.running_candidates}
         for name, provider in stage.settings.providers.items():
-            if stage.router.inventory.by_label[f"{name}/m"].level is Level.PROVIDER_BAN and provider.keys:
+            if (
+                stage.router.inventory.by_label[f"{name}/m"].protection_level is ProtectionLevel.PROVIDER_BAN
+                and provider.keys
+            ):
                 assert len({record.key for record in stage.records if record.provider == name}) <= 1
 
     @invariant()
     def an_exchange_that_goes_on_wants_a_tick(self):
-        assert self.stage.exchange.ended or self.stage.exchange.deadline is not None
+        assert self.stage.exchange.ended or self.stage.exchange.next_tick_at is not None
 
     @invariant()
     def only_whole_events_are_sent(self):
-        if self.stage.exchange.call.facts.stream and self.stage.of(Respond) and self.stage.response.status == 200:
-            for send in self.stage.of(Send):
+        if (
+            self.stage.exchange.client_request.facts.stream
+            and self.stage.effects_of(Respond)
+            and self.stage.response.status == 200
+        ):
+            for send in self.stage.effects_of(Send):
                 assert send.data.endswith(b"\n\n")
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from exchange.exchange_harness import Stage, event
+from exchange.exchange_harness import ExchangeHarness, event
 from pointsman.config import Timeouts
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Inventory
-from pointsman.exchange.attempt import HOLD_BYTES, HOLD_EVENTS, PINGS_COUNT_FOR, Attempt
-from pointsman.exchange.state_machines import LocalError, Phase
+from pointsman.exchange.attempt import MAX_HELD_BYTES, MAX_HELD_EVENTS, PING_GRACE, Attempt
+from pointsman.exchange.state_machines import AttemptState, IllegalTransition
 from pointsman.masking import Masker
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import ErrorReader
@@ -27,7 +27,7 @@ LAST = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt
 
 
 def attempt(streamed: bool = True, keys: list[str] | None = None, **timeouts: Any) -> Attempt:
-    inventory = Inventory.of(settings({"groq": provider("http://127.0.0.1:9/v1", "llama", keys=keys or [])}))
+    inventory = Inventory.from_settings(settings({"groq": provider("http://127.0.0.1:9/v1", "llama", keys=keys or [])}))
     [candidate] = inventory.keys[inventory.targets[0]]
     times = Timeouts.model_validate({**TIMES, **timeouts})
     return Attempt(1, candidate, "http://127.0.0.1:9/v1", times, streamed, START)
@@ -40,7 +40,7 @@ def stream() -> Reader:
 def waiting(at: float = START, **timeouts: Any) -> Attempt:
     """One whose head is in."""
     own = attempt(**timeouts)
-    own.head(200, {}, stream(), at)
+    own.on_head(200, {}, stream(), at)
     return own
 
 
@@ -62,23 +62,23 @@ class TestBeforeCommit:
         ids=["connect", "first byte if that is sooner", "connect for a whole answer too", "which has no first byte"],
     )
     def test_it_is_due_at_the_next_of_its_dates(self, streamed: bool, timeouts: dict[str, Any], due: float) -> None:
-        assert attempt(streamed, **timeouts).due() == due
+        assert attempt(streamed, **timeouts).deadline() == due
 
     @pytest.mark.parametrize(("streamed", "due"), [(True, START + 60), (False, START + 600)])
     def test_once_connected_only_content_is_due_counted_from_its_launch(self, streamed: bool, due: float) -> None:
         own = attempt(streamed)
-        own.connect(START + 9)
-        assert own.due() == due
+        own.on_connected(START + 9)
+        assert own.deadline() == due
 
     def test_a_head_is_proof_of_a_connection_that_nobody_reported(self) -> None:
-        assert waiting(START + 9).due() == START + 60
+        assert waiting(START + 9).deadline() == START + 60
 
     def test_reconnecting_does_not_start_the_connect_date_anew(self) -> None:
         own = attempt()
-        own.connect(START + 1)
-        own.connect(START + 8)
-        assert own.due() == START + 60
-        assert own.connected == START + 8
+        own.on_connected(START + 1)
+        own.on_connected(START + 8)
+        assert own.deadline() == START + 60
+        assert own.connected_at == START + 8
 
     @pytest.mark.parametrize(
         ("streamed", "connected", "now", "kind"),
@@ -97,8 +97,8 @@ class TestBeforeCommit:
     ) -> None:
         own = attempt(streamed)
         if connected:
-            own.connect(START)
-        fault = own.late(streamed, now)
+            own.on_connected(START)
+        fault = own.timeout_fault(streamed, now)
         assert (fault and fault.kind) is kind
         assert fault is None or fault.status == 504
 
@@ -107,13 +107,13 @@ class TestBeforeCommit:
     )
     def test_the_fault_says_how_long_it_was_waited_for(self, streamed: bool, message: str) -> None:
         own = attempt(streamed, first_byte="500ms")
-        own.connect(START)
-        fault = own.late(streamed, START + 600)
+        own.on_connected(START)
+        fault = own.timeout_fault(streamed, START + 600)
         assert fault
         assert fault.message == message
 
     def test_so_does_that_of_a_connection_that_did_not_come(self) -> None:
-        fault = attempt().late(True, START + 10)
+        fault = attempt().timeout_fault(True, START + 10)
         assert fault
         assert fault.message == "no connection within 10 s"
 
@@ -128,74 +128,74 @@ class TestStall:
     def test_pings_put_it_off_but_not_for_longer_than_five_minutes(self, last_ping: float, due: float) -> None:
         own = committed(START)
         own.last_ping = START + last_ping
-        assert own.stall_due() == START + due
+        assert own.stall_deadline() == START + due
 
     def test_data_puts_it_off_without_end_and_renews_what_pings_may_do(self) -> None:
         own = committed(START)
         own.last_event = own.last_ping = START + 5000
-        assert own.stall_due() == START + 5040
+        assert own.stall_deadline() == START + 5040
         own.last_ping = START + 5290
-        assert own.stall_due() == START + 5000 + PINGS_COUNT_FOR
+        assert own.stall_deadline() == START + 5000 + PING_GRACE
 
     def test_a_stall_time_beyond_five_minutes_holds_by_data_alone(self) -> None:
         own = committed(START, stall="400s")
         own.last_ping = START + 350
-        assert own.stall_due() == START + 400
+        assert own.stall_deadline() == START + 400
 
     def test_it_counts_from_commit_however_long_that_took(self) -> None:
-        assert committed(START + 50).stall_due() == START + 90
+        assert committed(START + 50).stall_deadline() == START + 90
 
 
 class TestStandingStill:
     def test_it_puts_off_content_before_commit_but_never_the_connection(self) -> None:
         own = attempt()
-        own.stand_still(100.0, START + 1000)
-        assert own.due() == START + 10
-        own.connect(START)
-        assert own.due() == START + 160
+        own.pause(100.0, START + 1000)
+        assert own.deadline() == START + 10
+        own.on_connected(START)
+        assert own.deadline() == START + 160
 
     @pytest.mark.parametrize(("last_ping", "due"), [(0, 140), (20, 160), (299, 400)])
     def test_it_puts_off_a_stall_with_and_without_pings(self, last_ping: float, due: float) -> None:
         own = committed(START)
         own.last_ping = START + last_ping
-        own.stand_still(100.0, START + 1000)
-        assert own.stall_due() == START + due
+        own.pause(100.0, START + 1000)
+        assert own.stall_deadline() == START + due
 
 
 class TestHolding:
     def test_what_is_held_comes_out_once_and_in_order(self) -> None:
         own = attempt()
-        own.hold(b"one ")
-        own.hold(b"two")
+        own.hold_back(b"one ")
+        own.hold_back(b"two")
         assert own.take_held() == b"one two"
         assert own.take_held() == b""
 
     @pytest.mark.parametrize(
-        ("pieces", "last"), [([b"x"] * HOLD_EVENTS, b"x"), ([b"x" * (HOLD_BYTES - 1), b"y"], b"z")]
+        ("pieces", "last"), [([b"x"] * MAX_HELD_EVENTS, b"x"), ([b"x" * (MAX_HELD_BYTES - 1), b"y"], b"z")]
     )
     def test_there_is_room_up_to_the_bound_and_none_beyond(self, pieces: list[bytes], last: bytes) -> None:
         own = attempt()
         for piece in pieces:
-            assert own.hold(piece)
-        assert not own.hold(last)
+            assert own.hold_back(piece)
+        assert not own.hold_back(last)
 
 
 class TestPhases:
     def test_a_connection_is_dated_and_a_head_is_what_is_waited_for_next(self) -> None:
         own = attempt()
-        own.connect(START + 2)
-        assert (own.phase, own.connected) == (Phase.CONNECTED, START + 2)
-        own.head(200, {"x-request-id": "theirs"}, stream(), START + 3)
-        assert (own.phase, own.first_byte, own.status) == (Phase.WAITING, START + 3, 200)
+        own.on_connected(START + 2)
+        assert (own.state, own.connected_at) == (AttemptState.CONNECTED, START + 2)
+        own.on_head(200, {"x-request-id": "theirs"}, stream(), START + 3)
+        assert (own.state, own.first_byte_at, own.status) == (AttemptState.WAITING, START + 3, 200)
         assert own.headers == {"x-request-id": "theirs"}
 
     def test_commit_makes_the_winner_and_dates_its_content(self) -> None:
         own = committed(START + 3)
-        assert own.phase is Phase.WINNER
-        assert own.first_content == START + 3
+        assert own.state is AttemptState.WINNER
+        assert own.first_content_at == START + 3
 
     def test_there_is_no_commit_without_a_head(self) -> None:
-        with pytest.raises(LocalError):
+        with pytest.raises(IllegalTransition):
             attempt().commit(START)
 
     def test_a_status_that_is_known_says_more_than_what_broke_it_off(self) -> None:
@@ -203,14 +203,14 @@ class TestPhases:
         assert attempt().fault_so_far(broken) is broken
         assert waiting().fault_so_far(broken) is broken
         own = attempt()
-        own.head(429, {}, ErrorReader(DIALECT, 429, ""), START)
+        own.on_head(429, {}, ErrorReader(DIALECT, 429, ""), START)
         assert own.fault_so_far(broken).label == "429"
 
 
 class TestRecord:
     def record(self, own: Attempt, fault: Fault | None = None, masker: Masker | None = None) -> dict[str, object]:
-        record = own.record(Outcome.RETRY_FAILED, fault, 1_700_000_000.0, START + 4.00004, masker or Masker())
-        return record.plain()
+        record = own.to_record(Outcome.RETRY_FAILED, fault, 1_700_000_000.0, START + 4.00004, masker or Masker())
+        return record.to_dict()
 
     def test_what_has_not_happened_is_null(self) -> None:
         told = self.record(attempt())
@@ -220,8 +220,8 @@ class TestRecord:
 
     def test_times_are_milliseconds_after_its_launch_to_a_tenth(self) -> None:
         own = attempt()
-        own.connect(START + 0.00123)
-        own.head(200, {}, stream(), START + 1)
+        own.on_connected(START + 0.00123)
+        own.on_head(200, {}, stream(), START + 1)
         own.commit(START + 1.5)
         told = self.record(own)
         assert [told[m] for m in ("connected_ms", "first_byte_ms", "first_content_ms", "settled_ms")] == [
@@ -250,9 +250,9 @@ class TestRecord:
 
 
 def test_its_record_says_whether_it_had_the_last_key_of_its_target() -> None:
-    stage = Stage(2, keys={"a": ["sk-first-secret", "sk-second-secret"]}).begin()
+    stage = ExchangeHarness(2, keys={"a": ["sk-first-secret", "sk-second-secret"]}).start()
     stage.answers(1, 429).answers(2, 429).answers(3, 503)
-    assert [(each.provider, each.was_last_key) for each in stage.exchange.journal.records] == [
+    assert [(each.provider, each.was_last_key) for each in stage.exchange.attempt_log.records] == [
         ("a", False),
         ("a", True),
         ("b", True),

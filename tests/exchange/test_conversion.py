@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, Stage, event
+from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, ExchangeHarness, event
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
@@ -18,11 +18,13 @@ ERROR = b'data: {"error": {"message": "The model is overloaded", "code": 503}}\n
 USAGE = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}\n\n'
 
 
-def claude(count: int = 2, stream: bool = True, more: dict[str, Any] | None = None, **request: Any) -> Stage:
+def claude(count: int = 2, stream: bool = True, more: dict[str, Any] | None = None, **request: Any) -> ExchangeHarness:
     """An Anthropic client, whose first providers speak chat completions and whose last speaks its own dialect."""
     body = json.dumps({**MESSAGES, "stream": stream, **request}).encode()
     speaks = dict.fromkeys("abcdefg"[: max(1, count - 1)], CHAT)
-    return Stage(count, dialect=Dialect.ANTHROPIC, path="/v1/messages", request=body, speaks=speaks, more=more)
+    return ExchangeHarness(
+        count, dialect=Dialect.ANTHROPIC, path="/v1/messages", request=body, speaks=speaks, more=more
+    )
 
 
 def call(arguments: str, name: str = "points", index: int = 0, call_id: str = "call_1") -> bytes:
@@ -37,7 +39,7 @@ def documents(sent: bytes) -> list[Any]:
     return [json.loads(each.data) for each in events if each.data]
 
 
-def kinds(stage: Stage) -> list[str]:
+def kinds(stage: ExchangeHarness) -> list[str]:
     return [kind for document in documents(stage.sent) if (kind := document["type"]) != "ping"]
 
 
@@ -50,13 +52,13 @@ WHOLE_MESSAGE = [
 class TestEnds:
     @pytest.mark.parametrize("marker", [DONE, b""], ids=["marker", "no marker"])
     def test_a_whole_answer_is_told_to_its_end(self, marker: bytes) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, event("hello"), STOP, *([marker] if marker else [])).end(1)
+        stage = claude().start().head(1).data(1, ROLE, event("hello"), STOP, *([marker] if marker else [])).end(1)
         assert kinds(stage) == WHOLE_MESSAGE
         assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
 
     @pytest.mark.parametrize("how", ["reset", "stall"])
     def test_even_if_the_provider_breaks_off_behind_it(self, how: str) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, event("hello"), STOP)
+        stage = claude().start().head(1).data(1, ROLE, event("hello"), STOP)
         assert kinds(stage) == WHOLE_MESSAGE[:3]
         if how == "reset":
             stage.failed(1, FaultKind.RESET)
@@ -66,16 +68,16 @@ class TestEnds:
         assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
 
     def test_an_empty_answer_that_a_limit_cut_short_is_the_answer(self) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, LENGTH, DONE)
+        stage = claude().start().head(1).data(1, ROLE, LENGTH, DONE)
         assert kinds(stage) == ["message_start", "message_delta", "message_stop"]
         assert documents(stage.sent)[1]["delta"]["stop_reason"] == "max_tokens"
 
     def test_an_empty_answer_that_just_stopped_is_a_failure(self) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, STOP, DONE)
+        stage = claude().start().head(1).data(1, ROLE, STOP, DONE)
         assert (stage.launched, stage.sent) == (["a", "b"], b"")
 
     def test_the_providers_error_is_one_error_of_the_clients(self) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, event("hello"), ERROR, DONE)
+        stage = claude().start().head(1).data(1, ROLE, event("hello"), ERROR, DONE)
         assert kinds(stage) == [*WHOLE_MESSAGE[:3], "error"]
         error = documents(stage.sent)[-1]["error"]
         assert error["code"] == "stream_broken"
@@ -85,7 +87,7 @@ class TestEnds:
     @pytest.mark.parametrize("wrapped", [False, True])
     def test_a_request_that_one_refuses_in_another_dialect_may_be_taken_by_the_next(self, wrapped: bool) -> None:
         refusal = b'{"error": {"message": "bad temperature", "type": "invalid_request_error", "code": 400}}'
-        stage = claude().begin()
+        stage = claude().start()
         if wrapped:
             stage.head(1).data(1, b"data: " + refusal + b"\n\n")
         else:
@@ -93,7 +95,7 @@ class TestEnds:
         assert (stage.launched, stage.sent, stage.outcomes) == (["a", "b"], b"", [Outcome.RETRY_FAILED])
 
     def test_a_request_that_all_refuse_is_refused_in_the_clients_words(self) -> None:
-        stage = claude(1).begin().answers(1, 400, b'{"error": {"message": "bad temperature", "type": "whatever"}}')
+        stage = claude(1).start().answers(1, 400, b'{"error": {"message": "bad temperature", "type": "whatever"}}')
         assert stage.response.status == 400
         assert json.loads(stage.sent)["error"]["type"] == "invalid_request_error"
         assert "bad temperature" in stage.sent.decode()
@@ -101,19 +103,19 @@ class TestEnds:
 
 class TestCalls:
     def test_a_stream_that_ends_within_one_ends_in_an_error(self) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, call('{"side": "le')).end(1)
+        stage = claude().start().head(1).data(1, ROLE, call('{"side": "le')).end(1)
         assert kinds(stage)[-1] == "error"
         assert (stage.ended, stage.outcomes) == (True, [Outcome.STREAM_BROKEN])
 
     def test_broken_arguments_are_never_told_as_whole(self) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, call('{"side": "le'), STOP, DONE)
+        stage = claude().start().head(1).data(1, ROLE, call('{"side": "le'), STOP, DONE)
         assert kinds(stage)[-2:] == ["content_block_delta", "error"]
         assert "the arguments of a call of 'points' are no JSON object" in documents(stage.sent)[-1]["error"]["message"]
 
     def test_broken_arguments_of_a_whole_answer_are_the_attempts_failure(self) -> None:
         made = {"id": "c1", "type": "function", "function": {"name": "points", "arguments": '{"side": "le'}}
         answer = {"id": "c", "choices": [{"message": {"content": None, "tool_calls": [made]}, "finish_reason": "stop"}]}
-        stage = claude(stream=False).begin().answers(1, 200, json.dumps(answer).encode())
+        stage = claude(stream=False).start().answers(1, 200, json.dumps(answer).encode())
         assert (stage.launched, stage.sent, stage.outcomes) == (["a", "b"], b"", [Outcome.RETRY_FAILED])
         assert stage.records[0].error == "internal"
         assert "points" in stage.records[0].message
@@ -125,7 +127,7 @@ class TestConverters:
             raise RuntimeError("secret words of the request")
 
         monkeypatch.setattr("llm_rosetta.ConversionPipeline.convert_request", broken)
-        stage = claude().begin()
+        stage = claude().start()
         assert stage.launched == ["b"]
         [record] = stage.records
         assert (record.outcome, record.error) == (Outcome.RETRY_FAILED, "internal")
@@ -134,7 +136,7 @@ class TestConverters:
 
     def test_that_raise_on_every_request_leave_a_clear_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("llm_rosetta.ConversionPipeline.convert_request", lambda *_: 1 / 0)
-        stage = claude(1).begin()
+        stage = claude(1).start()
         assert (stage.ended, stage.response.status) == (True, 502)
         assert "does not convert" in json.loads(stage.sent)["error"]["message"]
 
@@ -142,7 +144,7 @@ class TestConverters:
     def test_that_raise_on_the_answer_are_the_attempts_failure(
         self, monkeypatch: pytest.MonkeyPatch, after: int
     ) -> None:
-        stage = claude().begin().head(1).data(1, ROLE, *([event("hello")] * after))
+        stage = claude().start().head(1).data(1, ROLE, *([event("hello")] * after))
         broken = "llm_rosetta.OpenAIChatConverter.stream_response_from_provider"
         monkeypatch.setattr(broken, lambda *_, **__: 1 / 0)
         stage.data(1, call("{}"))
@@ -156,7 +158,7 @@ class TestConverters:
 class TestRequests:
     def test_go_to_the_providers_path_with_its_own_headers(self) -> None:
         body = json.dumps({**MESSAGES, "stream": True}).encode()
-        stage = Stage(
+        stage = ExchangeHarness(
             1,
             dialect=Dialect.ANTHROPIC,
             path="/v1/messages?beta=true",
@@ -165,7 +167,7 @@ class TestRequests:
             keys={"a": ["k-a"]},
             headers=(("anthropic-beta", "x"), ("User-Agent", "claude"), ("x-stainless-lang", "js")),
         )
-        [launch] = stage.begin().of(Launch)
+        [launch] = stage.start().effects_of(Launch)
         assert launch.request.url == "http://a.test/v1/models/m:streamGenerateContent?alt=sse"
         assert dict(launch.request.headers) == {
             "User-Agent": "claude",
@@ -176,18 +178,18 @@ class TestRequests:
 
     def test_what_is_left_out_is_told_in_the_audit(self) -> None:
         tools = [{"type": "web_search_20250305", "name": "web_search"}, {"name": "points", "input_schema": {}}]
-        stage = claude(tools=tools).begin().head(1).data(1, ROLE, event("hello"), STOP, DONE)
-        [launch] = stage.of(Launch)
+        stage = claude(tools=tools).start().head(1).data(1, ROLE, event("hello"), STOP, DONE)
+        [launch] = stage.effects_of(Launch)
         assert [tool["function"]["name"] for tool in json.loads(launch.request.body)["tools"]] == ["points"]
-        assert stage.records[0].why.endswith("; without web_search_20250305")
+        assert stage.records[0].selection_reason.endswith("; without web_search_20250305")
 
 
 class TestUsage:
     KNOWN: ClassVar = {"stream_usage": True}
 
     def test_is_asked_for_and_kept_from_a_client_that_did_not_ask(self) -> None:
-        stage = Stage(1, more=self.KNOWN).begin().head(1).data(1, ROLE, event("hello"), STOP, USAGE, DONE)
-        [launch] = stage.of(Launch)
+        stage = ExchangeHarness(1, more=self.KNOWN).start().head(1).data(1, ROLE, event("hello"), STOP, USAGE, DONE)
+        [launch] = stage.effects_of(Launch)
         assert launch.request.body.startswith(b'{"stream_options":{"include_usage":true},"model":"m"')
         assert stage.sent == ROLE + event("hello") + STOP + DONE
         assert stage.records[0].usage
@@ -198,16 +200,16 @@ class TestUsage:
         request = json.dumps(
             {"model": "m", "stream": True, "messages": MESSAGES["messages"], "stream_options": options}
         )
-        [launch] = Stage(1, more=self.KNOWN, request=request.encode()).begin().of(Launch)
+        [launch] = ExchangeHarness(1, more=self.KNOWN, request=request.encode()).start().effects_of(Launch)
         assert launch.request.body == request.encode()
 
     def test_is_not_asked_for_without_a_stream_or_where_nobody_understands(self) -> None:
-        for stage in (Stage(1, more=self.KNOWN, stream=False), Stage(1)):
-            assert b"stream_options" not in stage.begin().of(Launch)[0].request.body
+        for stage in (ExchangeHarness(1, more=self.KNOWN, stream=False), ExchangeHarness(1)):
+            assert b"stream_options" not in stage.start().effects_of(Launch)[0].request.body
 
     def test_reaches_a_client_of_another_dialect(self) -> None:
-        stage = claude(more=self.KNOWN).begin().head(1).data(1, ROLE, event("hello"), STOP, USAGE, DONE)
-        assert json.loads(stage.of(Launch)[0].request.body)["stream_options"] == {"include_usage": True}
+        stage = claude(more=self.KNOWN).start().head(1).data(1, ROLE, event("hello"), STOP, USAGE, DONE)
+        assert json.loads(stage.effects_of(Launch)[0].request.body)["stream_options"] == {"include_usage": True}
         delta = documents(stage.sent)[-2]
         assert (delta["usage"]["input_tokens"], delta["usage"]["output_tokens"]) == (7, 2)
 
@@ -215,20 +217,20 @@ class TestUsage:
     @pytest.mark.parametrize("crosses", [False, True])
     def test_is_not_asked_for_again_where_that_is_refused(self, status: int, crosses: bool) -> None:
         refusal = b'{"error": {"message": "Unrecognized request argument supplied: stream_options"}}'
-        stage = claude(more=self.KNOWN) if crosses else Stage(2, more=self.KNOWN)
-        stage.begin().answers(1, status, refusal)
+        stage = claude(more=self.KNOWN) if crosses else ExchangeHarness(2, more=self.KNOWN)
+        stage.start().answers(1, status, refusal)
         assert stage.launched == ["a", "a"]
-        assert b"stream_options" not in stage.of(Launch)[1].request.body
+        assert b"stream_options" not in stage.effects_of(Launch)[1].request.body
         stage.head(2).data(2, ROLE, event("hello"), STOP, DONE)
         assert stage.outcomes == [Outcome.RETRY_FAILED, Outcome.RETRY_SUCCESS]
         assert stage.response.status == 200
 
     def test_a_second_refusal_is_the_clients(self) -> None:
         refusal = b'{"error": {"message": "stream_options? no: bad request"}}'
-        stage = Stage(2, more=self.KNOWN).begin().answers(1, 400, refusal).answers(2, 400, refusal)
+        stage = ExchangeHarness(2, more=self.KNOWN).start().answers(1, 400, refusal).answers(2, 400, refusal)
         assert (stage.launched, stage.response.status, stage.sent) == (["a", "a"], 400, refusal)
 
 
 def test_a_json_body_for_a_streamed_request_is_no_answer_here_either() -> None:
-    stage = claude().begin().answers(1, 200, b'{"choices": []}', JSON)
+    stage = claude().start().answers(1, 200, b'{"choices": []}', JSON)
     assert stage.launched == ["a", "b"]

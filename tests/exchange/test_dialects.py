@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange.exchange_harness import JSON, SSE, Stage
+from exchange.exchange_harness import JSON, SSE, ExchangeHarness
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
@@ -41,9 +41,9 @@ class Spoken:
     keep_alive: bytes
     head: Mapping[str, str]
 
-    def stage(self, count: int = 2, **options: Any) -> Stage:
+    def stage(self, count: int = 2, **options: Any) -> ExchangeHarness:
         request = json.dumps({"model": "m", "stream": True, **self.request}).encode()
-        return Stage(count, dialect=self.dialect, path=self.path, request=request, **options)
+        return ExchangeHarness(count, dialect=self.dialect, path=self.path, request=request, **options)
 
     def __str__(self) -> str:
         return f"{self.dialect}{'' if self.head is SSE else '-list'}"
@@ -123,7 +123,7 @@ def is_error(spoken: Spoken, document: Any) -> bool:
 @pytest.mark.parametrize("spoken", ALL, ids=str)
 class TestEachDialect:
     def test_a_stream_passes_as_it_came_and_its_opening_waits_for_content(self, spoken: Spoken) -> None:
-        stage = spoken.stage().begin().connected(1).head(1, headers=spoken.head).data(1, spoken.opening)
+        stage = spoken.stage().start().connected(1).head(1, headers=spoken.head).data(1, spoken.opening)
         assert stage.sent == b""
         stage.data(1, spoken.content, spoken.end).end(1)
         assert stage.sent == spoken.opening + spoken.content + spoken.end
@@ -131,25 +131,25 @@ class TestEachDialect:
         assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
 
     def test_what_fails_before_content_is_never_seen(self, spoken: Spoken) -> None:
-        stage = spoken.stage().begin().connected(1).head(1, headers=spoken.head)
+        stage = spoken.stage().start().connected(1).head(1, headers=spoken.head)
         stage.data(1, spoken.opening + spoken.error)
         stage.connected(2).head(2, headers=spoken.head).data(2, spoken.opening, spoken.content, spoken.end).end(2)
         assert stage.sent == spoken.opening + spoken.content + spoken.end
         assert stage.outcomes == [Outcome.RETRY_FAILED, Outcome.RETRY_SUCCESS]
 
     def test_an_empty_answer_that_a_limit_cut_short_is_the_answer(self, spoken: Spoken) -> None:
-        stage = spoken.stage().begin().connected(1).head(1, headers=spoken.head)
+        stage = spoken.stage().start().connected(1).head(1, headers=spoken.head)
         stage.data(1, spoken.opening, spoken.empty).end(1)
         assert stage.sent == spoken.opening + spoken.empty
         assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
 
     def test_an_empty_answer_that_just_stopped_is_a_failure(self, spoken: Spoken) -> None:
-        stage = spoken.stage().begin().connected(1).head(1, headers=spoken.head)
+        stage = spoken.stage().start().connected(1).head(1, headers=spoken.head)
         stage.data(1, spoken.opening, spoken.end).end(1)
         assert (stage.launched, stage.sent, stage.outcomes) == (["a", "b"], b"", [Outcome.RETRY_FAILED])
 
     def test_keep_alives_before_and_after_commit(self, spoken: Spoken) -> None:
-        stage = spoken.stage(timing=WITHIN_A_MINUTE).begin().connected(1).wait(51)
+        stage = spoken.stage(timing=WITHIN_A_MINUTE).start().connected(1).wait(51)
         assert stage.sent == spoken.keep_alive * 3
         assert stage.headers["content-type"] == spoken.head["content-type"]
         stage.head(1, headers=spoken.head).data(1, spoken.opening, spoken.content).wait(46)
@@ -159,13 +159,13 @@ class TestEachDialect:
         assert parsed(spoken, stage.sent) == whole
 
     def test_routing_is_told_in_a_comment_only_where_clients_take_one(self, spoken: Spoken) -> None:
-        stage = spoken.stage(timing=WITHIN_A_MINUTE).begin().connected(1).wait(21)
+        stage = spoken.stage(timing=WITHIN_A_MINUTE).start().connected(1).wait(21)
         stage.head(1, headers=spoken.head).data(1, spoken.opening, spoken.content)
         assert (b": routed-via a/m attempts=0" in stage.sent) is (spoken.dialect is not Dialect.GEMINI)
 
     @pytest.mark.parametrize("how", ["stall", "cut", "end"])
     def test_half_an_answer_ends_in_one_error(self, spoken: Spoken, how: str) -> None:
-        stage = spoken.stage().begin().connected(1).head(1, headers=spoken.head)
+        stage = spoken.stage().start().connected(1).head(1, headers=spoken.head)
         stage.data(1, spoken.opening, spoken.content + spoken.end[:9])
         match how:
             case "stall":
@@ -181,14 +181,14 @@ class TestEachDialect:
         assert stage.sent.startswith(spoken.opening + spoken.content)
 
     def test_the_providers_own_error_is_the_one(self, spoken: Spoken) -> None:
-        stage = spoken.stage().begin().connected(1).head(1, headers=spoken.head)
+        stage = spoken.stage().start().connected(1).head(1, headers=spoken.head)
         stage.data(1, spoken.opening, spoken.content, spoken.error)
         assert stage.sent.startswith(spoken.opening + spoken.content + spoken.error)
         assert len(parsed(spoken, stage.sent)) == 3
         assert (stage.ended, stage.outcomes) == (True, [Outcome.STREAM_BROKEN])
 
     def test_when_all_fail_behind_early_headers_the_stream_says_so(self, spoken: Spoken) -> None:
-        stage = spoken.stage(1, timing=WITHIN_A_MINUTE).begin().connected(1).wait(36)
+        stage = spoken.stage(1, timing=WITHIN_A_MINUTE).start().connected(1).wait(36)
         stage.answers(1, 503, b"{}")
         documents = parsed(spoken, stage.sent)
         assert (stage.response.status, stage.ended) == (200, True)
@@ -197,26 +197,26 @@ class TestEachDialect:
         assert len(documents) == (2 if spoken is RESPONSES else 1)
 
     def test_when_all_fail_in_time_the_status_says_so(self, spoken: Spoken) -> None:
-        stage = spoken.stage(1).begin().connected(1).answers(1, 503, b"{}")
+        stage = spoken.stage(1).start().connected(1).answers(1, 503, b"{}")
         assert (stage.response.status, stage.headers["content-type"]) == (502, "application/json")
         assert "error" in json.loads(stage.sent)
 
 
 class TestResponses:
     def test_a_broken_answer_fails_under_the_id_it_had(self) -> None:
-        stage = RESPONSES.stage().begin().connected(1).head(1).data(1, RESPONSES.opening, RESPONSES.content)
+        stage = RESPONSES.stage().start().connected(1).head(1).data(1, RESPONSES.opening, RESPONSES.content)
         last = parsed(RESPONSES, stage.failed(1, FaultKind.RESET).sent)[-1]
         assert (last["response"]["id"], last["sequence_number"]) == ("resp_1", 2)
 
     def test_an_answer_that_nobody_opened_is_opened_once(self) -> None:
-        stage = RESPONSES.stage(1, timing=WITHIN_A_MINUTE).begin().connected(1).wait(21)
+        stage = RESPONSES.stage(1, timing=WITHIN_A_MINUTE).start().connected(1).wait(21)
         created, failed = parsed(RESPONSES, stage.answers(1, 503, b"{}").sent)
         assert [created["type"], failed["type"]] == ["response.created", "response.failed"]
         assert created["response"]["id"] == failed["response"]["id"] == "resp_req-1"
 
     def test_openais_library_gets_comments_until_the_answer_is_open(self) -> None:
         stage = RESPONSES.stage(timing=WITHIN_A_MINUTE, headers=(("x-stainless-lang", "python"),))
-        stage.begin().connected(1).wait(36)
+        stage.start().connected(1).wait(36)
         assert stage.sent == b": keep-alive\n\n" * 2
         stage.head(1).data(1, RESPONSES.opening, RESPONSES.content).wait(16)
         assert stage.sent.endswith(PING)
@@ -225,7 +225,7 @@ class TestResponses:
 class TestRequests:
     def test_messages_carry_a_version_unless_the_client_named_one(self) -> None:
         def versions(*headers: tuple[str, str]) -> list[str]:
-            [launch] = ANTHROPIC.stage(headers=headers, keys={"a": ["sk-a"]}).begin().of(Launch)
+            [launch] = ANTHROPIC.stage(headers=headers, keys={"a": ["sk-a"]}).start().effects_of(Launch)
             assert ("x-api-key", "sk-a") in launch.request.headers
             assert launch.request.url == "http://a.test/v1/messages?beta=true"
             return [value for name, value in launch.request.headers if name.lower() == "anthropic-version"]
@@ -234,7 +234,7 @@ class TestRequests:
         assert versions(("Anthropic-Version", "2099-01-01")) == ["2099-01-01"]
 
     def test_geminis_path_is_rewritten_and_the_clients_key_stays_behind(self) -> None:
-        [launch] = GEMINI.stage(keys={"a": ["k-a"]}).begin().of(Launch)
+        [launch] = GEMINI.stage(keys={"a": ["k-a"]}).start().effects_of(Launch)
         assert launch.request.url == "http://a.test/v1/models/m:streamGenerateContent?alt=sse"
         assert ("x-goog-api-key", "k-a") in launch.request.headers
         assert b"secret" not in launch.request.body

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, Stage, event
+from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, ExchangeHarness, event
 from pointsman.wire.errors import Code, FaultKind, Problem
 
 
-def told(stage: Stage) -> dict:
+def told(stage: ExchangeHarness) -> dict:
     return json.loads(stage.sent)["error"]
 
 
@@ -25,7 +25,7 @@ class TestExhaustion:
         ],
     )
     def test_its_status_is_true(self, statuses, status, code):
-        stage = Stage(2).begin().answers(1, statuses[0]).answers(2, statuses[1])
+        stage = ExchangeHarness(2).start().answers(1, statuses[0]).answers(2, statuses[1])
         assert stage.response.status == status
         assert told(stage)["code"] == code
         assert told(stage)["trail"] == f"a/m@{statuses[0]} b/m@{statuses[1]}"
@@ -36,13 +36,16 @@ class TestExhaustion:
 
     def test_the_smallest_stated_wait_is_passed_on(self):
         stage = (
-            Stage(2).begin().answers(1, 429, b"", {"retry-after": "30"}).answers(2, 429, b"", {"retry-after": "2.5"})
+            ExchangeHarness(2)
+            .start()
+            .answers(1, 429, b"", {"retry-after": "30"})
+            .answers(2, 429, b"", {"retry-after": "2.5"})
         )
         assert stage.headers["retry-after"] == "3"
 
     def test_the_trail_is_at_most_a_kibibyte(self):
         keys = {name: [f"{name}-secret-{i}" for i in range(20)] for name in "abcdefghij"}
-        stage = Stage(10, keys=keys, routing={"max_attempts": 100}).begin()
+        stage = ExchangeHarness(10, keys=keys, routing={"max_attempts": 100}).start()
         for n in range(1, 101):
             stage.head(n).data(n, b'data: {"error":{"code":429,"message":"busy"}}\n\n')
         assert stage.ended
@@ -53,14 +56,14 @@ class TestExhaustion:
 class TestKeys:
     @pytest.mark.parametrize("status", [401, 429])
     def test_the_next_key_of_the_same_target_comes_first(self, status):
-        stage = Stage(2, keys={"a": ["first-secret", "second-secret"]}).begin().answers(1, status)
+        stage = ExchangeHarness(2, keys={"a": ["first-secret", "second-secret"]}).start().answers(1, status)
         assert stage.launched == ["a", "a"]
         assert [r.key for r in stage.records] == ["key-1"]
         stage.answers(2, status)
         assert stage.launched == ["a", "a", "b"]
 
     def test_another_failure_skips_the_target_with_all_its_keys(self):
-        stage = Stage(2, keys={"a": ["first-secret", "second-secret"]}).begin().failed(1)
+        stage = ExchangeHarness(2, keys={"a": ["first-secret", "second-secret"]}).start().failed(1)
         assert stage.launched == ["a", "b"]
 
 
@@ -69,8 +72,8 @@ class TestClientErrors:
     def test_the_providers_answer_goes_out_unchanged(self, status):
         body = b'{"error":{"message":"unknown tool type","type":"x","odd":[1]}}'
         stage = (
-            Stage()
-            .begin()
+            ExchangeHarness()
+            .start()
             .answers(1, status, body, {**JSON, "x-request-id": "theirs", "set-cookie": "a=b", "openai-version": "1"})
         )
         assert stage.response.status == status
@@ -84,8 +87,8 @@ class TestClientErrors:
 
     def test_configured_secrets_are_masked(self):
         stage = (
-            Stage(1, keys={"a": ["sk-very-secret"]})
-            .begin()
+            ExchangeHarness(1, keys={"a": ["sk-very-secret"]})
+            .start()
             .answers(1, 400, b'{"error":{"message":"key sk-very-secret may not"}}')
         )
         assert b"sk-very-secret" not in stage.sent
@@ -93,15 +96,15 @@ class TestClientErrors:
 
     def test_secrets_are_masked_in_records_and_exhaustion_too(self):
         stage = (
-            Stage(1, keys={"a": ["sk-very-secret"]})
-            .begin()
+            ExchangeHarness(1, keys={"a": ["sk-very-secret"]})
+            .start()
             .answers(1, 500, b'{"error":{"message":"key sk-very-secret broke"}}')
         )
         assert b"sk-very-secret" not in stage.sent
-        assert "sk-very-secret" not in json.dumps([record.plain() for record in stage.records])
+        assert "sk-very-secret" not in json.dumps([record.to_dict() for record in stage.records])
 
     def test_a_wrapped_client_error_is_told_in_our_words(self):
-        stage = Stage(stream=False).begin().answers(1, 200, b'{"error":{"message":"bad schema","code":400}}')
+        stage = ExchangeHarness(stream=False).start().answers(1, 200, b'{"error":{"message":"bad schema","code":400}}')
         assert stage.response.status == 400
         assert told(stage)["message"] == "bad schema"
         assert stage.launched == ["a"]
@@ -110,7 +113,7 @@ class TestClientErrors:
 class TestClientGone:
     @pytest.mark.parametrize("steps", ["launched", "connected", "head", "held", "committed", "early"])
     def test_every_attempt_is_cancelled_at_once_and_nobody_is_to_blame(self, steps):
-        stage = Stage().begin()
+        stage = ExchangeHarness().start()
         {
             "launched": lambda: stage,
             "connected": lambda: stage.connected(1),
@@ -120,19 +123,19 @@ class TestClientGone:
             "early": lambda: stage.connected(1).wait(20),
         }[steps]()
         sent = stage.sent
-        stage.gone()
+        stage.client_gone()
         assert stage.ended
         assert stage.cancelled == [1]
         assert stage.outcomes == ["client_abort"]
         assert stage.records[0].error is None
         assert stage.sent == sent
-        assert stage.exchange.deadline is None
-        assert not stage.exchange.running
+        assert stage.exchange.next_tick_at is None
+        assert not stage.exchange.running_candidates
 
     def test_late_words_change_nothing(self):
-        stage = Stage().begin().head(1).gone()
+        stage = ExchangeHarness().start().head(1).client_gone()
         before = list(stage.effects)
-        stage.data(1, event("x")).end(1).failed(1).gone().wait(500)
+        stage.data(1, event("x")).end(1).failed(1).client_gone().wait(500)
         assert stage.effects == before
 
 
@@ -141,25 +144,25 @@ CRASH = Problem(Code.INTERNAL_ERROR, "sorry")
 
 class TestOurOwnFailure:
     def test_before_anything_is_out_it_is_a_502(self):
-        stage = Stage().begin()
-        stage.effects += stage.exchange.give_up(CRASH, stage.now)
+        stage = ExchangeHarness().start()
+        stage.effects += stage.exchange.fail_with(CRASH, stage.now)
         assert stage.response.status == 502
         assert told(stage)["code"] == "internal_error"
         assert told(stage)["message"] == "sorry"
         assert stage.cancelled == [1]
 
     def test_in_a_stream_it_is_an_error_frame(self):
-        stage = Stage().begin().head(1, 200, SSE).data(1, event("x"))
-        stage.effects += stage.exchange.give_up(CRASH, stage.now)
+        stage = ExchangeHarness().start().head(1, 200, SSE).data(1, event("x"))
+        stage.effects += stage.exchange.fail_with(CRASH, stage.now)
         assert stage.sent.startswith(event("x") + b'data: {"error"')
         assert stage.sent.endswith(DONE)
         assert stage.ended
 
 
 def test_a_record_tells_the_attempts_times_in_milliseconds_after_its_start():
-    stage = Stage().begin().wait(1).failed(1, FaultKind.REFUSED, "no way")
+    stage = ExchangeHarness().start().wait(1).failed(1, FaultKind.REFUSED, "no way")
     stage.wait(0.5).connected(2).wait(0.25).head(2).wait(0.25).data(2, event("x")).wait(1).data(2, STOP, DONE)
-    first, second = (record.plain() for record in stage.records)
+    first, second = (record.to_dict() for record in stage.records)
     assert first["started"] == 1_700_000_000.0
     assert first["settled_ms"] == 1000.0
     assert first["error"] == "connect_refused"
@@ -178,8 +181,8 @@ def test_a_record_tells_the_attempts_times_in_milliseconds_after_its_start():
 
 
 def test_the_exchanges_record_lists_its_attempts_and_exclusions():
-    stage = Stage().begin().answers(1, 503).head(2).data(2, event("x"), STOP, DONE)
-    record = stage.exchange.record().plain()
+    stage = ExchangeHarness().start().answers(1, 503).head(2).data(2, event("x"), STOP, DONE)
+    record = stage.exchange.to_record().to_dict()
     assert record["status"] == 200
     assert record["error"] is None
     assert [a["outcome"] for a in record["attempts"]] == ["retry_failed", "retry_success"]

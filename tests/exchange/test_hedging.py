@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, ROLE, STOP, WALL, Stage, body, event
+from exchange.exchange_harness import DONE, JSON, ROLE, STOP, WALL, ExchangeHarness, body, event
 from pointsman.exchange.effects import Launch
 from pointsman.routing.router import Router
 from pointsman.wire.errors import FaultKind
@@ -12,15 +12,15 @@ from support.callers import SECRET
 from support.settings import provider, settings
 
 
-def race(count: int = 3, after: str = "2s", max_parallel: int = 2, **more: Any) -> Stage:
-    return Stage(count, hedge={"after": after, "max_parallel": max_parallel}, **more).begin().connected(1)
+def race(count: int = 3, after: str = "2s", max_parallel: int = 2, **more: Any) -> ExchangeHarness:
+    return ExchangeHarness(count, hedge={"after": after, "max_parallel": max_parallel}, **more).start().connected(1)
 
 
-def listed(stage: Stage) -> list[tuple[str, str]]:
-    return [(record.provider, record.outcome.value) for record in stage.exchange.journal.records]
+def listed(stage: ExchangeHarness) -> list[tuple[str, str]]:
+    return [(record.provider, record.outcome.value) for record in stage.exchange.attempt_log.records]
 
 
-def wins(stage: Stage, n: int) -> Stage:
+def wins(stage: ExchangeHarness, n: int) -> ExchangeHarness:
     return stage.head(n).data(n, event("hello"), STOP, DONE).end(n)
 
 
@@ -50,7 +50,7 @@ class TestStart:
     def test_the_time_is_each_providers_own(self) -> None:
         own = {"a": provider("http://a.test/v1", hedge={"after": "4s"}), "b": provider("http://b.test/v1")}
         router = Router(settings(own, hedge={"after": "1s"}), SECRET)
-        assert [router.hedge_after(target, 0.0) for target in router.inventory.targets] == [4, 1]
+        assert [router.hedge_delay(target, 0.0) for target in router.inventory.targets] == [4, 1]
 
     def test_nobody_is_launched_beside_the_winner(self) -> None:
         stage = race().head(1).data(1, event("hello"))
@@ -63,7 +63,7 @@ class TestStart:
         assert [record.error for record in stage.records] == ["first_byte_timeout"]
 
     def test_a_client_that_does_not_read_holds_the_hedge_off(self) -> None:
-        stage = race().slow(1_000_000).wait(5).slow(0)
+        stage = race().client_backlog(1_000_000).wait(5).client_backlog(0)
         assert stage.wait(1.9).launched == ["a"]
         assert stage.wait(0.2).launched == ["a", "b"]
 
@@ -141,27 +141,27 @@ class TestWinner:
         stage = wins(race().wait(2), 2)
         [loser, _] = stage.records
         assert (loser.failure, loser.error) == (None, None)
-        assert stage.router.cooldowns.target("a/m", stage.now) is None
+        assert stage.router.cooldowns.target_cooldown("a/m", stage.now) is None
 
     def test_a_race_is_one_observation_of_each_who_ran_it(self) -> None:
         stage = wins(race().wait(2), 2)
-        stage.router.observe(stage.exchange.record())
-        loser, winner = (stage.router.statistics.of(label, WALL) for label in ("a/m", "b/m"))
-        assert (loser.raw, loser.first_content, winner.raw) == (0, 2.0, 1)
-        assert stage.router.recent.of("a/m", WALL).total == 0
+        stage.router.observe(stage.exchange.to_record())
+        loser, winner = (stage.router.statistics.stats_for(label, WALL) for label in ("a/m", "b/m"))
+        assert (loser.attempts, loser.first_content, winner.attempts) == (0, 2.0, 1)
+        assert stage.router.recent_outcomes.counts_for("a/m", WALL).total == 0
 
     def test_of_a_race_that_all_lose_each_has_failed_once(self) -> None:
         stage = race(2).wait(2).answers(1, 503).answers(2, 503)
-        stage.router.observe(stage.exchange.record())
-        found = [stage.router.statistics.of(label, WALL) for label in ("a/m", "b/m")]
-        assert [(each.failures, each.raw) for each in found] == [(1, 1), (1, 1)]
+        stage.router.observe(stage.exchange.to_record())
+        found = [stage.router.statistics.stats_for(label, WALL) for label in ("a/m", "b/m")]
+        assert [(each.failures, each.attempts) for each in found] == [(1, 1), (1, 1)]
 
 
 class TestFailures:
     def test_a_failure_inside_a_race_is_replaced_at_once(self) -> None:
         stage = race(3).wait(2).failed(2)
         assert stage.launched == ["a", "b", "c"]
-        assert stage.exchange.running[0].target.provider.name == "a"
+        assert stage.exchange.running_candidates[0].target.provider.name == "a"
 
     def test_a_failure_before_any_hedge_is_replaced_at_once_and_the_next_has_a_timer_of_its_own(self) -> None:
         stage = race(3).wait(1).failed(1)
@@ -188,34 +188,34 @@ class TestFailures:
         assert stage.outcomes == ["client_error_non_retryable", "hedge_loser_cancelled"]
 
     def test_the_client_leaves_a_race(self) -> None:
-        stage = race().wait(2).head(2).gone()
+        stage = race().wait(2).head(2).client_gone()
         assert stage.cancelled == [1, 2]
         assert listed(stage) == [("a", "hedge_triggered"), ("a", "client_abort"), ("b", "client_abort")]
         assert all(record.failure is None for record in stage.records)
 
     def test_the_client_leaves_before_anything_is_launched(self) -> None:
-        stage = Stage(2, hedge={"after": "2s"}).gone()
+        stage = ExchangeHarness(2, hedge={"after": "2s"}).client_gone()
         assert stage.exchange.ended
-        assert stage.of(Launch) == []
-        assert stage.exchange.record().attempts == ()
+        assert stage.effects_of(Launch) == []
+        assert stage.exchange.to_record().attempts == ()
 
 
 class TestRedirects:
     RULES = ({"match": "exact", "source": "m", "target": "m-of-a"},)
 
-    def stage(self, **more: Any) -> Stage:
-        return Stage(3, redirects={"a": self.RULES}, hedge={"after": "2s"}, **more).begin()
+    def stage(self, **more: Any) -> ExchangeHarness:
+        return ExchangeHarness(3, redirects={"a": self.RULES}, hedge={"after": "2s"}, **more).start()
 
-    def asked(self, stage: Stage) -> list[bytes]:
-        return [launch.request.body.split(b'"model":"')[1].split(b'"')[0] for launch in stage.of(Launch)]
+    def asked(self, stage: ExchangeHarness) -> list[bytes]:
+        return [launch.request.body.split(b'"model":"')[1].split(b'"')[0] for launch in stage.effects_of(Launch)]
 
     def test_each_attempt_has_its_own_or_none(self) -> None:
         stage = wins(self.stage().wait(2), 2)
         assert self.asked(stage) == [b"m-of-a", b"m"]
-        told = [record.plain()["redirect"] for record in stage.exchange.journal.records]
+        told = [record.to_dict()["redirect"] for record in stage.exchange.attempt_log.records]
         of_a = {"original_model": "m", "redirected_model": "m-of-a", "match": "exact", "source": "m"}
         assert told == [of_a, of_a, None]
-        assert [record.model_sent for record in stage.exchange.journal.records] == ["m-of-a", "m-of-a", "m"]
+        assert [record.model_sent for record in stage.exchange.attempt_log.records] == ["m-of-a", "m-of-a", "m"]
 
     def test_a_failed_attempt_leaves_none_behind(self) -> None:
         stage = wins(self.stage().answers(1, 503), 2)
@@ -225,7 +225,7 @@ class TestRedirects:
         ]
 
     def test_a_client_that_leaves_a_race_leaves_each_its_own(self) -> None:
-        stage = self.stage().wait(2).gone()
+        stage = self.stage().wait(2).client_gone()
         assert [(r.outcome.value, bool(r.redirect)) for r in stage.records] == [
             ("client_abort", True),
             ("client_abort", False),
@@ -234,7 +234,7 @@ class TestRedirects:
     def test_nothing_else_of_the_request_changes(self) -> None:
         request = b'{"n_ctx": 12345678901234567890, "model" : "m", "stream":true, "messages":[{}], "x": "\\ud800"}'
         stage = self.stage(request=request)
-        [launch] = stage.of(Launch)
+        [launch] = stage.effects_of(Launch)
         assert launch.request.body == request.replace(b'"m"', b'"m-of-a"')
 
     @pytest.mark.parametrize("streamed", [True, False])
@@ -243,26 +243,26 @@ class TestRedirects:
             {"match": "prefix", "source": "gpt-", "target": "m"},
             {"match": "contains", "source": "x", "target": "y"},
         )
-        stage = Stage(2, redirects={"b": rules}, request=body(streamed, "gpt-9")).begin()
+        stage = ExchangeHarness(2, redirects={"b": rules}, request=body(streamed, "gpt-9")).start()
         assert stage.launched == ["b"]
         assert self.asked(stage) == [b"m"]
         stage.answers(1, 200, event("hello") + STOP + DONE) if streamed else stage.answers(1, 503, b"{}", JSON)
         [record] = stage.records
-        assert record.plain()["redirect"] == {
+        assert record.to_dict()["redirect"] == {
             "original_model": "gpt-9", "redirected_model": "m", "match": "prefix", "source": "gpt-",
         }  # fmt: skip
 
     def test_a_name_that_is_not_listed_can_be_redirected_to(self) -> None:
         rules = ({"match": "regex", "source": "^(gpt|o)-?[0-9]", "target": "unlisted"},)
-        stage = Stage(2, redirects={"b": rules}, request=body(True, "o3")).begin()
+        stage = ExchangeHarness(2, redirects={"b": rules}, request=body(True, "o3")).start()
         assert (stage.launched, self.asked(stage)) == (["b"], [b"unlisted"])
         assert wins(stage, 1).headers["x-routed-via"] == "b/unlisted"
-        assert Stage(2, redirects={"b": rules}, request=body(True, "auto")).begin().launched == ["a"]
+        assert ExchangeHarness(2, redirects={"b": rules}, request=body(True, "auto")).start().launched == ["a"]
 
 
 class TestPin:
-    def turn(self, stage: Stage, pinned: str | None) -> None:
-        session = stage.exchange.plan.ticket.session
+    def turn(self, stage: ExchangeHarness, pinned: str | None) -> None:
+        session = stage.exchange.plan.binding.session
         assert session
         assert (session.pin.provider if session.pin else None) == pinned
 
@@ -275,11 +275,13 @@ class TestPin:
     def test_nor_does_it_keep_the_one_it_had(self) -> None:
         first = wins(race(session="s"), 1)
         self.turn(first, "a")
-        second = Stage(3, hedge={"after": "2s"}, session="s", router=first.router).begin().wait(2)
+        second = ExchangeHarness(3, hedge={"after": "2s"}, session="s", router=first.router).start().wait(2)
         self.turn(wins(second, 1), None)
 
     def test_an_abort_leaves_the_pin_alone(self) -> None:
         first = wins(race(session="s"), 1)
-        second = Stage(3, hedge={"after": "2s"}, session="s", router=first.router).begin().wait(2).gone()
+        second = (
+            ExchangeHarness(3, hedge={"after": "2s"}, session="s", router=first.router).start().wait(2).client_gone()
+        )
         assert second.cancelled == [1, 2]
         self.turn(second, "a")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exchange.exchange_harness import DONE, ROLE, STOP, Stage, event
+from exchange.exchange_harness import DONE, ROLE, STOP, ExchangeHarness, event
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch, LaunchLarge
@@ -21,9 +21,9 @@ SPEAKS = {"a": Dialect.ANTHROPIC}
 
 
 def test_a_large_request_is_made_elsewhere() -> None:
-    stage = Stage(1, request=LARGE).begin()
-    [launch] = stage.of(LaunchLarge)
-    assert (launch.n, stage.of(Launch)) == (1, [])
+    stage = ExchangeHarness(1, request=LARGE).start()
+    [launch] = stage.effects_of(LaunchLarge)
+    assert (launch.n, stage.effects_of(Launch)) == (1, [])
     assert launch.make().body == LARGE
     stage.made(1).connected(1).head(1).data(1, ROLE, event("hi"), STOP, DONE)
     assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
@@ -31,15 +31,15 @@ def test_a_large_request_is_made_elsewhere() -> None:
 
 @pytest.mark.parametrize(("size", "is_large"), [(LARGE_CONVERSION // 2, False), (LARGE_CONVERSION, True)])
 def test_less_is_large_where_it_has_to_be_converted(size: int, is_large: bool) -> None:
-    stage = Stage(1, request=saying(size), speaks=SPEAKS).begin()
-    assert bool(stage.of(LaunchLarge)) is is_large
-    assert not Stage(1, request=saying(size)).begin().of(LaunchLarge)
+    stage = ExchangeHarness(1, request=saying(size), speaks=SPEAKS).start()
+    assert bool(stage.effects_of(LaunchLarge)) is is_large
+    assert not ExchangeHarness(1, request=saying(size)).start().effects_of(LaunchLarge)
 
 
 def test_the_provider_is_not_to_blame_for_the_time_that_it_takes() -> None:
     """Neither for having no connection, nor for having said nothing."""
     limits = {"connect": "2s", "first_byte": "5s"}
-    stage = Stage(2, request=LARGE, more={"timeouts": limits}).begin()
+    stage = ExchangeHarness(2, request=LARGE, more={"timeouts": limits}).start()
     stage.wait(4.0).made(1).wait(1.5).connected(1).wait(3.0)
     assert stage.records == []
     stage.wait(1.0)
@@ -48,7 +48,9 @@ def test_the_provider_is_not_to_blame_for_the_time_that_it_takes() -> None:
 
 def test_one_that_cannot_be_made_is_the_next_ones() -> None:
     stage = (
-        Stage(2, request=saying(LARGE_CONVERSION), speaks=SPEAKS).begin().not_made(1, str(Inconvertible("no words")))
+        ExchangeHarness(2, request=saying(LARGE_CONVERSION), speaks=SPEAKS)
+        .start()
+        .not_made(1, str(Inconvertible("no words")))
     )
     assert [(record.provider, record.error, record.message) for record in stage.records] == [
         ("a", "internal", "no words")
@@ -57,7 +59,7 @@ def test_one_that_cannot_be_made_is_the_next_ones() -> None:
 
 
 def test_a_client_that_leaves_meanwhile_ends_it() -> None:
-    stage = Stage(1, request=LARGE).begin().gone()
+    stage = ExchangeHarness(1, request=LARGE).start().client_gone()
     assert (stage.cancelled, stage.ended) == ([1], True)
     effects = len(stage.effects)
     stage.made(1).not_made(1, "too late")

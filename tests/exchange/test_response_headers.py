@@ -5,17 +5,17 @@ import pytest
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.domain.targets import Inventory
 from pointsman.exchange.response_headers import (
-    TRAIL_LIMIT,
+    MAX_TRAIL_BYTES,
+    attempt_trail,
     body_headers,
     header_text,
     retry_after_headers,
     routing_headers,
-    trail,
 )
 from support.records import attempt_record
 from support.settings import provider, settings
 
-[TARGET] = Inventory.of(settings({"groq": provider("http://127.0.0.1:9/v1", "llama")})).targets
+[TARGET] = Inventory.from_settings(settings({"groq": provider("http://127.0.0.1:9/v1", "llama")})).targets
 LOSER = attempt_record(provider="a", model="x", outcome=Outcome.HEDGE_LOSER_CANCELLED)
 FAILED = attempt_record(provider="b", model="y", outcome=Outcome.RETRY_FAILED, error="503")
 
@@ -23,7 +23,7 @@ FAILED = attempt_record(provider="b", model="y", outcome=Outcome.RETRY_FAILED, e
 def of_length(length: int) -> AttemptRecord:
     """An attempt whose word in the trail is so long."""
     record = attempt_record(provider="p", model="", error="503")
-    return attempt_record(provider="p", model="m" * (length - len(record.trail)), error="503")
+    return attempt_record(provider="p", model="m" * (length - len(record.trail_entry)), error="503")
 
 
 class TestRoutingHeaders:
@@ -61,28 +61,28 @@ class TestTrail:
         ("lengths", "words"),
         [
             ([], 0),
-            ([TRAIL_LIMIT - 5], 1),
+            ([MAX_TRAIL_BYTES - 5], 1),
             ([509, 509], 2),
             ([100] * 10, 10),
         ],
     )
     def test_what_fits_is_told_in_full(self, lengths: list[int], words: int) -> None:
-        told = trail([of_length(length) for length in lengths])
+        told = attempt_trail([of_length(length) for length in lengths])
         assert [len(word) for word in told.split()] == lengths
         assert len(told.split()) == words
 
     @pytest.mark.parametrize(
         ("lengths", "kept"),
-        [([TRAIL_LIMIT + 1], 0), ([509, 511], 1), ([100] * 11, 10), ([10, 2000, 10], 1)],
+        [([MAX_TRAIL_BYTES + 1], 0), ([509, 511], 1), ([100] * 11, 10), ([10, 2000, 10], 1)],
     )
     def test_what_does_not_says_so_by_its_last_word(self, lengths: list[int], kept: int) -> None:
-        told = trail([of_length(length) for length in lengths])
-        assert len(told) <= TRAIL_LIMIT
+        told = attempt_trail([of_length(length) for length in lengths])
+        assert len(told) <= MAX_TRAIL_BYTES
         assert told.split()[-1] == "..."
         assert [len(word) for word in told.split()[:-1]] == lengths[:kept]
 
     def test_it_can_stand_in_a_header_whatever_a_model_is_called(self) -> None:
-        assert trail([attempt_record(provider="p", model="m\r\né\x7f", error="503")]) == "p/m????@503"
+        assert attempt_trail([attempt_record(provider="p", model="m\r\né\x7f", error="503")]) == "p/m????@503"
 
 
 @pytest.mark.parametrize(

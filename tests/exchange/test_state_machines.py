@@ -8,21 +8,24 @@ from typing import Any
 import pytest
 
 from pointsman.exchange.state_machines import (
-    ATTEMPT,
-    FRONT,
+    ATTEMPT_TRANSITIONS,
+    RESPONSE_TRANSITIONS,
     AttemptMove,
-    Front,
-    FrontMove,
-    LocalError,
-    Phase,
-    move,
+    AttemptState,
+    IllegalTransition,
+    ResponseMove,
+    ResponseState,
+    next_state,
 )
 
 type Table = Mapping[tuple[Any, Any], Any]
 
 MACHINES = pytest.mark.parametrize(
     ("table", "states", "first", "last"),
-    [(FRONT, Front, Front.SILENT, Front.ENDED), (ATTEMPT, Phase, Phase.LAUNCHED, Phase.SETTLED)],
+    [
+        (RESPONSE_TRANSITIONS, ResponseState, ResponseState.NOTHING_SENT, ResponseState.ENDED),
+        (ATTEMPT_TRANSITIONS, AttemptState, AttemptState.LAUNCHED, AttemptState.SETTLED),
+    ],
     ids=["front", "attempt"],
 )
 
@@ -49,64 +52,71 @@ def test_every_state_leads_to_the_end_and_nothing_follows_it(
     assert reachable(table, last) == {last}
 
 
-@pytest.mark.parametrize(("table", "committed"), [(FRONT, Front.ANSWERING), (ATTEMPT, Phase.WINNER)])
+@pytest.mark.parametrize(
+    ("table", "committed"),
+    [(RESPONSE_TRANSITIONS, ResponseState.ANSWERING), (ATTEMPT_TRANSITIONS, AttemptState.WINNER)],
+)
 def test_a_commit_cannot_be_taken_back(table: Table, committed: Enum) -> None:
     after = reachable(table, committed)
     moves = {step.name for state, step in table if state in after}
     assert moves.isdisjoint({"COMMIT", "EARLY_HEAD", "REFUSE", "CONNECT", "HEAD"})
 
 
-@pytest.mark.parametrize("state", [Front.SILENT, Front.HEADERS_OUT, Front.ANSWERING])
-def test_a_client_may_leave_at_any_time(state: Front) -> None:
-    assert move(FRONT, state, FrontMove.LOSE_CLIENT) is Front.ENDED
+@pytest.mark.parametrize("state", [ResponseState.NOTHING_SENT, ResponseState.HEADERS_SENT, ResponseState.ANSWERING])
+def test_a_client_may_leave_at_any_time(state: ResponseState) -> None:
+    assert next_state(RESPONSE_TRANSITIONS, state, ResponseMove.CLIENT_DISCONNECTED) is ResponseState.ENDED
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.SETTLED])
-def test_an_attempt_may_settle_at_any_time(phase: Phase) -> None:
-    assert move(ATTEMPT, phase, AttemptMove.SETTLE) is Phase.SETTLED
+@pytest.mark.parametrize("phase", [phase for phase in AttemptState if phase is not AttemptState.SETTLED])
+def test_an_attempt_may_settle_at_any_time(phase: AttemptState) -> None:
+    assert next_state(ATTEMPT_TRANSITIONS, phase, AttemptMove.SETTLE) is AttemptState.SETTLED
 
 
 @pytest.mark.parametrize(
     ("steps", "phase"),
     [
-        ("CONNECT HEAD COMMIT SETTLE", Phase.SETTLED),
-        ("HEAD COMMIT", Phase.WINNER),
-        ("CONNECT CONNECT HEAD", Phase.WAITING),
+        ("CONNECT HEAD COMMIT SETTLE", AttemptState.SETTLED),
+        ("HEAD COMMIT", AttemptState.WINNER),
+        ("CONNECT CONNECT HEAD", AttemptState.WAITING),
     ],
     ids=["one that wins", "one whose connection was not reported", "one that had to connect again"],
 )
-def test_an_attempt_takes_its_way(steps: str, phase: Phase) -> None:
-    here = Phase.LAUNCHED
+def test_an_attempt_takes_its_way(steps: str, phase: AttemptState) -> None:
+    here = AttemptState.LAUNCHED
     for step in steps.split():
-        here = move(ATTEMPT, here, AttemptMove[step])
+        here = next_state(ATTEMPT_TRANSITIONS, here, AttemptMove[step])
     assert here is phase
 
 
 @pytest.mark.parametrize(
     ("steps", "state"),
     [
-        ("COMMIT END", Front.ENDED),
-        ("EARLY_HEAD COMMIT", Front.ANSWERING),
-        ("EARLY_HEAD REFUSE", Front.ENDED),
-        ("REFUSE", Front.ENDED),
+        ("COMMIT END", ResponseState.ENDED),
+        ("SEND_EARLY_HEADERS COMMIT", ResponseState.ANSWERING),
+        ("SEND_EARLY_HEADERS SEND_WHOLE", ResponseState.ENDED),
+        ("SEND_WHOLE", ResponseState.ENDED),
     ],
 )
-def test_the_front_takes_its_way(steps: str, state: Front) -> None:
-    here = Front.SILENT
+def test_the_front_takes_its_way(steps: str, state: ResponseState) -> None:
+    here = ResponseState.NOTHING_SENT
     for step in steps.split():
-        here = move(FRONT, here, FrontMove[step])
+        here = next_state(RESPONSE_TRANSITIONS, here, ResponseMove[step])
     assert here is state
 
 
 ILLEGAL = [
-    *((FRONT, *pair) for pair in product(Front, FrontMove) if pair not in FRONT),
-    *((ATTEMPT, *pair) for pair in product(Phase, AttemptMove) if pair not in ATTEMPT),
+    *(
+        (RESPONSE_TRANSITIONS, *pair)
+        for pair in product(ResponseState, ResponseMove)
+        if pair not in RESPONSE_TRANSITIONS
+    ),
+    *((ATTEMPT_TRANSITIONS, *pair) for pair in product(AttemptState, AttemptMove) if pair not in ATTEMPT_TRANSITIONS),
 ]
 
 
 @pytest.mark.parametrize(("table", "state", "step"), ILLEGAL, ids=lambda value: getattr(value, "name", ""))
 def test_a_move_that_no_table_knows_is_our_own_fault_and_names_itself(table: Table, state: Enum, step: Enum) -> None:
-    with pytest.raises(LocalError) as caught:
-        move(table, state, step)
+    with pytest.raises(IllegalTransition) as caught:
+        next_state(table, state, step)
     assert str(step) in str(caught.value)
     assert str(state) in str(caught.value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
-from pointsman.history.writer import Recorder
+from pointsman.history.writer import HistoryWriter
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 
@@ -17,8 +17,8 @@ KEEP = 30 * 86400.0
 
 
 @contextmanager
-def recording(path: Path, keep: float = KEEP, **more: Any) -> Iterator[Recorder]:
-    recorder = Recorder(path, keep, **more)
+def writing(path: Path, keep: float = KEEP, **more: Any) -> Iterator[HistoryWriter]:
+    recorder = HistoryWriter(path, keep, **more)
     recorder.start()
     try:
         yield recorder
@@ -26,17 +26,17 @@ def recording(path: Path, keep: float = KEEP, **more: Any) -> Iterator[Recorder]
         recorder.stop()
 
 
-def ask(path: Path, question: str, *given: Any) -> list[tuple[Any, ...]]:
+def ask(path: Path, request: str, *given: Any) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path)) as db:
-        return db.execute(question, given).fetchall()
+        return db.execute(request, given).fetchall()
 
 
-def tell(path: Path, script: str) -> None:
+def run_script(path: Path, script: str) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(script)
 
 
-def mixed(count: int, now: float, seed: int = 1, days: float = 40) -> Iterator[ExchangeRecord]:
+def mixed_exchanges(count: int, now: float, seed: int = 1, days: float = 40) -> Iterator[ExchangeRecord]:
     """Exchanges of every kind, with `count` attempts together, spread over so many days until now."""
     chance = Random(seed)
     while count > 0:

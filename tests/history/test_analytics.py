@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from history.history_builders import KEEP, ask, mixed, recording
-from pointsman.history.analytics import NAMED, SECONDS, SUMS, By, Window, analytics, percentile
-from pointsman.history.rows import rows
+from history.history_builders import KEEP, ask, mixed_exchanges, writing
+from pointsman.history.analytics import GROUP_COLUMNS, SECONDS, SUMS_QUERY, GroupBy, TimeWindow, analytics, percentile
+from pointsman.history.rows import attempt_rows
 
 NOW = 1_800_000_000.0
 
@@ -17,9 +17,9 @@ NOW = 1_800_000_000.0
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten thousand mixed attempts, some of them older than anybody asks for."""
     path = tmp_path_factory.mktemp("log") / "history.db"
-    with recording(path, keep=2 * KEEP, wall=lambda: NOW) as recorder:
-        for record in mixed(10_000, NOW):
-            recorder.put(rows(record, 100))
+    with writing(path, keep=2 * KEEP, wall=lambda: NOW) as recorder:
+        for record in mixed_exchanges(10_000, NOW):
+            recorder.enqueue(attempt_rows(record, 100))
     assert ask(path, "SELECT count(*) FROM attempts") == [(10_000,)]
     return path
 
@@ -30,9 +30,9 @@ def counted(path: Path, what: str, where: str, group: tuple[Any, ...], names: tu
     return number
 
 
-@pytest.mark.parametrize(("window", "by"), [*product(Window, By)])
-def test_every_number_equals_a_recount(log: Path, window: Window, by: By) -> None:
-    names, since = NAMED[by], NOW - SECONDS[window]
+@pytest.mark.parametrize(("window", "by"), [*product(TimeWindow, GroupBy)])
+def test_every_number_equals_a_recount(log: Path, window: TimeWindow, by: GroupBy) -> None:
+    names, since = GROUP_COLUMNS[by], NOW - SECONDS[window]
     told = analytics(log, window, by, NOW)
     groups = ask(log, f"SELECT DISTINCT {', '.join(names)} FROM attempts WHERE ended > ?", since)
     assert {tuple(row[name] for name in names) for row in told} == set(groups)
@@ -75,22 +75,27 @@ def nearest_rank(path: Path, share: int, names: tuple[str, ...], group: tuple[An
 
 def test_adding_up_reads_one_index_and_sorts_nothing(log: Path) -> None:
     """A large file is answered for in a moment because of it."""
-    plan = [step for *_, step in ask(log, f"EXPLAIN QUERY PLAN {SUMS.replace(':now', '1').replace(':since', '1')}")]
+    plan = [
+        step for *_, step in ask(log, f"EXPLAIN QUERY PLAN {SUMS_QUERY.replace(':now', '1').replace(':since', '1')}")
+    ]
     assert plan == ["SCAN kinds", "SEARCH log USING COVERING INDEX log_by_kind (kind=? AND ended>?)"]
 
 
 def test_those_with_most_attempts_come_first(log: Path) -> None:
-    counts = [row["raw"]["attempts"] for row in analytics(log, Window.MONTH, By.TARGET, NOW)]
+    counts = [row["raw"]["attempts"] for row in analytics(log, TimeWindow.MONTH, GroupBy.TARGET, NOW)]
     assert counts == sorted(counts, reverse=True)
 
 
 def test_groups_are_called_by_all_that_makes_them(log: Path) -> None:
-    assert {row["key"] for row in analytics(log, Window.MONTH, By.KEY, NOW)} >= {"key-1", None}
-    assert {row["target"] for row in analytics(log, Window.MONTH, By.TARGET, NOW)} >= {"groq/llama", "Groq/vendor/qwen"}
+    assert {row["key"] for row in analytics(log, TimeWindow.MONTH, GroupBy.KEY, NOW)} >= {"key-1", None}
+    assert {row["target"] for row in analytics(log, TimeWindow.MONTH, GroupBy.TARGET, NOW)} >= {
+        "groq/llama",
+        "Groq/vendor/qwen",
+    }
 
 
 def test_a_window_in_which_nothing_happened_is_empty(log: Path) -> None:
-    assert analytics(log, Window.DAY, By.TARGET, NOW + 2 * KEEP) == []
+    assert analytics(log, TimeWindow.DAY, GroupBy.TARGET, NOW + 2 * KEEP) == []
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,17 @@ import pytest
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
-from pointsman.history.rows import Kind, Row, rows
+from pointsman.history.rows import AttemptRow, RowKind, attempt_rows
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 
 
 def test_an_attempt_that_answered() -> None:
     record = exchange_record(session="a1b2c3")
-    assert list(rows(record, 99)) == [
+    assert list(attempt_rows(record, 99)) == [
         (
-            Kind("groq", "llama", "key-1", "balanced", "request_success", "success", None),
-            Row(
+            RowKind("groq", "llama", "key-1", "balanced", "request_success", "success", None),
+            AttemptRow(
                 exchange="req-1",
                 n=1,
                 session="a1b2c3",
@@ -40,7 +40,7 @@ def test_one_that_failed_says_why_and_cost_nothing() -> None:
     failed = attempt_record(
         outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER, error="503", usage=None, first_content_ms=None
     )
-    [(kind, row)] = rows(exchange_record(attempts=(failed,)), 99)
+    [(kind, row)] = attempt_rows(exchange_record(attempts=(failed,)), 99)
     assert (kind.outcome, kind.seen, kind.failure, row.error) == ("retry_failed", "failure", "server_error", "503")
     assert (row.tokens_in, row.tokens_out, row.tokens_estimated, row.first_content_ms) == (0, 0, False, None)
 
@@ -55,12 +55,12 @@ def test_one_that_failed_says_why_and_cost_nothing() -> None:
     ],
 )
 def test_tokens_are_those_reported_or_an_estimate(streamed: bool, usage: Usage | None, tokens: tuple[Any, ...]) -> None:
-    [(_, row)] = rows(exchange_record(attempts=(attempt_record(usage=usage),), streamed=streamed), 99)
+    [(_, row)] = attempt_rows(exchange_record(attempts=(attempt_record(usage=usage),), streamed=streamed), 99)
     assert (row.tokens_in, row.tokens_out, row.tokens_estimated) == tokens
 
 
 def test_a_whole_answer_has_no_first_content_of_its_own() -> None:
-    [(_, row)] = rows(exchange_record(streamed=False), 0)
+    [(_, row)] = attempt_rows(exchange_record(streamed=False), 0)
     assert (row.first_content_ms, row.duration_ms) == (None, 900.0)
 
 
@@ -70,9 +70,11 @@ def test_a_whole_answer_has_no_first_content_of_its_own() -> None:
 )
 def test_attempts_that_ran_side_by_side_were_hedged(second: float, hedged: bool) -> None:
     attempts = (attempt_record(), attempt_record(n=2, started=second))
-    assert [row.hedged for _, row in rows(exchange_record(attempts=attempts), 0)] == [hedged, hedged]
+    assert [row.hedged for _, row in attempt_rows(exchange_record(attempts=attempts), 0)] == [hedged, hedged]
 
 
 def test_text_that_no_database_takes_is_mended() -> None:
-    [(kind, row)] = rows(exchange_record("\ud800", attempts=(attempt_record(model="\udfff", error="\ud800"),)), 0)
+    [(kind, row)] = attempt_rows(
+        exchange_record("\ud800", attempts=(attempt_record(model="\udfff", error="\ud800"),)), 0
+    )
     assert (kind.model, row.exchange, row.error) == ("?", "?", "?")

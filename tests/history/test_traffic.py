@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from history.history_builders import mixed, recording
-from pointsman.history.analytics import Window
-from pointsman.history.rows import rows
-from pointsman.history.traffic import MOST, STEPS, nothing, traffic
+from history.history_builders import mixed_exchanges, writing
+from pointsman.history.analytics import TimeWindow
+from pointsman.history.rows import attempt_rows
+from pointsman.history.traffic import MAX_SERIES, STEPS, empty_traffic, traffic
 
 NOW = 1_800_000_123.0
 
@@ -17,14 +17,14 @@ NOW = 1_800_000_123.0
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("traffic") / "h.db"
-    with recording(path) as recorder:
-        for record in mixed(3000, NOW, days=29):
-            recorder.put(rows(record, 10))
+    with writing(path) as recorder:
+        for record in mixed_exchanges(3000, NOW, days=29):
+            recorder.enqueue(attempt_rows(record, 10))
     return path
 
 
-@pytest.mark.parametrize("window", Window)
-def test_every_step_equals_a_recount(log: Path, window: Window) -> None:
+@pytest.mark.parametrize("window", TimeWindow)
+def test_every_step_equals_a_recount(log: Path, window: TimeWindow) -> None:
     step, length = STEPS[window]
     told = traffic(log, window, NOW)
     assert (told["step_seconds"], len(told["at"])) == (step, length)
@@ -47,16 +47,16 @@ def test_every_step_equals_a_recount(log: Path, window: Window) -> None:
 
 
 def test_the_busiest_targets_come_first_and_the_rest_together_last(log: Path) -> None:
-    told = traffic(log, Window.MONTH, NOW)
+    told = traffic(log, TimeWindow.MONTH, NOW)
     sums = [sum(series["attempts"]) for series in told["series"]]
-    assert len(sums) <= MOST + 1
-    assert sums[:MOST] == sorted(sums[:MOST], reverse=True)
+    assert len(sums) <= MAX_SERIES + 1
+    assert sums[:MAX_SERIES] == sorted(sums[:MAX_SERIES], reverse=True)
     assert sum(sums) == sum(told["total"]["attempts"])
 
 
 def test_the_last_step_holds_now_and_steps_begin_at_full_multiples(log: Path) -> None:
-    for window in Window:
-        told = nothing(window, NOW)
+    for window in TimeWindow:
+        told = empty_traffic(window, NOW)
         step = told["step_seconds"]
         assert told["at"][-1] <= NOW < told["at"][-1] + step
         assert all(at % step == 0 for at in told["at"])

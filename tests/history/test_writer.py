@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from history.history_builders import KEEP, ask, mixed, recording, tell
+from history.history_builders import KEEP, ask, mixed_exchanges, run_script, writing
 from pointsman.history import database
 from pointsman.history import writer as recorder_module
-from pointsman.history.rows import rows
-from pointsman.history.schema import MIGRATIONS, prepare
-from pointsman.history.writer import BATCH, RETRY, Recorder
+from pointsman.history.rows import attempt_rows
+from pointsman.history.schema import MIGRATIONS, migrate
+from pointsman.history.writer import BATCH_ROWS, RETRY_DELAY, HistoryWriter
 from support.records import exchange_record
 
 NOW = 1_700_000_000.0
 COUNT = "SELECT count(*) FROM attempts"
-ENTRY = list(rows(exchange_record(), 1))
+ENTRY = list(attempt_rows(exchange_record(), 1))
 
 
 class Clock:
@@ -28,15 +28,15 @@ class Clock:
 
 
 def write(path: Path, count: int = 1) -> None:
-    with recording(path, wall=Clock()) as recorder:
-        recorder.put(ENTRY * count)
+    with writing(path, wall=Clock()) as recorder:
+        recorder.enqueue(ENTRY * count)
 
 
 class TestWriting:
     def test_what_is_put_is_in_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "deep" / "er" / "history.db"
-        with recording(path, wall=Clock()) as recorder:
-            recorder.put(ENTRY)
+        with writing(path, wall=Clock()) as recorder:
+            recorder.enqueue(ENTRY)
             assert recorder.flush()
             assert ask(path, "SELECT exchange, provider, key, outcome, seen, tokens_in, ended FROM attempts") == [
                 ("req-1", "groq", "key-1", "request_success", "success", 12, NOW + 0.9)
@@ -68,23 +68,23 @@ class TestWriting:
 
     def test_a_second_run_goes_on_where_the_first_ended(self, tmp_path: Path) -> None:
         write(tmp_path / "h.db", 3)
-        with recording(tmp_path / "h.db", wall=Clock()) as recorder:
+        with writing(tmp_path / "h.db", wall=Clock()) as recorder:
             recorder.flush()
-            assert recorder.earlier == 3
-            recorder.put(ENTRY)
+            assert recorder.last_earlier_row == 3
+            recorder.enqueue(ENTRY)
         assert ask(tmp_path / "h.db", COUNT) == [(4,)]
         assert ask(tmp_path / "h.db", "SELECT count(*) FROM kinds") == [(1,)]
 
     def test_many_are_written_in_several_bites(self, tmp_path: Path) -> None:
-        write(tmp_path / "h.db", 2 * BATCH + 1)
-        assert ask(tmp_path / "h.db", COUNT) == [(2 * BATCH + 1,)]
+        write(tmp_path / "h.db", 2 * BATCH_ROWS + 1)
+        assert ask(tmp_path / "h.db", COUNT) == [(2 * BATCH_ROWS + 1,)]
 
     def test_the_oldest_give_way_when_too_many_wait_and_are_counted(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        recorder = Recorder(tmp_path / "h.db", KEEP, queue=10, wall=Clock())
+        recorder = HistoryWriter(tmp_path / "h.db", KEEP, queue=10, wall=Clock())
         for number in range(25):
-            recorder.put(rows(exchange_record(f"req-{number}"), 1))
+            recorder.enqueue(attempt_rows(exchange_record(f"req-{number}"), 1))
         assert recorder.dropped == 15
         recorder.start()
         recorder.stop()
@@ -92,27 +92,27 @@ class TestWriting:
         assert "15 rows were dropped" in caplog.text
 
     def test_a_file_that_is_deleted_while_it_runs_is_begun_anew(self, tmp_path: Path) -> None:
-        with recording(tmp_path / "h.db", wall=Clock()) as recorder:
-            recorder.put(ENTRY * 3)
+        with writing(tmp_path / "h.db", wall=Clock()) as recorder:
+            recorder.enqueue(ENTRY * 3)
             recorder.flush()
             for part in tmp_path.iterdir():
                 part.unlink()
-            recorder.put(ENTRY)
+            recorder.enqueue(ENTRY)
             recorder.flush()
             assert ask(tmp_path / "h.db", COUNT) == [(1,)]
 
     def test_one_that_never_started_can_be_stopped(self, tmp_path: Path) -> None:
-        Recorder(tmp_path / "h.db", KEEP).stop()
+        HistoryWriter(tmp_path / "h.db", KEEP).stop()
         assert list(tmp_path.iterdir()) == []
 
 
 class TestKeeping:
     def test_what_is_too_old_goes_bite_by_bite(self, tmp_path: Path) -> None:
         path, clock = tmp_path / "h.db", Clock(NOW)
-        write(path, BATCH + 500)
+        write(path, BATCH_ROWS + 500)
         clock.now = NOW + KEEP + 2
-        with recording(path, wall=clock, clock=Clock(0)) as recorder:
-            recorder.put(rows(next(mixed(1, clock.now, days=1)), 1))
+        with writing(path, wall=clock, clock=Clock(0)) as recorder:
+            recorder.enqueue(attempt_rows(next(mixed_exchanges(1, clock.now, days=1)), 1))
             recorder.flush()
             recorder.flush()
             recorder.flush()
@@ -120,11 +120,11 @@ class TestKeeping:
 
     def test_what_is_kept_may_change_while_it_runs(self, tmp_path: Path) -> None:
         path, clock, steady = tmp_path / "h.db", Clock(NOW + 100), Clock(0)
-        with recording(path, wall=clock, clock=steady) as recorder:
-            recorder.put(ENTRY)
+        with writing(path, wall=clock, clock=steady) as recorder:
+            recorder.enqueue(ENTRY)
             recorder.flush()
             assert ask(path, COUNT) == [(1,)]
-            recorder.keep, steady.now = 10.0, 100.0
+            recorder.retention, steady.now = 10.0, 100.0
             recorder.flush()
             assert ask(path, COUNT) == [(0,)]
 
@@ -154,7 +154,7 @@ class TestDamage:
     )
     def test_so_is_one_that_lacks_what_it_should_have(self, tmp_path: Path, change: str) -> None:
         write(tmp_path / "h.db", 5)
-        tell(tmp_path / "h.db", change)
+        run_script(tmp_path / "h.db", change)
         write(tmp_path / "h.db")
         assert ask(tmp_path / "h.db", COUNT) == [(1,)]
         assert (tmp_path / "h.db.damaged-20231114T221320Z").exists()
@@ -165,8 +165,8 @@ class TestDamage:
         with path.open("r+b") as inside:
             inside.seek(8192)
             inside.write(b"\xee" * 200_000)
-        with recording(path, wall=Clock()) as recorder:
-            recorder.put(ENTRY)
+        with writing(path, wall=Clock()) as recorder:
+            recorder.enqueue(ENTRY)
             recorder.flush()
         write(path)
         assert ask(path, COUNT)[0][0] in (1, 2)
@@ -174,15 +174,15 @@ class TestDamage:
 
     def test_damage_that_a_reader_met_is_believed(self, tmp_path: Path) -> None:
         path = tmp_path / "h.db"
-        with recording(path, wall=Clock()) as recorder:
-            recorder.put(ENTRY)
+        with writing(path, wall=Clock()) as recorder:
+            recorder.enqueue(ENTRY)
             recorder.flush()
             error = sqlite3.DatabaseError("malformed")
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            recorder.suspect(error)
+            recorder.report_error(error)
             recorder.flush()
             assert ask(path, COUNT) == [(0,)]
-            recorder.suspect(sqlite3.OperationalError("locked"))
+            recorder.report_error(sqlite3.OperationalError("locked"))
             recorder.flush()
         assert len(list(tmp_path.iterdir())) == 2
 
@@ -193,11 +193,11 @@ class TestOutOfReach:
     ) -> None:
         (tmp_path / "file").write_text("in the way")
         steady = Clock(0)
-        with recording(tmp_path / "file" / "h.db", clock=steady, wall=Clock()) as recorder:
-            recorder.put(ENTRY)
+        with writing(tmp_path / "file" / "h.db", clock=steady, wall=Clock()) as recorder:
+            recorder.enqueue(ENTRY)
             for _ in range(3):
                 recorder.flush()
-                steady.now += RETRY
+                steady.now += RETRY_DELAY
             assert recorder.problem
             assert [record.levelno for record in caplog.records] == [logging.WARNING]
             assert "no history is kept" in caplog.text
@@ -215,11 +215,11 @@ class TestOutOfReach:
             return db
 
         monkeypatch.setattr(recorder_module, "open_to_write", on_a_small_disk)
-        with recording(path, clock=steady, wall=Clock()) as recorder:
-            recorder.put(ENTRY * 5000)
+        with writing(path, clock=steady, wall=Clock()) as recorder:
+            recorder.enqueue(ENTRY * 5000)
             recorder.flush()
             assert "full" in (recorder.problem or "")
-            room[0], steady.now = 10_000, RETRY
+            room[0], steady.now = 10_000, RETRY_DELAY
             recorder.flush()
             assert (recorder.problem, recorder.dropped) == (None, 0)
         assert ask(path, COUNT) == [(5000,)]
@@ -237,7 +237,7 @@ class TestOutOfReach:
     ) -> None:
         path = tmp_path / "h.db"
         write(path, 2)
-        tell(path, change)
+        run_script(path, change)
         before = path.read_bytes()
         write(path)
         assert path.read_bytes() == before
@@ -250,7 +250,7 @@ class TestMigrating:
         path = tmp_path / "h.db"
         write(path, 2)
         db = sqlite3.connect(path, isolation_level=None)
-        prepare(db, (*MIGRATIONS, "ALTER TABLE kinds ADD COLUMN colour TEXT;"))
+        migrate(db, (*MIGRATIONS, "ALTER TABLE kinds ADD COLUMN colour TEXT;"))
         db.close()
         assert ask(path, "PRAGMA user_version") == [(len(MIGRATIONS) + 1,)]
         assert ask(path, "SELECT colour FROM kinds") == [(None,)]
@@ -261,7 +261,7 @@ class TestMigrating:
         write(path, 2)
         db = sqlite3.connect(path, isolation_level=None)
         with pytest.raises(sqlite3.OperationalError):
-            prepare(db, (*MIGRATIONS, "CREATE TABLE more (id); SELECT nonsense FROM nowhere;"))
+            migrate(db, (*MIGRATIONS, "CREATE TABLE more (id); SELECT nonsense FROM nowhere;"))
         db.close()
         assert ask(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
         assert ask(path, "SELECT count(*) FROM sqlite_master WHERE name = 'more'") == [(0,)]

@@ -12,15 +12,15 @@ import pytest
 from pointsman.config import ConfigError
 from pointsman.config.document import Document
 from pointsman.config.enums import Pool
-from pointsman.config.runtime_overrides import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
-from pointsman.overrides import Configuration, Store, data_folder
+from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, KeyChange, RuntimeOverrides, TargetChange
+from pointsman.overrides import Configuration, OverrideStore, data_folder
 from pointsman.overrides.atomic_file import write_new
-from pointsman.overrides.key_encryption import Unreadable, Vault
+from pointsman.overrides.key_encryption import DecryptionError, KeyEncryption
 from pointsman.overrides.store import FILE, KEY_FILE
 from pointsman.private_files import NotPrivate
 
 SECRET = "sk-very-secret-value-1234"
-WHOLE = Overlay(
+WHOLE = RuntimeOverrides(
     settings={"hedge": {"after": "8s"}, "protection": {"a/m": "off"}},
     targets={"a/m": TargetChange(enabled=False), "b/m": TargetChange(pool=Pool.FAST)},
     order=("b/m", "a/m"),
@@ -29,14 +29,14 @@ WHOLE = Overlay(
 )
 
 
-@pytest.mark.parametrize("overlay", [NOTHING, WHOLE], ids=["nothing", "everything"])
-def test_what_was_saved_is_loaded(tmp_path: Path, overlay: Overlay) -> None:
-    Store(tmp_path / "new" / "folder").save(overlay)
-    assert Store(tmp_path / "new" / "folder").load() == overlay
+@pytest.mark.parametrize("overlay", [NO_OVERRIDES, WHOLE], ids=["nothing", "everything"])
+def test_what_was_saved_is_loaded(tmp_path: Path, overlay: RuntimeOverrides) -> None:
+    OverrideStore(tmp_path / "new" / "folder").save(overlay)
+    assert OverrideStore(tmp_path / "new" / "folder").load() == overlay
 
 
 def test_no_key_stands_in_clear_on_disk_and_both_files_are_their_owners_alone(tmp_path: Path) -> None:
-    Store(tmp_path).save(WHOLE)
+    OverrideStore(tmp_path).save(WHOLE)
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, KEY_FILE]
     for path in tmp_path.iterdir():
         assert SECRET.encode() not in path.read_bytes()
@@ -44,14 +44,14 @@ def test_no_key_stands_in_clear_on_disk_and_both_files_are_their_owners_alone(tm
 
 
 def test_the_key_file_is_made_when_the_first_key_is_kept(tmp_path: Path) -> None:
-    Store(tmp_path).save(Overlay(order=("a/m",)))
+    OverrideStore(tmp_path).save(RuntimeOverrides(order=("a/m",)))
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_a_key_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
-    Store(tmp_path).save(WHOLE)
+    OverrideStore(tmp_path).save(WHOLE)
     (tmp_path / KEY_FILE).chmod(0o644)
-    assert Store(tmp_path).load() == WHOLE
+    assert OverrideStore(tmp_path).load() == WHOLE
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
 
 
@@ -64,45 +64,45 @@ class TestOtherUsers:
     @WAYS
     @pytest.mark.parametrize("bit", [stat.S_IWGRP, stat.S_IWOTH])
     def test_what_they_may_write_is_neither_read_nor_written(self, tmp_path: Path, name: str, bit: int) -> None:
-        Store(tmp_path).save(WHOLE)
+        OverrideStore(tmp_path).save(WHOLE)
         shared = tmp_path / name
         shared.chmod(shared.stat().st_mode | bit)
         before = (tmp_path / FILE).read_bytes()
         with pytest.raises(NotPrivate, match=f"{REMEDY[name]} {shared}"):
-            Store(tmp_path).load()
+            OverrideStore(tmp_path).load()
         with pytest.raises(NotPrivate):
-            Store(tmp_path).save(NOTHING)
+            OverrideStore(tmp_path).save(NO_OVERRIDES)
         assert (tmp_path / FILE).read_bytes() == before
         assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, KEY_FILE]
 
     @WAYS
     def test_what_they_own_is_not_read(self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        Store(tmp_path).save(WHOLE)
+        OverrideStore(tmp_path).save(WHOLE)
         own = os.geteuid()
         if own == 0:
             os.chown(tmp_path / name, 54321, -1)
         else:  # which only root can do: so let us be somebody else
             monkeypatch.setattr(os, "geteuid", lambda: own + 1)
         with pytest.raises(NotPrivate, match=r"belongs to another user .*; chown"):
-            Store(tmp_path).load()
+            OverrideStore(tmp_path).load()
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give root a file")
     def test_root_is_no_other_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        Store(tmp_path).save(WHOLE)
+        OverrideStore(tmp_path).save(WHOLE)
         monkeypatch.setattr(os, "geteuid", lambda: 54321)
-        assert Store(tmp_path).load() == WHOLE
+        assert OverrideStore(tmp_path).load() == WHOLE
 
     @pytest.mark.parametrize("name", [FILE, KEY_FILE])
     @pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing"])
     def test_a_link_in_the_place_of_a_file_is_not_followed(self, tmp_path: Path, name: str, there: bool) -> None:
         folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
-        Store(folder).save(WHOLE)
+        OverrideStore(folder).save(WHOLE)
         (folder / name).rename(elsewhere)
         (folder / name).symlink_to(elsewhere if there else tmp_path / "nothing")
         with pytest.raises(NotPrivate, match=f"{folder / name} is a link"):
-            Store(folder).load()
+            OverrideStore(folder).load()
         with pytest.raises(NotPrivate):
-            Store(folder).save(WHOLE)
+            OverrideStore(folder).save(WHOLE)
         assert not (tmp_path / "nothing").exists()
 
     def test_a_draft_of_theirs_is_not_written_to(self, tmp_path: Path) -> None:
@@ -113,28 +113,28 @@ class TestOtherUsers:
         folder.mkdir(mode=0o700)
         for guess in (f".{FILE}.{os.getpid()}.draft", f".{FILE}.draft"):
             (folder / guess).symlink_to(victim)
-        Store(folder).save(WHOLE)
+        OverrideStore(folder).save(WHOLE)
         assert victim.read_text() == "theirs"
-        assert Store(folder).load() == WHOLE
+        assert OverrideStore(folder).load() == WHOLE
         with pytest.raises(FileExistsError):
             write_new(folder / f".{FILE}.draft", b"ours")
 
     def test_a_folder_that_all_share_is_not_to_be_closed(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o1777)
         with pytest.raises(NotPrivate, match="name a folder of your own") as caught:
-            Store(tmp_path).load()
+            OverrideStore(tmp_path).load()
         assert "chmod" not in str(caught.value)
 
     def test_the_router_does_not_start_on_them(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o777)
-        configuration = Configuration(lambda: Document({}), {}, lambda _: Store(tmp_path))
+        configuration = Configuration(lambda: Document({}), {}, lambda _: OverrideStore(tmp_path))
         with pytest.raises(ConfigError, match=f"pointsman_data: .*chmod 700 {tmp_path}"):
-            configuration.begin()
+            configuration.start()
 
     def test_a_new_folder_is_the_owners_alone_whatever_the_umask(self, tmp_path: Path) -> None:
         before = os.umask(0)
         try:
-            Store(tmp_path / "data").save(WHOLE)
+            OverrideStore(tmp_path / "data").save(WHOLE)
         finally:
             os.umask(before)
         modes = {
@@ -145,7 +145,7 @@ class TestOtherUsers:
 
 
 def test_nothing_saved_is_no_change(tmp_path: Path) -> None:
-    assert Store(tmp_path / "absent").load() == NOTHING
+    assert OverrideStore(tmp_path / "absent").load() == NO_OVERRIDES
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_damaged_file_is_moved_aside_with_a_warning(
     (tmp_path / FILE).write_bytes(content)
     (tmp_path / FILE).chmod(0o600)
     with caplog.at_level(logging.WARNING):
-        assert Store(tmp_path).load() == NOTHING
+        assert OverrideStore(tmp_path).load() == NO_OVERRIDES
     assert [path.name for path in tmp_path.iterdir()] == [f"{FILE}.damaged-1"]
     assert (tmp_path / f"{FILE}.damaged-1").read_bytes() == content
     assert "not in force" in caplog.text
@@ -181,29 +181,29 @@ def alter(path: Path) -> None:
 def test_with_a_damaged_key_file_everything_but_the_keys_holds(
     tmp_path: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    Store(tmp_path).save(WHOLE)
+    OverrideStore(tmp_path).save(WHOLE)
     harm(tmp_path / KEY_FILE)
     with caplog.at_level(logging.WARNING):
-        found = Store(tmp_path).load()
-    assert found == Overlay(WHOLE.settings, WHOLE.targets, WHOLE.order, WHOLE.keys)
+        found = OverrideStore(tmp_path).load()
+    assert found == RuntimeOverrides(WHOLE.settings, WHOLE.targets, WHOLE.order, WHOLE.keys)
     assert "1 keys that were added earlier cannot be read" in caplog.text
     assert (tmp_path / f"{FILE}.damaged-1").exists()
-    again = Store(tmp_path)
+    again = OverrideStore(tmp_path)
     assert again.load() == found
     again.save(WHOLE)
-    assert Store(tmp_path).load() == WHOLE
+    assert OverrideStore(tmp_path).load() == WHOLE
 
 
 def test_a_sealed_key_moved_to_another_entry_does_not_open(tmp_path: Path) -> None:
-    Store(tmp_path).save(WHOLE)
+    OverrideStore(tmp_path).save(WHOLE)
     written = json.loads((tmp_path / FILE).read_text())
     written["added"][0]["provider"] = "elsewhere"
     (tmp_path / FILE).write_text(json.dumps(written))
-    assert Store(tmp_path).load().added == ()
+    assert OverrideStore(tmp_path).load().added == ()
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path)
+    store = OverrideStore(tmp_path)
     store.save(WHOLE)
 
     def full(_: int) -> None:
@@ -211,19 +211,19 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        store.save(NOTHING)
+        store.save(NO_OVERRIDES)
     monkeypatch.undo()
-    assert Store(tmp_path).load() == WHOLE
+    assert OverrideStore(tmp_path).load() == WHOLE
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, KEY_FILE]
 
 
 def test_no_two_sealings_look_alike(tmp_path: Path) -> None:
-    vault = Vault(tmp_path / "key")
-    one, other = vault.seal(SECRET, "x"), vault.seal(SECRET, "x")
+    vault = KeyEncryption(tmp_path / "key")
+    one, other = vault.encrypt(SECRET, "x"), vault.encrypt(SECRET, "x")
     assert one != other
-    assert vault.open(one, "x") == vault.open(other, "x") == SECRET
-    with pytest.raises(Unreadable):
-        vault.open(one, "y")
+    assert vault.decrypt(one, "x") == vault.decrypt(other, "x") == SECRET
+    with pytest.raises(DecryptionError):
+        vault.decrypt(one, "y")
 
 
 def test_no_key_is_ever_printed() -> None:

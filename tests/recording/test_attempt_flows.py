@@ -18,7 +18,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from pointsman.demo import Behaviour, behaviours
 from pointsman.domain.records import ExchangeRecord
 from pointsman.recording.flow_notes import Mark, is_attempt, note
-from pointsman.transport.body_capture import MAX_BODY
+from pointsman.transport.body_capture import MAX_CAPTURED_BYTES
 from support.http_requests import Asked, ask, started
 from support.router import Router, running
 from support.settings import provider
@@ -37,7 +37,7 @@ class Yard:
     @property
     def told(self) -> ExchangeRecord | None:
         """The last exchange, as its page has it."""
-        return next(self.router.dispatcher.ledger.newest(1), None)
+        return next(self.router.gateway.recent_exchanges.newest(1), None)
 
     async def ask(self, **asked: Any) -> Asked:
         headers = {"authorization": f"Bearer {CLIENT_KEY}"}
@@ -45,7 +45,7 @@ class Yard:
 
     async def flows(self) -> tuple[HTTPFlow, list[HTTPFlow]]:
         """The client's, and its attempts'."""
-        await self.router.dispatcher.intake.close()
+        await self.router.gateway.flow_queue.close()
         everything: list[HTTPFlow] = list(self.view._store.values())  # type: ignore[arg-type]
         [client] = [flow for flow in everything if not is_attempt(flow)]
         return client, [flow for flow in everything if is_attempt(flow)]
@@ -97,7 +97,7 @@ class TestFailover:
         assert {note(flow)["client_flow"] for flow in (failed, won)} == {client.id}
         assert all(request_id in flow.comment for flow in (failed, won))
         assert own.told is not None
-        assert own.told.plain().items() <= note(client).items()
+        assert own.told.to_dict().items() <= note(client).items()
         assert [attempt["outcome"] for attempt in note(client)["attempts"]] == [
             "retry_failed",
             "retry_success",
@@ -147,10 +147,10 @@ class TestBodies:
         async with yard(tmp_path, behaviours.answer(tokens=["y" * 4000] * 100), behaviours.answer("")) as own:
             answer = await own.ask()
             client, (won,) = await own.flows()
-        assert len(answer.body) > MAX_BODY
+        assert len(answer.body) > MAX_CAPTURED_BYTES
         assert client.response
         assert won.response
-        assert client.response.raw_content == won.response.raw_content == answer.body[:MAX_BODY]
+        assert client.response.raw_content == won.response.raw_content == answer.body[:MAX_CAPTURED_BYTES]
         assert note(client)["size"] == len(answer.body)
 
     async def test_of_a_broken_stream_what_came_is_kept(self, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from mitmproxy.test import tflow
 
 from pointsman.demo import Provider, behaviours
 from pointsman.recording.flow_notes import Mark, is_attempt, note
-from pointsman.recording.replays import refusal
+from pointsman.recording.replays import replay_refusal
 from support.http_requests import ask, started
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -97,14 +97,14 @@ class TestKilled:
                 async with asyncio.timeout(10):
                     while not (router.watcher.flows and router.watcher.flows[0].response):
                         await asyncio.sleep(0.01)
-                [flow], [conductor] = router.watcher.flows, router.conductors
-                running_tasks = list(conductor._tasks.values())
+                [flow], [driver] = router.watcher.flows, router.drivers
+                running_tasks = list(driver._tasks.values())
                 assert running_tasks
                 flow.kill()
                 for task in running_tasks:
                     with pytest.raises(asyncio.CancelledError):
                         await task
-                assert conductor.exchange.ended
+                assert driver.exchange.ended
                 with pytest.raises(httpx.RemoteProtocolError):
                     await asked
             gate.set()
@@ -122,14 +122,14 @@ class TestKilled:
             async with running(tmp_path, entries, hedge={"after": "10ms"}) as router:
                 asked = asyncio.create_task(ask(router.base_url))
                 await soon(lambda: bool(two.seen and two.seen[0].sent))
-                [flow], [conductor] = router.watcher.flows, router.conductors
-                attempts = list(conductor._tasks.values())
+                [flow], [driver] = router.watcher.flows, router.drivers
+                attempts = list(driver._tasks.values())
                 flow.kill()
                 ends = await asyncio.gather(*attempts, return_exceptions=True)
                 assert [type(end) for end in ends] == [asyncio.CancelledError] * 2
                 with pytest.raises(httpx.RemoteProtocolError):
                     await asked
-                await nothing_remains(router)
+                await no_leaks(router)
         told = [attempt["outcome"] for attempt in note(flow)["attempts"]]
         assert told == ["hedge_triggered", "client_abort", "client_abort"]
         assert flow.comment.startswith("nobody answered · 2 attempts · one@client_abort · two@client_abort")
@@ -180,8 +180,8 @@ class TestReplayed:
             first_id = flow.request.headers["x-request-id"]
             await own.replay(flow)
             second_id = flow.request.headers["x-request-id"]
-            newest, oldest = own.router.dispatcher.ledger.newest(2)
-            assert not own.router.dispatcher.running
+            newest, oldest = own.router.gateway.recent_exchanges.newest(2)
+            assert not own.router.gateway.running
         assert answer.status == 200
         assert flow.is_replay == "request"
         assert flow.error is None
@@ -261,4 +261,4 @@ class TestReplayed:
         assert "exchange the-id" in caplog.text
 
     def test_other_flows_are_mitmproxys_to_judge(self) -> None:
-        assert refusal(tflow.tflow()) is None
+        assert replay_refusal(tflow.tflow()) is None

@@ -6,19 +6,19 @@ import pytest
 from mitmproxy.test import tflow
 from mitmproxy.utils import emoji
 
-from pointsman.admission import Door
+from pointsman.admission import EntryMode
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.recording.flow_notes import (
     ATTEMPT_MARKS,
     MAX_EXCLUDED,
     Mark,
-    door_of,
+    entry_mode_of,
     is_attempt,
     is_marked_by_hand,
     mark_of,
     note,
     note_attempt,
-    note_door,
+    note_entry_mode,
     note_exchange,
 )
 from support.records import attempt_record as attempt
@@ -65,7 +65,7 @@ class TestMarks:
     def test_ours_gives_way_to_our_next_one(self) -> None:
         flow = tflow.tflow()
         note_exchange(flow, ended(Outcome.STREAM_BROKEN, error="stream_broken"))
-        note_door(flow, Door.OWN)
+        note_entry_mode(flow, EntryMode.OWN)
         assert not is_marked_by_hand(flow)
         note_exchange(flow, ended(Outcome.REQUEST_SUCCESS))
         assert flow.marked == ""
@@ -87,16 +87,16 @@ class TestMetadata:
     @pytest.mark.parametrize(
         ("metadata", "door"),
         [
-            ({"pointsman": {"door": "PROXY"}}, Door.PROXY),
+            ({"pointsman": {"door": "PROXY"}}, EntryMode.PROXY),
             ({}, None),
             ({"pointsman": 5}, None),
             ({"pointsman": {"door": "back"}}, None),
         ],
     )
-    def test_a_door_is_remembered(self, metadata: dict[str, object], door: Door | None) -> None:
+    def test_a_door_is_remembered(self, metadata: dict[str, object], door: EntryMode | None) -> None:
         flow = tflow.tflow()
         flow.metadata.update(metadata)
-        assert door_of(flow) is door
+        assert entry_mode_of(flow) is door
 
 
 @pytest.mark.parametrize(

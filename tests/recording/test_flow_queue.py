@@ -9,7 +9,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
 from pointsman.recording import flow_queue
-from pointsman.recording.flow_queue import Intake
+from pointsman.recording.flow_queue import FlowQueue
 
 
 class Seen:
@@ -41,7 +41,7 @@ def broken() -> HTTPFlow:
 
 
 async def test_flows_enter_in_order_and_nothing_holds_them(seen: Seen) -> None:
-    own, answered, failed = Intake(), tflow.tflow(resp=True), tflow.tflow(err=True)
+    own, answered, failed = FlowQueue(), tflow.tflow(resp=True), tflow.tflow(err=True)
     own.put(lambda: answered)
     own.put(lambda: failed)
     assert seen.hooks == []
@@ -51,7 +51,7 @@ async def test_flows_enter_in_order_and_nothing_holds_them(seen: Seen) -> None:
 
 
 async def test_one_that_cannot_be_made_keeps_no_other_out(seen: Seen, caplog: pytest.LogCaptureFixture) -> None:
-    own, flow = Intake(), tflow.tflow(resp=True)
+    own, flow = FlowQueue(), tflow.tflow(resp=True)
     own.put(broken)
     own.put(lambda: flow)
     await own.close()
@@ -62,8 +62,8 @@ async def test_one_that_cannot_be_made_keeps_no_other_out(seen: Seen, caplog: py
 async def test_of_too_many_the_oldest_are_lost_and_that_is_said(
     seen: Seen, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow_queue, "MOST_WAITING", 2)
-    own, flows = Intake(), [tflow.tflow(resp=True) for _ in range(5)]
+    monkeypatch.setattr(flow_queue, "MAX_QUEUED", 2)
+    own, flows = FlowQueue(), [tflow.tflow(resp=True) for _ in range(5)]
     with caplog.at_level(logging.WARNING):
         for flow in flows:
             own.put(lambda flow=flow: flow)  # type: ignore[misc]
@@ -73,7 +73,7 @@ async def test_of_too_many_the_oldest_are_lost_and_that_is_said(
 
 
 async def test_it_goes_on_after_it_was_empty(seen: Seen) -> None:
-    own = Intake()
+    own = FlowQueue()
     for _ in range(2):
         own.put(lambda: tflow.tflow(resp=True))
         await own.close()

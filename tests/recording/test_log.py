@@ -9,7 +9,7 @@ from mitmproxy.addonmanager import Loader
 
 from pointsman.demo import behaviours
 from support.http_requests import ask, started
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import running
 from support.settings import provider
 
@@ -34,6 +34,6 @@ async def test_an_exchange_is_one_line_unless_flows_are_not_to_be_told_of(
         router = await stack.enter_async_context(running(tmp_path, entries, addons=addons))
         with caplog.at_level(logging.INFO, logger="pointsman"):
             answer = await ask(router.base_url, stream=True)
-            await nothing_remains(router)
+            await no_leaks(router)
         name = answer.headers["x-request-id"]
         assert sum(record.getMessage().startswith(f"{name} m: ") for record in caplog.records) == lines

@@ -12,15 +12,15 @@ from mitmproxy.http import HTTPFlow, Response
 from mitmproxy.proxy.layers.http import HttpRequestHeadersHook, HttpResponseHook
 from mitmproxy.test import taddons, tflow
 
-from pointsman.domain.outbound import Outbound
+from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import Outcome
 from pointsman.masking import Masker
 from pointsman.recording import retention
-from pointsman.recording.attempt_flows import Recorder
+from pointsman.recording.attempt_flows import AttemptFlowRecorder
 from pointsman.recording.flow_notes import Mark, note_exchange
-from pointsman.recording.flow_queue import Intake
-from pointsman.recording.mitm_integration import MAX_FLOWS, Showing
-from pointsman.recording.retention import may_go, trim
+from pointsman.recording.flow_queue import FlowQueue
+from pointsman.recording.mitm_integration import MAX_FLOWS, MitmIntegration
+from pointsman.recording.retention import is_removable, trim
 from support.records import attempt_record, exchange_record
 
 
@@ -55,13 +55,13 @@ class TestWhatMayGo:
     def test_only_what_is_finished_and_nobody_has_touched(self, flow: Flow, goes: bool) -> None:
         if not isinstance(flow, HTTPFlow):
             flow.live = False
-        assert may_go(flow) is goes
+        assert is_removable(flow) is goes
 
 
 class TestTrimming:
     @staticmethod
     def viewed(most: int, flows: list[HTTPFlow]) -> list[Flow]:
-        with taddons.context(view := View(), Showing()):
+        with taddons.context(view := View(), MitmIntegration()):
             ctx.options.pointsman_max_flows = most
             view.add(flows)
             trim()
@@ -84,11 +84,11 @@ class TestTrimming:
         assert self.viewed(200, flows) == flows[3:]
 
     def test_without_a_view_there_is_nothing_to_do(self) -> None:
-        with taddons.context(Showing()):
+        with taddons.context(MitmIntegration()):
             trim()
 
     def test_the_bound_is_a_positive_number(self) -> None:
-        with taddons.context(Showing()) as context, pytest.raises(OptionsError, match="at least 1"):
+        with taddons.context(MitmIntegration()) as context, pytest.raises(OptionsError, match="at least 1"):
             context.options.update(pointsman_max_flows=0)
 
 
@@ -96,7 +96,7 @@ class Yard:
     """What mitmproxy and the router show of exchanges, without the sockets."""
 
     def __init__(self) -> None:
-        self.view, self.intake, self.masker = View(), Intake(), Masker(["sk-a-providers-key"])
+        self.view, self.intake, self.masker = View(), FlowQueue(), Masker(["sk-a-providers-key"])
         self.touched: list[HTTPFlow] = []
         """Marked by hand, or live to the end."""
         self.removed: set[str] = set()
@@ -109,12 +109,12 @@ class Yard:
         """With two attempts, the first of which fails. One in a hundred is marked by hand, or does not end."""
         client = tflow.tflow()
         await ctx.master.addons.trigger_event(HttpRequestHeadersHook(client))
-        recorder = Recorder(client, f"exchange-{number}", self.masker, self.intake)
+        recorder = AttemptFlowRecorder(client, f"exchange-{number}", self.masker, self.intake)
         for record in ATTEMPTS:
-            recorder.sent(record.n, OUTBOUND, 0.0)
-            recorder.head(record.n, record.status or 0, (("content-type", "text/event-stream"),))
-            recorder.data(record.n, b"data: {}\n\n" * 20, 0.0)
-            recorder.settled(record, Server(address=("127.0.0.1", 443)))
+            recorder.on_request(record.n, OUTBOUND, 0.0)
+            recorder.on_head(record.n, record.status or 0, (("content-type", "text/event-stream"),))
+            recorder.on_data(record.n, b"data: {}\n\n" * 20, 0.0)
+            recorder.on_settled(record, Server(address=("127.0.0.1", 443)))
         await self.intake.close()
         if number % 100 == 1:
             self.touched.append(client)
@@ -132,7 +132,9 @@ ATTEMPTS = (
     attempt_record(n=1, status=503, outcome=Outcome.RETRY_FAILED, error="503"),
     attempt_record(n=2, outcome=Outcome.RETRY_SUCCESS),
 )
-OUTBOUND = Outbound("http://127.0.0.1/v1/chat/completions", (("authorization", "Bearer sk-a-providers-key"),), b"{}")
+OUTBOUND = UpstreamRequest(
+    "http://127.0.0.1/v1/chat/completions", (("authorization", "Bearer sk-a-providers-key"),), b"{}"
+)
 EXCHANGES, FULL = 3000, 1000
 """Of three flows each: the view, with its bound of 2,000, is full long before the latter."""
 
@@ -144,14 +146,14 @@ def objects() -> int:
 
 async def test_thousands_of_exchanges_leave_the_view_at_its_bound_and_memory_flat() -> None:
     own, full = Yard(), 0
-    with taddons.context(own.view, Showing()):
+    with taddons.context(own.view, MitmIntegration()):
         assert ctx.options.pointsman_max_flows == MAX_FLOWS
         for number in range(EXCHANGES):
             await own.exchange(number)
             assert own.view.store_count() <= MAX_FLOWS
             if number == FULL:
                 full = objects()
-        assert own.view.store_count() >= MAX_FLOWS - MAX_FLOWS // retention.SLACK
+        assert own.view.store_count() >= MAX_FLOWS - MAX_FLOWS // retention.TRIM_DIVISOR
         assert len(own.removed) == 3 * EXCHANGES - own.view.store_count()
         assert not own.removed & {flow.id for flow in own.touched}
         assert len(own.touched) == 2 * EXCHANGES // 100

@@ -16,7 +16,7 @@ type Providers = Mapping[str, Mapping[str, Any]]
 
 
 def inventory(providers: Providers, **sections: Any) -> Inventory:
-    return Inventory.of(settings(providers, **sections))
+    return Inventory.from_settings(settings(providers, **sections))
 
 
 def request(

@@ -9,7 +9,7 @@ from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.sessions.penalties import Past
+from pointsman.sessions.penalties import SessionPenalties
 from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
@@ -20,39 +20,39 @@ from support.settings import provider, settings
 
 NOW, WALL = 1000.0, 1_700_000_000.0
 KEYS = ["sk-first-secret", "sk-second-secret"]
-HOUSE = {"a": provider("https://a.test/v1", "m", "n", keys=KEYS), "b": provider("https://b.test/v1", "m", "n")}
+PROVIDERS = {"a": provider("https://a.test/v1", "m", "n", keys=KEYS), "b": provider("https://b.test/v1", "m", "n")}
 RETRY = {"x-stainless-retry-count": "1"}
 
 
-class Talks:
+class SessionDriver:
     """Any number of conversations, by name, and one clock for all."""
 
-    def __init__(self, providers: Providers = HOUSE, **sections: Any) -> None:
+    def __init__(self, providers: Providers = PROVIDERS, **sections: Any) -> None:
         self.router = Router(settings(providers, **sections), SECRET)
         self.now = NOW
 
     def ask(
         self, name: str | None = "7", model: str = "m", *, said: str = "Hi", stream: bool = True,
         headers: Mapping[str, str] | None = None, **known: Any,
-    ) -> "Exchange":  # fmt: skip
+    ) -> "DrivenExchange":  # fmt: skip
         """A request of that conversation; None: of none."""
         own = {"x-session-id": name} if name else {}
         words = Conversation(b"", (Message("user", said.encode()),)) if name else None
         facts = RequestFacts(model, stream, frozenset(), 10)
         client = caller(headers={**own, **(headers or {})}, **{"conversation": lambda: words, **known})
-        return Exchange(self, self.router.plan(facts, Dialect.OPENAI_CHAT, client, self.now))
+        return DrivenExchange(self, self.router.plan(facts, Dialect.OPENAI_CHAT, client, self.now))
 
-    def past(self, name: str = "7", model: str = "m") -> Past:
-        return self.ask(name, model).plan.ticket.past or Past()
+    def penalties(self, name: str = "7", model: str = "m") -> SessionPenalties:
+        return self.ask(name, model).plan.binding.penalties or SessionPenalties()
 
     def bans(self, name: str = "7") -> set[str]:
-        return set(self.past(name).bans)
+        return set(self.penalties(name).bans)
 
 
-class Exchange:
+class DrivenExchange:
     """One request of a conversation."""
 
-    def __init__(self, talks: Talks, plan: Plan) -> None:
+    def __init__(self, talks: SessionDriver, plan: Plan) -> None:
         self.talks, self.plan = talks, plan
         self.n = 0
         self.learnt: str | None = None
@@ -61,11 +61,11 @@ class Exchange:
 
     def launch(self) -> str | None:
         """The target, and key, that the next attempt goes to."""
-        candidate = self.plan.next(self.talks.now, list(self.running.values()))
+        candidate = self.plan.next_candidate(self.talks.now, list(self.running.values()))
         if candidate is None:
             return None
         self.n += 1
-        self.plan.launched(self.n, candidate, self.talks.now)
+        self.plan.on_launched(self.n, candidate, self.talks.now)
         self.running[self.n] = candidate
         return candidate.target.label + (f"#{candidate.key_label}" if candidate.key else "")
 
@@ -86,13 +86,13 @@ class Exchange:
             settled_ms=0.0,
         )
         if commits:
-            self.plan.committed(candidate, self.talks.now)
-        self.learnt = self.plan.settled(candidate, record, fault, self.talks.now)
+            self.plan.on_committed(candidate, self.talks.now)
+        self.learnt = self.plan.on_settled(candidate, record, fault, self.talks.now)
         if fault is None or committed:
-            self.plan.ended(fault is not None, self.talks.now)
+            self.plan.on_ended(fault is not None, self.talks.now)
         return record
 
-    def suffer(self, fault: Fault, committed: bool = False) -> str | None:
+    def fail(self, fault: Fault, committed: bool = False) -> str | None:
         """The next attempt fails. Returns which it was."""
         target = self.launch()
         if target is not None:
@@ -105,10 +105,10 @@ class Exchange:
             self.settle()
         return target
 
-    def fail_wholly(self, fault: Fault) -> list[str]:
+    def fail_everywhere(self, fault: Fault) -> list[str]:
         """Until nobody is left. Returns who was tried."""
         tried = []
-        while target := self.suffer(fault):
+        while target := self.fail(fault):
             tried.append(target)
-        self.plan.ended(True, self.talks.now)
+        self.plan.on_ended(True, self.talks.now)
         return tried

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pointsman.config import Settings
-from pointsman.config.enums import Dialect, Level
+from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate, Target
-from pointsman.routing.exclusion_reasons import Reason
-from pointsman.routing.limits import MINUTE, STEPS
+from pointsman.routing.exclusion_reasons import ExclusionReason
+from pointsman.routing.limits import MINUTE, STEPS_PER_WINDOW
 from pointsman.routing.plan import Plan
-from pointsman.routing.retry_storms import MOST
+from pointsman.routing.retry_storms import MAX_ENTRIES
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
@@ -53,7 +53,7 @@ LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
 """b itself is left to the default."""
 COUNTING = {Failure.CONNECT, Failure.SERVER, Failure.TIMEOUT}
 """What counts against a provider in a session."""
-GUARDED = Level.PROVIDER_BAN
+GUARDED = ProtectionLevel.PROVIDER_BAN
 
 
 def house(name: str) -> Settings:
@@ -80,7 +80,7 @@ class Running:
     @property
     def holder(self) -> object:
         """Its session, as long as there is one, else the exchange."""
-        return self.plan.ticket.session or self
+        return self.plan.binding.session or self
 
 
 @dataclass
@@ -122,15 +122,15 @@ class AnyWeather(RuleBasedStateMachine):
         for fault in [*faults, None]:
             self.launch_for(own)
             if own.candidate is None:
-                own.plan.ended(True, self.now)
+                own.plan.on_ended(True, self.now)
                 return
             self.settle_for(own, fault, True, None if fault else 20)
-        own.plan.ended(False, self.now)
+        own.plan.on_ended(False, self.now)
 
     @rule(model=st.sampled_from(MODELS), tokens=st.integers(1, 600), session=SESSIONS)
     def begin(self, model: str, tokens: int, session: int | None) -> None:
         for gone in self.running[:-5]:
-            gone.plan.abandoned()
+            gone.plan.discard()
         self.running = [*self.running[-5:], self.begun(model, tokens, session)]
 
     def begun(self, model: str, tokens: int, session: int | None) -> Running:
@@ -145,49 +145,49 @@ class AnyWeather(RuleBasedStateMachine):
         self.launch_for(data.draw(st.sampled_from([each for each in self.running if each.candidate is None])))
 
     def launch_for(self, own: Running) -> None:
-        candidate = own.plan.next(self.now)
+        candidate = own.plan.next_candidate(self.now)
         if candidate is None:
-            problem = own.plan.exhausted(self.now, WALL + self.now)
+            problem = own.plan.final_error(self.now, WALL + self.now)
             assert problem.retry_after is None or 0 <= problem.retry_after <= 86_400 + 24 * 60
             return
-        why = own.plan.why(candidate, self.now, WALL)
+        why = own.plan.selection_reason(candidate, self.now, WALL)
         self.check(own, candidate, last_resort=why.startswith("last_resort"))
         self.check_session(own, candidate)
-        own.plan.launched(1, candidate, self.now)
+        own.plan.on_launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
-        if candidate.target.label == "a/m" and self.router.inventory.has(candidate):
+        if candidate.target.label == "a/m" and self.router.inventory.contains(candidate):
             self.used.append((self.now, "a/m", candidate.key_label))
 
     def check(self, own: Running, candidate: Candidate, last_resort: bool) -> None:
         label, key = candidate.target.label, candidate.key_label
         assert candidate.target.enabled
         assert candidate not in own.failed, "it has failed in this exchange"
-        assert self.closed_keys.get(candidate.name, 0.0) <= self.now, "its key is closed"
+        assert self.closed_keys.get(candidate.key_id, 0.0) <= self.now, "its key is closed"
         until, gives_way = self.closed_targets.get(label, (0.0, True))
         assert until <= self.now or (last_resort and gives_way), "its target is closed"
         if last_resort:
-            assert not list(own.plan.ranked(self.now)), "there was somebody else"
-            giving_way = (Reason.COOLING, Reason.UNHEALTHY)
+            assert not list(own.plan.ranked_candidates(self.now)), "there was somebody else"
+            giving_way = (ExclusionReason.COOLING, ExclusionReason.UNHEALTHY)
             earlier = [e for e in own.plan.exclusions(self.now) if e.reason in giving_way and e.until is not None]
             assert any(each.target is candidate.target for each in earlier)
-        if label == "a/m" and self.router.inventory.has(candidate):
+        if label == "a/m" and self.router.inventory.contains(candidate):
             recent = [at for at, target, used in self.used if (target, used) == (label, key) and at > self.now - MINUTE]
             assert len(recent) < min(RPM, self.stated.get((label, key), RPM)), "its limit is used up"
 
     def check_session(self, own: Running, candidate: Candidate) -> None:
         past, target = self.pasts[own.holder], candidate.target
         assert not past.bans & {target.provider.name, target.label}, "it is banned"
-        if target.level is not GUARDED:
+        if target.protection_level is not GUARDED:
             return
         assert past.keys.setdefault(target.scope, candidate.key_label) == candidate.key_label, "a second key is shown"
         if self.serves_another(own, target):
-            free = [each for each in own.plan.ranked(self.now) if not self.serves_another(own, each.target)]
+            free = [each for each in own.plan.ranked_candidates(self.now) if not self.serves_another(own, each.target)]
             assert not free, "somebody else was free"
 
     def serves_another(self, own: Running, target: Target) -> bool:
-        return target.level is GUARDED and any(
+        return target.protection_level is GUARDED and any(
             each.candidate
-            and (each.candidate.target.level, each.candidate.target.scope) == (GUARDED, target.scope)
+            and (each.candidate.target.protection_level, each.candidate.target.scope) == (GUARDED, target.scope)
             and each.holder is not own.holder
             and each.launched + 600 > self.now
             for each in self.running
@@ -225,8 +225,8 @@ class AnyWeather(RuleBasedStateMachine):
             self.forget(own, candidate)
         own.candidate = None
         if committed:
-            own.plan.committed(candidate, self.now)
-        own.plan.settled(candidate, record, fault, self.now)
+            own.plan.on_committed(candidate, self.now)
+        own.plan.on_settled(candidate, record, fault, self.now)
         if fault and failure:
             self.teach(own, candidate, failure, fault)
         elif committed:
@@ -234,9 +234,9 @@ class AnyWeather(RuleBasedStateMachine):
 
     def hear(self, own: Running, candidate: Candidate, limit: int) -> None:
         headers = {"x-ratelimit-limit-requests": str(limit), "x-ratelimit-reset-requests": "1s"}
-        own.plan.heard(candidate, headers, self.now, WALL)
+        own.plan.on_head(candidate, headers, self.now, WALL)
         place = (candidate.target.label, candidate.key_label)
-        if self.router.inventory.has(candidate):
+        if self.router.inventory.contains(candidate):
             self.stated[place] = min(limit, self.stated.get(place, limit))
 
     def forget(self, own: Running, candidate: Candidate) -> None:
@@ -248,7 +248,7 @@ class AnyWeather(RuleBasedStateMachine):
     def teach(self, own: Running, candidate: Candidate, failure: Failure, fault: Fault) -> None:
         own.failed.add(candidate)
         self.teach_session(own, candidate.target, failure)
-        if not self.router.inventory.has(candidate):
+        if not self.router.inventory.contains(candidate):
             return
         stated = None if fault.retry_after is None else min(max(fault.retry_after, 1.0), 86_400.0)
         near = candidate.target.provider.name == "c"
@@ -261,31 +261,31 @@ class AnyWeather(RuleBasedStateMachine):
                 self.close_key(candidate, 300.0)
             case Failure.CONNECT | Failure.NO_ANSWER | Failure.TIMEOUT:
                 self.close_target(candidate, 5.0 if near else 15.0, True)
-            case Failure.GONE:
+            case Failure.MODEL_GONE:
                 self.close_target(candidate, 3600.0, False)
 
     def teach_session(self, own: Running, target: Target, failure: Failure) -> None:
         past = self.pasts[own.holder]
-        if target.level is Level.OFF:
+        if target.protection_level is ProtectionLevel.OFF:
             return
-        if failure in COUNTING and own.plan.ticket.session and target.label not in own.counted:
+        if failure in COUNTING and own.plan.binding.session and target.label not in own.counted:
             own.counted.add(target.label)
             past.failures[target.scope] += 1
-        if target.level is GUARDED or (failure in COUNTING and past.failures[target.scope] >= 2):
+        if target.protection_level is GUARDED or (failure in COUNTING and past.failures[target.scope] >= 2):
             past.bans.add(target.scope)
 
     def reopen(self, own: Running, candidate: Candidate) -> None:
         """It works: what failed before it was asked is forgotten."""
         self.pasts[own.holder].failures.pop(candidate.target.scope, None)
-        label, name = candidate.target.label, candidate.name
+        label, name = candidate.target.label, candidate.key_id
         if own.launched >= self.last_failure.get(label, 0.0):
             self.closed_targets.pop(label, None)
         if own.launched >= self.last_failure.get(name, 0.0):
             self.closed_keys.pop(name, None)
 
     def close_key(self, candidate: Candidate, seconds: float) -> None:
-        self.last_failure[candidate.name] = self.now
-        self.closed_keys[candidate.name] = max(self.closed_keys.get(candidate.name, 0.0), self.now + seconds)
+        self.last_failure[candidate.key_id] = self.now
+        self.closed_keys[candidate.key_id] = max(self.closed_keys.get(candidate.key_id, 0.0), self.now + seconds)
 
     def close_target(self, candidate: Candidate, seconds: float, gives_way: bool) -> None:
         self.last_failure[candidate.target.label] = self.now
@@ -301,15 +301,15 @@ class AnyWeather(RuleBasedStateMachine):
     def probe(self, alive: bool, chance: float) -> None:
         for name, _ in self.router.probes_due(lambda: chance, self.now):
             assert name not in {again for again, _ in self.router.probes_due(lambda: chance, self.now + 1000)}
-            self.router.probed(name, alive)
-            assert (self.router.health.illness(name) is None) is alive
+            self.router.on_probe_result(name, alive)
+            assert (self.router.health.outage(name) is None) is alive
 
     @rule(name=st.sampled_from(sorted(HOUSES)))
     def reload(self, name: str) -> None:
         before = self.router.inventory
-        self.router.replace(house(name), self.now)
+        self.router.update_settings(house(name), self.now)
         now = self.router.inventory
-        keys, places = now.same_keys(before), now.places()
+        keys, places = now.unchanged_keys(before), now.limit_keys()
         self.closed_keys = {name: until for name, until in self.closed_keys.items() if name in keys}
         self.closed_targets = {k: v for k, v in self.closed_targets.items() if k in now.by_label}
         self.used = [use for use in self.used if use[1:] in places]
@@ -326,24 +326,26 @@ class AnyWeather(RuleBasedStateMachine):
     @invariant()
     def every_table_is_within_its_bound(self) -> None:
         inventory, cooldowns = self.router.inventory, self.router.cooldowns
-        names = {candidate.name for keys in inventory.keys.values() for candidate in keys}
-        told = cooldowns.plain(self.now, self.now)
+        names = {candidate.key_id for keys in inventory.keys.values() for candidate in keys}
+        told = cooldowns.to_dict(self.now, self.now)
         assert {f"{row['provider']}/{row['model']}" for row in told["targets"]} <= set(inventory.by_label)
         assert {(row["provider"], row["key"]) for row in told["keys"]} <= names
         assert all(self.now < row["until"] <= self.now + 86_400 for rows in told.values() for row in rows)
         assert all(row["since"] <= self.now for rows in told.values() for row in rows)
-        assert cooldowns.invalid <= names
+        assert cooldowns.invalid_keys <= names
         assert set(cooldowns._repeats) <= names
-        assert set(self.router.limits._windows) <= inventory.places()
+        assert set(self.router.limits._windows) <= inventory.limit_keys()
         assert self.router.sessions.stats(self.now)["active_sessions"] <= 5
-        assert set(self.router.health._cases) <= set(HOUSES["all"])
-        assert len(self.router.storms) == self.router.storms._askers.total() <= MOST
+        assert set(self.router.health._outages) <= set(HOUSES["all"])
+        assert len(self.router.retry_storms) == self.router.retry_storms._storms_by_client.total() <= MAX_ENTRIES
 
     @invariant()
     def every_active_entry_belongs_to_a_running_attempt(self) -> None:
-        guarded = [each for each in self.running if each.candidate and each.candidate.target.level is GUARDED]
-        running = {entry for each in guarded for entry in each.plan._serving.values()}
-        entries = {entry for entries in self.router.active._entries.values() for entry in entries}
+        guarded = [
+            each for each in self.running if each.candidate and each.candidate.target.protection_level is GUARDED
+        ]
+        running = {entry for each in guarded for entry in each.plan._in_flight.values()}
+        entries = {entry for entries in self.router.in_flight._entries.values() for entry in entries}
         assert entries <= running
         assert len(running) == len(guarded)
         fresh = [each for each in guarded if each.launched + 600 > self.now]
@@ -352,12 +354,12 @@ class AnyWeather(RuleBasedStateMachine):
     @invariant()
     def what_sessions_are_told_is_what_they_have_suffered(self) -> None:
         for session in self.router.sessions._store:
-            past = session.past
+            past = session.penalties
             assert (set(past.bans) if past else set()) == self.pasts[session].bans
             assert not (
                 session.pin
                 and past
-                and past.ban_on(session.pin.provider, f"{session.pin.provider}/{session.pin.model}")
+                and past.ban_reason(session.pin.provider, f"{session.pin.provider}/{session.pin.model}")
             )
 
     @invariant()
@@ -366,7 +368,7 @@ class AnyWeather(RuleBasedStateMachine):
             for window in windows.values():
                 assert window.used(self.now) >= 0
                 assert all(used >= 0 for _, used in window._steps)
-                assert len(window) <= STEPS + 2
+                assert len(window) <= STEPS_PER_WINDOW + 2
 
 
 TestAnyWeather = pytest.mark.filterwarnings("error")(AnyWeather.TestCase)

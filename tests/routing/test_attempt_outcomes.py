@@ -6,11 +6,11 @@ import pytest
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, Outcome
-from pointsman.routing.attempt_outcomes import Seen, judged, observations
+from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observations
 from pointsman.wire.frames import Usage
 from support.records import attempt_record, exchange_record
 
-KEY, FAILURE, SUCCESS, LATER, NOTHING = Seen.KEY, Seen.FAILURE, Seen.SUCCESS, Seen.LATER, Seen.NOTHING
+KEY, FAILURE, SUCCESS, LATER, NOTHING = Verdict.KEY, Verdict.FAILURE, Verdict.SUCCESS, Verdict.CENSORED, Verdict.NOTHING
 
 
 def failed(failure: Failure, key: str | None = "key-1", provider: str = "groq", *, last: bool = False) -> AttemptRecord:
@@ -43,7 +43,12 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
         *[
             (failed(failure, last=last), FAILURE)
             for failure in (
-                Failure.CONNECT, Failure.SERVER, Failure.ODD_SERVER, Failure.TIMEOUT, Failure.NO_ANSWER, Failure.GONE,
+                Failure.CONNECT,
+                Failure.SERVER,
+                Failure.OTHER_SERVER,
+                Failure.TIMEOUT,
+                Failure.NO_ANSWER,
+                Failure.MODEL_GONE,
             )
             for last in (True, False)
         ],
@@ -54,17 +59,17 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
         ],
         *[
             (failed(failure, last=last), NOTHING)
-            for failure in (Failure.CONTEXT, Failure.REFUSED, Failure.TRUNCATED, Failure.REQUEST, Failure.OURS)
+            for failure in (Failure.CONTEXT, Failure.REFUSED, Failure.TRUNCATED, Failure.REQUEST, Failure.INTERNAL)
             for last in (True, False)
         ],
     ],
-)  # fmt: skip
-def test_an_attempt_that_stands_alone(attempt: AttemptRecord, seen: Seen) -> None:
-    assert judged([attempt]) == (seen,)
+)
+def test_an_attempt_that_stands_alone(attempt: AttemptRecord, seen: Verdict) -> None:
+    assert attempt_verdicts([attempt]) == (seen,)
 
 
 def test_every_failure_has_its_verdict() -> None:
-    assert {judged([failed(failure)])[0] for failure in Failure} == {KEY, FAILURE, NOTHING}
+    assert {attempt_verdicts([failed(failure)])[0] for failure in Failure} == {KEY, FAILURE, NOTHING}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,7 @@ def test_every_failure_has_its_verdict() -> None:
     [
         ([], ()),
         ([failed(Failure.SERVER), answered()], (KEY, SUCCESS)),
-        ([failed(Failure.ODD_SERVER), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.OTHER_SERVER), answered()], (KEY, SUCCESS)),
         ([failed(Failure.RATE_LIMIT), answered()], (KEY, SUCCESS)),
         ([failed(Failure.SERVER), answered(outcome=Outcome.CLIENT_ABORT)], (KEY, NOTHING)),
         ([failed(Failure.SERVER), answered(outcome=Outcome.CLIENT_ABORT, first_content_ms=None)], (FAILURE, NOTHING)),
@@ -92,8 +97,8 @@ def test_every_failure_has_its_verdict() -> None:
         ),
     ],
 )
-def test_attempts_of_one_exchange_are_judged_together(attempts: list[AttemptRecord], seen: tuple[Seen, ...]) -> None:
-    assert judged(attempts) == seen
+def test_attempts_of_one_exchange_are_judged_together(attempts: list[AttemptRecord], seen: tuple[Verdict, ...]) -> None:
+    assert attempt_verdicts(attempts) == seen
 
 
 LABEL = "groq/llama"
@@ -102,7 +107,7 @@ LABEL = "groq/llama"
 class TestObservations:
     def test_an_answer_tells_its_wait_and_its_pace(self) -> None:
         [seen] = observations(exchange_record(), {LABEL})
-        assert (seen.label, seen.seen, seen.wall) == (LABEL, SUCCESS, 1_700_000_000.9)
+        assert (seen.label, seen.verdict, seen.wall) == (LABEL, SUCCESS, 1_700_000_000.9)
         assert (seen.first_content, seen.tokens, seen.rate_limited) == (0.06, 34, False)
         assert seen.seconds == pytest.approx(0.84)
 
@@ -132,4 +137,4 @@ class TestObservations:
         aborted = attempt_record(outcome=Outcome.CLIENT_ABORT)
         attempts = (failed(Failure.RATE_LIMIT), answered(provider="Groq"), aborted, answered())
         seen = list(observations(exchange_record(attempts=attempts), {LABEL}))
-        assert [(each.seen, each.rate_limited) for each in seen] == [(KEY, True), (SUCCESS, False)]
+        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, True), (SUCCESS, False)]

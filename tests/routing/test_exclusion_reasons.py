@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from pointsman.routing.exclusion_reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from routing.routing_builders import inventory
 from support.settings import provider
 
 [TARGET] = inventory({"a": provider(keys=["sk-very-secret"])}).targets
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_it_is_plain_json_with_times_on_the_wall_whatever_the_reason(reason: Reason) -> None:
-    told = Exclusion(TARGET, "key-1", reason, "because", 1000.5).plain(1_699_999_000.0)
+@pytest.mark.parametrize("reason", ExclusionReason)
+def test_it_is_plain_json_with_times_on_the_wall_whatever_the_reason(reason: ExclusionReason) -> None:
+    told = Exclusion(TARGET, "key-1", reason, "because", 1000.5).to_dict(1_699_999_000.0)
     assert json.loads(json.dumps(told)) == {
         "provider": "a",
         "model": "m",
@@ -41,9 +41,9 @@ def test_it_is_plain_json_with_times_on_the_wall_whatever_the_reason(reason: Rea
     ],
 )
 def test_the_words_that_operators_read_stay_the_same(word: str) -> None:
-    assert Reason(word).value == word
+    assert ExclusionReason(word).value == word
 
 
 def test_what_is_not_known_is_null() -> None:
-    told = Exclusion(TARGET, None, Reason.DISABLED).plain(1_699_999_000.0)
+    told = Exclusion(TARGET, None, ExclusionReason.DISABLED).to_dict(1_699_999_000.0)
     assert [told[member] for member in ("key", "detail", "until")] == [None, None, None]

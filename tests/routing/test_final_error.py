@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from pointsman.domain.failures import classify
-from pointsman.routing.exclusion_reasons import Exclusion, Reason
-from pointsman.routing.final_error import verdict
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.routing.final_error import final_error
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from routing.routing_builders import inventory, status, wrapped
 from support.settings import provider
@@ -17,13 +17,13 @@ from support.settings import provider
 NOW, WALL = 1000.0, 1_700_000_000.0
 
 
-def left_out(*reasons: Reason) -> list[Exclusion]:
+def left_out(*reasons: ExclusionReason) -> list[Exclusion]:
     return [Exclusion(TARGET, None, reason) for reason in reasons]
 
 
 def told(faults: Sequence[Fault], exclusions: Sequence[Exclusion] = ()) -> Problem:
     """The verdict on what was suffered before commit, and who was left out."""
-    return verdict([(classify(fault), fault) for fault in faults], exclusions, 7.5, WALL - NOW)
+    return final_error([(classify(fault), fault) for fault in faults], exclusions, 7.5, WALL - NOW)
 
 
 class TestAfterAttempts:
@@ -80,42 +80,48 @@ class TestAfterAttempts:
         )
 
     def test_candidates_left_out_are_told_but_do_not_change_the_cause(self) -> None:
-        excluded = left_out(Reason.CONTEXT)
+        excluded = left_out(ExclusionReason.CONTEXT)
         problem = told([status(429)], excluded)
         assert problem.code is Code.RATE_LIMITED
-        assert problem.details == (("reasons", [excluded[0].plain(WALL - NOW)]),)
+        assert problem.details == (("reasons", [excluded[0].to_dict(WALL - NOW)]),)
 
 
 class TestWithoutAnAttempt:
     @pytest.mark.parametrize(
         ("reasons", "code"),
         [
-            ([Reason.CONTEXT], Code.CONTEXT_TOO_LARGE),
-            ([Reason.CONTEXT, Reason.CONTEXT], Code.CONTEXT_TOO_LARGE),
+            ([ExclusionReason.CONTEXT], Code.CONTEXT_TOO_LARGE),
+            ([ExclusionReason.CONTEXT, ExclusionReason.CONTEXT], Code.CONTEXT_TOO_LARGE),
             (
-                [Reason.CONTEXT, Reason.DISABLED, Reason.NO_KEY, Reason.DIALECT, Reason.CAPABILITY],
+                [
+                    ExclusionReason.CONTEXT,
+                    ExclusionReason.DISABLED,
+                    ExclusionReason.NO_KEY,
+                    ExclusionReason.DIALECT,
+                    ExclusionReason.CAPABILITY,
+                ],
                 Code.CONTEXT_TOO_LARGE,
             ),
-            ([Reason.RATE_LIMITED], Code.RATE_LIMITED),
-            ([Reason.RATE_LIMITED, Reason.CONTEXT, Reason.DISABLED], Code.RATE_LIMITED),
-            ([Reason.RATE_LIMITED, Reason.KEY_INVALID], Code.NO_CANDIDATE),
-            ([Reason.DISABLED], Code.NO_CANDIDATE),
-            ([Reason.CAPABILITY, Reason.NO_KEY], Code.NO_CANDIDATE),
-            ([Reason.CONTEXT, Reason.SKIPPED_TARGET], Code.NO_CANDIDATE),
+            ([ExclusionReason.RATE_LIMITED], Code.RATE_LIMITED),
+            ([ExclusionReason.RATE_LIMITED, ExclusionReason.CONTEXT, ExclusionReason.DISABLED], Code.RATE_LIMITED),
+            ([ExclusionReason.RATE_LIMITED, ExclusionReason.KEY_INVALID], Code.NO_CANDIDATE),
+            ([ExclusionReason.DISABLED], Code.NO_CANDIDATE),
+            ([ExclusionReason.CAPABILITY, ExclusionReason.NO_KEY], Code.NO_CANDIDATE),
+            ([ExclusionReason.CONTEXT, ExclusionReason.SKIPPED_TARGET], Code.NO_CANDIDATE),
             ([], Code.NO_CANDIDATE),
         ],
         ids=lambda value: value.value if isinstance(value, Code) else "+".join(reason.value for reason in value),
     )
     def test_length_or_limits_are_the_cause_when_they_alone_exclude_whatever_else_could_serve(
-        self, reasons: list[Reason], code: Code
+        self, reasons: list[ExclusionReason], code: Code
     ) -> None:
         assert told([], left_out(*reasons)).code is code
 
     def test_the_reasons_are_named_once_each_and_all_listed(self) -> None:
-        excluded = left_out(Reason.NO_KEY, Reason.DISABLED, Reason.NO_KEY)
+        excluded = left_out(ExclusionReason.NO_KEY, ExclusionReason.DISABLED, ExclusionReason.NO_KEY)
         problem = told([], excluded)
         assert problem.message == "No candidate may take this request: disabled, no_key."
-        assert problem.details == (("reasons", [each.plain(WALL - NOW) for each in excluded]),)
+        assert problem.details == (("reasons", [each.to_dict(WALL - NOW) for each in excluded]),)
 
     def test_an_empty_house_says_so(self) -> None:
         assert told([]).message == "No candidate may take this request: no target is configured."

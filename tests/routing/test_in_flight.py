@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.domain.targets import Target
-from pointsman.routing.in_flight import STALE_AFTER, Active
+from pointsman.routing.in_flight import STALE_AFTER, InFlight
 from routing.routing_builders import inventory, labels
 from support.settings import provider
 
@@ -13,12 +13,12 @@ A, B, C = inventory(HOUSE, protection={"a": "provider-ban", "b/m": "provider-ban
 
 
 @pytest.fixture
-def active() -> Active:
-    return Active()
+def active() -> InFlight:
+    return InFlight()
 
 
-def held(active: Active, target: Target, holder: object, now: float = NOW) -> bool:
-    return active.serves_another(target, holder, now)
+def held(active: InFlight, target: Target, holder: object, now: float = NOW) -> bool:
+    return active.serves_another_session(target, holder, now)
 
 
 def silent() -> float:
@@ -26,24 +26,24 @@ def silent() -> float:
     return NOW
 
 
-def test_a_scope_serves_whoever_has_an_attempt_there(active: Active) -> None:
+def test_a_scope_serves_whoever_has_an_attempt_there(active: InFlight) -> None:
     active.begin("a", "one", silent, NOW)
     assert held(active, A, "two")
     assert not held(active, A, "one")
     assert not held(active, B, "two")
 
 
-def test_a_level_that_names_one_target_guards_that_target(active: Active) -> None:
+def test_a_level_that_names_one_target_guards_that_target(active: InFlight) -> None:
     active.begin("b/m", "one", silent, NOW)
     assert held(active, B, "two")
 
 
-def test_what_is_not_guarded_serves_everybody(active: Active) -> None:
+def test_what_is_not_guarded_serves_everybody(active: InFlight) -> None:
     active.begin("c", "one", silent, NOW)
     assert not held(active, C, "two")
 
 
-def test_the_end_of_one_attempt_does_not_release_another_of_the_same_session(active: Active) -> None:
+def test_the_end_of_one_attempt_does_not_release_another_of_the_same_session(active: InFlight) -> None:
     first, second = (active.begin("a", "one", silent, NOW) for _ in range(2))
     active.end(first)
     active.end(first)
@@ -53,15 +53,15 @@ def test_the_end_of_one_attempt_does_not_release_another_of_the_same_session(act
     assert len(active) == 0
 
 
-def test_those_that_serve_somebody_else_come_last_and_the_order_stays(active: Active) -> None:
-    assert labels(active.others_last((A, B, C), "two", NOW)) == ["a/m", "b/m", "c/m"]
+def test_those_that_serve_somebody_else_come_last_and_the_order_stays(active: InFlight) -> None:
+    assert labels(active.busy_last((A, B, C), "two", NOW)) == ["a/m", "b/m", "c/m"]
     active.begin("a", "one", silent, NOW)
-    assert labels(active.others_last((A, B, C), "two", NOW)) == ["b/m", "c/m", "a/m"]
-    assert labels(active.others_last((A, B, C), "one", NOW)) == ["a/m", "b/m", "c/m"]
+    assert labels(active.busy_last((A, B, C), "two", NOW)) == ["b/m", "c/m", "a/m"]
+    assert labels(active.busy_last((A, B, C), "one", NOW)) == ["a/m", "b/m", "c/m"]
 
 
 class TestStale:
-    def test_an_entry_holds_for_ten_minutes_after_the_last_byte(self, active: Active) -> None:
+    def test_an_entry_holds_for_ten_minutes_after_the_last_byte(self, active: InFlight) -> None:
         heard = [NOW]
         active.begin("a", "one", lambda: heard[0], NOW)
         heard[0] = NOW + 500
@@ -70,7 +70,7 @@ class TestStale:
         assert not held(active, A, "two", NOW + 500 + STALE_AFTER)
         assert len(active) == 0
 
-    def test_an_entry_is_asked_only_when_it_could_be_stale(self, active: Active) -> None:
+    def test_an_entry_is_asked_only_when_it_could_be_stale(self, active: InFlight) -> None:
         asked = []
 
         def last_byte() -> float:
@@ -85,7 +85,7 @@ class TestStale:
         assert held(active, A, "two", NOW + STALE_AFTER + 99)
         assert asked == [1]
 
-    def test_each_goes_by_itself_and_may_be_ended_afterwards(self, active: Active) -> None:
+    def test_each_goes_by_itself_and_may_be_ended_afterwards(self, active: InFlight) -> None:
         old = active.begin("a", "one", silent, NOW)
         active.begin("a", "two", lambda: NOW + 300, NOW + 300)
         assert held(active, A, "two", NOW + STALE_AFTER - 1)
@@ -94,11 +94,11 @@ class TestStale:
         assert held(active, A, "one", NOW + STALE_AFTER)
 
 
-def test_they_are_told_in_plain_json(active: Active) -> None:
+def test_they_are_told_in_plain_json(active: InFlight) -> None:
     active.begin("a", "one", silent, NOW)
     active.begin("a", "one", lambda: NOW + 5, NOW)
     active.begin("b/m", "two", silent, NOW)
-    assert active.plain(NOW + 10, 5010.0) == [
+    assert active.to_list(NOW + 10, 5010.0) == [
         {"provider": "a", "model": None, "requests": 2, "sessions": 1, "last_byte": 5005.0},
         {"provider": "b", "model": "m", "requests": 1, "sessions": 1, "last_byte": 5000.0},
     ]

@@ -33,17 +33,17 @@ class Yard:
         return self.router.plan(request(tokens=tokens), Dialect.OPENAI_CHAT, caller(**known), now)
 
     def order(self, now: float = NOW, **known: Any) -> list[str]:
-        return called(self.plan(now, **known).ranked(now))
+        return called(self.plan(now, **known).ranked_candidates(now))
 
     def ask(self, now: float = NOW, fault: Fault | None = None, tokens: int = 10, **record: Any) -> str:
         """One exchange's first attempt. Returns the key's label."""
         own = self.plan(now, tokens)
-        candidate = own.next(now)
+        candidate = own.next_candidate(now)
         assert candidate
-        own.launched(1, candidate, now)
+        own.on_launched(1, candidate, now)
         outcome = Outcome.RETRY_FAILED if fault else Outcome.REQUEST_SUCCESS
         made = {"outcome": outcome, "failure": fault and classify(fault), "started": WALL, "settled_ms": 0.0, **record}
-        own.settled(candidate, attempt_record(**{"first_content_ms": None if fault else 1.0, **made}), fault, now)
+        own.on_settled(candidate, attempt_record(**{"first_content_ms": None if fault else 1.0, **made}), fault, now)
         return str(candidate.key_label)
 
 
@@ -62,7 +62,7 @@ def test_the_one_with_most_room_goes_first() -> None:
 def test_the_sessions_own_goes_before_that() -> None:
     yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
     plan = yard.plan(**session)
-    plan.ticket.pin_to(Pin("a", "m", "key-1"), NOW)
+    plan.binding.set_pin(Pin("a", "m", "key-1"), NOW)
     yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
     assert yard.order(**session)[0] == "a/m#key-1"
     assert yard.order()[0] != "a/m#key-1"
@@ -75,7 +75,7 @@ def test_one_that_was_refused_goes_last_until_it_works() -> None:
     later = NOW + 301
     assert yard.ask(later) == "key-2"
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
-    yard.router.cooldowns.worked("a/m", ("a", "key-1"), later)
+    yard.router.cooldowns.on_success("a/m", ("a", "key-1"), later)
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-1", "a/m#key-2"]
 
 
@@ -83,7 +83,7 @@ def test_one_without_room_is_left_out_with_its_reason_and_when_it_is_back() -> N
     yard = Yard(rpm=1)
     assert [yard.ask() for _ in range(3)] == ["key-1", "key-2", "key-3"]
     assert yard.order() == ["b/m#key-1"]
-    [row, *_] = yard.plan().excluded(NOW, WALL)
+    [row, *_] = yard.plan().exclusion_dicts(NOW, WALL)
     assert row == {
         "provider": "a", "model": "m", "key": "key-1", "reason": "rate_limited", "detail": "limit", "until": WALL + 61,
     }  # fmt: skip
@@ -93,8 +93,8 @@ def test_one_without_room_is_left_out_with_its_reason_and_when_it_is_back() -> N
 def test_room_is_asked_for_with_the_requests_size() -> None:
     yard = Yard(tpm=100)
     yard.ask(tokens=50, usage=None)
-    assert "a/m#key-1" in called(yard.plan(tokens=50).ranked(NOW))
-    assert "a/m#key-1" not in called(yard.plan(tokens=51).ranked(NOW))
+    assert "a/m#key-1" in called(yard.plan(tokens=50).ranked_candidates(NOW))
+    assert "a/m#key-1" not in called(yard.plan(tokens=51).ranked_candidates(NOW))
 
 
 class TestStatedLimits:
@@ -102,9 +102,9 @@ class TestStatedLimits:
 
     def hear(self, yard: Yard, **headers: str) -> None:
         own = yard.plan()
-        candidate = own.next(NOW)
+        candidate = own.next_candidate(NOW)
         assert candidate
-        own.heard(candidate, {name.replace("_", "-"): value for name, value in headers.items()}, NOW, WALL)
+        own.on_head(candidate, {name.replace("_", "-"): value for name, value in headers.items()}, NOW, WALL)
 
     def test_a_lower_one_counts(self) -> None:
         yard = Yard(rpm=30)
@@ -125,8 +125,8 @@ class TestExhausted:
         for wait in (90.0, 7.0, 30.0, 60.0):
             yard.ask(fault=status(429, retry_after=wait))
         own = yard.plan()
-        assert own.next(NOW) is None
-        problem = own.exhausted(NOW, WALL)
+        assert own.next_candidate(NOW) is None
+        problem = own.final_error(NOW, WALL)
         assert (problem.code, problem.retry_after) == (Code.RATE_LIMITED, 7.0)
         reasons = dict(problem.details)["reasons"]
         assert isinstance(reasons, list)
@@ -137,15 +137,15 @@ class TestExhausted:
     def test_a_key_that_frees_up_while_its_target_cools_does_not_help(self) -> None:
         router = Router(settings({"a": provider("https://a.test/v1", keys=["first-secret"])}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
-        [candidate] = own.ranked(NOW)
-        router.learn(candidate, classify(status(404)), status(404), False, WALL, NOW)
-        router.learn(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
-        assert own.exhausted(NOW, WALL).retry_after == 3600.0
+        [candidate] = own.ranked_candidates(NOW)
+        router.on_failure(candidate, classify(status(404)), status(404), False, WALL, NOW)
+        router.on_failure(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
+        assert own.final_error(NOW, WALL).retry_after == 3600.0
 
     def test_where_nobody_knows_nothing_is_promised(self) -> None:
         router = Router(settings({"a": provider(enabled=False)}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
-        assert own.exhausted(NOW, WALL).retry_after is None
+        assert own.final_error(NOW, WALL).retry_after is None
 
 
 class TestTheLastKey:
@@ -155,12 +155,12 @@ class TestTheLastKey:
         own = Yard().plan()
         seen = []
         for n in range(1, 4):
-            candidate = own.next(NOW)
+            candidate = own.next_candidate(NOW)
             assert candidate
-            own.launched(n, candidate, NOW)
+            own.on_launched(n, candidate, NOW)
             seen.append(own.is_last_key(candidate, NOW))
             record = attempt_record(n=n, outcome=Outcome.RETRY_FAILED, failure=classify(status(429)))
-            own.settled(candidate, record, status(429), NOW)
+            own.on_settled(candidate, record, status(429), NOW)
         assert seen == [False, False, True]
 
     def test_is_the_one_that_is_left_when_the_others_rest(self) -> None:
@@ -168,12 +168,12 @@ class TestTheLastKey:
         for _ in range(2):
             yard.ask(fault=status(401))
         own = yard.plan()
-        candidate = own.next(NOW)
+        candidate = own.next_candidate(NOW)
         assert candidate
         assert own.is_last_key(candidate, NOW)
         assert not yard.plan(NOW + 3600).is_last_key(candidate, NOW + 3600)
 
     def test_is_the_only_one_of_a_provider_with_one(self) -> None:
         own = Yard().plan()
-        [only] = [each for each in own.ranked(NOW) if each.target.provider.name == "b"]
+        [only] = [each for each in own.ranked_candidates(NOW) if each.target.provider.name == "b"]
         assert own.is_last_key(only, NOW)

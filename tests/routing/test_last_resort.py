@@ -30,25 +30,25 @@ def plan(router: Router, now: float = NOW) -> Plan:
 def fail(router: Router, name: str, fault: Fault, now: float = NOW) -> None:
     """Another exchange has suffered it."""
     own = router.plan(request(f"{name}/m"), Dialect.OPENAI_CHAT, caller(), now)
-    [candidate] = own.ranked(now)
-    own.launched(1, candidate, now)
-    own.settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, now)
+    [candidate] = own.ranked_candidates(now)
+    own.on_launched(1, candidate, now)
+    own.on_settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, now)
 
 
 def chosen(own: Plan, now: float = NOW) -> tuple[str, str] | None:
-    candidate = own.next(now)
-    return (candidate.target.label, own.why(candidate, now, WALL).partition(",")[0]) if candidate else None
+    candidate = own.next_candidate(now)
+    return (candidate.target.label, own.selection_reason(candidate, now, WALL).partition(",")[0]) if candidate else None
 
 
 def test_the_usual_reasons_are_said(router: Router) -> None:
     own = plan(router)
     assert chosen(own) == ("a/m", "rank 1")
-    own.ticket.pin_to(Pin("b", "m", "key-1"), NOW)
+    own.binding.set_pin(Pin("b", "m", "key-1"), NOW)
     assert chosen(plan(router)) == ("b/m", "pin")
 
 
 def test_a_cooling_target_overrides_a_pin(router: Router) -> None:
-    plan(router).ticket.pin_to(Pin("b", "m", "key-1"), NOW)
+    plan(router).binding.set_pin(Pin("b", "m", "key-1"), NOW)
     fail(router, "b", status(503))
     assert chosen(plan(router)) == ("a/m", "rank 1")
     assert chosen(plan(router, NOW + 16), NOW + 16) == ("b/m", "pin"), "the pin itself has stayed"
@@ -69,11 +69,11 @@ def test_the_earliest_to_recover_is_tried_first_and_the_reason_is_said(router: R
     own = plan(router, now)
     tried = []
     for n in range(3):
-        candidate = own.next(now)
+        candidate = own.next_candidate(now)
         assert candidate
-        tried.append((candidate.target.label, own.why(candidate, now, WALL)))
-        own.launched(n, candidate, now)
-        own.settled(
+        tried.append((candidate.target.label, own.selection_reason(candidate, now, WALL)))
+        own.on_launched(n, candidate, now)
+        own.on_settled(
             candidate, attempt_record(n=n, failure=classify(status(503)), first_content_ms=None), status(503), now
         )
     assert tried == [
@@ -81,7 +81,7 @@ def test_the_earliest_to_recover_is_tried_first_and_the_reason_is_said(router: R
         ("c/m", "last_resort: cooling until 2023-11-14T22:13:35+00:00 (empty)"),
         ("a/m", "last_resort: cooling until 2023-11-14T22:13:50+00:00 (503)"),
     ]
-    assert own.next(now) is None, "each was tried once"
+    assert own.next_candidate(now) is None, "each was tried once"
 
 
 @pytest.mark.parametrize("fault", [status(429), status(401), status(402), status(404)])
@@ -105,6 +105,6 @@ def test_nothing_cooling_is_raced_beside_what_runs(router: Router) -> None:
     for name in "ab":
         fail(router, name, status(503))
     own = plan(router)
-    [only] = own.ranked(NOW)
+    [only] = own.ranked_candidates(NOW)
     assert called([only]) == ["c/m#key-1"]
-    assert own.next(NOW, [only]) is None
+    assert own.next_candidate(NOW, [only]) is None

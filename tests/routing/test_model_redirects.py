@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.routing.model_redirects import LONGEST_MATCHED, redirected
+from pointsman.routing.model_redirects import MAX_REGEX_INPUT, apply_redirects
 from support.settings import provider, settings
 
 
@@ -23,24 +23,28 @@ def rules(*written: tuple[str, str, str]):
 )
 def test_each_way_to_match(match: str, source: str, taken: str, left: str) -> None:
     one = rules((match, source, "other"))
-    found = redirected(one, taken)
+    found = apply_redirects(one, taken)
     assert found
     assert (found.original_model, found.redirected_model, found.match, found.source) == (taken, "other", match, source)
-    assert redirected(one, left) is None
+    assert apply_redirects(one, left) is None
 
 
 def test_the_first_rule_that_matches_counts() -> None:
     both = rules(("prefix", "gpt-", "first"), ("contains", "4", "second"))
-    assert [found and found.redirected_model for found in (redirected(both, n) for n in ("gpt-4", "o4", "o3"))] == [
-        "first", "second", None,
-    ]  # fmt: skip
+    assert [
+        found and found.redirected_model for found in (apply_redirects(both, n) for n in ("gpt-4", "o4", "o3"))
+    ] == [
+        "first",
+        "second",
+        None,
+    ]
 
 
 def test_names_count_as_they_are_written() -> None:
-    assert redirected(rules(("exact", "Qwen3", "other")), "qwen3") is None
+    assert apply_redirects(rules(("exact", "Qwen3", "other")), "qwen3") is None
 
 
 def test_no_pattern_is_tried_on_an_endless_name() -> None:
     one = rules(("regex", "(a+)+$", "other"), ("prefix", "aaa", "long"))
-    assert redirected(one, "a" * LONGEST_MATCHED).redirected_model == "other"
-    assert redirected(one, "a" * (LONGEST_MATCHED + 1)).redirected_model == "long"
+    assert apply_redirects(one, "a" * MAX_REGEX_INPUT).redirected_model == "other"
+    assert apply_redirects(one, "a" * (MAX_REGEX_INPUT + 1)).redirected_model == "long"

@@ -9,9 +9,9 @@ from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.failures import Failure
-from pointsman.routing.exclusion_reasons import Reason
+from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.plan import Plan
-from pointsman.routing.pools import GROUPS
+from pointsman.routing.pools import POOL_GROUPS
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
@@ -41,23 +41,23 @@ def plan(settings: Settings, model: str) -> Plan:
     [("fast", ["f", "b"]), ("balanced", ["bf"]), ("smart", ["bfs"])],
 )
 def test_each_mode_has_its_pools_and_their_order(mode: str, tiers: list[str]) -> None:
-    found = plan(configured(*MODELS), f"auto-{mode}").rivals.tiers
+    found = plan(configured(*MODELS), f"auto-{mode}").candidates.tiers
     assert ["".join(sorted(target.model.id for target in tier)) for tier in found] == tiers
 
 
 def test_auto_is_the_default_mode() -> None:
-    assert labels(plan(configured(*MODELS, default_mode="fast"), "auto").rivals.tiers[0]) == ["p/f"]
+    assert labels(plan(configured(*MODELS, default_mode="fast"), "auto").candidates.tiers[0]) == ["p/f"]
 
 
 def test_in_fast_the_fast_ones_come_first_and_balanced_ones_after_them() -> None:
     settings = configured(*MODELS)
-    orders = {tuple(c.target.model.id for c in plan(settings, "auto-fast").ranked(NOW)) for _ in range(20)}
+    orders = {tuple(c.target.model.id for c in plan(settings, "auto-fast").ranked_candidates(NOW)) for _ in range(20)}
     assert orders == {("f", "b")}
 
 
 def test_who_is_left_out_is_listed_with_the_reason() -> None:
     found = {(e.target.model.id, e.reason) for e in plan(configured(*MODELS), "auto-balanced").exclusions(NOW)}
-    assert found == {("s", Reason.POOL)}
+    assert found == {("s", ExclusionReason.POOL)}
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def test_where_its_pools_are_empty_the_next_one_is_used_and_the_reason_says_so(
     models: tuple[dict[str, Any], ...], mode: str, chosen: str, note: str
 ) -> None:
     own = plan(configured(*models), f"auto-{mode}")
-    candidate = own.next(NOW)
+    candidate = own.next_candidate(NOW)
     assert candidate
     assert candidate.target.model.id == chosen
-    assert own.why(candidate, NOW, NOW).partition("; ")[2] == note
+    assert own.selection_reason(candidate, NOW, NOW).partition("; ")[2] == note
 
 
 @pytest.mark.parametrize("name", ["s", "p/s", "nice"])
 def test_pools_have_no_say_where_a_model_is_named(name: str) -> None:
     own = plan(configured(*MODELS, aliases={"nice": "s"}), name)
-    assert labels(own.rivals.targets) == ["p/s"]
+    assert labels(own.candidates.targets) == ["p/s"]
     assert own.exclusions(NOW) == []
 
 
@@ -108,7 +108,7 @@ class TestSmartFirst:
     @staticmethod
     def first(router: Router, model: str, **known: Any) -> str:
         own = router.plan(request(model), Dialect.OPENAI_CHAT, caller(**known), NOW)
-        candidate = own.next(NOW)
+        candidate = own.next_candidate(NOW)
         assert candidate
         return candidate.target.label
 
@@ -120,10 +120,10 @@ class TestSmartFirst:
 
     def test_nor_as_the_last_ones_left(self) -> None:
         own = plan(configured({"id": "owl", "smart_first": True}), "auto-balanced")
-        assert own.next(NOW) is None
-        assert own.exhausted(NOW, NOW).code is Code.NO_CANDIDATE
+        assert own.next_candidate(NOW) is None
+        assert own.final_error(NOW, NOW).code is Code.NO_CANDIDATE
         assert [(e.reason, e.detail) for e in own.exclusions(NOW)] == [
-            (Reason.SMART_FIRST, "by name, by pin or in auto-smart only")
+            (ExclusionReason.SMART_FIRST, "by name, by pin or in auto-smart only")
         ]
 
     def test_they_stand_at_the_front_in_smart_while_a_key_has_capacity(self, router: Router) -> None:
@@ -141,20 +141,20 @@ class TestSmartFirst:
 
     def test_they_are_reachable_by_pin(self, router: Router) -> None:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        own.ticket.pin_to(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
+        own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
         assert self.first(router, "auto-balanced", headers=SESSION) == "openrouter/openrouter/owl-alpha"
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         assert "openrouter/openrouter/owl-alpha" not in labels(exclusion.target for exclusion in later.exclusions(NOW))
 
     def test_a_pin_that_cools_is_left_out_for_that(self, router: Router) -> None:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        own.ticket.pin_to(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
+        own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
         candidate = router.inventory.keys[router.inventory.by_label["openrouter/openrouter/owl-alpha"]][0]
-        router.learn(candidate, Failure.SERVER, status(503), False, NOW, NOW)
+        router.on_failure(candidate, Failure.SERVER, status(503), False, NOW, NOW)
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         reasons = [e.reason for e in later.exclusions(NOW) if e.target is candidate.target]
-        assert reasons == [Reason.COOLING]
+        assert reasons == [ExclusionReason.COOLING]
 
 
 def test_every_mode_has_pools() -> None:
-    assert set(GROUPS) == set(Mode)
+    assert set(POOL_GROUPS) == set(Mode)

@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pointsman.config.enums import Dialect, Level
-from pointsman.domain.failures import LESSONS, Failure, classify
-from pointsman.routing.exclusion_reasons import Reason
-from pointsman.routing.protection import Action, Context, evaluate
+from pointsman.config.enums import Dialect, ProtectionLevel
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, classify
+from pointsman.routing.exclusion_reasons import ExclusionReason
+from pointsman.routing.protection import FailureContext, ProtectionAction, evaluate
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import called, status
-from routing.session_driver import HOUSE, KEYS, NOW, RETRY, WALL, Exchange, Talks
+from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
 from support.callers import caller
 from support.records import attempt_record
 from support.settings import provider
 
-BAN, SKIP, OFF = (f"{level}" for level in Level)
+BAN, SKIP, OFF = (f"{level}" for level in ProtectionLevel)
 
 
 class Row(NamedTuple):
@@ -62,19 +62,19 @@ ROWS = {
 SCOPES = pytest.mark.parametrize("scope", ["a", "a/m"], ids=["provider level", "target level"])
 
 
-def words(talks: Talks, own: Exchange, scope: str) -> set[str]:
+def words(talks: SessionDriver, own: DrivenExchange, scope: str) -> set[str]:
     """What has come of it, in the words of the table."""
-    session = own.plan.ticket.session
+    session = own.plan.binding.session
     assert session
-    past, found = session.past, set()
+    past, found = session.penalties, set()
     if past and scope in past.bans:
         found.add("ban")
-    if past and (count := past.count(scope)):
+    if past and (count := past.failure_count(scope)):
         found.add(f"+{count}")
     if session.pin is None:
         found.add("unpin")
     talks.router.cooldowns.clear(talks.now)
-    left = called(own.plan.ranked(talks.now))
+    left = called(own.plan.ranked_candidates(talks.now))
     if not any(each.startswith("a/m") for each in left):
         found.add("target")
     elif "a/m#key-1" not in left:
@@ -82,11 +82,11 @@ def words(talks: Talks, own: Exchange, scope: str) -> set[str]:
     return found
 
 
-def pinned(level: str, scope: str, **sections: Any) -> Talks:
+def pinned(level: str, scope: str, **sections: Any) -> SessionDriver:
     """A conversation that is pinned to a/m and its first key."""
-    talks = Talks(protection={scope: level}, **sections)
+    talks = SessionDriver(protection={scope: level}, **sections)
     assert talks.ask(model="a/m").succeed() == "a/m#key-1"
-    session = talks.ask().plan.ticket.session
+    session = talks.ask().plan.binding.session
     assert session
     session.pin = Pin("a", "m", "key-1")
     return talks
@@ -94,48 +94,60 @@ def pinned(level: str, scope: str, **sections: Any) -> Talks:
 
 @SCOPES
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", ProtectionLevel)
 class TestTable:
-    def test_the_first_time(self, level: Level, row: Row, scope: str) -> None:
+    def test_the_first_time(self, level: ProtectionLevel, row: Row, scope: str) -> None:
         talks = pinned(level, scope)
         own = talks.ask()
-        assert own.suffer(row.fault, row.committed) == "a/m#key-1"
-        expected = {Level.MODEL_SKIP: row.skip, Level.PROVIDER_BAN: row.ban, Level.OFF: row.off}[level]
+        assert own.fail(row.fault, row.committed) == "a/m#key-1"
+        expected = {
+            ProtectionLevel.MODEL_SKIP: row.skip,
+            ProtectionLevel.PROVIDER_BAN: row.ban,
+            ProtectionLevel.OFF: row.off,
+        }[level]
         assert words(talks, own, scope) == set(expected.split())
 
-    def test_the_second_time_in_a_row(self, level: Level, row: Row, scope: str) -> None:
+    def test_the_second_time_in_a_row(self, level: ProtectionLevel, row: Row, scope: str) -> None:
         talks = pinned(level, scope)
-        talks.ask().suffer(row.fault, row.committed)
+        talks.ask().fail(row.fault, row.committed)
         talks.router.cooldowns.clear(talks.now)
-        session = talks.ask().plan.ticket.session
+        session = talks.ask().plan.binding.session
         assert session
         session.pin = Pin("a", "m", "key-1")
         own = talks.ask(said="Once more")
-        if level is Level.PROVIDER_BAN and "ban" in row.ban:
+        if level is ProtectionLevel.PROVIDER_BAN and "ban" in row.ban:
             assert own.launch() == "b/m"
             return
         own.launch()
         [candidate] = own.running.values()
         assert candidate.target.label == "a/m"
         own.settle(row.fault, committed=row.committed)
-        expected = {Level.MODEL_SKIP: row.skip_again, Level.PROVIDER_BAN: row.ban, Level.OFF: row.off}[level]
+        expected = {
+            ProtectionLevel.MODEL_SKIP: row.skip_again,
+            ProtectionLevel.PROVIDER_BAN: row.ban,
+            ProtectionLevel.OFF: row.off,
+        }[level]
         found = words(talks, own, scope)
         if "key" in expected.split():
             assert "target" not in found
             expected, found = expected.replace("key", ""), found - {"key"}  # whose turn it is
         assert found == set(expected.split())
 
-    def test_a_ban_covers_what_its_level_speaks_of(self, level: Level, row: Row, scope: str) -> None:
-        talks = Talks(protection={scope: level})
+    def test_a_ban_covers_what_its_level_speaks_of(self, level: ProtectionLevel, row: Row, scope: str) -> None:
+        talks = SessionDriver(protection={scope: level})
         for said in ("one", "two"):
             own = talks.ask(model="auto", said=said)
-            own.plan.ticket.unpin("a", "m")
-            own.suffer(row.fault, row.committed)
+            own.plan.binding.clear_pin_on("a", "m")
+            own.fail(row.fault, row.committed)
             talks.router.cooldowns.clear(talks.now)
-        expected = {Level.MODEL_SKIP: row.skip_again, Level.PROVIDER_BAN: row.ban, Level.OFF: ""}[level]
+        expected = {
+            ProtectionLevel.MODEL_SKIP: row.skip_again,
+            ProtectionLevel.PROVIDER_BAN: row.ban,
+            ProtectionLevel.OFF: "",
+        }[level]
         covered = {"a/m", "a/n"} if scope == "a" else {"a/m"}
         exclusions = talks.ask(model="auto").plan.exclusions(NOW)
-        banned = {each.target.label for each in exclusions if each.reason is Reason.BANNED}
+        banned = {each.target.label for each in exclusions if each.reason is ExclusionReason.BANNED}
         assert banned == (covered if "ban" in expected else set())
 
 
@@ -145,76 +157,79 @@ def test_every_failure_stands_in_the_table() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_the_rule_is_a_function_of_level_failure_and_count(failure: Failure) -> None:
-    assert not evaluate(Context(Level.OFF, failure, 9)).ban_provider
-    assert not evaluate(Context(Level.OFF, failure, 9)).clear_pin
-    assert evaluate(Context(Level.MODEL_SKIP, failure, 1)).ban_provider is False
-    assert evaluate(Context(Level.MODEL_SKIP, failure, 2)).ban_provider is LESSONS[failure].counts
-    at_once = evaluate(Context(Level.PROVIDER_BAN, failure, 0, "503"))
-    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.OURS))
+    assert not evaluate(FailureContext(ProtectionLevel.OFF, failure, 9)).ban_provider
+    assert not evaluate(FailureContext(ProtectionLevel.OFF, failure, 9)).clear_pin
+    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 1)).ban_provider is False
+    assert (
+        evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 2)).ban_provider
+        is FAILURE_POLICIES[failure].counts_as_strike
+    )
+    at_once = evaluate(FailureContext(ProtectionLevel.PROVIDER_BAN, failure, 0, "503"))
+    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.INTERNAL))
     if at_once.ban_provider:
-        assert at_once == Action(True, True, True, "503, provider-ban")
+        assert at_once == ProtectionAction(True, True, True, "503, provider-ban")
 
 
 class TestCounting:
     def test_several_keys_of_one_target_in_one_exchange_count_once(self) -> None:
-        talks = Talks()
+        talks = SessionDriver()
         own = talks.ask()
-        assert [own.suffer(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
-        assert (talks.past().count("a"), talks.bans()) == (1, set())
+        assert [own.fail(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
+        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
 
     def test_two_targets_of_one_provider_count_twice(self) -> None:
-        talks = Talks()
+        talks = SessionDriver()
         own = talks.ask(model="auto")
-        assert own.suffer(Fault(FaultKind.REFUSED)) == "a/m#key-1"
-        assert own.suffer(Fault(FaultKind.REFUSED)) == "a/n#key-1"
+        assert own.fail(Fault(FaultKind.REFUSED)) == "a/m#key-1"
+        assert own.fail(Fault(FaultKind.REFUSED)) == "a/n#key-1"
         assert own.launch() == "b/m"
-        assert set(talks.past(model="auto").bans) == {"a"}
+        assert set(talks.penalties(model="auto").bans) == {"a"}
 
     def test_a_success_between_two_failures_starts_anew(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two", "three"):
-            talks.ask(said=said).suffer(status(503))
+            talks.ask(said=said).fail(status(503))
             assert talks.ask("7", said=f"after {said}").succeed() in {"a/m#key-1", "a/m#key-2"}
         assert talks.bans() == set()
 
     def test_a_commit_alone_does_not(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
-            talks.ask(said=said).suffer(Fault(FaultKind.STALLED), committed=True)
+            talks.ask(said=said).fail(Fault(FaultKind.STALLED), committed=True)
         assert talks.bans() == {"a"}
 
     def test_a_success_elsewhere_changes_nothing(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         own = talks.ask(said="one")
-        assert [own.suffer(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
+        assert [own.fail(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
         assert own.succeed() == "b/m"
-        own.plan.ticket.unpin("b", "m")
-        talks.ask(said="two").suffer(status(503))
+        own.plan.binding.clear_pin_on("b", "m")
+        talks.ask(said="two").fail(status(503))
         assert talks.bans() == {"a"}
 
     def test_what_is_not_held_against_a_provider_does_not_count_between(self) -> None:
-        talks = Talks(cooldowns={"transient": "off", "rate_limit": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off", "rate_limit": "off"})
         for fault in (status(503), status(429), status(503)):
-            talks.ask(said=str(fault)).suffer(fault)
+            talks.ask(said=str(fault)).fail(fault)
         assert talks.bans() == {"a"}
 
     def test_another_conversation_is_not_affected(self) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
-        talks.ask("7").suffer(status(503))
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask("7").fail(status(503))
         assert talks.ask("7", said="So?").launch() == "b/m"
         assert talks.bans("8") == set()
         assert talks.ask("8").launch() in {"a/m#key-1", "a/m#key-2"}
 
     def test_without_a_session_a_ban_lasts_as_long_as_the_exchange(self) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         own = talks.ask(None, "auto")
-        assert own.suffer(status(503)) == "a/m#key-1"
-        assert own.suffer(status(503)) == "b/m", "neither another key nor another model of it"
+        assert own.fail(status(503)) == "a/m#key-1"
+        assert own.fail(status(503)) == "b/m", "neither another key nor another model of it"
         assert talks.ask(None, "auto").launch() == "a/m#key-2"
 
     def test_without_a_session_nothing_is_counted(self) -> None:
-        own = Talks(cooldowns={"transient": "off"}).ask(None, "auto")
-        tried = [own.suffer(Fault(FaultKind.REFUSED)) for _ in range(4)]
+        own = SessionDriver(cooldowns={"transient": "off"}).ask(None, "auto")
+        tried = [own.fail(Fault(FaultKind.REFUSED)) for _ in range(4)]
         assert tried == ["a/m#key-1", "a/n#key-1", "b/m", "b/n"]
 
 
@@ -222,52 +237,52 @@ class TestOwnRetries:
     """A client that tries one turn again has not failed twice."""
 
     def test_what_the_sdk_counts_itself_is_one_turn(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for headers in ({}, RETRY, {"x-stainless-retry-count": "2"}):
-            talks.ask(headers=headers).suffer(status(503))
-        assert (talks.past().count("a"), talks.bans()) == (1, set())
-        talks.ask(said="Next").suffer(status(503))
+            talks.ask(headers=headers).fail(status(503))
+        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        talks.ask(said="Next").fail(status(503))
         assert talks.bans() == {"a"}
 
     @pytest.mark.parametrize("count", ["0", "", "x", "-1", "00"])
     def test_a_first_request_says_so_too(self, count: str) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
-            talks.ask(headers={"x-stainless-retry-count": count}).suffer(status(503))
+            talks.ask(headers={"x-stainless-retry-count": count}).fail(status(503))
         assert talks.bans() == {"a"}
 
     def test_a_retry_of_a_turn_that_has_not_counted_yet_counts(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
-        talks.ask(said="one").suffer(status(503))
-        talks.ask(said="two", headers=RETRY).suffer(status(503))
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        talks.ask(said="one").fail(status(503))
+        talks.ask(said="two", headers=RETRY).fail(status(503))
         assert talks.bans() == {"a"}
 
     def test_a_broken_stream_that_is_asked_for_whole_is_one_turn(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
-        talks.ask().suffer(Fault(FaultKind.STALLED), committed=True)
-        talks.ask(stream=False).suffer(status(503))
-        assert (talks.past().count("a"), talks.bans()) == (1, set())
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
+        talks.ask(stream=False).fail(status(503))
+        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
 
     def test_the_same_words_as_a_stream_again_are_a_second_try(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
-            talks.ask().suffer(Fault(FaultKind.STALLED), committed=True)
+            talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
         assert talks.bans() == {"a"}
 
     def test_whole_answers_that_fail_twice_are_two_failures(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
-            talks.ask(stream=False).suffer(status(503))
+            talks.ask(stream=False).fail(status(503))
         assert talks.bans() == {"a"}
 
 
 class TestBans:
     def test_one_earned_in_an_exchange_that_failed_wholly_holds(self) -> None:
-        talks = Talks(protection={"a": BAN, "b": BAN}, cooldowns={"transient": "off"})
-        assert talks.ask().fail_wholly(status(503)) == ["a/m#key-1", "b/m"]
+        talks = SessionDriver(protection={"a": BAN, "b": BAN}, cooldowns={"transient": "off"})
+        assert talks.ask().fail_everywhere(status(503)) == ["a/m#key-1", "b/m"]
         own = talks.ask(said="So?")
         assert own.launch() is None
-        problem = own.plan.exhausted(talks.now, WALL)
+        problem = own.plan.final_error(talks.now, WALL)
         assert problem.code is Code.NO_CANDIDATE
         assert problem.message == (
             "This conversation has banned whatever could serve it until 2023-11-14T22:43:20+00:00, if it rests until"
@@ -276,28 +291,28 @@ class TestBans:
         assert problem.retry_after == 1800.0
 
     def test_they_end_with_the_session(self) -> None:
-        talks = Talks({"a": HOUSE["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"})
-        talks.ask().suffer(status(503))
+        talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask().fail(status(503))
         talks.now += 1799
         assert talks.ask(said="So?").launch() is None, "and it is in use"
         talks.now += 1800
         assert talks.ask(said="So?").launch() is not None
 
     def test_a_provider_that_is_banned_while_it_answers_is_not_pinned(self) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         slow, failing = talks.ask(), talks.ask(said="Beside it")
         slow.launch()
-        failing.suffer(status(503))
+        failing.fail(status(503))
         slow.settle()
-        session = slow.plan.ticket.session
+        session = slow.plan.binding.session
         assert session
         assert session.pin is None
         assert talks.bans() == {"a"}
 
     def test_an_operator_may_lift_one(self) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
-        talks.ask().suffer(status(503))
-        [row] = talks.router.sessions.rows(talks.now, WALL)
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask().fail(status(503))
+        [row] = talks.router.sessions.to_list(talks.now, WALL)
         assert row["bans"] == [{"provider": "a", "model": None, "reason": "503, provider-ban", "until": WALL + 1800}]
         label = row["session"]
         assert talks.router.sessions.unban("nobody", "a", talks.now) is None
@@ -306,26 +321,26 @@ class TestBans:
         assert talks.ask(said="So?").launch() == "a/m#key-1", "and it is shown no other key"
 
     def test_lifting_one_forgets_what_led_to_it(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
-            talks.ask(said=said).suffer(status(503))
-        [row] = talks.router.sessions.rows(talks.now, WALL)
+            talks.ask(said=said).fail(status(503))
+        [row] = talks.router.sessions.to_list(talks.now, WALL)
         talks.router.sessions.unban(row["session"], "a", talks.now)
-        talks.ask(said="three").suffer(status(503))
+        talks.ask(said="three").fail(status(503))
         assert talks.bans() == set()
 
     def test_a_ban_on_a_provider_covers_its_targets_of_another_level(self) -> None:
-        talks = Talks(protection={"a": BAN, "a/n": SKIP}, cooldowns={"transient": "off"})
+        talks = SessionDriver(protection={"a": BAN, "a/n": SKIP}, cooldowns={"transient": "off"})
         own = talks.ask(model="auto")
-        assert own.suffer(status(503)) == "a/m#key-1"
+        assert own.fail(status(503)) == "a/m#key-1"
         assert own.launch() == "b/m"
 
     @pytest.mark.parametrize(("key", "told"), [(None, "banned"), ("key-2", "other_key")])
     def test_reasons_are_told(self, key: str | None, told: str) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         own = talks.ask()
-        own.succeed() if key else own.suffer(status(503))
-        excluded = talks.ask(said="So?").plan.excluded(talks.now, WALL)
+        own.succeed() if key else own.fail(status(503))
+        excluded = talks.ask(said="So?").plan.exclusion_dicts(talks.now, WALL)
         assert [(each["provider"], each["key"], each["reason"]) for each in excluded] == [("a", key, told)]
 
 
@@ -334,49 +349,49 @@ class TestKeys:
 
     @SCOPES
     def test_another_key_is_never_shown_though_the_first_rests(self, scope: str) -> None:
-        talks = Talks(protection={scope: BAN})
+        talks = SessionDriver(protection={scope: BAN})
         assert talks.ask("7").succeed() == "a/m#key-1"
         talks.router.cooldowns.cool_rate_limited(("a", "key-1"), 60.0, talks.now)
         assert talks.ask("8").succeed() == "a/m#key-2"
         assert talks.ask("7", said="So?").launch() == "b/m"
         talks.now += 61
-        assert talks.ask("7", said="And?").plan.next(talks.now) is not None
+        assert talks.ask("7", said="And?").plan.next_candidate(talks.now) is not None
 
     def test_if_its_key_is_limited_and_nobody_else_is_left_that_is_the_reason(self) -> None:
-        talks = Talks({"a": HOUSE["a"]}, protection={"a": BAN})
+        talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN})
         talks.ask().succeed()
         talks.router.cooldowns.cool_rate_limited(("a", "key-1"), 60.0, talks.now)
         own = talks.ask(said="So?")
         assert own.launch() is None
-        assert own.plan.exhausted(talks.now, WALL).code is Code.RATE_LIMITED
+        assert own.plan.final_error(talks.now, WALL).code is Code.RATE_LIMITED
 
     def test_two_requests_of_one_conversation_at_once_show_the_same(self) -> None:
-        talks = Talks(protection={"a": BAN})
+        talks = SessionDriver(protection={"a": BAN})
         assert [talks.ask(said=said).launch() for said in "xyz"] == ["a/m#key-1"] * 3
 
     def test_a_target_does_not_cool_for_everyone_because_one_conversation_may_not_show_its_other_key(self) -> None:
-        talks = Talks(protection={"a": BAN})
-        talks.ask().suffer(status(503))
-        assert talks.router.cooldowns.plain(NOW, WALL)["targets"] == []
+        talks = SessionDriver(protection={"a": BAN})
+        talks.ask().fail(status(503))
+        assert talks.router.cooldowns.to_dict(NOW, WALL)["targets"] == []
 
     def test_at_other_levels_another_key_is_shown(self) -> None:
-        talks = Talks()
+        talks = SessionDriver()
         own = talks.ask()
-        assert [own.suffer(status(429)) for _ in range(3)] == ["a/m#key-1", "a/m#key-2", "b/m"]
+        assert [own.fail(status(429)) for _ in range(3)] == ["a/m#key-1", "a/m#key-2", "b/m"]
 
 
 class TestRest:
     """The pin on a guarded provider is left in peace for a while."""
 
     @pytest.fixture
-    def talks(self) -> Talks:
+    def talks(self) -> SessionDriver:
         """The configured order has b first."""
-        house = {"b": HOUSE["b"], "a": HOUSE["a"]}
-        return Talks(house, protection={"a": BAN})
+        house = {"b": PROVIDERS["b"], "a": PROVIDERS["a"]}
+        return SessionDriver(house, protection={"a": BAN})
 
-    def pinned(self, talks: Talks, model: str) -> None:
+    def pinned(self, talks: SessionDriver, model: str) -> None:
         own = talks.ask(model=model)
-        own.plan.ticket.pin_to(Pin("a", "m", "key-1"), talks.now)
+        own.plan.binding.set_pin(Pin("a", "m", "key-1"), talks.now)
 
     @pytest.mark.parametrize(
         ("model", "after", "chosen"),
@@ -386,23 +401,23 @@ class TestRest:
         ],
     )  # fmt: skip
     def test_it_is_not_preferred_so_soon_unless_the_client_named_the_model(
-        self, talks: Talks, model: str, after: float, chosen: str
+        self, talks: SessionDriver, model: str, after: float, chosen: str
     ) -> None:
         self.pinned(talks, model)
         talks.now += after
         own = talks.ask(model=model)
-        candidate = own.plan.next(talks.now)
+        candidate = own.plan.next_candidate(talks.now)
         assert candidate
-        why = own.plan.why(candidate, talks.now, WALL)
+        why = own.plan.selection_reason(candidate, talks.now, WALL)
         assert why.endswith("; the pin rests") if chosen == "b/m" else why == "pin"
         assert own.launch() == chosen
 
     def test_the_ranking_may_still_choose_it(self) -> None:
-        talks = Talks(protection={"a": BAN})
+        talks = SessionDriver(protection={"a": BAN})
         self.pinned(talks, "auto")
         assert talks.ask(model="auto").launch() == "a/m#key-1"
 
-    def test_the_end_of_an_answer_is_use(self, talks: Talks) -> None:
+    def test_the_end_of_an_answer_is_use(self, talks: SessionDriver) -> None:
         self.pinned(talks, "auto")
         talks.now += 200
         own = talks.ask(model="auto")
@@ -414,8 +429,8 @@ class TestRest:
 
     @pytest.mark.parametrize("sections", [{"sticky": {"rest": "off"}}, {"protection": {"a": SKIP}}])
     def test_only_guarded_providers_rest_and_it_can_be_switched_off(self, sections: Mapping[str, Any]) -> None:
-        house = {"b": HOUSE["b"], "a": HOUSE["a"]}
-        talks = Talks(house, **{"protection": {"a": BAN}, **sections})
+        house = {"b": PROVIDERS["b"], "a": PROVIDERS["a"]}
+        talks = SessionDriver(house, **{"protection": {"a": BAN}, **sections})
         self.pinned(talks, "auto")
         assert talks.ask(model="auto").launch() == "a/m#key-1"
 
@@ -424,10 +439,12 @@ class TestGuard:
     """A guarded provider gets one conversation at a time."""
 
     @pytest.fixture
-    def talks(self) -> Talks:
-        return Talks({name: provider(f"https://{name}.test/v1", keys=KEYS) for name in "ab"}, protection={"a": BAN})
+    def talks(self) -> SessionDriver:
+        return SessionDriver(
+            {name: provider(f"https://{name}.test/v1", keys=KEYS) for name in "ab"}, protection={"a": BAN}
+        )
 
-    def test_others_avoid_what_serves_somebody(self, talks: Talks) -> None:
+    def test_others_avoid_what_serves_somebody(self, talks: SessionDriver) -> None:
         first = talks.ask("7")
         assert first.launch() == "a/m#key-1"
         assert talks.ask("8").launch() == "b/m#key-1"
@@ -435,7 +452,7 @@ class TestGuard:
         first.settle()
         assert talks.ask("8").launch() == "a/m#key-2"
 
-    def test_a_conversation_is_not_held_off_by_its_own(self, talks: Talks) -> None:
+    def test_a_conversation_is_not_held_off_by_its_own(self, talks: SessionDriver) -> None:
         first, second = talks.ask("7"), talks.ask("7", said="Beside it")
         assert [first.launch(), second.launch()] == ["a/m#key-1"] * 2
         first.settle()
@@ -443,31 +460,31 @@ class TestGuard:
         second.settle()
         assert talks.ask("8").launch() == "a/m#key-2"
 
-    def test_requests_without_a_session_are_strangers_to_each_other(self, talks: Talks) -> None:
+    def test_requests_without_a_session_are_strangers_to_each_other(self, talks: SessionDriver) -> None:
         assert [talks.ask(None).launch() for _ in range(2)] == ["a/m#key-1", "b/m#key-1"]
 
-    def test_when_nobody_else_is_left_it_serves_two_and_says_so(self, talks: Talks) -> None:
+    def test_when_nobody_else_is_left_it_serves_two_and_says_so(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
         own = talks.ask("8")
-        assert own.suffer(status(429)) == "b/m#key-1"
-        assert own.suffer(status(429)) == "b/m#key-2"
-        candidate = own.plan.next(talks.now)
+        assert own.fail(status(429)) == "b/m#key-1"
+        assert own.fail(status(429)) == "b/m#key-2"
+        candidate = own.plan.next_candidate(talks.now)
         assert candidate
-        why = own.plan.why(candidate, talks.now, WALL)
+        why = own.plan.selection_reason(candidate, talks.now, WALL)
         assert why.endswith("; nobody else is left, though a serves another session")
         assert own.launch() == "a/m#key-2"
 
-    def test_so_it_does_when_its_own_pin_leads_there(self, talks: Talks) -> None:
-        talks.ask("8").plan.ticket.pin_to(Pin("a", "m", "key-1"), talks.now)
+    def test_so_it_does_when_its_own_pin_leads_there(self, talks: SessionDriver) -> None:
+        talks.ask("8").plan.binding.set_pin(Pin("a", "m", "key-1"), talks.now)
         talks.ask("7").launch()
         own = talks.ask("8")
-        assert [own.suffer(status(429)) for _ in range(2)] == ["b/m#key-1", "b/m#key-2"]
-        candidate = own.plan.next(talks.now)
+        assert [own.fail(status(429)) for _ in range(2)] == ["b/m#key-1", "b/m#key-2"]
+        candidate = own.plan.next_candidate(talks.now)
         assert candidate
-        why = own.plan.why(candidate, talks.now, WALL)
+        why = own.plan.selection_reason(candidate, talks.now, WALL)
         assert why == "pin; nobody else is left, though a serves another session"
 
-    def test_a_race_does_not_disturb_it_and_a_failure_may(self, talks: Talks) -> None:
+    def test_a_race_does_not_disturb_it_and_a_failure_may(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
         own = talks.ask("8")
         assert own.launch() == "b/m#key-1"
@@ -475,13 +492,13 @@ class TestGuard:
         own.settle(Fault(FaultKind.REFUSED))
         assert own.launch() == "a/m#key-2", "nobody else is left"
 
-    def test_one_that_is_free_may_be_raced(self, talks: Talks) -> None:
-        talks.ask("7").plan.ticket.pin_to(Pin("b", "m", "key-1"), talks.now)
+    def test_one_that_is_free_may_be_raced(self, talks: SessionDriver) -> None:
+        talks.ask("7").plan.binding.set_pin(Pin("b", "m", "key-1"), talks.now)
         own = talks.ask("7")
         assert [own.launch(), own.launch()] == ["b/m#key-1", "a/m#key-1"]
         assert talks.ask("8").launch() == "b/m#key-2", "and it serves this one now"
 
-    def test_among_those_that_cool_it_comes_last(self, talks: Talks) -> None:
+    def test_among_those_that_cool_it_comes_last(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
         for label, seconds in (("a/m", 10.0), ("b/m", 100.0)):
             talks.router.cooldowns.cool_target(label, "503", seconds, talks.now)
@@ -490,45 +507,49 @@ class TestGuard:
         own.settle(Fault(FaultKind.REFUSED))
         assert own.launch() == "a/m#key-2"
 
-    def test_it_is_freed_by_an_exchange_that_is_given_up(self, talks: Talks) -> None:
+    def test_it_is_freed_by_an_exchange_that_is_given_up(self, talks: SessionDriver) -> None:
         own = talks.ask("7")
         own.launch()
-        own.plan.abandoned()
-        assert len(talks.router.active) == 0
+        own.plan.discard()
+        assert len(talks.router.in_flight) == 0
         assert talks.ask("8").launch() == "a/m#key-2"
 
 
 class TestCountingTokens:
     """A question for tokens is no turn, but it keeps away from whatever its session is to keep away from."""
 
-    def ranked(self, talks: Talks, name: str) -> list[str]:
+    def ranked(self, talks: SessionDriver, name: str) -> list[str]:
         facts = RequestFacts("m", False, frozenset(), 10)
-        own = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now)
-        for candidate in list(own.ranked(talks.now))[:1]:
-            own.launched(1, candidate, talks.now)
-            own.settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
-        again = talks.router.count_plan(facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now)
-        return called(again.ranked(talks.now))
+        own = talks.router.count_tokens_plan(
+            facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now
+        )
+        for candidate in list(own.ranked_candidates(talks.now))[:1]:
+            own.on_launched(1, candidate, talks.now)
+            own.on_settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
+        again = talks.router.count_tokens_plan(
+            facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now
+        )
+        return called(again.ranked_candidates(talks.now))
 
     def test_it_is_not_put_to_whom_the_session_has_banned(self) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
-        talks.ask("7").suffer(status(503))
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask("7").fail(status(503))
         assert self.ranked(talks, "7") == ["b/m"]
         assert self.ranked(talks, "8") == ["a/m#key-2", "a/m#key-1", "b/m"]
 
     def test_a_ban_ends_with_its_session_here_too(self) -> None:
-        talks = Talks(protection={"a": BAN}, cooldowns={"transient": "off"})
-        talks.ask("7").suffer(status(503))
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
+        talks.ask("7").fail(status(503))
         talks.now += 1800
         assert self.ranked(talks, "7") == ["a/m#key-2", "a/m#key-1", "b/m"]
 
     def test_it_shows_no_other_key(self) -> None:
-        talks = Talks(protection={"a": BAN})
+        talks = SessionDriver(protection={"a": BAN})
         talks.ask("7").succeed()
         assert self.ranked(talks, "7") == ["a/m#key-1", "b/m"]
 
     def test_it_leaves_no_trace(self) -> None:
-        talks = Talks(protection={"a": BAN})
+        talks = SessionDriver(protection={"a": BAN})
         self.ranked(talks, "7")
-        assert talks.router.sessions.rows(talks.now, WALL) == []
-        assert len(talks.router.active) == len(talks.router.storms) == 0
+        assert talks.router.sessions.to_list(talks.now, WALL) == []
+        assert len(talks.router.in_flight) == len(talks.router.retry_storms) == 0

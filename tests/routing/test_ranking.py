@@ -11,7 +11,7 @@ from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
-from pointsman.routing.ranking import AT_ONCE, FRESH
+from pointsman.routing.ranking import MAX_TERMS_REFRESHED, TERMS_LIFETIME
 from pointsman.routing.router import Router
 from routing.routing_builders import called, labels, request
 from support.callers import SECRET, caller
@@ -43,7 +43,7 @@ def answered(own: Router, name: str, good: bool, wall: float = WALL) -> None:
 def firsts(own: Router, draws: int = 200, wall: float = WALL) -> dict[str, int]:
     found: dict[str, int] = {}
     for _ in range(draws):
-        candidate = plan(own, wall=wall).next(NOW)
+        candidate = plan(own, wall=wall).next_candidate(NOW)
         assert candidate
         found[candidate.target.provider.name] = found.get(candidate.target.provider.name, 0) + 1
     return found
@@ -55,16 +55,16 @@ def test_nobody_is_known_so_everybody_gets_a_chance() -> None:
 
 def test_an_exchange_keeps_to_its_draws() -> None:
     own = plan(router(20))
-    assert called(own.ranked(NOW)) == called(own.ranked(NOW))
+    assert called(own.ranked_candidates(NOW)) == called(own.ranked_candidates(NOW))
 
 
 def test_two_exchanges_have_their_own() -> None:
     own = router(20)
-    assert called(plan(own).ranked(NOW)) != called(plan(own).ranked(NOW))
+    assert called(plan(own).ranked_candidates(NOW)) != called(plan(own).ranked_candidates(NOW))
 
 
 def test_the_same_seed_gives_the_same_order() -> None:
-    assert called(plan(router(20)).ranked(NOW)) == called(plan(router(20)).ranked(NOW))
+    assert called(plan(router(20)).ranked_candidates(NOW)) == called(plan(router(20)).ranked_candidates(NOW))
 
 
 def test_who_works_is_preferred_and_who_fails_is_left() -> None:
@@ -78,7 +78,9 @@ def test_who_works_is_preferred_and_who_fails_is_left() -> None:
 
 def test_ties_are_broken_by_the_configured_order() -> None:
     own = router(5, {"weights": {"balanced": EVEN}})
-    assert labels(candidate.target for candidate in plan(own).ranked(NOW)) == [f"{name}/m" for name in "abcde"]
+    assert labels(candidate.target for candidate in plan(own).ranked_candidates(NOW)) == [
+        f"{name}/m" for name in "abcde"
+    ]
 
 
 def test_ranks_alone_decide_where_nothing_else_has_weight() -> None:
@@ -87,58 +89,60 @@ def test_ranks_alone_decide_where_nothing_else_has_weight() -> None:
         for name, rank in zip("abc", (3, 1, 2), strict=True)
     }
     own = Router(config.build({"providers": models, "routing": {"weights": LISTED}}, {}), SECRET, Random(7))
-    assert called(plan(own).ranked(NOW)) == ["b/m", "c/m", "a/m"]
+    assert called(plan(own).ranked_candidates(NOW)) == ["b/m", "c/m", "a/m"]
 
 
 def test_a_target_whose_limit_is_nearly_used_up_gives_way() -> None:
     own = router(2, {"weights": {"balanced": EVEN}}, limits={"rpm": 10})
     for n in range(9):
         own.lease(own.inventory.keys[own.inventory.targets[0]][0], n, NOW)
-    assert called(plan(own).ranked(NOW)) == ["b/m", "a/m"]
-    assert called(plan(own).ranked(NOW + 61)) == ["a/m", "b/m"]
+    assert called(plan(own).ranked_candidates(NOW)) == ["b/m", "a/m"]
+    assert called(plan(own).ranked_candidates(NOW + 61)) == ["a/m", "b/m"]
 
 
 def test_the_best_name_for_a_bare_id_is_ranked_in_the_default_mode() -> None:
     own = router(3, {"default_mode": "smart"})
     assert plan(own, "m").mode is Mode.SMART
-    assert len(called(plan(own, "m").ranked(NOW))) == 3
+    assert len(called(plan(own, "m").ranked_candidates(NOW))) == 3
 
 
 def test_why_tells_rank_and_score() -> None:
     own = plan(router())
-    first = own.next(NOW)
+    first = own.next_candidate(NOW)
     assert first
-    second = own.next(NOW, [first])
+    second = own.next_candidate(NOW, [first])
     assert second
-    assert own.why(first, NOW, WALL).startswith("rank 1, score 0.")
-    assert own.why(second, NOW, WALL).startswith("rank 2, score 0.")
+    assert own.selection_reason(first, NOW, WALL).startswith("rank 1, score 0.")
+    assert own.selection_reason(second, NOW, WALL).startswith("rank 2, score 0.")
 
 
 def test_what_is_learnt_counts_at_once() -> None:
     own = router(2)
-    before = own.ranking.mean(own.inventory.targets[0], Mode.BALANCED, NOW, WALL)
+    before = own.ranking.expected_score(own.inventory.targets[0], Mode.BALANCED, NOW, WALL)
     answered(own, "a", good=False)
-    assert own.ranking.mean(own.inventory.targets[0], Mode.BALANCED, NOW, WALL) < before
+    assert own.ranking.expected_score(own.inventory.targets[0], Mode.BALANCED, NOW, WALL) < before
 
 
-@pytest.mark.parametrize("later", [FRESH + 1, -3600.0], ids=["stale", "a clock that went back"])
+@pytest.mark.parametrize("later", [TERMS_LIFETIME + 1, -3600.0], ids=["stale", "a clock that went back"])
 def test_a_few_at_a_time_are_worked_out_anew(later: float, monkeypatch: pytest.MonkeyPatch) -> None:
     own = router(20)
-    plan(own).next(NOW)
+    plan(own).next_candidate(NOW)
     worked: list[str] = []
-    terms = own.ranking.terms
-    monkeypatch.setattr(own.ranking, "terms", lambda target, *rest: worked.append(target.label) or terms(target, *rest))
-    plan(own, wall=WALL + later).next(NOW)
-    assert len(worked) == AT_ONCE
-    plan(own, wall=WALL + later).next(NOW)
+    terms = own.ranking.compute_terms
+    monkeypatch.setattr(
+        own.ranking, "compute_terms", lambda target, *rest: worked.append(target.label) or terms(target, *rest)
+    )
+    plan(own, wall=WALL + later).next_candidate(NOW)
+    assert len(worked) == MAX_TERMS_REFRESHED
+    plan(own, wall=WALL + later).next_candidate(NOW)
     assert len(set(worked)) == 20
 
 
 def test_a_target_that_is_gone_teaches_nothing_and_harms_nobody() -> None:
     own = router(2)
     answered(own, "z", good=True)
-    assert own.statistics.of("z/m", WALL).raw == 0
-    assert plan(own).next(NOW)
+    assert own.statistics.stats_for("z/m", WALL).attempts == 0
+    assert plan(own).next_candidate(NOW)
 
 
 def test_a_reload_forgets_what_is_gone_and_keeps_the_rest() -> None:
@@ -146,9 +150,9 @@ def test_a_reload_forgets_what_is_gone_and_keeps_the_rest() -> None:
     for name in "ab":
         for _ in range(5):
             answered(own, name, good=False)
-    own.replace(router(1).settings, NOW)
-    assert own.recent.of("a/m", WALL).failures > 4
-    assert own.recent.of("b/m", WALL).total == 0
+    own.update_settings(router(1).settings, NOW)
+    assert own.recent_outcomes.counts_for("a/m", WALL).failures > 4
+    assert own.recent_outcomes.counts_for("b/m", WALL).total == 0
 
 
 def test_a_provider_that_has_moved_begins_anew() -> None:
@@ -158,9 +162,9 @@ def test_a_provider_that_has_moved_begins_anew() -> None:
         for _ in range(5):
             answered(own, name, good=False)
     moved = {"a": provider("https://elsewhere.test/v1"), "b": provider()}
-    own.replace(config.build({"providers": moved}, {}), NOW)
-    assert [own.recent.of(label, WALL).total > 4 for label in ("a/m", "b/m")] == [False, True]
-    assert [own.statistics.of(label, WALL).raw for label in ("a/m", "b/m")] == [0, 5]
+    own.update_settings(config.build({"providers": moved}, {}), NOW)
+    assert [own.recent_outcomes.counts_for(label, WALL).total > 4 for label in ("a/m", "b/m")] == [False, True]
+    assert [own.statistics.stats_for(label, WALL).attempts for label in ("a/m", "b/m")] == [0, 5]
 
 
 def test_targets_that_differ_only_in_case_learn_apart() -> None:
@@ -168,8 +172,11 @@ def test_targets_that_differ_only_in_case_learn_apart() -> None:
     own = Router(config.build({"providers": providers}, {}), SECRET, Random(7))
     attempt = attempt_record(provider="a", model="Model", key=None, started=WALL)
     own.observe(exchange_record(attempts=(attempt,)))
-    assert (own.statistics.of("a/Model", WALL).raw, own.statistics.of("a/model", WALL).raw) == (1, 0)
-    assert called(plan(own, "model").ranked(NOW)) == ["a/model"]
+    assert (own.statistics.stats_for("a/Model", WALL).attempts, own.statistics.stats_for("a/model", WALL).attempts) == (
+        1,
+        0,
+    )
+    assert called(plan(own, "model").ranked_candidates(NOW)) == ["a/model"]
 
 
 def test_a_restart_keeps_what_was_learnt() -> None:
@@ -178,9 +185,11 @@ def test_a_restart_keeps_what_was_learnt() -> None:
     attempts = [(WALL + n, n % 4 != 0) for n in range(100)]
     for wall, good in attempts:
         answered(own, "a", good, wall)
-    past = own.statistics._pasts["a/m"]
+    past = own.statistics._histories["a/m"]
     hours = {("a/m", hour): sums for hour, sums in past.hours.items()}
-    again.remember(hours, {"a/m": past.waits}, {"a/m": attempts}, WALL + 100)
+    again.restore(hours, {"a/m": past.waits}, {"a/m": attempts}, WALL + 100)
     target, other = own.inventory.targets[0], again.inventory.targets[0]
-    means = [each.ranking.mean(t, Mode.BALANCED, NOW, WALL + 100) for each, t in ((own, target), (again, other))]
+    means = [
+        each.ranking.expected_score(t, Mode.BALANCED, NOW, WALL + 100) for each, t in ((own, target), (again, other))
+    ]
     assert means[0] == pytest.approx(means[1], abs=0.002)

@@ -5,7 +5,7 @@ import pytest
 from pointsman.config import Settings
 from pointsman.config.enums import Mode
 from pointsman.domain.targets import Inventory
-from pointsman.routing.resolve import Resolution, mode_named, resolve
+from pointsman.routing.resolve import Resolution, mode_from_name, resolve
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import labels
 from support.settings import provider, settings
@@ -30,7 +30,7 @@ EVERY = [
 
 
 def resolved(asked: str | None, own: Settings) -> Resolution:
-    return resolve(asked, own, Inventory.of(own))
+    return resolve(asked, own, Inventory.from_settings(own))
 
 
 def house(**routing: object) -> Settings:
@@ -51,7 +51,7 @@ def house(**routing: object) -> Settings:
 def test_a_mode_means_every_target_ranked_in_that_mode(asked: str | None, name: str, mode: Mode) -> None:
     found = resolved(asked, house())
     assert labels(found.targets) == EVERY
-    assert (found.asked, found.name, found.mode) == (asked or "auto", name, mode)
+    assert (found.requested, found.name, found.mode) == (asked or "auto", name, mode)
     assert found.automatic
     assert not found.explicit
 
@@ -78,7 +78,7 @@ def test_a_mode_means_every_target_ranked_in_that_mode(asked: str | None, name: 
 def test_a_provider_and_its_model_mean_that_one_target(asked: str, target: str) -> None:
     found = resolved(asked, house())
     assert labels(found.targets) == [target]
-    assert (found.asked, found.name, found.mode) == (asked, target, Mode.FAST)
+    assert (found.requested, found.name, found.mode) == (asked, target, Mode.FAST)
     assert found.explicit
     assert not found.automatic
 
@@ -125,7 +125,7 @@ class TestUnknownName:
     def test_it_is_auto_where_the_configuration_says_so(self, asked: str) -> None:
         found = resolved(asked, house(unknown_model="auto"))
         assert labels(found.targets) == EVERY
-        assert (found.asked, found.name, found.mode) == (asked, "auto", Mode.FAST)
+        assert (found.requested, found.name, found.mode) == (asked, "auto", Mode.FAST)
         assert found.automatic
 
 
@@ -154,4 +154,4 @@ def test_a_known_name_is_not_widened_by_unknown_model() -> None:
     ],
 )
 def test_only_auto_and_its_modes_name_a_mode(name: str, mode: Mode | None) -> None:
-    assert mode_named(name, Mode.SMART) is mode
+    assert mode_from_name(name, Mode.SMART) is mode

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pointsman.routing.retry_storms import FORGOTTEN_AFTER, MOST, Storms
+from pointsman.routing.retry_storms import ENTRY_LIFETIME, MAX_ENTRIES, RetryStorms
 from pointsman.wire.errors import Code, Fault, FaultKind
 from routing.routing_builders import status
-from routing.session_driver import WALL, Talks
+from routing.session_driver import WALL, SessionDriver
 
 NOW = 1000.0
 ME, YOU = b"me", b"you"
@@ -21,19 +21,19 @@ class Loop:
     """A client that asks the same again and again; everything fails, unless it is said to be well."""
 
     def __init__(self) -> None:
-        self.storms = Storms()
+        self.storms = RetryStorms()
         self.now = NOW
         self.served: list[float] = []
 
     def ask(self, well: bool = False) -> float | None:
         """Returns how long it is told to wait."""
-        wait = self.storms.refusal(ME, turn, self.now)
+        wait = self.storms.required_wait(ME, turn, self.now)
         if wait is None:
             self.served.append(self.now - NOW)
             if well:
-                self.storms.succeeded(ME, turn)
+                self.storms.on_success(ME, turn)
             else:
-                self.storms.failed(ME, turn(), self.now)
+                self.storms.on_failure(ME, turn(), self.now)
         return wait
 
     def until(self, seconds: float, every: Callable[[float | None], float]) -> list[float]:
@@ -61,7 +61,7 @@ class TestLoop:
         assert waits[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
         assert waits == sorted(waits)
         assert (len(loop.served), len(waits)) == (6, 369)
-        assert loop.storms.plain(loop.now, WALL)["refused"] == 369
+        assert loop.storms.to_dict(loop.now, WALL)["refused"] == 369
 
     @pytest.mark.parametrize(
         "every",
@@ -99,8 +99,8 @@ class TestLoop:
         for _ in range(8):
             loop.ask()
         loop.now += 2.0
-        assert loop.storms.refusal(ME, turn, loop.now) is None
-        assert loop.storms.refusal(ME, turn, loop.now) is not None
+        assert loop.storms.required_wait(ME, turn, loop.now) is None
+        assert loop.storms.required_wait(ME, turn, loop.now) is not None
 
     def test_a_success_ends_it(self, loop: Loop) -> None:
         for _ in range(8):
@@ -117,8 +117,8 @@ class TestLoop:
     def test_others_and_other_requests_are_served(self, loop: Loop) -> None:
         for _ in range(8):
             loop.ask()
-        assert loop.storms.refusal(YOU, turn, loop.now) is None
-        assert loop.storms.refusal(ME, lambda: b"another", loop.now) is None
+        assert loop.storms.required_wait(YOU, turn, loop.now) is None
+        assert loop.storms.required_wait(ME, lambda: b"another", loop.now) is None
 
 
 class TestBounds:
@@ -126,26 +126,26 @@ class TestBounds:
         def never() -> bytes:
             raise AssertionError
 
-        own = Storms()
-        own.failed(YOU, turn(), NOW)
-        assert own.refusal(ME, never, NOW) is None
-        own.succeeded(ME, never)
-        own.succeeded(YOU, turn)
-        assert own.refusal(YOU, never, NOW) is None
+        own = RetryStorms()
+        own.on_failure(YOU, turn(), NOW)
+        assert own.required_wait(ME, never, NOW) is None
+        own.on_success(ME, never)
+        own.on_success(YOU, turn)
+        assert own.required_wait(YOU, never, NOW) is None
 
     def test_a_request_is_forgotten_after_a_while(self) -> None:
-        own = Storms()
-        own.failed(ME, turn(), NOW)
-        own.refusal(YOU, turn, NOW + FORGOTTEN_AFTER - 0.1)
+        own = RetryStorms()
+        own.on_failure(ME, turn(), NOW)
+        own.required_wait(YOU, turn, NOW + ENTRY_LIFETIME - 0.1)
         assert len(own) == 1
-        own.refusal(YOU, turn, NOW + FORGOTTEN_AFTER)
+        own.required_wait(YOU, turn, NOW + ENTRY_LIFETIME)
         assert len(own) == 0
 
     def test_only_so_many_are_remembered(self) -> None:
-        own = Storms()
-        for number in range(MOST + 10):
-            own.failed(ME, str(number).encode(), NOW)
-        assert len(own) == own._askers.total() == MOST
+        own = RetryStorms()
+        for number in range(MAX_ENTRIES + 10):
+            own.on_failure(ME, str(number).encode(), NOW)
+        assert len(own) == own._storms_by_client.total() == MAX_ENTRIES
 
 
 class TestRouting:
@@ -159,45 +159,45 @@ class TestRouting:
         ids=["a session", "only an address", "a credential"],
     )
     def test_a_loop_is_refused_and_nobody_is_asked(self, known: dict[str, str | None]) -> None:
-        talks = Talks(cooldowns={"transient": "off"}, protection={"a": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
-            assert talks.ask(**known).suffer(self.FAULT, committed=True)
+            assert talks.ask(**known).fail(self.FAULT, committed=True)
         assert talks.ask(**known).launch() is None
 
     def test_it_is_told_to_wait_and_served_after_that(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"}, protection={"a": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
-            assert talks.ask().suffer(self.FAULT, committed=True)
+            assert talks.ask().fail(self.FAULT, committed=True)
         own = talks.ask()
         assert own.launch() is None
-        problem = own.plan.exhausted(talks.now, WALL)
+        problem = own.plan.final_error(talks.now, WALL)
         assert (problem.code, problem.retry_after) == (Code.RATE_LIMITED, 1.0)
-        own.plan.ended(True, talks.now)
+        own.plan.on_ended(True, talks.now)
         talks.now += 1.0
         assert talks.ask().succeed()
         assert talks.ask().succeed()
 
     def test_a_refused_request_is_no_further_failure(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"}, protection={"a": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
-            talks.ask().suffer(self.FAULT, committed=True)
+            talks.ask().fail(self.FAULT, committed=True)
         for _ in range(50):
-            talks.ask().plan.ended(True, talks.now)
-        [running] = talks.router.storms.plain(talks.now, WALL)["running"]
+            talks.ask().plan.on_ended(True, talks.now)
+        [running] = talks.router.retry_storms.to_dict(talks.now, WALL)["running"]
         assert (running["refused"], running["until"]) == (50, WALL + 30)
 
     def test_what_another_candidate_has_hidden_is_no_failure(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"}, protection={"a": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(20):
             own = talks.ask()
-            own.plan.ticket.unpin("b", "m")
-            assert own.suffer(status(405))
+            own.plan.binding.clear_pin_on("b", "m")
+            assert own.fail(status(405))
             assert own.succeed()
-        assert len(talks.router.storms) == 0
+        assert len(talks.router.retry_storms) == 0
 
     def test_strangers_are_told_apart_by_their_addresses(self) -> None:
-        talks = Talks(cooldowns={"transient": "off"}, protection={"a": "off"})
+        talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
-            talks.ask(None, address="192.0.2.7").suffer(self.FAULT, committed=True)
+            talks.ask(None, address="192.0.2.7").fail(self.FAULT, committed=True)
         assert talks.ask(None, address="192.0.2.7").launch() is None
         assert talks.ask(None, address="192.0.2.8").launch()

@@ -21,15 +21,17 @@ def router() -> Router:
 
 
 def test_a_reload_counts_for_plans_made_from_then_on(router: Router) -> None:
-    router.replace(settings({"new": provider()}, routing={"aliases": {"nick": "m"}}), 0.0)
-    assert called(router.plan(request(), Dialect.OPENAI_CHAT, caller(), 0.0).ranked(NOW)) == ["new/m"]
-    assert called(router.plan(request(model="nick"), Dialect.OPENAI_CHAT, caller(), 0.0).ranked(NOW)) == ["new/m"]
+    router.update_settings(settings({"new": provider()}, routing={"aliases": {"nick": "m"}}), 0.0)
+    assert called(router.plan(request(), Dialect.OPENAI_CHAT, caller(), 0.0).ranked_candidates(NOW)) == ["new/m"]
+    assert called(router.plan(request(model="nick"), Dialect.OPENAI_CHAT, caller(), 0.0).ranked_candidates(NOW)) == [
+        "new/m"
+    ]
 
 
 def test_a_plan_keeps_the_inventory_it_was_made_with(router: Router) -> None:
     plan = router.plan(request(), Dialect.OPENAI_CHAT, caller(), 0.0)
-    router.replace(settings({"new": provider()}), 0.0)
-    assert called(plan.ranked(NOW)) == ["old/m"]
+    router.update_settings(settings({"new": provider()}), 0.0)
+    assert called(plan.ranked_candidates(NOW)) == ["old/m"]
 
 
 def test_there_is_no_plan_for_a_model_that_nobody_has(router: Router) -> None:
@@ -65,10 +67,10 @@ class TestReload:
     def test_a_cooldown_stays_with_what_it_was_about(
         self, own: Router, changes: dict[str, str], target: bool, key: bool
     ) -> None:
-        own.replace(self.settled_in(**changes), NOW)
-        told = own.cooldowns.plain(NOW, NOW)
+        own.update_settings(self.settled_in(**changes), NOW)
+        told = own.cooldowns.to_dict(NOW, NOW)
         assert (bool(told["targets"]), bool(told["keys"])) == (target, key)
-        assert bool(own.cooldowns.invalid) is key
+        assert bool(own.cooldowns.invalid_keys) is key
 
     @pytest.mark.parametrize("status_code", [503, 401, 200])
     @pytest.mark.parametrize(
@@ -82,49 +84,49 @@ class TestReload:
         own = Router(self.settled_in(), SECRET)
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = [each for keys in own.inventory.keys.values() for each in keys]
-        plan.launched(1, candidate, NOW)
-        own.replace(self.settled_in(**changes), NOW)
+        plan.on_launched(1, candidate, NOW)
+        own.update_settings(self.settled_in(**changes), NOW)
         if status_code == 200:
             own.cooldowns.cool_target("a/m", "503", 60.0, NOW)
             own.cooldowns.cool_invalid(("a", "key-1"), NOW)
             for _ in range(3):
-                own.health.failed("a", "connect_refused", NOW)
-            before = own.cooldowns.plain(NOW, NOW)
-            plan.settled(candidate, attempt_record(), None, NOW)
-            assert own.health.illness("a")
-            assert own.cooldowns.plain(NOW, NOW) == before
+                own.health.on_connection_failed("a", "connect_refused", NOW)
+            before = own.cooldowns.to_dict(NOW, NOW)
+            plan.on_settled(candidate, attempt_record(), None, NOW)
+            assert own.health.outage("a")
+            assert own.cooldowns.to_dict(NOW, NOW) == before
             return
         fault = status(status_code)
-        plan.settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
-        assert own.cooldowns.plain(NOW, NOW) == {"targets": [], "keys": []}
+        plan.on_settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
+        assert own.cooldowns.to_dict(NOW, NOW) == {"targets": [], "keys": []}
 
     def test_an_exchange_that_outlives_it_teaches_nothing_about_what_is_gone(self, own: Router) -> None:
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = [each for keys in own.inventory.keys.values() for each in keys]
-        own.replace(settings({"b": provider(keys=["b-secret"])}), NOW)
+        own.update_settings(settings({"b": provider(keys=["b-secret"])}), NOW)
         fault = status(503)
-        plan.launched(1, candidate, NOW)
-        plan.settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
-        assert own.cooldowns.plain(NOW, NOW) == {"targets": [], "keys": []}
+        plan.on_launched(1, candidate, NOW)
+        plan.on_settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
+        assert own.cooldowns.to_dict(NOW, NOW) == {"targets": [], "keys": []}
 
 
 class TestBusy:
     def test_a_provider_is_busy_when_all_its_keys_are_rate_limited(self) -> None:
         own = Router(settings({"a": provider(keys=["one-secret", "two-secret"]), "b": provider()}), SECRET)
         own.cooldowns.cool_rate_limited(("a", "key-1"), None, NOW)
-        assert own.busy(NOW) == frozenset()
+        assert own.busy_providers(NOW) == frozenset()
         own.cooldowns.cool_quota(("a", "key-2"), 60.0, NOW, 0.0)
-        assert own.busy(NOW) == {"a"}
-        assert own.busy(NOW + 61) == frozenset()
+        assert own.busy_providers(NOW) == {"a"}
+        assert own.busy_providers(NOW + 61) == frozenset()
 
     def test_used_up_limits_count_when_they_close_every_model(self) -> None:
         models = [{"id": "m", "limits": {"rpm": 1}}, {"id": "n", "limits": {"rpm": 1}}]
         own = Router(settings({"a": provider() | {"models": models}}), SECRET)
         for n, target in enumerate(own.inventory.targets):
-            assert own.busy(NOW) == frozenset()
+            assert own.busy_providers(NOW) == frozenset()
             [candidate] = own.inventory.keys[target]
-            own.plan(request(target.model.id), Dialect.OPENAI_CHAT, caller(), NOW).launched(n, candidate, NOW)
-        assert own.busy(NOW) == {"a"}
+            own.plan(request(target.model.id), Dialect.OPENAI_CHAT, caller(), NOW).on_launched(n, candidate, NOW)
+        assert own.busy_providers(NOW) == {"a"}
 
     def test_a_refused_key_and_one_that_is_switched_off_are_something_else(self) -> None:
         off = provider(keys=[{"value": "one-secret", "enabled": False}])
@@ -132,4 +134,4 @@ class TestBusy:
             settings({"a": provider(keys=["one-secret"]), "off": off, "down": provider(enabled=False)}), SECRET
         )
         own.cooldowns.cool_invalid(("a", "key-1"), NOW)
-        assert own.busy(NOW) == frozenset()
+        assert own.busy_providers(NOW) == frozenset()

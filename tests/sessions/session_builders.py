@@ -7,8 +7,8 @@ from typing import Any
 from pointsman.config import Sticky
 from pointsman.config.enums import Dialect, KeySource
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Cascade, Key
-from pointsman.sessions.prefix import Chain
+from pointsman.sessions.key_sources import KeyResolver, SessionKey
+from pointsman.sessions.prefix import PrefixChain
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Conversation, Message, body_ids, conversation
 from support.callers import SECRET, caller
@@ -17,14 +17,14 @@ SCOPE = b"a scope"
 HERE, THERE = Pin("groq", "llama", "key-1"), Pin("longcat", "flash", None)
 
 
-def cascade(prefix: str = "X-", **sticky: Any) -> Cascade:
-    return Cascade(Sticky(**sticky), prefix, Digests(SECRET))
+def key_resolver(prefix: str = "X-", **sticky: Any) -> KeyResolver:
+    return KeyResolver(Sticky(**sticky), prefix, Digests(SECRET))
 
 
-def asked(document: dict[str, Any], made_by: Cascade | None = None, **known: Any) -> Key | None:
+def asked(document: dict[str, Any], made_by: KeyResolver | None = None, **known: Any) -> SessionKey | None:
     """The key of a chat request with this body."""
     read = {"body_ids": lambda: body_ids(document), "conversation": lambda: conversation(Dialect.OPENAI_CHAT, document)}
-    return (made_by or cascade()).key(caller(**read, **known))
+    return (made_by or key_resolver()).resolve(caller(**read, **known))
 
 
 def talk(*said: str, preamble: str = "Be brief.") -> Conversation:
@@ -35,22 +35,22 @@ def talk(*said: str, preamble: str = "Be brief.") -> Conversation:
     return Conversation(preamble.encode(), messages)
 
 
-def chain(*said: str, preamble: str = "Be brief.") -> Chain:
-    return Chain(talk(*said, preamble=preamble), SCOPE)
+def chain(*said: str, preamble: str = "Be brief.") -> PrefixChain:
+    return PrefixChain(talk(*said, preamble=preamble), SCOPE)
 
 
-def words(*said: str, preamble: str = "Be brief.") -> Key:
+def words(*said: str, preamble: str = "Be brief.") -> SessionKey:
     """The key of a request that is known by its words alone."""
-    key = cascade().key(caller(conversation=lambda: talk(*said, preamble=preamble)))
+    key = key_resolver().resolve(caller(conversation=lambda: talk(*said, preamble=preamble)))
     assert key
     assert key.source is KeySource.PREFIX_HASH
     return key
 
 
-def named(name: str, source: KeySource = KeySource.SESSION_HEADER) -> Key:
+def named(name: str, source: KeySource = KeySource.SESSION_HEADER) -> SessionKey:
     """The key of a request that has an id."""
-    digest = Digests(SECRET).of(source, name)
-    return Key(source, SCOPE, (digest,), digest)
+    digest = Digests(SECRET).digest(source, name)
+    return SessionKey(source, SCOPE, (digest,), digest)
 
 
 def messages(*said: str) -> list[dict[str, str]]:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.key_sources import Key
-from pointsman.sessions.store import Store
+from pointsman.sessions.key_sources import SessionKey
+from pointsman.sessions.store import SessionStore
 from pointsman.wire.conversation import Message
-from sessions.session_builders import asked, cascade
+from sessions.session_builders import asked, key_resolver
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 
@@ -20,11 +20,11 @@ def capture(name: str) -> dict[str, Any]:
     return request
 
 
-def turn(name: str, **sticky: Any) -> Key:
+def turn(name: str, **sticky: Any) -> SessionKey:
     request = capture(name)
     headers = {header.lower(): value for header, value in request["headers"]}
     key = asked(
-        request["body"], cascade(**sticky), headers=headers, credential="sk-fake", model=request["body"]["model"]
+        request["body"], key_resolver(**sticky), headers=headers, credential="sk-fake", model=request["body"]["model"]
     )
     assert key
     return key
@@ -56,47 +56,47 @@ def test_a_client_without_ids_is_known_by_its_words_though_its_preamble_changes(
     assert before != after
     one, two = turn("continue_cli_turn1"), turn("continue_cli_turn2")
     assert one.source is two.source is KeySource.PREFIX_HASH
-    store = Store(10, 60)
-    assert store.enter(one, 0) is store.enter(two, 1)
+    store = SessionStore(10, 60)
+    assert store.find_or_begin(one, 0) is store.find_or_begin(two, 1)
 
 
 def test_it_is_though_the_answer_it_sends_back_is_not_the_one_it_got() -> None:
     one, two = turn("continue_cli_turn1"), turn("continue_cli_turn2")
-    store = Store(10, 60)
-    session = store.enter(one, 0)
+    store = SessionStore(10, 60)
+    session = store.find_or_begin(one, 0)
     assert one.chain
     one.chain.add(Message("assistant", b"Something else."))
-    store.go_on(session, one.own, one.chain.exact[-1])
-    store.note(session, one.chain.outlines[-1])
-    assert store.enter(two, 1) is session
+    store.extend(session, one.own, one.chain.exact[-1])
+    store.add_name(session, one.chain.outlines[-1])
+    assert store.find_or_begin(two, 1) is session
 
 
 def test_chats_that_share_a_worked_example_do_not_meet_in_it() -> None:
     """aider begins every chat with the same one."""
     body = capture("aider_chat")["body"]
     other = {**body, "messages": [*body["messages"][:-1], {"role": "user", "content": "Another question."}]}
-    store = Store(10, 60)
+    store = SessionStore(10, 60)
     keys = [asked(body), asked(other)]
-    assert len({store.enter(key, 0) for key in keys if key}) == 2
+    assert len({store.find_or_begin(key, 0) for key in keys if key}) == 2
 
 
 def test_a_reminder_below_the_newest_question_only_does_not_hide_the_conversation() -> None:
     """So aider does, unless it is told to put it elsewhere."""
     body = capture("aider_chat")["body"]
-    *example, question = body["messages"]
-    first = {**body, "messages": [*example, {**question, "content": "Which track?\n\n" + question["content"]}]}
+    *example, request = body["messages"]
+    first = {**body, "messages": [*example, {**request, "content": "Which track?\n\n" + request["content"]}]}
     after = [
         {"role": "assistant", "content": "The left one."},
-        {"role": "user", "content": f"Why?\n\n{question['content']}"},
+        {"role": "user", "content": f"Why?\n\n{request['content']}"},
     ]
     second = {**body, "messages": [*example, {"role": "user", "content": "Which track?"}, *after]}
-    store = Store(10, 60)
+    store = SessionStore(10, 60)
     key = asked(first)
     assert key
     assert key.chain
-    session = store.enter(key, 0)
+    session = store.find_or_begin(key, 0)
     key.chain.add(Message("assistant", b"The left one."))
-    store.note(session, key.chain.outlines[-1])
+    store.add_name(session, key.chain.outlines[-1])
     found = asked(second)
     assert found
-    assert store.enter(found, 1) is session
+    assert store.find_or_begin(found, 1) is session

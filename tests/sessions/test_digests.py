@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.digests import SIZE, Digests
+from pointsman.sessions.digests import DIGEST_BYTES, Digests
 
 DIGESTS = Digests(b"one installation")
 
 
 def test_one_value_has_one_digest() -> None:
-    assert DIGESTS.of("ip", "10.0.0.1") == DIGESTS.of("ip", b"10.0.0.1")
-    assert len(DIGESTS.of("ip", "10.0.0.1")) == SIZE
+    assert DIGESTS.digest("ip", "10.0.0.1") == DIGESTS.digest("ip", b"10.0.0.1")
+    assert len(DIGESTS.digest("ip", "10.0.0.1")) == DIGEST_BYTES
 
 
 @pytest.mark.parametrize("keyed", [False, True])
 def test_one_value_has_a_digest_of_its_own_in_each_kind(keyed: bool) -> None:
     kinds = [*KeySource, "scope"]
-    assert len({DIGESTS.of(kind, "value", keyed=keyed) for kind in kinds}) == len(kinds)
+    assert len({DIGESTS.digest(kind, "value", keyed=keyed) for kind in kinds}) == len(kinds)
 
 
 PARTS = [(), ("",), ("", ""), ("abc",), ("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc"), ("a\0b",), ("a", "b")]
@@ -28,29 +28,29 @@ PARTS = [(), ("",), ("", ""), ("abc",), ("ab", "c"), ("a", "bc"), ("abc", ""), (
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(PARTS, 2)))
 def test_parts_are_told_apart(one: tuple[str, ...], other: tuple[str, ...]) -> None:
-    assert DIGESTS.of("ip", *one) != DIGESTS.of("ip", *other)
+    assert DIGESTS.digest("ip", *one) != DIGESTS.digest("ip", *other)
 
 
 def test_a_length_cannot_be_written_into_a_value() -> None:
     """The bytes that come before each part, put into one part."""
     forged = "ab" + "\0" * 7 + "\1" + "c"
-    assert DIGESTS.of("ip", forged) != DIGESTS.of("ip", "ab", "c")
+    assert DIGESTS.digest("ip", forged) != DIGESTS.digest("ip", "ab", "c")
 
 
 def test_only_what_is_keyed_depends_on_the_installation() -> None:
     other = Digests(b"another installation")
-    assert DIGESTS.of("ip", "10.0.0.1", keyed=True) != other.of("ip", "10.0.0.1", keyed=True)
-    assert DIGESTS.of("ip", "10.0.0.1") == other.of("ip", "10.0.0.1")
-    assert DIGESTS.of("ip", "10.0.0.1") != DIGESTS.of("ip", "10.0.0.1", keyed=True)
+    assert DIGESTS.digest("ip", "10.0.0.1", keyed=True) != other.digest("ip", "10.0.0.1", keyed=True)
+    assert DIGESTS.digest("ip", "10.0.0.1") == other.digest("ip", "10.0.0.1")
+    assert DIGESTS.digest("ip", "10.0.0.1") != DIGESTS.digest("ip", "10.0.0.1", keyed=True)
 
 
 @pytest.mark.parametrize("text", ["\udcff", "é\ud800", "x" * 10_000_000], ids=["a byte", "half a letter", "long"])
 def test_any_text_has_one_and_it_is_no_longer_than_others(text: str) -> None:
-    assert len(DIGESTS.of("ip", text)) == SIZE
+    assert len(DIGESTS.digest("ip", text)) == DIGEST_BYTES
 
 
 def test_a_byte_that_is_no_text_is_not_the_letter_it_looks_like() -> None:
-    assert DIGESTS.of("ip", "\udce9") != DIGESTS.of("ip", "é")
+    assert DIGESTS.digest("ip", "\udce9") != DIGESTS.digest("ip", "é")
 
 
 @given(
@@ -60,5 +60,5 @@ def test_a_byte_that_is_no_text_is_not_the_letter_it_looks_like() -> None:
 def test_two_values_meet_only_if_they_are_one(
     one: tuple[KeySource, list[str]], other: tuple[KeySource, list[str]]
 ) -> None:
-    same = DIGESTS.of(one[0], *one[1]) == DIGESTS.of(other[0], *other[1])
+    same = DIGESTS.digest(one[0], *one[1]) == DIGESTS.digest(other[0], *other[1])
     assert same == (one == other)

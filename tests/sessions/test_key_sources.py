@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.key_sources import Key, folded
+from pointsman.sessions.key_sources import SessionKey, normalized_address
 from pointsman.wire.conversation import Conversation
-from sessions.session_builders import asked, cascade, chat, talk
+from sessions.session_builders import asked, chat, key_resolver, talk
 from support.callers import caller
 
 ALL = list(KeySource)
@@ -24,11 +24,11 @@ TELLS = dict(zip(ALL, EVERYTHING, strict=True))
 """What of a caller each source looks at."""
 
 
-def key_of(sources: list[KeySource] = ALL, prefix: str = "X-", **known: Any) -> Key | None:
-    return cascade(prefix, key_sources=sources).key(caller(**known))
+def key_of(sources: list[KeySource] = ALL, prefix: str = "X-", **known: Any) -> SessionKey | None:
+    return key_resolver(prefix, key_sources=sources).resolve(caller(**known))
 
 
-def by_header(prefix: str = "X-", **headers: str) -> Key | None:
+def by_header(prefix: str = "X-", **headers: str) -> SessionKey | None:
     return key_of([KeySource.SESSION_HEADER], prefix, headers={n.replace("_", "-"): v for n, v in headers.items()})
 
 
@@ -64,7 +64,7 @@ class TestOrder:
         assert key_of([KeySource.SESSION_BODY], **{**EVERYTHING, "body_ids": list}) is None
 
     def test_the_address_is_not_asked_by_default(self) -> None:
-        assert cascade().key(caller(address="10.1.2.3")) is None
+        assert key_resolver().resolve(caller(address="10.1.2.3")) is None
 
     def test_a_client_that_tells_nothing_has_no_key(self) -> None:
         assert key_of() is None
@@ -161,9 +161,9 @@ class TestHeaders:
         assert key.echo == "session"
 
     def test_ones_own_list_replaces_it(self) -> None:
-        own = cascade(session_headers=["X-Chat"])
-        assert own.key(caller(headers={"x-chat": "7"}))
-        assert own.key(caller(headers={"thread-id": "7"})) is None
+        own = key_resolver(session_headers=["X-Chat"])
+        assert own.resolve(caller(headers={"x-chat": "7"}))
+        assert own.resolve(caller(headers={"thread-id": "7"})) is None
 
     def test_the_prefix_has_one_too(self) -> None:
         assert by_header("X-Olla-", x_olla_session_id="7")
@@ -219,10 +219,10 @@ class TestBody:
         assert key == key_of(body_ids=lambda: [("session_id", "7")])
 
     def test_an_answers_id_is_what_a_later_request_refers_to(self) -> None:
-        own = cascade()
-        key = own.key(caller(body_ids=lambda: [("previous_response_id", "resp_1")]))
+        own = key_resolver()
+        key = own.resolve(caller(body_ids=lambda: [("previous_response_id", "resp_1")]))
         assert key
-        assert own.answer_name(key.scope, "resp_1") == key.own
+        assert own.answer_key(key.scope, "resp_1") == key.own
 
 
 class TestAddress:
@@ -240,7 +240,7 @@ class TestAddress:
         ],
     )
     def test_one_peer_has_one_spelling(self, address: str, peer: str) -> None:
-        assert folded(address) == peer
+        assert normalized_address(address) == peer
 
     def test_peers_of_one_network_share_a_key_and_others_do_not(self) -> None:
         def own(address: str) -> bytes:

@@ -7,25 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.enums import Dialect
-from pointsman.sessions.prefix import GIST, Chain
+from pointsman.sessions.prefix import MAX_GIST_BYTES, PrefixChain
 from pointsman.wire.conversation import Conversation, Message, conversation
 from sessions.session_builders import SCOPE, chain, chat, talk
 
 
-def request(document: dict[str, Any]) -> Chain:
+def request(document: dict[str, Any]) -> PrefixChain:
     """Of a chat request with this body."""
-    return Chain(conversation(Dialect.OPENAI_CHAT, document), SCOPE)
+    return PrefixChain(conversation(Dialect.OPENAI_CHAT, document), SCOPE)
 
 
 class TestBoundaries:
     def test_there_is_one_after_each_message_from_the_first_user_message_on(self) -> None:
         assert len(chain("one", "two", "three").exact) == 3
         greeting = Conversation(b"", (Message("assistant", b"Hi!"), *talk("one", "two").messages))
-        assert len(Chain(greeting, SCOPE).exact) == 2
+        assert len(PrefixChain(greeting, SCOPE).exact) == 2
 
     def test_a_preamble_alone_has_none(self) -> None:
         assert chain().exact == []
-        assert Chain(Conversation(b"Be brief.", (Message("assistant", b"Hi!"),)), SCOPE).exact == []
+        assert PrefixChain(Conversation(b"Be brief.", (Message("assistant", b"Hi!"),)), SCOPE).exact == []
 
     def test_a_longer_conversation_goes_through_those_of_its_beginning(self) -> None:
         assert chain("one", "two", "three").exact[:2] == chain("one", "two").exact
@@ -43,20 +43,20 @@ class TestBoundaries:
             chain("onetwo"),
             chain("one", "two", ""),
             chain("one\n\n", "two", "three"),
-            Chain(talk("one", "two"), b"another scope"),
-            Chain(Conversation(b"Be brief.", (Message("user", b"one"), Message("user", b"two"))), SCOPE),
-            Chain(Conversation(b"Be brief.", (Message("user", b"one"), Message("a new role", b"two"))), SCOPE),
+            PrefixChain(talk("one", "two"), b"another scope"),
+            PrefixChain(Conversation(b"Be brief.", (Message("user", b"one"), Message("user", b"two"))), SCOPE),
+            PrefixChain(Conversation(b"Be brief.", (Message("user", b"one"), Message("a new role", b"two"))), SCOPE),
         ],
         ids=["preamble", "a word", "joined", "a turn more", "three", "scope", "role", "no known role"],
     )
-    def test_no_other_conversation_ends_there(self, other: Chain) -> None:
+    def test_no_other_conversation_ends_there(self, other: PrefixChain) -> None:
         assert chain("one", "two").exact[-1] != other.exact[-1]
 
     @pytest.mark.parametrize("forged", [b"ab", b"ab" + (1).to_bytes(8, "big")], ids=["role", "and its length"])
     def test_no_content_passes_for_a_role(self, forged: bytes) -> None:
         one = Conversation(b"", (Message("user", b"x"), Message("b", b"a")))
         other = Conversation(b"", (Message("user", b"x"), Message("", forged)))
-        assert Chain(one, SCOPE).exact != Chain(other, SCOPE).exact
+        assert PrefixChain(one, SCOPE).exact != PrefixChain(other, SCOPE).exact
 
     def test_white_space_around_a_message_does_not_count(self) -> None:
         assert chain(" one\n", "two \n\n").exact == chain("one", "two").exact
@@ -71,12 +71,12 @@ class TestNames:
     def test_a_request_is_looked_up_from_its_end_to_its_first_user_message(self) -> None:
         asked = chain("one", "two", "three")
         (one, two, three), (out_one, out_two, _) = asked.exact, asked.outlines
-        assert list(asked.names()) == [three, two, out_two, one, out_one]
+        assert list(asked.lookup_names()) == [three, two, out_two, one, out_one]
 
     def test_the_outline_of_its_own_end_is_not_looked_up(self) -> None:
         """Else all who begin with the same question would meet, whatever their preamble says."""
         asked = chain("one")
-        assert list(asked.names()) == asked.exact
+        assert list(asked.lookup_names()) == asked.exact
 
 
 class TestOutlines:
@@ -86,14 +86,14 @@ class TestOutlines:
         assert not set(one.exact) & set(other.exact)
 
     @pytest.mark.parametrize(
-        "question", ["Which?", "Which track?\nThe left one?", "x" * GIST], ids=["short", "lines", "long"]
+        "question", ["Which?", "Which track?\nThe left one?", "x" * MAX_GIST_BYTES], ids=["short", "lines", "long"]
     )
     def test_a_reminder_below_what_the_user_said_before_the_last_message_does_not(self, question: str) -> None:
         reminded, plain = chain(f"{question}\n\nRemember: be brief.", "two"), chain(question, "two")
         assert reminded.outlines[1] == plain.outlines[1]
 
     def test_they_are_their_callers_own(self) -> None:
-        own, other = (Chain(talk("one", "two"), scope).outlines for scope in (SCOPE, b"another scope"))
+        own, other = (PrefixChain(talk("one", "two"), scope).outlines for scope in (SCOPE, b"another scope"))
         assert not set(own) & set(other)
 
     def test_the_last_message_counts_whole(self) -> None:

@@ -3,16 +3,16 @@
 import pytest
 
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.request_fingerprint import Turn
-from pointsman.sessions.store import Store
+from pointsman.sessions.request_fingerprint import RequestFingerprint
+from pointsman.sessions.store import SessionStore
 from sessions.session_builders import talk, words
 from support.callers import SECRET, caller
 
 DIGESTS = Digests(SECRET)
 
 
-def turn(*said: str, model: str = "m", **known: object) -> Turn:
-    return Turn(caller(**{"conversation": lambda: talk(*said), "model": model, **known}), DIGESTS)
+def turn(*said: str, model: str = "m", **known: object) -> RequestFingerprint:
+    return RequestFingerprint(caller(**{"conversation": lambda: talk(*said), "model": model, **known}), DIGESTS)
 
 
 def test_the_same_words_for_the_same_model_are_the_same_turn() -> None:
@@ -20,7 +20,7 @@ def test_the_same_words_for_the_same_model_are_the_same_turn() -> None:
 
 
 @pytest.mark.parametrize("other", [turn("Ho"), turn("Hi", "Hello.", "Why?"), turn("Hi", model="n"), turn()])
-def test_anything_else_is_another(other: Turn) -> None:
+def test_anything_else_is_another(other: RequestFingerprint) -> None:
     assert other.digest != turn("Hi").digest
 
 
@@ -35,42 +35,47 @@ def test_the_preamble_counts() -> None:
     ("sent", "is_retry"), [("1", True), (" 2 ", True), ("10", True), ("0", False), ("", False), ("²", False)]
 )
 def test_an_sdk_counts_its_retries(sent: str, is_retry: bool) -> None:
-    assert turn("Hi", headers={"x-stainless-retry-count": sent}).is_counted_retry is is_retry
+    assert turn("Hi", headers={"x-stainless-retry-count": sent}).is_declared_retry is is_retry
 
 
 def test_a_client_is_told_by_credential_and_address_and_neither_can_be_read() -> None:
-    asker = turn("Hi", credential="sk-mine", address="192.0.2.7").asker
-    assert asker == turn("Ho", credential="sk-mine", address="192.0.2.7").asker
-    assert asker != turn("Hi", credential="sk-other", address="192.0.2.7").asker
-    assert asker != turn("Hi", credential="sk-mine", address="192.0.2.8").asker
-    assert asker != Turn(caller(credential="sk-mine", address="192.0.2.7"), Digests(b"another installation")).asker
+    asker = turn("Hi", credential="sk-mine", address="192.0.2.7").client_id
+    assert asker == turn("Ho", credential="sk-mine", address="192.0.2.7").client_id
+    assert asker != turn("Hi", credential="sk-other", address="192.0.2.7").client_id
+    assert asker != turn("Hi", credential="sk-mine", address="192.0.2.8").client_id
+    assert (
+        asker
+        != RequestFingerprint(
+            caller(credential="sk-mine", address="192.0.2.7"), Digests(b"another installation")
+        ).client_id
+    )
 
 
 class TestLine:
     """A client's own retry does not move the prefix chain."""
 
     def test_what_was_answered_stays_on_the_line_though_the_question_is_asked_again(self) -> None:
-        store = Store(10, 1800.0)
+        store = SessionStore(10, 1800.0)
         first = words("Hi")
-        session = store.enter(first, 0.0)
+        session = store.find_or_begin(first, 0.0)
         assert first.chain
         first.chain.add(talk("Hi", "Hello.").messages[1])
-        store.go_on(session, first.own, first.chain.exact[-1])
-        line = session.line
-        assert store.enter(words("Hi"), 1.0, is_retry=True) is session
-        assert session.line == line
+        store.extend(session, first.own, first.chain.exact[-1])
+        line = session.boundaries
+        assert store.find_or_begin(words("Hi"), 1.0, is_retry=True) is session
+        assert session.boundaries == line
         assert session.used == 1.0
-        assert store.enter(words("Hi"), 2.0) is session
-        assert session.line != line, "whereas an answer that is made anew moves it"
+        assert store.find_or_begin(words("Hi"), 2.0) is session
+        assert session.boundaries != line, "whereas an answer that is made anew moves it"
 
     def test_a_question_asked_again_before_it_was_answered_moves_nothing(self) -> None:
         """As clients do that want whole what broke off as a stream."""
-        store = Store(10, 1800.0)
-        session = store.enter(words("Hi"), 0.0)
-        before = session.line, session.off_line
-        assert store.enter(words("Hi"), 1.0) is session
-        assert (session.line, session.off_line) == before
+        store = SessionStore(10, 1800.0)
+        session = store.find_or_begin(words("Hi"), 0.0)
+        before = session.boundaries, session.abandoned
+        assert store.find_or_begin(words("Hi"), 1.0) is session
+        assert (session.boundaries, session.abandoned) == before
 
     def test_a_retry_of_what_is_not_known_begins_like_any_other(self) -> None:
-        store = Store(10, 1800.0)
-        assert store.enter(words("Hi"), 0.0, is_retry=True) is store.enter(words("Hi"), 1.0)
+        store = SessionStore(10, 1800.0)
+        assert store.find_or_begin(words("Hi"), 0.0, is_retry=True) is store.find_or_begin(words("Hi"), 1.0)

@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pointsman.sessions.key_sources import Key
-from pointsman.sessions.store import FURTHER, WINDOW, Session, Store
+from pointsman.sessions.key_sources import SessionKey
+from pointsman.sessions.store import MAX_BOUNDARIES, MAX_FURTHER_NAMES, Session, SessionStore
 from pointsman.wire.conversation import Message
 from sessions.session_builders import HERE, THERE, named, words
 
@@ -18,8 +18,8 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now, self.room, self.ttl = 0.0, 4, 60.0
-        self.store = Store(self.room, self.ttl)
-        self.running: list[tuple[Session, Key]] = []
+        self.store = SessionStore(self.room, self.ttl)
+        self.running: list[tuple[Session, SessionKey]] = []
         self.pins: dict[Session, object] = {}
 
     @rule(said=WORDS, preamble=PREAMBLES)
@@ -30,10 +30,10 @@ class AnySequence(RuleBasedStateMachine):
     def ask_by_name(self, name: str) -> None:
         self.enter(named(name))
 
-    def enter(self, key: Key) -> None:
+    def enter(self, key: SessionKey) -> None:
         before = set(self.store)
         holders = {name: session for session in before for name in session.names if self.lives(session)}
-        session = self.store.enter(key, self.now)
+        session = self.store.find_or_begin(key, self.now)
         found = next((holders[name] for name in key.names if name in holders), None)
         if found is None:
             assert session not in before
@@ -60,9 +60,9 @@ class AnySequence(RuleBasedStateMachine):
         session, key = self.running.pop(which % len(self.running))
         if key.chain:
             key.chain.add(Message("assistant", text.encode()))
-            self.store.go_on(session, key.own, key.chain.exact[-1])
-            self.store.note(session, key.chain.outlines[-1])
-        self.store.note(session, named(f"answer {text}").own)
+            self.store.extend(session, key.own, key.chain.exact[-1])
+            self.store.add_name(session, key.chain.outlines[-1])
+        self.store.add_name(session, named(f"answer {text}").own)
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 20.0, 59.0, 60.0]))
     def wait(self, seconds: float) -> None:
@@ -81,8 +81,8 @@ class AnySequence(RuleBasedStateMachine):
     def bounds_hold(self) -> None:
         assert len(self.store) <= self.room
         for session in self.store:
-            assert len(session.line) + len(session.off_line) <= WINDOW
-            assert len(session.further) <= FURTHER
+            assert len(session.boundaries) + len(session.abandoned) <= MAX_BOUNDARIES
+            assert len(session.further_names) <= MAX_FURTHER_NAMES
 
     @invariant()
     def every_name_leads_to_who_goes_by_it(self) -> None:

@@ -81,10 +81,10 @@ class TestConcurrentAttempts:
 
     def test_the_loser_is_known_to_be_slower_than_that_and_has_not_failed(self) -> None:
         told, router = self.play_one([LATE, SOON])
-        figures = router.statistics.of("p0/m", WALL + 4.0)
-        assert (figures.successes, figures.failures, figures.raw) == (0, 0, 0)
+        figures = router.statistics.stats_for("p0/m", WALL + 4.0)
+        assert (figures.successes, figures.failures, figures.attempts) == (0, 0, 0)
         assert figures.first_content == pytest.approx(told.waited)
-        assert router.statistics.of("p1/m", WALL + 4.0).first_content == pytest.approx(0.5)
+        assert router.statistics.stats_for("p1/m", WALL + 4.0).first_content == pytest.approx(0.5)
 
     def play_one(self, replies: Sequence[Reply]) -> tuple[Result, Router]:
         providers = Scripted({f"p{n}": reply for n, reply in enumerate(replies)})

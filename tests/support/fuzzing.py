@@ -158,10 +158,10 @@ def _refused_in_words(read: Callable[[], document.Document], env: Mapping[str, s
     refused: ConfigError | None = None
     try:
         found = read()
-        config.build(found.tree, env, found.faults)
+        config.build(found.tree, env, found.issues)
     except ConfigError as error:
         refused = error
-    assert refused is None or (refused.faults and str(refused))
+    assert refused is None or (refused.issues and str(refused))
 
 
 def headers(data: bytes) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from pointsman.transport.exchange_driver import Conductor
+from pointsman.transport.exchange_driver import ExchangeDriver
 from support.router import Router
 
 OUR_TASKS = ("attempt ", "exchange timer")
@@ -12,16 +12,16 @@ SOON = 5.0
 """Seconds; that something went at once cannot be seen, that it never goes can."""
 
 
-def remains(router: Router) -> list[str]:
+def leaks(router: Router) -> list[str]:
     """What is left of exchanges, a word for each thing."""
     return [*_exchanges(router), *_attempts(router), *_tasks(), *_timers()]
 
 
-async def nothing_remains(router: Router, connections: int = 0) -> None:
+async def no_leaks(router: Router, connections: int = 0) -> None:
     """Waits until all exchanges are gone, and all but so many connections of clients. Raises AssertionError that
     names what stays.
     """
-    await soon(lambda: not remains(router), lambda: ", ".join(remains(router)))
+    await soon(lambda: not leaks(router), lambda: ", ".join(leaks(router)))
     await soon(lambda: len(router.server.connections) == connections, lambda: str(router.server.connections))
 
 
@@ -36,11 +36,11 @@ async def soon(holds: Callable[[], bool], told: Callable[[], str] = str) -> None
 
 
 def _exchanges(router: Router) -> list[str]:
-    return [f"exchange {exchange.call.request_id}" for exchange in router.dispatcher.running]
+    return [f"exchange {exchange.client_request.request_id}" for exchange in router.gateway.running]
 
 
 def _attempts(router: Router) -> list[str]:
-    return [f"running {candidate}" for conductor in router.conductors for candidate in conductor.exchange.running]
+    return [f"running {candidate}" for driver in router.drivers for candidate in driver.exchange.running_candidates]
 
 
 def _tasks() -> list[str]:
@@ -51,4 +51,4 @@ def _timers() -> list[str]:
     """asyncio has no public list of its timers."""
     scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     live = (handle._callback for handle in scheduled if not handle.cancelled())
-    return [f"timer {callback}" for callback in live if isinstance(getattr(callback, "__self__", None), Conductor)]
+    return [f"timer {callback}" for callback in live if isinstance(getattr(callback, "__self__", None), ExchangeDriver)]

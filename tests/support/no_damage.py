@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, Script, behaviours
-from pointsman.transport.upload_timeout import UploadWatch
+from pointsman.transport.upload_timeout import UploadTimer
 from support.h1client import H1Client, h1_to
 from support.http_requests import ask
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -28,7 +28,7 @@ async def unharmed(router: Router, caplog: pytest.LogCaptureFixture, *providers:
     """
     before = _tasks(providers)
     yield
-    await nothing_remains(router)
+    await no_leaks(router)
     await soon(lambda: not _waiting_for_uploads(), lambda: "an upload is still being watched")
     await soon(lambda: _tasks(providers) <= before, lambda: str(asyncio.all_tasks()))
     await soon(lambda: all(seen.is_over for each in providers for seen in each.seen), lambda: "still playing")
@@ -84,4 +84,4 @@ def _waiting_for_uploads() -> bool:
     """asyncio has no public list of its timers."""
     scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     live = (handle._callback for handle in scheduled if not handle.cancelled())
-    return any(isinstance(getattr(callback, "__self__", None), UploadWatch) for callback in live)
+    return any(isinstance(getattr(callback, "__self__", None), UploadTimer) for callback in live)

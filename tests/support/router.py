@@ -19,12 +19,12 @@ from mitmproxy.test import taddons
 
 from pointsman.addon import Pointsman
 from pointsman.exchange.engine import Exchange
-from pointsman.gateway import Dispatcher
-from pointsman.transport.exchange_driver import Conductor
+from pointsman.gateway import Gateway
+from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.stream import RoutedStream
 from support.settings import write
 
-LONGEST = 60.0
+MAX_WAIT = 60.0
 """Seconds that a router may run in a test: what waits for something that never comes must fail, not hang."""
 
 
@@ -63,7 +63,7 @@ class Router:
     context: taddons.context
     watcher: Watcher
     confdir: Path
-    conductors: list[Conductor]
+    drivers: list[ExchangeDriver]
     """Of every exchange so far, oldest first."""
 
     @property
@@ -75,9 +75,9 @@ class Router:
         return f"http://{self.host}:{self.port}"
 
     @property
-    def dispatcher(self) -> Dispatcher:
-        assert self.addon.dispatcher
-        return self.addon.dispatcher
+    def gateway(self) -> Gateway:
+        assert self.addon.gateway
+        return self.addon.gateway
 
     @property
     def ca(self) -> Path:
@@ -107,15 +107,15 @@ async def running(
         given.setdefault("pointsman_data", str(folder / "data"))
         modes = [mode] if isinstance(mode, str) else list(mode)
         context.configure(server, mode=modes, pointsman_config=str(path), **given)
-        assert addon.dispatcher, "the configuration is at fault"
+        assert addon.gateway, "the configuration is at fault"
         assert await server.setup_servers()
         await addon.running()
         assert addon.ready
         await addon.ready
         host, port, *_ = server.listen_addrs()[0]
         try:
-            async with asyncio.timeout(LONGEST):
-                yield Router(host, port, addon, server, context, watcher, folder, _conductors(addon.dispatcher))
+            async with asyncio.timeout(MAX_WAIT):
+                yield Router(host, port, addon, server, context, watcher, folder, _recorded_drivers(addon.gateway))
         finally:
             await server.servers.update([])
             for connection in list(server.connections.values()):
@@ -126,14 +126,14 @@ async def running(
             await addon.done()
 
 
-def _conductors(dispatcher: Dispatcher) -> list[Conductor]:
+def _recorded_drivers(gateway: Gateway) -> list[ExchangeDriver]:
     """Grows with every exchange that begins."""
-    conductors: list[Conductor] = []
-    conduct = dispatcher.conduct
+    conductors: list[ExchangeDriver] = []
+    conduct = gateway.start_driver
 
-    def recorded(exchange: Exchange, stream: RoutedStream) -> Conductor:
+    def recorded(exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
         conductors.append(conduct(exchange, stream))
         return conductors[-1]
 
-    dispatcher.conduct = recorded  # type: ignore[method-assign]
+    gateway.start_driver = recorded  # type: ignore[method-assign]
     return conductors

@@ -15,7 +15,7 @@ from support.settings import provider, write
 ANSWER = "labore et dolore mag"
 
 
-class Told(NamedTuple):
+class SessionInfo(NamedTuple):
     """What an answer says of its session."""
 
     outcome: str | None
@@ -24,9 +24,9 @@ class Told(NamedTuple):
     echo: str | None = None
 
 
-def told(headers: Mapping[str, str], prefix: str = "X-") -> Told:
+def session_info(headers: Mapping[str, str], prefix: str = "X-") -> SessionInfo:
     names = ("Sticky-Session", "Sticky-Key-Source", "Endpoint", "Session-ID")
-    return Told(*(headers.get(f"{prefix}{name}") for name in names))
+    return SessionInfo(*(headers.get(f"{prefix}{name}") for name in names))
 
 
 def text_of(answer: Asked, stream: bool) -> str:
@@ -37,7 +37,7 @@ def text_of(answer: Asked, stream: bool) -> str:
     return "".join(choice["delta"].get("content") or "" for event in events for choice in json.loads(event)["choices"])
 
 
-class Yard:
+class RouterFixture:
     """A router over providers a, b and c, each with the models m and n."""
 
     def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
@@ -63,11 +63,11 @@ class Yard:
     async def reload(self, *names: str, sticky: Mapping[str, Any] | None = None, **more: dict[str, Any]) -> None:
         sections = {**self._sections, **({} if sticky is None else {"sticky": sticky})}
         write(self.folder, self.entries(*names, **more), **sections)
-        assert self.router.addon._reloader
-        assert await self.router.addon._reloader.reload() == []
+        assert self.router.addon._watcher
+        assert await self.router.addon._watcher.reload() == []
 
-    async def ask(self, *, prefix: str = "X-", **asked: Any) -> Told:
-        return told((await ask(self.router.base_url, **asked)).headers, prefix)
+    async def ask(self, *, prefix: str = "X-", **asked: Any) -> SessionInfo:
+        return session_info((await ask(self.router.base_url, **asked)).headers, prefix)
 
     async def page(self, path: str) -> Any:
         answer = await get(f"{self.router.url}/internal/{path}")
@@ -84,7 +84,7 @@ class Yard:
 
     @property
     def expired(self) -> bool:
-        active: int = self.router.dispatcher.router.sessions.stats(time.monotonic())["active_sessions"]
+        active: int = self.router.gateway.router.sessions.stats(time.monotonic())["active_sessions"]
         return active == 0
 
 
@@ -103,22 +103,22 @@ def assistant(text: str) -> dict[str, Any]:
 class Chat:
     """A client without any id: it sends back all that was said."""
 
-    def __init__(self, yard: Yard, *before: Mapping[str, Any], stream: bool = True, **members: Any) -> None:
+    def __init__(self, yard: RouterFixture, *before: Mapping[str, Any], stream: bool = True, **members: Any) -> None:
         self.yard, self.stream, self.members = yard, stream, members
         self.messages: list[Mapping[str, Any]] = list(before)
 
-    async def say(self, text: str) -> Told:
+    async def say(self, text: str) -> SessionInfo:
         self.messages.append(user(text))
-        return await self.again()
+        return await self.repeat()
 
-    async def again(self) -> Told:
+    async def repeat(self) -> SessionInfo:
         """Sends all there is once more, and keeps the answer."""
         members = {**self.members, "messages": self.messages}
         answer = await ask(self.yard.router.base_url, stream=self.stream, **members)
         if answer.status == 200:
             self.messages.append(assistant(text_of(answer, self.stream)))
-        return told(answer.headers)
+        return session_info(answer.headers)
 
-    def forget(self, count: int) -> None:
+    def drop(self, count: int) -> None:
         """The last so many messages are to be made anew."""
         del self.messages[-count:]

@@ -18,7 +18,7 @@ from pointsman.demo.responder import arm_reset
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.namespace import OWN
 from support.router import Router, running
 from support.settings import provider
@@ -121,7 +121,7 @@ class TestTheRouterThroughItself:
             }
             assert got == dict.fromkeys(SPELLINGS, b"")
             assert not one.seen
-            assert router.conductors == []
+            assert router.drivers == []
 
     async def test_a_listener_on_one_address_is_not_reached_by_another_spelling_of_it(self, tmp_path: Path) -> None:
         async with keyed(tmp_path, options={"listen_host": OWN}, forward="open") as (router, one):
@@ -159,7 +159,7 @@ class TestTheRouterThroughItself:
         async with keyed(tmp_path, forward="open") as (router, one):
             assert await hop(router.port, "rebound.test", paid_chat()) == b""
             assert len(asked) == 2
-            await nothing_remains(router)
+            await no_leaks(router)
             assert not one.seen
             assert router.watcher.flows == []
 
@@ -173,9 +173,9 @@ class TestTheRouterThroughItself:
                     client.send(b"\r\n" + paid_chat())
                     await asyncio.sleep(0)
                     arm_reset(client._writer.get_extra_info("socket"))
-            await nothing_remains(router)
+            await no_leaks(router)
             assert not one.seen
-            assert router.conductors == []
+            assert router.drivers == []
 
     async def test_wrong_keys_that_come_that_way_lock_nobody_out(self, tmp_path: Path) -> None:
         async with keyed(tmp_path, forward="open") as (router, _):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.http1 import MAX_HEAD, MAX_LINE
+from pointsman.transport.http1 import MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
 from support.h1client import chat
 from support.h2client import h2_through
@@ -50,12 +50,14 @@ BROKEN = (
     Broken("a chunk's size that is none", chunked(b"zz\r\n" + BODY)),
     Broken("a negative chunk's size", chunked(b"-5\r\n" + BODY)),
     Broken("a chunk longer than its size", chunked(b"5\r\n" + BODY)),
-    Broken("a chunk's line without end", chunked(b"5;" + b"x" * (MAX_LINE + 1))),
-    Broken("trailers without end", chunked(chunks(trailers=b"X-Trailer: " + b"x" * (MAX_LINE + 1)))),
+    Broken("a chunk's line without end", chunked(b"5;" + b"x" * (MAX_CHUNK_LINE_BYTES + 1))),
+    Broken("trailers without end", chunked(chunks(trailers=b"X-Trailer: " + b"x" * (MAX_CHUNK_LINE_BYTES + 1)))),
     Broken("a trailer that is none", chunked(chunks(trailers=b"nonsense\r\n"))),
-    Broken("a head without end", post(f"X-Long: {'x' * MAX_HEAD}", body=b"")[:-4], 431, "head_too_large"),
-    Broken("a first line without end", b"POST /" + b"x" * (MAX_HEAD + 1), 431, "head_too_large"),
-    Broken("headers without end", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * (MAX_HEAD // 6 + 1), 431, "head_too_large"),
+    Broken("a head without end", post(f"X-Long: {'x' * MAX_HEAD_BYTES}", body=b"")[:-4], 431, "head_too_large"),
+    Broken("a first line without end", b"POST /" + b"x" * (MAX_HEAD_BYTES + 1), 431, "head_too_large"),
+    Broken(
+        "headers without end", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * (MAX_HEAD_BYTES // 6 + 1), 431, "head_too_large"
+    ),
 )
 
 

@@ -19,7 +19,7 @@ from support.framing import BODY, LENGTH, NEXT, PATH, chunked, post, said
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import ask
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.no_damage import connected, memory_below, unharmed
 from support.router import running
 from support.settings import provider
@@ -138,7 +138,7 @@ class TestTooLarge:
     async def test_a_length_beyond_the_limit_is_refused_at_the_head(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(early_response, "MAX_DISCARDED", MIB)
+        monkeypatch.setattr(early_response, "MAX_DISCARDED_BYTES", MIB)
         async with connected(tmp_path, caplog, ECHO, server=SMALL) as (client, one, router):
             client.send(head(PATH, 10**15))
             status, headers, body = await client.answer()
@@ -151,7 +151,7 @@ class TestTooLarge:
     async def test_chunks_are_refused_once_they_have_grown_beyond_it(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(early_response, "MAX_DISCARDED", MIB)
+        monkeypatch.setattr(early_response, "MAX_DISCARDED_BYTES", MIB)
         async with connected(tmp_path, caplog, ECHO, server=SMALL) as (client, one, router):
             with memory_below(8 * MIB):
                 client.send(chunked(b"%x\r\n" % (512 * MIB)))
@@ -204,7 +204,7 @@ class TestSlowToSend:
     async def test_who_stops_is_told_and_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, begun: bytes
     ) -> None:
-        monkeypatch.setattr(upload_timeout, "IDLE", 0.05)
+        monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.05)
         async with connected(tmp_path, caplog, ECHO) as (client, one, _):
             client.send(begun)
             status, headers, body = await client.answer()
@@ -216,7 +216,7 @@ class TestSlowToSend:
     async def test_over_http2_only_that_stream_is(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(upload_timeout, "IDLE", 0.05)
+        monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.05)
         async with (
             Provider(ECHO) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
@@ -232,7 +232,7 @@ class TestSlowToSend:
     async def test_who_goes_on_for_ever_is_told_too(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(upload_timeout, "TOTAL", 0.3)
+        monkeypatch.setattr(upload_timeout, "TOTAL_TIMEOUT", 0.3)
         async with connected(tmp_path, caplog, ECHO) as (client, _, _):
             client.send(head(PATH, MIB))
             answer = asyncio.create_task(client.answer())
@@ -244,7 +244,7 @@ class TestSlowToSend:
     async def test_who_is_refused_and_stops_is_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(upload_timeout, "IDLE", 0.05)
+        monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.05)
         async with connected(tmp_path, caplog, ECHO, server=SMALL) as (client, _, _):
             client.send(head(PATH, MIB))
             assert (await client.answer())[0] == 413
@@ -253,7 +253,7 @@ class TestSlowToSend:
     async def test_who_posts_to_a_page_and_stops_is_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(upload_timeout, "IDLE", 0.05)
+        monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.05)
         async with connected(tmp_path, caplog, ECHO) as (client, _, router):
             client.send(head("/api/anything", MIB))
             assert await client.at_end()
@@ -263,7 +263,7 @@ class TestSlowToSend:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A byte at a time, head and all, for longer than anybody may pause."""
-        monkeypatch.setattr(upload_timeout, "IDLE", 0.5)
+        monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.5)
         loop = asyncio.get_running_loop()
         async with connected(tmp_path, caplog, ECHO) as (client, one, _):
             began = loop.time()
@@ -282,8 +282,8 @@ class TestSlowToSend:
             client.send(post(LENGTH)[:-5])
             await soon(lambda: bool(router.watcher.flows))
             client.close()
-            await nothing_remains(router)
-            assert (one.seen, router.conductors) == ([], [])
+            await no_leaks(router)
+            assert (one.seen, router.drivers) == ([], [])
 
 
 class TestSlowToRead:

@@ -13,7 +13,7 @@ import pytest
 from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_to
 from support.http_requests import ask
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import running
 from support.settings import provider
 
@@ -53,9 +53,9 @@ class TestAClockThatIsSet:
             rest = await client.chunks()
             assert b" four" in rest
             assert b"error" not in rest
-            [record] = router.dispatcher.ledger.newest(1)
+            [record] = router.gateway.recent_exchanges.newest(1)
             assert 0 <= record.ended_ms < 60_000
-            await nothing_remains(router, connections=1)
+            await no_leaks(router, connections=1)
 
     @JUMPS
     async def test_what_cools_goes_on_cooling_and_conversations_stay_where_they_are(
@@ -113,4 +113,4 @@ async def test_a_name_that_nobody_resolves_is_a_connection_that_takes_too_long(
         assert {answer.headers["x-routed-via"] for answer in answers} == {"good/m"}
         assert "hanging/m@connect_timeout" in {answer.headers.get("x-fallback-trail") for answer in answers}
         assert unresolved == ["hangs.test"]
-        await nothing_remains(router)
+        await no_leaks(router)

@@ -102,7 +102,7 @@ class TestAfterTheFirstContent:
             told = json.loads(error.removeprefix(b"data: "))["error"]
             assert sum(b'"error"' in each for each in answer.events) == 1
             assert breaking.own or told["code"] == breaking.code
-            [record] = router.dispatcher.ledger.newest(10)
+            [record] = router.gateway.recent_exchanges.newest(10)
             [attempt] = record.attempts
             outcome = "stream_stalled" if breaking.code == "stream_timeout" else "stream_broken"
             assert (attempt.outcome, record.error) == (outcome, breaking.code)
@@ -250,7 +250,7 @@ class TestOddButGood:
             unharmed(router, caplog, bad),
         ):
             answer = await ask(router.base_url, stream=stream)
-            [record] = router.dispatcher.ledger.newest(10)
+            [record] = router.gateway.recent_exchanges.newest(10)
             return answer, record.attempts[0]
 
 

@@ -13,13 +13,13 @@ from mitmproxy.test import tutils
 from pointsman.admission import host_of
 from pointsman.demo import behaviours
 from pointsman.transport import client_hello, http1
-from pointsman.transport.client_buffer import MAX_FRAMING, MAX_LINES, ClientBuffer
-from pointsman.transport.client_hello import MAX_HELLO
+from pointsman.transport.client_buffer import MAX_FRAMING_BYTES, MAX_LINES, ClientBuffer
+from pointsman.transport.client_hello import MAX_HELLO_BYTES
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import has_long_host
-from pointsman.transport.http1 import AHEAD, MAX_BLANK, BadChunk, Chunks
+from pointsman.transport.http1 import MAX_BLANK_BYTES, MAX_PIPELINED, MalformedChunk, TolerantChunkedReader
 from pointsman.transport.stream import RoutedStream
-from pointsman.web.http import Reply, Request
+from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE
 from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
@@ -54,9 +54,9 @@ class TestTheWorkGrowsNoFasterThanTheInput:
     def test_many_credentials(self) -> None:
         names = [b"x%d-api-key" % n for n in range(200_000)]
         own: http.Request = tutils.treq(headers=http.Headers([(name, b"sk-0123456789abcdef") for name in names]))
-        taken = Credentials.taken_from(own)
+        taken = Credentials.extract(own)
         assert {value for _, value in own.headers.fields} == {"sk-…cdef".encode()}
-        assert taken.put_back(own).headers.fields[-1] == (names[-1], b"sk-0123456789abcdef")
+        assert taken.with_credentials(own).headers.fields[-1] == (names[-1], b"sk-0123456789abcdef")
 
     @pytest.mark.parametrize(
         "raw",
@@ -68,11 +68,11 @@ class TestTheWorkGrowsNoFasterThanTheInput:
         ids=["a chunk's line", "blanks in a trailer", "a trailer's name"],
     )
     def test_a_chunked_body(self, raw: bytes) -> None:
-        read, buffer = Chunks(), ClientBuffer()
+        read, buffer = TolerantChunkedReader(), ClientBuffer()
         buffer += raw
         try:
             event = read(buffer)
-        except BadChunk:
+        except MalformedChunk:
             event = None
         assert event is None or not buffer
 
@@ -87,7 +87,7 @@ class TestTheWorkGrowsNoFasterThanTheInput:
         buffer += b"GET / HTTP/1.1\r\na: b\r\n" + b" x\r\n" * (MAX_LINES - 2) + b"\r\n"
         assert buffer.maybe_extract_lines() == [b"GET / HTTP/1.1", b"a: b" + b" x" * (MAX_LINES - 2)]
 
-    @pytest.mark.parametrize(("length", "is_long"), [(MAX_FRAMING, False), (MAX_FRAMING + 1, True)])
+    @pytest.mark.parametrize(("length", "is_long"), [(MAX_FRAMING_BYTES, False), (MAX_FRAMING_BYTES + 1, True)])
     def test_a_host_over_http2(self, length: int, is_long: bool) -> None:
         own: http.Request = tutils.treq(
             http_version=b"HTTP/2.0", authority=b"", headers=http.Headers([(b"host", b"a" * length)])
@@ -149,7 +149,7 @@ class TestHeads:
 class TestBlankLines:
     async def test_too_many_end_the_connection(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(b"\r\n" * (MAX_BLANK // 2 + 1))
+            client.send(b"\r\n" * (MAX_BLANK_BYTES // 2 + 1))
             assert "blank lines" in await refused(client, 400, "invalid_request")
 
     async def test_they_are_counted_however_they_come(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -165,7 +165,7 @@ class TestBlankLines:
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
             for _ in range(3):
-                client.send(b"\r\n" * (MAX_BLANK // 2) + NEXT)
+                client.send(b"\r\n" * (MAX_BLANK_BYTES // 2) + NEXT)
                 assert said((await client.answer())[2]) == "next"
             client.close()
 
@@ -182,19 +182,19 @@ async def test_many_requests_sent_ahead_take_turns_with_others(
                 turn += 1
                 await asyncio.sleep(0)
 
-        def page(request: Request, stream: RoutedStream) -> Reply | None:
+        def page(request: PageRequest, stream: RoutedStream) -> PageReply | None:
             answered[turn] += 1
             return answer(request, stream)
 
-        answer = router.dispatcher.page
-        monkeypatch.setattr(router.dispatcher, "page", page)
+        answer = router.gateway.serve_page
+        monkeypatch.setattr(router.gateway, "serve_page", page)
         counting = asyncio.create_task(turns())
         client.send(b"".join(f"GET /nothing/{n} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for n in range(1000)))
         for n in range(1000):
             assert f"/nothing/{n}." in json.loads((await client.answer())[2])["error"]["message"]
         counting.cancel()
         assert answered.total() == 1000
-        assert max(answered.values()) <= 3 * AHEAD
+        assert max(answered.values()) <= 3 * MAX_PIPELINED
         client.close()
 
 
@@ -208,8 +208,8 @@ def timers(of: str) -> Iterable[object]:
 class TestSlowHeads:
     @pytest.fixture(autouse=True)
     def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http1, "HEAD_TIME", 0.05)
-        monkeypatch.setattr(client_hello, "HELLO_TIME", 0.05)
+        monkeypatch.setattr(http1, "HEAD_TIMEOUT", 0.05)
+        monkeypatch.setattr(client_hello, "HELLO_TIMEOUT", 0.05)
 
     async def test_who_stops_in_a_head_is_told_and_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -235,7 +235,7 @@ class TestSlowHeads:
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (outer, _, router):
             outer.close()
-            monkeypatch.setattr(client_hello, "HELLO_TIME", 30.0)
+            monkeypatch.setattr(client_hello, "HELLO_TIMEOUT", 30.0)
             async with h1_through(router.url, router.ca, "pointsman.local:443") as client:
                 client.send(b"GET / HTTP/1.1\r\n")
                 assert "request's head" in await refused(client, 408, "request_timeout")
@@ -254,7 +254,7 @@ class TestSlowHeads:
     async def test_no_timer_outlives_its_head(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(http1, "HEAD_TIME", 3600.0)
+        monkeypatch.setattr(http1, "HEAD_TIMEOUT", 3600.0)
         of = "RoutedHttpLayer._post"
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
             client.send(NEXT[:20])
@@ -287,9 +287,9 @@ def records(content: int) -> bytes:
 
 async def test_a_hello_that_is_too_long_ends_the_connection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with connected(tmp_path, caplog, ECHO) as (client, *_):
-        client.send(records(MAX_HELLO // 6 + 1))
+        client.send(records(MAX_HELLO_BYTES // 6 + 1))
         assert await client.at_end()
-        assert f"exceeds {MAX_HELLO} bytes" in caplog.text
+        assert f"exceeds {MAX_HELLO_BYTES} bytes" in caplog.text
 
 
 async def test_long_trailers_and_extensions_are_still_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from pointsman.demo.compression import Coding
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.http_requests import Asked, ask
-from support.leak_checks import remains, soon
+from support.leak_checks import leaks, soon
 from support.relay import Relay
 from support.router import Router, running
 from support.settings import provider
@@ -109,7 +109,7 @@ class TestAnswers:
         ):
             answer = await ask(router.base_url)
             assert (answer.status, answer.headers["x-routed-via"]) == (200, "good/m")
-            [record] = router.dispatcher.ledger.newest(1)
+            [record] = router.gateway.recent_exchanges.newest(1)
             assert record.attempts[0].bytes_received < 50 * MIB
 
 
@@ -127,7 +127,7 @@ def said(body: bytes, stream: bool) -> str:
 def costs_nothing(router: Router, answer: Asked) -> None:
     """One attempt, which the audit says was good."""
     assert (answer.status, answer.headers["x-fallback-attempts"]) == (200, "0")
-    record = next(router.dispatcher.ledger.newest(1))
+    record = next(router.gateway.recent_exchanges.newest(1))
     assert [(attempt.outcome, attempt.error) for attempt in record.attempts] == [("request_success", None)]
 
 
@@ -153,7 +153,7 @@ class TestConnections:
         ):
             for stream in [True, False] * 5:
                 assert (await ask(router.base_url, stream=stream)).status == 200
-                await soon(lambda: not remains(router))  # the connection is back in the pool
+                await soon(lambda: not leaks(router))  # the connection is back in the pool
             assert len({flow.client_conn.id for flow in router.watcher.flows}) == 10
             assert one.accepted == 1
 
@@ -166,9 +166,9 @@ class TestConnections:
         ):
             answer = await ask(router.base_url)
             assert said(answer.body, True) == "over"
-            assert remains(router)
+            assert leaks(router)
             gate.set()
-            await soon(lambda: not remains(router))
+            await soon(lambda: not leaks(router))
             costs_nothing(router, await ask(router.base_url))
             assert one.accepted == 1
 
@@ -195,7 +195,7 @@ class TestConnections:
             running(tmp_path, {"one": provider(relay.base_url)}) as router,
         ):
             await ask(router.base_url)
-            await soon(lambda: not remains(router))
+            await soon(lambda: not leaks(router))
             relay.forget()
             answer = await ask(router.base_url, user="x" * size)
             costs_nothing(router, answer)
@@ -208,7 +208,7 @@ class TestConnections:
             running(tmp_path, {"one": provider(one.base_url)}) as router,
         ):
             await ask(router.base_url)
-            await soon(lambda: not remains(router))
+            await soon(lambda: not leaks(router))
             one.drop_idle()
             costs_nothing(router, await ask(router.base_url))
             assert len(one.seen) == one.accepted == 2

@@ -81,7 +81,7 @@ class TestWithoutAClientKey:
         assert "server.client_key" in error["message"]
         status, body = await asked(router, "POST", "/v1/messages", host)
         assert (status, json.loads(body)["type"]) == (403, "error")
-        assert router.conductors == []
+        assert router.drivers == []
         assert router.watcher.dialled == []
 
     @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from support.dialect_sdks import (
 )
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of, entry
 from support.http_requests import get
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.round_trips import RESULT, ROUND_TRIPS, calls_and_results
 from support.router import Router, running
 from support.tap import Tap
@@ -184,9 +184,9 @@ class TestRaces:
             )
             got = await told(sdk.streamed, router.url)
             assert (got.text, got.failure, got.finish) == (TEXT, None, ENDS[sdk.dialect]["stop"])
-            await nothing_remains(router)
-            await router.dispatcher.intake.close()
-            [record] = router.dispatcher.ledger.newest(1)
+            await no_leaks(router)
+            await router.gateway.flow_queue.close()
+            [record] = router.gateway.recent_exchanges.newest(1)
         ends = [(each.provider, each.outcome.value, each.model_sent) for each in record.attempts]
         assert ends == [
             ("p0", "hedge_triggered", "m-of-p0"),
@@ -358,5 +358,5 @@ class TestSessions:
                 entries, sticky = {"p": entry(dialect, one)}, {"key_sources": ["prefix_hash"]}
                 async with running(tmp_path, entries, sticky=sticky) as router:
                     assert await ROUND_TRIPS[sdk.dialect](router.url) == TEXT
-                    stickiness = [record.sticky for record in router.dispatcher.ledger.newest(2)]
+                    stickiness = [record.sticky for record in router.gateway.recent_exchanges.newest(2)]
                     assert stickiness == ["hit", "miss"], dialect

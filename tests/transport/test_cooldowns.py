@@ -100,8 +100,8 @@ async def test_a_target_that_failed_with_all_its_keys_is_avoided_by_who_is_alrea
     assert refused.headers["retry-after"] == "5", "a provider on this machine cools for a moment only"
     [reason, _] = refused.json["error"]["reasons"]
     assert (reason["key"], reason["reason"], reason["detail"]) == ("key-1", "skipped_key", "503")
-    [cooling] = (await page(router, "cooldowns"))["targets"]
-    assert (cooling["provider"], cooling["model"], cooling["reason"]) == ("sick", "m", "503")
+    [cooldown] = (await page(router, "cooldowns"))["targets"]
+    assert (cooldown["provider"], cooldown["model"], cooldown["reason"]) == ("sick", "m", "503")
 
     gate.set()
     answer = await running_already

@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.demo import Behaviour, behaviours, closed_port
 from support.http_requests import ask, started
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import running
 from support.settings import provider
 
@@ -89,7 +89,7 @@ async def test_nothing_is_left_of_a_provider_that_falls_silent_after_its_finish_
     answer = await ask(router.base_url)
     assert answer.body == FINISH
     await soon(lambda: mute.connections == 0)
-    await nothing_remains(router)
+    await no_leaks(router)
 
 
 async def test_an_empty_client_error_is_framed_once(stack, tmp_path):
@@ -144,7 +144,7 @@ async def test_a_client_that_waits_longer_than_mitmproxys_patience_is_served(sta
 
 
 async def test_an_error_whose_body_never_ends_does_not_hold_up_the_next_provider(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr("pointsman.exchange.attempt.ERROR_BODY_PATIENCE", 0.2)
+    monkeypatch.setattr("pointsman.exchange.attempt.ERROR_BODY_TIMEOUT", 0.2)
 
     async def play(stage):
         await stage.head(503, (("Content-Type", "application/json"),))

@@ -9,7 +9,7 @@ from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.http_requests import ask
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
 
@@ -18,7 +18,7 @@ def breaks(router: Router, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(router.dispatcher, name, broken)
+    monkeypatch.setattr(router.gateway, name, broken)
 
 
 @pytest.mark.parametrize("step", ["receive", "open", "conduct"])
@@ -33,7 +33,7 @@ async def test_the_client_is_told_over_http1(tmp_path: Path, monkeypatch: pytest
             await client.ask(chat(), headers=(("Connection", "close"),))
             assert (await client.head())[0] == 502
             await client.reader.read()
-        await nothing_remains(router)
+        await no_leaks(router)
         assert (await ask(router.base_url)).status == 200
 
 

@@ -45,18 +45,18 @@ class TestTaking:
     )
     def test_what_a_header_holds_is_masked(self, name: str, value: str, shown: str) -> None:
         own = request([(name, value)])
-        Credentials.taken_from(own)
+        Credentials.extract(own)
         assert fields(own) == [(name.lower(), shown)]
 
     @pytest.mark.parametrize("name", ["Content-Type", "X-Session-ID", "anthropic-version", "User-Agent", "Origin"])
     def test_other_headers_are_left_alone(self, name: str) -> None:
         own = request([(name, LONG)])
-        Credentials.taken_from(own)
+        Credentials.extract(own)
         assert fields(own) == [(name.lower(), LONG)]
 
     def test_every_one_of_several_is_masked(self) -> None:
         own = request([("Cookie", "a=1"), ("X-Api-Key", LONG), ("cookie", "b=2")])
-        Credentials.taken_from(own)
+        Credentials.extract(own)
         assert sorted(fields(own)) == [("cookie", "***"), ("cookie", "***"), ("x-api-key", "sk-…cdef")]
 
     @pytest.mark.parametrize(
@@ -74,31 +74,31 @@ class TestTaking:
     )
     def test_a_key_in_the_query_is_masked(self, path: str, shown: str) -> None:
         own = request(path=path)
-        Credentials.taken_from(own)
+        Credentials.extract(own)
         assert own.path == shown
 
     @pytest.mark.parametrize("name", ["X-Request-ID", "X-Session-ID", "User-Agent", "X-Whatever"])
     def test_a_known_secret_is_masked_wherever_it_stands(self, name: str) -> None:
         own = request([(name, f"of {LONG}")], f"{PATH}?what={LONG}&other=%73k-0123456789abcdef")
-        Credentials.taken_from(own, Masker([LONG]))
+        Credentials.extract(own, Masker([LONG]))
         assert fields(own) == [(name.lower(), "of ***")]
         assert own.path == f"{PATH}?what=***&other=***"
 
     def test_so_is_what_the_client_itself_uses_as_a_credential(self) -> None:
         own = request([("Authorization", f"Bearer {LONG}"), ("X-Session-ID", f"of {LONG}")], f"{PATH}?what={LONG}")
-        Credentials.taken_from(own)
+        Credentials.extract(own)
         assert fields(own) == [("authorization", "Bearer sk-…cdef"), ("x-session-id", "of ***")]
         assert own.path == f"{PATH}?what=***"
 
     @pytest.mark.parametrize("value", ["one\r\n two", "one\0two", "one\r two"])
     def test_a_header_has_one_line(self, value: str) -> None:
         own = request([("X-Session-ID", value)])
-        Credentials.taken_from(own)
+        Credentials.extract(own)
         assert fields(own) == [("x-session-id", "one two")]
 
     def test_nothing_of_it_can_be_printed(self) -> None:
         own = request([("Authorization", f"Bearer {LONG}")], f"{PATH}?key={LONG}")
-        assert LONG not in repr((Credentials.taken_from(own), own, own.headers))
+        assert LONG not in repr((Credentials.extract(own), own, own.headers))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ class TestTaking:
     ],
 )
 def test_a_client_is_told_from_others_by_its_own_credential(given: Fields, path: str, caller: str | None) -> None:
-    assert Credentials.taken_from(request(given, path)).caller == caller
+    assert Credentials.extract(request(given, path)).client_credential == caller
 
 
 class TestPuttingBack:
@@ -147,27 +147,27 @@ class TestPuttingBack:
     )
     def test_the_copy_is_as_the_client_sent_it_and_the_flow_stays_masked(self, given: Fields, path: str) -> None:
         own = request(given, path)
-        credentials = Credentials.taken_from(own)
+        credentials = Credentials.extract(own)
         shown = own.copy()
-        restored = credentials.put_back(own)
+        restored = credentials.with_credentials(own)
         assert (sorted(fields(restored)), restored.path) == (sorted(given), path)
         assert (own.headers, own.path) == (shown.headers, shown.path)
 
     def test_what_was_meant_for_this_proxy_stays_here(self) -> None:
         own = request([("Proxy-Authorization", f"Basic {LONG}"), ("x-api-key", LONG)])
-        assert fields(Credentials.taken_from(own).put_back(own)) == [("x-api-key", LONG)]
+        assert fields(Credentials.extract(own).with_credentials(own)) == [("x-api-key", LONG)]
 
     @pytest.mark.parametrize("edited", [["Bearer mine"], [], ["Bearer sk-…cdef", "Bearer more"]])
     def test_what_somebody_has_edited_since_stays_edited(self, edited: list[str]) -> None:
         own = request([("Authorization", f"Bearer {LONG}"), ("x-api-key", LONG)])
-        credentials = Credentials.taken_from(own)
+        credentials = Credentials.extract(own)
         own.headers.set_all("authorization", edited)
-        restored = credentials.put_back(own)
+        restored = credentials.with_credentials(own)
         assert restored.headers.get_all("authorization") == edited
         assert restored.headers["x-api-key"] == LONG
 
     def test_so_does_a_key_in_the_query(self) -> None:
         own = request(path=f"{PATH}?key={LONG}")
-        credentials = Credentials.taken_from(own)
+        credentials = Credentials.extract(own)
         own.path = f"{PATH}?key=mine"
-        assert credentials.put_back(own).path == f"{PATH}?key=mine"
+        assert credentials.with_credentials(own).path == f"{PATH}?key=mine"

@@ -11,7 +11,7 @@ import pytest
 from pointsman.demo import Behaviour, Provider, behaviours
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import H2Client, Stream, h2_through
-from support.leak_checks import nothing_remains, remains, soon
+from support.leak_checks import leaks, no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -45,7 +45,7 @@ MOMENT = pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.na
 
 def is_told_as_an_abort(router: Router, status: int | None) -> None:
     """The one exchange is in the ledger, and its flow ended in mitmproxy's error hook."""
-    [record] = router.dispatcher.ledger.newest(10)
+    [record] = router.gateway.recent_exchanges.newest(10)
     assert (record.status, record.error) == (status, None)
     assert [(attempt.outcome, attempt.error) for attempt in record.attempts] == [("client_abort", None)]
     [(hook, flow)] = router.watcher.ended
@@ -70,10 +70,10 @@ class TestOverHttp1:
                 await client.head()
                 while moment.shown not in await client.chunk():
                     pass
-            assert remains(router)
+            assert leaks(router)
             leave(client)
             assert await seen.closed_by_peer()
-            await nothing_remains(router)
+            await no_leaks(router)
             is_told_as_an_abort(router, moment.status)
 
     @pytest.mark.parametrize("leave", [H1Client.close, H1Client.finish, H1Client.break_off])
@@ -88,9 +88,9 @@ class TestOverHttp1:
             client.send(head("/v1/chat/completions", 1000) + chat())
             await soon(lambda: bool(router.watcher.flows))
             leave(client)
-            await nothing_remains(router)
+            await no_leaks(router)
             assert [hook for hook, _ in router.watcher.ended] == ["error"]
-            assert not router.conductors
+            assert not router.drivers
             assert not one.seen
 
 
@@ -121,10 +121,10 @@ class TestOverHttp2:
             stream = await client.ask(chat(stream=moment.streamed))
             seen = await one.arrived()
             await client.until(lambda: moment.shown in stream.data)
-            assert remains(router)
+            assert leaks(router)
             await leave(client, stream)
             assert await seen.closed_by_peer()
-            await nothing_remains(router, connections)
+            await no_leaks(router, connections)
             is_told_as_an_abort(router, moment.status)
 
     async def test_a_stream_that_is_reset_takes_no_other_with_it(self, tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ class TestOverHttp2:
             gate.set()
             assert b"four" in await client.whole(staying)
             assert b"afterwards" in await client.whole(await client.ask(chat()))
-            outcomes = [record.attempts[0].outcome for record in router.dispatcher.ledger.newest(10)]
+            outcomes = [record.attempts[0].outcome for record in router.gateway.recent_exchanges.newest(10)]
             assert outcomes == ["request_success", "request_success", "client_abort"]
-            await nothing_remains(router, connections=1)
+            await no_leaks(router, connections=1)
 
 
 class TestWhile:
@@ -166,8 +166,8 @@ class TestWhile:
             seen = await slow.arrived()
             client.close()
             assert await seen.closed_by_peer()
-            await nothing_remains(router)
-            [record] = router.dispatcher.ledger.newest(10)
+            await no_leaks(router)
+            [record] = router.gateway.recent_exchanges.newest(10)
             assert [(a.outcome, a.error) for a in record.attempts] == [("retry_failed", "503"), ("client_abort", None)]
 
     async def test_the_provider_is_still_being_connected_to(self, tmp_path: Path) -> None:
@@ -180,6 +180,6 @@ class TestWhile:
             await client.ask(chat())
             await soon(lambda: one.accepted == 1)
             client.close()
-            await nothing_remains(router)
+            await no_leaks(router)
             is_told_as_an_abort(router, None)
             await soon(lambda: one.connections == 0)

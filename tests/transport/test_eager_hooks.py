@@ -12,7 +12,7 @@ from mitmproxy.http import HTTPFlow
 from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_through, h1_to, head
 from support.h2client import h2_through
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
 
@@ -67,7 +67,7 @@ async def test_the_answer_comes_whatever_an_addon_does_at_a_hook(
             body = await answered(router, way)
         assert b"one" in body
         assert body.endswith(b"data: [DONE]\n\n")
-        await nothing_remains(router)
+        await no_leaks(router)
     assert ("nobody wants this" in caplog.text) is (addon is Failing)
     assert "crashed" not in caplog.text
 
@@ -78,14 +78,14 @@ async def test_requests_sent_ahead_leave_room_for_others(tmp_path: Path) -> None
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):
-        turns, receive = Turns(), router.dispatcher.receive
+        turns, receive = Turns(), router.gateway.admit
         seen: list[int] = []
 
         def watched(*given: Any) -> Any:
             seen.append(turns.count)
             return receive(*given)
 
-        router.dispatcher.receive = watched  # type: ignore[method-assign]
+        router.gateway.admit = watched  # type: ignore[method-assign]
         body = chat(model="nobody/has-this")
         client.send((head("/v1/chat/completions", len(body)) + body) * AHEAD)
         for _ in range(AHEAD):

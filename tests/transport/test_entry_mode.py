@@ -10,8 +10,8 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow, tutils
 
-from pointsman.admission import Arrival, Door
-from pointsman.transport.entry_mode import arrival, is_local
+from pointsman.admission import EntryMode, RequestHead
+from pointsman.transport.entry_mode import is_local, request_head
 
 LISTENING: Any = [("127.0.0.1", 8080), ("::1", 8080, 0, 0)]
 """As the sockets tell it: an IPv6 address has four parts."""
@@ -39,8 +39,8 @@ def request(host: str = "", port: int = 0, header: str | None = None, authority:
 
 def arrived(
     own: http.Request, where: Context, mode: HTTPMode = HTTPMode.regular, listening: Any = LISTENING
-) -> Arrival:
-    return arrival(own, where, mode, listening, vouched=False, local=True)
+) -> RequestHead:
+    return request_head(own, where, mode, listening, vouched=False, local=True)
 
 
 @pytest.mark.parametrize("mode", [HTTPMode.regular, HTTPMode.upstream])
@@ -50,7 +50,7 @@ class TestAsAProxy:
         self, mode: HTTPMode, header: str | None
     ) -> None:
         arrival = arrived(request(header=header), context(), mode)
-        assert (arrival.door, arrival.host) == (Door.OWN, "")
+        assert (arrival.entry_mode, arrival.host) == (EntryMode.OWN, "")
 
     @pytest.mark.parametrize(
         ("host", "port"),
@@ -66,7 +66,7 @@ class TestAsAProxy:
     )
     def test_one_to_an_address_we_listen_on_is_too(self, mode: HTTPMode, host: str, port: int) -> None:
         arrival = arrived(request(host, port), context(), mode)
-        assert (arrival.door, arrival.host) == (Door.OWN, "")
+        assert (arrival.entry_mode, arrival.host) == (EntryMode.OWN, "")
 
     @pytest.mark.parametrize(
         ("host", "port"),
@@ -74,11 +74,11 @@ class TestAsAProxy:
     )
     def test_one_to_anywhere_else_is_somebody_elses(self, mode: HTTPMode, host: str, port: int) -> None:
         arrival = arrived(request(host, port, header="localhost:8080"), context(), mode)
-        assert (arrival.door, arrival.host) == (Door.PROXY, host)
+        assert (arrival.entry_mode, arrival.host) == (EntryMode.PROXY, host)
 
     def test_with_another_listening_address_its_name_counts(self, mode: HTTPMode) -> None:
         own = arrived(request("192.168.1.5", 8080), context(), mode, [("192.168.1.5", 8080)])
-        assert own.door is Door.OWN
+        assert own.entry_mode is EntryMode.OWN
 
 
 class TestBehindATunnel:
@@ -109,7 +109,7 @@ class TestBehindATunnel:
         self, server: tuple[str, int], sni: str | None, header: str | None, host: str
     ) -> None:
         arrival = arrived(request(header=header), context("transparent", server=server, sni=sni), HTTPMode.transparent)
-        assert (arrival.door, arrival.host) == (Door.PROXY, host)
+        assert (arrival.entry_mode, arrival.host) == (EntryMode.PROXY, host)
 
     @pytest.mark.parametrize(
         ("server", "header"),
@@ -125,7 +125,7 @@ class TestBehindATunnel:
         self, server: tuple[str, int], header: str | None
     ) -> None:
         arrival = arrived(request(header=header), context(server=server), HTTPMode.transparent)
-        assert (arrival.door, arrival.host) == (Door.OWN, "")
+        assert (arrival.entry_mode, arrival.host) == (EntryMode.OWN, "")
 
     def test_an_http2_request_names_its_host_as_authority(self) -> None:
         where = context("transparent", server=("1.2.3.4", 443))
@@ -134,7 +134,7 @@ class TestBehindATunnel:
 
     def test_a_request_without_a_destination_is_not_at_our_own_door(self) -> None:
         where = context("transparent", server=("1.2.3.4", 443))
-        assert arrived(request(), where, HTTPMode.transparent).door is Door.PROXY
+        assert arrived(request(), where, HTTPMode.transparent).entry_mode is EntryMode.PROXY
 
     def test_without_any_connections_address_the_requests_own_counts(self) -> None:
         assert arrived(request("api.openai.com", 443), context(), HTTPMode.transparent).host == "api.openai.com"
@@ -144,7 +144,7 @@ class TestBehindATunnel:
 def test_in_reverse_mode_every_request_is_at_the_reverse_door(host: str) -> None:
     where = context("reverse:https://api.openai.com", server=("api.openai.com", 443))
     arrival = arrived(request(host, 8080), where, HTTPMode.transparent)
-    assert (arrival.door, arrival.host) == (Door.REVERSE, "")
+    assert (arrival.entry_mode, arrival.host) == (EntryMode.REVERSE, "")
 
 
 class TestArrival:
@@ -157,7 +157,9 @@ class TestArrival:
 
     @pytest.mark.parametrize("vouched", [True, False])
     def test_it_carries_the_word_of_an_earlier_connect(self, vouched: bool) -> None:
-        assert arrival(request(), context(), HTTPMode.regular, LISTENING, vouched, local=True).vouched is vouched
+        assert (
+            request_head(request(), context(), HTTPMode.regular, LISTENING, vouched, local=True).is_trusted is vouched
+        )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_in_local_mode_every_client_is_whatever_its_address(mode: str, local: bo
 def test_our_own_address_is_our_own_door_in_every_spelling(host: str, listening: Any, mode: HTTPMode) -> None:
     where = context(server=(host, 8080) if mode is HTTPMode.transparent else None)
     own = request(host, 8080, header="api.openai.com")
-    assert arrived(own, where, mode, listening).door is Door.OWN
+    assert arrived(own, where, mode, listening).entry_mode is EntryMode.OWN
 
 
 @pytest.mark.parametrize(
@@ -212,5 +214,5 @@ def test_the_forward_policy_is_for_proxies_that_mitmproxy_does_not_guard(
     mode: str, proxyauth: bool, exempt: bool
 ) -> None:
     where = context(mode, server=("1.2.3.4", 443))
-    own = arrival(request("1.2.3.4", 443), where, HTTPMode.regular, LISTENING, False, True, proxyauth)
-    assert own.exempt is exempt
+    own = request_head(request("1.2.3.4", 443), where, HTTPMode.regular, LISTENING, False, True, proxyauth)
+    assert own.is_exempt is exempt

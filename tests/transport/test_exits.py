@@ -151,7 +151,7 @@ def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Ask:
             async with h1_to(router.host, router.port) as client:
                 await client.ask(chat(stream=stream), PATH + ODD_QUERY, (*ODD_PLACES, ("Connection", "close")))
                 head, _, body = (await client.reader.read()).partition(b"\r\n\r\n")
-            await router.dispatcher.intake.close()
+            await router.gateway.flow_queue.close()
             exits.left |= {"head": head, "body": unchunked(head, body), "log": caplog.text.encode()}
             exits.left["flows"] = "".join(snapshots.taken).encode()
             exits.left["attempts"] = repr([flow.get_state() for flow in view]).encode()
@@ -328,7 +328,7 @@ async def test_a_request_id_that_is_a_secret_is_replaced(tmp_path: Path) -> None
             await client.ask(chat(stream=False), headers=(("X-Request-ID", key),))
             _, headers, _ = await client.answer()
         assert len(headers["x-request-id"]) == 32
-        [record] = router.dispatcher.ledger.newest(1)
+        [record] = router.gateway.recent_exchanges.newest(1)
         assert record.request_id == headers["x-request-id"]
 
 
@@ -361,15 +361,15 @@ async def test_the_length_of_an_answer_is_no_secret(tmp_path: Path) -> None:
 
 async def test_the_key_of_before_a_reload_is_still_masked(tmp_path: Path) -> None:
     async with running(tmp_path, {"one": provider(keys=[PROVIDER_KEY])}) as router:
-        settings = router.dispatcher.settings
-        router.dispatcher.replace(settings.model_copy(update={"providers": {}}))
-        assert PROVIDER_KEY not in router.dispatcher.masker.text(PROVIDER_KEY)
+        settings = router.gateway.settings
+        router.gateway.update_settings(settings.model_copy(update={"providers": {}}))
+        assert PROVIDER_KEY not in router.gateway.masker.text(PROVIDER_KEY)
 
 
 async def test_the_admin_key_that_is_made_up_is_masked(tmp_path: Path) -> None:
     async with running(tmp_path, {"one": provider()}) as router:
         assert router.addon._admin_key
-        assert router.dispatcher.masker.text(router.addon._admin_key) == "***"
+        assert router.gateway.masker.text(router.addon._admin_key) == "***"
 
 
 async def test_a_traceback_is_masked_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from mitmproxy.exceptions import ControlException
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 
-from pointsman.transport.flow_kill import tell_no_more, tell_of_kill
+from pointsman.transport.flow_kill import notify_on_kill, stop_notifying
 
 
 class Listener:
@@ -22,7 +22,7 @@ class Listener:
 
 def test_who_listens_is_told_after_the_kill() -> None:
     flow, listener = tflow.tflow(), Listener()
-    tell_of_kill(flow, listener.killed)
+    notify_on_kill(flow, listener.killed)
     flow.kill()
     assert (listener.told, flow.killable) == (1, False)
 
@@ -30,7 +30,7 @@ def test_who_listens_is_told_after_the_kill() -> None:
 def test_a_kill_that_is_refused_is_not_told() -> None:
     flow, listener = tflow.tflow(), Listener()
     flow.live = False
-    tell_of_kill(flow, listener.killed)
+    notify_on_kill(flow, listener.killed)
     with pytest.raises(ControlException):
         flow.kill()
     assert listener.told == 0
@@ -38,8 +38,8 @@ def test_a_kill_that_is_refused_is_not_told() -> None:
 
 def test_afterwards_the_flow_is_as_it_was() -> None:
     flow, listener = tflow.tflow(), Listener()
-    tell_of_kill(flow, listener.killed)
-    tell_no_more(flow)
+    notify_on_kill(flow, listener.killed)
+    stop_notifying(flow)
     flow.kill()
     assert listener.told == 0
     assert "kill" not in vars(flow)
@@ -47,7 +47,7 @@ def test_afterwards_the_flow_is_as_it_was() -> None:
 
 async def test_who_waits_for_an_intercepted_flow_is_let_go() -> None:
     flow, listener = tflow.tflow(), Listener()
-    tell_of_kill(flow, listener.killed)
+    notify_on_kill(flow, listener.killed)
     flow.intercept()
     waiting = asyncio.create_task(flow.wait_for_resume())
     await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_who_waits_for_an_intercepted_flow_is_let_go() -> None:
 
 def test_a_flow_is_let_go_without_collecting_garbage() -> None:
     flow, listener = HTTPFlow(tflow.tclient_conn(), tflow.tserver_conn()), Listener()
-    tell_of_kill(flow, listener.killed)
+    notify_on_kill(flow, listener.killed)
     gone = weakref.ref(flow)
     del flow
     assert gone() is None
@@ -66,7 +66,7 @@ def test_a_flow_is_let_go_without_collecting_garbage() -> None:
 
 def test_a_flow_keeps_nobody_alive() -> None:
     flow, listener = tflow.tflow(), Listener()
-    tell_of_kill(flow, listener.killed)
+    notify_on_kill(flow, listener.killed)
     gone = weakref.ref(listener)
     del listener
     gc.collect()
@@ -76,5 +76,5 @@ def test_a_flow_keeps_nobody_alive() -> None:
 
 def test_a_copy_has_none_of_it() -> None:
     flow, listener = tflow.tflow(), Listener()
-    tell_of_kill(flow, listener.killed)
+    notify_on_kill(flow, listener.killed)
     assert "kill" not in vars(flow.copy())

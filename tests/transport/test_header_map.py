@@ -3,7 +3,7 @@
 import pytest
 from mitmproxy import http
 
-from pointsman.transport.header_map import named
+from pointsman.transport.header_map import header_map
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from pointsman.transport.header_map import named
 )
 def test_names_are_lower_and_values_joined(fields: list[tuple[bytes, bytes]]) -> None:
     headers = http.Headers(fields)
-    assert named(headers) == {name.lower(): value for name, value in headers.items()}
+    assert header_map(headers) == {name.lower(): value for name, value in headers.items()}

@@ -11,18 +11,18 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from pointsman.demo import Provider, behaviours
-from pointsman.domain.outbound import Outbound
-from pointsman.transport.health_prober import Prober
-from pointsman.transport.upstream_client import Providers
-from pointsman.transport.upstream_options import Outlet
+from pointsman.domain.outbound import UpstreamRequest
+from pointsman.transport.health_prober import HealthProber
+from pointsman.transport.upstream_client import UpstreamClient
+from pointsman.transport.upstream_options import UpstreamOptions
 from support.leak_checks import soon
-from transport.chat_client import Yard, session
+from transport.chat_client import RouterFixture, session
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
-        yield Yard(tmp_path, stack)
+        yield RouterFixture(tmp_path, stack)
 
 
 class Silent:
@@ -47,14 +47,14 @@ class Silent:
 
 
 async def test_it_is_found_dead_within_three_failures_looked_for_one_by_one_and_found_again(
-    yard: Yard, caplog: pytest.LogCaptureFixture
+    yard: RouterFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     await yard.open("a", "b", keys={"a": ["sk-first-key"]}, cooldowns={"transient": "off"})
     for name in ("7", "8"):
         assert (await yard.ask(headers=session(name))).endpoint == "a"
-    health = yard.router.dispatcher.router.health
-    health.probe_every = 0.01
+    health = yard.router.gateway.router.health
+    health.probe_interval = 0.01
     await yard.a.close()
 
     asked = [await yard.ask(headers=session(f"new {n}")) for n in range(5)]
@@ -70,13 +70,13 @@ async def test_it_is_found_dead_within_three_failures_looked_for_one_by_one_and_
     await probed_one_by_one(yard)
     assert said(caplog)[1:] == []
     await yard.a.start()
-    await soon(lambda: looked(yard) and health.illness("a") is None)
+    await soon(lambda: looked(yard) and health.outage("a") is None)
     assert said(caplog)[1:] == ["Pointsman: provider a was unhealthy and is healthy"]
     assert (await yard.ask(headers=session("new"))).endpoint == "a"
     assert [seen.path for seen in yard.a.seen if seen.method == "GET"] == ["/v1/models"]
 
 
-async def probed_one_by_one(yard: Yard) -> None:
+async def probed_one_by_one(yard: RouterFixture) -> None:
     """Somebody listens at its port, but all it has to say is that it is not well."""
     silent, port = Silent(), int(yard.a.base_url.split(":")[2].split("/")[0])
     async with silent.at(port):
@@ -93,7 +93,7 @@ async def probed_one_by_one(yard: Yard) -> None:
     assert b"Bearer sk-first-key" in silent.heads[0]
 
 
-async def test_an_answer_that_ends_well_brings_it_back_too(yard: Yard) -> None:
+async def test_an_answer_that_ends_well_brings_it_back_too(yard: RouterFixture) -> None:
     await yard.open("a", cooldowns={"transient": "off"}, protection={"a": "off"})
     await yard.a.close()
     for n in range(3):
@@ -107,11 +107,11 @@ class TestProber:
     """What counts as being there."""
 
     class Ward:
-        def __init__(self, question: Outbound) -> None:
-            self.question = question
+        def __init__(self, request: UpstreamRequest) -> None:
+            self.question = request
             self.told: list[bool] = []
 
-        def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, Outbound]]:
+        def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
             assert 0 <= chance() < 1
             return [("a", self.question)]
 
@@ -121,9 +121,11 @@ class TestProber:
             return None
 
     async def look(self, url: str, by_connection: tuple[str, ...] = ()) -> bool:
-        ward, providers = self.Ward(Outbound(f"{url}/models", (), b"", "GET")), Providers()
-        prober = Prober(ward, providers, lambda: Outlet.of(Options(), ProxyMode.parse("regular")), by_connection)
-        prober.look()
+        ward, providers = self.Ward(UpstreamRequest(f"{url}/models", (), b"", "GET")), UpstreamClient()
+        prober = HealthProber(
+            ward, providers, lambda: UpstreamOptions.from_options(Options(), ProxyMode.parse("regular")), by_connection
+        )
+        prober.start_due_probes()
         await soon(lambda: bool(ward.told))
         await prober.close()
         await providers.close()
@@ -150,9 +152,14 @@ class TestProber:
         async with Provider(behaviours.answer()) as free:
             port = int(free.base_url.split(":")[2].split("/")[0])
         async with silent.at(port):
-            ward, providers = self.Ward(Outbound(f"http://127.0.0.1:{port}/v1/models", (), b"", "GET")), Providers()
-            prober = Prober(ward, providers, lambda: Outlet.of(Options(), ProxyMode.parse("regular")))
-            prober.look()
+            ward, providers = (
+                self.Ward(UpstreamRequest(f"http://127.0.0.1:{port}/v1/models", (), b"", "GET")),
+                UpstreamClient(),
+            )
+            prober = HealthProber(
+                ward, providers, lambda: UpstreamOptions.from_options(Options(), ProxyMode.parse("regular"))
+            )
+            prober.start_due_probes()
             await soon(lambda: bool(silent.heads))
             await prober.close()
             assert ward.told == [False]
@@ -160,13 +167,13 @@ class TestProber:
             silent.answer(200)
 
 
-def _prober(yard: Yard) -> Prober:
+def _prober(yard: RouterFixture) -> HealthProber:
     assert yard.router.addon._prober
     return yard.router.addon._prober
 
 
-def looked(yard: Yard) -> bool:
-    _prober(yard).look()
+def looked(yard: RouterFixture) -> bool:
+    _prober(yard).start_due_probes()
     return True
 
 

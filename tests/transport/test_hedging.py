@@ -14,7 +14,7 @@ import pytest
 from pointsman.demo import Behaviour, Provider, behaviours
 from support.h1client import chat, h1_to
 from support.http_requests import Asked, ask, get, started
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -76,7 +76,7 @@ async def test_the_quick_one_answers_and_takes_the_conversation(stack: AsyncExit
     again = await ask(router.base_url, headers=SESSION)
     assert (again.headers["x-routed-via"], again.headers["x-sticky-session"]) == ("p2/m", "hit")
     assert (await get(f"{router.url}/internal/status/cooldowns")).json == {"targets": [], "keys": []}
-    await nothing_remains(router)
+    await no_leaks(router)
 
 
 async def test_the_first_one_wins_after_the_race_has_begun_and_loses_the_conversation(
@@ -109,14 +109,14 @@ async def test_a_client_that_leaves_a_race_leaves_nobody_running(
         getattr(client, way)()
         for each in (first, second):
             assert await asyncio.wait_for(each.seen[0].closed_by_peer(), 5)
-    await nothing_remains(router)
+    await no_leaks(router)
     assert outcomes(await attempts(router)) == [
         ("p0", "hedge_triggered", "m-of-p0"),
         ("p0", "client_abort", "m-of-p0"),
         ("p1", "client_abort", None),
     ]
-    [session] = router.dispatcher.router.sessions._store
-    assert (session.pin, session.past) == (None, None)
+    [session] = router.gateway.router.sessions._store
+    assert (session.pin, session.penalties) == (None, None)
     assert (await get(f"{router.url}/internal/status/cooldowns")).json == {"targets": [], "keys": []}
 
 
@@ -150,7 +150,7 @@ async def test_a_loser_is_cancelled_while_it_connects(stack: AsyncExitStack, tmp
         told = await attempts(router)
         assert [a["outcome"] for a in told] == ["hedge_triggered", "hedge_loser_cancelled", "hedge_winner"]
         assert told[1]["connected_ms"] is None
-        await nothing_remains(router)
+        await no_leaks(router)
 
 
 async def test_a_failure_inside_a_race_is_replaced_at_once(stack: AsyncExitStack, tmp_path: Path) -> None:
@@ -181,11 +181,13 @@ async def test_a_thousand_races_leave_nothing_behind(
     async with asyncio.TaskGroup() as clients:
         for _ in range(50):
             clients.create_task(one_after_the_other())
-    raced = Counter(tuple(a.outcome.value for a in each.attempts) for each in router.dispatcher.ledger.newest(1000))
+    raced = Counter(
+        tuple(a.outcome.value for a in each.attempts) for each in router.gateway.recent_exchanges.newest(1000)
+    )
     assert raced == {("hedge_triggered", "hedge_loser_cancelled", "hedge_winner"): 1000}
-    await nothing_remains(router)
+    await no_leaks(router)
     await soon(lambda: all(seen.is_over for seen in silent.seen))
-    [session] = router.dispatcher.providers._sessions.values()
+    [session] = router.gateway.upstream_client._sessions.values()
     connector: Any = session.connector
     assert not connector._acquired
     assert all(each.abandoned for each in silent.seen)

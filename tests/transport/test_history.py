@@ -12,7 +12,7 @@ from pointsman.demo import Provider, behaviours
 from pointsman.history import history as history_module
 from support.h1client import h1_to
 from support.http_requests import ask, get
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
 
@@ -40,11 +40,11 @@ async def test_it_tells_what_happened_and_survives_a_restart(tmp_path: Path) -> 
             assert rows["good/m"]["first_content_ms"]["p50"] > 0
             [by_key] = [row for row in (await analytics(router, "?by=key")).json["rows"] if row["provider"] == "bad"]
             assert by_key["key"] == "key-1"
-            before = router.dispatcher.router.statistics.of("bad/m", time.time())
+            before = router.gateway.router.statistics.stats_for("bad/m", time.time())
         assert (before.successes, before.failures) == (3, 1)
         async with running(tmp_path, providers, **sections) as router:
-            after = router.dispatcher.router.statistics.of("bad/m", time.time())
-            assert (after.successes, after.failures, after.raw) == pytest.approx((3, 1, 4), rel=0.01)
+            after = router.gateway.router.statistics.stats_for("bad/m", time.time())
+            assert (after.successes, after.failures, after.attempts) == pytest.approx((3, 1, 4), rel=0.01)
             assert after.first_content == pytest.approx(before.first_content)
     assert b"secret" not in (tmp_path / "history.db").read_bytes()
 
@@ -62,13 +62,13 @@ async def test_a_count_of_tokens_says_nothing_of_answering(tmp_path: Path) -> No
     async with Provider(behaviours.answer("hello")) as one:
         providers = {"one": provider(one.base_url, dialect="anthropic")}
         async with running(tmp_path, providers, server=SERVER, history={"path": str(tmp_path / "h.db")}) as router:
-            question = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+            request = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
             async with h1_to(router.host, router.port) as client:
-                await client.ask(json.dumps(question).encode(), "/v1/messages/count_tokens")
+                await client.ask(json.dumps(request).encode(), "/v1/messages/count_tokens")
                 assert (await client.head())[0] == 200
             assert len(one.seen) == 1
             assert (await analytics(router)).json["rows"] == []
-            assert router.dispatcher.router.statistics.of("one/m", time.time()).raw == 0
+            assert router.gateway.router.statistics.stats_for("one/m", time.time()).attempts == 0
 
 
 class Held:
@@ -99,7 +99,7 @@ async def test_a_slow_page_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.M
         assert (await ask(router.base_url)).status == 200
         held.let_go()
         assert (await slow).json == {"said": "at last"}
-        await nothing_remains(router)
+        await no_leaks(router)
 
 
 async def test_a_client_that_leaves_before_its_page_is_ready_is_no_trouble(
@@ -113,7 +113,7 @@ async def test_a_client_that_leaves_before_its_page_is_ready_is_no_trouble(
             )
             await held.asked.wait()
         held.let_go()
-        await nothing_remains(router)
+        await no_leaks(router)
         assert (await get(f"{router.url}/healthz")).status == 200
     assert "Traceback" not in caplog.text
     assert "crashed" not in caplog.text

@@ -8,7 +8,7 @@ from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.layers.http import HttpRequestHook, HttpResponseHook
 from mitmproxy.test import taddons, tflow
 
-from pointsman.transport.hook_cache import HookIndex
+from pointsman.transport.hook_cache import HookCache
 
 
 class Witness:
@@ -66,7 +66,7 @@ async def test_everybody_is_asked_as_the_stock_manager_would(
         with taddons.context(*casts(told[remembered])[cast], loadcore=False) as context:
             manager = context.master.addons
             if remembered:
-                HookIndex(manager).install()
+                HookCache(manager).install()
             await trigger(manager)
     assert told[True] == told[False]
     assert bool(told[True]) == (cast != "nobody")
@@ -78,7 +78,7 @@ async def test_addons_that_come_and_go_are_noticed() -> None:
     parent = Parent("parent", heard)
     with taddons.context(first, parent, loadcore=False) as context:
         manager = context.master.addons
-        HookIndex(manager).install()
+        HookCache(manager).install()
         await ask(manager)
         manager.add(later)
         await ask(manager)
@@ -93,7 +93,7 @@ async def test_addons_that_come_and_go_are_noticed() -> None:
 async def test_the_stock_manager_answers_again_once_removed() -> None:
     with taddons.context(loadcore=False) as context:
         manager = context.master.addons
-        index, other = HookIndex(manager), HookIndex(manager)
+        index, other = HookCache(manager), HookCache(manager)
         index.install()
         other.remove()
         assert manager.trigger_event == index.trigger_event

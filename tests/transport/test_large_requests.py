@@ -20,7 +20,7 @@ from pointsman.wire.dialects.openai_chat import messages, request
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.http_requests import ask
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -97,7 +97,7 @@ async def test_what_is_small_but_compressed_counts_as_what_it_becomes(tmp_path: 
     """It is decoded on the loop only as far as a small one goes."""
     body = session(MIB)
     squeezed = gzip.compress(body)
-    assert len(squeezed) < request_reader.LARGE / 10
+    assert len(squeezed) < request_reader.LARGE_BODY_BYTES / 10
     async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
         await served(router, squeezed, Content_Encoding="gzip")
         assert one.seen[0].body == body
@@ -110,7 +110,7 @@ async def test_a_large_request_is_converted_in_the_thread(tmp_path: Path, thread
         Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url, dialect="anthropic")}) as router,
     ):
-        await served(router, session(request_reader.LARGE // 2))
+        await served(router, session(request_reader.LARGE_BODY_BYTES // 2))
         assert len(one.seen[0].json["messages"]) > 100
         assert (threads["converted"], threads["parsed"]) == ({False}, {True})
 
@@ -133,7 +133,7 @@ class Busy:
 
     def __init__(self, router: Router) -> None:
         self._gate = threading.Event()
-        self._work = asyncio.ensure_future(router.dispatcher.worker.run(self._gate.wait))
+        self._work = asyncio.ensure_future(router.gateway.worker.run(self._gate.wait))
 
     async def end(self) -> None:
         self._gate.set()
@@ -173,8 +173,8 @@ async def test_a_client_that_leaves_meanwhile_costs_nothing(tmp_path: Path) -> N
             client.break_off()
         await soon(lambda: not any(each.client.connected for each in router.server.connections.values()))
         await busy.end()
-        await nothing_remains(router)
-        assert (one.seen, router.conductors) == ([], [])
+        await no_leaks(router)
+        assert (one.seen, router.drivers) == ([], [])
         assert [kind for kind, _ in router.watcher.ended] == ["error"]
         assert (await ask(router.base_url)).status == 200
 
@@ -188,8 +188,8 @@ async def test_a_flow_that_is_killed_meanwhile_is_not_sent(tmp_path: Path) -> No
             router.watcher.flows[0].kill()
             await busy.end()
             assert await client.at_end()
-        await nothing_remains(router)
-        assert (one.seen, router.conductors) == ([], [])
+        await no_leaks(router)
+        assert (one.seen, router.drivers) == ([], [])
 
 
 async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert(
@@ -208,7 +208,7 @@ async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert
     ):  # fmt: skip
         await served(router, session(MIB))
         assert (len(claude.seen), len(one.seen)) == (0, 1)
-        record = next(router.dispatcher.ledger.newest(1))
+        record = next(router.gateway.recent_exchanges.newest(1))
         assert [attempt.error for attempt in record.attempts] == ["internal", None]
 
 

@@ -17,14 +17,14 @@ from mitmproxy.http import HTTPFlow
 
 from pointsman.demo import Provider, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
-from pointsman.recent_exchanges import KEEP
+from pointsman.recent_exchanges import MAX_RECORDS
 from pointsman.transport import upstream_client as pools
-from pointsman.transport.exchange_driver import Conductor
+from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.http_layer import RoutedHttpLayer
 from pointsman.transport.stream import RoutedStream
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
-from support.leak_checks import nothing_remains, remains, soon
+from support.leak_checks import leaks, no_leaks, soon
 from support.records import exchange_record
 from support.router import Router, running
 from support.settings import provider
@@ -54,7 +54,7 @@ PROVIDERS = {
     "strict": behaviours.status(400),
 }
 
-PASSING = (HTTPFlow, RoutedStream, RoutedHttpLayer, Exchange, Conductor, ClientResponse)
+PASSING = (HTTPFlow, RoutedStream, RoutedHttpLayer, Exchange, ExchangeDriver, ClientResponse)
 """Nothing of these outlives its request, or its connection."""
 
 type Ask = Callable[[H1Client, int], Any]
@@ -142,25 +142,25 @@ class Level:
 
 
 def tables(router: Router) -> dict[str, int]:
-    dispatcher = router.dispatcher
-    connectors: list[Any] = [session.connector for session in dispatcher.providers._sessions.values()]
+    gateway = router.gateway
+    connectors: list[Any] = [session.connector for session in gateway.upstream_client._sessions.values()]
     scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
-        "running": len(dispatcher.running),
-        "vouched": len(dispatcher.vouched),
+        "running": len(gateway.running),
+        "vouched": len(gateway.trusted_connections),
         "connections": len(router.server.connections),
-        "outlets": len(dispatcher._outlets),
+        "outlets": len(gateway._upstream_options),
         "in use": sum(len(connector._acquired) for connector in connectors),
         "kept": sum(len(kept) for connector in connectors for kept in connector._conns.values()),
-        "conversations": len(dispatcher.router.sessions._store),
-        "limits": len(dispatcher.router.limits),
+        "conversations": len(gateway.router.sessions._store),
+        "limits": len(gateway.router.limits),
         "timers": sum(not handle.cancelled() for handle in scheduled),
     }
 
 
 @pytest.fixture(autouse=True)
 def _kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "IDLE_CONNECTION", 0.5)
+    monkeypatch.setattr(pools, "KEEPALIVE_TIMEOUT", 0.5)
     monkeypatch.setattr("support.router.LONGEST", 280.0)  # on a machine that is busy with other things too
 
 
@@ -184,7 +184,7 @@ async def everything(folder: Path, keyed: bool = True) -> AsyncIterator[tuple[Ro
             )
         )
         router.context.master.addons.remove(router.watcher)
-        del router.dispatcher.conduct  # which keeps all that ever were
+        del router.gateway.start_driver  # which keeps all that ever were
         yield router, serving
 
 
@@ -207,7 +207,7 @@ async def level_after(router: Router, serving: Sequence[Provider], requests: int
     async with asyncio.TaskGroup() as clients:
         for _ in range(CONCURRENCY):
             clients.create_task(ask_them(router, numbers, requests), name="asking")
-    await nothing_remains(router)
+    await no_leaks(router)
     await soon(lambda: not any(each.connections for each in serving))
     return Level(router)
 
@@ -216,25 +216,25 @@ async def level_after(router: Router, serving: Sequence[Provider], requests: int
 async def test_nothing_grows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("ERROR")
     async with everything(tmp_path) as (router, serving):
-        for n in range(KEEP):  # as large as it gets, whatever comes
-            router.dispatcher.ledger.add(exchange_record(f"before-{n}"))
+        for n in range(MAX_RECORDS):  # as large as it gets, whatever comes
+            router.gateway.recent_exchanges.add(exchange_record(f"before-{n}"))
         before = await level_after(router, serving, WARM_UP)
         after = await level_after(router, serving, REQUESTS)
-        assert len(router.dispatcher.providers._sessions) <= 2  # one keeps connections, one does not
+        assert len(router.gateway.upstream_client._sessions) <= 2  # one keeps connections, one does not
         assert (after.tables, after.tasks, after.files) == (before.tables, before.tasks, before.files)
-        assert len(router.dispatcher.ledger) == KEEP
+        assert len(router.gateway.recent_exchanges) == MAX_RECORDS
         assert after.tables["conversations"] == CONVERSATIONS
-        assert len(router.dispatcher.router.cooldowns._targets) <= len(PROVIDERS) + 1
+        assert len(router.gateway.router.cooldowns._targets) <= len(PROVIDERS) + 1
         assert after.memory - before.memory < ROOM, f"{(after.memory - before.memory) / 2**20:.1f} MiB"
         assert not after.objects - before.objects
-        assert not remains(router)
+        assert not leaks(router)
         assert not caplog.records
 
 
 async def test_nothing_grows_on_one_http2_connection(tmp_path: Path) -> None:
     async with everything(tmp_path, keyed=False) as (router, serving), h2_through(router.url, router.ca) as client:
         await client.whole(await client.ask(chat(model="good/m")))
-        await nothing_remains(router, connections=1)
+        await no_leaks(router, connections=1)
         before = Level(router)
         for n in range(400):
             model, leaves = HTTP2_MENU[n % len(HTTP2_MENU)]
@@ -244,7 +244,7 @@ async def test_nothing_grows_on_one_http2_connection(tmp_path: Path) -> None:
                 await client.reset(stream)
             else:
                 await client.whole(stream)
-        await nothing_remains(router, connections=1)
+        await no_leaks(router, connections=1)
         await soon(lambda: not any(each.connections for each in serving))
         after = Level(router)
         assert not after.objects - before.objects

@@ -9,7 +9,7 @@ import pytest
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
 
@@ -31,9 +31,9 @@ def questions(count: int) -> list[str]:
     return [f"{n:03}|" * (8 + n) for n in range(count)]
 
 
-def answer_to(question: str) -> list[bytes]:
+def answer_to(request: str) -> list[bytes]:
     """The events of a stream that repeats the question; pieces of it begin at another place in each."""
-    tokens = (f"{place}:{question[place:]}" for place in range(TOKENS))
+    tokens = (f"{place}:{request[place:]}" for place in range(TOKENS))
     events = [f'data: {{"choices":[{{"index":0,"delta":{{"content":"{token}"}}}}]}}\n\n' for token in tokens]
     finish = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
     return [event.encode() for event in (*events, finish, "data: [DONE]\n\n")]
@@ -56,14 +56,14 @@ def all_at_once(count: int) -> Callable[[ReceivedRequest], Behaviour]:
 
 
 def all_ended_well(router: Router, count: int) -> None:
-    records = list(router.dispatcher.ledger.newest(count + 1))
+    records = list(router.gateway.recent_exchanges.newest(count + 1))
     assert len(records) == count
     assert {attempt.outcome for record in records for attempt in record.attempts} == {"request_success"}
 
 
-async def over_http1(router: Router, question: str) -> bytes:
+async def over_http1(router: Router, request: str) -> bytes:
     async with h1_to(router.host, router.port) as client:
-        await client.ask(chat(question))
+        await client.ask(chat(request))
         assert (await client.head())[0] == 200
         return await client.chunks()
 
@@ -74,11 +74,11 @@ async def test_200_streams_over_200_http1_connections(tmp_path: Path) -> None:
         Provider(all_at_once(len(asked))) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
     ):
-        answers = await asyncio.gather(*(over_http1(router, question) for question in asked))
-        for question, answer in zip(asked, answers, strict=True):
-            assert answer == b"".join(answer_to(question))
+        answers = await asyncio.gather(*(over_http1(router, request) for request in asked))
+        for request, answer in zip(asked, answers, strict=True):
+            assert answer == b"".join(answer_to(request))
         all_ended_well(router, len(asked))
-        await nothing_remains(router)
+        await no_leaks(router)
 
 
 async def test_100_streams_over_one_http2_connection(tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ async def test_100_streams_over_one_http2_connection(tmp_path: Path) -> None:
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h2_through(router.url, router.ca) as client,
     ):
-        streams = [await client.ask(chat(question)) for question in asked]
-        for question, stream in zip(asked, streams, strict=True):
-            assert await client.whole(stream) == b"".join(answer_to(question))
+        streams = [await client.ask(chat(request)) for request in asked]
+        for request, stream in zip(asked, streams, strict=True):
+            assert await client.whole(stream) == b"".join(answer_to(request))
             assert stream.status == 200
         all_ended_well(router, len(asked))
         assert len(router.server.connections) == 1
-        await nothing_remains(router, connections=1)
+        await no_leaks(router, connections=1)

@@ -15,12 +15,12 @@ import pytest
 
 from pointsman.demo import Behaviour, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.exchange_driver import Conductor
+from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.stream import RoutedStream
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import started
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -45,16 +45,16 @@ class Taken:
     def note(self, router: Router) -> None:
         """From now on, with nobody there who keeps flows or conductors."""
         router.context.master.addons.remove(router.watcher)
-        del router.dispatcher.conduct
-        conduct = router.dispatcher.conduct
+        del router.gateway.start_driver
+        conduct = router.gateway.start_driver
 
-        def noted(exchange: Exchange, stream: RoutedStream) -> Conductor:
-            conductor = conduct(exchange, stream)
-            self.things += map(ref, (exchange, conductor, stream.flow))
-            self.held += exchange.call.body, exchange.call.facts.document
-            return conductor
+        def noted(exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
+            driver = conduct(exchange, stream)
+            self.things += map(ref, (exchange, driver, stream.flow))
+            self.held += exchange.client_request.body, exchange.client_request.facts.document
+            return driver
 
-        router.dispatcher.conduct = noted  # type: ignore[method-assign]
+        router.gateway.start_driver = noted  # type: ignore[method-assign]
 
     def left(self) -> list[str]:
         things = [type(thing).__name__ for each in self.things if (thing := each()) is not None]
@@ -135,7 +135,7 @@ async def set_up(stack: AsyncExitStack, folder: Path, way: Way) -> tuple[Router,
 
 
 async def nothing_is_left(router: Router, taken: Taken, connections: int) -> None:
-    await nothing_remains(router, connections)
+    await no_leaks(router, connections)
     assert taken.things
     await soon(lambda: not taken.left(), lambda: str(taken.left()))
 

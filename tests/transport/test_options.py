@@ -11,7 +11,7 @@ import pytest
 from mitmproxy.http import HTTPFlow
 
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.upstream_client import KEPT_SESSIONS
+from pointsman.transport.upstream_client import MAX_IDLE_SESSIONS
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_through, h1_to, head
@@ -88,7 +88,7 @@ class TestConnectAddr:
                 await client.chunks()
             assert len(router.watcher.ended) == 28
             assert {from_(flow) for _, flow in router.watcher.ended} == {f"127.0.0.{n}" for n in range(2, 30)}
-            await soon(lambda: one.connections <= KEPT_SESSIONS)
+            await soon(lambda: one.connections <= MAX_IDLE_SESSIONS)
 
     async def test_one_that_this_machine_has_not_is_a_failed_attempt(self, tmp_path: Path) -> None:
         async with routing(tmp_path, connect_addr="192.0.2.1") as (router, one):
@@ -126,7 +126,7 @@ class TestIgnoreHosts:
             assert b'" itself"' in await client.chunks()
             assert host.seen[0].header("authorization") == "Bearer its-own"
             assert router.watcher.flows == []
-            assert router.conductors == []
+            assert router.drivers == []
 
     async def test_another_one_is_routed_as_ever(self, tmp_path: Path) -> None:
         async with (
@@ -315,7 +315,7 @@ class TestProxyauth:
             ) as router,
             h2_through(router.url, router.ca, connect=RIGHT),
         ):
-            assert len(router.dispatcher.vouched) == 1
+            assert len(router.gateway.trusted_connections) == 1
 
 
 def leaves_no_trace(router: Router) -> None:

@@ -11,7 +11,7 @@ from pointsman.demo import Provider, behaviours, closed_port
 from support.h1client import chat, h1_through, h1_to
 from support.h2client import h2_through
 from support.http_requests import ask
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.ports import free_port
 from support.router import running
 from support.settings import provider
@@ -70,7 +70,7 @@ async def test_streams_that_are_open_end_well_and_the_next_request_is_routed(
             assert (await plain.head())[1]["x-routed-via"] == "one/m"
             assert (await plain.chunks()).endswith(DONE)
         assert (await ask(router.base_url)).headers["x-routed-via"] == "one/m"
-        await nothing_remains(router)
+        await no_leaks(router)
 
 
 async def test_a_mode_that_is_taken_away_ends_no_stream(tmp_path: Path) -> None:

@@ -133,4 +133,4 @@ async def test_a_provider_that_is_the_router_itself_is_not_asked(tmp_path: Path,
         assert answer.status == 502
         assert answer.headers["x-fallback-trail"] == "loop/m@connect_refused"
         assert b"the router's own address" in answer.body
-        assert len(router.conductors) == 1
+        assert len(router.drivers) == 1

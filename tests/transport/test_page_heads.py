@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.admission import OWN_NAME
+from pointsman.admission import OWN_HOST
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.page_stream import MAX_PAGE_BODY
+from pointsman.transport.page_stream import MAX_PAGE_BODY_BYTES
 from support.framing import NEXT, said
 from support.h1client import head
 from support.h2client import h2_through
@@ -85,22 +85,22 @@ class TestBodies:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, _, router):
-            client.send(head("/api/anything", MAX_PAGE_BODY + 1, LOCAL))
+            client.send(head("/api/anything", MAX_PAGE_BODY_BYTES + 1, LOCAL))
             status, headers, body = await client.answer()
             assert (status, json.loads(body)["error"]["code"]) == (413, "request_too_large")
             assert headers["connection"] == "close"
-            client.send(bytes(MAX_PAGE_BODY + 1) + NEXT)  # of use to a client that looks for its answer only then
+            client.send(bytes(MAX_PAGE_BODY_BYTES + 1) + NEXT)  # of use to a client that looks for its answer only then
             assert await client.at_end()
             assert router.watcher.flows == []
 
-    @pytest.mark.parametrize("length", [20 * MAX_PAGE_BODY, 10**30])
+    @pytest.mark.parametrize("length", [20 * MAX_PAGE_BODY_BYTES, 10**30])
     async def test_nothing_of_it_is_kept(self, tmp_path: Path, caplog: pytest.LogCaptureFixture, length: int) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
             client.send(head("/api/anything", length, LOCAL))
             assert (await client.answer())[0] == 413
-            with memory_below(4 * MAX_PAGE_BODY):
+            with memory_below(4 * MAX_PAGE_BODY_BYTES):
                 for _ in range(8):
-                    client.send(bytes(MAX_PAGE_BODY))
+                    client.send(bytes(MAX_PAGE_BODY_BYTES))
                     await client._writer.drain()
             client.close()
 
@@ -118,7 +118,7 @@ class TestBodies:
 
     async def test_the_longest_is_read(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
-            client.send(head("/internal/explain", MAX_PAGE_BODY, LOCAL) + b" " * MAX_PAGE_BODY + NEXT)
+            client.send(head("/internal/explain", MAX_PAGE_BODY_BYTES, LOCAL) + b" " * MAX_PAGE_BODY_BYTES + NEXT)
             assert (await client.answer())[0] == 400
             assert said((await client.answer())[2]) == "next"
             client.close()
@@ -128,9 +128,9 @@ class TestBodies:
             Provider(ECHO) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             unharmed(router, caplog, one),
-            h2_through(router.url, router.ca, OWN_NAME) as client,
+            h2_through(router.url, router.ca, OWN_HOST) as client,
         ):
-            long = await client.ask(b"{}", "/api/anything", length=MAX_PAGE_BODY + 1, ends=False)
+            long = await client.ask(b"{}", "/api/anything", length=MAX_PAGE_BODY_BYTES + 1, ends=False)
             await client.until(lambda: bool(long.data))
             assert long.status == 413
             assert "connection" not in long.headers

@@ -15,8 +15,8 @@ from mitmproxy.exceptions import CommandError
 
 from pointsman.addon import Pointsman
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
-from support.leak_checks import nothing_remains, soon
-from transport.chat_client import ANSWER, Yard, session, told, user
+from support.leak_checks import no_leaks, soon
+from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
 KEYS = {"a": ["sk-first-key", "sk-second-key"]}
 GUARDED = {"a": "provider-ban"}
@@ -27,16 +27,16 @@ MODES = pytest.mark.parametrize("model", ["auto-balanced", "auto-smart"])
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
-        yield Yard(tmp_path, stack)
+        yield RouterFixture(tmp_path, stack)
 
 
 def keys_of(one: Provider) -> set[str | None]:
     return {seen.header("authorization") for seen in one.seen}
 
 
-async def bans(yard: Yard) -> list[tuple[str, str | None, str]]:
+async def bans(yard: RouterFixture) -> list[tuple[str, str | None, str]]:
     return [(row["provider"], row["model"], row["reason"]) for row in (await yard.page("status/protection"))["bans"]]
 
 
@@ -56,7 +56,7 @@ class TestProviderBan:
         ids=["503", "429", "401", "wrapped", "timeout", "stall after commit", "break after commit"],
     )
     async def test_it_bans_at_once_and_shows_no_second_key(
-        self, yard: Yard, model: str, behaviour: Behaviour, endpoint: str, reason: str
+        self, yard: RouterFixture, model: str, behaviour: Behaviour, endpoint: str, reason: str
     ) -> None:
         await yard.open(keys=KEYS, protection=GUARDED, cooldowns=CALM, stream=QUICK)
         yard.a.script = [behaviour, behaviours.answer(ANSWER)]
@@ -69,19 +69,21 @@ class TestProviderBan:
         )
 
     @MODES
-    async def test_a_conversation_keeps_its_key_though_that_one_rests(self, yard: Yard, model: str) -> None:
+    async def test_a_conversation_keeps_its_key_though_that_one_rests(self, yard: RouterFixture, model: str) -> None:
         await yard.open(keys=KEYS, protection=GUARDED, sticky={"rest": "off"})
         assert (await yard.ask(model=model, headers=session("7"))).endpoint == "a"
         yard.a.script = [behaviours.rate_limited(30), behaviours.answer(ANSWER)]
         for _ in range(2):
             await yard.ask(model=model, headers=session("8"))  # each key is taken in turn
         first, *_ = yard.a.seen
-        yard.router.dispatcher.router.cooldowns.cool_rate_limited(("a", "key-1"), 30.0, _now())
+        yard.router.gateway.router.cooldowns.cool_rate_limited(("a", "key-1"), 30.0, _now())
         asked = [await yard.ask(model=model, headers=session("7")) for _ in range(3)]
         assert [each.endpoint for each in asked] == ["b"] * 3
         assert first.header("authorization") == "Bearer sk-first-key"
 
-    async def test_one_earned_in_an_exchange_that_failed_wholly_holds_in_the_next_turn(self, yard: Yard) -> None:
+    async def test_one_earned_in_an_exchange_that_failed_wholly_holds_in_the_next_turn(
+        self, yard: RouterFixture
+    ) -> None:
         await yard.open("a", "b", protection={**GUARDED, "b": "provider-ban"}, cooldowns=CALM)
         yard.a.script = yard.b.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         assert (await yard.ask(headers=session("7"))).endpoint is None
@@ -92,7 +94,7 @@ class TestProviderBan:
         assert [(row["provider"], row["reason"]) for row in record["excluded"]] == [("a", "banned"), ("b", "banned")]
         assert all(row["until"] is not None for row in record["excluded"])
 
-    async def test_a_level_that_names_one_target_bans_that_target(self, yard: Yard) -> None:
+    async def test_a_level_that_names_one_target_bans_that_target(self, yard: RouterFixture) -> None:
         await yard.open(protection={"a/m": "provider-ban"}, cooldowns=CALM)
         yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         await yard.ask(model="auto", headers=session("7"))
@@ -106,7 +108,9 @@ class TestModelSkip:
     @pytest.mark.parametrize(
         "behaviour", [behaviours.status(503), behaviours.stall(ANSWER)], ids=["before commit", "after commit"]
     )
-    async def test_it_bans_at_the_second_failure_in_a_row(self, yard: Yard, model: str, behaviour: Behaviour) -> None:
+    async def test_it_bans_at_the_second_failure_in_a_row(
+        self, yard: RouterFixture, model: str, behaviour: Behaviour
+    ) -> None:
         await yard.open(cooldowns=CALM, stream=QUICK)
         targets = {"models": [{"id": "m"}]}
         await yard.reload("a", "b", a=targets, b=targets)
@@ -121,7 +125,7 @@ class TestModelSkip:
         yard.a.script = behaviours.answer(ANSWER)
         assert (await yard.ask(model=model, headers=session("8"))).endpoint == "a"
 
-    async def test_a_success_in_between_resets_and_a_mere_commit_does_not(self, yard: Yard) -> None:
+    async def test_a_success_in_between_resets_and_a_mere_commit_does_not(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", cooldowns=CALM, stream=QUICK)
         good, stalls = behaviours.answer(ANSWER), behaviours.stall(ANSWER)
         yard.a.script = [stalls, good, stalls, good, stalls, stalls, good]
@@ -129,7 +133,7 @@ class TestModelSkip:
         assert [each.endpoint for each in asked] == ["a"] * 6 + ["b"]
         assert await bans(yard) == [("a", None, "stream_timeout, 2 failures in a row")]
 
-    async def test_expiry_clears(self, yard: Yard) -> None:
+    async def test_expiry_clears(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", cooldowns=CALM, sticky={"idle_ttl": "1s"}, protection=GUARDED)
         yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         assert (await yard.ask(headers=session("7"))).endpoint == "b"
@@ -137,8 +141,8 @@ class TestModelSkip:
         assert (await yard.ask(headers=session("7"))).endpoint == "a"
         assert await bans(yard) == []
 
-    async def unpin(self, yard: Yard) -> None:
-        for each in yard.router.dispatcher.router.sessions._store:
+    async def unpin(self, yard: RouterFixture) -> None:
+        for each in yard.router.gateway.router.sessions._store:
             each.pin = None
 
 
@@ -169,7 +173,7 @@ class Log:
 
 
 class TestGuard:
-    async def test_100_conversations_at_once_meet_a_guarded_provider_one_by_one(self, yard: Yard) -> None:
+    async def test_100_conversations_at_once_meet_a_guarded_provider_one_by_one(self, yard: RouterFixture) -> None:
         await yard.open(keys=KEYS, protection=GUARDED, cooldowns=CALM, sticky={"modes": ["fast"]})
         guarded, *free = logs = [Log() for _ in range(3)]
         for each, log in zip((yard.a, yard.b, yard.c), logs, strict=True):
@@ -181,7 +185,7 @@ class TestGuard:
             body = {"model": "m", "stream": True, "messages": [user(name)]}
             for _ in range(3):
                 await asyncio.sleep(chance.random())  # or all come in step, and the same one is always first
-                found.append(told((await client.post(url, json=body, headers=session(name))).headers).endpoint)
+                found.append(session_info((await client.post(url, json=body, headers=session(name))).headers).endpoint)
             return found
 
         chance, url = random.Random(7), f"{yard.router.base_url}/chat/completions"
@@ -193,11 +197,11 @@ class TestGuard:
         assert len(set(guarded.served)) > 1, "it is used by one after the other"
         assert sum(len(log.served) for log in logs) == 300
         assert max(log.most for log in free) > 1, "they were at it together"
-        assert len(yard.router.dispatcher.router.active) == 0
-        await nothing_remains(yard.router)
+        assert len(yard.router.gateway.router.in_flight) == 0
+        await no_leaks(yard.router)
 
     async def test_two_requests_of_one_conversation_may_be_there_and_the_end_of_one_does_not_release_the_other(
-        self, yard: Yard
+        self, yard: RouterFixture
     ) -> None:
         await yard.open(protection=GUARDED)
         gates = [asyncio.Event(), asyncio.Event()]
@@ -218,7 +222,9 @@ class TestGuard:
         assert (await yard.page("status/protection"))["active"] == []
         assert (await yard.ask(headers=session("10"))).endpoint == "a"
 
-    async def test_it_is_used_all_the_same_when_nobody_else_is_left_and_the_record_says_so(self, yard: Yard) -> None:
+    async def test_it_is_used_all_the_same_when_nobody_else_is_left_and_the_record_says_so(
+        self, yard: RouterFixture
+    ) -> None:
         await yard.open("a", protection=GUARDED)
         gate = asyncio.Event()
         yard.a.script = [behaviours.gated(behaviours.answer(ANSWER), gate), behaviours.answer(ANSWER)]
@@ -231,17 +237,17 @@ class TestGuard:
         gate.set()
         await first
 
-    async def test_a_client_that_leaves_frees_it(self, yard: Yard) -> None:
+    async def test_a_client_that_leaves_frees_it(self, yard: RouterFixture) -> None:
         await yard.open(protection=GUARDED)
         yard.a.script = [behaviours.stall(ANSWER), behaviours.answer(ANSWER)]
         leaving = asyncio.create_task(yard.ask(headers=session("7")))
         await yard.a.arrived()
-        assert len(yard.router.dispatcher.router.active) == 1
+        assert len(yard.router.gateway.router.in_flight) == 1
         leaving.cancel()
-        await soon(lambda: len(yard.router.dispatcher.router.active) == 0)
+        await soon(lambda: len(yard.router.gateway.router.in_flight) == 0)
         assert (await yard.ask(headers=session("8"))).endpoint == "a"
 
-    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(self, yard: Yard) -> None:
+    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(self, yard: RouterFixture) -> None:
         await yard.open("b", "a", protection=GUARDED, cooldowns=CALM)
         yard.b.script = [behaviours.status(529), behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="auto", headers=session("7")) for _ in range(2)]
@@ -252,7 +258,7 @@ class TestGuard:
 
 
 class TestReadingAndMending:
-    async def test_a_ban_can_be_read_and_lifted(self, yard: Yard) -> None:
+    async def test_a_ban_can_be_read_and_lifted(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", protection=GUARDED, cooldowns=CALM)
         yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         await yard.ask(headers=session("7"))
@@ -268,7 +274,7 @@ class TestReadingAndMending:
         assert told == {"session": row["session"], "unbanned": "a"}
         assert await bans(yard) == []
 
-    async def test_the_page_tells_levels_and_is_for_operators(self, yard: Yard) -> None:
+    async def test_the_page_tells_levels_and_is_for_operators(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", protection={"a": "provider-ban", "b/n": "off"})
         told: dict[str, Any] = await yard.page("status/protection")
         assert told == {

@@ -40,7 +40,7 @@ async def is_refused(folder: Path, tls: ssl.SSLContext, options: Mapping[str, An
         assert answer.status == 502
         assert answer.headers["x-fallback-trail"] == "one/m@tls"
         assert not one.seen
-        [record] = router.dispatcher.ledger.newest(10)
+        [record] = router.gateway.recent_exchanges.newest(10)
         assert [attempt.error for attempt in record.attempts] == ["tls"]
         message: str = answer.json["error"]["message"]
         return message

@@ -15,7 +15,7 @@ from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_to
 from support.h2client import H2Client, Stream, h2_through
 from support.http_requests import get
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.ports import free_port
 from support.router import Router, running
 from support.settings import provider
@@ -188,8 +188,8 @@ class TestSmoke:
         await client.until(b" two")
         await client.leave()
         assert await seen.closed_by_peer()
-        await nothing_remains(router)
-        [record] = router.dispatcher.ledger.newest(10)
+        await no_leaks(router)
+        [record] = router.gateway.recent_exchanges.newest(10)
         assert [attempt.outcome for attempt in record.attempts] == ["client_abort"]
 
 
@@ -233,7 +233,7 @@ class TestReverse:
         [seen] = target.seen
         assert (seen.method, seen.path, seen.body) == ("POST", path, body)
         assert (seen.header("authorization"), seen.header("x-own")) == ("Bearer sk-its-own-key", "1")
-        assert router.conductors == []
+        assert router.drivers == []
 
     async def test_a_target_that_is_away_is_no_matter_of_ours(self, tmp_path: Path, stack: AsyncExitStack) -> None:
         one = await stack.enter_async_context(Provider(behaviours.answer("routed")))
@@ -357,7 +357,7 @@ class TestUpstream:
             assert b"hello" in await client.chunks()
             [passage] = proxy.passages
             assert (passage.target, passage.credential) == (f"{other.base_url}/chat/completions", PASSWORD)
-            assert router.conductors == []
+            assert router.drivers == []
 
     async def test_each_of_two_modes_has_its_own_way_out(self, tmp_path: Path) -> None:
         ports = [free_port(), free_port()]

@@ -16,7 +16,7 @@ from pointsman import config, config_watcher
 from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_to
 from support.http_requests import Asked, ask
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.ports import free_port
 from support.records import exchange_record
 from support.router import Router, running
@@ -29,7 +29,7 @@ BROKEN_PATHS = ("providers.one.base_url", "stream.stall", "nonsense")
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_watcher, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(config_watcher, "POLL_INTERVAL", 0.02)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ class TestTakingOver:
             rest = await client.chunks()
             assert b" four" in rest
             assert rest.endswith(b"data: [DONE]\n\n")
-        await nothing_remains(router)
+        await no_leaks(router)
 
     async def test_a_running_exchange_fails_over_among_the_providers_it_began_with(self, yard: Yard) -> None:
         gate = asyncio.Event()
@@ -175,9 +175,9 @@ class TestTakingOver:
 
     async def test_what_is_known_of_earlier_exchanges_stays(self, yard: Yard) -> None:
         await yard.open("a")
-        yard.router.dispatcher.ledger.add(exchange_record("before"))
+        yard.router.gateway.recent_exchanges.add(exchange_record("before"))
         await yard.change("b")
-        assert yard.router.dispatcher.ledger.find("before")
+        assert yard.router.gateway.recent_exchanges.find("before")
 
     async def test_a_file_that_is_only_touched_changes_nothing(self, yard: Yard) -> None:
         await yard.open("a")
@@ -198,7 +198,7 @@ class TestRefusing:
     async def test_it_is_told_once_not_at_every_look(self, yard: Yard) -> None:
         await yard.open("a")
         await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
-        await asyncio.sleep(10 * config_watcher.LOOK_EVERY)
+        await asyncio.sleep(10 * config_watcher.POLL_INTERVAL)
         assert yard.told("keeps its configuration") == 1
 
     @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ class TestRefusing:
 class TestOnRequest:
     @pytest.fixture(autouse=True)
     def _never(self, monkeypatch: pytest.MonkeyPatch, _often: None) -> None:
-        monkeypatch.setattr(config_watcher, "LOOK_EVERY", 3600)
+        monkeypatch.setattr(config_watcher, "POLL_INTERVAL", 3600)
 
     async def test_the_command_reads_the_file_again(self, yard: Yard) -> None:
         router = await yard.open("a")
@@ -329,7 +329,7 @@ class TestUnderLoad:
         answers = await asyncio.gather(*asking)
         assert {answer.headers["x-routed-via"] for answer in answers} == {"a/m"}
         assert all(whole(answer) for answer in answers)
-        await nothing_remains(router)
+        await no_leaks(router)
 
     async def test_requests_that_come_all_the_while_are_all_answered(self, yard: Yard) -> None:
         router = await yard.open("a")
@@ -344,7 +344,7 @@ class TestUnderLoad:
         assert len(answers) >= self.STREAMS
         assert all(whole(answer) for answer in answers)
         assert {answer.headers["x-routed-via"] for answer in answers} == {"a/m", "b/m"}
-        await nothing_remains(router)
+        await no_leaks(router)
 
     async def reload_often(self, yard: Yard, over: asyncio.Event) -> None:
         for n in range(self.RELOADS):

@@ -10,24 +10,24 @@ import pytest
 
 from pointsman.demo import behaviours
 from support.http_requests import Asked, ask
-from transport.chat_client import ANSWER, Yard, session
+from transport.chat_client import ANSWER, RouterFixture, session
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
-        own = Yard(tmp_path, stack)
+        own = RouterFixture(tmp_path, stack)
         await own.open("a", cooldowns={"transient": "off"}, protection={"a": "off"})
         own.a.script = behaviours.cut(ANSWER)
         yield own
 
 
-async def asked(yard: Yard, **known: Any) -> Asked:
+async def asked(yard: RouterFixture, **known: Any) -> Asked:
     return await ask(yard.router.base_url, **known)
 
 
 @pytest.mark.parametrize("headers", [session("7"), {}], ids=["with a session id", "known by its words"])
-async def test_it_is_turned_away_and_served_again_after_the_pause(yard: Yard, headers: dict[str, str]) -> None:
+async def test_it_is_turned_away_and_served_again_after_the_pause(yard: RouterFixture, headers: dict[str, str]) -> None:
     answers = [await asked(yard, headers=headers) for _ in range(7)]
     *served, refused = answers
     assert {answer.status for answer in served} == {200}, "their streams end badly"
@@ -44,7 +44,7 @@ async def test_it_is_turned_away_and_served_again_after_the_pause(yard: Yard, he
     assert (await asked(yard, headers=headers)).status == 200
 
 
-async def test_hundreds_of_repeats_reach_nobody_and_are_counted(yard: Yard) -> None:
+async def test_hundreds_of_repeats_reach_nobody_and_are_counted(yard: RouterFixture) -> None:
     answers = [await asked(yard, stream=False) for _ in range(100)]
     refused = [answer for answer in answers if answer.status == 429]
     assert len(yard.a.seen) == 6
@@ -54,7 +54,7 @@ async def test_hundreds_of_repeats_reach_nobody_and_are_counted(yard: Yard) -> N
     assert [row["refused"] for row in storms["running"]] == [94]
 
 
-async def test_a_clients_few_retries_are_served(yard: Yard) -> None:
+async def test_a_clients_few_retries_are_served(yard: RouterFixture) -> None:
     yard.a.script = [behaviours.status(503), behaviours.status(503), behaviours.answer(ANSWER)]
     answers = [await asked(yard, headers={"x-stainless-retry-count": str(n)}) for n in range(3)]
     assert [answer.status for answer in answers] == [502, 502, 200]

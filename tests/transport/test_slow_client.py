@@ -11,10 +11,10 @@ from mitmproxy.proxy.layers.http import Http2Server
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.transport import exchange_driver as conducting
-from pointsman.transport.exchange_driver import Conductor
+from pointsman.transport.exchange_driver import ExchangeDriver
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.leak_checks import nothing_remains, soon
+from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -104,7 +104,7 @@ def held(router: Router) -> int:
     handlers = router.server.connections.values()
     writers = [io.writer for handler in handlers for io in handler.transports.values()]
     unwritten = sum(w.transport.get_write_buffer_size() for w in writers if isinstance(w, asyncio.StreamWriter))
-    homes = {conductor._stream.home for conductor in router.conductors}
+    homes = {driver._stream.http_layer for driver in router.drivers}
     http2 = [each for home in homes for each in home.connections.values() if isinstance(each, Http2Server)]
     queues = [queue for each in http2 for queue in each.h2_conn.stream_buffers.values()]
     return unwritten + sum(len(piece.data) for queue in queues for piece in queue)
@@ -122,7 +122,7 @@ async def test_the_provider_is_stopped_and_the_answer_is_whole_in_the_end(tmp_pa
         assert sent < len(whole) / 2
         assert 0 < held(router) < MIB
         assert await resume() == whole
-        [record] = router.dispatcher.ledger.newest(10)
+        [record] = router.gateway.recent_exchanges.newest(10)
         assert [(attempt.outcome, attempt.error) for attempt in record.attempts] == [("request_success", None)]
         assert record.error is None
         [flow] = router.watcher.flows
@@ -140,8 +140,8 @@ async def test_one_that_leaves_without_having_read_leaves_nothing_behind(tmp_pat
             seen = await one.arrived()
             await soon(lambda: held(router) > HIGH_WATER)
         assert await seen.closed_by_peer()
-        await nothing_remains(router)
-        [record] = router.dispatcher.ledger.newest(10)
+        await no_leaks(router)
+        [record] = router.gateway.recent_exchanges.newest(10)
         assert [(attempt.outcome, attempt.error) for attempt in record.attempts] == [("client_abort", None)]
 
 
@@ -194,7 +194,7 @@ async def test_clocks_go_on_once_what_another_stream_of_the_connection_had_to_wr
         await soon(lambda: held(router) > HIGH_WATER)
         other = await client.ask(chat("another"))
         await silent.arrived(2)
-        await soon(lambda: router.conductors[1].exchange.stands_still)
+        await soon(lambda: router.drivers[1].exchange.is_paused)
         client.resume()
         assert b"three" in await client.whole(other)
         assert other.headers["x-fallback-trail"] == "silent/m@first_byte_timeout"
@@ -210,29 +210,29 @@ async def test_what_an_attempt_had_to_say_when_it_was_cancelled_is_not_waiting_f
     ):
         await client.ask(chat())
         await one.arrived()
-        [conductor], [handler] = router.conductors, router.server.connections.values()
-        attempt = conductor._tasks[1]
-        await soon(lambda: conductor.exchange._running[1].bytes_received > 0)
+        [driver], [handler] = router.drivers, router.server.connections.values()
+        attempt = driver._tasks[1]
+        await soon(lambda: driver.exchange._running[1].bytes_received > 0)
         async with handler._server_event_lock:  # other streams of a connection take turns with this one
             gate.set()
-            await soon(lambda: conductor._backlog() > 0)
+            await soon(lambda: driver._backlog() > 0)
             attempt.cancel()
             await asyncio.wait([attempt])
-        assert conductor._backlog() == 0
+        assert driver._backlog() == 0
 
 
 async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that has all it was sent says nothing more: only the socket tells that there is room."""
-    monkeypatch.setattr(conducting, "PULSE", 3600.0)
+    monkeypatch.setattr(conducting, "SLOW_CLIENT_CHECK_INTERVAL", 3600.0)
     async with (
         Provider(behaviours.answer("one two three", pace=0.02)) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):
         found = [HIGH_WATER + 1] * 4  # after a piece by the short way, before the wait, within it and after it
-        monkeypatch.setattr(Conductor, "_backlog", lambda _: found.pop() if found else 0)
+        monkeypatch.setattr(ExchangeDriver, "_backlog", lambda _: found.pop() if found else 0)
         await client.ask(chat())
         await client.head()
         assert b"three" in await client.chunks()

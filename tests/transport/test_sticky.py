@@ -10,29 +10,29 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from transport.chat_client import ANSWER, Chat, Told, Yard, told, user
+from transport.chat_client import ANSWER, Chat, RouterFixture, SessionInfo, session_info, user
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
-        yield Yard(tmp_path, stack)
+        yield RouterFixture(tmp_path, stack)
 
 
 def capture(name: str) -> Any:
     return json.loads((CAPTURES / f"{name}.json").read_text())
 
 
-async def replay(yard: Yard, name: str) -> Told:
+async def replay(yard: RouterFixture, name: str) -> SessionInfo:
     request = capture(name)
     dropped = {"host", "connection", "accept-encoding", "content-length"}
     headers = {header: value for header, value in request["headers"] if header.lower() not in dropped}
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         answer = await client.post(f"{yard.router.url}{request['path']}", json=request["body"], headers=headers)
     assert answer.status_code == 200
-    return told(answer.headers)
+    return session_info(answer.headers)
 
 
 ALIASES = {"fake-model": "m", "claude-fake-1": "m", "gpt-fake": "m"}
@@ -40,12 +40,12 @@ ALIASES = {"fake-model": "m", "claude-fake-1": "m", "gpt-fake": "m"}
 
 class TestRealClients:
     @pytest.mark.parametrize("stream", [True, False])
-    async def test_aiders_three_turns_are_one_conversation(self, yard: Yard, stream: bool) -> None:
+    async def test_aiders_three_turns_are_one_conversation(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open(routing={"aliases": ALIASES})
         body = capture("aider_chat")["body"]
-        *example, question = body["messages"]
+        *example, request = body["messages"]
         chat = Chat(yard, *example, model=body["model"], stream=stream)
-        outcomes = [await chat.say(text) for text in (question["content"], "And then?", "Why?")]
+        outcomes = [await chat.say(text) for text in (request["content"], "And then?", "Why?")]
         assert outcomes == [
             ("miss", "prefix_hash", "a", None),
             ("hit", "prefix_hash", "a", None),
@@ -54,7 +54,7 @@ class TestRealClients:
         assert len(set(await yard.sessions(3))) == 1
 
     @pytest.mark.parametrize("answer", [ANSWER, "something that the client never shows again"])
-    async def test_continues_two_turns_too(self, yard: Yard, answer: str) -> None:
+    async def test_continues_two_turns_too(self, yard: RouterFixture, answer: str) -> None:
         """It has no ids, and writes its system prompt anew for each turn."""
         await yard.open(routing={"aliases": ALIASES})
         yard.a.script = behaviours.answer(answer)
@@ -68,7 +68,7 @@ class TestRealClients:
             ("codex", "openai-responses", "01a1f85c-9d80-7052-9782-bb99f4fed5a8"),
         ],
     )
-    async def test_agents_have_an_id(self, yard: Yard, client: str, dialect: str, echo: str) -> None:
+    async def test_agents_have_an_id(self, yard: RouterFixture, client: str, dialect: str, echo: str) -> None:
         await yard.open(routing={"aliases": ALIASES})
         await yard.reload("a", a={"dialect": dialect})
         assert await replay(yard, f"{client}_turn1") == ("miss", "session_header", "a", echo)
@@ -79,7 +79,9 @@ class TestRealClients:
 class TestWords:
     """Clients without ids."""
 
-    async def test_two_chats_under_one_long_system_prompt_are_two_sessions(self, yard: Yard, stream: bool) -> None:
+    async def test_two_chats_under_one_long_system_prompt_are_two_sessions(
+        self, yard: RouterFixture, stream: bool
+    ) -> None:
         await yard.open()
         above = {"role": "system", "content": "You are a careful assistant. " * 1800}
         chats = [Chat(yard, above, stream=stream) for _ in range(2)]
@@ -90,30 +92,30 @@ class TestWords:
         assert one != other
         assert later == [one, other]
 
-    async def test_the_same_first_message_twice_is_a_hit(self, yard: Yard, stream: bool) -> None:
+    async def test_the_same_first_message_twice_is_a_hit(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         assert [(await Chat(yard, stream=stream).say("Hi")).outcome for _ in range(2)] == ["miss", "hit"]
 
-    async def test_an_answer_made_anew_stays_in_the_session(self, yard: Yard, stream: bool) -> None:
+    async def test_an_answer_made_anew_stays_in_the_session(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer(text) for text in ("one", "two", "another two", "three")]
         chat = Chat(yard, stream=stream)
         outcomes = [await chat.say("Hi"), await chat.say("Why?")]
-        chat.forget(1)
-        outcomes += [await chat.again(), await chat.say("So?")]
+        chat.drop(1)
+        outcomes += [await chat.repeat(), await chat.say("So?")]
         assert [each.outcome for each in outcomes] == ["miss", "hit", "hit", "hit"]
         assert len(set(await yard.sessions(4))) == 1
 
-    async def test_so_does_an_edited_last_message(self, yard: Yard, stream: bool) -> None:
+    async def test_so_does_an_edited_last_message(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         chat = Chat(yard, stream=stream)
         outcomes = [await chat.say("Hi"), await chat.say("Why?")]
-        chat.forget(2)
+        chat.drop(2)
         outcomes += [await chat.say("How?"), await chat.say("So?")]
         assert [each.outcome for each in outcomes] == ["miss", "hit", "hit", "hit"]
         assert len(set(await yard.sessions(4))) == 1
 
-    async def test_chats_that_open_alike_part_as_soon_as_they_differ(self, yard: Yard, stream: bool) -> None:
+    async def test_chats_that_open_alike_part_as_soon_as_they_differ(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer(text) for text in ("Hello.", "Good day.", "as ever")]
         chats = [Chat(yard, stream=stream) for _ in range(2)]
@@ -125,7 +127,7 @@ class TestWords:
         assert len(set(later)) == 2
         assert later[:2] == later[2:]
 
-    async def test_calls_of_tools_go_on_where_they_were_made(self, yard: Yard, stream: bool) -> None:
+    async def test_calls_of_tools_go_on_where_they_were_made(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer("", (), tool_call=("look", {"at": "signals"})), behaviours.answer(ANSWER)]
         function = {"name": "look", "arguments": '{"at": "signals"}'}
@@ -138,6 +140,6 @@ class TestWords:
         assert (await first.say("Hi")).outcome == "miss"
         # The same question is answered by nobody else: what follows is known by the call alone.
         before = [user("Hi"), call, {"role": "tool", "tool_call_id": "c", "content": "green"}]
-        assert (await Chat(yard, *before, stream=stream).again()).outcome == "hit"
-        found = yard.router.dispatcher.router.sessions
-        assert [len(each.line) for each in found._store] == [4]
+        assert (await Chat(yard, *before, stream=stream).repeat()).outcome == "hit"
+        found = yard.router.gateway.router.sessions
+        assert [len(each.boundaries) for each in found._store] == [4]

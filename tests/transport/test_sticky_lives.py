@@ -13,18 +13,18 @@ import httpx
 import pytest
 
 from pointsman.demo import Behaviour, ReceivedRequest, behaviours
-from support.leak_checks import nothing_remains, soon
-from transport.chat_client import ANSWER, Chat, Yard, assistant, session, told, user
+from support.leak_checks import no_leaks, soon
+from transport.chat_client import ANSWER, Chat, RouterFixture, assistant, session, session_info, user
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
-        yield Yard(tmp_path, stack)
+        yield RouterFixture(tmp_path, stack)
 
 
 class TestLifeAndRoom:
-    async def test_a_conversation_that_rests_too_long_starts_anew(self, yard: Yard) -> None:
+    async def test_a_conversation_that_rests_too_long_starts_anew(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"idle_ttl": "1s"})
         chat = Chat(yard)
         outcomes = [await chat.say("Hi"), await chat.say("Why?")]
@@ -32,7 +32,7 @@ class TestLifeAndRoom:
         outcomes.append(await chat.say("So?"))
         assert [each.outcome for each in outcomes] == ["miss", "hit", "miss"]
 
-    async def test_without_room_the_one_that_rested_longest_goes(self, yard: Yard) -> None:
+    async def test_without_room_the_one_that_rested_longest_goes(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"max_sessions": 2})
         asked = [await yard.ask(headers=session(name)) for name in "ababcab"]
         assert [each.outcome for each in asked] == ["miss", "miss", "hit", "hit", "miss", "miss", "miss"]
@@ -47,7 +47,7 @@ class TestReload:
         return lambda: [message for message in caplog.messages if "pins removed" in message]
 
     async def test_the_pins_of_a_provider_that_goes_are_taken_back_once(
-        self, yard: Yard, log: Callable[[], list[str]]
+        self, yard: RouterFixture, log: Callable[[], list[str]]
     ) -> None:
         await yard.open()
         for name in ("7", "8"):
@@ -70,7 +70,7 @@ class TestReload:
         ids=["switched off", "its keys are", "its models are"],
     )
     async def test_so_are_those_of_one_that_is_disabled_each_time(
-        self, yard: Yard, log: Callable[[], list[str]], off: dict[str, Any]
+        self, yard: RouterFixture, log: Callable[[], list[str]], off: dict[str, Any]
     ) -> None:
         await yard.open()
         for _ in range(2):
@@ -80,7 +80,7 @@ class TestReload:
         assert log() == ["Pointsman: provider a was healthy and is disabled; pins removed: 1."] * 2
         assert (await yard.ask(headers=session("7"))).outcome == "miss"
 
-    async def test_a_rate_limit_takes_no_pin(self, yard: Yard, log: Callable[[], list[str]]) -> None:
+    async def test_a_rate_limit_takes_no_pin(self, yard: RouterFixture, log: Callable[[], list[str]]) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer(ANSWER), behaviours.rate_limited(30)]
         asked = [await yard.ask(headers=session(name)) for name in ("7", "8")]
@@ -88,7 +88,7 @@ class TestReload:
         assert log() == []
         assert (await yard.ask(headers=session("7"))).outcome == "repin"
 
-    async def test_less_room_after_a_reload_keeps_those_used_last(self, yard: Yard) -> None:
+    async def test_less_room_after_a_reload_keeps_those_used_last(self, yard: RouterFixture) -> None:
         await yard.open()
         for name in "abcd":
             await yard.ask(headers=session(name))
@@ -99,17 +99,17 @@ class TestReload:
 
     async def test_the_end_says_nothing_of_pins(self, tmp_path: Path, log: Callable[[], list[str]]) -> None:
         async with AsyncExitStack() as stack:
-            yard = Yard(tmp_path, stack)
+            yard = RouterFixture(tmp_path, stack)
             await yard.open()
             await yard.ask(headers=session("7"))
-            dispatcher = yard.router.dispatcher
-            await dispatcher.close(0)
+            gateway = yard.router.gateway
+            await gateway.close(0)
             await yard.reload("b")
         assert log() == []
 
 
 class TestMany:
-    async def test_50_first_turns_at_once_end_with_one_pin(self, yard: Yard) -> None:
+    async def test_50_first_turns_at_once_end_with_one_pin(self, yard: RouterFixture) -> None:
         await yard.open(cooldowns={"transient": "off"})
         everybody = asyncio.Event()
 
@@ -122,13 +122,13 @@ class TestMany:
         asked = await asyncio.gather(*(yard.ask(headers=session("7")) for _ in range(50)))
         assert {(each.outcome, each.source) for each in asked} == {("miss", "session_header")}
         assert Counter(each.endpoint for each in asked) == {"a": 25, "b": 25}
-        [only] = yard.router.dispatcher.router.sessions._store
+        [only] = yard.router.gateway.router.sessions._store
         assert only.pin
         yard.a.script = behaviours.answer(ANSWER)
         assert await yard.ask(headers=session("7")) == ("hit", "session_header", only.pin.provider, "7")
-        await nothing_remains(yard.router)
+        await no_leaks(yard.router)
 
-    async def test_nobodys_failure_moves_anybody_elses_pin(self, yard: Yard) -> None:
+    async def test_nobodys_failure_moves_anybody_elses_pin(self, yard: RouterFixture) -> None:
         """One conversation is refused by the provider that both are pinned to."""
         await yard.open(cooldowns={"transient": "off"})
         calm, unlucky = Chat(yard), Chat(yard)
@@ -141,7 +141,7 @@ class TestMany:
         assert [(one.outcome, one.endpoint) for one, _ in outcomes] == [("repin", "b"), ("hit", "b"), ("hit", "b")]
         assert [(other.outcome, other.endpoint) for _, other in outcomes] == [("hit", "a")] * 3
 
-    async def test_the_stats_are_what_clients_have_counted_over_1000_mixed_requests(self, yard: Yard) -> None:
+    async def test_the_stats_are_what_clients_have_counted_over_1000_mixed_requests(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"modes": ["balanced", "smart"], "max_sessions": 30}, cooldowns={"transient": "off"})
         chance = random.Random(7)
         for each in (yard.a, yard.b):
@@ -153,7 +153,7 @@ class TestMany:
         async def ask_some(client: httpx.AsyncClient) -> None:
             for _ in range(50):
                 answer = await client.post(url, **any_request(chance))
-                outcome, source, endpoint, _ = told(answer.headers)
+                outcome, source, endpoint, _ = session_info(answer.headers)
                 headers.update(filter(None, (outcome, source)))
                 assert (endpoint is None) == (answer.status_code != 200)
 
@@ -190,7 +190,7 @@ def any_request(chance: random.Random) -> dict[str, Any]:
 
 
 class TestPages:
-    async def test_the_stats_are_as_promised(self, yard: Yard) -> None:
+    async def test_the_stats_are_as_promised(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"max_sessions": 7, "idle_ttl": "90s"})
         await yard.ask(headers=session("7"))
         assert await yard.stats() == {
@@ -206,11 +206,11 @@ class TestPages:
             "by_source": {"session_header": 1},
         }
 
-    async def test_the_router_is_healthy(self, yard: Yard) -> None:
+    async def test_the_router_is_healthy(self, yard: RouterFixture) -> None:
         await yard.open()
         assert (await yard.page("health"))["status"] == "healthy"
 
-    async def test_providers_and_their_models_are_told_by_the_same_urls(self, yard: Yard) -> None:
+    async def test_providers_and_their_models_are_told_by_the_same_urls(self, yard: RouterFixture) -> None:
         await yard.open()
         await yard.reload(
             "a", "b", "c", b={"enabled": False}, c={"models": [{"id": "n"}, {"id": "o", "enabled": False}]}

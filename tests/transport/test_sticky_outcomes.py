@@ -12,29 +12,29 @@ import pytest
 
 from pointsman.demo import behaviours
 from support.http_requests import ask
-from transport.chat_client import ANSWER, Yard, session, told, user
+from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
-        yield Yard(tmp_path, stack)
+        yield RouterFixture(tmp_path, stack)
 
 
 class TestOutcomes:
-    async def test_a_pin_moves_when_its_provider_fails(self, yard: Yard) -> None:
+    async def test_a_pin_moves_when_its_provider_fails(self, yard: RouterFixture) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer(ANSWER), behaviours.status(503), behaviours.answer(ANSWER)]
         asked = [await yard.ask(headers=session("7")) for _ in range(3)]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), ("repin", "b"), ("hit", "b")]
 
-    async def test_a_pin_is_preferred_to_what_stands_before_it(self, yard: Yard) -> None:
+    async def test_a_pin_is_preferred_to_what_stands_before_it(self, yard: RouterFixture) -> None:
         await yard.open(cooldowns={"transient": "off"})
         yard.a.script = [behaviours.status(503), behaviours.answer(ANSWER)]
         asked = [await yard.ask(headers=session(name)) for name in ("7", "8", "7")]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "b"), ("miss", "a"), ("hit", "b")]
 
-    async def test_another_key_of_the_pinned_target_is_a_hit_and_stays_pinned(self, yard: Yard) -> None:
+    async def test_another_key_of_the_pinned_target_is_a_hit_and_stays_pinned(self, yard: RouterFixture) -> None:
         await yard.open(keys={"a": ["sk-first-key", "sk-second-key"]})
         yard.a.script = [behaviours.answer(ANSWER), behaviours.rate_limited(30), behaviours.answer(ANSWER)]
         asked = [await yard.ask(headers=session("7")) for _ in range(4)]
@@ -44,7 +44,7 @@ class TestOutcomes:
         assert len(set(used[2:])) == 1
         assert used[0] != used[2]
 
-    async def test_keys_that_are_as_good_change_between_sessions_but_not_within_one(self, yard: Yard) -> None:
+    async def test_keys_that_are_as_good_change_between_sessions_but_not_within_one(self, yard: RouterFixture) -> None:
         await yard.open("a", keys={"a": ["sk-first-key", "sk-second-key"]})
         for name in "7878":
             await yard.ask(headers=session(name))
@@ -53,7 +53,9 @@ class TestOutcomes:
         assert later == [first, second]
 
     @pytest.mark.parametrize("stream", [True, False])
-    async def test_when_nobody_answers_there_is_no_endpoint_and_the_pin_stays(self, yard: Yard, stream: bool) -> None:
+    async def test_when_nobody_answers_there_is_no_endpoint_and_the_pin_stays(
+        self, yard: RouterFixture, stream: bool
+    ) -> None:
         await yard.open("a", "b", cooldowns={"transient": "off"})
         dead = [behaviours.status(503)]
         yard.a.script = yard.b.script = dead
@@ -67,7 +69,7 @@ class TestOutcomes:
         stats = await yard.stats()
         assert (stats["hits"], stats["misses"], stats["repins"]) == (1, 2, 1)
 
-    async def test_a_providers_own_refusal_is_told_by_whoever_gave_it(self, yard: Yard) -> None:
+    async def test_a_providers_own_refusal_is_told_by_whoever_gave_it(self, yard: RouterFixture) -> None:
         await yard.open()
         odd = behaviours.exact([b'{"error":{"message":"odd"}}'], content_type="application/json", status=400)
         yard.a.script = [odd, behaviours.answer(ANSWER), odd]
@@ -78,7 +80,7 @@ class TestOutcomes:
         newest = (await yard.page("exchanges?limit=1"))["exchanges"][0]
         assert (newest["status"], newest["sticky"]) == (400, "hit")
 
-    async def test_a_mode_that_does_not_prefer_pins_knows_its_sessions_all_the_same(self, yard: Yard) -> None:
+    async def test_a_mode_that_does_not_prefer_pins_knows_its_sessions_all_the_same(self, yard: RouterFixture) -> None:
         modes, protection = {"modes": ["smart", "balanced"]}, {"a": "off"}
         await yard.open(sticky=modes, cooldowns={"transient": "off"}, protection=protection)
         yard.a.script = [behaviours.status(503), behaviours.status(503), behaviours.answer(ANSWER)]
@@ -94,30 +96,34 @@ class TestOutcomes:
         )
 
     @pytest.mark.parametrize(("model", "outcome"), [("m", "disabled"), ("a/m", "disabled"), ("nick", "disabled")])
-    async def test_a_name_that_asks_for_no_mode_has_the_default_one(self, yard: Yard, model: str, outcome: str) -> None:
+    async def test_a_name_that_asks_for_no_mode_has_the_default_one(
+        self, yard: RouterFixture, model: str, outcome: str
+    ) -> None:
         routing = {"default_mode": "fast", "aliases": {"nick": "m"}}
         await yard.open(routing=routing, sticky={"modes": ["smart", "balanced"]})
         assert (await yard.ask(model=model, headers=session("7"))).outcome == outcome
 
-    async def test_without_a_key_it_is_disabled(self, yard: Yard) -> None:
+    async def test_without_a_key_it_is_disabled(self, yard: RouterFixture) -> None:
         await yard.open()
         found = await yard.ask(messages=[{"role": "system", "content": "Say something."}])
         assert found == ("disabled", None, "a", None)
         assert (await yard.stats())["active_sessions"] == 0
 
-    async def test_switched_off_it_is_disabled_and_nothing_is_known(self, yard: Yard) -> None:
+    async def test_switched_off_it_is_disabled_and_nothing_is_known(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"enabled": False})
         assert [await yard.ask(headers=session("7")) for _ in range(2)] == [("disabled", None, "a", None)] * 2
         assert await yard.stats() == {"enabled": False}
 
-    async def test_the_headers_carry_the_configured_prefix_and_the_clients_own_is_read(self, yard: Yard) -> None:
+    async def test_the_headers_carry_the_configured_prefix_and_the_clients_own_is_read(
+        self, yard: RouterFixture
+    ) -> None:
         await yard.open(server={"header_prefix": "X-Olla-"})
         asked = [await ask(yard.router.base_url, headers={"X-Olla-Session-ID": "7"}) for _ in range(2)]
-        found = [told(each.headers, "X-Olla-") for each in asked]
+        found = [session_info(each.headers, "X-Olla-") for each in asked]
         assert found == [("miss", "session_header", "a", "7"), ("hit", "session_header", "a", "7")]
-        assert told(asked[0].headers) == (None, None, None, None)
+        assert session_info(asked[0].headers) == (None, None, None, None)
 
-    async def test_none_of_the_clients_sticky_headers_reach_a_provider(self, yard: Yard) -> None:
+    async def test_none_of_the_clients_sticky_headers_reach_a_provider(self, yard: RouterFixture) -> None:
         await yard.open()
         await yard.ask(headers={**session("7"), "thread-id": "8", "x-cursor-session-id": "01a1f85c-9d80"})
         sent = {name.lower() for name, _ in yard.a.seen[0].headers}
@@ -133,7 +139,7 @@ class TestOutcomes:
         ],
     )
     async def test_a_request_refused_before_it_is_routed_carries_none(
-        self, yard: Yard, status: int, asked: dict[str, Any]
+        self, yard: RouterFixture, status: int, asked: dict[str, Any]
     ) -> None:
         await yard.open(server={"client_key": "sk-shared-by-all"})
         method, url = asked.pop("method", "POST"), f"{yard.router.base_url}/chat/completions"
@@ -141,10 +147,12 @@ class TestOutcomes:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             answer = await client.request(method, url, headers=headers, **asked)
         assert answer.status_code == status
-        assert told(answer.headers) == (None, None, None, None)
-        assert yard.router.dispatcher.router.sessions.stats(0.0)["insertions"] == 0
+        assert session_info(answer.headers) == (None, None, None, None)
+        assert yard.router.gateway.router.sessions.stats(0.0)["insertions"] == 0
 
-    async def test_what_is_known_early_is_in_early_headers_and_the_rest_follows_in_a_comment(self, yard: Yard) -> None:
+    async def test_what_is_known_early_is_in_early_headers_and_the_rest_follows_in_a_comment(
+        self, yard: RouterFixture
+    ) -> None:
         await yard.open(stream={"early_headers": "50ms"})
         gates = [asyncio.Event(), asyncio.Event()]
         yard.a.script = [behaviours.gated(behaviours.answer(ANSWER), gate) for gate in gates]
@@ -155,7 +163,7 @@ class TestOutcomes:
                 httpx.AsyncClient(timeout=30, trust_env=False) as client,
                 client.stream("POST", url, json=body, headers=session("7")) as answer,
             ):
-                assert told(answer.headers) == (None, "session_header", None, "7")
+                assert session_info(answer.headers) == (None, "session_header", None, "7")
                 gate.set()
                 whole = await answer.aread()
             assert f": routed-via a/m attempts=0 sticky={outcome}\n".encode() in whole
@@ -163,7 +171,7 @@ class TestOutcomes:
         assert (stats["hits"], stats["misses"]) == (1, 1)
 
     async def test_the_log_and_the_flow_tell_the_session_and_how_it_went(
-        self, yard: Yard, caplog: pytest.LogCaptureFixture
+        self, yard: RouterFixture, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
         await yard.open()

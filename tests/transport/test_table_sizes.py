@@ -6,7 +6,7 @@ from pathlib import Path
 from pointsman.demo import Provider, behaviours
 from support.h1client import chat, h1_to
 from support.http_requests import get
-from support.leak_checks import nothing_remains
+from support.leak_checks import no_leaks
 from support.router import running
 from support.settings import provider
 
@@ -24,7 +24,7 @@ async def test_it_counts_who_is_there_and_forgets_who_has_gone(tmp_path: Path) -
             busy = (await get(page)).json
             gate.set()
             await client.chunks()
-        await nothing_remains(router)
+        await no_leaks(router)
         quiet = (await get(page)).json
         named = ("exchanges", "attempts", "clients", "records", "sessions")
         assert [busy[name] for name in named] == [1, 1, 2, 0, 1]

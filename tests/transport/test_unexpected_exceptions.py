@@ -13,14 +13,14 @@ import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.exchange.engine import Exchange
-from pointsman.gateway import Dispatcher
-from pointsman.recent_exchanges import Ledger
+from pointsman.gateway import Gateway
+from pointsman.recent_exchanges import RecentExchanges
 from pointsman.routing.router import Router as Routing
-from pointsman.transport.exchange_driver import Conductor
+from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.wire.dialects.openai_chat import answers, request
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through
-from support.leak_checks import nothing_remains, remains, soon
+from support.leak_checks import leaks, no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
@@ -94,14 +94,14 @@ BEFORE_AN_ANSWER = [
     Weak(request, "with_model"),
     Weak(answers, "reader_for"),
     Weak(Routing, "plan"),
-    Weak(Dispatcher, "open"),
-    Weak(Conductor, "__init__"),
+    Weak(Gateway, "open"),
+    Weak(ExchangeDriver, "__init__"),
     Weak(Exchange, "begin"),
     Weak(Exchange, "connected"),
     Weak(Exchange, "head"),
     Weak(Exchange, "data"),
     Weak(Exchange, "end"),
-    Weak(Conductor, "winning_server"),
+    Weak(ExchangeDriver, "winning_server"),
 ]
 
 
@@ -122,8 +122,8 @@ class TestBeforeAnAnswer:
             status, _, body = await answer_to(client)
             assert status == 200
             assert TEXT.encode() in body
-            await nothing_remains(router, connections=1)
-            assert router.dispatcher.running == {}
+            await no_leaks(router, connections=1)
+            assert router.gateway.running == {}
 
     async def test_over_http2(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture, place: Weak
@@ -137,8 +137,8 @@ class TestBeforeAnAnswer:
             is_logged_with_its_id(caplog)
             mend()
             assert TEXT.encode() in await client.whole(await client.ask(chat(stream=False)))
-            await nothing_remains(router, connections=1)
-            assert router.dispatcher.running == {}
+            await no_leaks(router, connections=1)
+            assert router.gateway.running == {}
 
 
 class TestWithinAStream:
@@ -158,7 +158,7 @@ class TestWithinAStream:
             is_logged_with_its_id(caplog)
             mend()
             assert b'"one"' in (await answer_to(client, streamed=True))[2]
-            await nothing_remains(router, connections=1)
+            await no_leaks(router, connections=1)
 
     async def test_its_timer_too(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
@@ -173,12 +173,12 @@ class TestWithinAStream:
             assert body.count(b'"internal_error"') == 1
             assert body.endswith(DONE)
             is_logged_with_its_id(caplog)
-            await nothing_remains(router, connections=1)
+            await no_leaks(router, connections=1)
 
 
 class TestTheRecord:
     @pytest.mark.parametrize(
-        "place", [Weak(Dispatcher, "ended"), Weak(Ledger, "add"), Weak(Exchange, "record")], ids=str
+        "place", [Weak(Gateway, "ended"), Weak(RecentExchanges, "add"), Weak(Exchange, "record")], ids=str
     )
     @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
     async def test_an_answer_is_not_lost_with_its_record(
@@ -198,7 +198,7 @@ class TestTheRecord:
             is_logged_with_its_id(caplog)
             mend()
             assert (await answer_to(client))[0] == 200
-            await nothing_remains(router, connections=1)
+            await no_leaks(router, connections=1)
 
 
 class TestTheHead:
@@ -207,7 +207,7 @@ class TestTheHead:
     ) -> None:
         """Its body is not read, so that nobody can tell where the next request begins."""
         async with routing(tmp_path, behaviours.answer(TEXT)) as router:
-            mend = broken(Weak(Dispatcher, "receive"))
+            mend = broken(Weak(Gateway, "receive"))
             async with h1_to(router.host, router.port) as client:
                 status, headers, body = await answer_to(client)
                 assert (status, headers["connection"]) == (502, "close")
@@ -217,26 +217,26 @@ class TestTheHead:
             mend()
             async with h1_to(router.host, router.port) as client:
                 assert (await answer_to(client))[0] == 200
-            await nothing_remains(router)
+            await no_leaks(router)
 
     async def test_over_http2_only_its_stream(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT)) as router, h2_through(router.url, router.ca) as client:
-            mend = broken(Weak(Dispatcher, "receive"))
+            mend = broken(Weak(Gateway, "receive"))
             stream = await client.ask(chat())
             await client.until(lambda: stream.status != 0)
             assert stream.status == 502
             is_logged_with_its_id(caplog, stream.headers["x-request-id"])
             mend()
             assert b"four" in await client.whole(await client.ask(chat()))
-            await nothing_remains(router, connections=1)
+            await no_leaks(router, connections=1)
 
     async def test_a_page_that_breaks_is_told_and_the_connection_goes_on(
         self, tmp_path: Path, broken: Callable[..., Any]
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
-            mend = broken(Weak(Ledger, "newest"))
+            mend = broken(Weak(RecentExchanges, "newest"))
             for expected in (502, 200):
                 client.send(b"GET /internal/exchanges HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 status, headers = await client.head()
@@ -276,5 +276,5 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
 
     async def nothing_of_it_runs(self, router: Router) -> None:
         """Its own books are in disorder, so they are not asked."""
-        await soon(lambda: not [left for left in remains(router) if not left.startswith("running ")])
-        assert router.dispatcher.running == {}
+        await soon(lambda: not [left for left in leaks(router) if not left.startswith("running ")])
+        assert router.gateway.running == {}

@@ -9,7 +9,7 @@ from mitmproxy.contentviews import Metadata, prettify_message
 from mitmproxy.http import HTTPFlow, Request, Response
 from mitmproxy.test import taddons, tflow
 
-from pointsman.recording.mitm_integration import Showing
+from pointsman.recording.mitm_integration import MitmIntegration
 from pointsman.views import VIEWS
 from pointsman.views.llm_chat import LLMChat
 from pointsman.views.llm_events import LLMEvents
@@ -31,13 +31,13 @@ AUDIT = {
 
 @pytest.fixture(autouse=True)
 def registered() -> Any:
-    with taddons.context(Showing()):
+    with taddons.context(MitmIntegration()):
         yield
 
 
-def flow(body: bytes = STREAM, kind: str = "text/event-stream", question: bytes = QUESTION, **note: Any) -> HTTPFlow:
+def flow(body: bytes = STREAM, kind: str = "text/event-stream", request: bytes = QUESTION, **note: Any) -> HTTPFlow:
     made = tflow.tflow(
-        req=Request.make("POST", "http://127.0.0.1:8080/v1/chat/completions", question),
+        req=Request.make("POST", "http://127.0.0.1:8080/v1/chat/completions", request),
         resp=Response.make(200, body, {"content-type": kind}),
     )
     if note:
@@ -168,7 +168,7 @@ class TestLLMEvents:
 
 def test_what_is_ascii_stays_so_since_anything_else_takes_mitmproxy_a_second_for_5_mb() -> None:
     own = flow(
-        question=json.dumps({"model": "m", "seed": "s" * 999, "tools": [{"name": "t" * 999}], "messages": []}).encode(),
+        request=json.dumps({"model": "m", "seed": "s" * 999, "tools": [{"name": "t" * 999}], "messages": []}).encode(),
         kind="text/event-stream",
     )
     own.metadata["pointsman"] = {"kind": "exchange", **AUDIT, "marks": [[0, 0.4], [len(EVENTS[0]), 1.9]]}

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from pointsman.auth_throttle import FEW
+from pointsman.auth_throttle import MAX_WRONG_KEYS
 from pointsman.client_host import named_host
 from pointsman.config import Server
 from pointsman.web import access
-from pointsman.web.access import Gate, Keeper
-from pointsman.web.http import Request
-from pointsman.web.logins import LIFE, MOST, Logins, cookie_name, set_cookie, token_of
+from pointsman.web.access import AccessControl, AccessLevel
+from pointsman.web.http import PageRequest
+from pointsman.web.logins import LIFETIME, MAX_SESSIONS, LoginSessions, cookie_name, set_cookie, token_of
 from pointsman.wire.errors import Problem
 from web.page_requests import ADMIN, CLIENT
 
@@ -31,15 +31,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def keeper(**server: Any) -> Keeper:
+def keeper(**server: Any) -> AccessControl:
     settings = Server.model_validate({"client_key": CLIENT, **server})
-    return Keeper(lambda: settings, lambda: ADMIN)
+    return AccessControl(lambda: settings, lambda: ADMIN)
 
 
-def asked(method: str = "GET", address: str = "127.0.0.1", listener_port: int = 8080, **headers: str) -> Request:
+def asked(method: str = "GET", address: str = "127.0.0.1", listener_port: int = 8080, **headers: str) -> PageRequest:
     named = {"host": HOME} | {name.replace("_", "-"): value for name, value in headers.items()}
     host = named_host("HTTP/1.1", "", (named["host"],))
-    return Request(method, "/api/keys", "", named, b"", True, address, host, listener_port)
+    return PageRequest(method, "/api/keys", "", named, b"", True, address, host, listener_port)
 
 
 def status(problem: Problem | None) -> int:
@@ -73,7 +73,7 @@ def status(problem: Problem | None) -> int:
 def test_foreign_names_and_sites_are_refused_even_with_the_key(
     method: str, head: dict[str, str], expected: int
 ) -> None:
-    found = keeper(hosts=["listed.example"]).refusal(Gate.ADMIN, asked(method, **(BEARER | head)))
+    found = keeper(hosts=["listed.example"]).access_problem(AccessLevel.ADMIN, asked(method, **(BEARER | head)))
     assert status(found) == expected
 
 
@@ -81,29 +81,31 @@ class TestGuessing:
     def test_after_ten_wrong_keys_the_right_one_waits_too(self, clock: Clock) -> None:
         one = keeper()
         wrong = asked(authorization="Bearer nonsense")
-        assert [status(one.refusal(Gate.ADMIN, wrong)) for _ in range(FEW + 1)] == [401] * FEW + [429]
-        waiting = one.refusal(Gate.ADMIN, asked(**BEARER))
+        assert [status(one.access_problem(AccessLevel.ADMIN, wrong)) for _ in range(MAX_WRONG_KEYS + 1)] == [
+            401
+        ] * MAX_WRONG_KEYS + [429]
+        waiting = one.access_problem(AccessLevel.ADMIN, asked(**BEARER))
         assert waiting
         assert (waiting.status, waiting.retry_after) == (429, 60.0)
-        assert one.refusal(Gate.ADMIN, asked(address="10.0.0.9", **BEARER)) is None
+        assert one.access_problem(AccessLevel.ADMIN, asked(address="10.0.0.9", **BEARER)) is None
         clock.now += 60
-        assert one.refusal(Gate.ADMIN, asked(**BEARER)) is None
+        assert one.access_problem(AccessLevel.ADMIN, asked(**BEARER)) is None
 
     def test_no_key_is_no_guess(self) -> None:
         one = keeper()
-        assert {status(one.refusal(Gate.ADMIN, asked())) for _ in range(FEW * 3)} == {401}
+        assert {status(one.access_problem(AccessLevel.ADMIN, asked())) for _ in range(MAX_WRONG_KEYS * 3)} == {401}
 
     def test_logging_in_counts(self) -> None:
         one = keeper()
-        assert not any(one.is_admin_key("nonsense", asked("POST")) for _ in range(FEW))
-        assert status(one.refusal(Gate.LOGIN, asked("POST"))) == 429
+        assert not any(one.is_admin_key("nonsense", asked("POST")) for _ in range(MAX_WRONG_KEYS))
+        assert status(one.access_problem(AccessLevel.LOGIN, asked("POST"))) == 429
 
     def test_a_session_goes_on(self) -> None:
         one = keeper()
         token, _ = one.logins.begin(asked(), ADMIN, 1000.0)
-        for _ in range(FEW):
-            one.refusal(Gate.ADMIN, asked(authorization="Bearer nonsense"))
-        assert one.refusal(Gate.ADMIN, asked(cookie=f"{COOKIE}={token}")) is None
+        for _ in range(MAX_WRONG_KEYS):
+            one.access_problem(AccessLevel.ADMIN, asked(authorization="Bearer nonsense"))
+        assert one.access_problem(AccessLevel.ADMIN, asked(cookie=f"{COOKIE}={token}")) is None
 
 
 class TestSessions:
@@ -128,14 +130,17 @@ class TestSessions:
         token, login = one.logins.begin(asked(), ADMIN, 1000.0)
         if head.get("x_csrf_token") == "right":
             head = head | {"x_csrf_token": login.csrf}
-        assert status(one.refusal(Gate.ADMIN, asked(method, cookie=f"a=b; {COOKIE}={token}", **head))) == expected
+        assert (
+            status(one.access_problem(AccessLevel.ADMIN, asked(method, cookie=f"a=b; {COOKIE}={token}", **head)))
+            == expected
+        )
 
     def test_it_ends_in_time_with_the_key_or_by_its_owner(self) -> None:
-        logins = Logins()
+        logins = LoginSessions()
         token, _ = logins.begin(asked(), ADMIN, 0.0)
         again = asked(cookie=f"{COOKIE}={token}")
-        assert logins.find(again, ADMIN, LIFE - 1)
-        assert logins.find(again, ADMIN, LIFE) is None
+        assert logins.find(again, ADMIN, LIFETIME - 1)
+        assert logins.find(again, ADMIN, LIFETIME) is None
         assert logins.find(again, "another-admin-key", 1.0) is None
         assert logins.find(asked(cookie=f"{COOKIE}={token}x"), ADMIN, 1.0) is None
         logins.end(again)
@@ -156,7 +161,7 @@ class TestSessions:
 
     @pytest.mark.parametrize("host", ["127.0.0.1:8081", "localhost:8080", "127.0.0.1"])
     def test_it_holds_only_at_the_host_and_port_that_it_began_at(self, host: str) -> None:
-        logins = Logins()
+        logins = LoginSessions()
         token, _ = logins.begin(asked(), ADMIN, 0.0)
         elsewhere = asked(host=host)
         moved = asked(host=host, cookie=f"{COOKIE}={token}; {cookie_name(elsewhere)}={token}")
@@ -164,10 +169,10 @@ class TestSessions:
         assert logins.find(asked(cookie=f"pointsman-9090=theirs; {COOKIE}={token}"), ADMIN, 1.0)
 
     def test_only_so_many_live_at_once(self) -> None:
-        logins = Logins()
-        tokens = [logins.begin(asked(), ADMIN, 0.0)[0] for _ in range(MOST + 1)]
+        logins = LoginSessions()
+        tokens = [logins.begin(asked(), ADMIN, 0.0)[0] for _ in range(MAX_SESSIONS + 1)]
         found = [bool(logins.find(asked(cookie=f"{COOKIE}={token}"), ADMIN, 1.0)) for token in tokens]
-        assert found == [False] + [True] * MOST
+        assert found == [False] + [True] * MAX_SESSIONS
 
     def test_scripts_and_other_sites_never_get_the_cookie(self) -> None:
         assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(set_cookie(asked(), "t").split("; "))

@@ -6,20 +6,19 @@ from typing import Any
 
 import pytest
 
-from pointsman.config import History as HistorySettings
-from pointsman.config import Server
+from pointsman.config import HistorySettings, Server
 from pointsman.history import History
-from pointsman.web.access import Gate, Keeper
+from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.analytics import analytics_page
-from pointsman.web.http import Reply, Request, reply_json
-from pointsman.web.router import Page, Pages
+from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
 from support.records import attempt_record, exchange_record
-from web.page_requests import ADMIN, request, told
+from web.page_requests import ADMIN, payload_of, request
 
 
 async def asked(history: History, query: str = "") -> Any:
-    return told(await analytics_page(lambda: history)(request(query=query), ""))
+    return payload_of(await analytics_page(lambda: history)(request(query=query), ""))
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ class TestAsking:
 class TestHistory:
     async def test_what_has_just_ended_is_told(self, history: History) -> None:
         now = 4_000_000_000.0
-        history.add(exchange_record(attempts=(attempt_record(started=now),)), 10)
+        history.record(exchange_record(attempts=(attempt_record(started=now),)), 10)
         [row] = (await asked(history))["rows"]
         assert (row["target"], row["raw"]["successes"], row["weighted"]["successes"]) == ("groq/llama", 1, 1)
         await history.close()
@@ -75,10 +74,10 @@ class TestHistory:
     async def test_one_that_is_off_says_so(self) -> None:
         off = History(HistorySettings(path="off"))
         off.start()
-        off.add(exchange_record(), 10)
+        off.record(exchange_record(), 10)
         answer = await asked(off)
         assert (answer["rows"], answer["problem"]) == ([], "history.path is off")
-        assert not (await off.recall(["groq/llama"])).hours
+        assert not (await off.restore(["groq/llama"])).hours
         await off.close()
 
     async def test_one_that_cannot_be_kept_says_why(self, tmp_path: Path) -> None:
@@ -86,17 +85,17 @@ class TestHistory:
         out_of_reach = History(HistorySettings(path=str(tmp_path / "file" / "h.db")))
         out_of_reach.start()
         assert (await asked(out_of_reach))["problem"]
-        assert not (await out_of_reach.recall(["groq/llama"])).hours
+        assert not (await out_of_reach.restore(["groq/llama"])).hours
         await out_of_reach.close()
 
     async def test_another_path_begins_another_file(self, history: History, tmp_path: Path) -> None:
-        history.add(exchange_record(attempts=(attempt_record(started=4e9),)), 10)
+        history.record(exchange_record(attempts=(attempt_record(started=4e9),)), 10)
         assert len((await asked(history))["rows"]) == 1
-        history.replace(HistorySettings(path=str(tmp_path / "other.db")))
+        history.update_settings(HistorySettings(path=str(tmp_path / "other.db")))
         assert (await asked(history))["rows"] == []
-        history.replace(HistorySettings(path=str(tmp_path / "h.db")))
+        history.update_settings(HistorySettings(path=str(tmp_path / "h.db")))
         assert [row["target"] for row in (await asked(history))["rows"]] == ["groq/llama"]
-        history.replace(HistorySettings(path="off"))
+        history.update_settings(HistorySettings(path="off"))
         assert (await asked(history))["problem"]
 
 
@@ -110,25 +109,27 @@ class TestPagesThatTakeTheirTime:
         ],
     )
     async def test_they_end_as_others_do(self, fault: Exception | None, status: int, code: str | None) -> None:
-        async def later() -> Reply:
+        async def later() -> PageReply:
             if fault:
                 raise fault
-            return reply_json({"said": "at last"})
+            return json_reply({"said": "at last"})
 
-        def answer(_: Request, __: str) -> Awaitable[Reply]:
+        def answer(_: PageRequest, __: str) -> Awaitable[PageReply]:
             return later()
 
-        pages = Pages([Page("GET", "/slow", Gate.ADMIN, answer)], Keeper(Server, lambda: ADMIN))
-        pending = pages.answer(request("/slow", authorization=f"Bearer {ADMIN}", origin="http://localhost:3000"))
-        assert not isinstance(pending, Reply)
+        pages = PageRouter([PageRoute("GET", "/slow", AccessLevel.ADMIN, answer)], AccessControl(Server, lambda: ADMIN))
+        pending = pages.handle(request("/slow", authorization=f"Bearer {ADMIN}", origin="http://localhost:3000"))
+        assert not isinstance(pending, PageReply)
         reply = await pending
         assert reply.status == status
-        assert told(reply).get("error", {}).get("code") == code
+        assert payload_of(reply).get("error", {}).get("code") == code
         assert "secret" not in reply.body.decode()
         assert ("Access-Control-Allow-Origin", "http://localhost:3000") in reply.headers
 
     def test_whoever_may_not_ask_is_refused_at_once(self) -> None:
-        pages = Pages([Page("GET", "/slow", Gate.ADMIN, lambda _, __: 1 / 0)], Keeper(Server, lambda: ADMIN))
-        reply = pages.answer(request("/slow"))
-        assert isinstance(reply, Reply)
+        pages = PageRouter(
+            [PageRoute("GET", "/slow", AccessLevel.ADMIN, lambda _, __: 1 / 0)], AccessControl(Server, lambda: ADMIN)
+        )
+        reply = pages.handle(request("/slow"))
+        assert isinstance(reply, PageReply)
         assert reply.status == 401

@@ -15,14 +15,14 @@ from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.web.explain import explain_page, target_row
+from pointsman.web.explain import explain_page, target_to_dict
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import request as facts
 from support.callers import SECRET, caller
 from support.http_requests import ask, get, post, started
 from support.router import running
 from support.settings import provider
-from web.page_requests import ADMIN, request, told
+from web.page_requests import ADMIN, payload_of, request
 
 NOW, WALL = 1000.0, 1_800_000_000.0
 BODY = b'{"model":"auto","messages":[{"role":"user","content":"Which track?"}]}'
@@ -40,7 +40,7 @@ def router() -> Router:
 
 def explained(router: Router, body: bytes = BODY, query: str = "", **headers: str) -> Any:
     page = explain_page(router, lambda: NOW, lambda: WALL)
-    return told(page(replace(request(method="POST", query=query, **headers), body=body), ""))
+    return payload_of(page(replace(request(method="POST", query=query, **headers), body=body), ""))
 
 
 class TestExplain:
@@ -66,31 +66,31 @@ class TestExplain:
         for _ in range(10):
             told_order = [(each["provider"], each["key"]) for each in explained(router)["candidates"]]
             own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(), NOW, WALL)
-            assert told_order == [each.name for each in own.ranked(NOW)]
+            assert told_order == [each.key_id for each in own.ranked_candidates(NOW)]
 
     def test_nothing_changes_by_asking(self, router: Router) -> None:
-        chance, before = copy(router._chance), router.sessions.stats(NOW)
+        chance, before = copy(router._rng), router.sessions.stats(NOW)
         for _ in range(3):
             explained(router, x_session_id="conversation")
-        assert router._chance.getstate() == chance.getstate()
+        assert router._rng.getstate() == chance.getstate()
         assert router.sessions.stats(NOW) == before
         assert len(router.limits) == 0
-        [first, *_] = router.inventory.in_turn(router.inventory.targets[0])
+        [first, *_] = router.inventory.keys_in_turn(router.inventory.targets[0])
         assert first.key_label == "key-1"
 
     def test_a_sessions_pin_comes_first_and_the_session_is_not_used(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
-        own.ticket.pin_to(Pin("c", "s", None), NOW)
+        own.binding.set_pin(Pin("c", "s", None), NOW)
         answer = explained(router, x_session_id="it")
         assert answer["pin"] == {"provider": "c", "model": "s", "key": None}
         assert (answer["candidates"][0]["model"], answer["candidates"][0]["why"]) == ("s", "pin")
-        assert own.ticket.session
-        assert own.ticket.session.used == NOW
+        assert own.binding.session
+        assert own.binding.session.used == NOW
 
     def test_a_pin_that_rests_is_no_pin_for_the_next_request(self) -> None:
         own = Router(config.build({"providers": PROVIDERS, "protection": {"c": "provider-ban"}}, {}), SECRET, Random(5))
         plan = own.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
-        plan.ticket.pin_to(Pin("c", "s", None), NOW)
+        plan.binding.set_pin(Pin("c", "s", None), NOW)
         answer = explained(own, x_session_id="it")
         assert answer["pin"] is None
         assert {each["provider"] for each in answer["candidates"]} == {"a", "b"}
@@ -98,7 +98,7 @@ class TestExplain:
 
     def test_a_ban_says_until_when(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
-        own.ticket.ban("b", "503, provider-ban")
+        own.binding.ban("b", "503, provider-ban")
         banned = [each for each in explained(router, x_session_id="it")["excluded"] if each["reason"] == "banned"]
         assert [(each["provider"], each["until"]) for each in banned] == [("b", WALL + 1800)]
 
@@ -159,7 +159,7 @@ class TestFallback:
     def test_every_target_stands_there_in_configured_order(self, router: Router) -> None:
         router.cooldowns.cool_target("b/m", "503", 30.0, NOW)
         router.cooldowns.cool_rate_limited(("a", "key-2"), 60.0, NOW)
-        rows = [target_row(router, target, NOW, WALL) for target in router.inventory.targets]
+        rows = [target_to_dict(router, target, NOW, WALL) for target in router.inventory.targets]
         assert [(row["provider"], row["model"]) for row in rows] == [("a", "m"), ("b", "m"), ("c", "c"), ("c", "s")]
         assert rows[0]["keys"] == {"usable": 1, "total": 2}
         score = rows[1].pop("score")

@@ -2,14 +2,14 @@
 
 import pytest
 
-from pointsman.web.http import reply_json, reply_problem
+from pointsman.web.http import error_reply, json_reply
 from pointsman.wire.errors import Code, Problem
-from web.page_requests import request, told
+from web.page_requests import payload_of, request
 
 
 class TestJson:
     def test_it_says_what_it_is_and_is_never_kept(self) -> None:
-        reply = reply_json({"a": [1, None]}, 201, (("X-More", "1"),))
+        reply = json_reply({"a": [1, None]}, 201, (("X-More", "1"),))
         assert (reply.status, reply.body) == (201, b'{"a":[1,null]}')
         assert reply.headers == (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-More", "1"))
 
@@ -19,7 +19,7 @@ class TestJson:
         ids=["lone surrogate", "half an emoji", "65 bits", "negative", "huge", "text", "controls"],
     )
     def test_whatever_clients_and_providers_send_can_be_shown(self, value: object) -> None:
-        assert told(reply_json({"message": value})) == {"message": value}
+        assert payload_of(json_reply({"message": value})) == {"message": value}
 
 
 class TestProblem:
@@ -34,13 +34,13 @@ class TestProblem:
         ],
     )
     def test_it_has_the_shape_that_clients_know(self, code: Code, status: int, kind: str) -> None:
-        reply = reply_problem(Problem(code, "no good", param="x"))
+        reply = error_reply(Problem(code, "no good", param="x"))
         assert reply.status == status
-        assert told(reply) == {"error": {"message": "no good", "type": kind, "code": code.value, "param": "x"}}
+        assert payload_of(reply) == {"error": {"message": "no good", "type": kind, "code": code.value, "param": "x"}}
 
     def test_details_stand_beside_the_message_and_headers_in_the_head(self) -> None:
-        reply = reply_problem(Problem(Code.NOT_FOUND, "no", details=(("reasons", ["a"]),)), (("Allow", "GET"),))
-        assert told(reply)["error"]["reasons"] == ["a"]
+        reply = error_reply(Problem(Code.NOT_FOUND, "no", details=(("reasons", ["a"]),)), (("Allow", "GET"),))
+        assert payload_of(reply)["error"]["reasons"] == ["a"]
         assert ("Allow", "GET") in reply.headers
 
 

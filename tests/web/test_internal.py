@@ -2,23 +2,23 @@
 
 import pytest
 
-from pointsman.recent_exchanges import KEEP, Ledger
+from pointsman.recent_exchanges import MAX_RECORDS, RecentExchanges
 from pointsman.web.internal import DEFAULT_LIMIT, exchange_page, exchanges_page, healthz
 from pointsman.wire.errors import Code, Problem
 from support.records import attempt_record, exchange_record
-from web.page_requests import request, told
+from web.page_requests import payload_of, request
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    own = Ledger()
+def ledger() -> RecentExchanges:
+    own = RecentExchanges()
     for number in range(DEFAULT_LIMIT + 10):
         own.add(exchange_record(f"req-{number}"))
     return own
 
 
 def test_health_is_one_word() -> None:
-    assert told(healthz(request(), "")) == {"status": "ok"}
+    assert payload_of(healthz(request(), "")) == {"status": "ok"}
 
 
 class TestExchanges:
@@ -31,38 +31,42 @@ class TestExchanges:
             ("limit=1", 1),
             ("limit=007", 7),
             ("limit=3&limit=2", 2),
-            (f"limit={KEEP}", DEFAULT_LIMIT + 10),
+            (f"limit={MAX_RECORDS}", DEFAULT_LIMIT + 10),
         ],
     )
-    def test_the_newest_come_first_and_no_more_than_asked_for(self, ledger: Ledger, query: str, count: int) -> None:
-        listed = told(exchanges_page(ledger)(request(query=query), ""))["exchanges"]
+    def test_the_newest_come_first_and_no_more_than_asked_for(
+        self, ledger: RecentExchanges, query: str, count: int
+    ) -> None:
+        listed = payload_of(exchanges_page(ledger)(request(query=query), ""))["exchanges"]
         newest = DEFAULT_LIMIT + 9
         assert [each["request_id"] for each in listed] == [f"req-{newest - place}" for place in range(count)]
 
-    @pytest.mark.parametrize("limit", ["0", "-1", "1.5", "x", f"{KEEP + 1}", "%C2%B2", "+", "9" * 5000, "0x10", "%FF"])
-    def test_any_other_limit_is_named_as_the_fault(self, ledger: Ledger, limit: str) -> None:
+    @pytest.mark.parametrize(
+        "limit", ["0", "-1", "1.5", "x", f"{MAX_RECORDS + 1}", "%C2%B2", "+", "9" * 5000, "0x10", "%FF"]
+    )
+    def test_any_other_limit_is_named_as_the_fault(self, ledger: RecentExchanges, limit: str) -> None:
         with pytest.raises(Problem) as caught:
             exchanges_page(ledger)(request(query=f"limit={limit}"), "")
         assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, "limit")
         assert len(caught.value.message) < 200
 
     def test_there_may_be_none(self) -> None:
-        assert told(exchanges_page(Ledger())(request(), "")) == {"exchanges": []}
+        assert payload_of(exchanges_page(RecentExchanges())(request(), "")) == {"exchanges": []}
 
     def test_what_a_provider_says_cannot_take_the_page_down(self) -> None:
-        own = Ledger()
+        own = RecentExchanges()
         own.add(exchange_record(attempts=(attempt_record(message="\ud800"),)))
-        [listed] = told(exchanges_page(own)(request(), ""))["exchanges"]
+        [listed] = payload_of(exchanges_page(own)(request(), ""))["exchanges"]
         assert listed["attempts"][0]["message"] == "\ud800"
 
 
 class TestOneExchange:
     @pytest.mark.parametrize("name", ["req-3", "req%2D3"])
-    def test_it_is_found_by_its_id_and_told_in_full(self, ledger: Ledger, name: str) -> None:
-        assert told(exchange_page(ledger)(request(), name)) == exchange_record("req-3").plain()
+    def test_it_is_found_by_its_id_and_told_in_full(self, ledger: RecentExchanges, name: str) -> None:
+        assert payload_of(exchange_page(ledger)(request(), name)) == exchange_record("req-3").to_dict()
 
     @pytest.mark.parametrize("name", ["nobody", "req-", "", "req-3%20"])
-    def test_one_that_is_not_there_is_not_found(self, ledger: Ledger, name: str) -> None:
+    def test_one_that_is_not_there_is_not_found(self, ledger: RecentExchanges, name: str) -> None:
         with pytest.raises(Problem) as caught:
             exchange_page(ledger)(request(), name)
         assert caught.value.code is Code.NOT_FOUND

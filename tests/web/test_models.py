@@ -9,7 +9,7 @@ from pointsman.routing.router import Router
 from pointsman.web.models import models_page
 from support.callers import SECRET
 from support.settings import provider, settings
-from web.page_requests import request, told
+from web.page_requests import payload_of, request
 
 BASE = "http://127.0.0.1:9/v1"
 STARTED = 1_700_000_000.9
@@ -23,7 +23,7 @@ KNOWN = {
 
 
 def listed(router: Router) -> list[dict[str, Any]]:
-    told_list = told(models_page(router, STARTED)(request(), ""))
+    told_list = payload_of(models_page(router, STARTED)(request(), ""))
     assert told_list["object"] == "list"
     rows: list[dict[str, Any]] = told_list["data"]
     return rows
@@ -70,8 +70,8 @@ def test_what_is_not_known_of_a_model_is_not_made_up() -> None:
 def test_a_reload_changes_the_list() -> None:
     own = house()
     page = models_page(own, STARTED)
-    own.replace(settings({"new": provider(BASE)}), 0.0)
-    assert [row["id"] for row in told(page(request(), ""))["data"]] == [*MODES, "new/m"]
+    own.update_settings(settings({"new": provider(BASE)}), 0.0)
+    assert [row["id"] for row in payload_of(page(request(), ""))["data"]] == [*MODES, "new/m"]
 
 
 class TestForms:
@@ -91,10 +91,10 @@ class TestForms:
         ],
     )
     def test_it_is_that_of_the_path_and_the_headers(self, path: str, headers: dict[str, str], member: str) -> None:
-        assert member in told(models_page(house(), STARTED)(request(path, **headers), ""))
+        assert member in payload_of(models_page(house(), STARTED)(request(path, **headers), ""))
 
     def test_googles_has_the_same_names_at_both_paths(self) -> None:
         page = models_page(house(), STARTED)
-        at_own_path = told(page(request("/v1beta/models"), ""))
-        assert told(page(request("/v1/models", x_goog_api_key="k"), "")) == at_own_path
+        at_own_path = payload_of(page(request("/v1beta/models"), ""))
+        assert payload_of(page(request("/v1/models", x_goog_api_key="k"), "")) == at_own_path
         assert [row["name"].removeprefix("models/") for row in at_own_path["models"]] == names(house())

@@ -7,40 +7,40 @@ from typing import Any
 import pytest
 
 from pointsman.config import Server
-from pointsman.web.access import Gate, Keeper
-from pointsman.web.http import Reply, Request, reply_json
-from pointsman.web.router import Page, Pages
+from pointsman.web.access import AccessControl, AccessLevel
+from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
-from web.page_requests import ADMIN, CLIENT, FOREIGN_HOST, code, request, told
+from web.page_requests import ADMIN, CLIENT, FOREIGN_HOST, code_of, payload_of, request
 
-type Answer = Callable[[Request, str], Reply]
+type Answer = Callable[[PageRequest, str], PageReply]
 
 OPEN = Server()
 KEYED = Server.model_validate({"client_key": CLIENT})
 
 
 def saying(word: str) -> Answer:
-    return lambda _, rest: reply_json({"page": word, "rest": rest})
+    return lambda _, rest: json_reply({"page": word, "rest": rest})
 
 
 def failing(error: Exception) -> Answer:
-    def answer(_: Request, __: str) -> Reply:
+    def answer(_: PageRequest, __: str) -> PageReply:
         raise error
 
     return answer
 
 
-def pages(*table: Page, server: Server = OPEN) -> Pages:
-    return Pages(table, Keeper(lambda: server, lambda: ADMIN))
+def pages(*table: PageRoute, server: Server = OPEN) -> PageRouter:
+    return PageRouter(table, AccessControl(lambda: server, lambda: ADMIN))
 
 
 class TestFinding:
     table = pages(
-        Page("GET", "/list", Gate.OPEN, saying("list")),
-        Page("POST", "/list", Gate.OPEN, saying("add")),
-        Page("GET", "/list/*", Gate.OPEN, saying("one")),
-        Page("GET", "/list/all", Gate.OPEN, saying("all")),
-        Page("DELETE", "/list/*", Gate.OPEN, saying("remove")),
+        PageRoute("GET", "/list", AccessLevel.OPEN, saying("list")),
+        PageRoute("POST", "/list", AccessLevel.OPEN, saying("add")),
+        PageRoute("GET", "/list/*", AccessLevel.OPEN, saying("one")),
+        PageRoute("GET", "/list/all", AccessLevel.OPEN, saying("all")),
+        PageRoute("DELETE", "/list/*", AccessLevel.OPEN, saying("remove")),
     )
 
     @pytest.mark.parametrize(
@@ -57,25 +57,25 @@ class TestFinding:
         ],
     )
     def test_path_and_method_choose_the_page(self, method: str, path: str, page: str, rest: str) -> None:
-        assert told(self.table.answer(request(path, method))) == {"page": page, "rest": rest}
+        assert payload_of(self.table.handle(request(path, method))) == {"page": page, "rest": rest}
 
     @pytest.mark.parametrize("path", ["/", "", "/lis", "/list/", "/list/x/y", "//list", "/LIST", "/x/list", "*"])
     def test_anything_else_is_not_found(self, path: str) -> None:
-        reply = self.table.answer(request(path))
-        assert (reply.status, code(reply)) == (404, "not_found")
+        reply = self.table.handle(request(path))
+        assert (reply.status, code_of(reply)) == (404, "not_found")
 
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
         [("DELETE", "/list", "GET, POST"), ("POST", "/list/x", "DELETE, GET"), ("get", "/list/all", "GET")],
     )
     def test_a_wrong_method_is_told_the_right_ones(self, method: str, path: str, allowed: str) -> None:
-        reply = self.table.answer(request(path, method))
-        assert (reply.status, code(reply)) == (405, "method_not_allowed")
+        reply = self.table.handle(request(path, method))
+        assert (reply.status, code_of(reply)) == (405, "method_not_allowed")
         assert ("Allow", allowed) in reply.headers
 
     @pytest.mark.parametrize("path", ["/\udcff", "/" + "x" * 100_000])
     def test_a_strange_path_is_not_found_either_and_not_repeated_at_length(self, path: str) -> None:
-        reply = self.table.answer(request(path))
+        reply = self.table.handle(request(path))
         assert reply.status == 404
         assert len(reply.body) < 500
 
@@ -90,75 +90,80 @@ class TestGates:
     @pytest.mark.parametrize(
         ("gate", "server", "head", "status"),
         [
-            (Gate.OPEN, KEYED, AWAY, 200),
-            (Gate.OPEN, KEYED, AWAY | {"origin": "https://evil.test"}, 200),
-            (Gate.CLIENT, OPEN, HERE, 200),
-            (Gate.CLIENT, OPEN, AWAY, 401),
-            (Gate.CLIENT, OPEN, HERE | {"origin": "https://evil.test"}, 403),
-            (Gate.CLIENT, KEYED, HERE, 401),
-            (Gate.CLIENT, KEYED, AWAY | {"x_api_key": CLIENT}, 200),
-            (Gate.CLIENT, KEYED, AWAY | {"query": f"key={CLIENT}"}, 200),
-            (Gate.CLIENT, KEYED, HERE | BEARER, 401),
-            (Gate.OPERATOR, KEYED, HERE, 200),
-            (Gate.OPERATOR, OPEN, AWAY, 401),
-            (Gate.OPERATOR, OPEN, AWAY | BEARER, 200),
-            (Gate.OPERATOR, KEYED, AWAY | {"x_api_key": CLIENT}, 401),
-            (Gate.OPERATOR, OPEN, HERE | {"origin": LOCAL_PAGE}, 200),
-            (Gate.OPERATOR, OPEN, HERE | {"origin": "https://evil.test"}, 401),
-            (Gate.OPERATOR, OPEN, HERE | {"sec_fetch_site": "cross-site"}, 401),
-            (Gate.OPERATOR, OPEN, HERE | FOREIGN_HOST, 401),
-            (Gate.OPERATOR, OPEN, HERE | FOREIGN_HOST | BEARER, 200),
-            (Gate.OPERATOR, OPEN, HERE | {"host": "localhost"}, 200),
-            (Gate.OPERATOR, OPEN, HERE | {"host": "[::1]:8080"}, 200),
-            (Gate.OPERATOR, OPEN, HERE | {"host": "192.168.1.5:8080"}, 200),
-            (Gate.OPERATOR, OPEN, HERE | {"host": ""}, 401),
-            (Gate.OPERATOR, OPEN, HERE | {"host": "["}, 400),
-            (Gate.ADMIN, OPEN, HERE, 401),
-            (Gate.ADMIN, OPEN, HERE | BEARER, 200),
-            (Gate.ADMIN, OPEN, AWAY | BEARER, 200),
-            (Gate.ADMIN, OPEN, HERE | {"x_api_key": ADMIN}, 200),
-            (Gate.ADMIN, OPEN, HERE | {"query": f"key={ADMIN}"}, 401),
-            (Gate.ADMIN, OPEN, HERE | {"authorization": f"Bearer {ADMIN}x"}, 401),
-            (Gate.ADMIN, KEYED, HERE | {"authorization": f"Bearer {CLIENT}"}, 401),
+            (AccessLevel.OPEN, KEYED, AWAY, 200),
+            (AccessLevel.OPEN, KEYED, AWAY | {"origin": "https://evil.test"}, 200),
+            (AccessLevel.CLIENT, OPEN, HERE, 200),
+            (AccessLevel.CLIENT, OPEN, AWAY, 401),
+            (AccessLevel.CLIENT, OPEN, HERE | {"origin": "https://evil.test"}, 403),
+            (AccessLevel.CLIENT, KEYED, HERE, 401),
+            (AccessLevel.CLIENT, KEYED, AWAY | {"x_api_key": CLIENT}, 200),
+            (AccessLevel.CLIENT, KEYED, AWAY | {"query": f"key={CLIENT}"}, 200),
+            (AccessLevel.CLIENT, KEYED, HERE | BEARER, 401),
+            (AccessLevel.OPERATOR, KEYED, HERE, 200),
+            (AccessLevel.OPERATOR, OPEN, AWAY, 401),
+            (AccessLevel.OPERATOR, OPEN, AWAY | BEARER, 200),
+            (AccessLevel.OPERATOR, KEYED, AWAY | {"x_api_key": CLIENT}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"origin": LOCAL_PAGE}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"origin": "https://evil.test"}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"sec_fetch_site": "cross-site"}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | FOREIGN_HOST, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | FOREIGN_HOST | BEARER, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "localhost"}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "[::1]:8080"}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "192.168.1.5:8080"}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": ""}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "["}, 400),
+            (AccessLevel.ADMIN, OPEN, HERE, 401),
+            (AccessLevel.ADMIN, OPEN, HERE | BEARER, 200),
+            (AccessLevel.ADMIN, OPEN, AWAY | BEARER, 200),
+            (AccessLevel.ADMIN, OPEN, HERE | {"x_api_key": ADMIN}, 200),
+            (AccessLevel.ADMIN, OPEN, HERE | {"query": f"key={ADMIN}"}, 401),
+            (AccessLevel.ADMIN, OPEN, HERE | {"authorization": f"Bearer {ADMIN}x"}, 401),
+            (AccessLevel.ADMIN, KEYED, HERE | {"authorization": f"Bearer {CLIENT}"}, 401),
         ],
     )
-    def test_who_may_see_a_page(self, gate: Gate, server: Server, head: dict[str, Any], status: int) -> None:
-        table = pages(Page("GET", "/page", gate, saying("secret")), server=server)
-        reply = table.answer(request("/page", **head))
+    def test_who_may_see_a_page(self, gate: AccessLevel, server: Server, head: dict[str, Any], status: int) -> None:
+        table = pages(PageRoute("GET", "/page", gate, saying("secret")), server=server)
+        reply = table.handle(request("/page", **head))
         assert reply.status == status
         assert (b"secret" in reply.body) is (status == 200)
         assert ADMIN.encode() not in reply.body
 
     def test_keys_are_asked_for_at_each_request_so_that_a_reload_counts(self) -> None:
         keys = ["old-admin-key"]
-        table = Pages([Page("GET", "/page", Gate.ADMIN, saying("x"))], Keeper(lambda: OPEN, lambda: keys[-1]))
+        table = PageRouter(
+            [PageRoute("GET", "/page", AccessLevel.ADMIN, saying("x"))], AccessControl(lambda: OPEN, lambda: keys[-1])
+        )
         keys.append("new-admin-key")
-        assert table.answer(request("/page", authorization="Bearer old-admin-key")).status == 401
-        assert table.answer(request("/page", authorization="Bearer new-admin-key")).status == 200
+        assert table.handle(request("/page", authorization="Bearer old-admin-key")).status == 401
+        assert table.handle(request("/page", authorization="Bearer new-admin-key")).status == 200
 
     def test_a_wrong_method_needs_no_key_to_be_told(self) -> None:
-        table = pages(Page("GET", "/page", Gate.ADMIN, saying("x")))
-        assert table.answer(request("/page", "POST", local=False)).status == 405
+        table = pages(PageRoute("GET", "/page", AccessLevel.ADMIN, saying("x")))
+        assert table.handle(request("/page", "POST", local=False)).status == 405
 
 
 class TestBrowsers:
-    table = pages(Page("GET", "/page", Gate.OPEN, saying("x")), Page("GET", "/bad", Gate.OPEN, failing(KeyError())))
+    table = pages(
+        PageRoute("GET", "/page", AccessLevel.OPEN, saying("x")),
+        PageRoute("GET", "/bad", AccessLevel.OPEN, failing(KeyError())),
+    )
 
     @pytest.mark.parametrize("path", ["/page", "/nothing", "/bad"])
     def test_a_page_of_this_machine_may_read_every_answer(self, path: str) -> None:
-        headers = dict(self.table.answer(request(path, origin=LOCAL_PAGE)).headers)
+        headers = dict(self.table.handle(request(path, origin=LOCAL_PAGE)).headers)
         assert headers["Access-Control-Allow-Origin"] == LOCAL_PAGE
 
     @pytest.mark.parametrize("head", [{}, {"origin": "https://evil.test"}, {"origin": "null"}])
     @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
     def test_no_other_one_may(self, head: dict[str, Any], method: str) -> None:
-        headers = dict(self.table.answer(request("/page", method, **head)).headers)
+        headers = dict(self.table.handle(request("/page", method, **head)).headers)
         assert not any(name.startswith("Access-Control-") for name in headers)
 
     @pytest.mark.parametrize("path", ["/page", "/v1/chat/completions"])
     def test_a_preflight_of_a_page_of_this_machine_is_granted(self, path: str) -> None:
         head: dict[str, Any] = {"origin": LOCAL_PAGE, "access-control-request-headers": "authorization, content-type"}
-        reply = self.table.answer(request(path, "OPTIONS", **head))
+        reply = self.table.handle(request(path, "OPTIONS", **head))
         headers = dict(reply.headers)
         assert (reply.status, reply.body) == (204, b"")
         assert headers["Access-Control-Allow-Origin"] == LOCAL_PAGE
@@ -167,20 +172,22 @@ class TestBrowsers:
 
     @pytest.mark.parametrize("head", [{}, {"origin": "https://evil.test"}])
     def test_any_other_preflight_is_refused(self, head: dict[str, Any]) -> None:
-        assert self.table.answer(request("/page", "OPTIONS", **head)).status == 403
+        assert self.table.handle(request("/page", "OPTIONS", **head)).status == 403
 
 
 class TestFailing:
     def test_a_problem_is_its_answer(self) -> None:
-        table = pages(Page("GET", "/page", Gate.OPEN, failing(Problem(Code.INVALID_REQUEST, "no such x", param="x"))))
-        reply = table.answer(request("/page"))
-        assert (reply.status, code(reply)) == (400, "invalid_request")
+        table = pages(
+            PageRoute("GET", "/page", AccessLevel.OPEN, failing(Problem(Code.INVALID_REQUEST, "no such x", param="x")))
+        )
+        reply = table.handle(request("/page"))
+        assert (reply.status, code_of(reply)) == (400, "invalid_request")
 
     def test_anything_else_is_our_own_failure_logged_and_not_told(self, caplog: pytest.LogCaptureFixture) -> None:
-        table = pages(Page("GET", "/page", Gate.OPEN, failing(KeyError("some-inner-detail"))))
+        table = pages(PageRoute("GET", "/page", AccessLevel.OPEN, failing(KeyError("some-inner-detail"))))
         with caplog.at_level(logging.ERROR):
-            reply = table.answer(request("/page", query="key=sk-very-secret"))
-        assert (reply.status, code(reply)) == (502, "internal_error")
+            reply = table.handle(request("/page", query="key=sk-very-secret"))
+        assert (reply.status, code_of(reply)) == (502, "internal_error")
         assert b"some-inner-detail" not in reply.body
         assert "some-inner-detail" in caplog.text
         assert "/page" in caplog.text

@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.web.static_files import StaticFiles
 from pointsman.wire.errors import Problem
-from web.page_requests import request, told
+from web.page_requests import payload_of, request
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -49,11 +49,11 @@ def test_what_a_browser_has_already_is_not_sent_again(files: StaticFiles) -> Non
 
 
 def test_a_browser_gets_the_dashboard_and_a_client_gets_to_know_us(files: StaticFiles) -> None:
-    assert files.front(request(**BROWSER), "").body == b"<p>here"
-    told_client = files.front(request(accept="application/json"), "")
-    assert told(told_client)["name"] == "pointsman"
-    assert dict(files.front(request(), "").headers)["Vary"] == "Accept"
+    assert files.index(request(**BROWSER), "").body == b"<p>here"
+    told_client = files.index(request(accept="application/json"), "")
+    assert payload_of(told_client)["name"] == "pointsman"
+    assert dict(files.index(request(), "").headers)["Vary"] == "Accept"
 
 
 def test_the_package_has_its_own_page() -> None:
-    assert b"<title>Pointsman" in StaticFiles().front(request(**BROWSER), "").body
+    assert b"<title>Pointsman" in StaticFiles().index(request(**BROWSER), "").body

@@ -14,73 +14,82 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pointsman import config
-from pointsman.commands.config_args import add_config
+from pointsman.commands.config_args import add_config_argument
 from pointsman.config import ConfigError
 
-ROUTER = "http://127.0.0.1:8080"
-PATIENCE = 10.0
+DEFAULT_ROUTER_URL = "http://127.0.0.1:8080"
+REQUEST_TIMEOUT = 10.0
 """Seconds."""
-ADMIN = "POINTSMAN_SERVER__ADMIN_KEY"
-STRANGER = "what answers at {} is not Pointsman; --router says where it is"
+ADMIN_KEY_VARIABLE = "POINTSMAN_SERVER__ADMIN_KEY"
+NOT_POINTSMAN = "what answers at {} is not Pointsman; --router says where it is"
 
 
-class Unanswered(Exception):
+class AdminApiError(Exception):
     """The router gave no answer that could be used; the text says why, and what helps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class AdminClient:
     """With the router at an address."""
 
     url: str
     key: str | None = field(repr=False)
 
     def get(self, path: str) -> Any:
-        """Raises Unanswered."""
+        """Raises AdminApiError."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         asked = Request(f"{self.url.rstrip('/')}{path}", headers=headers)
         try:
-            with build_opener(ProxyHandler({})).open(asked, timeout=PATIENCE) as response:
+            with build_opener(ProxyHandler({})).open(asked, timeout=REQUEST_TIMEOUT) as response:
                 return json.load(response)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND:
-                raise Unanswered(STRANGER.format(self.url)) from None
-            raise Unanswered(in_words(error, self.url)) from None
+                raise AdminApiError(NOT_POINTSMAN.format(self.url)) from None
+            raise AdminApiError(describe_error(error, self.url)) from None
 
 
 def add_router(parser: argparse.ArgumentParser) -> None:
     """The arguments that say where the router is and which configuration holds its key."""
-    parser.add_argument("--router", default=ROUTER, metavar="URL", help=f"where the router is (default: {ROUTER})")
-    add_config(parser)
+    parser.add_argument(
+        "--router",
+        default=DEFAULT_ROUTER_URL,
+        metavar="URL",
+        help=f"where the router is (default: {DEFAULT_ROUTER_URL})",
+    )
+    add_config_argument(parser)
 
 
-def talk(given: argparse.Namespace) -> Talk:
-    return Talk(given.router, admin_key(given.config))
+def connect(given: argparse.Namespace) -> AdminClient:
+    return AdminClient(given.router, admin_key(given.config))
 
 
 def admin_key(named: str | None) -> str | None:
     """The environment's, else the configuration's. One that is at fault tells none, though its router may run on."""
-    if key := os.environ.get(ADMIN):
+    if key := os.environ.get(ADMIN_KEY_VARIABLE):
         return key
     try:
-        path = config.find(named, os.environ, Path.cwd(), Path.home())
+        path = config.find_file(named, os.environ, Path.cwd(), Path.home())
         found = config.load(path, os.environ).server.admin_key if path else None
     except ConfigError:
         return None
     return found.get_secret_value() if found else None
 
 
-def in_words(error: Exception, router: str) -> str:
+def describe_error(error: Exception, router: str) -> str:
     """What a request to the router failed of, for people."""
     if isinstance(error, HTTPError):
         try:
             said = json.load(error)["error"]["message"]
         except (ValueError, KeyError, TypeError):
-            return STRANGER.format(router)
-        remedy = f" Put it into {ADMIN}, or into server.admin_key of the configuration." if error.code == 401 else ""
+            return NOT_POINTSMAN.format(router)
+        remedy = (
+            f" Put it into {ADMIN_KEY_VARIABLE}, or into server.admin_key of the configuration."
+            if error.code == 401
+            else ""
+        )
         return f"{said}{remedy}"
     if isinstance(error, URLError):
         return f"no router answers at {router} ({error.reason}); start it, or say with --router where it is"
     if isinstance(error, OSError):
         return f"{error.filename or router}: {error.strerror or error}"
-    return STRANGER.format(router)
+    return NOT_POINTSMAN.format(router)

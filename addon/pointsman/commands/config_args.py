@@ -9,17 +9,17 @@ from pointsman import config
 from pointsman.config import ConfigError, Settings
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
 
 
-def configured(named: str | None) -> tuple[Path | None, Settings]:
+def load_config(named: str | None) -> tuple[Path | None, Settings]:
     """The file, None where there is none, and what it says. Raises ConfigError."""
-    path = config.find(named, os.environ, Path.cwd(), Path.home())
+    path = config.find_file(named, os.environ, Path.cwd(), Path.home())
     return path, config.load(path, os.environ)
 
 
-def refused(command: str, error: ConfigError) -> int:
+def print_config_error(command: str, error: ConfigError) -> int:
     """Tells what is at fault; returns the command's status."""
     print(f"pointsman {command}: the configuration is at fault.\n{error}", file=sys.stderr)
     return 1

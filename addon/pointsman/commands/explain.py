@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from pointsman.commands.admin_client import ADMIN, PATIENCE, ROUTER, in_words
+from pointsman.commands.admin_client import ADMIN_KEY_VARIABLE, DEFAULT_ROUTER_URL, REQUEST_TIMEOUT, describe_error
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
@@ -19,7 +19,12 @@ COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
     parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
-    parser.add_argument("--router", default=ROUTER, metavar="URL", help=f"where the router is (default: {ROUTER})")
+    parser.add_argument(
+        "--router",
+        default=DEFAULT_ROUTER_URL,
+        metavar="URL",
+        help=f"where the router is (default: {DEFAULT_ROUTER_URL})",
+    )
     parser.add_argument("--path", default="/v1/chat/completions", help="the path that such a request has")
     parser.add_argument("--json", action="store_true", help="the whole answer, as JSON")
     given = parser.parse_args(arguments)
@@ -27,7 +32,7 @@ def main(arguments: list[str]) -> int:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
         answer = ask(given.router, given.path, body)
     except OSError as error:
-        return _failed(in_words(error, given.router))
+        return _failed(describe_error(error, given.router))
     except ValueError:
         return _failed(f"what answers at {given.router} is not Pointsman; --router says where it is")
     print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
@@ -36,10 +41,10 @@ def main(arguments: list[str]) -> int:
 
 def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
     """Raises OSError, HTTPError among them, and ValueError for an answer that is no JSON."""
-    key = os.environ.get(ADMIN)
+    key = os.environ.get(ADMIN_KEY_VARIABLE)
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     request = Request(f"{router.rstrip('/')}/internal/explain?path={quote(path, safe='')}", body, headers)
-    with build_opener(ProxyHandler({})).open(request, timeout=PATIENCE) as response:
+    with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
         answer: dict[str, Any] = json.load(response)
         return answer
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointsman import catalog
-from pointsman.commands.config_args import add_config, configured, refused
+from pointsman.commands.config_args import add_config_argument, load_config, print_config_error
 from pointsman.config import ConfigError, Model, Provider, Settings
 
 WIDTH = 200
@@ -19,7 +19,7 @@ WIDTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ModelListing:
     """`why_not` is empty for a model that is usable. `model` is None where the catalog lists none of a provider."""
 
     provider: str
@@ -33,15 +33,15 @@ class Row:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman models", description=__doc__)
-    add_config(parser)
+    add_config_argument(parser)
     parser.add_argument("--usable", action="store_true", help="leave out what is not usable")
     parser.add_argument("--json", action="store_true", help="as JSON")
     given = parser.parse_args(arguments)
     try:
-        path, settings = configured(given.config)
+        path, settings = load_config(given.config)
     except ConfigError as error:
-        return refused("models", error)
-    rows = [row for row in listed(settings) if not (given.usable and row.why_not)]
+        return print_config_error("models", error)
+    rows = [row for row in list_models(settings) if not (given.usable and row.why_not)]
     if given.json:
         print(json.dumps({"models": [asdict(row) for row in rows]}, indent=2))
     else:
@@ -49,14 +49,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def listed(settings: Settings) -> Iterator[Row]:
+def list_models(settings: Settings) -> Iterator[ModelListing]:
     """Every model of the configuration in its order, then those that only the catalog knows."""
     known = catalog.known()
     for provider in settings.providers.values():
         for model in provider.models:
             yield _row(provider, model, _why_not(provider, model, needs_key(provider, known)))
         if not provider.models:
-            yield Row(provider.name, None, why_not="no model is configured, and the catalog lists none")
+            yield ModelListing(provider.name, None, why_not="no model is configured, and the catalog lists none")
     for name in known:
         if name not in settings.providers:
             yield from _unconfigured(name)
@@ -77,20 +77,20 @@ def _why_not(provider: Provider, model: Model, needs_key: bool) -> str:
     return "" if model.enabled else "the model is disabled"
 
 
-def _unconfigured(name: str) -> Iterator[Row]:
+def _unconfigured(name: str) -> Iterator[ModelListing]:
     entry = catalog.known()[name]
     keyless = " (it needs no key)" if entry.get("keyless") else ""
     why_not = f"not configured: add providers.{name}{keyless}"
     for written in entry["models"]:
         model = Model.model_validate(written)
-        yield Row(name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+        yield ModelListing(name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
 
 
-def _row(provider: Provider, model: Model, why_not: str) -> Row:
-    return Row(provider.name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+def _row(provider: Provider, model: Model, why_not: str) -> ModelListing:
+    return ModelListing(provider.name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
 
 
-def _show(rows: list[Row], path: Path | None) -> None:
+def _show(rows: list[ModelListing], path: Path | None) -> None:
     table = Table(box=SIMPLE_HEAD)
     for column in ("provider", "model", "pool", "intelligence", "speed", "context", "usable"):
         table.add_column(column, justify="right" if column in ("intelligence", "speed", "context") else "left")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pointsman.commands.admin_client import ROUTER
+from pointsman.commands.admin_client import DEFAULT_ROUTER_URL
 
 
 class Client(NamedTuple):
@@ -109,10 +109,15 @@ KEY = "POINTSMAN_KEY is server.client_key; a router without one takes any key fr
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman setup", description=__doc__)
     parser.add_argument("client", choices=CLIENTS, help=", ".join(CLIENTS), metavar="CLIENT")
-    parser.add_argument("--router", default=ROUTER, metavar="URL", help=f"where the router is (default: {ROUTER})")
+    parser.add_argument(
+        "--router",
+        default=DEFAULT_ROUTER_URL,
+        metavar="URL",
+        help=f"where the router is (default: {DEFAULT_ROUTER_URL})",
+    )
     given = parser.parse_args(arguments)
     client = CLIENTS[given.client]
     print(f"# {client.name}, {client.where}\n")
-    print(client.settings.replace(ROUTER, given.router.rstrip("/")))
+    print(client.settings.replace(DEFAULT_ROUTER_URL, given.router.rstrip("/")))
     print(f"# {KEY}")
     return 0

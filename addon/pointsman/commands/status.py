@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pointsman.commands.admin_client import Unanswered, add_router, talk
+from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
 COLOURS = {"healthy": "green", "busy": "yellow", "unhealthy": "red", "disabled": "dim"}
 WIDTH = 160
@@ -25,14 +25,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the whole answer, as JSON")
     given = parser.parse_args(arguments)
     try:
-        overview = talk(given).get("/api/overview")
-    except Unanswered as error:
+        overview = connect(given).get("/api/overview")
+    except AdminApiError as error:
         print(f"pointsman status: {error}", file=sys.stderr)
         return 1
     if given.json:
         print(json.dumps(overview, indent=2))
     else:
-        console().print(shown(overview, time.time()))
+        console().print(render(overview, time.time()))
     return 0
 
 
@@ -41,13 +41,13 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=WIDTH)
 
 
-def shown(overview: dict[str, Any], wall: float) -> RenderableType:
+def render(overview: dict[str, Any], wall: float) -> RenderableType:
     """`wall` is the time that cooldowns and bans are counted down to."""
-    lines = [Text(line) for line in (*_figures(overview), *_troubles(overview, wall))]
+    lines = [Text(line) for line in (*_summary(overview), *_problems(overview, wall))]
     return Group(lines[0], providers(overview), *lines[1:])
 
 
-def _figures(overview: dict[str, Any]) -> Iterator[str]:
+def _summary(overview: dict[str, Any]) -> Iterator[str]:
     waits = overview["first_content_ms"]
     yield (
         f"{overview['requests_per_minute']} requests in the last minute, {overview['running']} running,"
@@ -69,7 +69,7 @@ def providers(overview: dict[str, Any]) -> Table:
     return table
 
 
-def _troubles(overview: dict[str, Any], wall: float) -> Iterator[str]:
+def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
     for each in overview["cooldowns"]["targets"]:
         yield f"{each['provider']}/{each['model']} cools for {left(each['until'], wall)}: {each['reason']}"
     for each in overview["cooldowns"]["keys"]:

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pointsman.commands.admin_client import Talk, Unanswered, add_router, talk
-from pointsman.commands.status import console, milliseconds, shown
+from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect
+from pointsman.commands.status import console, milliseconds, render
 
 ROWS = 15
 """Exchanges that are shown."""
@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--times", type=int, metavar="N", help="look so many times, then end")
     given = parser.parse_args(arguments)
     try:
-        _watch(talk(given), max(0.1, given.every), given.times)
-    except Unanswered as error:
+        _watch(connect(given), max(0.1, given.every), given.times)
+    except AdminApiError as error:
         print(f"pointsman top: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -35,21 +35,21 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _watch(router: Talk, every: float, times: int | None) -> None:
-    """Raises Unanswered at the first look only: a router that restarts is waited for."""
-    with Live(look(router), console=console(), auto_refresh=False, screen=False) as live:
+def _watch(router: AdminClient, every: float, times: int | None) -> None:
+    """Raises AdminApiError at the first look only: a router that restarts is waited for."""
+    with Live(snapshot(router), console=console(), auto_refresh=False, screen=False) as live:
         while times is None or (times := times - 1) > 0:
             time.sleep(every)
             try:
-                live.update(look(router), refresh=True)
-            except Unanswered as error:
+                live.update(snapshot(router), refresh=True)
+            except AdminApiError as error:
                 live.update(Text(str(error), style="red"), refresh=True)
 
 
-def look(router: Talk) -> RenderableType:
-    """Raises Unanswered."""
+def snapshot(router: AdminClient) -> RenderableType:
+    """Raises AdminApiError."""
     overview, last = router.get("/api/overview"), router.get(f"/api/exchanges?limit={ROWS}")
-    return Group(shown(overview, time.time()), exchanges(last["exchanges"]))
+    return Group(render(overview, time.time()), exchanges(last["exchanges"]))
 
 
 def exchanges(rows: list[dict[str, Any]]) -> Table:

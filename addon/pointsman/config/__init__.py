@@ -10,35 +10,35 @@ from pointsman.config.enums import (
     Dialect,
     Forward,
     KeySource,
-    Level,
     Mode,
     Pool,
+    ProtectionLevel,
     RedirectMatch,
     UnknownModel,
 )
-from pointsman.config.errors import ConfigError, Found
-from pointsman.config.loading import build, find, load, read
-from pointsman.config.providers import Key, Limits, Model, Provider, Quirks, Redirect, Timeouts
-from pointsman.config.settings import Cooldowns, History, Routing, Server, Settings, Sticky, Weights
+from pointsman.config.errors import ConfigError, ConfigIssue
+from pointsman.config.loading import build, find_file, load, read_file
+from pointsman.config.providers import Key, LimitSettings, Model, Provider, Quirks, Redirect, Timeouts
+from pointsman.config.settings import CooldownSettings, HistorySettings, Routing, Server, Settings, Sticky, Weights
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import parse_duration, parse_size
 
 __all__ = [
     "Capability",
     "ConfigError",
-    "Cooldowns",
+    "ConfigIssue",
+    "CooldownSettings",
     "Dialect",
     "Forward",
-    "Found",
     "Hedge",
-    "History",
+    "HistorySettings",
     "Key",
     "KeySource",
-    "Level",
-    "Limits",
+    "LimitSettings",
     "Mode",
     "Model",
     "Pool",
+    "ProtectionLevel",
     "Provider",
     "Quirks",
     "Redirect",
@@ -52,9 +52,9 @@ __all__ = [
     "UnknownModel",
     "Weights",
     "build",
-    "find",
+    "find_file",
     "load",
     "parse_duration",
     "parse_size",
-    "read",
+    "read_file",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 
-class Section(BaseModel):
+class ConfigModel(BaseModel):
     """A mapping in the file. Written with nothing below it (`hedge:`), it leaves every default as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -21,7 +21,7 @@ class Section(BaseModel):
         return self  # frozen all the way down
 
 
-def completed[S: Section](own: S, general: Section) -> S:
+def with_defaults_from[S: ConfigModel](own: S, general: ConfigModel) -> S:
     """`own`, with what it leaves unwritten taken from `general` where that has a field of the same name."""
     names = type(own).model_fields.keys() & type(general).model_fields.keys()
     return own.model_copy(update={name: getattr(general, name) for name in names - own.model_fields_set})
@@ -30,7 +30,7 @@ def completed[S: Section](own: S, general: Section) -> S:
 K = TypeVar("K")
 V = TypeVar("V")
 
-Table = Annotated[
+FrozenMapping = Annotated[
     Mapping[K, V],
     BeforeValidator(lambda written: {} if written is None else written),
     AfterValidator(MappingProxyType),
@@ -38,6 +38,6 @@ Table = Annotated[
 ]
 
 
-def empty_table() -> Any:
-    """The default of a `Table` field."""
+def empty_mapping() -> Any:
+    """The default of a `FrozenMapping` field."""
     return Field(default_factory=lambda: MappingProxyType({}))

@@ -14,16 +14,16 @@ AUTO = "auto"
 MODE_NAMES = frozenset({AUTO, *(f"{AUTO}-{mode}" for mode in Mode)})
 
 
-def mapping(value: Any) -> Tree:
+def as_mapping(value: Any) -> Tree:
     return value if isinstance(value, dict) else {}
 
 
-def sequence(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class DeclaredNames:
     """`models` are the ids of each configured provider, `redirects` those of all of them."""
 
     models: Mapping[str, frozenset[str]]
@@ -31,16 +31,16 @@ class Outline:
     aliases: Mapping[str, str]
 
     @classmethod
-    def of(cls, tree: Tree) -> Self:
-        providers = {name: mapping(provider) for name, provider in mapping(tree.get("providers")).items()}
-        aliases = mapping(mapping(tree.get("routing")).get("aliases"))
+    def from_tree(cls, tree: Tree) -> Self:
+        providers = {name: as_mapping(provider) for name, provider in as_mapping(tree.get("providers")).items()}
+        aliases = as_mapping(as_mapping(tree.get("routing")).get("aliases"))
         return cls(
             models={name: frozenset(_ids(provider)) for name, provider in providers.items()},
             redirects=tuple(redirect for provider in providers.values() for redirect in _redirects(provider)),
             aliases={name: target for name, target in aliases.items() if isinstance(target, str)},
         )
 
-    def means_something(self, name: str) -> bool:
+    def is_known(self, name: str) -> bool:
         """Whether `name` is an alias, a mode, provider/model, a model, or something that a redirect catches."""
         provider, _, rest = name.partition("/")
         return (
@@ -58,14 +58,14 @@ class Outline:
 
 
 def _ids(provider: Tree) -> list[str]:
-    ids = [mapping(model).get("id") for model in sequence(provider.get("models"))]
+    ids = [as_mapping(model).get("id") for model in as_list(provider.get("models"))]
     return [id for id in ids if isinstance(id, str)]
 
 
 def _redirects(provider: Tree) -> list[Redirect]:
     """Those that are well written; the others have a fault of their own."""
     good = []
-    for written in sequence(provider.get("redirects")):
+    for written in as_list(provider.get("redirects")):
         try:
             good.append(Redirect.model_validate(written))
         except ValidationError:

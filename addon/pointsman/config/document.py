@@ -14,19 +14,19 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from pointsman.config.errors import ConfigError, Found
-from pointsman.config.messages import Place, is_secret, notation
+from pointsman.config.errors import ConfigError, ConfigIssue
+from pointsman.config.messages import ConfigPath, format_path, is_secret_path
 from pointsman.config.values import Tree
 
-LARGEST = 2**20
+MAX_FILE_BYTES = 2**20
 """Bytes in a file."""
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """Values in a file, each counted as often as aliases repeat it."""
-DEEPEST = 40
+MAX_DEPTH = 40
 """Levels of nesting."""
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-MASKED = re.compile("\ue000\ue001([A-Za-z_][A-Za-z0-9_]*)\ue002")
+MASKED_REFERENCE = re.compile("\ue000\ue001([A-Za-z_][A-Za-z0-9_]*)\ue002")
 """`${NAME}` while the YAML is parsed: as long as the original, so that columns stay true, but without braces."""
 
 TAG = "tag:yaml.org,2002:"
@@ -36,7 +36,7 @@ class Document(NamedTuple):
     """What a file holds, as far as it could be read, and what is wrong with the way it is written or kept."""
 
     tree: Tree
-    faults: tuple[Found, ...] = ()
+    issues: tuple[ConfigIssue, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -44,10 +44,10 @@ def read(path: Path) -> Document:
     """Raises ConfigError, naming the file, when there is nothing to go on with."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise _unusable(path, UNREADABLE.get(type(error), f"cannot be read ({error.strerror})")) from None
-    if len(data) > LARGEST:
+    if len(data) > MAX_FILE_BYTES:
         raise _unusable(path, "is larger than 1 MiB, which no configuration needs to be")
     try:
         return parse(data.decode("utf-8-sig"), str(path))
@@ -70,7 +70,7 @@ def parse(text: str, name: str) -> Document:
     try:
         root = yaml.compose(REFERENCE.sub("\ue000\ue001\\1\ue002", text))
     except RecursionError:
-        raise _unusable(name, f"is nested more than {DEEPEST} levels deep") from None
+        raise _unusable(name, f"is nested more than {MAX_DEPTH} levels deep") from None
     except MarkedYAMLError as error:
         raise _malformed(error, name) from None
     except ReaderError as error:
@@ -82,11 +82,11 @@ def parse(text: str, name: str) -> Document:
         kind = "a list" if isinstance(root, SequenceNode) else "a single value"
         raise _unusable(name, f"must hold a mapping of sections (server, routing, providers, …), got {kind}")
     reader = _Reader(name)
-    return Document(reader.mapping(root, ()), tuple(reader.faults))
+    return Document(reader.mapping(root, ()), tuple(reader.issues))
 
 
 def _unusable(name: object, problem: str) -> ConfigError:
-    return ConfigError([Found(str(name), problem)])
+    return ConfigError([ConfigIssue(str(name), problem)])
 
 
 MALFORMED = {
@@ -114,22 +114,22 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.faults: list[Found] = []
+        self.issues: list[ConfigIssue] = []
         self.values = 0
 
-    def value(self, node: Node, place: Place) -> Any:
+    def value(self, node: Node, place: ConfigPath) -> Any:
         self.values += 1
-        if self.values > MOST_VALUES:
-            raise _unusable(self.name, f"holds more than {MOST_VALUES} values once its aliases are expanded")
-        if len(place) > DEEPEST:
-            raise _unusable(self.name, f"is nested more than {DEEPEST} levels deep")
+        if self.values > MAX_VALUES:
+            raise _unusable(self.name, f"holds more than {MAX_VALUES} values once its aliases are expanded")
+        if len(place) > MAX_DEPTH:
+            raise _unusable(self.name, f"is nested more than {MAX_DEPTH} levels deep")
         if isinstance(node, MappingNode):
             return self.mapping(node, place)
         if isinstance(node, SequenceNode):
             return [self.value(child, (*place, index)) for index, child in enumerate(node.value)]
         return self.scalar(node.tag or "", node, place)
 
-    def mapping(self, node: MappingNode, place: Place) -> Tree:
+    def mapping(self, node: MappingNode, place: ConfigPath) -> Tree:
         """What `<<` brings in comes first, so that what is written replaces it."""
         merges = [child for key, child in node.value if key.tag == TAG + "merge"]
         written = [(key, child) for key, child in node.value if key.tag != TAG + "merge"]
@@ -138,44 +138,44 @@ class _Reader:
         for key, child in written:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self.complain(place, f"has a list or a mapping as a key (line {line})")
+                self.add_issue(place, f"has a list or a mapping as a key (line {line})")
             elif (name := unmasked(key.value)) in lines:
-                self.faults.append(_repeated(name, place, lines[name], line))
+                self.issues.append(_repeated(name, place, lines[name], line))
             else:
                 lines[name] = line
                 tree[name] = self.value(child, (*place, name))
         return tree
 
-    def merged(self, node: Node, place: Place) -> Iterator[tuple[str, Any]]:
+    def merged(self, node: Node, place: ConfigPath) -> Iterator[tuple[str, Any]]:
         """The entries of `<<: *one` or `<<: [*one, *another]`; of several sources the first wins, hence stands last."""
         for source in reversed(node.value if isinstance(node, SequenceNode) else [node]):
             if isinstance(value := self.value(source, (*place, "<<")), dict):
                 yield from value.items()
             else:
-                self.complain(place, 'must have a mapping after "<<"')
+                self.add_issue(place, 'must have a mapping after "<<"')
 
-    def scalar(self, tag: str, node: Node, place: Place) -> Any:
+    def scalar(self, tag: str, node: Node, place: ConfigPath) -> Any:
         read = SCALARS.get(tag)
         if read is not None:
             return read(node.value)
         line = node.start_mark.line + 1
         hint = 'put a value that begins with "!" in quotes'
-        self.complain(place, f"has a YAML tag, which means nothing here (line {line}); {hint}")
+        self.add_issue(place, f"has a YAML tag, which means nothing here (line {line}); {hint}")
         return None
 
-    def complain(self, place: Place, problem: str) -> None:
-        self.faults.append(Found(notation(place) or self.name, problem))
+    def add_issue(self, place: ConfigPath, problem: str) -> None:
+        self.issues.append(ConfigIssue(format_path(place) or self.name, problem))
 
 
-def _repeated(name: str, place: Place, first: int, second: int) -> Found:
+def _repeated(name: str, place: ConfigPath, first: int, second: int) -> ConfigIssue:
     lines = f"lines {first} and {second}" if first != second else f"line {first}"
-    if is_secret(place):
-        return Found(notation(place), f"has one key twice ({lines}); remove one")
-    return Found(notation((*place, name)), f"is written twice ({lines}); remove one")
+    if is_secret_path(place):
+        return ConfigIssue(format_path(place), f"has one key twice ({lines}); remove one")
+    return ConfigIssue(format_path((*place, name)), f"is written twice ({lines}); remove one")
 
 
 def unmasked(text: str) -> str:
-    return MASKED.sub(r"${\1}", text)
+    return MASKED_REFERENCE.sub(r"${\1}", text)
 
 
 def _number(text: str) -> int | float | str:

@@ -28,7 +28,7 @@ class Pool(StrEnum):
     SMART = "smart"
 
 
-class Level(StrEnum):
+class ProtectionLevel(StrEnum):
     """What a failure excludes for the session (provider-ban), or for the rest of the exchange (model-skip)."""
 
     PROVIDER_BAN = "provider-ban"

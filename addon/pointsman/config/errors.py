@@ -6,10 +6,17 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from pointsman.config import schema
-from pointsman.config.messages import Place, Unshown, finding, is_secret, notation, suggestion
+from pointsman.config.messages import (
+    ConfigPath,
+    HiddenValueError,
+    describe_value,
+    format_path,
+    is_secret_path,
+    suggestion,
+)
 from pointsman.config.values import Tree
 
-SENTENCES = {
+MESSAGES = {
     "missing": "is required",
     "model_type": "must be a mapping",
     "dict_type": "must be a mapping",
@@ -20,11 +27,11 @@ SENTENCES = {
 }
 """Our words for pydantic's error types. `enum`, `value_error` and `extra_forbidden` say more, and have code below."""
 
-UNFIT = frozenset(SENTENCES) - {"missing", "string_type"}
+WRONG_SHAPE = frozenset(MESSAGES) - {"missing", "string_type"}
 """A value of the wrong shape may be anything, a secret too: only its kind is told."""
 
 
-class Found(NamedTuple):
+class ConfigIssue(NamedTuple):
     """One fault. `path` is the place in the file's own notation, or the name of a file or a variable."""
 
     path: str
@@ -37,58 +44,60 @@ class Found(NamedTuple):
 class ConfigError(Exception):
     """A configuration that cannot be used. Its text is every fault, a line each."""
 
-    def __init__(self, faults: Iterable[Found]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+    def __init__(self, faults: Iterable[ConfigIssue]) -> None:
+        self.issues = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.issues))
 
 
-def together(*groups: Iterable[Found]) -> list[Found]:
+def merge_issues(*groups: Iterable[ConfigIssue]) -> list[ConfigIssue]:
     """All faults, without those at a path of which an earlier group complains: they follow from the same mistake."""
-    faults: list[Found] = []
+    faults: list[ConfigIssue] = []
     for group in groups:
         paths = {fault.path for fault in faults}
         faults += [fault for fault in group if fault.path not in paths]
     return faults
 
 
-def translated(error: ValidationError, tree: Tree) -> Iterator[Found]:
+def issues_from(error: ValidationError, tree: Tree) -> Iterator[ConfigIssue]:
     """The faults that the models found in `tree`, in our words."""
     for details in error.errors(include_url=False):
         place = [step for step in details["loc"] if step != "[key]"]
         if details["type"] == "extra_forbidden":
             yield _unknown_key(place)
         else:
-            yield Found(notation(_as_written(place, tree)), problem_of(dict(details), is_secret(place)))
+            yield ConfigIssue(
+                format_path(_as_written(place, tree)), describe_error(dict(details), is_secret_path(place))
+            )
 
 
-def problem_of(details: Mapping[str, Any], secret: bool) -> str:
+def describe_error(details: Mapping[str, Any], secret: bool) -> str:
     """One of pydantic's errors in our words."""
     kind, value = details["type"], details["input"]
-    got = finding(value, secret=secret or kind in UNFIT)
+    got = describe_value(value, secret=secret or kind in WRONG_SHAPE)
     match kind:
         case "missing":
-            return SENTENCES[kind]
+            return MESSAGES[kind]
         case "enum":
             words = [word.strip("'") for word in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
             return f"must be one of {', '.join(words)}, got {got}{suggestion(value, words)}"
         case "value_error":
             reason = details["ctx"]["error"]
-            return str(reason) if isinstance(reason, Unshown) else f"{reason}, got {got}"
+            return str(reason) if isinstance(reason, HiddenValueError) else f"{reason}, got {got}"
         case _:
-            return f"{SENTENCES[kind]}, got {got}"
+            return f"{MESSAGES[kind]}, got {got}"
 
 
-def _unknown_key(place: Place) -> Found:
+def _unknown_key(place: ConfigPath) -> ConfigIssue:
     """Below `keys` an unknown name may be a credential that stands where a label was meant: it is not repeated."""
     *parent, name = place
-    known = schema.names(schema.at(parent))
+    known = schema.key_names(schema.shape_at(parent))
     hint = suggestion(name, known) or f"; known here: {', '.join(known)}"
-    if is_secret(parent):
-        return Found(notation(parent), f"has a key that is not known{hint}")
-    return Found(notation(place), f"is not a known key{hint}")
+    if is_secret_path(parent):
+        return ConfigIssue(format_path(parent), f"has a key that is not known{hint}")
+    return ConfigIssue(format_path(place), f"is not a known key{hint}")
 
 
-def _as_written(place: Place, tree: Tree) -> Place:
+def _as_written(place: ConfigPath, tree: Tree) -> ConfigPath:
     """The place as far as the file has it: a credential written as bare text has no `.value` there."""
     node: Any = tree
     for depth, step in enumerate(place):

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pointsman.config.base_model import completed
-from pointsman.config.declared_names import mapping
+from pointsman.config.base_model import with_defaults_from
+from pointsman.config.declared_names import as_mapping
 from pointsman.config.providers import Provider
-from pointsman.config.settings import Sections
+from pointsman.config.settings import ConfigSections
 from pointsman.config.values import Tree
 
 type Catalog = Mapping[str, Mapping[str, Any]]
 
 
-def inherit(tree: Tree, catalog: Catalog) -> None:
+def apply_catalog(tree: Tree, catalog: Catalog) -> None:
     """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole.
 
     The catalog's timeouts step back behind those that the section `stream` writes: whoever writes `stall: 2s` there
@@ -21,7 +21,7 @@ def inherit(tree: Tree, catalog: Catalog) -> None:
     providers = tree.get("providers")
     if not isinstance(providers, dict):
         return
-    general = mapping(tree.get("stream"))
+    general = as_mapping(tree.get("stream"))
     for name, written in providers.items():
         if name in catalog and (written is None or isinstance(written, dict)):
             known = dict(catalog[name])
@@ -37,11 +37,11 @@ def _merged(known: Mapping[str, Any], written: Mapping[str, Any]) -> Tree:
     return merged
 
 
-def settled(provider: Provider, sections: Sections) -> Provider:
+def complete_provider(provider: Provider, sections: ConfigSections) -> Provider:
     """The provider with its timers complete: what it does not write is as in `stream` and `hedge`."""
     return provider.model_copy(
         update={
-            "timeouts": completed(provider.timeouts, sections.stream),
-            "hedge": completed(provider.hedge, sections.hedge),
+            "timeouts": with_defaults_from(provider.timeouts, sections.stream),
+            "hedge": with_defaults_from(provider.hedge, sections.hedge),
         }
     )

@@ -10,22 +10,22 @@ from pydantic import ValidationError
 
 from pointsman import catalog
 from pointsman.config import document, environment, protection_env, runtime_overrides
-from pointsman.config.declared_names import mapping
-from pointsman.config.enums import Level
-from pointsman.config.errors import ConfigError, Found, together, translated
-from pointsman.config.inheritance import inherit, settled
-from pointsman.config.messages import notation
-from pointsman.config.rules import broken_rules, no_providers
-from pointsman.config.runtime_overrides import Overlay
-from pointsman.config.settings import Sections, Settings
+from pointsman.config.declared_names import as_mapping
+from pointsman.config.enums import ProtectionLevel
+from pointsman.config.errors import ConfigError, ConfigIssue, issues_from, merge_issues
+from pointsman.config.inheritance import apply_catalog, complete_provider
+from pointsman.config.messages import format_path
+from pointsman.config.rules import no_providers, rule_violations
+from pointsman.config.runtime_overrides import RuntimeOverrides
+from pointsman.config.settings import ConfigSections, Settings
 from pointsman.config.values import Tree
-from pointsman.config.warnings import advice, exposed_keys
+from pointsman.config.warnings import config_warnings, exposed_keys
 
 OPTION = "pointsman_config"
 VARIABLE = "POINTSMAN_CONFIG"
 
 
-def find(option: str | None, env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
+def find_file(option: str | None, env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
     """The file to load: what the option or POINTSMAN_CONFIG names, else the first usual one that exists, else None.
 
     Raises ConfigError when the one that is named does not exist.
@@ -35,7 +35,7 @@ def find(option: str | None, env: Mapping[str, str], cwd: Path, home: Path) -> P
             path = cwd / (home / named[2:] if named.startswith("~/") else named)
             if not os.path.exists(path):
                 problem = f"names {path}, which does not exist or cannot be reached; create it, or name another file"
-                raise ConfigError([Found(source, problem)])
+                raise ConfigError([ConfigIssue(source, problem)])
             return path
     usual = (cwd / "pointsman.yaml", home / ".pointsman" / "pointsman.yaml")
     return next((path for path in usual if os.path.exists(path)), None)
@@ -48,11 +48,11 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """
     if path is None:
         return build({}, env)
-    tree, faults, warnings = read(path)
+    tree, faults, warnings = read_file(path)
     return build(tree, env, faults, warnings=warnings)
 
 
-def read(path: Path) -> document.Document:
+def read_file(path: Path) -> document.Document:
     """The file as plain data, for `build`. Raises ConfigError when there is nothing to go on with."""
     tree, faults, _ = document.read(path)
     return document.Document(tree, (*faults, *no_providers(tree)), tuple(exposed_keys(path, tree)))
@@ -61,8 +61,8 @@ def read(path: Path) -> document.Document:
 def build(
     tree: Tree,
     env: Mapping[str, str],
-    faults: Iterable[Found] = (),
-    over: Overlay = runtime_overrides.NOTHING,
+    faults: Iterable[ConfigIssue] = (),
+    over: RuntimeOverrides = runtime_overrides.NO_OVERRIDES,
     warnings: Iterable[str] = (),
 ) -> Settings:
     """`Settings` from what a file would hold and what was changed since. `faults` and `warnings` are those known
@@ -71,36 +71,38 @@ def build(
     known = catalog.known()
     misnamed = list(_written_names(tree))
     tree, misplaced = with_environment(tree, env)
-    runtime_overrides.introduce(over, tree, known)
-    inherit(tree, known)
+    runtime_overrides.add_providers(over, tree, known)
+    apply_catalog(tree, known)
     references = environment.References(env)
-    tree = references.filled(tree)
-    runtime_overrides.lay(over, tree)
-    so_far = together(faults, misnamed, misplaced, references.faults, broken_rules(tree, known))
+    tree = references.fill_in(tree)
+    runtime_overrides.apply_overrides(over, tree)
+    so_far = merge_issues(faults, misnamed, misplaced, references.issues, rule_violations(tree, known))
     try:
-        sections = Sections.model_validate(_named(tree))
+        sections = ConfigSections.model_validate(_named(tree))
     except ValidationError as error:
-        raise ConfigError(together(so_far, translated(error, tree))) from None
+        raise ConfigError(merge_issues(so_far, issues_from(error, tree))) from None
     if so_far:
         raise ConfigError(so_far)
     return _settings(sections, env, over, warnings)
 
 
-def with_environment(tree: Tree, env: Mapping[str, str]) -> tuple[Tree, list[Found]]:
+def with_environment(tree: Tree, env: Mapping[str, str]) -> tuple[Tree, list[ConfigIssue]]:
     """A copy of the tree that says what the environment says where that has a word, and what is wrong with it."""
     tree = copy.deepcopy(tree)
-    return tree, environment.override(tree, env, _all_names(tree))
+    return tree, environment.apply_variables(tree, env, _all_names(tree))
 
 
-def _written_names(tree: Tree) -> Iterator[Found]:
+def _written_names(tree: Tree) -> Iterator[ConfigIssue]:
     """A provider's name is the key that it stands under; a `name` inside it would be a second one."""
-    for name, provider in mapping(tree.get("providers")).items():
-        if "name" in mapping(provider):
-            yield Found(notation(("providers", name, "name")), f"is not a known key: the provider is called {name}")
+    for name, provider in as_mapping(tree.get("providers")).items():
+        if "name" in as_mapping(provider):
+            yield ConfigIssue(
+                format_path(("providers", name, "name")), f"is not a known key: the provider is called {name}"
+            )
 
 
 def _all_names(tree: Tree) -> list[str]:
-    return [*mapping(tree.get("providers")), *catalog.known()]
+    return [*as_mapping(tree.get("providers")), *catalog.known()]
 
 
 def _named(tree: Tree) -> Tree:
@@ -112,25 +114,27 @@ def _named(tree: Tree) -> Tree:
     return {**tree, "providers": {name: {**p, "name": name} if isinstance(p, dict) else p for name, p in named.items()}}
 
 
-def _settings(sections: Sections, env: Mapping[str, str], over: Overlay, known: Iterable[str]) -> Settings:
+def _settings(
+    sections: ConfigSections, env: Mapping[str, str], over: RuntimeOverrides, known: Iterable[str]
+) -> Settings:
     """What the models and rules have found good, with everything that depends on several sections worked out."""
-    providers = {name: settled(provider, sections) for name, provider in sections.providers.items()}
-    levels, warnings = _levels_from(env.get(protection_env.VARIABLE, ""), sections)
+    providers = {name: complete_provider(provider, sections) for name, provider in sections.providers.items()}
+    levels, warnings = _levels_from_environment(env.get(protection_env.ENV_VARIABLE, ""), sections)
     return Settings.model_construct(
         **{
             **dict(sections),
             "providers": MappingProxyType(providers),
             "protection": MappingProxyType({**sections.protection, **levels, **over.levels}),
             "order": over.order,
-            "warnings": (*known, *advice(sections, catalog.known()), *warnings),
+            "warnings": (*known, *config_warnings(sections, catalog.known()), *warnings),
         }
     )
 
 
-def _levels_from(text: str, sections: Sections) -> tuple[dict[str, Level], list[str]]:
+def _levels_from_environment(text: str, sections: ConfigSections) -> tuple[dict[str, ProtectionLevel], list[str]]:
     models: dict[str, frozenset[str]] = dict.fromkeys(catalog.known(), frozenset())
     for provider in sections.providers.values():
         models[provider.name] = frozenset(model.id for model in provider.models)
-    entries = list(protection_env.entries(text, models))
+    entries = list(protection_env.parse_entries(text, models))
     levels = {entry.key: entry.level for entry in entries if entry.level is not None}
-    return levels, [f"{protection_env.VARIABLE}: {entry.warning}" for entry in entries if entry.warning is not None]
+    return levels, [f"{protection_env.ENV_VARIABLE}: {entry.warning}" for entry in entries if entry.warning is not None]

@@ -5,14 +5,14 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-SECRETS = frozenset({"keys", "client_key", "admin_key"})
+SECRET_KEYS = frozenset({"keys", "client_key", "admin_key"})
 """Whatever stands at or below one of these names never enters a message."""
 
-type Place = Sequence[str | int]
+type ConfigPath = Sequence[str | int]
 """The way to a value: keys of mappings and positions in lists."""
 
 
-class Unshown(ValueError):
+class HiddenValueError(ValueError):
     """A fault whose sentence is complete: the value stays out of the message."""
 
 
@@ -35,22 +35,22 @@ class FromEnvironment(str):
         return f"<{self.variable}>"
 
 
-def is_secret(place: Place) -> bool:
-    return not SECRETS.isdisjoint(place)
+def is_secret_path(place: ConfigPath) -> bool:
+    return not SECRET_KEYS.isdisjoint(place)
 
 
-def notation(place: Place) -> str:
+def format_path(place: ConfigPath) -> str:
     """`providers.groq.models[2].limits.rpm`; a key that would be misread stands in quotes."""
-    return "".join(_step(step) for step in place).removeprefix(".")
+    return "".join(_format_step(step) for step in place).removeprefix(".")
 
 
-def _step(step: str | int) -> str:
+def _format_step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
     return f".{step}" if re.fullmatch(r"[\w@/:-]{1,60}", step) else f".{quoted(step)}"
 
 
-def finding(value: object, *, secret: bool = False) -> str:
+def describe_value(value: object, *, secret: bool = False) -> str:
     """What was found, for a message: the value, or only its kind where it may be a secret."""
     match value:
         case None:

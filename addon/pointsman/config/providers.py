@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
-from pointsman.config.base_model import Section, Table, empty_table
-from pointsman.config.enums import Capability, Dialect, Level, Pool, RedirectMatch
-from pointsman.config.messages import Unshown
+from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
+from pointsman.config.enums import Capability, Dialect, Pool, ProtectionLevel, RedirectMatch
+from pointsman.config.messages import HiddenValueError
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, Timer, unique
 
 
-class Key(Section):
+class Key(ConfigModel):
     """A credential. In the file it is the bare value, or a mapping; the label is what logs, audit and pages call it."""
 
     value: Secret
@@ -34,7 +34,7 @@ def _labelled(item: Any, number: int) -> Any:
     return {"label": f"key-{number}", **(item if isinstance(item, dict) else {"value": item})}
 
 
-class Limits(Section):
+class LimitSettings(ConfigModel):
     """What a key may use of one model. Absent: not limited here."""
 
     rpm: Limit = None  # requests a minute
@@ -43,7 +43,7 @@ class Limits(Section):
     tpd: Limit = None  # tokens a day
 
 
-class Model(Section):
+class Model(ConfigModel):
     """A model as its provider spells it, and what is known of it."""
 
     id: Name
@@ -53,7 +53,7 @@ class Model(Section):
     speed: Rank = None  # likewise
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
-    limits: Limits = Limits()
+    limits: LimitSettings = LimitSettings()
     smart_first: Flag = False  # stands before the others of its pool, which is `smart` unless written otherwise
     enabled: Flag = True
 
@@ -65,7 +65,7 @@ class Model(Section):
         return written
 
 
-class Redirect(Section):
+class Redirect(ConfigModel):
     """A rewriting of the name about to be sent; the first one that matches wins."""
 
     match: RedirectMatch
@@ -97,7 +97,7 @@ class Redirect(Section):
                 return re.search(self.source, name) is not None
 
 
-class Timeouts(Section):
+class Timeouts(ConfigModel):
     """Seconds that an attempt at this provider may take for each step. What is not written here is as in `stream`."""
 
     connect: Timer = 10.0
@@ -106,7 +106,7 @@ class Timeouts(Section):
     answer: Timer = Stream.model_fields["answer"].default
 
 
-class Quirks(Section):
+class Quirks(ConfigModel):
     """What chat completions of this provider want otherwise than others."""
 
     flat_content: Flag = False  # content of messages is one text: no parts, no images, never null
@@ -114,7 +114,7 @@ class Quirks(Section):
     max_tokens: Limit = None  # of an answer whose client names no limit; None leaves it to the provider
 
 
-class Provider(Section):
+class Provider(ConfigModel):
     """An upstream account; `name` is its key in the file. The last four are the catalog's, but may be written too."""
 
     name: str
@@ -122,8 +122,8 @@ class Provider(Section):
     enabled: Flag = True
     dialect: Dialect = Dialect.OPENAI_CHAT
     keys: Annotated[tuple[Key, ...], BeforeValidator(labelled)] = ()  # none: no Authorization header
-    dialects: Table[Dialect, BaseUrl] = empty_table()  # further dialects, each with its own base URL
-    protection: Level = Level.MODEL_SKIP
+    dialects: FrozenMapping[Dialect, BaseUrl] = empty_mapping()  # further dialects, each with its own base URL
+    protection: ProtectionLevel = ProtectionLevel.MODEL_SKIP
     hedge: Hedge = Hedge()  # what is not written is as in the section `hedge`
     timeouts: Timeouts = Timeouts()
     redirects: tuple[Redirect, ...] = ()
@@ -137,5 +137,5 @@ class Provider(Section):
     @classmethod
     def _differ_from_the_first(cls, dialects: Mapping[Dialect, str], info: ValidationInfo) -> Mapping[Dialect, str]:
         if (first := info.data.get("dialect")) in dialects:
-            raise Unshown(f"must not name {first}, which base_url speaks already")
+            raise HiddenValueError(f"must not name {first}, which base_url speaks already")
         return dialects

@@ -8,10 +8,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from pointsman.config.declared_names import AUTO, Outline, mapping, sequence
+from pointsman.config.declared_names import AUTO, DeclaredNames, as_list, as_mapping
 from pointsman.config.enums import Forward
-from pointsman.config.errors import Found
-from pointsman.config.messages import finding, notation, quoted, suggestion
+from pointsman.config.errors import ConfigIssue
+from pointsman.config.messages import describe_value, format_path, quoted, suggestion
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
 
@@ -19,80 +19,86 @@ PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 
 
-def broken_rules(tree: Tree, catalog: Collection[str]) -> Iterator[Found]:
-    outline = Outline.of(tree)
-    yield from _keys_of_the_house_differ(tree)
+def rule_violations(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssue]:
+    declared = DeclaredNames.from_tree(tree)
+    yield from _server_keys_differ(tree)
     yield from _forward_has_a_key(tree)
     yield from _provider_names(tree)
     yield from _provider_addresses(tree, catalog)
     yield from _keys_differ(tree)
     yield from _models_differ(tree)
-    yield from _alias_names(outline)
-    yield from _alias_targets(outline)
-    yield from _protected_providers(tree, {*outline.models, *catalog})
+    yield from _alias_names(declared)
+    yield from _alias_targets(declared)
+    yield from _protected_providers(tree, {*declared.models, *catalog})
 
 
-def no_providers(tree: Tree) -> Iterator[Found]:
+def no_providers(tree: Tree) -> Iterator[ConfigIssue]:
     """Asked of a file only: without a file there are the demo providers."""
     if tree.get("providers") in (None, {}):
         remedy = f"add one, such as {EXAMPLE}, or start without a file to see the demo providers"
-        yield Found("providers", f"holds no provider; {remedy}")
+        yield ConfigIssue("providers", f"holds no provider; {remedy}")
 
 
-def _keys_of_the_house_differ(tree: Tree) -> Iterator[Found]:
-    server = mapping(tree.get("server"))
+def _server_keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
+    server = as_mapping(tree.get("server"))
     if server.get("client_key") is not None and server.get("client_key") == server.get("admin_key"):
-        yield Found("server.admin_key", "must differ from client_key: clients are no operators; choose another one")
+        yield ConfigIssue(
+            "server.admin_key", "must differ from client_key: clients are no operators; choose another one"
+        )
 
 
-def _forward_has_a_key(tree: Tree) -> Iterator[Found]:
-    server = mapping(tree.get("server"))
+def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
+    server = as_mapping(tree.get("server"))
     if server.get("forward") == Forward.KEY and server.get("client_key") is None:
-        yield Found("server.forward", "is key, and there is none: set server.client_key, or choose local or open")
+        yield ConfigIssue("server.forward", "is key, and there is none: set server.client_key, or choose local or open")
 
 
-def _provider_names(tree: Tree) -> Iterator[Found]:
-    names = list(mapping(tree.get("providers")))
+def _provider_names(tree: Tree) -> Iterator[ConfigIssue]:
+    names = list(as_mapping(tree.get("providers")))
     for index, name in enumerate(names):
-        place = notation(("providers", name))
+        place = format_path(("providers", name))
         if not PROVIDER_NAME.fullmatch(name):
-            yield Found(place, "must be called by 1 to 64 letters, digits, dots, dashes and underscores; rename it")
+            yield ConfigIssue(
+                place, "must be called by 1 to 64 letters, digits, dots, dashes and underscores; rename it"
+            )
         elif _is_reserved(name):
-            yield Found(place, f"must not be called {AUTO} or {AUTO}-…, which ask for a mode; rename it")
+            yield ConfigIssue(place, f"must not be called {AUTO} or {AUTO}-…, which ask for a mode; rename it")
         elif twin := next((other for other in names[:index] if other.lower() == name.lower()), None):
-            yield Found(place, f"differs from {twin} only in case; rename one")
+            yield ConfigIssue(place, f"differs from {twin} only in case; rename one")
 
 
 def _is_reserved(name: str) -> bool:
     return name.lower() == AUTO or name.lower().startswith(f"{AUTO}-")
 
 
-def _provider_addresses(tree: Tree, catalog: Collection[str]) -> Iterator[Found]:
-    for name, provider in mapping(tree.get("providers")).items():
-        if (provider is None or isinstance(provider, dict)) and "base_url" not in mapping(provider):
+def _provider_addresses(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssue]:
+    for name, provider in as_mapping(tree.get("providers")).items():
+        if (provider is None or isinstance(provider, dict)) and "base_url" not in as_mapping(provider):
             hint = suggestion(name, catalog)
-            yield Found(
-                notation(("providers", name, "base_url")),
+            yield ConfigIssue(
+                format_path(("providers", name, "base_url")),
                 f"is required: the catalog knows no provider {quoted(name)}{hint}",
             )
 
 
-def _keys_differ(tree: Tree) -> Iterator[Found]:
-    for name, provider in mapping(tree.get("providers")).items():
-        keys = [mapping(key) for key in sequence(labelled(mapping(provider).get("keys")))]
+def _keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
+    for name, provider in as_mapping(tree.get("providers")).items():
+        keys = [as_mapping(key) for key in as_list(labelled(as_mapping(provider).get("keys")))]
         for index, first in _repeats(key.get("value") for key in keys):
-            yield Found(notation(("providers", name, "keys", index)), f"is the same key as keys[{first}]; remove one")
+            yield ConfigIssue(
+                format_path(("providers", name, "keys", index)), f"is the same key as keys[{first}]; remove one"
+            )
         for index, first in _repeats(key.get("label") for key in keys):
-            path = notation(("providers", name, "keys", index, "label"))
-            yield Found(path, f"is the same label as that of keys[{first}]; choose another one")
+            path = format_path(("providers", name, "keys", index, "label"))
+            yield ConfigIssue(path, f"is the same label as that of keys[{first}]; choose another one")
 
 
-def _models_differ(tree: Tree) -> Iterator[Found]:
-    for name, provider in mapping(tree.get("providers")).items():
-        ids = (mapping(model).get("id") for model in sequence(mapping(provider).get("models")))
+def _models_differ(tree: Tree) -> Iterator[ConfigIssue]:
+    for name, provider in as_mapping(tree.get("providers")).items():
+        ids = (as_mapping(model).get("id") for model in as_list(as_mapping(provider).get("models")))
         for index, first in _repeats(ids):
-            path = notation(("providers", name, "models", index, "id"))
-            yield Found(path, f"is the same id as that of models[{first}]; remove one")
+            path = format_path(("providers", name, "models", index, "id"))
+            yield ConfigIssue(path, f"is the same id as that of models[{first}]; remove one")
 
 
 def _repeats(values: Iterable[Any]) -> Iterator[tuple[int, int]]:
@@ -103,42 +109,44 @@ def _repeats(values: Iterable[Any]) -> Iterator[tuple[int, int]]:
             yield index, seen[value]
 
 
-def _alias_names(outline: Outline) -> Iterator[Found]:
-    for alias in outline.aliases:
+def _alias_names(declared: DeclaredNames) -> Iterator[ConfigIssue]:
+    for alias in declared.aliases:
         if _is_reserved(alias):
-            path = notation(("routing", "aliases", alias))
-            yield Found(path, f"must not be called {AUTO} or {AUTO}-…, which ask for a mode; rename it")
+            path = format_path(("routing", "aliases", alias))
+            yield ConfigIssue(path, f"must not be called {AUTO} or {AUTO}-…, which ask for a mode; rename it")
 
 
-def _alias_targets(outline: Outline) -> Iterator[Found]:
+def _alias_targets(declared: DeclaredNames) -> Iterator[ConfigIssue]:
     circles: set[frozenset[str]] = set()
-    for alias, target in outline.aliases.items():
-        path = notation(("routing", "aliases", alias))
-        circle = _circle(alias, outline)
+    for alias, target in declared.aliases.items():
+        path = format_path(("routing", "aliases", alias))
+        circle = _circle(alias, declared)
         if circle and frozenset(circle) not in circles:
             circles.add(frozenset(circle))
             way = " -> ".join([*circle, alias])
-            yield Found(path, f"goes round in a circle ({way}); let it end at a model or a mode")
-        elif not outline.means_something(target):
-            hint = suggestion(target, outline.names())
+            yield ConfigIssue(path, f"goes round in a circle ({way}); let it end at a model or a mode")
+        elif not declared.is_known(target):
+            hint = suggestion(target, declared.names())
             wanted = "must name a model, provider/model, a mode such as auto-smart, or another alias"
-            yield Found(path, f"{wanted}, got {finding(target)}{hint}")
+            yield ConfigIssue(path, f"{wanted}, got {describe_value(target)}{hint}")
 
 
-def _circle(alias: str, outline: Outline) -> list[str]:
+def _circle(alias: str, declared: DeclaredNames) -> list[str]:
     """The aliases on the way from `alias` back to itself; none if the way leads elsewhere."""
     way: list[str] = []
     name = alias
-    while name in outline.aliases and name not in way:
+    while name in declared.aliases and name not in way:
         way.append(name)
-        name = outline.aliases[name]
+        name = declared.aliases[name]
     return way if name == alias else []
 
 
-def _protected_providers(tree: Tree, known: Collection[str]) -> Iterator[Found]:
-    for name in mapping(tree.get("protection")):
+def _protected_providers(tree: Tree, known: Collection[str]) -> Iterator[ConfigIssue]:
+    for name in as_mapping(tree.get("protection")):
         provider = name.partition("/")[0]
         if provider not in known:
             hint = suggestion(provider, known)
-            path = notation(("protection", name))
-            yield Found(path, f"must name a provider or provider/model; no provider is called {quoted(provider)}{hint}")
+            path = format_path(("protection", name))
+            yield ConfigIssue(
+                path, f"must name a provider or provider/model; no provider is called {quoted(provider)}{hint}"
+            )

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pointsman.config.declared_names import mapping, sequence
-from pointsman.config.enums import Level, Pool
+from pointsman.config.declared_names import as_list, as_mapping
+from pointsman.config.enums import Pool, ProtectionLevel
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
 
-type Names = tuple[str, str]
+type ConfigKeyId = tuple[str, str]
 """A provider and the label of one of its keys, as the file has it."""
 
 
@@ -45,7 +45,7 @@ class AddedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlay:
+class RuntimeOverrides:
     """`settings` is as the file would write it, `targets` is by `provider/model`, and `order` names the targets that
     come first.
     """
@@ -53,35 +53,35 @@ class Overlay:
     settings: Tree = field(default_factory=dict)
     targets: Mapping[str, TargetChange] = MappingProxyType({})
     order: tuple[str, ...] = ()
-    keys: Mapping[Names, KeyChange] = MappingProxyType({})
+    keys: Mapping[ConfigKeyId, KeyChange] = MappingProxyType({})
     added: tuple[AddedKey, ...] = ()
 
     @property
-    def levels(self) -> Mapping[str, Level]:
+    def levels(self) -> Mapping[str, ProtectionLevel]:
         """Protection levels, which precede those of the environment. Asked once they have been found good."""
-        return {name: Level(level) for name, level in mapping(self.settings.get("protection")).items()}
+        return {name: ProtectionLevel(level) for name, level in as_mapping(self.settings.get("protection")).items()}
 
 
-NOTHING = Overlay()
+NO_OVERRIDES = RuntimeOverrides()
 
 
-def introduce(overlay: Overlay, tree: Tree, catalog: Collection[str]) -> None:
+def add_providers(overrides: RuntimeOverrides, tree: Tree, catalog: Collection[str]) -> None:
     """A key for a provider that only the catalog knows brings that provider in."""
-    for key in overlay.added:
+    for key in overrides.added:
         if key.provider in catalog:
             providers = tree.setdefault("providers", {})
             if isinstance(providers, dict):
                 providers.setdefault(key.provider, {})
 
 
-def lay(overlay: Overlay, tree: Tree) -> None:
+def apply_overrides(overrides: RuntimeOverrides, tree: Tree) -> None:
     """Writes the changes into a tree that has everything else: the environment's and the catalog's word."""
-    merge(tree, overlay.settings)
-    for name, provider in mapping(tree.get("providers")).items():
+    merge(tree, overrides.settings)
+    for name, provider in as_mapping(tree.get("providers")).items():
         if isinstance(provider, dict):
-            _lay_targets(overlay, name, provider)
-            if any(name == each for each, _ in overlay.keys) or any(name == key.provider for key in overlay.added):
-                _lay_keys(overlay, name, provider)
+            _apply_to_targets(overrides, name, provider)
+            if any(name == each for each, _ in overrides.keys) or any(name == key.provider for key in overrides.added):
+                _apply_to_keys(overrides, name, provider)
 
 
 def merge(tree: Tree, changes: Tree) -> None:
@@ -93,33 +93,33 @@ def merge(tree: Tree, changes: Tree) -> None:
             tree[name] = change
 
 
-def added_to(overlay: Overlay, provider: str, written: Collection[str]) -> Iterator[AddedKey]:
+def added_keys(overrides: RuntimeOverrides, provider: str, written: Collection[str]) -> Iterator[AddedKey]:
     """The keys that are really added: one whose value the file has got meanwhile is not."""
-    return (key for key in overlay.added if key.provider == provider and key.value not in written)
+    return (key for key in overrides.added if key.provider == provider and key.value not in written)
 
 
-def _lay_targets(overlay: Overlay, name: str, provider: Tree) -> None:
-    for model in map(mapping, sequence(provider.get("models"))):
-        if change := overlay.targets.get(f"{name}/{model.get('id')}"):
+def _apply_to_targets(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
+    for model in map(as_mapping, as_list(provider.get("models"))):
+        if change := overrides.targets.get(f"{name}/{model.get('id')}"):
             if change.enabled is not None:
                 model["enabled"] = change.enabled
             if change.pool is not None:
                 model["pool"] = change.pool.value
 
 
-def _lay_keys(overlay: Overlay, name: str, provider: Tree) -> None:
+def _apply_to_keys(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
     keys = labelled(provider.get("keys") or [])
     if not isinstance(keys, list):
         return  # which is a fault that the models will find
-    values = [str(mapping(key).get("value")) for key in keys]
-    for key in map(mapping, keys):
-        if change := overlay.keys.get((name, str(key.get("label")))):
+    values = [str(as_mapping(key).get("value")) for key in keys]
+    for key in map(as_mapping, keys):
+        if change := overrides.keys.get((name, str(key.get("label")))):
             if change.enabled is not None:
                 key["enabled"] = change.enabled
             if change.label is not None:
                 key["label"] = change.label
     keys += [
-        {"value": key.value, "label": key.label, "enabled": key.enabled} for key in added_to(overlay, name, values)
+        {"value": key.value, "label": key.label, "enabled": key.enabled} for key in added_keys(overrides, name, values)
     ]
     if keys:
         provider["keys"] = keys

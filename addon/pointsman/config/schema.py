@@ -5,44 +5,44 @@ from enum import StrEnum
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from pointsman.config.base_model import Section
-from pointsman.config.messages import Place
+from pointsman.config.base_model import ConfigModel
+from pointsman.config.messages import ConfigPath
 from pointsman.config.providers import Provider
-from pointsman.config.settings import Sections
+from pointsman.config.settings import ConfigSections
 
 
 def is_section(shape: Any) -> bool:
-    return isinstance(shape, type) and issubclass(shape, Section)
+    return isinstance(shape, type) and issubclass(shape, ConfigModel)
 
 
-def is_table(shape: Any) -> bool:
+def is_mapping(shape: Any) -> bool:
     return get_origin(shape) is Mapping
 
 
 def has_keys(shape: Any) -> bool:
-    return is_section(shape) or is_table(shape)
+    return is_section(shape) or is_mapping(shape)
 
 
 def is_list(shape: Any) -> bool:
     return get_origin(shape) in (tuple, frozenset)
 
 
-def below(shape: Any, step: str | int) -> Any:
+def child_shape(shape: Any, step: str | int) -> Any:
     """What stands under `step` of `shape`; None where the models know nothing of it."""
     if is_section(shape):
         field = shape.model_fields.get(step)
         return None if field is None else _present(field.annotation)
-    return get_args(shape)[1 if is_table(shape) else 0] if get_args(shape) else None
+    return get_args(shape)[1 if is_mapping(shape) else 0] if get_args(shape) else None
 
 
-def at(place: Place) -> Any:
-    shape: Any = Sections
+def shape_at(place: ConfigPath) -> Any:
+    shape: Any = ConfigSections
     for step in place:
-        shape = below(shape, step)
+        shape = child_shape(shape, step)
     return shape
 
 
-def names(shape: Any) -> list[str]:
+def key_names(shape: Any) -> list[str]:
     """The keys that a file may write in the section `shape`. A provider's name is the key that it stands under."""
     return [name for name in shape.model_fields if (shape, name) != (Provider, "name")]
 

@@ -9,9 +9,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pointsman.config.base_model import Section, Table, empty_table
-from pointsman.config.enums import Forward, KeySource, Level, Mode, UnknownModel
-from pointsman.config.messages import Unshown
+from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
+from pointsman.config.enums import Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
@@ -34,7 +34,7 @@ from pointsman.config.values import (
 )
 
 
-class Server(Section):
+class Server(ConfigModel):
     """Who may come in, and how the router names its headers."""
 
     client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
@@ -61,7 +61,7 @@ class Server(Section):
         return self.forward or (Forward.KEY if self.client_key else Forward.LOCAL)
 
 
-class Weights(Section):
+class Weights(ConfigModel):
     """How much each quality of a candidate counts in one mode."""
 
     reliability: Weight
@@ -72,7 +72,7 @@ class Weights(Section):
     @model_validator(mode="after")
     def _something_counts(self) -> Self:
         if not any((self.reliability, self.speed, self.latency, self.intelligence)):
-            raise Unshown("must hold at least one weight above 0")
+            raise HiddenValueError("must hold at least one weight above 0")
         return self
 
 
@@ -97,7 +97,7 @@ class FastWeights(Weights):
     intelligence: Weight = 0.10
 
 
-class WeightsByMode(Section):
+class WeightsByMode(ConfigModel):
     """`weights[mode]`."""
 
     balanced: BalancedWeights = BalancedWeights()
@@ -109,31 +109,31 @@ class WeightsByMode(Section):
         return weights
 
 
-class Routing(Section):
+class Routing(ConfigModel):
     """Which targets a request may have, and how long new ones are tried."""
 
     default_mode: Mode = Mode.BALANCED
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
     unknown_model: UnknownModel = UnknownModel.ERROR
-    aliases: Table[str, Name] = empty_table()
+    aliases: FrozenMapping[str, Name] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
 
 
-def _some[T](items: Sequence[T]) -> Sequence[T]:
+def _at_least_one[T](items: Sequence[T]) -> Sequence[T]:
     if not items:
-        raise Unshown("must name at least one; to recognise no conversations, set sticky.enabled to false")
+        raise HiddenValueError("must name at least one; to recognise no conversations, set sticky.enabled to false")
     return items
 
 
-class Sticky(Section):
+class Sticky(ConfigModel):
     """How a conversation is recognised, and for how long it keeps its pin."""
 
     enabled: Flag = True
     modes: Annotated[tuple[Mode, ...], AfterValidator(unique)] = tuple(Mode)  # in which the pin is preferred
     idle_ttl: Span = 1800.0  # sliding
     max_sessions: Annotated[int, count(1_000_000)] = 10_000  # least recently used goes first
-    key_sources: Annotated[tuple[KeySource, ...], AfterValidator(unique), AfterValidator(_some)] = (
+    key_sources: Annotated[tuple[KeySource, ...], AfterValidator(unique), AfterValidator(_at_least_one)] = (
         KeySource.SESSION_HEADER,
         KeySource.SESSION_BODY,
         KeySource.PREFIX_HASH,
@@ -150,7 +150,7 @@ class Sticky(Section):
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
 
 
-class Cooldowns(Section):
+class CooldownSettings(ConfigModel):
     """How long a target or key is excluded for everyone. Seconds, 0 is off."""
 
     transient: Pause = 15.0
@@ -158,14 +158,14 @@ class Cooldowns(Section):
     key_invalid: Pause = 300.0
 
 
-class History(Section):
+class HistorySettings(ConfigModel):
     """The request log."""
 
     path: File = Field(default_factory=lambda: read_path("~/.pointsman/history.db"))  # None keeps no history
     keep: Span = 30 * 86400.0
 
 
-class Sections(Section):
+class ConfigSections(ConfigModel):
     """What a file may hold."""
 
     server: Server = Server()
@@ -173,13 +173,13 @@ class Sections(Section):
     sticky: Sticky = Sticky()
     stream: Stream = Stream()
     hedge: Hedge = Hedge()
-    cooldowns: Cooldowns = Cooldowns()
-    protection: Table[str, Level] = empty_table()  # by provider, or by provider/model
-    history: History = History()
-    providers: Table[str, Provider] = empty_table()
+    cooldowns: CooldownSettings = CooldownSettings()
+    protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
+    history: HistorySettings = HistorySettings()
+    providers: FrozenMapping[str, Provider] = empty_mapping()
 
 
-class Settings(Sections):
+class Settings(ConfigSections):
     """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
@@ -191,7 +191,7 @@ class Settings(Sections):
         places = {label: place for place, label in enumerate(self.order)}
         return sorted(written, key=lambda pair: places.get(f"{pair[0].name}/{pair[1].id}", len(places)))
 
-    def protection_of(self, provider: str, model: str) -> Level:
+    def protection_of(self, provider: str, model: str) -> ProtectionLevel:
         """The level for one target: what is said of the target, of the provider, or by the provider itself.
 
         Raises KeyError for a provider that is not configured.

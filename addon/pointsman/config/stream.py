@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pointsman.config.base_model import Section
+from pointsman.config.base_model import ConfigModel
 from pointsman.config.values import HedgeAfter, Timer, TimerOrOff, count
 
 
-class Stream(Section):
+class Stream(ConfigModel):
     """Seconds."""
 
     heartbeat: Timer = 15.0  # without a byte to the client, once headers are out
@@ -16,7 +16,7 @@ class Stream(Section):
     early_headers: TimerOrOff = 20.0  # after the request; None holds the headers until commit
 
 
-class Hedge(Section):
+class Hedge(ConfigModel):
     """When a second attempt starts beside a slow one."""
 
     after: HedgeAfter = None  # None never, "auto" by what the target usually takes, or seconds

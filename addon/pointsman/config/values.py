@@ -1,8 +1,8 @@
 """The kinds of single values: durations, sizes, counts, names, addresses.
 
 The annotated types at the end read plain YAML values. A wrong one is a ValueError whose text is a sentence without
-subject ("must be a positive integer"); whoever reports it puts the path in front and what was found behind. `Unshown`
-says that nothing may follow.
+subject ("must be a positive integer"); whoever reports it puts the path in front and what was found behind.
+`HiddenValueError` says that nothing may follow.
 """
 
 import re
@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, SecretStr
 
-from pointsman.config.messages import FromEnvironment, Unshown
+from pointsman.config.messages import FromEnvironment, HiddenValueError
 
 SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DAY = SECOND_UNITS["d"]
 TEN_YEARS = 3650 * DAY
-MOST = 10**12
+MAX_COUNT = 10**12
 """No count in the configuration is larger: a longer number is a slip of the keyboard."""
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,7 +35,7 @@ def parse_duration(value: object) -> float:
         match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?", value)
         if match is not None:
             return float(match[1]) * SECOND_UNITS[match[2] or "s"]
-    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
         return float(value)
     raise ValueError("must be a duration such as 15s, 3m or 500ms")
 
@@ -96,9 +96,9 @@ def _pause(value: object) -> float:
     return seconds
 
 
-def count(high: int = MOST) -> PlainValidator:
+def count(high: int = MAX_COUNT) -> PlainValidator:
     """An integer from 1 to `high`."""
-    sentence = "must be a positive integer" if high == MOST else f"must be an integer from 1 to {high}"
+    sentence = "must be a positive integer" if high == MAX_COUNT else f"must be an integer from 1 to {high}"
 
     def read(value: object) -> int:
         if isinstance(value, FromEnvironment) and re.fullmatch(r"[0-9]{1,13}", value):
@@ -167,12 +167,12 @@ def _secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:
-        raise Unshown("has no value; write one or remove it")
+        raise HiddenValueError("has no value; write one or remove it")
     text = _text(value)
     if not text:
-        raise Unshown("must not be empty; remove it if none is meant")
+        raise HiddenValueError("must not be empty; remove it if none is meant")
     if not VISIBLE.fullmatch(text):
-        raise Unshown("must be visible ASCII characters without spaces or line ends")
+        raise HiddenValueError("must be visible ASCII characters without spaces or line ends")
     return SecretStr(text)
 
 
@@ -204,9 +204,9 @@ def _base_url(value: object) -> str:
     text = _text(value)
     example = "must be an absolute http or https URL, such as https://api.groq.com/openai/v1"
     if "@" in text:
-        raise Unshown("must not hold a user name or password; the credential belongs in keys")
+        raise HiddenValueError("must not hold a user name or password; the credential belongs in keys")
     if "?" in text or "#" in text:
-        raise Unshown("must not hold a query or a fragment; a credential belongs in keys")
+        raise HiddenValueError("must not hold a query or a fragment; a credential belongs in keys")
     try:
         url = urlsplit(text)
         absolute = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
@@ -234,7 +234,7 @@ def unique[T](items: Sequence[T]) -> Sequence[T]:
     words = [str(item).lower() for item in items]
     for index, word in enumerate(words):
         if (first := words.index(word)) != index:
-            raise Unshown(f"says the same twice, at [{first}] and [{index}]; remove one")
+            raise HiddenValueError(f"says the same twice, at [{first}] and [{index}]; remove one")
     return items
 
 

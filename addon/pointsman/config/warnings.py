@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.config.inheritance import Catalog
-from pointsman.config.messages import SECRETS, notation, quoted, suggestion
+from pointsman.config.messages import SECRET_KEYS, format_path, quoted, suggestion
 from pointsman.config.providers import Provider
-from pointsman.config.settings import Sections
+from pointsman.config.settings import ConfigSections
 from pointsman.config.values import Tree
 from pointsman.private_files import others_can_read
 
 
-def advice(sections: Sections, catalog: Catalog) -> Iterator[str]:
+def config_warnings(sections: ConfigSections, catalog: Catalog) -> Iterator[str]:
     for provider in sections.providers.values():
-        yield from _provider(provider, catalog)
+        yield from _provider_warnings(provider, catalog)
     for name in sections.protection:
-        yield from _protected_model(name, sections)
+        yield from _protection_warnings(name, sections)
 
 
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
@@ -30,7 +30,8 @@ def _holds_keys(value: Any, is_secret: bool = False) -> bool:
     match value:
         case dict():
             return any(
-                _holds_keys(inner, name in SECRETS or (is_secret and name == "value")) for name, inner in value.items()
+                _holds_keys(inner, name in SECRET_KEYS or (is_secret and name == "value"))
+                for name, inner in value.items()
             )
         case list():
             return any(_holds_keys(inner, is_secret) for inner in value)
@@ -39,19 +40,19 @@ def _holds_keys(value: Any, is_secret: bool = False) -> bool:
     return False
 
 
-def _provider(provider: Provider, catalog: Catalog) -> Iterator[str]:
+def _provider_warnings(provider: Provider, catalog: Catalog) -> Iterator[str]:
     if not provider.enabled:
         return
     place = ("providers", provider.name)
     if not provider.models:
-        yield f"{notation((*place, 'models'))}: is empty, so {provider.name} gets no request; list the ids that you use"
+        yield f"{format_path((*place, 'models'))}: is empty, so {provider.name} gets no requests; list its model ids"
     is_at_home = provider.base_url == catalog.get(provider.name, {}).get("base_url")
     if is_at_home and not provider.keyless and not any(key.enabled for key in provider.keys):
-        yield f"{notation((*place, 'keys'))}: holds no enabled key, and {provider.name} answers nobody without one"
+        yield f"{format_path((*place, 'keys'))}: holds no enabled key, and {provider.name} answers nobody without one"
 
 
-def _protected_model(name: str, sections: Sections) -> Iterator[str]:
+def _protection_warnings(name: str, sections: ConfigSections) -> Iterator[str]:
     provider, slash, model = name.partition("/")
     ids = [known.id for known in sections.providers[provider].models] if provider in sections.providers else []
     if slash and ids and model not in ids:
-        yield f"{notation(('protection', name))}: {provider} has no model {quoted(model)}{suggestion(model, ids)}"
+        yield f"{format_path(('protection', name))}: {provider} has no model {quoted(model)}{suggestion(model, ids)}"

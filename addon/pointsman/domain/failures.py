@@ -1,7 +1,8 @@
 """What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
 
-`classify` says which row a fault belongs to, `LESSONS` what follows. Wordings count as the status they mean, in a 400
-and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a page.
+`classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. Wordings count as the status they mean,
+in a 400 and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a
+page.
 """
 
 from collections.abc import Mapping
@@ -16,24 +17,24 @@ class Failure(StrEnum):
 
     CONNECT = "connect"
     SERVER = "server_error"
-    ODD_SERVER = "odd_server_error"
+    OTHER_SERVER = "odd_server_error"
     TIMEOUT = "timeout"
     NO_ANSWER = "no_answer"
     RATE_LIMIT = "rate_limit"
     QUOTA = "quota"
     KEY_INVALID = "key_invalid"
     FORBIDDEN = "forbidden"
-    GONE = "model_gone"
+    MODEL_GONE = "model_gone"
     CONTEXT = "context_too_large"
     REFUSED = "refused"
     """This target does not take such a request; another one may."""
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
-    OURS = "ours"
+    INTERNAL = "ours"
 
 
-class Skip(Enum):
+class SkipScope(Enum):
     """For the rest of this exchange."""
 
     NOTHING = auto()
@@ -46,7 +47,7 @@ class Skip(Enum):
     """The request itself is at fault: the provider's answer is the client's."""
 
 
-class Cool(Enum):
+class CooldownKind(Enum):
     """For everyone."""
 
     NOTHING = auto()
@@ -60,39 +61,41 @@ class Cool(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """`counts`: one more failure of this provider in this session. `unpins`: the session's pin on it is cleared."""
+class FailurePolicy:
+    """`counts_as_strike`: one more failure of this provider in this session. `clears_pin`: the session's pin on it is
+    cleared.
+    """
 
-    skip: Skip
-    cool: Cool = Cool.NOTHING
-    counts: bool = False
-    unpins: bool = False
+    skip: SkipScope
+    cooldown: CooldownKind = CooldownKind.NOTHING
+    counts_as_strike: bool = False
+    clears_pin: bool = False
 
     @property
-    def speaks_of_key(self) -> bool:
-        return self.cool in (Cool.KEY_RATE, Cool.KEY_DAY, Cool.KEY_INVALID)
+    def concerns_key(self) -> bool:
+        return self.cooldown in (CooldownKind.KEY_RATE, CooldownKind.KEY_DAY, CooldownKind.KEY_INVALID)
 
 
-LESSONS: Mapping[Failure, Lesson] = {
-    Failure.CONNECT: Lesson(Skip.TARGET, Cool.TARGET, counts=True),
-    Failure.SERVER: Lesson(Skip.KEY, Cool.TARGET_BY_ALL_KEYS, counts=True),
-    Failure.ODD_SERVER: Lesson(Skip.KEY, Cool.TARGET_BY_ALL_KEYS),
-    Failure.TIMEOUT: Lesson(Skip.TARGET, Cool.TARGET, counts=True),
-    Failure.NO_ANSWER: Lesson(Skip.TARGET, Cool.TARGET),
-    Failure.RATE_LIMIT: Lesson(Skip.KEY, Cool.KEY_RATE),
-    Failure.QUOTA: Lesson(Skip.KEY, Cool.KEY_DAY),
-    Failure.KEY_INVALID: Lesson(Skip.KEY, Cool.KEY_INVALID),
-    Failure.FORBIDDEN: Lesson(Skip.TARGET),
-    Failure.GONE: Lesson(Skip.TARGET, Cool.TARGET_LONG),
-    Failure.CONTEXT: Lesson(Skip.SMALLER),
-    Failure.REFUSED: Lesson(Skip.TARGET),
-    Failure.TRUNCATED: Lesson(Skip.TARGET),
-    Failure.REQUEST: Lesson(Skip.ALL),
-    Failure.BROKEN: Lesson(Skip.NOTHING, Cool.TARGET, counts=True, unpins=True),
-    Failure.OURS: Lesson(Skip.TARGET),
+FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
+    Failure.CONNECT: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET, counts_as_strike=True),
+    Failure.SERVER: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS, counts_as_strike=True),
+    Failure.OTHER_SERVER: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS),
+    Failure.TIMEOUT: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET, counts_as_strike=True),
+    Failure.NO_ANSWER: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET),
+    Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_RATE),
+    Failure.QUOTA: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_DAY),
+    Failure.KEY_INVALID: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_INVALID),
+    Failure.FORBIDDEN: FailurePolicy(SkipScope.TARGET),
+    Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET_LONG),
+    Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
+    Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
+    Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
+    Failure.REQUEST: FailurePolicy(SkipScope.ALL),
+    Failure.BROKEN: FailurePolicy(SkipScope.NOTHING, CooldownKind.TARGET, counts_as_strike=True, clears_pin=True),
+    Failure.INTERNAL: FailurePolicy(SkipScope.TARGET),
 }
 
-BY_KIND: Mapping[FaultKind, Failure] = {
+FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.REFUSED: Failure.CONNECT,
     FaultKind.DNS: Failure.CONNECT,
     FaultKind.TLS: Failure.CONNECT,
@@ -104,21 +107,21 @@ BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
-    FaultKind.INTERNAL: Failure.OURS,
+    FaultKind.INTERNAL: Failure.INTERNAL,
 }
 
-BY_STATUS: Mapping[int, Failure] = {
+FAILURE_BY_STATUS: Mapping[int, Failure] = {
     400: Failure.REQUEST,
     401: Failure.KEY_INVALID,
     402: Failure.QUOTA,
     403: Failure.FORBIDDEN,
-    404: Failure.GONE,
-    408: Failure.ODD_SERVER,
-    409: Failure.ODD_SERVER,
-    410: Failure.GONE,
+    404: Failure.MODEL_GONE,
+    408: Failure.OTHER_SERVER,
+    409: Failure.OTHER_SERVER,
+    410: Failure.MODEL_GONE,
     413: Failure.CONTEXT,
     422: Failure.REQUEST,
-    425: Failure.ODD_SERVER,
+    425: Failure.OTHER_SERVER,
     429: Failure.RATE_LIMIT,
     451: Failure.FORBIDDEN,
     500: Failure.SERVER,
@@ -142,19 +145,19 @@ AUTH_WORDS = (
 RATE_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "quota", "resource_exhausted")
 DAY_WORDS = ("per day", "per-day", "per_day", "perday", "daily", "insufficient_quota")
 
-UNSPECIFIC = frozenset({Failure.REQUEST, Failure.REFUSED})
-SERVERS = frozenset({Failure.SERVER, Failure.ODD_SERVER})
+UNSPECIFIC_FAILURES = frozenset({Failure.REQUEST, Failure.REFUSED})
+SERVER_FAILURES = frozenset({Failure.SERVER, Failure.OTHER_SERVER})
 
 WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
-    (UNSPECIFIC | SERVERS, TRUNCATION_WORDS, Failure.TRUNCATED),
-    (UNSPECIFIC | SERVERS, CONTEXT_WORDS, Failure.CONTEXT),
-    (UNSPECIFIC, KEY_WORDS, Failure.KEY_INVALID),
+    (UNSPECIFIC_FAILURES | SERVER_FAILURES, TRUNCATION_WORDS, Failure.TRUNCATED),
+    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT),
+    (UNSPECIFIC_FAILURES, KEY_WORDS, Failure.KEY_INVALID),
     (frozenset({Failure.FORBIDDEN}), AUTH_WORDS, Failure.KEY_INVALID),
-    (UNSPECIFIC, GONE_WORDS, Failure.GONE),
-    (UNSPECIFIC, REFUSED_WORDS, Failure.REFUSED),
+    (UNSPECIFIC_FAILURES, GONE_WORDS, Failure.MODEL_GONE),
+    (UNSPECIFIC_FAILURES, REFUSED_WORDS, Failure.REFUSED),
     (frozenset({Failure.RATE_LIMIT}), DAY_WORDS, Failure.QUOTA),
-    (UNSPECIFIC | {Failure.FORBIDDEN}, ("insufficient_quota",), Failure.QUOTA),
-    (UNSPECIFIC | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
+    (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, ("insufficient_quota",), Failure.QUOTA),
+    (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
 """Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
 that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
@@ -165,26 +168,26 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
     """The row of a fault; `committed`: the client has seen part of the answer. A converted request that is refused may
     be what another target takes.
     """
-    said = _said(fault)
+    said = _error_text(fault)
     if committed and fault.kind is not FaultKind.INTERNAL:
-        return Failure.TRUNCATED if _has(said, (*TRUNCATION_WORDS, *CONTEXT_WORDS)) else Failure.BROKEN
+        return Failure.TRUNCATED if _contains_any(said, (*TRUNCATION_WORDS, *CONTEXT_WORDS)) else Failure.BROKEN
     if fault.kind not in (FaultKind.STATUS, FaultKind.WRAPPED):
-        return BY_KIND[fault.kind]
-    plain = _by_status(fault.status or 0)
-    taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVERS else {plain}
-    meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _has(said, words)), plain)
+        return FAILURE_BY_KIND[fault.kind]
+    plain = _from_status(fault.status or 0)
+    taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES else {plain}
+    meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _contains_any(said, words)), plain)
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
 
 
-def _by_status(status: int) -> Failure:
-    if status in BY_STATUS:
-        return BY_STATUS[status]
-    return Failure.REFUSED if 400 <= status < 500 else Failure.ODD_SERVER
+def _from_status(status: int) -> Failure:
+    if status in FAILURE_BY_STATUS:
+        return FAILURE_BY_STATUS[status]
+    return Failure.REFUSED if 400 <= status < 500 else Failure.OTHER_SERVER
 
 
-def _has(said: str, words: tuple[str, ...]) -> bool:
+def _contains_any(said: str, words: tuple[str, ...]) -> bool:
     return any(word in said for word in words)
 
 
-def _said(fault: Fault) -> str:
+def _error_text(fault: Fault) -> str:
     return f"{fault.code} {fault.message}".lower() if fault.structured else fault.code.lower()

@@ -6,7 +6,7 @@ from pointsman.wire.headers import Headers
 
 
 @dataclass(frozen=True, slots=True)
-class Outbound:
+class UpstreamRequest:
     """One upstream request. The headers hold the provider's key, so none of this is ever printed."""
 
     url: str

@@ -56,7 +56,7 @@ class AttemptRecord:
     message: str
     failure: Failure | None
     """The row of the failure table, None for an attempt that nobody blames."""
-    why: str
+    selection_reason: str
     """How the candidate came to be chosen: `rank 1, score 0.81` or `pin`, with what else had a say, or `last_resort`
     and what gave way to it.
     """
@@ -82,16 +82,16 @@ class AttemptRecord:
         return self.outcome is Outcome.HEDGE_TRIGGERED
 
     @property
-    def trail(self) -> str:
+    def trail_entry(self) -> str:
         """This attempt for the trail of headers and errors."""
-        return f"{self.provider}/{self.model}@{self.word}"
+        return f"{self.provider}/{self.model}@{self.ending}"
 
     @property
-    def word(self) -> str:
+    def ending(self) -> str:
         """How it ended."""
         return self.error or {Outcome.HEDGE_LOSER_CANCELLED: "hedge_loser"}.get(self.outcome, self.outcome.value)
 
-    def plain(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """This record in plain JSON types."""
         redirect = self.redirect
         return {
@@ -113,7 +113,7 @@ class AttemptRecord:
             "error": self.error,
             "message": self.message,
             "failure": self.failure and self.failure.value,
-            "why": self.why,
+            "why": self.selection_reason,
             "started": self.started,
             "connected_ms": self.connected_ms,
             "first_byte_ms": self.first_byte_ms,
@@ -148,7 +148,7 @@ class ExchangeRecord:
         """Seconds on the wall clock."""
         return self.started + self.ended_ms / 1000
 
-    def plain(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "request_id": self.request_id,
             "session": self.session,
@@ -160,6 +160,6 @@ class ExchangeRecord:
             "started": self.started,
             "ended_ms": self.ended_ms,
             "stream": self.streamed,
-            "attempts": [record.plain() for record in self.attempts],
+            "attempts": [record.to_dict() for record in self.attempts],
             "excluded": list(self.excluded),
         }

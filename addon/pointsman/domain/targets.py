@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
-from pointsman.config.enums import Dialect, Level
+from pointsman.config.enums import Dialect, ProtectionLevel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +20,7 @@ class Target:
     rank: int
     label: str
     """`provider/model`."""
-    level: Level
+    protection_level: ProtectionLevel
     scope: str
     """What its level speaks of: its provider's name, or its own label where it has a level of its own."""
 
@@ -34,15 +34,15 @@ class Target:
         return self.provider.base_url, self.provider.dialect, dict(self.provider.dialects)
 
     @property
-    def spoken(self) -> tuple[Dialect, ...]:
+    def spoken_dialects(self) -> tuple[Dialect, ...]:
         """The dialects that the provider speaks, its main one first."""
         return self.provider.dialect, *self.provider.dialects
 
-    def is_foreign(self, dialect: Dialect) -> bool:
+    def needs_conversion(self, dialect: Dialect) -> bool:
         """Its answers have to be converted. To sort by: False stands before True."""
-        return dialect not in self.spoken
+        return dialect not in self.spoken_dialects
 
-    def address(self, dialect: Dialect) -> str | None:
+    def base_url_for(self, dialect: Dialect) -> str | None:
         """The base URL under which the provider speaks this dialect, or None."""
         if dialect in self.provider.dialects:
             return self.provider.dialects[dialect]
@@ -57,7 +57,7 @@ class Candidate:
     key: Key | None
 
     @property
-    def name(self) -> tuple[str, str | None]:
+    def key_id(self) -> tuple[str, str | None]:
         """The key's name for everyone, whatever the model."""
         return self.target.provider.name, self.key_label
 
@@ -78,40 +78,40 @@ class Inventory:
     all.
     """
 
-    redirecting: tuple[Provider, ...] = ()
+    providers_with_redirects: tuple[Provider, ...] = ()
     """The providers that have redirects."""
-    _turns: dict[Target, int] = field(default_factory=dict, repr=False)
+    _next_key: dict[Target, int] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> "Inventory":
+    def from_settings(cls, settings: Settings) -> "Inventory":
         pairs = settings.targets()
         targets = tuple(_target(provider, model, rank, settings) for rank, (provider, model) in enumerate(pairs))
         by_id: dict[str, tuple[Target, ...]] = {}
         for target in targets:
             by_id[target.model.id] = (*by_id.get(target.model.id, ()), target)
         by_label = {target.label: target for target in targets}
-        for target in _only_redirected_to(settings):
+        for target in _redirect_targets(settings):
             by_label.setdefault(target.label, target)
         return cls(
             targets=targets,
             by_id=by_id,
             by_label=by_label,
             keys={target: _candidates(target) for target in by_label.values()},
-            redirecting=tuple(provider for provider in settings.providers.values() if provider.redirects),
+            providers_with_redirects=tuple(provider for provider in settings.providers.values() if provider.redirects),
         )
 
-    def in_turn(self, target: Target) -> Sequence[Candidate]:
+    def keys_in_turn(self, target: Target) -> Sequence[Candidate]:
         """The target's candidates, the one whose turn it is first."""
-        candidates, turn = self.keys[target], self._turns.get(target, 0)
+        candidates, turn = self.keys[target], self._next_key.get(target, 0)
         return (*candidates[turn:], *candidates[:turn]) if turn else candidates
 
-    def turn(self, used: Candidate) -> None:
+    def advance_turn(self, used: Candidate) -> None:
         """The key after this one is next."""
         candidates = self.keys[used.target]
         if len(candidates) > 1:
-            self._turns[used.target] = (candidates.index(used) + 1) % len(candidates)
+            self._next_key[used.target] = (candidates.index(used) + 1) % len(candidates)
 
-    def has(self, candidate: Candidate) -> bool:
+    def contains(self, candidate: Candidate) -> bool:
         """It, or its like: at the same address, with the same key. What was moved or replaced under its old name is
         something else.
         """
@@ -122,42 +122,42 @@ class Inventory:
             return False
         return any(each.key == candidate.key for each in self.keys[target])
 
-    def routes(self, candidate: Candidate) -> bool:
+    def can_route(self, candidate: Candidate) -> bool:
         """It may be chosen here, as far as the configuration goes."""
         target = self.by_label.get(candidate.target.label)
-        return target is not None and target.enabled and self.has(candidate)
+        return target is not None and target.enabled and self.contains(candidate)
 
-    def places(self) -> frozenset[tuple[str, str | None]]:
+    def limit_keys(self) -> frozenset[tuple[str, str | None]]:
         """Each target's label with the label of each of its keys."""
         return frozenset((each.target.label, each.key_label) for keys in self.keys.values() for each in keys)
 
-    def same_targets(self, old: "Inventory") -> frozenset[str]:
+    def unchanged_targets(self, old: "Inventory") -> frozenset[str]:
         """The labels that mean the same in both."""
         both = ((target, old.by_label.get(label)) for label, target in self.by_label.items())
         return frozenset(new.label for new, before in both if before and new.addresses == before.addresses)
 
-    def same_keys(self, old: "Inventory") -> frozenset[tuple[str, str | None]]:
+    def unchanged_keys(self, old: "Inventory") -> frozenset[tuple[str, str | None]]:
         """The names of the keys that mean the same in both: a key that was replaced under its label is a new one."""
-        before = {each.name: each.key for keys in old.keys.values() for each in keys}
-        now = {each.name: each.key for keys in self.keys.values() for each in keys}
+        before = {each.key_id: each.key for keys in old.keys.values() for each in keys}
+        now = {each.key_id: each.key for keys in self.keys.values() for each in keys}
         return frozenset(name for name, key in now.items() if name in before and before[name] == key)
 
-    def same_providers(self, old: "Inventory") -> frozenset[str]:
+    def unchanged_providers(self, old: "Inventory") -> frozenset[str]:
         """The names of the providers that can be routed to and are where they were."""
-        same = self.same_targets(old)
+        same = self.unchanged_targets(old)
         return frozenset(t.provider.name for t in self.targets if t.enabled and t.label in same)
 
-    def key_names(self, provider: str) -> frozenset[tuple[str, str | None]]:
+    def key_ids(self, provider: str) -> frozenset[tuple[str, str | None]]:
         """The names of all enabled keys of a provider."""
         keys = (each for target in self.targets if target.provider.name == provider for each in self.keys[target])
-        return frozenset(each.name for each in keys)
+        return frozenset(each.key_id for each in keys)
 
-    def routable(self) -> frozenset[str]:
+    def routable_providers(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
 
 
-def _only_redirected_to(settings: Settings) -> Iterator[Target]:
+def _redirect_targets(settings: Settings) -> Iterator[Target]:
     """Names that a redirect yields without their being listed as models: nothing is known of them, and nobody gets
     them who has not asked for them.
     """

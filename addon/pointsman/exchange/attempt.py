@@ -6,18 +6,18 @@ from pointsman.config import Timeouts
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
-from pointsman.exchange.state_machines import ATTEMPT, AttemptMove, Phase, move
+from pointsman.exchange.state_machines import ATTEMPT_TRANSITIONS, AttemptMove, AttemptState, next_state
 from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, Reader
 
-HOLD_EVENTS = 64
-HOLD_BYTES = 1 << 20
-ERROR_BODY_PATIENCE = 5.0
+MAX_HELD_EVENTS = 64
+MAX_HELD_BYTES = 1 << 20
+ERROR_BODY_TIMEOUT = 5.0
 """Seconds for the body of an answer whose status has already said that it is none."""
-PINGS_COUNT_FOR = 300.0
+PING_GRACE = 300.0
 """Seconds for which a committed attempt's own comments and pings may stand in for data."""
 
 
@@ -30,26 +30,26 @@ class Attempt:
         self, n: int, candidate: Candidate, base_url: str, timeouts: Timeouts, streamed: bool, now: float
     ) -> None:
         self.n = n
-        self.why = ""
+        self.selection_reason = ""
         """How the candidate came to be chosen."""
         self.candidate = candidate
         self.base_url = base_url
         self.redirect: AppliedRedirect | None = None
         """What its provider is asked for instead of the target's own name."""
         self.timeouts = timeouts
-        self.phase = Phase.LAUNCHED
-        self.over = False
+        self.state = AttemptState.LAUNCHED
+        self.is_over = False
         """The provider's side has ended by itself, so there is nothing to cancel."""
-        self.launched = now
-        self.connected: float | None = None
-        self.first_byte: float | None = None
-        self.first_content: float | None = None
-        self.connect_due: float | None = now + timeouts.connect
-        self.hedge_due: float | None = None
+        self.launched_at = now
+        self.connected_at: float | None = None
+        self.first_byte_at: float | None = None
+        self.first_content_at: float | None = None
+        self.connect_deadline: float | None = now + timeouts.connect
+        self.hedge_at: float | None = None
         """When another attempt is to start beside this one."""
-        self.hedged = False
+        self.was_hedged = False
         """One has started."""
-        self.content_due = now + (timeouts.first_byte if streamed else timeouts.answer)
+        self.content_deadline = now + (timeouts.first_byte if streamed else timeouts.answer)
         self.last_event = now
         self.last_ping = now
         self.last_data = now
@@ -63,58 +63,58 @@ class Attempt:
         self._held: list[bytes] = []
         self._held_bytes = 0
 
-    def move(self, step: AttemptMove) -> None:
-        self.phase = move(ATTEMPT, self.phase, step)
+    def transition(self, step: AttemptMove) -> None:
+        self.state = next_state(ATTEMPT_TRANSITIONS, self.state, step)
 
-    def takes_long(self, body: bytes) -> bool:
+    def is_slow_to_make(self, body: bytes) -> bool:
         """To make its request of the client's."""
         if self.bridge is None or not self.bridge.takes_long(body):
             return False
-        self.connect_due = None
+        self.connect_deadline = None
         return True
 
-    def start_over(self, now: float) -> None:
+    def restart_timers(self, now: float) -> None:
         """Its request took a while to make, which is not its provider's fault."""
-        self.stand_still(now - self.launched, now)
-        self.dial(now)
+        self.pause(now - self.launched_at, now)
+        self.on_connecting(now)
 
-    def dial(self, now: float) -> None:
-        self.connect_due = now + self.timeouts.connect
+    def on_connecting(self, now: float) -> None:
+        self.connect_deadline = now + self.timeouts.connect
 
-    def connect(self, now: float) -> None:
-        self.move(AttemptMove.CONNECT)
-        self.connected = now
-        self.connect_due = None
+    def on_connected(self, now: float) -> None:
+        self.transition(AttemptMove.CONNECT)
+        self.connected_at = now
+        self.connect_deadline = None
 
-    def head(self, status: int, headers: dict[str, str], reader: Reader, now: float) -> None:
-        self.move(AttemptMove.HEAD)
+    def on_head(self, status: int, headers: dict[str, str], reader: Reader, now: float) -> None:
+        self.transition(AttemptMove.HEAD)
         self.status, self.headers, self.reader = status, headers, reader
-        self.connect_due = None
-        self.first_byte = now
+        self.connect_deadline = None
+        self.first_byte_at = now
         if isinstance(reader, ErrorReader):
-            self.content_due = min(self.content_due, now + ERROR_BODY_PATIENCE)
+            self.content_deadline = min(self.content_deadline, now + ERROR_BODY_TIMEOUT)
 
     def commit(self, now: float) -> None:
-        self.move(AttemptMove.COMMIT)
-        self.first_content = self.last_event = self.last_ping = now
+        self.transition(AttemptMove.COMMIT)
+        self.first_content_at = self.last_event = self.last_ping = now
 
-    def hold(self, data: bytes) -> bool:
+    def hold_back(self, data: bytes) -> bool:
         """Keep a neutral frame back until commit; False when there is no more room for it."""
         self._held.append(data)
         self._held_bytes += len(data)
-        return len(self._held) <= HOLD_EVENTS and self._held_bytes <= HOLD_BYTES
+        return len(self._held) <= MAX_HELD_EVENTS and self._held_bytes <= MAX_HELD_BYTES
 
     def take_held(self) -> bytes:
         held = b"".join(self._held)
         self._held.clear()
         return held
 
-    def due(self) -> float:
+    def deadline(self) -> float:
         """When something is to be done about this attempt, not yet committed."""
-        due = self.content_due
-        if self.connect_due is not None:
-            due = min(due, self.connect_due)
-        return due if self.hedge_due is None else min(due, self.hedge_due)
+        due = self.content_deadline
+        if self.connect_deadline is not None:
+            due = min(due, self.connect_deadline)
+        return due if self.hedge_at is None else min(due, self.hedge_at)
 
     @property
     def model_sent(self) -> str:
@@ -126,21 +126,21 @@ class Attempt:
         """How many attempts may run beside each other when this one is slow, itself included."""
         return self.candidate.target.provider.hedge.max_parallel
 
-    def stall_due(self) -> float:
+    def stall_deadline(self) -> float:
         """When this attempt, committed, has been silent too long."""
         by_data = self.last_event + self.timeouts.stall
-        by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PINGS_COUNT_FOR)
+        by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PING_GRACE)
         return max(by_data, by_pings)
 
-    def last_byte(self) -> float:
+    def last_activity(self) -> float:
         """When it last heard of its provider."""
-        return max(self.last_data, self.first_byte or 0.0, self.connected or 0.0)
+        return max(self.last_data, self.first_byte_at or 0.0, self.connected_at or 0.0)
 
-    def stand_still(self, seconds: float, now: float) -> None:
+    def pause(self, seconds: float, now: float) -> None:
         """The client was slow for so long: the provider is not to blame for it."""
-        self.content_due += seconds
-        if self.hedge_due is not None:
-            self.hedge_due += seconds
+        self.content_deadline += seconds
+        if self.hedge_at is not None:
+            self.hedge_at += seconds
         self.last_event = min(now, self.last_event + seconds)
         self.last_ping = min(now, self.last_ping + seconds)
 
@@ -148,11 +148,11 @@ class Attempt:
         """What an attempt that broke off suffered: a status that came before the break says more than the break."""
         return self.reader.fault() if isinstance(self.reader, ErrorReader) else fault
 
-    def late(self, streamed: bool, now: float) -> Fault | None:
+    def timeout_fault(self, streamed: bool, now: float) -> Fault | None:
         """The timeout that has passed, if one has."""
-        if self.connect_due is not None and now >= self.connect_due:
+        if self.connect_deadline is not None and now >= self.connect_deadline:
             return Fault(FaultKind.CONNECT_TIMEOUT, f"no connection within {self.timeouts.connect:g} s", status=504)
-        if now < self.content_due:
+        if now < self.content_deadline:
             return None
         if streamed:
             fault = Fault(FaultKind.FIRST_BYTE_TIMEOUT, f"no content within {self.timeouts.first_byte:g} s", status=504)
@@ -166,18 +166,18 @@ class Attempt:
         self.bytes_received += len(data)
         return self.reader.read(data)
 
-    def record(
+    def to_record(
         self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False
     ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 
         def ms(moment: float | None) -> float | None:
-            return None if moment is None else round((moment - self.launched) * 1000, 1)
+            return None if moment is None else round((moment - self.launched_at) * 1000, 1)
 
         target = self.candidate.target
         finish_reason = self.reader.finish_reason if self.reader else None
         base_url, model_sent, why, finish = masker.texts(
-            (self.base_url, self.model_sent, self.why, finish_reason or "")
+            (self.base_url, self.model_sent, self.selection_reason, finish_reason or "")
         )
         return AttemptRecord(
             n=self.n,
@@ -191,12 +191,12 @@ class Attempt:
             status=self.status,
             error=fault.label if fault else None,
             message=masker.text(fault.message) if fault else "",
-            failure=classify(fault, committed=self.first_content is not None) if fault else None,
-            why=why,
+            failure=classify(fault, committed=self.first_content_at is not None) if fault else None,
+            selection_reason=why,
             started=wall,
-            connected_ms=ms(self.connected),
-            first_byte_ms=ms(self.first_byte),
-            first_content_ms=ms(self.first_content),
+            connected_ms=ms(self.connected_at),
+            first_byte_ms=ms(self.first_byte_at),
+            first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
             usage=self.reader.usage if self.reader else None,

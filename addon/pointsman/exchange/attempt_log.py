@@ -2,61 +2,61 @@
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.client_request import Call, Planner
-from pointsman.exchange.client_response import ClientFront
+from pointsman.exchange.client_request import ClientRequest, Planner
+from pointsman.exchange.client_response import ClientResponse
 from pointsman.masking import Masker
 from pointsman.wire.errors import Fault
 
 
-class Journal:
+class AttemptLog:
     """`started` is what the clock on the wall showed when the exchange began."""
 
     def __init__(self, started: float, masker: Masker) -> None:
         self.records: list[AttemptRecord] = []
-        self.began = 0.0
+        self.started_at = 0.0
         """On the exchange's own clock."""
-        self._started = started
+        self._started_wall = started
         self._masker = masker
 
-    def wall(self, moment: float) -> float:
+    def wall_time(self, moment: float) -> float:
         """The wall's clock at a moment of the exchange's."""
-        return self._started + (moment - self.began)
+        return self._started_wall + (moment - self.started_at)
 
-    def write(
+    def record(
         self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, was_last_key: bool = False
     ) -> AttemptRecord:
-        launched = self.wall(attempt.launched)
-        record = attempt.record(outcome, fault, launched, now, self._masker, was_last_key)
+        launched = self.wall_time(attempt.launched_at)
+        record = attempt.to_record(outcome, fault, launched, now, self._masker, was_last_key)
         self.records.append(record)
         return record
 
-    def attempts(self) -> list[AttemptRecord]:
+    def settled(self) -> list[AttemptRecord]:
         """How those that have ended did."""
         return [record for record in self.records if not record.is_informational]
 
-    def passed_over(self, attempt: Attempt) -> list[AttemptRecord]:
+    def others(self, attempt: Attempt) -> list[AttemptRecord]:
         """Those that have ended, but for this one."""
-        return [record for record in self.attempts() if record.n != attempt.n]
+        return [record for record in self.settled() if record.n != attempt.n]
 
-    def was_race(self) -> bool:
+    def had_race(self) -> bool:
         """An attempt was so slow that another one was started beside it."""
         return any(record.is_informational for record in self.records)
 
-    def exchange(self, call: Call, plan: Planner, front: ClientFront) -> ExchangeRecord:
+    def exchange_record(self, call: ClientRequest, plan: Planner, response: ClientResponse) -> ExchangeRecord:
         """The whole of it, as far as it has come."""
-        ended = front.ended_at
+        ended = response.ended_at
         request_id, model = self._masker.texts((call.request_id, call.facts.model or "auto"))
         return ExchangeRecord(
             request_id=request_id,
             session=plan.session,
-            sticky=plan.stickiness(front.answered),
+            sticky=plan.stickiness(response.answered_by),
             mode=plan.mode,
             model=model,
-            status=front.status,
-            error=front.error,
+            status=response.status,
+            error=response.error,
             started=call.started,
-            ended_ms=round((ended - self.began) * 1000, 1),
+            ended_ms=round((ended - self.started_at) * 1000, 1),
             streamed=call.facts.stream,
             attempts=tuple(self.records),
-            excluded=tuple(plan.excluded(ended, self.wall(ended))),
+            excluded=tuple(plan.exclusion_dicts(ended, self.wall_time(ended))),
         )

@@ -18,7 +18,7 @@ from pointsman.wire.request_facts import RequestFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ClientRequest:
     """One client request. `headers` are those a provider may see; `started` is on the wall clock, for people."""
 
     request_id: str
@@ -28,12 +28,12 @@ class Call:
     body: bytes = field(repr=False)
     headers: Headers = field(repr=False)
     started: float
-    fallback: bytes | None = None
+    own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
 
     def bridge(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
         """The way of attempt `n` to a target that can be asked, and back."""
-        spoken, _ = spoken_to(self.dialect.name, target.spoken, self.facts)
+        spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started)
@@ -44,7 +44,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ExchangeRules:
     """What the configuration says about exchanges as such. Times in seconds."""
 
     max_attempts: int
@@ -55,7 +55,7 @@ class Rules:
     masker: Masker = field(repr=False)
 
     @classmethod
-    def of(cls, settings: Settings, masker: Masker) -> "Rules":
+    def from_settings(cls, settings: Settings, masker: Masker) -> "ExchangeRules":
         return cls(
             settings.routing.max_attempts,
             settings.routing.deadline,
@@ -77,11 +77,11 @@ class Planner(Protocol):
         ...
 
     @property
-    def keeps_answer(self) -> bool:
+    def needs_answer(self) -> bool:
         """The conversation is known by its words, so the answer's have to be kept."""
         ...
 
-    def next(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
+    def next_candidate(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
         """Who is to be launched now, beside those that run."""
         ...
 
@@ -89,19 +89,19 @@ class Planner(Protocol):
         """The request itself is at fault, so no other candidate will do."""
         ...
 
-    def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
+    def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this candidate's answer begin; `was_slow`: so late that another attempt had been started."""
         ...
 
-    def answer_named(self, answer_id: str) -> None:
+    def on_answer_id(self, answer_id: str) -> None:
         """A later request may refer to the whole answer that the client got by this id; empty where it has none."""
         ...
 
-    def answered(self, answer: bytes, now: float) -> None:
+    def on_answer(self, answer: bytes, now: float) -> None:
         """The client got this whole answer, in its own dialect."""
         ...
 
-    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
+    def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
         """An attempt has ended; `fault` is None where it is not to blame. Returns what everyone has learnt from it."""
         ...
 
@@ -109,23 +109,23 @@ class Planner(Protocol):
         """No other key of its target may take the request."""
         ...
 
-    def told(self, answered: Target | None) -> None:
+    def on_response_started(self, answered: Target | None) -> None:
         """The client has been told, once, how its session fared: this target answered, or nobody did."""
         ...
 
-    def ended(self, failed: bool, now: float) -> None:
+    def on_ended(self, failed: bool, now: float) -> None:
         """The exchange is over; `failed`: its client was told of a failure."""
         ...
 
-    def abandoned(self) -> None:
+    def discard(self) -> None:
         """The exchange is broken: nobody will tell how its attempts end."""
         ...
 
-    def early_headers(self, prefix: str) -> Headers:
+    def early_session_headers(self, prefix: str) -> Headers:
         """What can be told of the session before anybody has answered."""
         ...
 
-    def headers(self, prefix: str, answered: Target | None) -> Headers:
+    def session_headers(self, prefix: str, answered: Target | None) -> Headers:
         """What can be told of the session on an answer."""
         ...
 
@@ -135,11 +135,13 @@ class Planner(Protocol):
         """Another candidate may take what this one refused; if none can, its answer is the client's."""
         ...
 
-    def launched(self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None) -> None:
+    def on_launched(
+        self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
+    ) -> None:
         """An attempt with this candidate begins; `last_byte` tells at any time when it last heard anything."""
         ...
 
-    def why(self, candidate: Candidate, now: float, wall: float) -> str:
+    def selection_reason(self, candidate: Candidate, now: float, wall: float) -> str:
         """How the next candidate came to be chosen."""
         ...
 
@@ -147,14 +149,14 @@ class Planner(Protocol):
         """What the candidate's provider is asked for instead of its target's own name."""
         ...
 
-    def hedge_after(self, candidate: Candidate, wall: float) -> float | None:
+    def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
         """Seconds after which another attempt starts beside one that has shown nothing; None for never."""
         ...
 
-    def heard(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
+    def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
         """The head of its answer is in; names in lower case."""
         ...
 
-    def excluded(self, now: float, wall: float) -> Sequence[Mapping[str, object]]: ...
+    def exclusion_dicts(self, now: float, wall: float) -> Sequence[Mapping[str, object]]: ...
 
-    def exhausted(self, now: float, wall: float) -> Problem: ...
+    def final_error(self, now: float, wall: float) -> Problem: ...

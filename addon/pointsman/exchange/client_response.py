@@ -10,16 +10,16 @@ from dataclasses import replace
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Target
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.client_request import Call, Planner, Rules
+from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Planner
 from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.response_headers import (
+    attempt_trail,
     body_headers,
     retry_after_headers,
     routing_headers,
     stream_headers,
-    trail,
 )
-from pointsman.exchange.state_machines import FRONT, Front, FrontMove, move
+from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
@@ -28,64 +28,70 @@ from pointsman.wire.headers import Headers, safe_type, to_client
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
-KEPT_ANSWER = 1 << 20
+MAX_KEPT_ANSWER_BYTES = 1 << 20
 """Bytes of an answer kept to know the conversation by; a longer one is not."""
-CLIENT_PATIENCE = 300.0
+CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
 
 
-class ClientFront:
+class ClientResponse:
     """Appends what the client is to see to `effects`; the exchange is the only one to call it."""
 
-    def __init__(self, call: Call, plan: Planner, rules: Rules, effects: list[Effect]) -> None:
-        self.state = Front.SILENT
+    def __init__(
+        self, client_request: ClientRequest, plan: Planner, rules: ExchangeRules, effects: list[Effect]
+    ) -> None:
+        self.state = ResponseState.NOTHING_SENT
         self.status: int | None = None
         self.error: str | None = None
         self.ended_at = 0.0
-        self.answered: Target | None = None
-        self._call, self._plan, self._rules, self._effects = call, plan, rules, effects
-        self._voice = call.dialect.control_events(Listener(call.facts, call.headers, call.request_id, call.started))
-        self._stream_form = stream_headers(self._voice.stream_type)
+        self.answered_by: Target | None = None
+        self._client_request, self._plan, self._rules, self._effects = client_request, plan, rules, effects
+        self._voice = client_request.dialect.control_events(
+            Listener(client_request.facts, client_request.headers, client_request.request_id, client_request.started)
+        )
+        self._stream_headers = stream_headers(self._voice.stream_type)
         self._source: Reader | None = None
         self._is_whole = False
         """The client got a whole answer of a provider's."""
-        self._kept: list[bytes] | None = [] if plan.keeps_answer else None
-        self._kept_bytes = 0
+        self._answer_parts: list[bytes] | None = [] if plan.needs_answer else None
+        self._answer_bytes = 0
         self._last_sent = 0.0
-        self._early_due: float | None = None
+        self._early_headers_due: float | None = None
         self._slow_since: float | None = None
-        self._waiting = 0
-        self._progress = 0.0
+        self._backlog = 0
+        self._last_progress = 0.0
 
     @property
     def ended(self) -> bool:
-        return self.state is Front.ENDED
+        return self.state is ResponseState.ENDED
 
     # A provider's answer.
 
-    def open(self, attempt: Attempt, data: bytes, passed: Sequence[AttemptRecord], now: float) -> None:
+    def start_answer(self, attempt: Attempt, data: bytes, passed: Sequence[AttemptRecord], now: float) -> None:
         """The committed attempt's head, or what stands for it when an early head is out, and its first `data`."""
-        early, target = self.state is Front.HEADERS_OUT, attempt.candidate.target
-        self._move(FrontMove.COMMIT, now)
-        self.answered, self._source = target, attempt.reader
-        self._plan.told(target)
+        early, target = self.state is ResponseState.HEADERS_SENT, attempt.candidate.target
+        self._move(ResponseMove.COMMIT, now)
+        self.answered_by, self._source = target, attempt.reader
+        self._plan.on_response_started(target)
         if early:
-            said = f"routed-via {target.label} attempts={len(passed)} sticky={self._plan.stickiness(target)}"
-            self.send(self._voice.comment(self._rules.masker.line(said)), now)
+            comment = f"routed-via {target.label} attempts={len(passed)} sticky={self._plan.stickiness(target)}"
+            self.send(self._voice.comment(self._rules.masker.line(comment)), now)
         else:
             assert attempt.status
             said_type = safe_type(attempt.headers.get("content-type", ""), is_json=True)
-            form = self._stream_form if self._call.facts.stream else body_headers(said_type, data)
-            self._respond(attempt.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), now)
-        self.show(data, now)
+            form = self._stream_headers if self._client_request.facts.stream else body_headers(said_type, data)
+            self._respond(
+                attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), now
+            )
+        self.send_provider_data(data, now)
 
-    def show(self, data: bytes, now: float) -> None:
+    def send_provider_data(self, data: bytes, now: float) -> None:
         """The provider's own words."""
-        if self._kept is not None and data:
-            self._kept.append(data)
-            self._kept_bytes += len(data)
-            if self._kept_bytes > KEPT_ANSWER:
-                self._kept = None
+        if self._answer_parts is not None and data:
+            self._answer_parts.append(data)
+            self._answer_bytes += len(data)
+            if self._answer_bytes > MAX_KEPT_ANSWER_BYTES:
+                self._answer_parts = None
         self.send(data, now)
 
     def send(self, data: bytes, now: float) -> None:
@@ -96,83 +102,87 @@ class ClientFront:
     def end(self, now: float) -> None:
         """The answer is whole."""
         self._is_whole = True
-        self._finish(FrontMove.END, now)
+        self._finish(ResponseMove.END, now)
 
-    def remember(self, now: float) -> None:
+    def report_answer(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
-        if self._is_whole and self._kept:
-            self._plan.answered(b"".join(self._kept), now)
-            self._kept = None
+        if self._is_whole and self._answer_parts:
+            self._plan.on_answer(b"".join(self._answer_parts), now)
+            self._answer_parts = None
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
         """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker."""
         self.error = problem.code
         self.send(self._voice.end_marker() if has_said_so else self._error_frames(problem), now)
-        self._finish(FrontMove.END, now)
+        self._finish(ResponseMove.END, now)
 
-    def pass_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
+    def relay_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
         """The provider's word on the client's request goes out as it is, secrets masked."""
-        target = self.answered = attempt.candidate.target
-        if self.state is not Front.SILENT or fault.body is None:
+        target = self.answered_by = attempt.candidate.target
+        if self.state is not ResponseState.NOTHING_SENT or fault.body is None:
             message = fault.message or "The provider refused the request."
-            self.speak(Problem(Code.INVALID_REQUEST, message), passed, now, target)
+            self.send_error(Problem(Code.INVALID_REQUEST, message), passed, now, target)
             return
         assert fault.status
         self.error = fault.label
-        body = self._rules.masker.piece(fault.body)
+        body = self._rules.masker.cut_data(fault.body)
         form = body_headers(safe_type(fault.content_type, is_json=jsontext.is_document(fault.body)), body)
-        self._refuse(fault.status, (*form, *to_client(attempt.headers), *self._routing(target, passed)), body, now)
+        self._send_whole(
+            fault.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), body, now
+        )
 
     # The router's own voice.
 
-    def answer_ourselves(self, body: bytes, records: Sequence[AttemptRecord], now: float) -> None:
+    def send_own_answer(self, body: bytes, records: Sequence[AttemptRecord], now: float) -> None:
         """What no provider could tell, and the router can."""
-        self._refuse(200, (*body_headers("application/json", body), *self._routing(None, records)), body, now)
+        self._send_whole(
+            200, (*body_headers("application/json", body), *self._routing_headers(None, records)), body, now
+        )
 
-    def speak(
+    def send_error(
         self, problem: Problem, records: Sequence[AttemptRecord], now: float, target: Target | None = None
     ) -> None:
         """As a response while that is still possible, else as an error frame."""
         self.error = problem.code
-        if self.state is Front.ANSWERING and not self._call.facts.stream:
+        if self.state is ResponseState.ANSWERING and not self._client_request.facts.stream:
             self._effects.append(Abort("the rest of a whole answer cannot be told otherwise"))
-            self.lose(now)
+            self.on_client_disconnected(now)
             return
         problem = replace(problem, message=self._rules.masker.text(problem.message))
-        if words := trail(records):
+        if words := attempt_trail(records):
             problem = replace(problem, details=(("trail", words), *problem.details))
-        if self.state is Front.SILENT:
-            body = self._rules.masker.data(self._call.dialect.error_body(problem))
+        if self.state is ResponseState.NOTHING_SENT:
+            body = self._rules.masker.data(self._client_request.dialect.error_body(problem))
             form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
-            self._refuse(problem.status, (*form, *self._routing(target, records)), body, now)
+            self._send_whole(problem.status, (*form, *self._routing_headers(target, records)), body, now)
             return
         self.send(self._error_frames(problem), now)
-        self._finish(FrontMove.END if self.state is Front.ANSWERING else FrontMove.REFUSE, now)
+        self._finish(ResponseMove.END if self.state is ResponseState.ANSWERING else ResponseMove.SEND_WHOLE, now)
 
-    def lose(self, now: float) -> None:
-        self._move(FrontMove.LOSE_CLIENT, now)
+    def on_client_disconnected(self, now: float) -> None:
+        self._move(ResponseMove.CLIENT_DISCONNECTED, now)
 
     # Time.
 
-    def begin(self, now: float) -> None:
-        if self._call.facts.stream and self._rules.stream.early_headers is not None:
-            self._early_due = now + self._rules.stream.early_headers
+    def start(self, now: float) -> None:
+        if self._client_request.facts.stream and self._rules.stream.early_headers is not None:
+            self._early_headers_due = now + self._rules.stream.early_headers
 
-    def dates(self) -> Iterator[float]:
+    def deadlines(self) -> Iterator[float]:
         """When this side wants a tick."""
-        if self.state is Front.SILENT and self._early_due is not None:
-            yield self._early_due
-        elif self.state is not Front.SILENT and self._call.facts.stream:
+        if self.state is ResponseState.NOTHING_SENT and self._early_headers_due is not None:
+            yield self._early_headers_due
+        elif self.state is not ResponseState.NOTHING_SENT and self._client_request.facts.stream:
             yield self._last_sent + self._rules.stream.heartbeat
 
-    def tick(self, now: float) -> None:
+    def on_tick(self, now: float) -> None:
         """A keep-alive may go out here: only whole events are ever sent, so this is always between two of them."""
-        if not any(now >= date for date in self.dates()):
+        if not any(now >= date for date in self.deadlines()):
             return
-        if self.state is Front.SILENT:
-            self._move(FrontMove.EARLY_HEAD, now)
-            sticky = self._plan.early_headers(self._rules.prefix)
-            self._respond(200, (*self._stream_form, ("X-Request-ID", self._call.request_id), *sticky), now)
+        if self.state is ResponseState.NOTHING_SENT:
+            self._move(ResponseMove.SEND_EARLY_HEADERS, now)
+            sticky = self._plan.early_session_headers(self._rules.prefix)
+            self._respond(200, (*self._stream_headers, ("X-Request-ID", self._client_request.request_id), *sticky), now)
         self.send(self._voice.keep_alive(self._opening), now)
 
     # The client's pace.
@@ -182,30 +192,30 @@ class ClientFront:
         return self._slow_since is not None
 
     @property
-    def patience_ends(self) -> float:
-        return self._progress + CLIENT_PATIENCE
+    def stall_deadline(self) -> float:
+        return self._last_progress + CLIENT_STALL_TIMEOUT
 
-    def slow(self, waiting: int, now: float) -> float:
+    def on_backlog(self, waiting: int, now: float) -> float:
         """So many bytes wait to be written. Returns for how many seconds timers stood still, once they run again."""
-        before, self._waiting = self._waiting, waiting
+        before, self._backlog = self._backlog, waiting
         if waiting > HIGH_WATER:
             if self._slow_since is None:
-                self._slow_since = self._progress = now
+                self._slow_since = self._last_progress = now
             elif waiting < before:
-                self._progress = now
+                self._last_progress = now
             return 0.0
         if self._slow_since is None:
             return 0.0
-        stood, self._slow_since = now - self._slow_since, None
-        self._last_sent = min(now, self._last_sent + stood)
-        return stood
+        paused_for, self._slow_since = now - self._slow_since, None
+        self._last_sent = min(now, self._last_sent + paused_for)
+        return paused_for
 
     # Small things.
 
-    def _routing(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
+    def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
         prefix = self._rules.prefix
-        routed = routing_headers(self._call.request_id, prefix, target, passed)
-        return (*routed, *self._plan.headers(prefix, target))
+        routed = routing_headers(self._client_request.request_id, prefix, target, passed)
+        return (*routed, *self._plan.session_headers(prefix, target))
 
     def _error_frames(self, problem: Problem) -> bytes:
         return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()
@@ -215,14 +225,14 @@ class ClientFront:
         """What the client has been told of the answer, should the router have to end it."""
         return self._source.opening if self._source else None
 
-    def _refuse(self, status: int, headers: Headers, body: bytes, now: float) -> None:
-        self._move(FrontMove.REFUSE, now)
+    def _send_whole(self, status: int, headers: Headers, body: bytes, now: float) -> None:
+        self._move(ResponseMove.SEND_WHOLE, now)
         self._respond(status, headers, now)
         self.send(body, now)
         self._effects.append(End())
-        self._plan.told(self.answered)
+        self._plan.on_response_started(self.answered_by)
 
-    def _finish(self, step: FrontMove, now: float) -> None:
+    def _finish(self, step: ResponseMove, now: float) -> None:
         self._move(step, now)
         self._effects.append(End())
 
@@ -231,8 +241,8 @@ class ClientFront:
         self._last_sent = now
         self._effects.append(Respond(status, headers))
 
-    def _move(self, step: FrontMove, now: float) -> None:
-        self.state = move(FRONT, self.state, step)
+    def _move(self, step: ResponseMove, now: float) -> None:
+        self.state = next_state(RESPONSE_TRANSITIONS, self.state, step)
         self.ended_at = now
         if self.ended:
-            self._plan.ended(self.error is not None, now)
+            self._plan.on_ended(self.error is not None, now)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pointsman.domain.outbound import Outbound
+from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import AttemptRecord
 
 type Headers = tuple[tuple[str, str], ...]
@@ -14,7 +14,7 @@ class Launch:
     """Send this request to a provider and report on it as attempt `n`."""
 
     n: int
-    request: Outbound
+    request: UpstreamRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LaunchLarge:
     """
 
     n: int
-    make: Callable[[], Outbound] = field(repr=False)
+    make: Callable[[], UpstreamRequest] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Settled:
     """An attempt has ended; observers get its record, and what everyone has learnt from it, in words."""
 
     record: AttemptRecord
-    learnt: str | None = None
+    notice: str | None = None
 
 
 type Effect = Launch | LaunchLarge | Cancel | Release | Respond | Send | End | Abort | Settled

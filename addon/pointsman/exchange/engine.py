@@ -7,9 +7,9 @@ launches the next candidate or, when none is left, lets the router speak for its
 while gets company: the next candidate, of another provider, starts beside it. The first content commits: the other
 attempts are cancelled, the held frames go out, and from then on the winner's whole events pass through as they
 come. From here nothing can be taken back, so what breaks now ends in one error frame. Timers are dates, compared in
-`tick`; `deadline` names the next one. They stand still while the client does not read.
+`on_tick`; `next_tick_at` names the next one. They stand still while the client does not read.
 
-An input about an attempt that has settled is a late word and changes nothing. The tables in `lifecycle` say which
+An input about an attempt that has settled is a late word and changes nothing. The tables in `state_machines` say which
 moves exist.
 """
 
@@ -20,13 +20,13 @@ from functools import partial
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.attempt_factory import outbound, prepared
-from pointsman.exchange.attempt_log import Journal
-from pointsman.exchange.client_request import Call, Planner, Rules
-from pointsman.exchange.client_response import CLIENT_PATIENCE, ClientFront
+from pointsman.exchange.attempt_factory import create_attempt, upstream_request
+from pointsman.exchange.attempt_log import AttemptLog
+from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Planner
+from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientResponse
 from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, LaunchLarge, Release, Settled
-from pointsman.exchange.failed_attempts import Setbacks
-from pointsman.exchange.state_machines import AttemptMove, Phase
+from pointsman.exchange.failed_attempts import FailedAttempts
+from pointsman.exchange.state_machines import AttemptMove, AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
@@ -42,159 +42,159 @@ class Exchange:
     `now` is seconds on any steady clock, the same one throughout.
     """
 
-    def __init__(self, call: Call, plan: Planner, rules: Rules) -> None:
-        self.call = call
+    def __init__(self, client_request: ClientRequest, plan: Planner, rules: ExchangeRules) -> None:
+        self.client_request = client_request
         self.plan = plan
         self.rules = rules
-        self.journal = Journal(call.started, rules.masker)
+        self.attempt_log = AttemptLog(client_request.started, rules.masker)
         self._effects: list[Effect] = []
-        self._front = ClientFront(call, plan, rules, self._effects)
+        self._response = ClientResponse(client_request, plan, rules, self._effects)
         self._running: dict[int, Attempt] = {}
         self._winner: Attempt | None = None
         self._raced = False
         """There was, at some time before commit, a reason to run two attempts beside each other."""
         self._launched = 0
-        self._setbacks = Setbacks()
+        self._failed = FailedAttempts()
 
     # Inputs.
 
-    def begin(self, now: float) -> list[Effect]:
+    def start(self, now: float) -> list[Effect]:
         """The client's request is whole."""
-        self.journal.began = now
-        self._front.begin(now)
+        self.attempt_log.started_at = now
+        self._response.start(now)
         self._advance(now)
         return self._take_effects()
 
-    def made(self, n: int, now: float) -> list[Effect]:
+    def on_request_ready(self, n: int, now: float) -> list[Effect]:
         """The request of attempt `n`, which was large, is ready to be sent."""
         if attempt := self._running.get(n):
-            attempt.start_over(now)
+            attempt.restart_timers(now)
         return self._take_effects()
 
-    def not_made(self, n: int, why: str, now: float) -> list[Effect]:
+    def on_request_failed(self, n: int, why: str, now: float) -> list[Effect]:
         """The request of attempt `n` cannot be made."""
         if attempt := self._running.get(n):
-            self._give_up_on(attempt, why, now)
+            self._fail_unsent(attempt, why, now)
         return self._take_effects()
 
-    def dialling(self, n: int, now: float) -> list[Effect]:
+    def on_connecting(self, n: int, now: float) -> list[Effect]:
         """Attempt `n` makes a new connection, perhaps because a kept one was closed."""
         if attempt := self._running.get(n):
-            attempt.dial(now)
+            attempt.on_connecting(now)
         return self._take_effects()
 
-    def connected(self, n: int, now: float) -> list[Effect]:
+    def on_connected(self, n: int, now: float) -> list[Effect]:
         """Attempt `n` has a connection, new or kept."""
-        if (attempt := self._running.get(n)) and attempt.phase in (Phase.LAUNCHED, Phase.CONNECTED):
-            attempt.connect(now)
+        if (attempt := self._running.get(n)) and attempt.state in (AttemptState.LAUNCHED, AttemptState.CONNECTED):
+            attempt.on_connected(now)
         return self._take_effects()
 
-    def head(self, n: int, status: int, headers: dict[str, str], now: float) -> list[Effect]:
+    def on_head(self, n: int, status: int, headers: dict[str, str], now: float) -> list[Effect]:
         """The provider's status and headers, names in lower case."""
         if attempt := self._running.get(n):
             assert attempt.bridge
-            attempt.head(status, headers, attempt.bridge.reader(status, headers.get("content-type", "")), now)
-            self.plan.heard(attempt.candidate, headers, now, self.journal.wall(now))
+            attempt.on_head(status, headers, attempt.bridge.reader(status, headers.get("content-type", "")), now)
+            self.plan.on_head(attempt.candidate, headers, now, self.attempt_log.wall_time(now))
         return self._take_effects()
 
-    def data(self, n: int, data: bytes, now: float) -> list[Effect]:
+    def on_data(self, n: int, data: bytes, now: float) -> list[Effect]:
         """Bytes of the provider's body, decoded, in order."""
         if attempt := self._running.get(n):
-            self._take_frames(attempt, attempt.read(data, now), now)
+            self._handle_frames(attempt, attempt.read(data, now), now)
         return self._take_effects()
 
-    def end(self, n: int, now: float) -> list[Effect]:
+    def on_end(self, n: int, now: float) -> list[Effect]:
         """The provider's body has ended the way its framing promised."""
         if attempt := self._running.get(n):
-            attempt.over = True
+            attempt.is_over = True
             assert attempt.reader
-            self._take_frames(attempt, attempt.reader.close(), now)
+            self._handle_frames(attempt, attempt.reader.close(), now)
             if attempt.n in self._running:
-                self._take_silent_end(attempt, now)
+                self._handle_silent_end(attempt, now)
         return self._take_effects()
 
-    def last_data(self, n: int, data: bytes, now: float) -> list[Effect]:
+    def on_last_data(self, n: int, data: bytes, now: float) -> list[Effect]:
         """Both: the last bytes of the provider's body, and its end."""
-        return self.data(n, data, now) + self.end(n, now)
+        return self.on_data(n, data, now) + self.on_end(n, now)
 
-    def failed(self, n: int, kind: FaultKind, message: str, now: float) -> list[Effect]:
+    def on_connection_error(self, n: int, kind: FaultKind, message: str, now: float) -> list[Effect]:
         """The connection to the provider failed or broke."""
         if attempt := self._running.get(n):
-            attempt.over = True
-            self._break_off(attempt, attempt.fault_so_far(Fault(kind, message)), now)
+            attempt.is_over = True
+            self._on_provider_broken(attempt, attempt.fault_so_far(Fault(kind, message)), now)
         return self._take_effects()
 
-    def tick(self, now: float) -> list[Effect]:
-        """Time has passed, perhaps past `deadline`."""
-        if self._front.is_slow:
-            if not self.ended and now >= self._front.patience_ends:
-                self._lose_client(now)
-                self._effects.append(Abort(f"the client took nothing for {CLIENT_PATIENCE:g} s"))
+    def on_tick(self, now: float) -> list[Effect]:
+        """Time has passed, perhaps past `next_tick_at`."""
+        if self._response.is_slow:
+            if not self.ended and now >= self._response.stall_deadline:
+                self._on_client_lost(now)
+                self._effects.append(Abort(f"the client took nothing for {CLIENT_STALL_TIMEOUT:g} s"))
             return self._take_effects()
         for attempt in list(self._running.values()):
             self._tick_attempt(attempt, now)
         for attempt in list(self._running.values()):
             self._hedge(attempt, now)
         if not self.ended:
-            self._front.tick(now)
+            self._response.on_tick(now)
         return self._take_effects()
 
-    def client_slow(self, waiting: int, now: float) -> list[Effect]:
+    def on_client_backlog(self, waiting: int, now: float) -> list[Effect]:
         """So many bytes wait to be written to the client. While it is slow, only its own patience runs out."""
-        if stood := self._front.slow(waiting, now):
+        if paused_for := self._response.on_backlog(waiting, now):
             for attempt in self._running.values():
-                attempt.stand_still(stood, now)
+                attempt.pause(paused_for, now)
         return self._take_effects()
 
-    def client_gone(self, now: float) -> list[Effect]:
+    def on_client_disconnected(self, now: float) -> list[Effect]:
         """The client has left. Nobody is to blame."""
         if not self.ended:
-            self._lose_client(now)
+            self._on_client_lost(now)
         return self._take_effects()
 
-    def give_up(self, problem: Problem, now: float) -> list[Effect]:
+    def fail_with(self, problem: Problem, now: float) -> list[Effect]:
         """The router cannot go on with this: it says so itself and blames nobody."""
         if not self.ended:
             self._settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
-            self._front.speak(problem, self.journal.attempts(), now)
+            self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
 
-    def remember(self, now: float) -> None:
+    def report_answer(self, now: float) -> None:
         """The exchange has ended, and whoever it was for has been served: what is left to be learnt, is."""
-        self._front.remember(now)
+        self._response.report_answer(now)
 
     # What others may ask.
 
     @property
     def ended(self) -> bool:
-        return self._front.ended
+        return self._response.ended
 
     @property
-    def deadline(self) -> float | None:
-        """When the next `tick` is wanted; None when nothing is in flight."""
+    def next_tick_at(self) -> float | None:
+        """When the next `on_tick` is wanted; None when nothing is in flight."""
         if self.ended:
             return None
-        if self._front.is_slow:
-            return self._front.patience_ends
-        return min(self._dates(), default=None)
+        if self._response.is_slow:
+            return self._response.stall_deadline
+        return min(self._deadlines(), default=None)
 
     @property
-    def stands_still(self) -> bool:
+    def is_paused(self) -> bool:
         """The client does not read, and no timer runs but its own."""
-        return self._front.is_slow
+        return self._response.is_slow
 
     @property
-    def running(self) -> Sequence[Candidate]:
+    def running_candidates(self) -> Sequence[Candidate]:
         return [attempt.candidate for attempt in self._running.values()]
 
     @property
-    def winning(self) -> int | None:
+    def winner_number(self) -> int | None:
         """The number of the attempt that the client sees."""
         return self._winner.n if self._winner else None
 
-    def record(self) -> ExchangeRecord:
+    def to_record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
-        return self.journal.exchange(self.call, self.plan, self._front)
+        return self.attempt_log.exchange_record(self.client_request, self.plan, self._response)
 
     # What now?
 
@@ -205,76 +205,78 @@ class Exchange:
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
         elif not self._running:
-            self._give_in(now)
+            self._end_without_candidates(now)
 
-    def _give_in(self, now: float) -> None:
+    def _end_without_candidates(self, now: float) -> None:
         """Nobody is left."""
-        if empty := self._setbacks.empty_answer():
+        if empty := self._failed.empty_answer():
             attempt, data = empty
-            self._front.open(attempt, data, self.journal.passed_over(attempt), now)
-            self._front.end(now)
-        elif refusal := self._setbacks.refusal():
+            self._response.start_answer(attempt, data, self.attempt_log.others(attempt), now)
+            self._response.end(now)
+        elif refusal := self._failed.refusal():
             attempt, fault = refusal
-            self._front.pass_client_error(attempt, fault, self.journal.passed_over(attempt), now)
-        elif self.call.fallback is not None:
-            self._front.answer_ourselves(self.call.fallback, self.journal.attempts(), now)
+            self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
+        elif self.client_request.own_answer is not None:
+            self._response.send_own_answer(self.client_request.own_answer, self.attempt_log.settled(), now)
         else:
-            self._front.speak(self.plan.exhausted(now, self.journal.wall(now)), self.journal.attempts(), now)
+            self._response.send_error(
+                self.plan.final_error(now, self.attempt_log.wall_time(now)), self.attempt_log.settled(), now
+            )
 
     def _next_candidate(self, now: float) -> Candidate | None:
-        if self._launched >= self.rules.max_attempts or now - self.journal.began >= self.rules.deadline:
+        if self._launched >= self.rules.max_attempts or now - self.attempt_log.started_at >= self.rules.deadline:
             return None
-        return self.plan.next(now, self.running)
+        return self.plan.next_candidate(now, self.running_candidates)
 
     def _hedge(self, attempt: Attempt, now: float) -> None:
         """A stream that is slow to begin gets company, as long as there is room for one more."""
-        if attempt.hedge_due is None or now < attempt.hedge_due or self._winner or self.ended:
+        if attempt.hedge_at is None or now < attempt.hedge_at or self._winner or self.ended:
             return
-        attempt.hedge_due = None
+        attempt.hedge_at = None
         if attempt.n not in self._running or len(self._running) >= attempt.max_parallel:
             return
         if candidate := self._next_candidate(now):
-            attempt.hedged = True
-            self.journal.write(attempt, Outcome.HEDGE_TRIGGERED, None, now)
+            attempt.was_hedged = True
+            self.attempt_log.record(attempt, Outcome.HEDGE_TRIGGERED, None, now)
             self._launch(candidate, now)
 
     def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
         self._launched += 1
-        wall = self.journal.wall(now)
-        attempt = prepared(self.call, self.plan, self._launched, candidate, now, wall, asks_usage)
+        wall = self.attempt_log.wall_time(now)
+        attempt = create_attempt(self.client_request, self.plan, self._launched, candidate, now, wall, asks_usage)
         self._running[attempt.n] = attempt
-        self.plan.launched(attempt.n, candidate, now, attempt.last_byte)
-        if attempt.takes_long(self.call.body):
-            self._effects.append(LaunchLarge(attempt.n, partial(outbound, self.call, attempt)))
+        self.plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
+        if attempt.is_slow_to_make(self.client_request.body):
+            self._effects.append(LaunchLarge(attempt.n, partial(upstream_request, self.client_request, attempt)))
             return
         try:
-            self._effects.append(Launch(attempt.n, outbound(self.call, attempt)))
+            self._effects.append(Launch(attempt.n, upstream_request(self.client_request, attempt)))
         except Inconvertible as error:
-            self._give_up_on(attempt, str(error), now)
+            self._fail_unsent(attempt, str(error), now)
 
-    def _give_up_on(self, attempt: Attempt, why: str, now: float) -> None:
+    def _fail_unsent(self, attempt: Attempt, why: str, now: float) -> None:
         """Its provider is sent nothing."""
-        attempt.over = True
+        attempt.is_over = True
         self._fail(attempt, Fault(FaultKind.INTERNAL, why), now)
 
     # Frames.
 
-    def _take_frames(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
+    def _handle_frames(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         for place, frame in enumerate(frames):
-            if attempt.phase is Phase.WINNER:
+            if attempt.state is AttemptState.WINNER:
                 self._relay(attempt, frames[place:], now)
                 return
-            if attempt.phase is Phase.SETTLED:
+            if attempt.state is AttemptState.SETTLED:
                 return
-            self._weigh(attempt, frame, now)
+            self._handle_early_frame(attempt, frame, now)
 
-    def _weigh(self, attempt: Attempt, frame: Frame, now: float) -> None:
+    def _handle_early_frame(self, attempt: Attempt, frame: Frame, now: float) -> None:
         """A frame before commit: it is held, it commits, or it is the attempt's failure."""
         match frame.kind:
             case FrameKind.PING:
                 pass
             case FrameKind.NEUTRAL:
-                if not attempt.hold(frame.data):
+                if not attempt.hold_back(frame.data):
                     self._fail(attempt, Fault(FaultKind.MALFORMED, "too much before the first content"), now)
             case FrameKind.CONTENT:
                 self._commit(attempt, frame.data, now)
@@ -282,9 +284,9 @@ class Exchange:
                 assert frame.fault
                 self._fail(attempt, frame.fault, now)
             case FrameKind.END:
-                self._take_empty(attempt, frame.data, now)
+                self._handle_empty_answer(attempt, frame.data, now)
 
-    def _take_empty(self, attempt: Attempt, data: bytes, now: float) -> None:
+    def _handle_empty_answer(self, attempt: Attempt, data: bytes, now: float) -> None:
         """A whole answer without content. Cut short by a limit or a filter it is the answer; a plain stop is a
         failure.
         """
@@ -292,21 +294,21 @@ class Exchange:
         finish = attempt.reader.finish_reason
         if finish not in (None, "stop"):
             self._commit(attempt, data, now)
-            self._conclude(attempt, now)
+            self._complete(attempt, now)
             return
         if finish == "stop":
-            self._setbacks.empties.append((attempt, attempt.take_held() + data))
+            self._failed.empty_answers.append((attempt, attempt.take_held() + data))
         self._fail(attempt, Fault(FaultKind.EMPTY, "the answer had no content"), now)
 
-    def _take_silent_end(self, attempt: Attempt, now: float) -> None:
+    def _handle_silent_end(self, attempt: Attempt, now: float) -> None:
         """The body ended, and no frame said so."""
         assert attempt.reader
-        if attempt.phase is Phase.WINNER and attempt.reader.finished:
-            self._conclude(attempt, now)
+        if attempt.state is AttemptState.WINNER and attempt.reader.finished:
+            self._complete(attempt, now)
         elif attempt.reader.finished:
-            self._take_empty(attempt, b"", now)
+            self._handle_empty_answer(attempt, b"", now)
         else:
-            self._break_off(attempt, Fault(FaultKind.BROKEN, "the answer ended without a finish reason"), now)
+            self._on_provider_broken(attempt, Fault(FaultKind.BROKEN, "the answer ended without a finish reason"), now)
 
     def _relay(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         """The winner's frames go out as they are, in one piece for one read."""
@@ -324,16 +326,16 @@ class Exchange:
             if frame.kind is FrameKind.ERROR or frame.kind is FrameKind.END:
                 last = frame
                 break
-        self._front.show(b"".join(out), now)
+        self._response.send_provider_data(b"".join(out), now)
         if last is None:
             return
         if last.kind is FrameKind.END:
-            self._conclude(attempt, now)
+            self._complete(attempt, now)
         elif last.kind is FrameKind.ERROR:
             assert last.fault
             self._end_broken(attempt, last.fault, now, has_said_so=bool(last.data))
         else:
-            self._break_off(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
+            self._on_provider_broken(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
 
     # Endings of attempts.
 
@@ -341,21 +343,21 @@ class Exchange:
         """From here the client sees this attempt, and no other."""
         attempt.commit(now)
         self._winner = attempt
-        self._raced = len(self._running) > 1 or self.journal.was_race()
+        self._raced = len(self._running) > 1 or self.attempt_log.had_race()
         for other in [each for each in self._running.values() if each is not attempt]:
             self._settle(other, Outcome.HEDGE_LOSER_CANCELLED, None, now)
-        self.plan.committed(attempt.candidate, now, attempt.hedged)
-        self._front.open(attempt, attempt.take_held() + data, self.journal.passed_over(attempt), now)
+        self.plan.on_committed(attempt.candidate, now, attempt.was_hedged)
+        self._response.start_answer(attempt, attempt.take_held() + data, self.attempt_log.others(attempt), now)
 
-    def _conclude(self, attempt: Attempt, now: float) -> None:
+    def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
-        passed = self.journal.passed_over(attempt)
+        passed = self.attempt_log.others(attempt)
         if attempt.reader and attempt.reader.opening:
-            self.plan.answer_named(str(attempt.reader.opening.answer.get("id") or ""))
+            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""))
         unraced = Outcome.RETRY_SUCCESS if passed else Outcome.REQUEST_SUCCESS
         outcome = Outcome.HEDGE_WINNER if self._raced else unraced
         self._settle(attempt, outcome, None, now)
-        self._front.end(now)
+        self._response.end(now)
 
     def _fail(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """An attempt that the client has seen nothing of has failed.
@@ -366,29 +368,29 @@ class Exchange:
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
             self._launch(attempt.candidate, now, asks_usage=False)
             return
-        fault = dated(fault, attempt.headers, self.journal.wall(now))
-        self._setbacks.faults += 1
+        fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
+        self._failed.count += 1
         if self.plan.is_refusal(fault):
-            self._setbacks.refusals.append((attempt, fault))
+            self._failed.refusals.append((attempt, fault))
         if not self.plan.is_final(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)
             return
         self._settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
         self._settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
-        self._front.pass_client_error(attempt, fault, self.journal.passed_over(attempt), now)
+        self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
 
-    def _break_off(self, attempt: Attempt, fault: Fault, now: float) -> None:
+    def _on_provider_broken(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.
 
         Before commit that is a failure like any other; after it, an answer that was already whole stays whole.
         """
-        if attempt.phase is not Phase.WINNER:
+        if attempt.state is not AttemptState.WINNER:
             self._fail(attempt, fault, now)
         elif attempt.reader and attempt.reader.finished:
-            self._take_frames(attempt, attempt.reader.close(), now)
-            if attempt.phase is Phase.WINNER:
-                self._conclude(attempt, now)
+            self._handle_frames(attempt, attempt.reader.close(), now)
+            if attempt.state is AttemptState.WINNER:
+                self._complete(attempt, now)
         else:
             self._end_broken(attempt, fault, now)
 
@@ -400,45 +402,47 @@ class Exchange:
             outcome, code, fault = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN, replace(fault, kind=FaultKind.BROKEN)
         self._settle(attempt, outcome, fault, now)
         problem = Problem(code, f"The provider's answer broke off: {fault.message or fault.label}.")
-        self._front.end_broken(problem, now, has_said_so)
+        self._response.end_broken(problem, now, has_said_so)
 
     def _settle(
         self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, is_ours: bool = False
     ) -> None:
         """`is_ours`: the router itself is to blame for the fault."""
-        attempt.move(AttemptMove.SETTLE)
+        attempt.transition(AttemptMove.SETTLE)
         del self._running[attempt.n]
-        if not attempt.over:
+        if not attempt.is_over:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self.plan.is_last_key(attempt.candidate, now)
-        record = self.journal.write(attempt, outcome, fault, now, was_last_key)
-        learnt = self.plan.settled(attempt.candidate, record, None if is_ours else fault, now)
-        self._effects.append(Settled(record, learnt))
+        record = self.attempt_log.record(attempt, outcome, fault, now, was_last_key)
+        notice = self.plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
+        self._effects.append(Settled(record, notice))
 
     def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in list(self._running.values()):
             self._settle(attempt, outcome, fault, now)
 
-    def _lose_client(self, now: float) -> None:
+    def _on_client_lost(self, now: float) -> None:
         self._settle_all(Outcome.CLIENT_ABORT, now)
-        self._front.lose(now)
+        self._response.on_client_disconnected(now)
 
     # Time.
 
-    def _dates(self) -> Iterator[float]:
+    def _deadlines(self) -> Iterator[float]:
         for attempt in self._running.values():
-            yield attempt.stall_due() if attempt is self._winner else attempt.due()
-        yield from self._front.dates()
+            yield attempt.stall_deadline() if attempt is self._winner else attempt.deadline()
+        yield from self._response.deadlines()
 
     def _tick_attempt(self, attempt: Attempt, now: float) -> None:
-        if attempt.phase is Phase.SETTLED:
+        if attempt.state is AttemptState.SETTLED:
             return
         if attempt is not self._winner:
-            if fault := attempt.late(self.call.facts.stream, now):
+            if fault := attempt.timeout_fault(self.client_request.facts.stream, now):
                 self._fail(attempt, fault, now)
-        elif now >= attempt.stall_due():
-            self._break_off(attempt, Fault(FaultKind.STALLED, f"no data for {attempt.timeouts.stall:g} s"), now)
+        elif now >= attempt.stall_deadline():
+            self._on_provider_broken(
+                attempt, Fault(FaultKind.STALLED, f"no data for {attempt.timeouts.stall:g} s"), now
+            )
 
     # Small things.
 

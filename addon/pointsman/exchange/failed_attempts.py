@@ -7,19 +7,19 @@ from pointsman.wire.errors import Fault
 
 
 @dataclass(slots=True)
-class Setbacks:
+class FailedAttempts:
     """Attempts that failed before commit."""
 
-    faults: int = 0
+    count: int = 0
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
     """Attempts whose target does not take such a request, with the provider's word on it."""
-    empties: list[tuple[Attempt, bytes]] = field(default_factory=list)
+    empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
     """Attempts that plainly had nothing to say, with how they said it."""
 
     def empty_answer(self) -> tuple[Attempt, bytes] | None:
         """The last one, where every attempt had nothing to say: then that is the truth."""
-        return self.empties[-1] if self.empties and len(self.empties) == self.faults else None
+        return self.empty_answers[-1] if self.empty_answers and len(self.empty_answers) == self.count else None
 
     def refusal(self) -> tuple[Attempt, Fault] | None:
         """The last one, where every attempt was refused alike."""
-        return self.refusals[-1] if self.refusals and len(self.refusals) == self.faults else None
+        return self.refusals[-1] if self.refusals and len(self.refusals) == self.count else None

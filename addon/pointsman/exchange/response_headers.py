@@ -7,7 +7,7 @@ from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Target
 from pointsman.wire.headers import Headers
 
-TRAIL_LIMIT = 1024
+MAX_TRAIL_BYTES = 1024
 
 
 def routing_headers(request_id: str, prefix: str, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
@@ -17,17 +17,17 @@ def routing_headers(request_id: str, prefix: str, target: Target | None, passed:
     headers = [("X-Request-ID", request_id), ("X-Fallback-Attempts", str(len(passed)))]
     if target:
         headers += [("X-Routed-Via", header_text(target.label)), (f"{prefix}Endpoint", target.provider.name)]
-    if text := trail(passed):
+    if text := attempt_trail(passed):
         headers.append(("X-Fallback-Trail", text))
     return tuple(headers)
 
 
-def trail(records: Sequence[AttemptRecord]) -> str:
+def attempt_trail(records: Sequence[AttemptRecord]) -> str:
     """Every attempt passed over, one word each, at most 1 KiB; a longer trail says so by its last word."""
     words: list[str] = []
-    room = TRAIL_LIMIT - len(" ...")
+    room = MAX_TRAIL_BYTES - len(" ...")
     for record in records:
-        word = header_text(record.trail)
+        word = header_text(record.trail_entry)
         room -= len(word) + 1
         if room < 0:
             return " ".join([*words, "..."])

@@ -3,49 +3,49 @@
 The **front** is what the client has seen: nothing (silent), an early head (headers out), the committed answer
 (answering), the end. An **attempt** is launched, gets a connection, waits for content, and settles; at most one
 attempt of an exchange becomes the winner on its way. An early head moves only the front; commit moves both, and
-nothing can be taken back after it. Everything that changes either state goes through `move`, so these tables are the
-whole truth about what may follow what.
+nothing can be taken back after it. Everything that changes either state goes through `next_state`, so these tables are
+the whole truth about what may follow what.
 """
 
 from collections.abc import Mapping
 from enum import Enum, auto
 
 
-class LocalError(Exception):
+class IllegalTransition(Exception):
     """The router itself made a move that its tables do not know: a fault of ours, never of a client or a provider."""
 
 
-class Front(Enum):
-    SILENT = auto()
-    HEADERS_OUT = auto()
+class ResponseState(Enum):
+    NOTHING_SENT = auto()
+    HEADERS_SENT = auto()
     ANSWERING = auto()
     ENDED = auto()
 
 
-class FrontMove(Enum):
-    EARLY_HEAD = auto()
+class ResponseMove(Enum):
+    SEND_EARLY_HEADERS = auto()
     COMMIT = auto()
     END = auto()
     """The answer is complete, or an error frame ended it."""
-    REFUSE = auto()
+    SEND_WHOLE = auto()
     """The client gets an answer in the router's own voice, or a provider's client error."""
-    LOSE_CLIENT = auto()
+    CLIENT_DISCONNECTED = auto()
 
 
-FRONT: Mapping[tuple[Front, FrontMove], Front] = {
-    (Front.SILENT, FrontMove.EARLY_HEAD): Front.HEADERS_OUT,
-    (Front.SILENT, FrontMove.COMMIT): Front.ANSWERING,
-    (Front.SILENT, FrontMove.REFUSE): Front.ENDED,
-    (Front.SILENT, FrontMove.LOSE_CLIENT): Front.ENDED,
-    (Front.HEADERS_OUT, FrontMove.COMMIT): Front.ANSWERING,
-    (Front.HEADERS_OUT, FrontMove.REFUSE): Front.ENDED,
-    (Front.HEADERS_OUT, FrontMove.LOSE_CLIENT): Front.ENDED,
-    (Front.ANSWERING, FrontMove.END): Front.ENDED,
-    (Front.ANSWERING, FrontMove.LOSE_CLIENT): Front.ENDED,
+RESPONSE_TRANSITIONS: Mapping[tuple[ResponseState, ResponseMove], ResponseState] = {
+    (ResponseState.NOTHING_SENT, ResponseMove.SEND_EARLY_HEADERS): ResponseState.HEADERS_SENT,
+    (ResponseState.NOTHING_SENT, ResponseMove.COMMIT): ResponseState.ANSWERING,
+    (ResponseState.NOTHING_SENT, ResponseMove.SEND_WHOLE): ResponseState.ENDED,
+    (ResponseState.NOTHING_SENT, ResponseMove.CLIENT_DISCONNECTED): ResponseState.ENDED,
+    (ResponseState.HEADERS_SENT, ResponseMove.COMMIT): ResponseState.ANSWERING,
+    (ResponseState.HEADERS_SENT, ResponseMove.SEND_WHOLE): ResponseState.ENDED,
+    (ResponseState.HEADERS_SENT, ResponseMove.CLIENT_DISCONNECTED): ResponseState.ENDED,
+    (ResponseState.ANSWERING, ResponseMove.END): ResponseState.ENDED,
+    (ResponseState.ANSWERING, ResponseMove.CLIENT_DISCONNECTED): ResponseState.ENDED,
 }
 
 
-class Phase(Enum):
+class AttemptState(Enum):
     LAUNCHED = auto()
     CONNECTED = auto()
     WAITING = auto()
@@ -61,22 +61,22 @@ class AttemptMove(Enum):
     SETTLE = auto()
 
 
-ATTEMPT: Mapping[tuple[Phase, AttemptMove], Phase] = {
-    (Phase.LAUNCHED, AttemptMove.CONNECT): Phase.CONNECTED,
-    (Phase.LAUNCHED, AttemptMove.HEAD): Phase.WAITING,
-    (Phase.LAUNCHED, AttemptMove.SETTLE): Phase.SETTLED,
-    (Phase.CONNECTED, AttemptMove.CONNECT): Phase.CONNECTED,
-    (Phase.CONNECTED, AttemptMove.HEAD): Phase.WAITING,
-    (Phase.CONNECTED, AttemptMove.SETTLE): Phase.SETTLED,
-    (Phase.WAITING, AttemptMove.COMMIT): Phase.WINNER,
-    (Phase.WAITING, AttemptMove.SETTLE): Phase.SETTLED,
-    (Phase.WINNER, AttemptMove.SETTLE): Phase.SETTLED,
+ATTEMPT_TRANSITIONS: Mapping[tuple[AttemptState, AttemptMove], AttemptState] = {
+    (AttemptState.LAUNCHED, AttemptMove.CONNECT): AttemptState.CONNECTED,
+    (AttemptState.LAUNCHED, AttemptMove.HEAD): AttemptState.WAITING,
+    (AttemptState.LAUNCHED, AttemptMove.SETTLE): AttemptState.SETTLED,
+    (AttemptState.CONNECTED, AttemptMove.CONNECT): AttemptState.CONNECTED,
+    (AttemptState.CONNECTED, AttemptMove.HEAD): AttemptState.WAITING,
+    (AttemptState.CONNECTED, AttemptMove.SETTLE): AttemptState.SETTLED,
+    (AttemptState.WAITING, AttemptMove.COMMIT): AttemptState.WINNER,
+    (AttemptState.WAITING, AttemptMove.SETTLE): AttemptState.SETTLED,
+    (AttemptState.WINNER, AttemptMove.SETTLE): AttemptState.SETTLED,
 }
 
 
-def move[S: Enum, M: Enum](table: Mapping[tuple[S, M], S], state: S, step: M) -> S:
-    """The state after `step`. Raises LocalError for a step that may not follow."""
+def next_state[S: Enum, M: Enum](table: Mapping[tuple[S, M], S], state: S, step: M) -> S:
+    """The state after `step`. Raises IllegalTransition for a step that may not follow."""
     try:
         return table[state, step]
     except KeyError:
-        raise LocalError(f"{step} may not follow {state}") from None
+        raise IllegalTransition(f"{step} may not follow {state}") from None

@@ -2,7 +2,7 @@
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 
-BROKEN = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE})
+SEEN_BUT_FAILED = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE})
 """The client has seen something of such an attempt, though it did not end well."""
 
 
@@ -18,7 +18,7 @@ def summary(record: ExchangeRecord) -> str:
         parts.append(f"error {record.error}")
     if len(attempts) > 1:
         parts.append(f"{len(attempts)} attempts")
-    parts += [f"{attempt.provider}@{attempt.word}" for attempt in passed]
+    parts += [f"{attempt.provider}@{attempt.ending}" for attempt in passed]
     parts.append(f"sticky {record.sticky}" + (f" {record.session}" if record.session else ""))
     if seen and seen.first_content_ms is not None:
         waited = seen.started - record.started + seen.first_content_ms / 1000
@@ -29,4 +29,4 @@ def summary(record: ExchangeRecord) -> str:
 def _was_seen(attempt: AttemptRecord) -> bool:
     """By the client, which may have left in the midst of the answer."""
     has_left = attempt.outcome is Outcome.CLIENT_ABORT and attempt.first_content_ms is not None
-    return has_left or attempt.outcome.is_success or attempt.outcome in BROKEN
+    return has_left or attempt.outcome.is_success or attempt.outcome in SEEN_BUT_FAILED

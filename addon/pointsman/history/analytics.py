@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.history.database import open_to_read
-from pointsman.routing.attempt_outcomes import Seen
+from pointsman.routing.attempt_outcomes import Verdict
 from pointsman.routing.statistics import WEEK
 
 DAY = 86400.0
 
 
-class Window(StrEnum):
+class TimeWindow(StrEnum):
     DAY = "24h"
     WEEK = "7d"
     MONTH = "30d"
 
 
-SECONDS: Mapping[Window, float] = {Window.DAY: DAY, Window.WEEK: 7 * DAY, Window.MONTH: 30 * DAY}
+SECONDS: Mapping[TimeWindow, float] = {TimeWindow.DAY: DAY, TimeWindow.WEEK: 7 * DAY, TimeWindow.MONTH: 30 * DAY}
 
 
-class By(StrEnum):
+class GroupBy(StrEnum):
     TARGET = "target"
     PROVIDER = "provider"
     KEY = "key"
@@ -34,16 +34,16 @@ class By(StrEnum):
 
 
 COUNTED = ("attempts", "successes", "failures")
-SAID: Mapping[str, tuple[str, ...]] = {Seen.SUCCESS: ("successes",), Seen.FAILURE: ("failures",)}
-NAMED: Mapping[By, tuple[str, ...]] = {
-    By.TARGET: ("provider", "model"),
-    By.PROVIDER: ("provider",),
-    By.KEY: ("provider", "key"),
-    By.MODE: ("mode",),
-    By.OUTCOME: ("outcome",),
+COUNTS_BY_VERDICT: Mapping[str, tuple[str, ...]] = {Verdict.SUCCESS: ("successes",), Verdict.FAILURE: ("failures",)}
+GROUP_COLUMNS: Mapping[GroupBy, tuple[str, ...]] = {
+    GroupBy.TARGET: ("provider", "model"),
+    GroupBy.PROVIDER: ("provider",),
+    GroupBy.KEY: ("provider", "key"),
+    GroupBy.MODE: ("mode",),
+    GroupBy.OUTCOME: ("outcome",),
 }
 """What a group is called by."""
-SUMS = f"""
+SUMS_QUERY = f"""
 SELECT kinds.*, COUNT(*) AS attempts, SUM(min(1.0, max(0.0, 1.0 - (:now - ended) / {WEEK}))) AS weight,
     SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(tokens_estimated) AS estimated,
     SUM(hedged) AS hedged, group_concat(first_content_ms) AS waits
@@ -64,7 +64,7 @@ class Tally:
     waits: list[float] = field(default_factory=list)
 
     def add(self, row: sqlite3.Row) -> None:
-        counts = "attempts", *SAID.get(row["seen"], ())
+        counts = "attempts", *COUNTS_BY_VERDICT.get(row["seen"], ())
         for name in counts:
             self.raw[name] += row["attempts"]
             self.weighted[name] += row["weight"]
@@ -75,7 +75,7 @@ class Tally:
         if row["waits"]:
             self.waits += map(float, row["waits"].split(","))
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         raw = {name: self.raw[name] for name in COUNTED}
         waits = sorted(self.waits)
         return {
@@ -91,16 +91,16 @@ class Tally:
         }
 
 
-def analytics(path: Path, window: Window, by: By, now: float) -> list[dict[str, Any]]:
+def analytics(path: Path, window: TimeWindow, by: GroupBy, now: float) -> list[dict[str, Any]]:
     """A row for each group, those with most attempts first, in plain JSON types. Raises sqlite3.Error."""
     groups: dict[tuple[str | None, ...], Tally] = {}
     with closing(open_to_read(path)) as db:
         db.row_factory = sqlite3.Row
-        for row in db.execute(SUMS, {"now": now, "since": now - SECONDS[window]}):
-            groups.setdefault(tuple(row[name] for name in NAMED[by]), Tally()).add(row)
+        for row in db.execute(SUMS_QUERY, {"now": now, "since": now - SECONDS[window]}):
+            groups.setdefault(tuple(row[name] for name in GROUP_COLUMNS[by]), Tally()).add(row)
     in_order = sorted(groups.items(), key=lambda group: (-group[1].raw["attempts"], _name(group[0])))
     return [
-        {by.value: _name(group), **dict(zip(NAMED[by], group, strict=True)), **tally.plain()}
+        {by.value: _name(group), **dict(zip(GROUP_COLUMNS[by], group, strict=True)), **tally.to_dict()}
         for group, tally in in_order
     ]
 

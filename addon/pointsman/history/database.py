@@ -9,28 +9,28 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pointsman import private_files
-from pointsman.history.schema import MIGRATIONS, Damaged, prepare
+from pointsman.history.schema import MIGRATIONS, DamagedDatabase, migrate
 
 logger = logging.getLogger(__name__)
 
-DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-PARTS = ("", "-wal", "-shm")
+DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+FILE_SUFFIXES = ("", "-wal", "-shm")
 """What SQLite keeps beside a file belongs to it."""
-PATIENCE = 5.0
+LOCK_TIMEOUT = 5.0
 """Seconds for which another process may keep the file locked."""
 
 
 def is_damage(error: Exception) -> bool:
     """The file itself is broken; it is not merely out of reach."""
     code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, Damaged) or code & 0xFF in DAMAGE
+    return isinstance(error, DamagedDatabase) or code & 0xFF in DAMAGE_CODES
 
 
 def open_to_write(path: Path, stamp: str, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
     """`stamp` names what is moved aside. Raises OSError, sqlite3.Error, NotOurs."""
     try:
         return _open(path, migrations)
-    except (sqlite3.DatabaseError, Damaged) as error:
+    except (sqlite3.DatabaseError, DamagedDatabase) as error:
         if not is_damage(error):
             raise
         move_aside(path, stamp, error)
@@ -40,7 +40,7 @@ def open_to_write(path: Path, stamp: str, migrations: Sequence[str] = MIGRATIONS
 def open_to_read(path: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error."""
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT, isolation_level=None)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 def move_aside(path: Path, stamp: str, why: Exception) -> None:
     """Raises OSError."""
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    for part in PARTS:
+    for part in FILE_SUFFIXES:
         found = path.with_name(path.name + part)
         if found.exists():
             found.replace(aside.with_name(aside.name + part))
@@ -77,9 +77,9 @@ def _make(path: Path) -> None:
 
 def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     _make(path)
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
     try:
-        prepare(db, migrations)
+        migrate(db, migrations)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
     except BaseException:

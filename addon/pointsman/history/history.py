@@ -8,17 +8,17 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from pointsman.config import History as Settings
+from pointsman.config import HistorySettings as Settings
 from pointsman.domain.records import ExchangeRecord
-from pointsman.history.analytics import By, Window, analytics
-from pointsman.history.restore import Memory, recall
-from pointsman.history.rows import rows
-from pointsman.history.traffic import nothing, traffic
-from pointsman.history.writer import Recorder
+from pointsman.history.analytics import GroupBy, TimeWindow, analytics
+from pointsman.history.restore import EarlierRuns, read_earlier_runs
+from pointsman.history.rows import attempt_rows
+from pointsman.history.traffic import empty_traffic, traffic
+from pointsman.history.writer import HistoryWriter
 
 logger = logging.getLogger(__name__)
 
-OFF = "history.path is off"
+OFF_MESSAGE = "history.path is off"
 
 
 class History:
@@ -28,74 +28,74 @@ class History:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._recorder = _recorder(settings)
+        self._writer = _recorder(settings)
 
     def start(self) -> None:
-        if self._recorder:
-            self._recorder.start()
+        if self._writer:
+            self._writer.start()
 
-    def add(self, record: ExchangeRecord, tokens: int) -> None:
+    def record(self, record: ExchangeRecord, tokens: int) -> None:
         """An exchange that has ended; `tokens` is an estimate of its request's."""
-        if self._recorder:
-            self._recorder.put(rows(record, tokens))
+        if self._writer:
+            self._writer.enqueue(attempt_rows(record, tokens))
 
-    def replace(self, settings: Settings) -> None:
+    def update_settings(self, settings: Settings) -> None:
         """Another path begins another file; the one before is written to its end meanwhile."""
         before, self._settings = self._settings, settings
         if settings.path != before.path:
-            if self._recorder:
-                self._recorder.stop(patience=0)
-            self._recorder = _recorder(settings)
+            if self._writer:
+                self._writer.stop(patience=0)
+            self._writer = _recorder(settings)
             self.start()
-        elif self._recorder:
-            self._recorder.keep = settings.keep
+        elif self._writer:
+            self._writer.retention = settings.keep
 
     async def close(self) -> None:
         """Everything is written and the file is closed, if it can be done within seconds."""
-        if self._recorder:
-            await asyncio.to_thread(self._recorder.stop)
+        if self._writer:
+            await asyncio.to_thread(self._writer.stop)
 
-    async def recall(self, labels: Collection[str]) -> Memory:
+    async def restore(self, labels: Collection[str]) -> EarlierRuns:
         """What earlier runs have left for these targets: nothing, where there is no history to read."""
-        if self._recorder is None:
-            return Memory()
-        return await asyncio.to_thread(_recall, self._recorder, tuple(labels))
+        if self._writer is None:
+            return EarlierRuns()
+        return await asyncio.to_thread(_restore, self._writer, tuple(labels))
 
-    async def analytics(self, window: Window, by: By) -> dict[str, Any]:
+    async def analytics(self, window: TimeWindow, by: GroupBy) -> dict[str, Any]:
         """In plain JSON types. `problem` says why nothing is told, or None."""
-        found, problem = await self._told(lambda path: analytics(path, window, by, time.time()))
-        dropped = self._recorder.dropped if self._recorder else 0
+        found, problem = await self._query(lambda path: analytics(path, window, by, time.time()))
+        dropped = self._writer.dropped if self._writer else 0
         return {"window": window.value, "by": by.value, "rows": found or [], "dropped": dropped, "problem": problem}
 
-    async def traffic(self, window: Window) -> dict[str, Any]:
+    async def traffic(self, window: TimeWindow) -> dict[str, Any]:
         """In plain JSON types. `problem` says why nothing is told, or None."""
-        found, problem = await self._told(lambda path: traffic(path, window, time.time()))
-        return {**(found or nothing(window, time.time())), "problem": problem}
+        found, problem = await self._query(lambda path: traffic(path, window, time.time()))
+        return {**(found or empty_traffic(window, time.time())), "problem": problem}
 
-    async def _told[T](self, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
+    async def _query[T](self, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
         """What the file answers, or why it does not."""
-        if self._recorder is None:
-            return None, OFF
-        return await asyncio.to_thread(_asked, self._recorder, ask)
+        if self._writer is None:
+            return None, OFF_MESSAGE
+        return await asyncio.to_thread(_query_file, self._writer, ask)
 
 
-def _recorder(settings: Settings) -> Recorder | None:
-    return Recorder(settings.path, settings.keep) if settings.path else None
+def _recorder(settings: Settings) -> HistoryWriter | None:
+    return HistoryWriter(settings.path, settings.keep) if settings.path else None
 
 
-def _recall(recorder: Recorder, labels: Collection[str]) -> Memory:
+def _restore(recorder: HistoryWriter, labels: Collection[str]) -> EarlierRuns:
     recorder.flush()
     if recorder.problem:
-        return Memory()
+        return EarlierRuns()
     try:
-        return recall(recorder.path, labels, recorder.earlier, time.time())
+        return read_earlier_runs(recorder.path, labels, recorder.last_earlier_row, time.time())
     except sqlite3.Error as error:
-        recorder.suspect(error)
+        recorder.report_error(error)
         logger.warning(f"Pointsman: nothing could be learnt from the history {recorder.path}: {error}.")
-        return Memory()
+        return EarlierRuns()
 
 
-def _asked[T](recorder: Recorder, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
+def _query_file[T](recorder: HistoryWriter, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
     """What has been put until now is told of too."""
     recorder.flush()
     if recorder.problem:
@@ -103,5 +103,5 @@ def _asked[T](recorder: Recorder, ask: Callable[[Path], T]) -> tuple[T | None, s
     try:
         return ask(recorder.path), None
     except sqlite3.Error as error:
-        recorder.suspect(error)
+        recorder.report_error(error)
         return None, str(error)

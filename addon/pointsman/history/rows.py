@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord
-from pointsman.routing.attempt_outcomes import Seen, judged, observation
+from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observation_of
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 
 STREAMED_BYTES_PER_TOKEN = 200
 """Of a streamed answer, whose every event carries about one token and much around it."""
-TOGETHER = 0.001
+MIN_OVERLAP = 0.001
 """Seconds for which two attempts must run side by side to be a race; their times are rounded."""
-LARGEST = 2**53
+MAX_COUNT = 2**53
 
 
-class Kind(NamedTuple):
+class RowKind(NamedTuple):
     """What many attempts have in common."""
 
     provider: str
@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     failure: str | None
 
 
-class Row(NamedTuple):
+class AttemptRow(NamedTuple):
     """`first_content_ms` is None for a whole answer, which comes all at once. Tokens are the provider's own count,
     unless they are estimated. `paced_seconds` is what `tokens_out` took; 0 where they say nothing of its pace.
     """
@@ -47,28 +47,28 @@ class Row(NamedTuple):
     streamed: bool
 
 
-def rows(record: ExchangeRecord, tokens: int) -> Iterator[tuple[Kind, Row]]:
+def attempt_rows(record: ExchangeRecord, tokens: int) -> Iterator[tuple[RowKind, AttemptRow]]:
     """`tokens` is an estimate of the request's."""
-    for attempt, seen in zip(record.attempts, judged(record.attempts), strict=True):
+    for attempt, verdict in zip(record.attempts, attempt_verdicts(record.attempts), strict=True):
         if not attempt.is_informational:
-            yield _kind(record, attempt, seen), _row(record, attempt, seen, tokens)
+            yield _kind(record, attempt, verdict), _row(record, attempt, verdict, tokens)
 
 
-def _kind(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen) -> Kind:
-    return Kind(
+def _kind(record: ExchangeRecord, attempt: AttemptRecord, verdict: Verdict) -> RowKind:
+    return RowKind(
         provider=attempt.provider,
         model=_text(attempt.model),
         key=attempt.key,
         mode=record.mode,
         outcome=attempt.outcome.value,
-        seen=seen.value,
+        seen=verdict.value,
         failure=attempt.failure and attempt.failure.value,
     )
 
 
-def _row(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen, tokens: int) -> Row:
+def _row(record: ExchangeRecord, attempt: AttemptRecord, verdict: Verdict, tokens: int) -> AttemptRow:
     tokens_in, tokens_out, estimated = _tokens(attempt, tokens, record.streamed)
-    return Row(
+    return AttemptRow(
         exchange=_text(record.request_id),
         n=attempt.n,
         session=record.session,
@@ -80,7 +80,7 @@ def _row(record: ExchangeRecord, attempt: AttemptRecord, seen: Seen, tokens: int
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         tokens_estimated=estimated,
-        paced_seconds=observation(attempt, seen, record.streamed).seconds,
+        paced_seconds=observation_of(attempt, verdict, record.streamed).seconds,
         hedged=_raced(attempt, record.attempts),
         streamed=record.streamed,
     )
@@ -99,7 +99,7 @@ def _tokens(attempt: AttemptRecord, asked: int, streamed: bool) -> tuple[int, in
 def _raced(attempt: AttemptRecord, attempts: Sequence[AttemptRecord]) -> bool:
     """Another attempt ran beside it."""
     return any(
-        min(attempt.ended, other.ended) - max(attempt.started, other.started) > TOGETHER
+        min(attempt.ended, other.ended) - max(attempt.started, other.started) > MIN_OVERLAP
         for other in attempts
         if other.n != attempt.n
     )
@@ -107,7 +107,7 @@ def _raced(attempt: AttemptRecord, attempts: Sequence[AttemptRecord]) -> bool:
 
 def _count(reported: int) -> int:
     """Providers may report anything; a column holds 64 bits."""
-    return max(0, min(reported, LARGEST))
+    return max(0, min(reported, MAX_COUNT))
 
 
 def _text(given: str) -> str:

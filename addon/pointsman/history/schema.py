@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from pointsman.history.rows import Kind, Row
+from pointsman.history.rows import AttemptRow, RowKind
 
 VERSION_1 = """
 CREATE TABLE kinds (
@@ -37,32 +37,34 @@ def _insert(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-NEW_KIND = _insert("kinds", Kind._fields)
-NEW_ROW = _insert("log", ("kind", *Row._fields))
-ALL_KINDS = f"SELECT id, {', '.join(Kind._fields)} FROM kinds"
+NEW_KIND = _insert("kinds", RowKind._fields)
+NEW_ROW = _insert("log", ("kind", *AttemptRow._fields))
+ALL_KINDS = f"SELECT id, {', '.join(RowKind._fields)} FROM kinds"
 
 
-class NotOurs(Exception):
+class ForeignDatabase(Exception):
     """A sound file that this version must not touch."""
 
 
-class Damaged(Exception):
+class DamagedDatabase(Exception):
     """A file of ours that lacks what it should have."""
 
 
-def prepare(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
-    """Bring a file to the newest form, each step whole or not at all. Raises NotOurs, Damaged, sqlite3.Error."""
+def migrate(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """Bring a file to the newest form, each step whole or not at all. Raises ForeignDatabase, DamagedDatabase,
+    sqlite3.Error.
+    """
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(migrations):
-        raise NotOurs(f"a newer Pointsman has written it (version {version}, this one knows {len(migrations)})")
+        raise ForeignDatabase(f"a newer Pointsman has written it (version {version}, this one knows {len(migrations)})")
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if version < 0 or (version == 0 and tables):
-        raise NotOurs("it is another program's database")
+        raise ForeignDatabase("it is another program's database")
     for number in range(version, len(migrations)):
         db.executescript(f"BEGIN IMMEDIATE; {migrations[number]} PRAGMA user_version = {number + 1}; COMMIT;")
     try:
-        db.execute(f"SELECT id, {', '.join((*Kind._fields, *Row._fields))} FROM attempts LIMIT 0")
+        db.execute(f"SELECT id, {', '.join((*RowKind._fields, *AttemptRow._fields))} FROM attempts LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # it is merely out of reach
             raise
-        raise Damaged(str(error)) from None
+        raise DamagedDatabase(str(error)) from None

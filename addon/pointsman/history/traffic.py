@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pointsman.history.analytics import SAID, Window, percentile
+from pointsman.history.analytics import COUNTS_BY_VERDICT, TimeWindow, percentile
 from pointsman.history.database import open_to_read
 
-STEPS: Mapping[Window, tuple[float, int]] = {
-    Window.DAY: (1800.0, 48),
-    Window.WEEK: (3 * 3600.0, 56),
-    Window.MONTH: (12 * 3600.0, 60),
+STEPS: Mapping[TimeWindow, tuple[float, int]] = {
+    TimeWindow.DAY: (1800.0, 48),
+    TimeWindow.WEEK: (3 * 3600.0, 56),
+    TimeWindow.MONTH: (12 * 3600.0, 60),
 }
 """Seconds of one step, and how many there are. Steps begin at full multiples of their length."""
-MOST = 8
+MAX_SERIES = 8
 """Targets with a series of their own; the rest are added up."""
 OTHERS = "others"
-SUMS = """
+SUMS_QUERY = """
 SELECT provider || '/' || model AS target, seen, group_concat(CAST(ended / :step AS INTEGER) - :first) AS places,
     group_concat(ifnull(first_content_ms, '')) AS waits
 FROM kinds JOIN log ON kind = kinds.id AND ended >= :since GROUP BY kinds.id
@@ -44,10 +44,10 @@ class Series:
     def total(self) -> int:
         return sum(count["attempts"] for count in self.counts)
 
-    def add(self, seen: str, places: Sequence[str], waits: Sequence[str]) -> None:
+    def add(self, verdict: str, places: Sequence[str], waits: Sequence[str]) -> None:
         """Each attempt's step and wait, the wait empty where there was none."""
         last = self.length - 1  # what a clock that went back has put into the future belongs there too
-        names, lists = ("attempts", *SAID.get(seen, ())), dict[str, list[float]]()
+        names, lists = ("attempts", *COUNTS_BY_VERDICT.get(verdict, ())), dict[str, list[float]]()
         for place, attempts in Counter(places).items():
             at = min(int(place), last)
             lists[place] = self.waits[at]
@@ -57,12 +57,12 @@ class Series:
             if wait:
                 lists[place].append(float(wait))
 
-    def take_in(self, other: "Series") -> None:
+    def merge(self, other: "Series") -> None:
         for place in range(self.length):
             self.counts[place] += other.counts[place]
             self.waits[place] += other.waits[place]
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "attempts": [count["attempts"] for count in self.counts],
@@ -71,45 +71,45 @@ class Series:
         }
 
 
-def traffic(path: Path, window: Window, now: float) -> dict[str, Any]:
+def traffic(path: Path, window: TimeWindow, now: float) -> dict[str, Any]:
     """In plain JSON types; the targets with most attempts first. Raises sqlite3.Error."""
     step, length = STEPS[window]
     first = int(now // step) - length + 1
     series: dict[str, Series] = {}
     with closing(open_to_read(path)) as db:
         alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for target, seen, *lists in db.execute(SUMS, {"step": step, "first": first, "since": first * step}):
-            alike.setdefault((target, seen), []).append((lists[0], lists[1]))
-    for (target, seen), parts in alike.items():
+        for target, verdict, *lists in db.execute(SUMS_QUERY, {"step": step, "first": first, "since": first * step}):
+            alike.setdefault((target, verdict), []).append((lists[0], lists[1]))
+    for (target, verdict), parts in alike.items():
         places, waits = (",".join(part).split(",") for part in zip(*parts, strict=True))
-        series.setdefault(target, Series(target, length)).add(seen, places, waits)
-    return _told(window, step, first, length, series.values())
+        series.setdefault(target, Series(target, length)).add(verdict, places, waits)
+    return _response(window, step, first, length, series.values())
 
 
-def nothing(window: Window, now: float) -> dict[str, Any]:
+def empty_traffic(window: TimeWindow, now: float) -> dict[str, Any]:
     """The same, of a history that tells nothing."""
     step, length = STEPS[window]
-    return _told(window, step, int(now // step) - length + 1, length, ())
+    return _response(window, step, int(now // step) - length + 1, length, ())
 
 
-def _told(window: Window, step: float, first: int, length: int, series: Collection[Series]) -> dict[str, Any]:
+def _response(window: TimeWindow, step: float, first: int, length: int, series: Collection[Series]) -> dict[str, Any]:
     in_order = sorted(series, key=lambda each: (-each.total, each.name))
-    shown, rest = in_order[:MOST], in_order[MOST:]
+    shown, rest = in_order[:MAX_SERIES], in_order[MAX_SERIES:]
     if rest:
-        shown.append(_together(OTHERS, length, rest))
+        shown.append(_merged(OTHERS, length, rest))
     return {
         "window": window.value,
         "step_seconds": step,
         "at": [(first + place) * step for place in range(length)],
-        "total": _together("total", length, shown).plain(),
-        "series": [each.plain() for each in shown],
+        "total": _merged("total", length, shown).to_dict(),
+        "series": [each.to_dict() for each in shown],
     }
 
 
-def _together(name: str, length: int, series: Iterable[Series]) -> Series:
+def _merged(name: str, length: int, series: Iterable[Series]) -> Series:
     total = Series(name, length)
     for each in series:
-        total.take_in(each)
+        total.merge(each)
     return total
 
 

@@ -10,57 +10,57 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from pointsman.history.database import is_damage, move_aside, open_to_write, transaction
-from pointsman.history.rows import Kind, Row
-from pointsman.history.schema import ALL_KINDS, NEW_KIND, NEW_ROW, NotOurs
+from pointsman.history.rows import AttemptRow, RowKind
+from pointsman.history.schema import ALL_KINDS, NEW_KIND, NEW_ROW, ForeignDatabase
 
 logger = logging.getLogger(__name__)
 
-QUEUE = 20_000
+MAX_QUEUED_ROWS = 20_000
 """Rows that may wait; the oldest give way."""
-BATCH = 1000
+BATCH_ROWS = 1000
 """Rows of one transaction."""
-GATHER = 0.25
+BATCH_DELAY = 0.25
 """Seconds for which rows gather before they are written."""
-LOOK = 1.0
+CLEANUP_INTERVAL = 1.0
 """Seconds between two looks at what has become too old, while there is more of it or anything to do."""
-SWEEP = 60.0
+IDLE_CLEANUP_INTERVAL = 60.0
 """Seconds between two such looks, while there is none."""
-RETRY = 30.0
+RETRY_DELAY = 30.0
 """Seconds until a file that could not be written is tried again, at least."""
 
-type Entry = tuple[Kind, Row]
+type LogEntry = tuple[RowKind, AttemptRow]
 
 
-class Recorder:
-    """`problem` says why nothing is written, None while all is well. `dropped` counts rows that were lost. `keep` is
-    seconds and may be changed; `earlier` is the last row that the file had when it was opened.
+class HistoryWriter:
+    """`problem` says why nothing is written, None while all is well. `dropped` counts rows that were lost. `retention`
+    is seconds and may be changed; `last_earlier_row` is the last row that the file had when it was opened.
     """
 
     def __init__(
         self,
         path: Path,
-        keep: float,
-        queue: int = QUEUE,
+        retention: float,
+        queue: int = MAX_QUEUED_ROWS,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.path, self.keep = path, keep
+        self.path, self.retention = path, retention
         self.problem: str | None = None
         self.dropped = 0
-        self.earlier = 0
+        self.last_earlier_row = 0
         self._wall, self._clock = wall, clock
         self._db: sqlite3.Connection | None = None
-        self._kinds: dict[Kind, int] = {}
+        self._kinds: dict[RowKind, int] = {}
         """Those that the file has; as few as there are targets, keys and ways to end."""
-        self._queue: deque[Entry] = deque()
-        self._cap = queue
+        self._queue: deque[LogEntry] = deque()
+        self._max_queued = queue
         self._lock = Lock()
-        self._wake, self._hurry = Event(), Event()
+        self._wake, self._flush_requested = Event(), Event()
         self._stopping = False
-        self._waiting: list[Event] = []
-        self._suspicion: Exception | None = None
-        self._retry_at = self._sweep_at = 0.0
-        self._told_dropped = 0
+        self._flush_waiters: list[Event] = []
+        self._reported_error: Exception | None = None
+        self._retry_at = self._cleanup_at = 0.0
+        self._logged_dropped = 0
         self._thread = Thread(target=self._run, name="pointsman history", daemon=True)
 
     # On any thread.
@@ -69,7 +69,7 @@ class Recorder:
         if self._thread.ident is None:
             self._thread.start()
 
-    def put(self, rows: Iterable[Entry]) -> None:
+    def enqueue(self, rows: Iterable[LogEntry]) -> None:
         made = list(rows)
         with self._lock:
             self._queue.extend(made)
@@ -82,21 +82,21 @@ class Recorder:
             return False
         done = Event()
         with self._lock:
-            self._waiting.append(done)
-        self._hurry.set()
+            self._flush_waiters.append(done)
+        self._flush_requested.set()
         self._wake.set()
         return done.wait(patience)
 
-    def suspect(self, error: Exception) -> None:
+    def report_error(self, error: Exception) -> None:
         """Somebody who read the file has met this."""
         if is_damage(error):
-            self._suspicion = error
+            self._reported_error = error
             self._wake.set()
 
     def stop(self, patience: float = 5.0) -> None:
         """Waits until everything is written and the file is closed."""
         self._stopping = True
-        self._hurry.set()
+        self._flush_requested.set()
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(patience)
@@ -105,48 +105,50 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._work()
-            self._wake.wait(LOOK if self._queue or self._sweep_at <= self._clock() else SWEEP)
+            self._process()
+            self._wake.wait(
+                CLEANUP_INTERVAL if self._queue or self._cleanup_at <= self._clock() else IDLE_CLEANUP_INTERVAL
+            )
             if self._queue:
-                self._hurry.wait(GATHER)
+                self._flush_requested.wait(BATCH_DELAY)
             self._wake.clear()
-            self._hurry.clear()
-        self._work()
+            self._flush_requested.clear()
+        self._process()
         self._close()
 
-    def _work(self) -> None:
+    def _process(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._flush_waiters = self._flush_waiters, []
         try:
-            if suspicion := self._suspicion:
-                self._suspicion = None
-                self._set_off(suspicion)
+            if suspicion := self._reported_error:
+                self._reported_error = None
+                self._disable(suspicion)
             if self._clock() >= self._retry_at:
-                self._write_all(self._opened())
-        except (sqlite3.Error, OSError, NotOurs) as error:
-            self._set_off(error)
+                self._write_all(self._open())
+        except (sqlite3.Error, OSError, ForeignDatabase) as error:
+            self._disable(error)
         except Exception:
             logger.warning(f"Pointsman: the history {self.path} failed; some rows are lost.", exc_info=True)
             self._close()
         finally:
-            self._tell_dropped()
+            self._log_dropped()
             for each in waiting:
                 each.set()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         if not self.path.exists():  # somebody has deleted it
             self._close()
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
-            self.earlier = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
-            self._kinds = {Kind(*kind): number for number, *kind in self._db.execute(ALL_KINDS)}
+            self.last_earlier_row = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
+            self._kinds = {RowKind(*kind): number for number, *kind in self._db.execute(ALL_KINDS)}
             if self.problem:
                 logger.info(f"Pointsman: the history {self.path} is kept again.")
             self.problem = None
         return self._db
 
     def _write_all(self, db: sqlite3.Connection) -> None:
-        while batch := self._take():
+        while batch := self._next_batch():
             try:
                 with transaction(db):
                     db.executemany(NEW_ROW, [(self._kind(db, kind), *row) for kind, row in batch])
@@ -154,29 +156,29 @@ class Recorder:
                 if isinstance(error, sqlite3.OperationalError) or is_damage(error):
                     self._put_back(batch)
                 raise
-        self._sweep(db)
+        self._delete_expired(db)
 
-    def _kind(self, db: sqlite3.Connection, kind: Kind) -> int:
+    def _kind(self, db: sqlite3.Connection, kind: RowKind) -> int:
         if kind not in self._kinds:
             self._kinds[kind] = db.execute(NEW_KIND, kind).lastrowid or 0
         return self._kinds[kind]
 
-    def _sweep(self, db: sqlite3.Connection) -> None:
+    def _delete_expired(self, db: sqlite3.Connection) -> None:
         """What is too old goes in small bites, so that writing never waits long."""
-        if self._clock() < self._sweep_at:
+        if self._clock() < self._cleanup_at:
             return
         old = "SELECT id FROM log WHERE ended < ? ORDER BY ended LIMIT ?"
-        gone = db.execute(f"DELETE FROM log WHERE id IN ({old})", (self._wall() - self.keep, BATCH)).rowcount
-        self._sweep_at = self._clock() + (0 if gone == BATCH else SWEEP)
+        gone = db.execute(f"DELETE FROM log WHERE id IN ({old})", (self._wall() - self.retention, BATCH_ROWS)).rowcount
+        self._cleanup_at = self._clock() + (0 if gone == BATCH_ROWS else IDLE_CLEANUP_INTERVAL)
 
-    def _set_off(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         """Routing goes on without a history."""
         self._close()
         if is_damage(error):
             with suppress(OSError):
                 move_aside(self.path, self._stamp(), error)
                 return
-        self._retry_at = self._clock() + RETRY
+        self._retry_at = self._clock() + RETRY_DELAY
         problem = str(error)
         if problem != self.problem:
             logger.warning(
@@ -191,24 +193,26 @@ class Recorder:
                 self._db.close()
             self._db = None
 
-    def _take(self) -> list[Entry]:
+    def _next_batch(self) -> list[LogEntry]:
         with self._lock:
-            return [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            return [self._queue.popleft() for _ in range(min(BATCH_ROWS, len(self._queue)))]
 
-    def _put_back(self, batch: list[Entry]) -> None:
+    def _put_back(self, batch: list[LogEntry]) -> None:
         with self._lock:
             self._queue.extendleft(reversed(batch))
             self._trim()
 
     def _trim(self) -> None:
-        while len(self._queue) > self._cap:
+        while len(self._queue) > self._max_queued:
             self._queue.popleft()
             self.dropped += 1
 
-    def _tell_dropped(self) -> None:
-        if self.dropped > self._told_dropped and self.problem is None:
-            logger.warning(f"Pointsman: the history is behind; {self.dropped - self._told_dropped} rows were dropped.")
-            self._told_dropped = self.dropped
+    def _log_dropped(self) -> None:
+        if self.dropped > self._logged_dropped and self.problem is None:
+            logger.warning(
+                f"Pointsman: the history is behind; {self.dropped - self._logged_dropped} rows were dropped."
+            )
+            self._logged_dropped = self.dropped
 
     def _stamp(self) -> str:
         return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))

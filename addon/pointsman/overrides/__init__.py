@@ -1,10 +1,10 @@
 """What was changed while the router ran, kept so that it outlives the process.
 
-`vault` keeps keys from being read off the disk, `store` writes and reads the one file, `configuration` owns what is in
-force: the file, the environment, and the changes over them.
+`key_encryption` keeps keys from being read off the disk, `store` writes and reads the one file, `configuration` owns
+what is in force: the file, the environment, and the changes over them.
 """
 
 from pointsman.overrides.configuration import Configuration
-from pointsman.overrides.store import Store, data_folder
+from pointsman.overrides.store import OverrideStore, data_folder
 
-__all__ = ["Configuration", "Store", "data_folder"]
+__all__ = ["Configuration", "OverrideStore", "data_folder"]

@@ -8,7 +8,7 @@ from secrets import token_hex
 from pointsman import private_files
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """On disk when this returns, readable by its owner alone. Raises OSError; NotPrivate if others may write in its
     folder.
     """

@@ -15,50 +15,52 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pointsman import private_files
 from pointsman.overrides.atomic_file import sync_folder, write_new
 
-LENGTH = 32
-NONCE = 12
+KEY_BYTES = 32
+NONCE_BYTES = 12
 
 
-class Unreadable(Exception):
+class DecryptionError(Exception):
     """The key file, or something sealed, is not what it was."""
 
 
-class Vault:
+class KeyEncryption:
     """The key file is made at the first use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cipher: AESGCM | None = None
 
-    def seal(self, text: str, about: str) -> str:
-        """`about` is what the text belongs to: it opens for nothing else. Raises OSError, Unreadable."""
-        nonce = token_bytes(NONCE)
-        return b64encode(nonce + self._opened(make=True).encrypt(nonce, text.encode(), about.encode())).decode()
+    def encrypt(self, text: str, context: str) -> str:
+        """`context` is what the text belongs to: it opens for nothing else. Raises OSError, DecryptionError."""
+        nonce = token_bytes(NONCE_BYTES)
+        return b64encode(nonce + self._open_cipher(make=True).encrypt(nonce, text.encode(), context.encode())).decode()
 
-    def open(self, sealed: str, about: str) -> str:
-        """Raises OSError, Unreadable."""
+    def decrypt(self, sealed: str, context: str) -> str:
+        """Raises OSError, DecryptionError."""
         try:
             data = b64decode(sealed, validate=True)
-            return self._opened(make=False).decrypt(data[:NONCE], data[NONCE:], about.encode()).decode()
+            return (
+                self._open_cipher(make=False).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context.encode()).decode()
+            )
         except (InvalidTag, ValueError):
-            raise Unreadable("it was sealed with another key, or was altered") from None
+            raise DecryptionError("it was sealed with another key, or was altered") from None
 
-    def _opened(self, make: bool) -> AESGCM:
+    def _open_cipher(self, make: bool) -> AESGCM:
         if self._cipher is None:
-            self._cipher = AESGCM(self._made() if make and not os.path.lexists(self.path) else self._read())
+            self._cipher = AESGCM(self._make_key() if make and not os.path.lexists(self.path) else self._read_key())
         return self._cipher
 
-    def _read(self) -> bytes:
+    def _read_key(self) -> bytes:
         try:
             key = private_files.read(self.path)
         except FileNotFoundError:
-            raise Unreadable("its key file is gone") from None
-        if len(key) != LENGTH:
-            raise Unreadable(f"its key file has {len(key)} bytes instead of {LENGTH}")
+            raise DecryptionError("its key file is gone") from None
+        if len(key) != KEY_BYTES:
+            raise DecryptionError(f"its key file has {len(key)} bytes instead of {KEY_BYTES}")
         return key
 
-    def _made(self) -> bytes:
-        key = token_bytes(LENGTH)
+    def _make_key(self) -> bytes:
+        key = token_bytes(KEY_BYTES)
         private_files.make_folder(self.path.parent)
         write_new(self.path, key)
         sync_folder(self.path.parent)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pointsman import private_files
 from pointsman.config.enums import Pool
-from pointsman.config.runtime_overrides import NOTHING, AddedKey, KeyChange, Overlay, TargetChange
-from pointsman.overrides.atomic_file import move_aside, write_whole
-from pointsman.overrides.key_encryption import Unreadable, Vault
+from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, KeyChange, RuntimeOverrides, TargetChange
+from pointsman.overrides.atomic_file import move_aside, write_atomically
+from pointsman.overrides.key_encryption import DecryptionError, KeyEncryption
 from pointsman.private_files import NotPrivate
 
 logger = logging.getLogger(__name__)
@@ -28,24 +28,24 @@ def data_folder(named: str | None, history: Path | None, home: Path) -> Path:
     return history.absolute().parent if history else home / ".pointsman"
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class WrittenTarget(Strict, strict=False):
+class StoredTarget(StrictModel, strict=False):
     target: str
     enabled: bool | None = None
     pool: Pool | None = None
 
 
-class WrittenKeyChange(Strict):
+class StoredKeyChange(StrictModel):
     provider: str
     label: str
     enabled: bool | None = None
     new_label: str | None = None
 
 
-class WrittenKey(Strict):
+class StoredKey(StrictModel):
     id: str
     provider: str
     label: str
@@ -53,34 +53,34 @@ class WrittenKey(Strict):
     sealed: str
 
 
-class Written(Strict):
+class StoredOverrides(StrictModel):
     """The file."""
 
     version: Literal[1]
     settings: dict[str, Any] = {}
     order: list[str] = []
-    targets: list[WrittenTarget] = []
-    keys: list[WrittenKeyChange] = []
-    added: list[WrittenKey] = []
+    targets: list[StoredTarget] = []
+    keys: list[StoredKeyChange] = []
+    added: list[StoredKey] = []
 
 
-class Store:
+class OverrideStore:
     """Two files in one folder: the overlay and the key that its secrets are sealed with."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._vault = Vault(folder / KEY_FILE)
+        self._encryption = KeyEncryption(folder / KEY_FILE)
 
-    def save(self, overlay: Overlay) -> None:
+    def save(self, overrides: RuntimeOverrides) -> None:
         """On disk when this returns. Raises OSError; what was there then is there still."""
         self._check()
         try:
-            data = self._written(overlay).model_dump(mode="json", exclude_defaults=True)
-        except Unreadable as error:
-            raise OSError(f"{self._vault.path}: {error}") from None
-        write_whole(self.path, json.dumps(data, indent=1).encode())
+            data = self._to_stored(overrides).model_dump(mode="json", exclude_defaults=True)
+        except DecryptionError as error:
+            raise OSError(f"{self._encryption.path}: {error}") from None
+        write_atomically(self.path, json.dumps(data, indent=1).encode())
 
-    def load(self) -> Overlay:
+    def load(self) -> RuntimeOverrides:
         """What was saved. What is damaged is moved aside with a warning, and keeps nobody from starting. Raises
         NotPrivate if others may have written it.
         """
@@ -88,18 +88,18 @@ class Store:
             self._check()
             data = private_files.read(self.path)
         except FileNotFoundError:
-            return NOTHING
+            return NO_OVERRIDES
         except NotPrivate:
             raise
         except OSError as error:
             logger.warning(f"Pointsman: changes made earlier are not in force: {self.path} cannot be read ({error}).")
-            return NOTHING
+            return NO_OVERRIDES
         try:
-            written = Written.model_validate(json.loads(data))
+            written = StoredOverrides.model_validate(json.loads(data))
         except (ValueError, RecursionError) as error:
-            self.set_aside(_what_is_wrong(error))
-            return NOTHING
-        return self._read(written)
+            self.set_aside(_describe_damage(error))
+            return NO_OVERRIDES
+        return self._from_stored(written)
 
     def set_aside(self, why: str) -> None:
         """Start without the changes; the file is kept for whoever wants to look."""
@@ -109,71 +109,71 @@ class Store:
         """Raises NotPrivate if others may put words in our mouth."""
         with suppress(FileNotFoundError):
             private_files.check_folder(self.path.parent)
-        for path in (self.path, self._vault.path):
+        for path in (self.path, self._encryption.path):
             with suppress(FileNotFoundError):
                 private_files.check_file(path)
 
-    def _written(self, overlay: Overlay) -> Written:
-        return Written(
+    def _to_stored(self, overrides: RuntimeOverrides) -> StoredOverrides:
+        return StoredOverrides(
             version=1,
-            settings=overlay.settings,
-            order=list(overlay.order),
+            settings=overrides.settings,
+            order=list(overrides.order),
             targets=[
-                WrittenTarget(target=label, enabled=change.enabled, pool=change.pool)
-                for label, change in overlay.targets.items()
+                StoredTarget(target=label, enabled=change.enabled, pool=change.pool)
+                for label, change in overrides.targets.items()
             ],
             keys=[
-                WrittenKeyChange(provider=provider, label=label, enabled=change.enabled, new_label=change.label)
-                for (provider, label), change in overlay.keys.items()
+                StoredKeyChange(provider=provider, label=label, enabled=change.enabled, new_label=change.label)
+                for (provider, label), change in overrides.keys.items()
             ],
             added=[
-                WrittenKey(
+                StoredKey(
                     id=key.id,
                     provider=key.provider,
                     label=key.label,
                     enabled=key.enabled,
-                    sealed=self._vault.seal(key.value, _about(key.id, key.provider)),
+                    sealed=self._encryption.encrypt(key.value, _context(key.id, key.provider)),
                 )
-                for key in overlay.added
+                for key in overrides.added
             ],
         )
 
-    def _read(self, written: Written) -> Overlay:
-        overlay = Overlay(
+    def _from_stored(self, written: StoredOverrides) -> RuntimeOverrides:
+        overrides = RuntimeOverrides(
             settings=written.settings,
             order=tuple(written.order),
             targets={each.target: TargetChange(each.enabled, each.pool) for each in written.targets},
             keys={(each.provider, each.label): KeyChange(each.enabled, each.new_label) for each in written.keys},
         )
         try:
-            added = tuple(self._opened(written))
+            added = tuple(self._decrypted(written))
         except NotPrivate:
             raise
-        except (Unreadable, OSError) as error:
-            return self._without_keys(overlay, len(written.added), error)
-        return Overlay(overlay.settings, overlay.targets, overlay.order, overlay.keys, added)
+        except (DecryptionError, OSError) as error:
+            return self._without_keys(overrides, len(written.added), error)
+        return RuntimeOverrides(overrides.settings, overrides.targets, overrides.order, overrides.keys, added)
 
-    def _opened(self, written: Written) -> Iterator[AddedKey]:
+    def _decrypted(self, written: StoredOverrides) -> Iterator[AddedKey]:
         for key in written.added:
-            value = self._vault.open(key.sealed, _about(key.id, key.provider))
+            value = self._encryption.decrypt(key.sealed, _context(key.id, key.provider))
             yield AddedKey(key.id, key.provider, key.label, value, key.enabled)
 
-    def _without_keys(self, overlay: Overlay, lost: int, error: Exception) -> Overlay:
+    def _without_keys(self, overrides: RuntimeOverrides, lost: int, error: Exception) -> RuntimeOverrides:
         """Everything else holds. Both files are kept: with the right key file they would still be good."""
-        moved = [_moved(path) for path in (self.path, self._vault.path) if path.exists()]
+        moved = [_moved(path) for path in (self.path, self._encryption.path) if path.exists()]
         logger.warning(
             f"Pointsman: {lost} keys that were added earlier cannot be read: {error}. Add them again."
             f" {' '.join(moved)} Other changes made earlier are in force."
         )
-        self._vault = Vault(self._vault.path)
+        self._encryption = KeyEncryption(self._encryption.path)
         try:
-            self.save(overlay)
+            self.save(overrides)
         except OSError as problem:
             logger.warning(f"Pointsman: {self.path} cannot be written ({problem}).")
-        return overlay
+        return overrides
 
 
-def _about(key_id: str, provider: str) -> str:
+def _context(key_id: str, provider: str) -> str:
     return f"{key_id} {provider}"
 
 
@@ -184,7 +184,7 @@ def _moved(path: Path) -> str:
         return f"{path.name} could not be moved aside ({error})."
 
 
-def _what_is_wrong(error: Exception) -> str:
+def _describe_damage(error: Exception) -> str:
     if isinstance(error, ValidationError):
         places = {".".join(map(str, details["loc"])) for details in error.errors(include_input=False)}
         return f"is not of the form that this version writes (at {', '.join(sorted(places))[:200]})"

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from mitmproxy import flow, http
 
-from pointsman.admission import Door
+from pointsman.admission import EntryMode
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.summary import summary
-from pointsman.transport.body_capture import Tape
+from pointsman.transport.body_capture import BodyCapture
 from pointsman.wire.errors import Problem
 
 NOTE = "pointsman"
@@ -20,7 +20,7 @@ MAX_EXCLUDED = 50
 """Candidates left out of which a flow tells; the exchange's own page has all of them."""
 
 
-class Kind(StrEnum):
+class NoteKind(StrEnum):
     EXCHANGE = "exchange"
     """A client's flow that was routed."""
     REFUSAL = "refusal"
@@ -70,16 +70,16 @@ def mark_of(record: ExchangeRecord) -> Mark:
 def note_exchange(shown: http.HTTPFlow, record: ExchangeRecord) -> None:
     """On a client's flow, once its exchange has ended: the note is its audit, with what else belongs to the flow."""
     shown.comment = summary(record)
-    audit = record.plain()
+    audit = record.to_dict()
     excluded = cast(Sequence[object], audit["excluded"])
     audit["excluded"], audit["excluded_count"] = list(excluded[:MAX_EXCLUDED]), len(excluded)
-    _note(shown, Kind.EXCHANGE, mark_of(record), **audit)
+    _note(shown, NoteKind.EXCHANGE, mark_of(record), **audit)
 
 
 def note_refusal(shown: http.HTTPFlow, problem: Problem) -> None:
     """On a client's flow for which no exchange begins."""
     shown.comment = f"refused: {problem.code.value}"
-    _note(shown, Kind.REFUSAL, Mark.FAILURE)
+    _note(shown, NoteKind.REFUSAL, Mark.FAILURE)
 
 
 def note_attempt(shown: http.HTTPFlow, record: AttemptRecord, request_id: str, client_flow: str) -> None:
@@ -89,29 +89,29 @@ def note_attempt(shown: http.HTTPFlow, record: AttemptRecord, request_id: str, c
     said += [word for word in (record.error, record.message[:200]) if word]
     shown.comment = " · ".join([*said, settled, f"exchange {request_id}"])
     mark = ATTEMPT_MARKS[record.outcome]
-    _note(shown, Kind.ATTEMPT, mark, request_id=request_id, client_flow=client_flow, attempt=record.plain())
+    _note(shown, NoteKind.ATTEMPT, mark, request_id=request_id, client_flow=client_flow, attempt=record.to_dict())
 
 
-def _note(shown: http.HTTPFlow, kind: Kind, mark: Mark, **more: object) -> None:
+def _note(shown: http.HTTPFlow, kind: NoteKind, mark: Mark, **more: object) -> None:
     """A mark that somebody has set by hand stays."""
     if not is_marked_by_hand(shown):
         shown.marked = mark.value
     shown.metadata[NOTE] = {**note(shown), "kind": kind.value, "mark": mark.value, **more}
 
 
-def note_door(shown: http.HTTPFlow, door: Door) -> None:
+def note_entry_mode(shown: http.HTTPFlow, entry_mode: EntryMode) -> None:
     """On a client's flow, when its exchange begins: by what door it came in, should it be replayed."""
-    shown.metadata[NOTE] = {"door": door.name, "mark": note(shown).get("mark", "")}
+    shown.metadata[NOTE] = {"door": entry_mode.name, "mark": note(shown).get("mark", "")}
 
 
-def door_of(shown: http.HTTPFlow) -> Door | None:
+def entry_mode_of(shown: http.HTTPFlow) -> EntryMode | None:
     """The door that this flow came in by; None where nothing says so."""
-    return Door.__members__.get(str(note(shown).get("door")))
+    return EntryMode.__members__.get(str(note(shown).get("door")))
 
 
-def note_tape(shown: http.HTTPFlow, tape: Tape) -> None:
+def note_capture(shown: http.HTTPFlow, capture: BodyCapture) -> None:
     """When the pieces of the response's body came, and how many bytes it had."""
-    shown.metadata[NOTE] = {**note(shown), "marks": tape.marks, "size": tape.size}
+    shown.metadata[NOTE] = {**note(shown), "marks": capture.chunk_times, "size": capture.size}
 
 
 def note(shown: flow.Flow | None) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def note(shown: flow.Flow | None) -> dict[str, Any]:
 
 
 def is_attempt(shown: flow.Flow) -> bool:
-    return note(shown).get("kind") == Kind.ATTEMPT
+    return note(shown).get("kind") == NoteKind.ATTEMPT
 
 
 def is_marked_by_hand(shown: flow.Flow) -> bool:

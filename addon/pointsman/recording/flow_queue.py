@@ -14,49 +14,49 @@ from mitmproxy.utils import asyncio_utils
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 1000
+MAX_QUEUED = 1000
 """Flows that may wait; of more, the oldest are lost, and the log says how many."""
 
-type Maker = Callable[[], http.HTTPFlow]
+type FlowFactory = Callable[[], http.HTTPFlow]
 
 
-class Intake:
+class FlowQueue:
     def __init__(self) -> None:
-        self._waiting: deque[Maker] = deque(maxlen=MOST_WAITING)
-        self._lost = 0
-        self._entering: asyncio.Task[None] | None = None
+        self._waiting: deque[FlowFactory] = deque(maxlen=MAX_QUEUED)
+        self._dropped = 0
+        self._add_task: asyncio.Task[None] | None = None
 
-    def put(self, make: Maker) -> None:
+    def put(self, make: FlowFactory) -> None:
         """`make` is called when it is the flow's turn."""
-        self._lost += len(self._waiting) == MOST_WAITING
+        self._dropped += len(self._waiting) == MAX_QUEUED
         self._waiting.append(make)
-        if self._entering is None:
-            self._entering = asyncio_utils.create_task(self._enter_all(), name="attempts enter the view", keep_ref=True)
+        if self._add_task is None:
+            self._add_task = asyncio_utils.create_task(self._add_all(), name="attempts enter the view", keep_ref=True)
 
     async def close(self) -> None:
         """What waits enters first."""
-        if self._entering is not None:
-            await self._entering
+        if self._add_task is not None:
+            await self._add_task
 
-    async def _enter_all(self) -> None:
+    async def _add_all(self) -> None:
         try:
             while self._waiting:
                 await asyncio.sleep(0)
-                await self._enter(self._waiting.popleft())
+                await self._add(self._waiting.popleft())
         finally:
-            self._entering = None
-        if self._lost:
-            logger.warning(f"Pointsman: {self._lost} attempts came too fast to be recorded.")
-            self._lost = 0
+            self._add_task = None
+        if self._dropped:
+            logger.warning(f"Pointsman: {self._dropped} attempts came too fast to be recorded.")
+            self._dropped = 0
 
-    async def _enter(self, make: Maker) -> None:
+    async def _add(self, make: FlowFactory) -> None:
         try:
-            await enter(make())
+            await add_flow(make())
         except Exception:  # a flow that cannot be shown must not keep the others out
             logger.exception("An attempt could not be recorded.")
 
 
-async def enter(flow: http.HTTPFlow) -> None:
+async def add_flow(flow: http.HTTPFlow) -> None:
     """Show a finished flow to every addon, as if it ended now. Nothing may hold it: it is over.
 
     It was never a client's request, so it goes into the view by itself: by the hook that the view waits for,

@@ -17,7 +17,7 @@ def mask_logs(masker: Callable[[], Masker]) -> Callable[[], None]:
     make = logging.getLogRecordFactory()
     is_over = False
 
-    def made(*args: Any, **more: Any) -> logging.LogRecord:
+    def make_masked(*args: Any, **more: Any) -> logging.LogRecord:
         record = make(*args, **more)
         if not is_over:
             _mask(record, masker())
@@ -26,10 +26,10 @@ def mask_logs(masker: Callable[[], Masker]) -> Callable[[], None]:
     def end() -> None:
         nonlocal is_over
         is_over = True  # should another factory have been set since, this one stays beneath it
-        if logging.getLogRecordFactory() is made:
+        if logging.getLogRecordFactory() is make_masked:
             logging.setLogRecordFactory(make)
 
-    logging.setLogRecordFactory(made)
+    logging.setLogRecordFactory(make_masked)
     return end
 
 

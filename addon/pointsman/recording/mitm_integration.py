@@ -12,7 +12,7 @@ MAX_FLOWS = 2000
 COLUMNS = "web_columns"
 
 
-class Showing:
+class MitmIntegration:
     """A part of the addon `Pointsman`, by mitmproxy's way of nesting them."""
 
     def load(self, loader: Loader) -> None:
@@ -42,8 +42,8 @@ class Showing:
         if COLUMNS in ctx.options and not ctx.options.has_changed(COLUMNS):
             ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
 
-    def _ended(self, _: flow.Flow) -> None:
+    def _on_flow_ended(self, _: flow.Flow) -> None:
         retention.trim()
 
-    response = error = websocket_end = _ended
-    tcp_end = tcp_error = udp_end = udp_error = dns_response = dns_error = _ended
+    response = error = websocket_end = _on_flow_ended
+    tcp_end = tcp_error = udp_end = udp_error = dns_response = dns_error = _on_flow_ended

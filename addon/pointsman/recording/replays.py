@@ -12,23 +12,23 @@ from mitmproxy.options import Options
 
 from pointsman.recording.flow_notes import is_attempt, note
 from pointsman.transport.http_layer import RoutedHttpLayer
-from pointsman.transport.stream_host import Station
+from pointsman.transport.stream_host import StreamHost
 
 
-def route_replays(station: Station) -> Callable[[], None]:
+def route_replays(host: StreamHost) -> Callable[[], None]:
     """Returns what ends it."""
     stock = clientplayback.ReplayHandler
 
     class RoutedReplay(stock):  # type: ignore[misc, valid-type]
         def __init__(self, replayed: http.HTTPFlow, options: Options) -> None:
             super().__init__(replayed, options)
-            replace_layer(self, station)
+            replace_layer(self, host)
 
     clientplayback.ReplayHandler = RoutedReplay  # type: ignore[misc, assignment]
     playback = ctx.master.addons.get("clientplayback")
     if playback is not None:
         check = playback.check
-        playback.check = lambda replayed: refusal(replayed) or check(replayed)
+        playback.check = lambda replayed: replay_refusal(replayed) or check(replayed)
 
     def end() -> None:
         clientplayback.ReplayHandler = stock  # type: ignore[misc]
@@ -38,21 +38,21 @@ def route_replays(station: Station) -> Callable[[], None]:
     return end
 
 
-def replace_layer(handler: clientplayback.ReplayHandler, station: Station) -> None:
+def replace_layer(handler: clientplayback.ReplayHandler, host: StreamHost) -> None:
     """What plays the client stays as it is."""
     old = handler.layer
     context = old.context
     context.layers.remove(old)
-    handler.layer = RoutedHttpLayer(context, old.mode, station, handler)
+    handler.layer = RoutedHttpLayer(context, old.mode, host, handler)
     handler.layer.connections[handler.client] = old.connections[handler.client]
 
 
-def refusal(replayed: flow.Flow) -> str | None:
+def replay_refusal(replayed: flow.Flow) -> str | None:
     """Why this flow cannot be replayed; None where nothing of ours speaks against it."""
     if not is_attempt(replayed):
         return None
-    told = note(replayed)
+    notes = note(replayed)
     return (
         "Pointsman: an attempt cannot be replayed, since its key is masked."
-        f" Replay the client's flow, the one of exchange {told.get('request_id')}."
+        f" Replay the client's flow, the one of exchange {notes.get('request_id')}."
     )

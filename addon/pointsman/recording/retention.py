@@ -5,7 +5,7 @@ from mitmproxy import ctx, flow, http
 from pointsman.recording.flow_notes import is_marked_by_hand
 
 OPTION = "pointsman_max_flows"
-SLACK = 100
+TRIM_DIVISOR = 100
 """Once over the bound, one in so many goes beyond it, so that not every new flow has to look for the oldest one."""
 
 
@@ -15,16 +15,16 @@ def trim() -> None:
     most = ctx.options.pointsman_max_flows
     if view is None or view.store_count() <= most:
         return
-    excess = view.store_count() - most + most // SLACK
+    excess = view.store_count() - most + most // TRIM_DIVISOR
     for shown in view.resolve("@all"):  # oldest first
         if not excess:
             return
-        if may_go(shown):
+        if is_removable(shown):
             view.remove([shown])  # one by one, since of several it speaks in the log
             excess -= 1
 
 
-def may_go(shown: flow.Flow) -> bool:
+def is_removable(shown: flow.Flow) -> bool:
     """Finished, and nobody has laid a hand on it."""
     if shown.live or shown.intercepted or is_marked_by_hand(shown):
         return False

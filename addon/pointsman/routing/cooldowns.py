@@ -6,75 +6,75 @@ Bounded by the configuration: only names of the inventory in force are kept. Pru
 from collections.abc import Collection, Iterator, KeysView
 from typing import Any, NamedTuple
 
-from pointsman.config import Cooldowns as Durations
+from pointsman.config import CooldownSettings as Durations
 
-LONG = 3600.0
+MODEL_GONE_COOLDOWN = 3600.0
 """Seconds for a model that its provider does not have."""
-LONGEST_RATE = 3600.0
-SHORTEST, LONGEST = 1.0, 86_400.0
+MAX_RATE_LIMIT_COOLDOWN = 3600.0
+MIN_STATED, MAX_STATED = 1.0, 86_400.0
 """Bounds of what a provider may state, in seconds."""
-NEAR = 5.0
+MAX_NEARBY_COOLDOWN = 5.0
 """Seconds at most that a provider on this machine or network cools: it is back in a moment, or dead for good."""
 DAY = 86_400.0
 
-type KeyName = tuple[str, str | None]
+type KeyId = tuple[str, str | None]
 """A provider and the label of one of its keys, None for a provider without keys."""
 
 
-class Cooling(NamedTuple):
-    """`last` is when it was last extended."""
+class Cooldown(NamedTuple):
+    """`extended_at` is when it was last extended."""
 
     reason: str
     since: float
     until: float
-    last: float
+    extended_at: float
 
 
-class Cooldowns:
+class CooldownTable:
     """Times are those of the routing clock, in seconds. What cools something returns how it now stands: None where the
     configuration switches such cooldowns off.
     """
 
     def __init__(self, durations: Durations) -> None:
         self.durations = durations
-        self._refused: dict[KeyName, float] = {}
+        self._refused: dict[KeyId, float] = {}
         """When each was refused last."""
-        self._targets: dict[str, Cooling] = {}
-        self._keys: dict[KeyName, Cooling] = {}
-        self._repeats: dict[KeyName, int] = {}
+        self._targets: dict[str, Cooldown] = {}
+        self._keys: dict[KeyId, Cooldown] = {}
+        self._repeats: dict[KeyId, int] = {}
 
     @property
-    def invalid(self) -> KeysView[KeyName]:
+    def invalid_keys(self) -> KeysView[KeyId]:
         """Keys that were refused and have not worked since."""
         return self._refused.keys()
 
-    def target(self, label: str, now: float) -> Cooling | None:
+    def target_cooldown(self, label: str, now: float) -> Cooldown | None:
         return _current(self._targets, label, now)
 
-    def key(self, name: KeyName, now: float) -> Cooling | None:
+    def key_cooldown(self, name: KeyId, now: float) -> Cooldown | None:
         return _current(self._keys, name, now)
 
-    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> Cooling | None:
+    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> Cooldown | None:
         return _extend(self._targets, label, reason, seconds, now)
 
-    def cool_rate_limited(self, name: KeyName, stated: float | None, now: float) -> Cooling | None:
+    def cool_rate_limited(self, name: KeyId, stated: float | None, now: float) -> Cooldown | None:
         """For the stated time, else longer and longer. Requests that were in flight together count once."""
-        if self.key(name, now) is None:
+        if self.key_cooldown(name, now) is None:
             self._repeats[name] = self._repeats.get(name, 0) + 1
         repeats = self._repeats.get(name, 1)
-        doubled = min(self.durations.rate_limit * 2 ** min(repeats - 1, 16), LONGEST_RATE)
+        doubled = min(self.durations.rate_limit * 2 ** min(repeats - 1, 16), MAX_RATE_LIMIT_COOLDOWN)
         return _extend(self._keys, name, "rate_limit", doubled if stated is None else within_bounds(stated), now)
 
-    def cool_quota(self, name: KeyName, stated: float | None, now: float, wall: float) -> Cooling | None:
+    def cool_quota(self, name: KeyId, stated: float | None, now: float, wall: float) -> Cooldown | None:
         """For the stated time, else until the next midnight in UTC; `wall` is Unix time."""
         seconds = DAY - wall % DAY if stated is None else within_bounds(stated)
         return _extend(self._keys, name, "quota", seconds, now)
 
-    def cool_invalid(self, name: KeyName, now: float) -> Cooling | None:
+    def cool_invalid(self, name: KeyId, now: float) -> Cooldown | None:
         self._refused[name] = now
         return _extend(self._keys, name, "key_invalid", self.durations.key_invalid, now)
 
-    def worked(self, label: str, name: KeyName, launched: float) -> None:
+    def on_success(self, label: str, name: KeyId, launched: float) -> None:
         """A whole good answer to a request launched then: whatever was held against the target and its key before that
         is over. What has failed since is not.
         """
@@ -85,10 +85,10 @@ class Cooldowns:
         if self._refused.get(name, launched) <= launched:
             self._refused.pop(name, None)
 
-    def keep_only(self, labels: Collection[str], names: Collection[KeyName]) -> None:
+    def keep_only(self, labels: Collection[str], names: Collection[KeyId]) -> None:
         """What is no longer configured is forgotten."""
-        self._targets = {label: cooling for label, cooling in self._targets.items() if label in labels}
-        self._keys = {name: cooling for name, cooling in self._keys.items() if name in names}
+        self._targets = {label: cooldown for label, cooldown in self._targets.items() if label in labels}
+        self._keys = {name: cooldown for name, cooldown in self._keys.items() if name in names}
         self._repeats = {name: repeats for name, repeats in self._repeats.items() if name in names}
         self._refused = {name: moment for name, moment in self._refused.items() if name in names}
 
@@ -121,53 +121,53 @@ class Cooldowns:
             self._refused.pop(name, None)
         return len(labels) + len(names)
 
-    def plain(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
+    def to_dict(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
         """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`."""
         targets = [
-            {"provider": label.partition("/")[0], "model": label.partition("/")[2], **_times(cooling, wall - now)}
-            for label, cooling in _all(self._targets, now)
+            {"provider": label.partition("/")[0], "model": label.partition("/")[2], **_times(cooldown, wall - now)}
+            for label, cooldown in _all(self._targets, now)
         ]
         keys = [
-            {"provider": name[0], "key": name[1], **_times(cooling, wall - now), "invalid": name in self.invalid}
-            for name, cooling in _all(self._keys, now)
+            {"provider": name[0], "key": name[1], **_times(cooldown, wall - now), "invalid": name in self.invalid_keys}
+            for name, cooldown in _all(self._keys, now)
         ]
         return {"targets": targets, "keys": keys}
 
 
 def within_bounds(seconds: float) -> float:
-    return min(max(seconds, SHORTEST), LONGEST)
+    return min(max(seconds, MIN_STATED), MAX_STATED)
 
 
-def _current[K](table: dict[K, Cooling], name: K, now: float) -> Cooling | None:
-    cooling = table.get(name)
-    if cooling is not None and cooling.until <= now:
+def _current[K](table: dict[K, Cooldown], name: K, now: float) -> Cooldown | None:
+    cooldown = table.get(name)
+    if cooldown is not None and cooldown.until <= now:
         del table[name]
         return None
-    return cooling
+    return cooldown
 
 
-def _extend[K](table: dict[K, Cooling], name: K, reason: str, seconds: float, now: float) -> Cooling | None:
+def _extend[K](table: dict[K, Cooldown], name: K, reason: str, seconds: float, now: float) -> Cooldown | None:
     """A repeated failure extends what is there, and never shortens it."""
     before = _current(table, name, now)
     if seconds <= 0:
         return before
-    cooling = Cooling(reason, now, now + seconds, now)
+    cooldown = Cooldown(reason, now, now + seconds, now)
     if before:
-        longer = max(cooling, before, key=lambda each: each.until)
-        cooling = Cooling(longer.reason, before.since, longer.until, now)
-    table[name] = cooling
-    return cooling
+        longer = max(cooldown, before, key=lambda each: each.until)
+        cooldown = Cooldown(longer.reason, before.since, longer.until, now)
+    table[name] = cooldown
+    return cooldown
 
 
-def _end[K](table: dict[K, Cooling], name: K, launched: float) -> None:
-    cooling = table.get(name)
-    if cooling is not None and cooling.last <= launched:
+def _end[K](table: dict[K, Cooldown], name: K, launched: float) -> None:
+    cooldown = table.get(name)
+    if cooldown is not None and cooldown.extended_at <= launched:
         del table[name]
 
 
-def _all[K](table: dict[K, Cooling], now: float) -> Iterator[tuple[K, Cooling]]:
-    return ((name, cooling) for name in list(table) if (cooling := _current(table, name, now)))
+def _all[K](table: dict[K, Cooldown], now: float) -> Iterator[tuple[K, Cooldown]]:
+    return ((name, cooldown) for name in list(table) if (cooldown := _current(table, name, now)))
 
 
-def _times(cooling: Cooling, offset: float) -> dict[str, Any]:
-    return {"reason": cooling.reason, "since": cooling.since + offset, "until": cooling.until + offset}
+def _times(cooldown: Cooldown, offset: float) -> dict[str, Any]:
+    return {"reason": cooldown.reason, "since": cooldown.since + offset, "until": cooldown.until + offset}

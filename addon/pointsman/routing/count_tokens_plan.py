@@ -9,23 +9,25 @@ from pointsman.routing.plan import Plan
 from pointsman.wire.errors import Fault
 
 
-class CountPlan(Plan):
+class CountTokensPlan(Plan):
     """A provider that cannot count is not at fault, so each one is asked once and then passed over. What the session
     has banned is not asked.
     """
 
-    def launched(self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None) -> None:
+    def on_launched(
+        self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
+    ) -> None:
         pass
 
-    def ended(self, failed: bool, now: float) -> None:
+    def on_ended(self, failed: bool, now: float) -> None:
         pass
 
-    def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
+    def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         pass
 
-    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
+    def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
         if fault is not None:
-            self._excluded.skip(candidate, Failure.FORBIDDEN, fault)
+            self._exclusions.skip(candidate, Failure.FORBIDDEN, fault)
 
     def is_final(self, fault: Fault) -> bool:
         return False

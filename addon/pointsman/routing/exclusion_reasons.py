@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pointsman.domain.targets import Target
 
 
-class Reason(StrEnum):
+class ExclusionReason(StrEnum):
     DISABLED = "disabled"
     NO_KEY = "no_key"
     DIALECT = "dialect"
@@ -41,11 +41,11 @@ class Exclusion(NamedTuple):
 
     target: Target
     key: str | None
-    reason: Reason
+    reason: ExclusionReason
     detail: str = ""
     until: float | None = None
 
-    def plain(self, offset: float) -> dict[str, object]:
+    def to_dict(self, offset: float) -> dict[str, object]:
         """In plain JSON types; `offset` is what the clock on the wall is ahead of the one that `until` is on."""
         return {
             "provider": self.target.provider.name,

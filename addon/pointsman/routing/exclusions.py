@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pointsman.config.enums import Dialect, Level
-from pointsman.domain.failures import LESSONS, Failure, Skip
+from pointsman.config.enums import Dialect, ProtectionLevel
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.exclusion_reasons import Exclusion, Reason
-from pointsman.sessions.binding import Ticket
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.sessions.binding import SessionBinding
 from pointsman.wire import provider_quirks
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.errors import Fault
@@ -21,7 +21,7 @@ from pointsman.wire.request_facts import RequestFacts
 if TYPE_CHECKING:
     from pointsman.routing.router import Router
 
-CONTEXT_SLACK = 1.2
+CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
 
 
@@ -33,67 +33,69 @@ class Exclusions:
     dialect: Dialect
     inventory: Inventory
     router: "Router"
-    ticket: Ticket
+    binding: SessionBinding
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
-    _obstacles: dict[tuple[Dialect, ...], str] = field(default_factory=dict)
+    _unsupported_by_dialects: dict[tuple[Dialect, ...], str] = field(default_factory=dict)
     """By the dialects that a target speaks; the request says the same each time."""
 
     # Asked.
 
-    def of_target(self, target: Target, now: float) -> Exclusion | None:
+    def target_exclusion(self, target: Target, now: float) -> Exclusion | None:
         """Why none of its keys may take the request."""
         if not target.enabled:
-            return Exclusion(target, None, Reason.DISABLED)
-        if obstacle := self._obstacle(target):
-            return Exclusion(target, None, Reason.DIALECT, obstacle)
+            return Exclusion(target, None, ExclusionReason.DISABLED)
+        if obstacle := self._unsupported(target):
+            return Exclusion(target, None, ExclusionReason.DIALECT, obstacle)
         if not self.inventory.keys[target]:
-            return Exclusion(target, None, Reason.NO_KEY)
-        if missing := self._missing(target):
-            return Exclusion(target, None, Reason.CAPABILITY, ", ".join(sorted(missing)))
-        if small := self._smallness(target):
-            return Exclusion(target, None, Reason.CONTEXT, small)
-        if why := self.ticket.ban_on(target.provider.name, target.label):
-            return Exclusion(target, None, Reason.BANNED, why, self.ticket.expires)
-        cooling = self.router.cooldowns.target(target.label, now)
+            return Exclusion(target, None, ExclusionReason.NO_KEY)
+        if missing := self._missing_capabilities(target):
+            return Exclusion(target, None, ExclusionReason.CAPABILITY, ", ".join(sorted(missing)))
+        if small := self._context_problem(target):
+            return Exclusion(target, None, ExclusionReason.CONTEXT, small)
+        if why := self.binding.ban_reason(target.provider.name, target.label):
+            return Exclusion(target, None, ExclusionReason.BANNED, why, self.binding.bans_end_at)
+        cooldown = self.router.cooldowns.target_cooldown(target.label, now)
         if target in self._skipped:
-            until = cooling.until if cooling else None
-            return Exclusion(target, None, Reason.SKIPPED_TARGET, self._skipped[target], until)
-        if cooling and cooling.reason == Failure.GONE:
-            return Exclusion(target, None, Reason.GONE, cooling.reason, cooling.until)
-        if illness := self.router.health.illness(target.provider.name):
-            return Exclusion(target, None, Reason.UNHEALTHY, illness.what, max(now, illness.probe_due))
-        if cooling:
-            return Exclusion(target, None, Reason.COOLING, cooling.reason, cooling.until)
+            until = cooldown.until if cooldown else None
+            return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], until)
+        if cooldown and cooldown.reason == Failure.MODEL_GONE:
+            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, cooldown.until)
+        if outage := self.router.health.outage(target.provider.name):
+            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, max(now, outage.probe_due))
+        if cooldown:
+            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, cooldown.until)
         return None
 
-    def of_key(self, candidate: Candidate, now: float) -> Exclusion | None:
+    def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """Why this key of a target that may take it may not."""
-        guarded = candidate.target.level is Level.PROVIDER_BAN
-        if guarded and not self.ticket.may_show(candidate.target.scope, candidate.key_label):
+        guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
+        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
             detail = "this session has shown it another key"
-            return Exclusion(candidate.target, candidate.key_label, Reason.OTHER_KEY, detail, self.ticket.expires)
-        closed = self._closed(candidate, now)
+            return Exclusion(
+                candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.bans_end_at
+            )
+        closed = self._shared_key_exclusion(candidate, now)
         if candidate not in self._skipped:
             return closed
         target, until = candidate.target, closed.until if closed else None
-        if until is None and (cooling := self.router.cooldowns.target(target.label, now)):
-            until = cooling.until
-        return Exclusion(target, candidate.key_label, Reason.SKIPPED_KEY, self._skipped[candidate], until)
+        if until is None and (cooldown := self.router.cooldowns.target_cooldown(target.label, now)):
+            until = cooldown.until
+        return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, self._skipped[candidate], until)
 
-    def each(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
+    def every_exclusion(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
         """Every one. That of a target stands for all of its keys, unless they failed here one by one."""
         for target in targets:
-            own, keys = self.of_target(target, now), self.inventory.keys[target]
-            if own is None or (own.reason is Reason.COOLING and self._skipped.keys() >= set(keys)):
-                yield from filter(None, (self.of_key(key, now) for key in keys))
+            own, keys = self.target_exclusion(target, now), self.inventory.keys[target]
+            if own is None or (own.reason is ExclusionReason.COOLING and self._skipped.keys() >= set(keys)):
+                yield from filter(None, (self.key_exclusion(key, now) for key in keys))
             else:
                 yield own
 
-    def first_free(self, targets: Iterable[Target], now: float) -> float | None:
+    def first_available(self, targets: Iterable[Target], now: float) -> float | None:
         """When the first candidate may take such a request again, as far as that is known."""
-        known = (self._free(each, now) for target in targets for each in self.inventory.keys[target])
+        known = (self._available_at(each, now) for target in targets for each in self.inventory.keys[target])
         return min((moment for moment in known if moment is not None), default=None)
 
     def has_other_key(self, candidate: Candidate, now: float) -> bool:
@@ -101,62 +103,62 @@ class Exclusions:
         show it.
         """
         others = (each for each in self.inventory.keys[candidate.target] if each is not candidate)
-        return any(each not in self._skipped and self._closed(each, now) is None for each in others)
+        return any(each not in self._skipped and self._shared_key_exclusion(each, now) is None for each in others)
 
     # Told.
 
     def skip(self, candidate: Candidate, failure: Failure, fault: Fault) -> None:
         """For the rest of this exchange."""
         target = candidate.target
-        match LESSONS[failure].skip:
-            case Skip.NOTHING:
+        match FAILURE_POLICIES[failure].skip:
+            case SkipScope.NOTHING:
                 pass
-            case Skip.KEY:
+            case SkipScope.KEY:
                 self._skipped[candidate] = fault.label
-            case Skip.TARGET | Skip.ALL:
-                self.pass_over(target, fault.label)
-            case Skip.SMALLER:
-                self.pass_over(target, fault.label)
+            case SkipScope.TARGET | SkipScope.ALL:
+                self.skip_target(target, fault.label)
+            case SkipScope.SMALLER:
+                self.skip_target(target, fault.label)
                 if target.model.context is not None:
                     self._too_small = max(self._too_small or 0, target.model.context)
 
-    def pass_over(self, target: Target, why: str) -> None:
+    def skip_target(self, target: Target, why: str) -> None:
         """For the rest of this exchange."""
         self._skipped[target] = why
 
     # How.
 
-    def _closed(self, candidate: Candidate, now: float) -> Exclusion | None:
+    def _shared_key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """For everyone."""
         target, key = candidate.target, candidate.key_label
-        if cooling := self.router.cooldowns.key(candidate.name, now):
-            reason = Reason.KEY_INVALID if cooling.reason == "key_invalid" else Reason.RATE_LIMITED
-            return Exclusion(target, key, reason, cooling.reason, cooling.until)
+        if cooldown := self.router.cooldowns.key_cooldown(candidate.key_id, now):
+            reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED
+            return Exclusion(target, key, reason, cooldown.reason, cooldown.until)
         frees = self.router.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
-        return Exclusion(target, key, Reason.RATE_LIMITED, "limit", frees) if frees > now else None
+        return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees) if frees > now else None
 
-    def _free(self, candidate: Candidate, now: float) -> float | None:
-        found = [self.of_target(candidate.target, now), self.of_key(candidate, now)]
+    def _available_at(self, candidate: Candidate, now: float) -> float | None:
+        found = [self.target_exclusion(candidate.target, now), self.key_exclusion(candidate, now)]
         untils = [exclusion.until for exclusion in found if exclusion]
         known = [until for until in untils if until is not None]
         return None if len(known) < len(untils) else max(known, default=now)
 
-    def _obstacle(self, target: Target) -> str:
+    def _unsupported(self, target: Target) -> str:
         """What the target's dialects, or its provider's quirks, have no place for."""
-        spoken = target.spoken
-        if spoken not in self._obstacles:
-            self._obstacles[spoken] = spoken_to(self.dialect, spoken, self.facts)[1]
-        return self._obstacles[spoken] or provider_quirks.obstacle(target.provider, self.facts)
+        spoken = target.spoken_dialects
+        if spoken not in self._unsupported_by_dialects:
+            self._unsupported_by_dialects[spoken] = spoken_to(self.dialect, spoken, self.facts)[1]
+        return self._unsupported_by_dialects[spoken] or provider_quirks.obstacle(target.provider, self.facts)
 
-    def _missing(self, target: Target) -> frozenset[str]:
+    def _missing_capabilities(self, target: Target) -> frozenset[str]:
         supports = target.model.supports
         return self.facts.needs.difference(supports) if supports is not None else frozenset()
 
-    def _smallness(self, target: Target) -> str:
+    def _context_problem(self, target: Target) -> str:
         context = target.model.context
         if context is None:
             return ""
         if self._too_small is not None and context <= self._too_small:
             return f"a context of {self._too_small} was too small"
         tokens = self.facts.tokens
-        return f"about {tokens} tokens for a context of {context}" if tokens > CONTEXT_SLACK * context else ""
+        return f"about {tokens} tokens for a context of {context}" if tokens > CONTEXT_TOLERANCE * context else ""

@@ -11,39 +11,39 @@ from pointsman.routing.scoring import Score
 DIGITS = 4
 
 
-def explained(plan: Plan, now: float, wall: float) -> dict[str, Any]:
+def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
     """In plain JSON types. `wall` is what the clock on the wall shows at `now`."""
     router, resolution = plan.router, plan.resolution
-    pin = plan.ticket.preferred
+    pin = plan.binding.preferred_pin
     return {
-        "model": resolution.asked,
+        "model": resolution.requested,
         "means": resolution.name,
         "mode": plan.mode.value,
         "weights": _weights(router.settings.routing.weights[plan.mode]),
-        "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.rivals.tiers]
+        "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic
         else None,
-        "note": plan.rivals.note or None,
+        "note": plan.candidates.note or None,
         "session": plan.session,
         "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
         "candidates": list(_candidates(plan, now, wall)),
-        "excluded": plan.excluded(now, wall),
+        "excluded": plan.exclusion_dicts(now, wall),
     }
 
 
 def _candidates(plan: Plan, now: float, wall: float) -> Iterator[dict[str, Any]]:
-    for place, candidate in enumerate(plan.ranked(now), start=1):
+    for place, candidate in enumerate(plan.ranked_candidates(now), start=1):
         target = candidate.target
-        score = plan.hand.score(target, now, wall)
+        score = plan.scores.score(target, now, wall)
         yield {
             "place": place,
             "provider": target.provider.name,
             "model": target.model.id,
             "key": candidate.key_label,
             "pool": target.model.pool.value,
-            "why": plan.why(candidate, now, wall),
+            "why": plan.selection_reason(candidate, now, wall),
             **_score(score),
-            "known": _known(plan, candidate, wall),
+            "known": _evidence(plan, candidate, wall),
         }
 
 
@@ -60,16 +60,16 @@ def _score(score: Score) -> dict[str, Any]:
     return {"score": round(score.value, DIGITS), "expected": round(score.expected, DIGITS), "terms": _rounded(terms)}
 
 
-def _known(plan: Plan, candidate: Candidate, wall: float) -> dict[str, Any]:
+def _evidence(plan: Plan, candidate: Candidate, wall: float) -> dict[str, Any]:
     """What the terms are drawn from: both memories."""
     label = candidate.target.label
-    past, lately = plan.router.statistics.of(label, wall), plan.router.recent.of(label, wall)
+    past, lately = plan.router.statistics.stats_for(label, wall), plan.router.recent_outcomes.counts_for(label, wall)
     return {
-        "attempts": past.raw,
+        "attempts": past.attempts,
         "successes": round(past.successes, DIGITS),
         "failures": round(past.failures, DIGITS),
-        "tokens_per_second": _maybe(past.tokens_per_second),
-        "first_content_seconds": _maybe(past.first_content),
+        "tokens_per_second": _rounded_or_none(past.tokens_per_second),
+        "first_content_seconds": _rounded_or_none(past.first_content),
         "lately": {"successes": round(lately.successes, DIGITS), "failures": round(lately.failures, DIGITS)},
     }
 
@@ -83,5 +83,5 @@ def _rounded(terms: dict[str, Any]) -> dict[str, Any]:
     return {name: _rounded(term) if isinstance(term, dict) else round(term, DIGITS) for name, term in terms.items()}
 
 
-def _maybe(value: float | None) -> float | None:
+def _rounded_or_none(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)

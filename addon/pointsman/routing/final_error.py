@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pointsman.domain.failures import Failure
-from pointsman.routing.exclusion_reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 
-CODES: Mapping[Failure, Code] = {
+CODE_BY_FAILURE: Mapping[Failure, Code] = {
     Failure.TIMEOUT: Code.UPSTREAM_TIMEOUT,
     Failure.RATE_LIMIT: Code.RATE_LIMITED,
     Failure.QUOTA: Code.RATE_LIMITED,
@@ -17,21 +17,21 @@ CODES: Mapping[Failure, Code] = {
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 
-UNABLE = frozenset(
+INCAPABLE_REASONS = frozenset(
     {
-        Reason.DISABLED,
-        Reason.DIALECT,
-        Reason.NO_KEY,
-        Reason.CAPABILITY,
-        Reason.OTHER_KEY,
-        Reason.POOL,
-        Reason.SMART_FIRST,
+        ExclusionReason.DISABLED,
+        ExclusionReason.DIALECT,
+        ExclusionReason.NO_KEY,
+        ExclusionReason.CAPABILITY,
+        ExclusionReason.OTHER_KEY,
+        ExclusionReason.POOL,
+        ExclusionReason.SMART_FIRST,
     }
 )
 """Such a candidate could not have served the request anyway."""
 
 
-def verdict(
+def final_error(
     faults: Sequence[tuple[Failure, Fault]], exclusions: Sequence[Exclusion], free_in: float | None, offset: float
 ) -> Problem:
     """A cause that all attempts share is named; mixed causes are an `upstream_error`.
@@ -39,7 +39,7 @@ def verdict(
     `free_in`: seconds until the first candidate is free again, None if that is not known. `offset` is what the clock on
     the wall is ahead of the one that exclusions are on.
     """
-    details = (("reasons", [exclusion.plain(offset) for exclusion in exclusions]),)
+    details = (("reasons", [exclusion.to_dict(offset) for exclusion in exclusions]),)
     if not faults:
         code, message = _nothing_launched(exclusions, offset)
     else:
@@ -52,7 +52,7 @@ def verdict(
 def _cause(failure: Failure, fault: Fault) -> Code:
     if fault.kind is FaultKind.CONNECT_TIMEOUT or fault.status == 504:
         return Code.UPSTREAM_TIMEOUT
-    return CODES.get(failure, Code.UPSTREAM_ERROR)
+    return CODE_BY_FAILURE.get(failure, Code.UPSTREAM_ERROR)
 
 
 def _message(code: Code, faults: Sequence[Fault]) -> str:
@@ -64,13 +64,15 @@ def _message(code: Code, faults: Sequence[Fault]) -> str:
 
 def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[Code, str]:
     reasons = {exclusion.reason for exclusion in exclusions}
-    telling = reasons - UNABLE
-    if telling == {Reason.CONTEXT}:
+    telling = reasons - INCAPABLE_REASONS
+    if telling == {ExclusionReason.CONTEXT}:
         return Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it."
-    if telling - {Reason.CONTEXT} == {Reason.RATE_LIMITED}:
+    if telling - {ExclusionReason.CONTEXT} == {ExclusionReason.RATE_LIMITED}:
         return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited."
-    if telling == {Reason.BANNED}:
-        return Code.NO_CANDIDATE, _banned([each for each in exclusions if each.reason is Reason.BANNED], offset)
+    if telling == {ExclusionReason.BANNED}:
+        return Code.NO_CANDIDATE, _banned(
+            [each for each in exclusions if each.reason is ExclusionReason.BANNED], offset
+        )
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
     return Code.NO_CANDIDATE, f"No candidate may take this request: {named}."
 

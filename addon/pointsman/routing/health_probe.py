@@ -1,14 +1,14 @@
 """How to ask a provider whether it is there: for its list of models, with a key where it wants one."""
 
 from pointsman.config import Provider
-from pointsman.domain.outbound import Outbound
+from pointsman.domain.outbound import UpstreamRequest
 from pointsman.wire.dialects.registry import DIALECTS
 
 
-def question(provider: Provider) -> Outbound:
+def probe_request(provider: Provider) -> UpstreamRequest:
     """Every dialect lists its models below the same base URL that its chat paths have."""
     dialect = DIALECTS[provider.dialect]
     key = next((key for key in provider.keys if key.enabled), None)
     auth = dialect.auth_headers(key.value.get_secret_value()) if key else []
     headers = (*dialect.own_headers, ("Accept", "application/json"), *auth)
-    return Outbound(f"{provider.base_url}/models", headers, b"", "GET")
+    return UpstreamRequest(f"{provider.base_url}/models", headers, b"", "GET")

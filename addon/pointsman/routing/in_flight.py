@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.config.enums import Level
+from pointsman.config.enums import ProtectionLevel
 from pointsman.domain.targets import Target
-from pointsman.sessions.penalties import scoped
+from pointsman.sessions.penalties import scope_to_dict
 
 STALE_AFTER = 600.0
 """Seconds after the last byte."""
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class InFlightEntry:
     """`holder` is the session that is served, or whatever stands for a request without one."""
 
     scope: str
@@ -25,11 +25,11 @@ class Entry:
     last_byte: Callable[[], float]
 
 
-class Active:
+class InFlight:
     """Bounded by the attempts in flight; an entry that was never released goes once it is stale."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, dict[Entry, None]] = {}
+        self._entries: dict[str, dict[InFlightEntry, None]] = {}
         self._holders: dict[str, dict[object, int]] = {}
         """Of each scope, with how many entries each has."""
         self._first_stale: dict[str, float] = {}
@@ -38,15 +38,15 @@ class Active:
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
 
-    def begin(self, scope: str, holder: object, last_byte: Callable[[], float], now: float) -> Entry:
-        entry = Entry(scope, holder, last_byte)
+    def begin(self, scope: str, holder: object, last_byte: Callable[[], float], now: float) -> InFlightEntry:
+        entry = InFlightEntry(scope, holder, last_byte)
         self._entries.setdefault(scope, {})[entry] = None
         holders = self._holders.setdefault(scope, {})
         holders[holder] = holders.get(holder, 0) + 1
         self._first_stale.setdefault(scope, now + STALE_AFTER)
         return entry
 
-    def end(self, entry: Entry) -> None:
+    def end(self, entry: InFlightEntry) -> None:
         """Once or more often: what is gone stays gone."""
         entries = self._entries.get(entry.scope, {})
         if entry not in entries:
@@ -59,31 +59,31 @@ class Active:
         if not entries:
             del self._entries[entry.scope], self._holders[entry.scope], self._first_stale[entry.scope]
 
-    def serves_another(self, target: Target, holder: object, now: float) -> bool:
+    def serves_another_session(self, target: Target, holder: object, now: float) -> bool:
         """The target is guarded, and its scope is serving somebody else."""
-        if target.level is not Level.PROVIDER_BAN or target.scope not in self._entries:
+        if target.protection_level is not ProtectionLevel.PROVIDER_BAN or target.scope not in self._entries:
             return False
-        self._let_go_of_stale(target.scope, now)
+        self._expire_stale(target.scope, now)
         holders = self._holders.get(target.scope, {})
         return len(holders) > (holder in holders)
 
-    def others_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
+    def busy_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
         """In the same order, but those that serve somebody else behind all others."""
         taken = []
         for target in targets:
-            if self._entries and self.serves_another(target, holder, now):
+            if self._entries and self.serves_another_session(target, holder, now):
                 taken.append(target)
             else:
                 yield target
         yield from taken
 
-    def plain(self, now: float, wall: float) -> list[dict[str, Any]]:
+    def to_list(self, now: float, wall: float) -> list[dict[str, Any]]:
         """In plain JSON types; `wall` is what the clock on the wall shows at `now`."""
         for scope in list(self._entries):
-            self._let_go_of_stale(scope, now)
+            self._expire_stale(scope, now)
         return [
             {
-                **scoped(scope),
+                **scope_to_dict(scope),
                 "requests": len(entries),
                 "sessions": len(self._holders[scope]),
                 "last_byte": max(entry.last_byte() for entry in entries) + wall - now,
@@ -91,7 +91,7 @@ class Active:
             for scope, entries in self._entries.items()
         ]
 
-    def _let_go_of_stale(self, scope: str, now: float) -> None:
+    def _expire_stale(self, scope: str, now: float) -> None:
         """Looks at the entries only when one of them may be stale: no entry ever becomes so earlier than it was
         found to.
         """

@@ -8,21 +8,21 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pointsman.config import Limits as Configured
+from pointsman.config import LimitSettings as Configured
 
 MINUTE, DAY = 60.0, 86_400.0
-STEPS = 60
+STEPS_PER_WINDOW = 60
 """A window's resolution: a step is forgotten when the last moment of it is as old as the window is long."""
 
-SPANS: Mapping[str, float] = {"rpm": MINUTE, "rpd": DAY, "tpm": MINUTE, "tpd": DAY}
+WINDOW_SECONDS: Mapping[str, float] = {"rpm": MINUTE, "rpd": DAY, "tpm": MINUTE, "tpd": DAY}
 """`r`: requests, `t`: tokens."""
 
-type Place = tuple[str, str | None]
+type LimitKey = tuple[str, str | None]
 """A target's label and a key's label."""
 
 
 @dataclass(slots=True)
-class Window:
+class UsageWindow:
     """The sum of what was used within the last `span` seconds; never negative."""
 
     span: float
@@ -45,7 +45,7 @@ class Window:
     def add(self, amount: int, now: float) -> float:
         """Returns the step it was added to."""
         self.used(now)
-        step = now - now % (self.span / STEPS)
+        step = now - now % (self.span / STEPS_PER_WINDOW)
         if not self._steps or self._steps[-1][0] < step:
             self._steps.append([step, 0])
         self._steps[-1][1] += amount
@@ -76,32 +76,32 @@ class Window:
         return max(0.0, 1 - self.used(now) / self.limit(configured))
 
     def _end(self, step: float) -> float:
-        return step + self.span + self.span / STEPS
+        return step + self.span + self.span / STEPS_PER_WINDOW
 
 
-class Share(NamedTuple):
+class WindowShare(NamedTuple):
     """What a request took of one window."""
 
     name: str
-    window: Window
+    window: UsageWindow
     step: float
     amount: int
 
 
-type Lease = tuple[Share, ...]
+type Lease = tuple[WindowShare, ...]
 """Taken at launch, to be settled once."""
 
 
-class Limits:
+class RateLimits:
     """Every window in use."""
 
     def __init__(self) -> None:
-        self._windows: dict[Place, dict[str, Window]] = {}
+        self._windows: dict[LimitKey, dict[str, UsageWindow]] = {}
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def frees_at(self, place: Place, limits: Configured, tokens: int, now: float) -> float:
+    def frees_at(self, place: LimitKey, limits: Configured, tokens: int, now: float) -> float:
         """When the key may take a request of about so many tokens; now, if it may."""
         windows = self._windows.get(place)
         if not windows:
@@ -109,18 +109,18 @@ class Limits:
         known = ((name, limit, windows[name]) for name, limit in _limited(limits) if name in windows)
         return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
-    def headroom(self, place: Place, limits: Configured, now: float) -> float:
+    def headroom(self, place: LimitKey, limits: Configured, now: float) -> float:
         windows = self._windows.get(place)
         if not windows:
             return 1.0
         known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
         return min(known, default=1.0)
 
-    def lease(self, place: Place, limits: Configured, tokens: int, now: float) -> Lease:
+    def lease(self, place: LimitKey, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []
         for name, _ in _limited(limits):
             window, amount = self._window(place, name), _amount(name, tokens)
-            shares.append(Share(name, window, window.add(amount, now), amount))
+            shares.append(WindowShare(name, window, window.add(amount, now), amount))
         return tuple(shares)
 
     def settle(self, lease: Lease, tokens: int | None, reached: bool) -> None:
@@ -131,7 +131,7 @@ class Limits:
             elif tokens is not None:
                 share.window.correct(_amount(share.name, tokens) - share.amount, share.step)
 
-    def learn(self, place: Place, limits: Configured, name: str, stated: int) -> bool:
+    def lower_limit(self, place: LimitKey, limits: Configured, name: str, stated: int) -> bool:
         """A provider states a limit: it counts if it is lower than the one in force. Returns whether it was."""
         configured = dict(_limited(limits)).get(name)
         if configured is None:
@@ -142,19 +142,19 @@ class Limits:
         window.stated = stated
         return True
 
-    def keep_only(self, places: Collection[Place]) -> None:
+    def keep_only(self, places: Collection[LimitKey]) -> None:
         """What is no longer configured is forgotten."""
         self._windows = {place: windows for place, windows in self._windows.items() if place in places}
 
-    def _window(self, place: Place, name: str) -> Window:
+    def _window(self, place: LimitKey, name: str) -> UsageWindow:
         windows = self._windows.setdefault(place, {})
         if name not in windows:
-            windows[name] = Window(SPANS[name])
+            windows[name] = UsageWindow(WINDOW_SECONDS[name])
         return windows[name]
 
 
 def _limited(limits: Configured) -> Iterator[tuple[str, int]]:
-    for name in SPANS:
+    for name in WINDOW_SECONDS:
         limit: int | None = getattr(limits, name)
         if limit is not None:
             yield name, limit

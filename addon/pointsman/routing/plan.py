@@ -17,21 +17,21 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING
 
-from pointsman.config.enums import Dialect, Level, Mode
-from pointsman.domain.failures import LESSONS, Failure, Skip, classify
+from pointsman.config.enums import Dialect, Mode, ProtectionLevel
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope, classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.exclusion_reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import Exclusions
-from pointsman.routing.final_error import verdict
-from pointsman.routing.in_flight import Entry
+from pointsman.routing.final_error import final_error
+from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.limits import Lease
-from pointsman.routing.model_redirects import redirected
-from pointsman.routing.pools import Field
-from pointsman.routing.protection import Context, evaluate
-from pointsman.routing.ranking import Hand
+from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.pools import CandidateSet
+from pointsman.routing.protection import FailureContext, evaluate
+from pointsman.routing.ranking import ScoreSample
 from pointsman.routing.resolve import Resolution
-from pointsman.sessions.binding import Ticket
+from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import answer_message
 from pointsman.wire.errors import Code, Fault, Problem
@@ -42,7 +42,7 @@ from pointsman.wire.retry_after import stated_limits
 if TYPE_CHECKING:
     from pointsman.routing.router import Router
 
-GIVES_WAY = frozenset({Reason.COOLING, Reason.UNHEALTHY})
+LAST_RESORT_REASONS = frozenset({ExclusionReason.COOLING, ExclusionReason.UNHEALTHY})
 """What is used all the same when nothing else is left."""
 
 
@@ -51,38 +51,38 @@ class Plan:
     """`dialect` is the client's: a target must speak it, or another one that has words for the request. `inventory` is
     the one in force when the exchange began.
 
-    `ahead` is what the clock on the wall is ahead of the routing clock. `chance` is the router's unless given.
+    `wall_offset` is what the clock on the wall is ahead of the routing clock. `rng` is the router's unless given.
     """
 
     resolution: Resolution
     facts: RequestFacts
     dialect: Dialect
     inventory: Inventory
-    ticket: Ticket
+    binding: SessionBinding
     router: "Router"
-    refused: float | None = None
+    retry_wait: float | None = None
     """Seconds for which the client has to wait, because it repeats itself: nobody is asked."""
-    ahead: float = 0.0
-    chance: Random | None = None
+    wall_offset: float = 0.0
+    rng: Random | None = None
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
-    rivals: Field = field(init=False)
+    candidates: CandidateSet = field(init=False)
     """Who takes part."""
-    hand: Hand = field(init=False)
-    _excluded: Exclusions = field(init=False)
-    _places: dict[Target, int] = field(default_factory=dict)
+    scores: ScoreSample = field(init=False)
+    _exclusions: Exclusions = field(init=False)
+    _ranks: dict[Target, int] = field(default_factory=dict)
     """Of each target that was looked at, by score; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """Of each attempt in flight, and when it was launched."""
-    _serving: dict[int, Entry] = field(default_factory=dict)
+    _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
     """Of each attempt in flight at a guarded target."""
-    _counted: set[Target] = field(default_factory=set)
+    _struck: set[Target] = field(default_factory=set)
     """Targets whose failure has counted in this exchange."""
 
     def __post_init__(self) -> None:
-        self._excluded = Exclusions(self.facts, self.dialect, self.inventory, self.router, self.ticket)
+        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.router, self.binding)
         ranking = self.router.ranking
-        self.rivals = ranking.field(self.resolution)
-        self.hand = ranking.hand(self.mode, self.chance, self.dialect)
+        self.candidates = ranking.candidate_set(self.resolution)
+        self.scores = ranking.sample(self.mode, self.rng, self.dialect)
 
     # Asked.
 
@@ -92,70 +92,70 @@ class Plan:
 
     @property
     def session(self) -> str | None:
-        return self.ticket.label
+        return self.binding.label
 
-    def next(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
+    def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
-        if self.refused is not None:
+        if self.retry_wait is not None:
             return None
         if not running:
-            return next(self.ranked(now), None) or self._last_resort(now)
+            return next(self.ranked_candidates(now), None) or self._last_resort(now)
         taken = {candidate.target.provider.name for candidate in running}
-        return next((each for each in self.ranked(now) if self._may_race(each, taken, now)), None)
+        return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
 
-    def _may_race(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
+    def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """Another provider than those that run; and a guarded one is not disturbed as long as somebody is at work."""
         target = candidate.target
-        busy = self.router.active.serves_another(target, self.ticket.holder, now)
+        busy = self.router.in_flight.serves_another_session(target, self.binding.holder, now)
         return target.provider.name not in taken and not busy
 
-    def ranked(self, now: float) -> Iterator[Candidate]:
+    def ranked_candidates(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first."""
-        for target in self.router.active.others_last(self._in_order(now), self.ticket.holder, now):
-            if self._excluded.of_target(target, now) is None:
-                yield from self._open_keys(target, now)
+        for target in self.router.in_flight.busy_last(self._ordered_targets(now), self.binding.holder, now):
+            if self._exclusions.target_exclusion(target, now) is None:
+                yield from self._usable_keys(target, now)
 
-    def why(self, candidate: Candidate, now: float, wall: float) -> str:
+    def selection_reason(self, candidate: Candidate, now: float, wall: float) -> str:
         """How it came to be chosen: its place and score, or `pin`, with what else had a say, or `last_resort` and what
         gave way to it.
         """
-        excluded = self._excluded.of_target(candidate.target, now)
+        excluded = self._exclusions.target_exclusion(candidate.target, now)
         if excluded and excluded.until is not None:
             until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
             return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
         target, notes = candidate.target, []
-        if self.router.active.serves_another(target, self.ticket.holder, now):
+        if self.router.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"nobody else is left, though {target.scope} serves another session")
         if self._is_pinned(target):
             return "; ".join(("pin", *notes))
-        if self.rivals.note:
-            notes.insert(0, self.rivals.note)
-        if self.ticket.rests:
+        if self.candidates.note:
+            notes.insert(0, self.candidates.note)
+        if self.binding.pin_rests:
             notes.append("the pin rests")
-        score = self.hand.score(target, now, wall).value
-        return "; ".join((f"rank {self._places.get(target, 1)}, score {score:.2f}", *notes))
+        score = self.scores.score(target, now, wall).value
+        return "; ".join((f"rank {self._ranks.get(target, 1)}, score {score:.2f}", *notes))
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
         target = candidate.target
-        return self.resolution.redirects.get(target) or redirected(target.provider, target.model.id)
+        return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
 
-    def hedge_after(self, candidate: Candidate, wall: float) -> float | None:
-        return self.router.hedge_after(candidate.target, wall)
+    def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
+        return self.router.hedge_delay(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:
         """Every candidate left out, with its reason."""
-        pinned = self._pinned()
-        outside = [exclusion for exclusion in self.rivals.outside if exclusion.target is not pinned]
-        return [*self._excluded.each(self._targets(), now), *outside]
+        pinned = self._pinned_target()
+        outside = [exclusion for exclusion in self.candidates.excluded if exclusion.target is not pinned]
+        return [*self._exclusions.every_exclusion(self._all_targets(), now), *outside]
 
-    def excluded(self, now: float, wall: float) -> list[dict[str, object]]:
+    def exclusion_dicts(self, now: float, wall: float) -> list[dict[str, object]]:
         """The exclusions in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
-        return [exclusion.plain(wall - now) for exclusion in self.exclusions(now)]
+        return [exclusion.to_dict(wall - now) for exclusion in self.exclusions(now)]
 
     def is_final(self, fault: Fault) -> bool:
         """The provider refused the request itself, so its answer is the client's."""
-        return LESSONS[classify(fault)].skip is Skip.ALL
+        return FAILURE_POLICIES[classify(fault)].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
         """Another target may take what this one refused; if none can, its answer is the client's."""
@@ -163,140 +163,144 @@ class Plan:
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
-        return not self._excluded.has_other_key(candidate, now)
+        return not self._exclusions.has_other_key(candidate, now)
 
-    def exhausted(self, now: float, wall: float) -> Problem:
+    def final_error(self, now: float, wall: float) -> Problem:
         """What to tell the client when nothing is left."""
-        if self.refused is not None:
+        if self.retry_wait is not None:
             message = "This request has failed again and again, and is repeated too fast; pause before the next try."
-            return Problem(Code.RATE_LIMITED, message, retry_after=self.refused)
-        free = self._excluded.first_free(self._targets(), now)
-        return verdict(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
+            return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
+        free = self._exclusions.first_available(self._all_targets(), now)
+        return final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
 
     # Told.
 
-    def launched(self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None) -> None:
+    def on_launched(
+        self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
+    ) -> None:
         self._leases[n] = self.router.lease(candidate, self.facts.tokens, now), now
-        self.inventory.turn(candidate)
-        if candidate.target.level is Level.PROVIDER_BAN:
-            scope, active = candidate.target.scope, self.router.active
-            self.ticket.shows(scope, candidate.key_label)
-            self._serving[n] = active.begin(scope, self.ticket.holder, last_byte or (lambda: now), now)
+        self.inventory.advance_turn(candidate)
+        if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
+            scope, active = candidate.target.scope, self.router.in_flight
+            self.binding.record_key(scope, candidate.key_label)
+            self._in_flight[n] = active.begin(scope, self.binding.holder, last_byte or (lambda: now), now)
 
-    def heard(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
+    def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
         """The head of an answer: providers state their limits there."""
-        self.router.limited(candidate, stated_limits(headers, wall))
+        self.router.on_stated_limits(candidate, stated_limits(headers, wall))
 
-    def committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
+    def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The session's pin is written here, never at selection: only now is a cache warm. A candidate so slow that
         another one was started beside it does not get the conversation back.
         """
         if was_slow:
-            self.ticket.drop_pin()
+            self.binding.clear_pin()
             return
         target = candidate.target
-        if self.router.inventory.routes(candidate) and not self.ticket.ban_on(target.provider.name, target.label):
-            self.ticket.pin_to(Pin(target.provider.name, target.model.id, candidate.key_label), now)
+        if self.router.inventory.can_route(candidate) and not self.binding.ban_reason(
+            target.provider.name, target.label
+        ):
+            self.binding.set_pin(Pin(target.provider.name, target.model.id, candidate.key_label), now)
 
-    def settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
+    def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
         """Learn from an attempt that ended; `fault` is None when the attempt is not to blame. Returns what everyone
         has learnt, for the log.
         """
         self._release(record.n)
         target = candidate.target
-        self.ticket.in_use(now, _name(target))
+        self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
         if record.first_byte_ms is not None:
-            self.router.health.reached(target.provider.name)
+            self.router.health.on_reached(target.provider.name)
         if fault is None:
-            return self._succeeded(candidate, launched) if record.outcome.is_success else None
+            return self._on_success(candidate, launched) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
-        self._excluded.skip(candidate, failure, fault)
-        banned = self._protect(target, failure, fault)
+        self._exclusions.skip(candidate, failure, fault)
+        banned = self._apply_protection(target, failure, fault)
         has_untried_key = not self.is_last_key(candidate, now)
-        learnt = self.router.learn(candidate, failure, fault, has_untried_key, record.ended, now)
-        return "; ".join(filter(None, (learnt, banned))) or None
+        notice = self.router.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
+        return "; ".join(filter(None, (notice, banned))) or None
 
-    def ended(self, failed: bool, now: float) -> None:
+    def on_ended(self, failed: bool, now: float) -> None:
         """The exchange is over; `failed`: its client was told of a failure."""
-        turn = self.ticket.turn
-        if failed and turn is not None and self.refused is None:
-            self.router.storms.failed(self.ticket.asker, turn.digest, now)
-            self.ticket.ended_badly(self.facts.stream)
+        turn = self.binding.fingerprint
+        if failed and turn is not None and self.retry_wait is None:
+            self.router.retry_storms.on_failure(self.binding.client_id, turn.digest, now)
+            self.binding.record_broken_stream(self.facts.stream)
 
-    def abandoned(self) -> None:
+    def discard(self) -> None:
         """Nobody will tell how the exchange ends."""
-        for n in list(self._serving):
+        for n in list(self._in_flight):
             self._release(n)
 
     @property
-    def keeps_answer(self) -> bool:
-        return self.ticket.known_by_words
+    def needs_answer(self) -> bool:
+        return self.binding.is_prefix_keyed
 
-    def answer_named(self, answer_id: str) -> None:
-        self.router.sessions.answer_named(self.ticket, answer_id)
+    def on_answer_id(self, answer_id: str) -> None:
+        self.router.sessions.on_answer_id(self.binding, answer_id)
 
-    def answered(self, answer: bytes, now: float) -> None:
+    def on_answer(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
         if message := answer_message(self.dialect, answer, self.facts.stream):
-            self.router.sessions.answered(self.ticket, message)
+            self.router.sessions.on_answer(self.binding, message)
 
-    def told(self, answered: Target | None) -> None:
+    def on_response_started(self, answered: Target | None) -> None:
         """The client has been told who answered; what it was told of its session counts."""
-        self.ticket.told(_name(answered))
+        self.binding.count_outcome(_target_name(answered))
 
-    def early_headers(self, prefix: str) -> Headers:
-        return self.ticket.early_headers(prefix)
+    def early_session_headers(self, prefix: str) -> Headers:
+        return self.binding.early_headers(prefix)
 
-    def headers(self, prefix: str, answered: Target | None) -> Headers:
-        return self.ticket.headers(prefix, _name(answered))
+    def session_headers(self, prefix: str, answered: Target | None) -> Headers:
+        return self.binding.headers(prefix, _target_name(answered))
 
     def stickiness(self, answered: Target | None) -> str:
-        return self.ticket.stickiness(_name(answered)).value
+        return self.binding.stickiness(_target_name(answered)).value
 
     # Order.
 
-    def _in_order(self, now: float) -> Iterator[Target]:
+    def _ordered_targets(self, now: float) -> Iterator[Target]:
         """The pinned target before all others, these by tier and score."""
-        pinned, place = self._pinned(), 0
+        pinned, place = self._pinned_target(), 0
         if pinned is not None:
             yield pinned
-        for tier in self.rivals.tiers:
-            for target in self.hand.best_first(tier, now, now + self.ahead):
+        for tier in self.candidates.tiers:
+            for target in self.scores.best_first(tier, now, now + self.wall_offset):
                 place += 1
-                self._places[target] = place
+                self._ranks[target] = place
                 if target is not pinned:
                     yield target
 
-    def _pinned(self) -> Target | None:
+    def _pinned_target(self) -> Target | None:
         """The target of the session's pin, if the name means it: whatever its pool."""
-        pin = self.ticket.preferred
+        pin = self.binding.preferred_pin
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}") if pin else None
         return pinned if pinned in self.resolution.targets else None
 
-    def _targets(self) -> Sequence[Target]:
+    def _all_targets(self) -> Sequence[Target]:
         """All that take part, in configured order."""
-        pinned, targets = self._pinned(), self.rivals.targets
+        pinned, targets = self._pinned_target(), self.candidates.targets
         return targets if pinned is None or pinned in targets else (pinned, *targets)
 
-    def _open_keys(self, target: Target, now: float) -> Iterator[Candidate]:
-        return (each for each in self._keys_in_order(target, now) if self._excluded.of_key(each, now) is None)
+    def _usable_keys(self, target: Target, now: float) -> Iterator[Candidate]:
+        return (each for each in self._ordered_keys(target, now) if self._exclusions.key_exclusion(each, now) is None)
 
-    def _keys_in_order(self, target: Target, now: float) -> Sequence[Candidate]:
+    def _ordered_keys(self, target: Target, now: float) -> Sequence[Candidate]:
         """The session's own key first: some providers dislike a conversation that changes keys. Then those with most
         room, in turn; last those that were refused and have not worked since.
         """
-        candidates = self.inventory.in_turn(target)
+        candidates = self.inventory.keys_in_turn(target)
         if len(candidates) < 2:
             return candidates
-        pin, limits, router = self.ticket.preferred, target.model.limits, self.router
+        pin, limits, router = self.binding.preferred_pin, target.model.limits, self.router
         own = pin.key if pin and self._is_pinned(target) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
             room = router.limits.headroom((target.label, each.key_label), limits, now)
-            return own is None or each.key_label != own, each.name in router.cooldowns.invalid, -round(room, 1)
+            return own is None or each.key_label != own, each.key_id in router.cooldowns.invalid_keys, -round(room, 1)
 
         return sorted(candidates, key=place)
 
@@ -304,51 +308,57 @@ class Plan:
         """Neither transient cooldowns nor lost connections ever empty the field."""
 
         def place(exclusion: Exclusion) -> tuple[bool, bool, float]:
-            serves_another = self.router.active.serves_another(exclusion.target, self.ticket.holder, now)
-            return serves_another, exclusion.reason is Reason.UNHEALTHY, exclusion.until or now
+            serves_another = self.router.in_flight.serves_another_session(exclusion.target, self.binding.holder, now)
+            return serves_another, exclusion.reason is ExclusionReason.UNHEALTHY, exclusion.until or now
 
         giving_way = (
             (place(exclusion), key)
-            for target in self._in_order(now)
-            if (exclusion := self._excluded.of_target(target, now)) and exclusion.reason in GIVES_WAY
-            for key in self._open_keys(target, now)
+            for target in self._ordered_targets(now)
+            if (exclusion := self._exclusions.target_exclusion(target, now)) and exclusion.reason in LAST_RESORT_REASONS
+            for key in self._usable_keys(target, now)
         )
         best = min(giving_way, key=lambda found: found[0], default=None)
         return best[1] if best else None
 
     def _is_pinned(self, target: Target) -> bool:
-        pin = self.ticket.preferred
-        return pin is not None and _name(target) == (pin.provider, pin.model)
+        pin = self.binding.preferred_pin
+        return pin is not None and _target_name(target) == (pin.provider, pin.model)
 
     # Protection.
 
-    def _protect(self, target: Target, failure: Failure, fault: Fault) -> str | None:
+    def _apply_protection(self, target: Target, failure: Failure, fault: Fault) -> str | None:
         """What a failure costs its provider in this session and exchange. Returns it in words, if it is a ban."""
-        if LESSONS[failure].counts and target.level is not Level.OFF and target not in self._counted:
-            self._counted.add(target)
-            self.ticket.failed(target.scope, self.facts.stream)
-        action = evaluate(Context(target.level, failure, self.ticket.failures(target.scope), fault.label))
+        if (
+            FAILURE_POLICIES[failure].counts_as_strike
+            and target.protection_level is not ProtectionLevel.OFF
+            and target not in self._struck
+        ):
+            self._struck.add(target)
+            self.binding.record_failure(target.scope, self.facts.stream)
+        action = evaluate(
+            FailureContext(target.protection_level, failure, self.binding.failure_count(target.scope), fault.label)
+        )
         if action.skip_target:
-            self._excluded.pass_over(target, fault.label)
+            self._exclusions.skip_target(target, fault.label)
         if action.clear_pin:
-            self.ticket.unpin(target.provider.name, target.model.id)
+            self.binding.clear_pin_on(target.provider.name, target.model.id)
         if not action.ban_provider:
             return None
-        self.ticket.ban(target.scope, action.reason)
+        self.binding.ban(target.scope, action.reason)
         return f"session {self.session or '(none)'} bans {target.scope}: {action.reason}"
 
-    def _succeeded(self, candidate: Candidate, launched: float) -> str | None:
+    def _on_success(self, candidate: Candidate, launched: float) -> str | None:
         """An answer has ended well."""
-        target, ticket = candidate.target, self.ticket
-        ticket.succeeded(target.scope)
-        if ticket.turn is not None:
-            turn = ticket.turn
-            self.router.storms.succeeded(ticket.asker, lambda: turn.digest)
-        return self.router.worked(candidate, launched)
+        target, binding = candidate.target, self.binding
+        binding.record_success(target.scope)
+        if binding.fingerprint is not None:
+            turn = binding.fingerprint
+            self.router.retry_storms.on_success(binding.client_id, lambda: turn.digest)
+        return self.router.on_success(candidate, launched)
 
     def _release(self, n: int) -> None:
-        if entry := self._serving.pop(n, None):
-            self.router.active.end(entry)
+        if entry := self._in_flight.pop(n, None):
+            self.router.in_flight.end(entry)
 
     # Limits.
 
@@ -361,5 +371,5 @@ class Plan:
         return launched
 
 
-def _name(target: Target | None) -> tuple[str, str] | None:
+def _target_name(target: Target | None) -> tuple[str, str] | None:
     return (target.provider.name, target.model.id) if target else None

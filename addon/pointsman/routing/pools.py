@@ -12,23 +12,23 @@ from dataclasses import dataclass
 
 from pointsman.config.enums import Mode, Pool
 from pointsman.domain.targets import Inventory, Target
-from pointsman.routing.exclusion_reasons import Exclusion, Reason
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.resolve import Resolution
 
-type Group = frozenset[Pool]
+type PoolGroup = frozenset[Pool]
 type Tier = tuple[Target, ...]
 
-GROUPS: Mapping[Mode, tuple[Group, ...]] = {
+POOL_GROUPS: Mapping[Mode, tuple[PoolGroup, ...]] = {
     Mode.FAST: (frozenset({Pool.FAST}), frozenset({Pool.BALANCED})),
     Mode.BALANCED: (frozenset({Pool.BALANCED, Pool.FAST}),),
     Mode.SMART: (frozenset(Pool),),
 }
-NEXT: Group = frozenset({Pool.SMART})
+FALLBACK_POOL: PoolGroup = frozenset({Pool.SMART})
 """The pool that is used where those of a mode are empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CandidateSet:
     """Who takes part. All of a tier come before any of the next one; within one, the score decides.
 
     `note` says which pool had to stand in, and for which.
@@ -36,35 +36,37 @@ class Field:
 
     tiers: tuple[Tier, ...]
     targets: Tier
-    outside: tuple[Exclusion, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
     note: str = ""
 
 
-def named(resolution: Resolution) -> Field:
+def for_named_model(resolution: Resolution) -> CandidateSet:
     """The client named what it wants: pools have no say."""
-    return Field((resolution.targets,), resolution.targets)
+    return CandidateSet((resolution.targets,), resolution.targets)
 
 
-def automatic(mode: Mode, inventory: Inventory) -> Field:
+def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
     """Any model would do, so the mode's pools decide."""
     first = [target for target in inventory.targets if target.model.smart_first]
     others = [target for target in inventory.targets if not target.model.smart_first]
-    groups = GROUPS[mode]
-    used = [group for group in (*groups, NEXT) if group in groups or not _holds(others, groups, inventory)]
+    groups = POOL_GROUPS[mode]
+    used = [
+        group for group in (*groups, FALLBACK_POOL) if group in groups or not _has_enabled(others, groups, inventory)
+    ]
     tiers = [tuple(target for target in others if target.model.pool in group) for group in used]
     if mode is Mode.SMART:
         tiers.insert(0, tuple(first))
     tiers = [tier for tier in tiers if tier]
     members = {target for tier in tiers for target in tier}
-    return Field(
+    return CandidateSet(
         tuple(tiers),
         tuple(target for target in inventory.targets if target in members),
-        tuple(_left_out(target, mode) for target in inventory.targets if target not in members),
+        tuple(_pool_exclusion(target, mode) for target in inventory.targets if target not in members),
         _note(others, used, inventory),
     )
 
 
-def _holds(targets: list[Target], groups: tuple[Group, ...], inventory: Inventory) -> bool:
+def _has_enabled(targets: list[Target], groups: tuple[PoolGroup, ...], inventory: Inventory) -> bool:
     """An enabled target, with an enabled key if it needs one."""
     return any(
         target.enabled and inventory.keys[target] and target.model.pool in group
@@ -73,9 +75,9 @@ def _holds(targets: list[Target], groups: tuple[Group, ...], inventory: Inventor
     )
 
 
-def _note(targets: list[Target], used: list[Group], inventory: Inventory) -> str:
+def _note(targets: list[Target], used: list[PoolGroup], inventory: Inventory) -> str:
     """Empty while the mode's first group holds anybody."""
-    serving = next((group for group in used if _holds(targets, (group,), inventory)), None)
+    serving = next((group for group in used if _has_enabled(targets, (group,), inventory)), None)
     if serving is None or serving == used[0]:
         return ""
     empty = " and ".join(pool for group in used[: used.index(serving)] for pool in Pool if pool in group)
@@ -83,7 +85,7 @@ def _note(targets: list[Target], used: list[Group], inventory: Inventory) -> str
     return f"pool {stand_in}, for there is no enabled target in {empty}"
 
 
-def _left_out(target: Target, mode: Mode) -> Exclusion:
+def _pool_exclusion(target: Target, mode: Mode) -> Exclusion:
     if target.model.smart_first:
-        return Exclusion(target, None, Reason.SMART_FIRST, "by name, by pin or in auto-smart only")
-    return Exclusion(target, None, Reason.POOL, f"pool {target.model.pool} is not for {mode}")
+        return Exclusion(target, None, ExclusionReason.SMART_FIRST, "by name, by pin or in auto-smart only")
+    return Exclusion(target, None, ExclusionReason.POOL, f"pool {target.model.pool} is not for {mode}")

@@ -10,29 +10,29 @@ its own.
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
-from pointsman.config.enums import Level
-from pointsman.domain.failures import LESSONS, Failure, Skip
+from pointsman.config.enums import ProtectionLevel
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Target
 
-STRIKES = 2
+FAILURES_TO_BAN = 2
 """Failures in a row that ban at `model-skip`."""
-NOT_THEIRS = frozenset({Failure.OURS, Failure.REQUEST})
+NOT_PROVIDER_FAULTS = frozenset({Failure.INTERNAL, Failure.REQUEST})
 """Faults of the router and of the request: no reason to stay away from anybody."""
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class FailureContext:
     """One failure. `in_a_row`: how many of the scope in this session have counted since its last success, with this
-    one; 0 where there is no session. `what`: the failure in a word, for people.
+    one; 0 where there is no session. `label`: the failure in a word, for people.
     """
 
-    level: Level
+    level: ProtectionLevel
     failure: Failure
     in_a_row: int = 0
-    what: str = ""
+    label: str = ""
 
 
-class Action(NamedTuple):
+class ProtectionAction(NamedTuple):
     """`skip_target`: no further key of it in this exchange. `reason` is why something is banned, for people."""
 
     ban_provider: bool
@@ -41,27 +41,32 @@ class Action(NamedTuple):
     reason: str = ""
 
 
-def evaluate(context: Context) -> Action:
+def evaluate(context: FailureContext) -> ProtectionAction:
     """What follows within the session and the exchange."""
-    lesson = LESSONS[context.failure]
-    skips = lesson.skip in (Skip.TARGET, Skip.SMALLER, Skip.ALL)
+    lesson = FAILURE_POLICIES[context.failure]
+    skips = lesson.skip in (SkipScope.TARGET, SkipScope.SMALLER, SkipScope.ALL)
     match context.level:
-        case Level.OFF:
-            return Action(False, skips, False)
-        case Level.MODEL_SKIP if lesson.counts and context.in_a_row >= STRIKES:
-            return Action(True, True, True, f"{context.what}, {context.in_a_row} failures in a row")
-        case Level.MODEL_SKIP:
-            return Action(False, skips, lesson.unpins)
-        case Level.PROVIDER_BAN if context.failure in NOT_THEIRS:
-            return Action(False, skips, False)
-        case Level.PROVIDER_BAN:
-            return Action(True, True, True, f"{context.what}, {Level.PROVIDER_BAN}")
+        case ProtectionLevel.OFF:
+            return ProtectionAction(False, skips, False)
+        case ProtectionLevel.MODEL_SKIP if lesson.counts_as_strike and context.in_a_row >= FAILURES_TO_BAN:
+            return ProtectionAction(True, True, True, f"{context.label}, {context.in_a_row} failures in a row")
+        case ProtectionLevel.MODEL_SKIP:
+            return ProtectionAction(False, skips, lesson.clears_pin)
+        case ProtectionLevel.PROVIDER_BAN if context.failure in NOT_PROVIDER_FAULTS:
+            return ProtectionAction(False, skips, False)
+        case ProtectionLevel.PROVIDER_BAN:
+            return ProtectionAction(True, True, True, f"{context.label}, {ProtectionLevel.PROVIDER_BAN}")
         case _ as never:
             assert_never(never)
 
 
-def rests(pinned: Target | None, used: float, automatic: bool, rest: float, now: float) -> bool:
+def is_pin_resting(pinned: Target | None, used: float, automatic: bool, rest: float, now: float) -> bool:
     """The pinned target, last used then, is not preferred for this request: it is guarded, and has served this session
     less than `rest` seconds ago. Who names a model gets it (`automatic` is false).
     """
-    return automatic and pinned is not None and pinned.level is Level.PROVIDER_BAN and now < used + rest
+    return (
+        automatic
+        and pinned is not None
+        and pinned.protection_level is ProtectionLevel.PROVIDER_BAN
+        and now < used + rest
+    )

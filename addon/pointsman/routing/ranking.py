@@ -1,8 +1,9 @@
 """The ranking: which targets come first for a mode, by their scores.
 
-`Ranking` belongs to one inventory and keeps what changes slowly: the terms of each target's score. `Hand` belongs to
-one exchange: it draws each target's reliability once, so that an exchange is consistent from its first attempt to its
-last and can be explained afterwards, and looks at everything else (limits, exclusions) anew at each question.
+`Ranking` belongs to one inventory and keeps what changes slowly: the terms of each target's score. `ScoreSample`
+belongs to one exchange: it draws each target's reliability once, so that an exchange is consistent from its first
+attempt to its last and can be explained afterwards, and looks at everything else (limits, exclusions) anew at each
+question.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,41 +15,41 @@ from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing import pools
-from pointsman.routing.limits import Limits
-from pointsman.routing.pools import Field
-from pointsman.routing.recent_outcomes import Recent
+from pointsman.routing.limits import RateLimits
+from pointsman.routing.pools import CandidateSet
+from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.resolve import Resolution
 from pointsman.routing.scoring import (
-    RULE,
-    Belief,
-    Line,
-    Lot,
+    DEFAULT_RULE,
+    BetaDistribution,
+    BetaSampler,
     Qualities,
-    Rule,
-    Scale,
+    RankScale,
     Score,
+    ScoreLine,
+    ScoringRule,
     headroom,
     penalty,
     qualities,
 )
-from pointsman.routing.target_stats import Figures
+from pointsman.routing.target_stats import TargetStats
 
-FRESH = 20.0
+TERMS_LIFETIME = 20.0
 """Seconds for which the terms of a target that has learnt nothing are good."""
-AT_ONCE = 16
+MAX_TERMS_REFRESHED = 16
 """Stale terms that one exchange brings up to date; the rest wait for the next one, so that none pays for all."""
 
-type Past = Callable[[str, float], Figures]
+type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
 
 
-class Terms(NamedTuple):
+class ScoreTerms(NamedTuple):
     """Of one target in one mode, good from `since` until `until` on the wall clock."""
 
-    belief: Belief
-    lot: Lot
+    reliability: BetaDistribution
+    sampler: BetaSampler
     qualities: Qualities
-    line: Line
+    score_line: ScoreLine
     penalty: float
     since: float
     until: float
@@ -61,62 +62,70 @@ class Ranking:
         self,
         inventory: Inventory,
         settings: Settings,
-        limits: Limits,
-        past: Past,
-        recent: Recent,
-        chance: Random,
-        rule: Rule = RULE,
+        limits: RateLimits,
+        stats: StatsLookup,
+        recent: RecentOutcomes,
+        rng: Random,
+        rule: ScoringRule = DEFAULT_RULE,
     ) -> None:
         enabled = [target for target in inventory.targets if target.enabled]
         self._inventory = inventory
         self._weights = settings.routing.weights
         self._limits = limits
-        self._past, self._recent, self._rule = past, recent, rule
-        self._chance = chance
-        self._intelligence = Scale.of(target.model.intelligence for target in enabled)
-        self._speed = Scale.of(target.model.speed for target in enabled)
-        self._fields = {mode: pools.automatic(mode, inventory) for mode in Mode}
-        self._terms: dict[Mode, dict[Target, Terms]] = {mode: {} for mode in Mode}  # bounded by the inventory
+        self._stats, self._recent, self._rule = stats, recent, rule
+        self._rng = rng
+        self._intelligence = RankScale.from_ranks(target.model.intelligence for target in enabled)
+        self._speed = RankScale.from_ranks(target.model.speed for target in enabled)
+        self._candidate_sets = {mode: pools.for_mode(mode, inventory) for mode in Mode}
+        self._terms: dict[Mode, dict[Target, ScoreTerms]] = {mode: {} for mode in Mode}  # bounded by the inventory
 
-    def field(self, resolution: Resolution) -> Field:
+    def candidate_set(self, resolution: Resolution) -> CandidateSet:
         """Who takes part."""
-        return self._fields[resolution.mode] if resolution.automatic else pools.named(resolution)
+        return self._candidate_sets[resolution.mode] if resolution.automatic else pools.for_named_model(resolution)
 
-    def hand(self, mode: Mode, chance: Random | None = None, dialect: Dialect | None = None) -> "Hand":
+    def sample(self, mode: Mode, rng: Random | None = None, dialect: Dialect | None = None) -> "ScoreSample":
         """For one exchange, whose client speaks `dialect`; its luck comes from the router's generator unless another
         one is given.
         """
-        return Hand(self, mode, chance or self._chance, dialect)
+        return ScoreSample(self, mode, rng or self._rng, dialect)
 
-    def learnt(self, target: Target) -> None:
+    def invalidate(self, target: Target) -> None:
         """There is news of a target: what is known of it is worked out anew."""
         for terms in self._terms.values():
             terms.pop(target, None)
 
-    def terms(self, target: Target, mode: Mode, wall: float) -> Terms:
+    def compute_terms(self, target: Target, mode: Mode, wall: float) -> ScoreTerms:
         """Worked out now."""
-        past = self._past(target.label, wall)
+        past = self._stats(target.label, wall)
         model = target.model
-        found = qualities(past, self._speed.place(model.speed), self._intelligence.place(model.intelligence))
-        belief = self._rule.evidence(past, self._recent.of(target.label, wall))
-        line = self._rule.line(found, self._weights[mode])
-        return Terms(belief, Lot.of(belief), found, line, penalty(past.rate_limited), wall, wall + FRESH)
+        found = qualities(past, self._speed.position(model.speed), self._intelligence.position(model.intelligence))
+        belief = self._rule.estimate(past, self._recent.counts_for(target.label, wall))
+        line = self._rule.score_line(found, self._weights[mode])
+        return ScoreTerms(
+            belief,
+            BetaSampler.from_distribution(belief),
+            found,
+            line,
+            penalty(past.rate_limited),
+            wall,
+            wall + TERMS_LIFETIME,
+        )
 
-    def kept_terms(self, targets: Sequence[Target], mode: Mode, wall: float) -> list[Terms]:
+    def cached_terms(self, targets: Sequence[Target], mode: Mode, wall: float) -> list[ScoreTerms]:
         """One for each target, a little old at most."""
         kept, renewed, found = self._terms[mode], 0, []
         for target in targets:
             terms = kept.get(target)
-            if terms is None or (renewed < AT_ONCE and not terms.since <= wall < terms.until):
-                terms = kept[target] = self.terms(target, mode, wall)
+            if terms is None or (renewed < MAX_TERMS_REFRESHED and not terms.since <= wall < terms.until):
+                terms = kept[target] = self.compute_terms(target, mode, wall)
                 renewed += 1
             found.append(terms)
         return found
 
-    def mean(self, target: Target, mode: Mode, now: float, wall: float) -> float:
+    def expected_score(self, target: Target, mode: Mode, now: float, wall: float) -> float:
         """The score that a target may expect."""
-        terms = self.kept_terms((target,), mode, wall)[0]
-        return terms.line.at(terms.belief.mean) * self.headroom(target, now) - terms.penalty
+        terms = self.cached_terms((target,), mode, wall)[0]
+        return terms.score_line.at(terms.reliability.mean) * self.headroom(target, now) - terms.penalty
 
     def headroom(self, target: Target, now: float) -> float:
         """Of the key that has most; `now` is on the routing clock."""
@@ -125,26 +134,26 @@ class Ranking:
         return headroom(max(left, default=1.0))
 
 
-class Hand:
+class ScoreSample:
     """What chance has dealt one exchange."""
 
-    def __init__(self, ranking: Ranking, mode: Mode, chance: Random, dialect: Dialect | None = None) -> None:
-        self._ranking, self._mode, self._chance, self._dialect = ranking, mode, chance, dialect
-        self._drawn: dict[Target, float] = {}
+    def __init__(self, ranking: Ranking, mode: Mode, rng: Random, dialect: Dialect | None = None) -> None:
+        self._ranking, self._mode, self._rng, self._dialect = ranking, mode, rng, dialect
+        self._draws: dict[Target, float] = {}
 
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[Target]:
         """By score; among equals those who speak the client's dialect, then the configured order. A score is worked out
         as far as it takes to find the next one: without headroom it is a bound, as headroom only takes away.
         """
-        kept = self._ranking.kept_terms(targets, self._mode, wall)
-        drawn, random, dialect = self._drawn, self._chance.random, self._dialect
+        kept = self._ranking.cached_terms(targets, self._mode, wall)
+        drawn, random, dialect = self._draws, self._rng.random, self._dialect
         heap = []
         for target, terms in zip(targets, kept, strict=True):
             draw = drawn.get(target)
             if draw is None:
-                draw = drawn[target] = terms.lot.draw(random)
-            base, slope = terms.line
-            place = dialect is not None and target.is_foreign(dialect), target.rank
+                draw = drawn[target] = terms.sampler.sample(random)
+            base, slope = terms.score_line
+            place = dialect is not None and target.needs_conversion(dialect), target.rank
             heap.append((terms.penalty - base - slope * draw, place, False, target, terms))
         heapify(heap)
         while heap:
@@ -152,14 +161,14 @@ class Hand:
             if exact or (room := self._ranking.headroom(target, now)) == 1.0:
                 yield target
             else:
-                minus = terms.penalty - terms.line.at(drawn[target]) * room
+                minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))
 
     def score(self, target: Target, now: float, wall: float) -> Score:
         """Every term of a target's score; one that had no draw yet gets it."""
-        terms = self._ranking.kept_terms((target,), self._mode, wall)[0]
-        draw = self._drawn.get(target)
+        terms = self._ranking.cached_terms((target,), self._mode, wall)[0]
+        draw = self._draws.get(target)
         if draw is None:
-            draw = self._drawn[target] = terms.lot.draw(self._chance.random)
+            draw = self._draws[target] = terms.sampler.sample(self._rng.random)
         room = self._ranking.headroom(target, now)
-        return Score(terms.belief.mean, draw, terms.qualities, terms.line, room, terms.penalty)
+        return Score(terms.reliability.mean, draw, terms.qualities, terms.score_line, room, terms.penalty)

@@ -1,7 +1,8 @@
 """The short memory: how each target has done in its last few attempts.
 
-A week of good days says little about a provider that broke a minute ago. So beside the long memory (`figures`) there
-is this one: it holds about ten attempts of each target, and fades with time, so that nobody is condemned for good.
+A week of good days says little about a provider that broke a minute ago. So beside the long memory (`target_stats`)
+there is this one: it holds about ten attempts of each target, and fades with time, so that nobody is condemned for
+good.
 
 Bounded by the configuration: only targets of the inventory in force are kept. Times are on the wall clock.
 """
@@ -9,61 +10,61 @@ Bounded by the configuration: only targets of the inventory in force are kept. T
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-KEEP = 0.9
-"""What an attempt leaves of the weight of those before it: together they weigh no more than 1 / (1 - KEEP) = 10."""
-ENOUGH = 64
+DECAY = 0.9
+"""What an attempt leaves of the weight of those before it: together they weigh no more than 1 / (1 - DECAY) = 10."""
+MAX_RESTORED_ATTEMPTS = 64
 """Attempts that fill it: what was before them weighs a hundredth of one."""
 HALF_LIFE = 2400.0
 """Seconds in which what is remembered loses half of its weight."""
 
 
-class Lately(NamedTuple):
-    """Weighted counts as they were at the time `at`."""
+class OutcomeCounts(NamedTuple):
+    """Weighted counts as they were at the time `as_of`."""
 
     successes: float = 0.0
     failures: float = 0.0
-    at: float = 0.0
+    as_of: float = 0.0
 
     @property
     def total(self) -> float:
         return self.successes + self.failures
 
-    def faded(self, wall: float) -> "Lately":
+    def decayed(self, wall: float) -> "OutcomeCounts":
         """As it is at that time; a clock that went back fades nothing."""
-        left = 0.5 ** (max(0.0, wall - self.at) / HALF_LIFE)
-        return Lately(self.successes * left, self.failures * left, max(wall, self.at))
+        left = 0.5 ** (max(0.0, wall - self.as_of) / HALF_LIFE)
+        return OutcomeCounts(self.successes * left, self.failures * left, max(wall, self.as_of))
 
-    def after(self, success: bool, wall: float) -> "Lately":
+    def with_outcome(self, success: bool, wall: float) -> "OutcomeCounts":
         """One attempt later."""
-        before = self.faded(wall)
-        return Lately(before.successes * KEEP + success, before.failures * KEEP + (not success), wall)
+        before = self.decayed(wall)
+        return OutcomeCounts(before.successes * DECAY + success, before.failures * DECAY + (not success), wall)
 
 
-NOBODY = Lately()
+NO_OUTCOMES = OutcomeCounts()
 """Of a target that has not been tried."""
 
 
-class Recent:
+class RecentOutcomes:
     """The one owner of what was seen lately."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, Lately] = {}
+        self._counts: dict[str, OutcomeCounts] = {}
 
     def observe(self, label: str, success: bool, wall: float) -> None:
-        self._seen[label] = self._seen.get(label, NOBODY).after(success, wall)
+        self._counts[label] = self._counts.get(label, NO_OUTCOMES).with_outcome(success, wall)
 
-    def of(self, label: str, wall: float) -> Lately:
-        seen = self._seen.get(label)
-        return seen.faded(wall) if seen else NOBODY
+    def counts_for(self, label: str, wall: float) -> OutcomeCounts:
+        seen = self._counts.get(label)
+        return seen.decayed(wall) if seen else NO_OUTCOMES
 
     def restore(self, attempts: Mapping[str, Iterable[tuple[float, bool]]], wall: float) -> None:
         """What is remembered of earlier: when each attempt ended, and whether it succeeded, in any order. Of targets
         that have been tried since, it is no news.
         """
         for label, earlier in attempts.items():
-            if label not in self._seen:
-                for ended, success in sorted(earlier)[-ENOUGH:]:
+            if label not in self._counts:
+                for ended, success in sorted(earlier)[-MAX_RESTORED_ATTEMPTS:]:
                     self.observe(label, success, min(ended, wall))
 
     def keep_only(self, labels: Collection[str]) -> None:
-        self._seen = {label: seen for label, seen in self._seen.items() if label in labels}
+        self._counts = {label: seen for label, seen in self._counts.items() if label in labels}

@@ -18,7 +18,7 @@ from pointsman.config import Settings
 from pointsman.config.enums import Mode
 from pointsman.domain.records import AppliedRedirect
 from pointsman.domain.targets import Inventory, Target
-from pointsman.routing.model_redirects import redirected
+from pointsman.routing.model_redirects import apply_redirects
 from pointsman.wire.errors import Code, Problem
 
 AUTO = "auto"
@@ -32,7 +32,7 @@ class Resolution:
     `automatic` when any model would do.
     """
 
-    asked: str
+    requested: str
     name: str
     mode: Mode
     targets: tuple[Target, ...]
@@ -42,13 +42,13 @@ class Resolution:
     """The rules by which a name that nobody has led to these targets."""
 
 
-def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Resolution:
+def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> Resolution:
     """Raises Problem (model_not_found) for a name that means nothing here."""
-    asked = asked if asked is not None else AUTO
-    name = unaliased(asked, settings)
-    found = _meaning(asked, name, settings, inventory)
+    requested = requested if requested is not None else AUTO
+    name = resolve_alias(requested, settings)
+    found = _resolve_name(requested, name, settings, inventory)
     if found is None and settings.routing.unknown_model == AUTO:
-        found = _meaning(asked, AUTO, settings, inventory)
+        found = _resolve_name(requested, AUTO, settings, inventory)
     if found is None:
         raise Problem(
             Code.MODEL_NOT_FOUND,
@@ -58,36 +58,36 @@ def resolve(asked: str | None, settings: Settings, inventory: Inventory) -> Reso
     return found
 
 
-def unaliased(asked: str | None, settings: Settings) -> str:
+def resolve_alias(requested: str | None, settings: Settings) -> str:
     """The name that a requested one stands for."""
-    name = asked if asked is not None else AUTO
+    name = requested if requested is not None else AUTO
     while name in settings.routing.aliases:
         name = settings.routing.aliases[name]
     return name
 
 
-def _meaning(asked: str, name: str, settings: Settings, inventory: Inventory) -> Resolution | None:
+def _resolve_name(requested: str, name: str, settings: Settings, inventory: Inventory) -> Resolution | None:
     default = settings.routing.default_mode
-    if mode := mode_named(name, default):
-        return Resolution(asked, name, mode, inventory.targets, automatic=True)
+    if mode := mode_from_name(name, default):
+        return Resolution(requested, name, mode, inventory.targets, automatic=True)
     if target := inventory.by_label.get(name):
-        return Resolution(asked, name, default, (target,), explicit=True)
+        return Resolution(requested, name, default, (target,), explicit=True)
     if targets := inventory.by_id.get(name):
-        return Resolution(asked, name, default, targets)
-    return _redirected(asked, name, default, inventory)
+        return Resolution(requested, name, default, targets)
+    return _resolve_redirect(requested, name, default, inventory)
 
 
-def _redirected(asked: str, name: str, mode: Mode, inventory: Inventory) -> Resolution | None:
+def _resolve_redirect(requested: str, name: str, mode: Mode, inventory: Inventory) -> Resolution | None:
     found = {
         target: redirect
-        for provider in inventory.redirecting
-        if (redirect := redirected(provider, name))
+        for provider in inventory.providers_with_redirects
+        if (redirect := apply_redirects(provider, name))
         and (target := inventory.by_label.get(f"{provider.name}/{redirect.redirected_model}"))
     }
-    return Resolution(asked, name, mode, tuple(found), redirects=found) if found else None
+    return Resolution(requested, name, mode, tuple(found), redirects=found) if found else None
 
 
-def mode_named(name: str, default: Mode) -> Mode | None:
+def mode_from_name(name: str, default: Mode) -> Mode | None:
     """The mode that `auto` or `auto-<mode>` asks for, None for any other name."""
     if name == AUTO:
         return default

@@ -11,41 +11,41 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-WITHIN = 10.0
+REPEAT_WINDOW = 10.0
 """Seconds in which repeats are counted; a pause of that length is one, whatever wait was stated."""
-REPEATS = 5
+MAX_REPEATS = 5
 """Repeats of a failed request that are served within that time."""
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-FORGOTTEN_AFTER = 60.0
+INITIAL_WAIT, MAX_WAIT = 1.0, 30.0
+ENTRY_LIFETIME = 60.0
 """Seconds after a request was last heard of."""
-MOST = 1000
+MAX_ENTRIES = 1000
 """Requests remembered; the one heard of longest ago goes first."""
 
-type Name = tuple[bytes, bytes]
+type StormKey = tuple[bytes, bytes]
 """Who asks, and what."""
 
 
 @dataclass(slots=True)
-class Storm:
+class RetryStorm:
     """A request that failed. `until` is when it may be tried again, None while it is no storm yet."""
 
     last: float
-    failures: deque[float] = field(default_factory=lambda: deque(maxlen=REPEATS + 1))
+    failures: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_REPEATS + 1))
     until: float | None = None
-    wait: float = FIRST_WAIT / 2
+    wait: float = INITIAL_WAIT / 2
     refused: int = 0
 
-    def grow(self, now: float) -> None:
-        self.wait = min(self.wait * 2, LONGEST_WAIT)
+    def extend_wait(self, now: float) -> None:
+        self.wait = min(self.wait * 2, MAX_WAIT)
         self.until = now + self.wait
 
 
-class Storms:
+class RetryStorms:
     """Times are those of the routing clock, in seconds."""
 
     def __init__(self) -> None:
-        self._storms: OrderedDict[Name, Storm] = OrderedDict()  # at most MOST, each for FORGOTTEN_AFTER
-        self._askers: Counter[bytes] = Counter()
+        self._storms: OrderedDict[StormKey, RetryStorm] = OrderedDict()  # at most MAX_ENTRIES, each for ENTRY_LIFETIME
+        self._storms_by_client: Counter[bytes] = Counter()
         """How many of them each has."""
         self.refused = 0
         """Requests refused since the start."""
@@ -53,49 +53,49 @@ class Storms:
     def __len__(self) -> int:
         return len(self._storms)
 
-    def refusal(self, asker: bytes, turn: Callable[[], bytes], now: float) -> float | None:
+    def required_wait(self, asker: bytes, fingerprint: Callable[[], bytes], now: float) -> float | None:
         """How many seconds the client has to wait; None if its request may be served. What the request says is looked
         at only if something of this client has failed lately.
         """
-        self._forget(now)
-        if asker not in self._askers or (storm := self._storms.get(name := (asker, turn()))) is None:
+        self._expire(now)
+        if asker not in self._storms_by_client or (storm := self._storms.get(name := (asker, fingerprint()))) is None:
             return None
         pause, storm.last = now - storm.last, now
         self._storms.move_to_end(name)
         if storm.until is None:
             return None
-        if now >= storm.until or pause >= WITHIN:
+        if now >= storm.until or pause >= REPEAT_WINDOW:
             storm.until = now + storm.wait  # one attempt; others wait for what comes of it
             return None
-        storm.grow(now)
+        storm.extend_wait(now)
         storm.refused += 1
         self.refused += 1
         return storm.wait
 
-    def failed(self, asker: bytes, turn: bytes, now: float) -> None:
+    def on_failure(self, asker: bytes, fingerprint: bytes, now: float) -> None:
         """A request that was let through has failed."""
-        name = asker, turn
+        name = asker, fingerprint
         if name not in self._storms:
-            self._storms[name] = Storm(now)
-            self._askers[asker] += 1
+            self._storms[name] = RetryStorm(now)
+            self._storms_by_client[asker] += 1
         storm = self._storms[name]
         storm.last = now
         self._storms.move_to_end(name)
         storm.failures.append(now)
         if storm.until is not None:
-            storm.grow(now)
-        elif len(storm.failures) > REPEATS and storm.failures[0] > now - WITHIN:
-            storm.until = now + FIRST_WAIT
-        while len(self._storms) > MOST:
+            storm.extend_wait(now)
+        elif len(storm.failures) > MAX_REPEATS and storm.failures[0] > now - REPEAT_WINDOW:
+            storm.until = now + INITIAL_WAIT
+        while len(self._storms) > MAX_ENTRIES:
             self._drop(next(iter(self._storms)))
 
-    def succeeded(self, asker: bytes, turn: Callable[[], bytes]) -> None:
-        if asker in self._askers and (name := (asker, turn())) in self._storms:
+    def on_success(self, asker: bytes, fingerprint: Callable[[], bytes]) -> None:
+        if asker in self._storms_by_client and (name := (asker, fingerprint())) in self._storms:
             self._drop(name)
 
-    def plain(self, now: float, wall: float) -> dict[str, Any]:
+    def to_dict(self, now: float, wall: float) -> dict[str, Any]:
         """In plain JSON types; `wall` is what the clock on the wall shows at `now`."""
-        self._forget(now)
+        self._expire(now)
         running = [
             {"asker": asker.hex(), "refused": storm.refused, "until": storm.until + wall - now}
             for (asker, _), storm in self._storms.items()
@@ -103,12 +103,12 @@ class Storms:
         ]
         return {"refused": self.refused, "running": running}
 
-    def _forget(self, now: float) -> None:
-        while self._storms and next(iter(self._storms.values())).last + FORGOTTEN_AFTER <= now:
+    def _expire(self, now: float) -> None:
+        while self._storms and next(iter(self._storms.values())).last + ENTRY_LIFETIME <= now:
             self._drop(next(iter(self._storms)))
 
-    def _drop(self, name: Name) -> None:
+    def _drop(self, name: StormKey) -> None:
         del self._storms[name]
-        self._askers[name[0]] -= 1
-        if not self._askers[name[0]]:
-            del self._askers[name[0]]
+        self._storms_by_client[name[0]] -= 1
+        if not self._storms_by_client[name[0]]:
+            del self._storms_by_client[name[0]]

@@ -8,72 +8,74 @@ from urllib.parse import urlsplit
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
-from pointsman.domain.failures import LESSONS, Cool, Failure
-from pointsman.domain.outbound import Outbound
+from pointsman.domain.failures import FAILURE_POLICIES, CooldownKind, Failure
+from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.attempt_outcomes import Seen, observations
-from pointsman.routing.cooldowns import LONG, NEAR, Cooldowns, Cooling, within_bounds
-from pointsman.routing.count_tokens_plan import CountPlan
+from pointsman.routing.attempt_outcomes import Verdict, observations
+from pointsman.routing.cooldowns import MAX_NEARBY_COOLDOWN, MODEL_GONE_COOLDOWN, Cooldown, CooldownTable, within_bounds
+from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health import Health
-from pointsman.routing.health_probe import question
-from pointsman.routing.hedging import delay
-from pointsman.routing.in_flight import Active
-from pointsman.routing.limits import Lease, Limits, Place
+from pointsman.routing.health_probe import probe_request
+from pointsman.routing.hedging import hedge_delay
+from pointsman.routing.in_flight import InFlight
+from pointsman.routing.limits import Lease, LimitKey, RateLimits
 from pointsman.routing.plan import Plan
-from pointsman.routing.protection import rests
+from pointsman.routing.protection import is_pin_resting
 from pointsman.routing.ranking import Ranking
-from pointsman.routing.recent_outcomes import Recent
-from pointsman.routing.resolve import Resolution, resolve, unaliased
-from pointsman.routing.retry_storms import Storms
-from pointsman.routing.scoring import RULE, Rule
-from pointsman.routing.statistics import Statistics, Sums, Wait
-from pointsman.sessions.binding import Ticket
+from pointsman.routing.recent_outcomes import RecentOutcomes
+from pointsman.routing.resolve import Resolution, resolve, resolve_alias
+from pointsman.routing.retry_storms import RetryStorms
+from pointsman.routing.scoring import DEFAULT_RULE, ScoringRule
+from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
+from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller
-from pointsman.sessions.registry import Desk
+from pointsman.sessions.registry import SessionRegistry
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 
-LIMITED = frozenset({"rate_limit", "quota"})
+RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota"})
 
 
 class Router:
     """Asked synchronously by every exchange.
 
-    A reload replaces the settings; plans already made keep the inventory they were made with. `chance` is where the
+    A reload replaces the settings; plans already made keep the inventory they were made with. `rng` is where the
     draws come from; without it they are those of a new generator.
     """
 
-    def __init__(self, settings: Settings, secret: bytes, chance: Random | None = None, rule: Rule = RULE) -> None:
+    def __init__(
+        self, settings: Settings, secret: bytes, rng: Random | None = None, rule: ScoringRule = DEFAULT_RULE
+    ) -> None:
         self.settings = settings
-        self.inventory = Inventory.of(settings)
-        self.sessions = Desk(settings, Digests(secret))
-        self.cooldowns = Cooldowns(settings.cooldowns)
-        self.limits = Limits()
+        self.inventory = Inventory.from_settings(settings)
+        self.sessions = SessionRegistry(settings, Digests(secret))
+        self.cooldowns = CooldownTable(settings.cooldowns)
+        self.limits = RateLimits()
         self.statistics = Statistics(self.inventory.by_label)
-        self.active = Active()
+        self.in_flight = InFlight()
         self.health = Health()
-        self.storms = Storms()
-        self.recent = Recent()
-        self._chance, self._rule = chance or Random(), rule
-        self.ranking = self._ranked()
+        self.retry_storms = RetryStorms()
+        self.recent_outcomes = RecentOutcomes()
+        self._rng, self._rule = rng or Random(), rule
+        self.ranking = self._make_ranking()
 
-    def replace(self, settings: Settings, now: float) -> dict[str, int]:
+    def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
-        before = self.inventory.routable()
-        old, self.inventory = self.inventory, Inventory.of(settings)
+        before = self.inventory.routable_providers()
+        old, self.inventory = self.inventory, Inventory.from_settings(settings)
         self.settings = settings
-        self.sessions.replace(settings, now)
+        self.sessions.update_settings(settings, now)
         self.cooldowns.durations = settings.cooldowns
-        same = self.inventory.same_targets(old)
-        self.cooldowns.keep_only(same, self.inventory.same_keys(old))
-        self.limits.keep_only(self.inventory.places())
-        self.recent.keep_only(same)
-        self.statistics.replace(self.inventory.by_label, same)
-        self.ranking = self._ranked()
-        self.health.keep_only(self.inventory.same_providers(old))
-        return self.sessions.purge(before - self.inventory.routable())
+        same = self.inventory.unchanged_targets(old)
+        self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
+        self.limits.keep_only(self.inventory.limit_keys())
+        self.recent_outcomes.keep_only(same)
+        self.statistics.set_labels(self.inventory.by_label, same)
+        self.ranking = self._make_ranking()
+        self.health.keep_only(self.inventory.unchanged_providers(old))
+        return self.sessions.remove_pins(before - self.inventory.routable_providers())
 
     def plan(
         self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
@@ -83,154 +85,156 @@ class Router:
         """
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory)
-        ticket = self.sessions.ticket(caller.asking_for(unaliased(facts.model, settings)), resolution.mode, now)
-        ticket.rests = self._rests(ticket, resolution, now)
-        turn = ticket.turn
-        refused = self.storms.refusal(ticket.asker, lambda: turn.digest, now) if turn else None
+        binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
+        binding.pin_rests = self._is_pin_resting(binding, resolution, now)
+        turn = binding.fingerprint
+        refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        return Plan(resolution, facts, dialect, self.inventory, ticket, self, refused, ahead)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self, refused, ahead)
 
-    def heard_out(self, facts: RequestFacts, caller: Caller) -> Caller:
+    def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
-        return self.sessions.heard_out(caller.asking_for(unaliased(facts.model, self.settings)))
+        return self.sessions.with_words(caller.with_model(resolve_alias(facts.model, self.settings)))
 
-    def glance(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
+    def preview_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
         not for launching. Raises Problem (model_not_found).
         """
         resolution = resolve(facts.model, self.settings, self.inventory)
-        asked = caller.asking_for(unaliased(facts.model, self.settings))
-        ticket = self.sessions.glance(asked, resolution.mode, now)
-        ticket.rests = self._rests(ticket, resolution, now)
-        return Plan(resolution, facts, dialect, self.inventory, ticket, self, None, wall - now, copy(self._chance))
+        asked = caller.with_model(resolve_alias(facts.model, self.settings))
+        binding = self.sessions.preview(asked, resolution.mode, now)
+        binding.pin_rests = self._is_pin_resting(binding, resolution, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self, None, wall - now, copy(self._rng))
 
-    def _rests(self, ticket: Ticket, resolution: Resolution, now: float) -> bool:
-        pin, session = ticket.pin, ticket.session
+    def _is_pin_resting(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
+        pin, session = binding.pin, binding.session
         if pin is None or session is None:
             return False
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
-        return rests(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
+        return is_pin_resting(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
 
-    def count_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
+    def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
-        ticket = self.sessions.onlooker(caller.asking_for(unaliased(facts.model, self.settings)), now)
-        return CountPlan(resolution, facts, dialect, self.inventory, ticket, self)
+        binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
+        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self)
 
-    def hedge_after(self, target: Target, wall: float) -> float | None:
+    def hedge_delay(self, target: Target, wall: float) -> float | None:
         """Seconds after which an attempt at this target gets company; None for never."""
-        return delay(target.provider.hedge, self.statistics.usual_wait(target.label, wall))
+        return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
-    def _ranked(self) -> Ranking:
-        past = self.statistics.of
-        return Ranking(self.inventory, self.settings, self.limits, past, self.recent, self._chance, self._rule)
+    def _make_ranking(self) -> Ranking:
+        past = self.statistics.stats_for
+        return Ranking(self.inventory, self.settings, self.limits, past, self.recent_outcomes, self._rng, self._rule)
 
-    def remember(
+    def restore(
         self,
-        hours: Mapping[tuple[str, int], Sums],
-        waits: Mapping[str, Iterable[Wait]],
+        hours: Mapping[tuple[str, int], HourlySums],
+        waits: Mapping[str, Iterable[ContentWait]],
         attempts: Mapping[str, Iterable[tuple[float, bool]]],
         wall: float,
     ) -> None:
-        """What is known of earlier, as `Statistics.restore` and `Recent.restore` take it."""
+        """What is known of earlier, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
         self.statistics.restore(hours, waits, wall)
-        self.recent.restore(attempts, wall)
-        self.ranking = self._ranked()
+        self.recent_outcomes.restore(attempts, wall)
+        self.ranking = self._make_ranking()
 
     def observe(self, record: ExchangeRecord) -> None:
         """What an exchange that has ended teaches about its targets."""
-        for seen in observations(record, self.inventory.by_label):
-            self.statistics.add(seen)
-            if seen.seen in (Seen.SUCCESS, Seen.FAILURE):
-                self.recent.observe(seen.label, seen.seen is Seen.SUCCESS, seen.wall)
-            self.ranking.learnt(self.inventory.by_label[seen.label])
+        for observation in observations(record, self.inventory.by_label):
+            self.statistics.observe(observation)
+            if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
+                self.recent_outcomes.observe(
+                    observation.label, observation.verdict is Verdict.SUCCESS, observation.wall
+                )
+            self.ranking.invalidate(self.inventory.by_label[observation.label])
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
-        if not self.inventory.has(candidate):
+        if not self.inventory.contains(candidate):
             return ()
-        return self.limits.lease(_place(candidate), candidate.target.model.limits, tokens, now)
+        return self.limits.lease(_limit_key(candidate), candidate.target.model.limits, tokens, now)
 
-    def limited(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
+    def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
         """A provider states its limits: where they are lower than the configured ones, they count."""
-        if (limits := list(stated)) and self.inventory.has(candidate):
+        if (limits := list(stated)) and self.inventory.contains(candidate):
             for name, limit in limits:
-                self.limits.learn(_place(candidate), candidate.target.model.limits, name, limit)
+                self.limits.lower_limit(_limit_key(candidate), candidate.target.model.limits, name, limit)
 
-    def learn(
+    def on_failure(
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
     ) -> str | None:
         """What a failure means for everyone; `wall` is what the clock on the wall shows at `now`. Returns it in words.
 
         An exchange that outlives a reload teaches nothing about what is gone.
         """
-        if not self.inventory.has(candidate):
+        if not self.inventory.contains(candidate):
             return None
-        target, name, cooldowns, stated = candidate.target, candidate.name, self.cooldowns, fault.retry_after
-        cooling, lost = None, self._lost(candidate, failure, fault, now)
-        match LESSONS[failure].cool:
-            case Cool.TARGET:
-                cooling = self._cool_transient(target, fault, now)
-            case Cool.TARGET_BY_ALL_KEYS if not has_untried_key:
-                cooling = self._cool_transient(target, fault, now)
-            case Cool.TARGET_LONG:
-                cooling = cooldowns.cool_target(target.label, failure, LONG, now)
-            case Cool.KEY_RATE:
-                cooling = cooldowns.cool_rate_limited(name, stated, now)
-            case Cool.KEY_DAY:
-                cooling = cooldowns.cool_quota(name, stated, now, wall)
-            case Cool.KEY_INVALID:
-                cooling = cooldowns.cool_invalid(name, now)
-        if cooling is None:
-            return lost
-        cooled = f"key {name[1] or '(none)'} of {name[0]}" if LESSONS[failure].speaks_of_key else target.label
-        words = f"{cooled} cools for {cooling.until - now:.1f} s: {cooling.reason}"
-        return f"{words}; {lost}" if lost else words
+        target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
+        cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
+        match FAILURE_POLICIES[failure].cooldown:
+            case CooldownKind.TARGET:
+                cooldown = self._cool_transient(target, fault, now)
+            case CooldownKind.TARGET_BY_ALL_KEYS if not has_untried_key:
+                cooldown = self._cool_transient(target, fault, now)
+            case CooldownKind.TARGET_LONG:
+                cooldown = cooldowns.cool_target(target.label, failure, MODEL_GONE_COOLDOWN, now)
+            case CooldownKind.KEY_RATE:
+                cooldown = cooldowns.cool_rate_limited(name, stated, now)
+            case CooldownKind.KEY_DAY:
+                cooldown = cooldowns.cool_quota(name, stated, now, wall)
+            case CooldownKind.KEY_INVALID:
+                cooldown = cooldowns.cool_invalid(name, now)
+        if cooldown is None:
+            return loss
+        cooled = f"key {name[1] or '(none)'} of {name[0]}" if FAILURE_POLICIES[failure].concerns_key else target.label
+        notice = f"{cooled} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
+        return f"{notice}; {loss}" if loss else notice
 
-    def worked(self, candidate: Candidate, launched: float) -> str | None:
+    def on_success(self, candidate: Candidate, launched: float) -> str | None:
         """An answer to a request launched then has ended well. Returns what that changes, in words; nothing, if a
         reload has taken the candidate away.
         """
-        if not self.inventory.has(candidate):
+        if not self.inventory.contains(candidate):
             return None
-        self.cooldowns.worked(candidate.target.label, candidate.name, launched)
+        self.cooldowns.on_success(candidate.target.label, candidate.key_id, launched)
         name = candidate.target.provider.name
-        return _well(name) if self.health.recovered(name) else None
+        return _recovery_message(name) if self.health.on_recovered(name) else None
 
-    def _lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
+    def _on_provider_lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
         """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
-        name, invalid = candidate.target.provider.name, self.cooldowns.invalid
-        if failure is Failure.CONNECT and self.health.failed(name, fault.label, now):
+        name, invalid = candidate.target.provider.name, self.cooldowns.invalid_keys
+        if failure is Failure.CONNECT and self.health.on_connection_failed(name, fault.label, now):
             state = "healthy and is unhealthy"
-        elif failure is Failure.KEY_INVALID and candidate.name not in invalid:
-            if not self.inventory.key_names(name) <= {*invalid, candidate.name}:
+        elif failure is Failure.KEY_INVALID and candidate.key_id not in invalid:
+            if not self.inventory.key_ids(name) <= {*invalid, candidate.key_id}:
                 return None
             state = "healthy and has no valid key left"
         else:
             return None
-        return f"provider {name} was {state}; pins removed: {self.sessions.purge({name})[name]}"
+        return f"provider {name} was {state}; pins removed: {self.sessions.remove_pins({name})[name]}"
 
-    def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, Outbound]]:
-        """The providers to probe now, and what to ask each; `chance` gives random numbers from 0 to 1."""
-        due = [self.settings.providers[name] for name in self.health.due(now)]
+    def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
+        """The providers to probe now, and what to ask each; `rng` gives random numbers from 0 to 1."""
+        due = [self.settings.providers[name] for name in self.health.due_probes(now)]
         for provider in due:
             self.health.begin_probe(provider.name, chance(), now)
-        return [(provider.name, question(provider)) for provider in due]
+        return [(provider.name, probe_request(provider)) for provider in due]
 
-    def probed(self, provider: str, alive: bool) -> str | None:
+    def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
-        return _well(provider) if self.health.probed(provider, alive) else None
+        return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
 
     def usable_keys(self, target: Target, now: float) -> int:
         """How many of its keys may be used now; where it needs none, there is none to count."""
         return sum(
             each.key is not None
-            and self.cooldowns.key(each.name, now) is None
-            and self.limits.frees_at(_place(each), target.model.limits, 1, now) <= now
+            and self.cooldowns.key_cooldown(each.key_id, now) is None
+            and self.limits.frees_at(_limit_key(each), target.model.limits, 1, now) <= now
             for each in self.inventory.keys[target]
         )
 
-    def busy(self, now: float) -> frozenset[str]:
+    def busy_providers(self, now: float) -> frozenset[str]:
         """The providers whose keys are all rate limited."""
         limited: dict[str, bool] = {}
         for target in self.inventory.targets:
@@ -241,28 +245,28 @@ class Router:
         return frozenset(name for name, is_limited in limited.items() if is_limited)
 
     def _is_limited(self, candidate: Candidate, now: float) -> bool:
-        if cooling := self.cooldowns.key(candidate.name, now):
-            return cooling.reason in LIMITED
-        return self.limits.frees_at(_place(candidate), candidate.target.model.limits, 1, now) > now
+        if cooldown := self.cooldowns.key_cooldown(candidate.key_id, now):
+            return cooldown.reason in RATE_LIMIT_REASONS
+        return self.limits.frees_at(_limit_key(candidate), candidate.target.model.limits, 1, now) > now
 
-    def _cool_transient(self, target: Target, fault: Fault, now: float) -> Cooling | None:
+    def _cool_transient(self, target: Target, fault: Fault, now: float) -> Cooldown | None:
         seconds = self.cooldowns.durations.transient
-        if is_near(target.provider.base_url):
-            seconds = min(seconds, NEAR)
+        if is_nearby(target.provider.base_url):
+            seconds = min(seconds, MAX_NEARBY_COOLDOWN)
         if fault.retry_after is not None:
             seconds = within_bounds(fault.retry_after)
         return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
 
 
-def _well(provider: str) -> str:
+def _recovery_message(provider: str) -> str:
     return f"provider {provider} was unhealthy and is healthy"
 
 
-def _place(candidate: Candidate) -> Place:
+def _limit_key(candidate: Candidate) -> LimitKey:
     return candidate.target.label, candidate.key_label
 
 
-def is_near(base_url: str) -> bool:
+def is_nearby(base_url: str) -> bool:
     """The provider is on this machine or in a private network."""
     host = urlsplit(base_url).hostname or ""
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):

@@ -3,7 +3,7 @@
 What is known of a target's reliability R is a Beta distribution. For each exchange a value is drawn from it: whoever is
 well known is taken at its word, whoever is hardly known gets a lucky draw now and then, and so its chance.
 
-    R  reliability   Beta(max(0.1, s) + 2, max(0.1, f) + 2); s and f: what `Rule.evidence` makes of both memories
+    R  reliability   Beta(max(0.1, s) + 2, max(0.1, f) + 2); s and f: what `ScoringRule.estimate` makes of both memories
     S  speed         1 - exp(-tokens per second / 60)
     T  latency       1 up to 300 ms to the first content, from there linear to 0 at 5 s
     I  intelligence  1 - (rank - best) / (worst - best), by the values of the ranks
@@ -11,8 +11,8 @@ well known is taken at its word, whoever is hardly known gets a lucky draw now a
     score = R × weighted mean of (1, S, T, I) × headroom - penalty
 
 An attempt that fails is worth nothing, however clever its model: therefore R multiplies, in full where reliability has
-the weight `FULL` or more, and less where whoever configured it wants less of it. `docs/choosing.md` compares this with
-an average of all four.
+the weight `FULL_RELIABILITY_SHARE` or more, and less where whoever configured it wants less of it. `docs/choosing.md`
+compares this with an average of all four.
 """
 
 import math
@@ -21,48 +21,48 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pointsman.config.settings import Weights
-from pointsman.routing.recent_outcomes import Lately
-from pointsman.routing.target_stats import Figures
+from pointsman.routing.recent_outcomes import OutcomeCounts
+from pointsman.routing.target_stats import TargetStats
 
 TINY, LOG_4, LOG_5_AND_1 = 1e-100, math.log(4), 1 + math.log(5)
-DOUBT = 2.0
+PRIOR_COUNT = 2.0
 """Successes and failures that every target starts with."""
-LEAST = 0.1
+MIN_COUNT = 0.1
 """Counts below this count as this, negative ones too."""
-PAST = 100.0
+MAX_PAST_ATTEMPTS = 100.0
 """Observations that the long memory weighs at most: more would make it too sure of itself."""
-PATIENCE, ALARM = 1.0, 2.0
+SURPRISE_TOLERANCE, SURPRISE_DECAY = 1.0, 2.0
 """Failures beyond those expected that the long memory shrugs off, and how fast its word loses weight from there."""
-FULL = 0.35
+FULL_RELIABILITY_SHARE = 0.35
 """The part of all weights from which on reliability multiplies in full; with none it does not count at all."""
-PRIOR = 3.0
+CATALOG_SAMPLES = 3.0
 """Observations that a catalog's word about speed is worth."""
-PACE = 60.0
+REFERENCE_SPEED = 60.0
 """Tokens a second."""
-PROMPT, SLOW = 0.3, 5.0
+BEST_LATENCY, WORST_LATENCY = 0.3, 5.0
 """Seconds to the first content that are worth 1, and 0."""
-ROOM, LEAST_ROOM = 0.2, 0.1
+FREE_HEADROOM, MIN_HEADROOM = 0.2, 0.1
 """The part of a limit that must be left to count as free, and what an exhausted one still counts."""
-PENALTY, MOST_PENALISED = 0.05, 4.0
+RATE_LIMIT_PENALTY, MAX_PENALISED = 0.05, 4.0
 """For each recent rate-limit answer, and how many of them count at most."""
 
 
-class Belief(NamedTuple):
+class BetaDistribution(NamedTuple):
     """Beta(alpha, beta)."""
 
     alpha: float
     beta: float
 
     @classmethod
-    def of(cls, successes: float, failures: float) -> "Belief":
-        return cls(_count(successes) + DOUBT, _count(failures) + DOUBT)
+    def from_counts(cls, successes: float, failures: float) -> "BetaDistribution":
+        return cls(_count(successes) + PRIOR_COUNT, _count(failures) + PRIOR_COUNT)
 
     @property
     def mean(self) -> float:
         return self.alpha / (self.alpha + self.beta)
 
 
-class Lot(NamedTuple):
+class BetaSampler(NamedTuple):
     """A Beta distribution ready to be drawn from. Both parameters exceed 1, as those of every belief do.
 
     Cheng's algorithm BB ("Generating beta variates with nonintegral shape parameters", CACM 21, 1978): exact, and with
@@ -71,20 +71,20 @@ class Lot(NamedTuple):
 
     small: float
     large: float
-    both: float
+    total: float
     root: float
     gain: float
-    turned: bool
+    is_swapped: bool
     """Alpha is the larger one."""
 
     @classmethod
-    def of(cls, belief: Belief) -> "Lot":
+    def from_distribution(cls, belief: BetaDistribution) -> "BetaSampler":
         small, large = sorted(belief)
         both = small + large
         root = math.sqrt((both - 2) / (2 * small * large - both))
         return cls(small, large, both, root, small + 1 / root, small != belief.alpha)
 
-    def draw(self, random: Callable[[], float]) -> float:
+    def sample(self, random: Callable[[], float]) -> float:
         """`random` gives numbers from 0 to 1, without 1."""
         small, large, both, root, gain, turned = self
         while True:
@@ -106,7 +106,7 @@ class Qualities(NamedTuple):
     intelligence: float
 
 
-class Line(NamedTuple):
+class ScoreLine(NamedTuple):
     """A score before headroom and penalty, as a function of reliability: `base + slope × R`."""
 
     base: float
@@ -116,38 +116,38 @@ class Line(NamedTuple):
         return self.base + self.slope * reliability
 
 
-class Rule:
+class ScoringRule:
     """How memories become a belief, and a belief a score. A class, so that another rule can be compared with it."""
 
-    def evidence(self, past: Figures, lately: Lately) -> Belief:
+    def estimate(self, past: TargetStats, lately: OutcomeCounts) -> BetaDistribution:
         """The long memory counts as long as the last attempts agree with it. These count in both: they tell most."""
         successes, failures = _count(past.successes), _count(past.failures)
-        expected = lately.total * (successes + DOUBT) / (successes + failures + 2 * DOUBT)
-        surprise = max(0.0, abs(lately.successes - expected) - PATIENCE)
-        weight = min(1.0, PAST / (successes + failures)) * math.exp(-ALARM * surprise)
-        return Belief.of(successes * weight + lately.successes, failures * weight + lately.failures)
+        expected = lately.total * (successes + PRIOR_COUNT) / (successes + failures + 2 * PRIOR_COUNT)
+        surprise = max(0.0, abs(lately.successes - expected) - SURPRISE_TOLERANCE)
+        weight = min(1.0, MAX_PAST_ATTEMPTS / (successes + failures)) * math.exp(-SURPRISE_DECAY * surprise)
+        return BetaDistribution.from_counts(successes * weight + lately.successes, failures * weight + lately.failures)
 
-    def line(self, qualities: Qualities, weights: Weights) -> Line:
-        worth, share = weighted(qualities, weights, reliability=1.0), weights.reliability / total(weights)
-        counts = min(1.0, share / FULL)
-        return Line(worth * (1 - counts), worth * counts)
-
-
-RULE = Rule()
+    def score_line(self, qualities: Qualities, weights: Weights) -> ScoreLine:
+        worth, share = weighted_sum(qualities, weights, reliability=1.0), weights.reliability / total_weight(weights)
+        counts = min(1.0, share / FULL_RELIABILITY_SHARE)
+        return ScoreLine(worth * (1 - counts), worth * counts)
 
 
-class Scale(NamedTuple):
+DEFAULT_RULE = ScoringRule()
+
+
+class RankScale(NamedTuple):
     """The ranks of one kind among the enabled targets; 1 is best."""
 
     best: float
     worst: float
 
     @classmethod
-    def of(cls, ranks: Iterable[int | None]) -> "Scale":
+    def from_ranks(cls, ranks: Iterable[int | None]) -> "RankScale":
         known = [rank for rank in ranks if rank is not None]
         return cls(min(known), max(known)) if known else cls(0, 0)
 
-    def place(self, rank: int | None) -> float:
+    def position(self, rank: int | None) -> float:
         """1: the best one, 0: the worst one; no rank is the middle, and so is any where all are equal."""
         if rank is None or self.worst <= self.best:
             return 0.5
@@ -161,20 +161,20 @@ class Score:
     mean: float
     draw: float
     qualities: Qualities
-    line: Line
+    score_line: ScoreLine
     headroom: float
     penalty: float
 
     @property
     def value(self) -> float:
-        return self.line.at(self.draw) * self.headroom - self.penalty
+        return self.score_line.at(self.draw) * self.headroom - self.penalty
 
     @property
     def expected(self) -> float:
-        return self.line.at(self.mean) * self.headroom - self.penalty
+        return self.score_line.at(self.mean) * self.headroom - self.penalty
 
 
-def qualities(past: Figures, speed_place: float, intelligence: float) -> Qualities:
+def qualities(past: TargetStats, speed_place: float, intelligence: float) -> Qualities:
     """What is not measured yet is as the catalog's speed rank says; each measurement makes that count less."""
     pace, first = _number(past.tokens_per_second), _number(past.first_content)
     return Qualities(
@@ -185,39 +185,39 @@ def qualities(past: Figures, speed_place: float, intelligence: float) -> Qualiti
 
 
 def speed(tokens_per_second: float) -> float:
-    return 1 - math.exp(-max(0.0, tokens_per_second) / PACE)
+    return 1 - math.exp(-max(0.0, tokens_per_second) / REFERENCE_SPEED)
 
 
 def latency(seconds: float) -> float:
-    return min(1.0, max(0.0, (SLOW - seconds) / (SLOW - PROMPT)))
+    return min(1.0, max(0.0, (WORST_LATENCY - seconds) / (WORST_LATENCY - BEST_LATENCY)))
 
 
 def headroom(left: float) -> float:
     """`left`: the part of a limit that is not used up."""
-    return 1.0 if left >= ROOM else LEAST_ROOM + (1 - LEAST_ROOM) * max(0.0, left) / ROOM
+    return 1.0 if left >= FREE_HEADROOM else MIN_HEADROOM + (1 - MIN_HEADROOM) * max(0.0, left) / FREE_HEADROOM
 
 
 def penalty(rate_limited: float) -> float:
-    return PENALTY * min(MOST_PENALISED, max(0.0, rate_limited))
+    return RATE_LIMIT_PENALTY * min(MAX_PENALISED, max(0.0, rate_limited))
 
 
-def total(weights: Weights) -> float:
+def total_weight(weights: Weights) -> float:
     return weights.reliability + weights.speed + weights.latency + weights.intelligence
 
 
-def weighted(qualities: Qualities, weights: Weights, reliability: float) -> float:
+def weighted_sum(qualities: Qualities, weights: Weights, reliability: float) -> float:
     """The weighted mean of all four."""
     return (
         weights.reliability * reliability
         + weights.speed * qualities.speed
         + weights.latency * qualities.latency
         + weights.intelligence * qualities.intelligence
-    ) / total(weights)
+    ) / total_weight(weights)
 
 
 def _count(count: float) -> float:
     """What an old database may hold instead of a count, infinity and NaN too, is none."""
-    return count if LEAST < count < math.inf else LEAST
+    return count if MIN_COUNT < count < math.inf else MIN_COUNT
 
 
 def _number(value: float | None) -> float | None:
@@ -227,4 +227,4 @@ def _number(value: float | None) -> float | None:
 def _blended(prior: float, measured: float | None, samples: float) -> float:
     if measured is None or not 0 < samples < math.inf:
         return prior
-    return (prior * PRIOR + measured * samples) / (PRIOR + samples)
+    return (prior * CATALOG_SAMPLES + measured * samples) / (CATALOG_SAMPLES + samples)

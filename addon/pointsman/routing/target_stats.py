@@ -3,12 +3,14 @@
 from typing import NamedTuple
 
 
-class Figures(NamedTuple):
-    """Every count but `raw` is weighted by recency: an observation of now weighs 1, one of seven days ago nothing."""
+class TargetStats(NamedTuple):
+    """Every count but `attempts` is weighted by recency: an observation of now weighs 1, one of seven days ago
+    nothing.
+    """
 
     successes: float = 0.0
     failures: float = 0.0
-    raw: int = 0
+    attempts: int = 0
     """Observations, each as one: for people."""
     tokens_per_second: float | None = None
     speed_samples: float = 0.0
@@ -21,5 +23,5 @@ class Figures(NamedTuple):
     """Answers of the last minutes that said "too many requests", each weighing less the older it is."""
 
 
-NOTHING = Figures()
+NO_STATS = TargetStats()
 """Of a target that nobody has used lately."""

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.key_sources import Key
-from pointsman.sessions.penalties import Past
-from pointsman.sessions.request_fingerprint import Turn
-from pointsman.sessions.store import Pin, Session, Store
+from pointsman.sessions.key_sources import SessionKey
+from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.request_fingerprint import RequestFingerprint
+from pointsman.sessions.store import Pin, Session, SessionStore
 from pointsman.wire.headers import Headers
 
 
@@ -21,30 +21,31 @@ class Stickiness(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class SessionBinding:
     """`key` is None where nothing names a conversation, `store` where stickiness is off altogether.
 
-    `prefers` is false in modes where the pin is kept but not preferred, `rests` while this pin is left in peace.
+    `prefers_pin` is false in modes where the pin is kept but not preferred, `pin_rests` while this pin is left in
+    peace.
     """
 
-    store: Store | None
-    key: Key | None = None
+    store: SessionStore | None
+    key: SessionKey | None = None
     session: Session | None = None
-    prefers: bool = True
+    prefers_pin: bool = True
     pin: Pin | None = field(default=None)
     """The session's pin when the exchange began."""
-    turn: Turn | None = None
-    rests: bool = False
-    past_elsewhere: Past | None = None
+    fingerprint: RequestFingerprint | None = None
+    pin_rests: bool = False
+    unbound_penalties: SessionPenalties | None = None
     """What counts where there is no session: that of the exchange itself, or of a session that it only looks at."""
 
     @property
-    def preferred(self) -> Pin | None:
+    def preferred_pin(self) -> Pin | None:
         """The pin that goes to the front of the ranking."""
-        return self.pin if self.prefers and not self.rests else None
+        return self.pin if self.prefers_pin and not self.pin_rests else None
 
     @property
-    def known_by_words(self) -> bool:
+    def is_prefix_keyed(self) -> bool:
         """Only the words of the conversation tell it from others."""
         return self.key is not None and self.key.source is KeySource.PREFIX_HASH
 
@@ -54,13 +55,13 @@ class Ticket:
 
     def stickiness(self, answered: tuple[str, str] | None) -> Stickiness:
         """`answered` is the provider and model that answered, None if nobody did."""
-        if self.session is None or not self.prefers:
+        if self.session is None or not self.prefers_pin:
             return Stickiness.DISABLED
         if self.pin is None:
             return Stickiness.MISS
         return Stickiness.HIT if answered == (self.pin.provider, self.pin.model) else Stickiness.REPIN
 
-    def told(self, answered: tuple[str, str] | None) -> None:
+    def count_outcome(self, answered: tuple[str, str] | None) -> None:
         """The client has been told, once, of how its session fared: it counts."""
         if self.store is None or self.key is None:
             return
@@ -74,26 +75,26 @@ class Ticket:
             case Stickiness.REPIN:
                 counts.repins += 1
 
-    def pin_to(self, pin: Pin, now: float) -> None:
+    def set_pin(self, pin: Pin, now: float) -> None:
         """The client has seen this target's answer begin: here its cache is warm now."""
         if self.session is not None and self.store is not None:
             self.session.pin, self.session.pin_used = pin, now
             self.store.touch(self.session, now)
 
-    def in_use(self, now: float, served: tuple[str, str] | None = None) -> None:
+    def touch(self, now: float, served: tuple[str, str] | None = None) -> None:
         """Something of the exchange has just ended; `served` is the provider and model that had to do with it."""
         if self.session is not None and self.store is not None:
             self.store.touch(self.session, now)
             if self.session.pin and served == (self.session.pin.provider, self.session.pin.model):
                 self.session.pin_used = now
 
-    def unpin(self, provider: str, model: str) -> None:
+    def clear_pin_on(self, provider: str, model: str) -> None:
         """The pinned target broke off in the middle of an answer."""
         pin = self.session.pin if self.session else None
         if self.session and pin and (pin.provider, pin.model) == (provider, model):
             self.session.pin = None
 
-    def drop_pin(self) -> None:
+    def clear_pin(self) -> None:
         """The next turn chooses anew."""
         if self.session is not None:
             self.session.pin = None
@@ -101,25 +102,25 @@ class Ticket:
     # What the session has suffered.
 
     @property
-    def past(self) -> Past | None:
-        return self.session.past if self.session else self.past_elsewhere
+    def penalties(self) -> SessionPenalties | None:
+        return self.session.penalties if self.session else self.unbound_penalties
 
     @property
-    def own_past(self) -> Past:
+    def mutable_penalties(self) -> SessionPenalties:
         """To write to."""
-        past = self.past or Past()
+        penalties = self.penalties or SessionPenalties()
         if self.session:
-            self.session.past = past
+            self.session.penalties = penalties
         else:
-            self.past_elsewhere = past
-        return past
+            self.unbound_penalties = penalties
+        return penalties
 
     @property
-    def expires(self) -> float | None:
+    def bans_end_at(self) -> float | None:
         """When its bans end; None where they last as long as the exchange."""
         if self.session is None or self.store is None or self.session not in self.store:
             return None
-        return self.store.expires(self.session)
+        return self.store.expires_at(self.session)
 
     @property
     def holder(self) -> object:
@@ -127,56 +128,58 @@ class Ticket:
         return self.session or self
 
     @property
-    def asker(self) -> bytes:
+    def client_id(self) -> bytes:
         """Who asks, to tell repeated requests by: its session, else the client."""
         if self.session is not None:
             return self.session.id
-        return self.turn.asker if self.turn else b""
+        return self.fingerprint.client_id if self.fingerprint else b""
 
-    def ban_on(self, provider: str, label: str) -> str | None:
+    def ban_reason(self, provider: str, label: str) -> str | None:
         """Why this target is banned here; None if it is not."""
-        past = self.past
-        return past.ban_on(provider, label) if past else None
+        penalties = self.penalties
+        return penalties.ban_reason(provider, label) if penalties else None
 
     def ban(self, scope: str, why: str) -> None:
-        self.own_past.bans[scope] = why
+        self.mutable_penalties.bans[scope] = why
         pin = self.session.pin if self.session else None
         if self.session and pin and scope in (pin.provider, f"{pin.provider}/{pin.model}"):
             self.session.pin = None
 
-    def failures(self, scope: str) -> int:
+    def failure_count(self, scope: str) -> int:
         """In a row, in this session."""
-        return self.past.count(scope) if self.past else 0
+        return self.penalties.failure_count(scope) if self.penalties else 0
 
-    def failed(self, scope: str, streamed: bool) -> None:
+    def record_failure(self, scope: str, streamed: bool) -> None:
         """One more failure counts against the scope in this session, but not twice for one turn."""
         if self.session is None:
             return
-        turn = self.turn.digest if self.turn else b""
-        self.own_past.failed(scope, turn, self._asks_again(turn, streamed))
+        fingerprint = self.fingerprint.digest if self.fingerprint else b""
+        self.mutable_penalties.record_failure(scope, fingerprint, self._is_retry(fingerprint, streamed))
 
-    def succeeded(self, scope: str) -> None:
-        if self.past:
-            self.past.succeeded(scope)
+    def record_success(self, scope: str) -> None:
+        if self.penalties:
+            self.penalties.record_success(scope)
 
-    def ended_badly(self, streamed: bool) -> None:
+    def record_broken_stream(self, streamed: bool) -> None:
         """The client has been told of a failure."""
-        if self.session is not None and self.turn and streamed:
-            self.own_past.broken = self.turn.digest
+        if self.session is not None and self.fingerprint and streamed:
+            self.mutable_penalties.broken_stream = self.fingerprint.digest
 
-    def may_show(self, scope: str, key: str | None) -> bool:
+    def may_use_key(self, scope: str, key: str | None) -> bool:
         """A guarded scope is shown one key."""
-        past = self.past
-        return past is None or past.keys.get(scope, key) == key
+        penalties = self.penalties
+        return penalties is None or penalties.used_keys.get(scope, key) == key
 
-    def shows(self, scope: str, key: str | None) -> None:
-        self.own_past.keys.setdefault(scope, key)
+    def record_key(self, scope: str, key: str | None) -> None:
+        self.mutable_penalties.used_keys.setdefault(scope, key)
 
-    def _asks_again(self, turn: bytes, streamed: bool) -> bool:
+    def _is_retry(self, fingerprint: bytes, streamed: bool) -> bool:
         """The client repeats a turn by itself: its SDK counts, or it wants whole what broke off as a stream."""
-        if self.turn is None:
+        if self.fingerprint is None:
             return False
-        return self.turn.is_counted_retry or (not streamed and self.own_past.broken == turn)
+        return self.fingerprint.is_declared_retry or (
+            not streamed and self.mutable_penalties.broken_stream == fingerprint
+        )
 
     # What is told of it.
 

@@ -6,7 +6,7 @@ another. Credentials and addresses are guessable, so theirs are keyed with a sec
 
 from hashlib import blake2b
 
-SIZE = 15
+DIGEST_BYTES = 15
 """Bytes of a digest: 120 bits, of which nobody finds two alike. In memory a sixteenth byte would cost sixteen."""
 
 
@@ -16,9 +16,9 @@ class Digests:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def of(self, kind: str, *parts: bytes | str, keyed: bool = False) -> bytes:
+    def digest(self, kind: str, *parts: bytes | str, keyed: bool = False) -> bytes:
         """`kind` has at most 16 ASCII characters. Parts are told apart: ("ab", "c") is not ("a", "bc")."""
-        digest = blake2b(digest_size=SIZE, person=kind.encode(), key=self._secret if keyed else b"")
+        digest = blake2b(digest_size=DIGEST_BYTES, person=kind.encode(), key=self._secret if keyed else b"")
         for part in map(_raw, parts):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pointsman.config import Sticky
 from pointsman.config.enums import KeySource
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.prefix import Chain
+from pointsman.sessions.prefix import PrefixChain
 from pointsman.wire.conversation import Conversation
 
 if TYPE_CHECKING:
-    from pointsman.sessions.request_fingerprint import Words
+    from pointsman.sessions.request_fingerprint import RequestWords
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
-LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Caller:
     body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
     conversation: Callable[[], Conversation | None] = field(repr=False)
     model: str = ""
-    words: "Words | None" = field(default=None, repr=False)
+    words: "RequestWords | None" = field(default=None, repr=False)
     """What was found out beforehand, for the model asked for."""
 
-    def asking_for(self, model: str) -> "Caller":
+    def with_model(self, model: str) -> "Caller":
         return replace(self, model=model)
 
 
-class Key(NamedTuple):
+class SessionKey(NamedTuple):
     """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that
     this request adds. `echo` is the client's session id as it sent it, where a header decided. Where the words of the
     conversation did, `outline` is the further name that the request adds, and `chain` goes on with the answer.
@@ -65,17 +65,17 @@ class Key(NamedTuple):
     own: bytes
     echo: str | None = None
     outline: bytes | None = None
-    chain: Chain | None = None
+    chain: PrefixChain | None = None
 
 
-class Cascade:
+class KeyResolver:
     """Made for one configuration."""
 
     def __init__(self, sticky: Sticky, header_prefix: str, digests: Digests) -> None:
         self._sources = sticky.key_sources
         self._headers = tuple(name.lower() for name in (*sticky.session_headers, f"{header_prefix}Session-ID"))
         self._digests = digests
-        self._finders: Mapping[KeySource, Callable[[Caller, bytes], Key | None]] = {
+        self._finders: Mapping[KeySource, Callable[[Caller, bytes], SessionKey | None]] = {
             KeySource.SESSION_HEADER: self._by_header,
             KeySource.SESSION_BODY: self._by_body,
             KeySource.PREFIX_HASH: self._by_prefix,
@@ -83,62 +83,62 @@ class Cascade:
             KeySource.IP: self._by_address,
         }
 
-    def key(self, caller: Caller) -> Key | None:
+    def resolve(self, caller: Caller) -> SessionKey | None:
         """The first source's key; None when no source has one."""
-        scope = self._digests.of("scope", caller.credential or "", caller.model, keyed=True)
+        scope = self._digests.digest("scope", caller.credential or "", caller.model, keyed=True)
         keys = (self._finders[source](caller, scope) for source in self._sources)
         return next((key for key in keys if key is not None), None)
 
-    def answer_name(self, scope: bytes, answer_id: str) -> bytes:
+    def answer_key(self, scope: bytes, answer_id: str) -> bytes:
         """The name by which a request that refers to this answer finds its session."""
         return self._by_id(scope, "previous_response_id", answer_id)
 
-    def _by_header(self, caller: Caller, scope: bytes) -> Key | None:
+    def _by_header(self, caller: Caller, scope: bytes) -> SessionKey | None:
         value = next(self._header_ids(caller.headers), None)
         if value is None:
             return None
-        name = self._digests.of(KeySource.SESSION_HEADER, scope, value)
-        return Key(KeySource.SESSION_HEADER, scope, (name,), name, echo=value)
+        name = self._digests.digest(KeySource.SESSION_HEADER, scope, value)
+        return SessionKey(KeySource.SESSION_HEADER, scope, (name,), name, echo=value)
 
     def _header_ids(self, headers: Mapping[str, str]) -> Iterator[str]:
         yield from (headers[name] for name in self._headers if headers.get(name, "").strip())
         for name, value in headers.items():
-            if VENDOR_HEADER.fullmatch(name) and LOOKS_LIKE_AN_ID.fullmatch(value):
+            if VENDOR_HEADER.fullmatch(name) and ID_PATTERN.fullmatch(value):
                 yield value
 
-    def _by_body(self, caller: Caller, scope: bytes) -> Key | None:
+    def _by_body(self, caller: Caller, scope: bytes) -> SessionKey | None:
         found = next(((kind, value) for kind, value in caller.body_ids() if value.strip()), None)
         if found is None:
             return None
         name = self._by_id(scope, *found)
-        return Key(KeySource.SESSION_BODY, scope, (name,), name)
+        return SessionKey(KeySource.SESSION_BODY, scope, (name,), name)
 
     def _by_id(self, scope: bytes, kind: str, value: str) -> bytes:
-        return self._digests.of(KeySource.SESSION_BODY, scope, kind, value)
+        return self._digests.digest(KeySource.SESSION_BODY, scope, kind, value)
 
-    def _by_prefix(self, caller: Caller, scope: bytes) -> Key | None:
+    def _by_prefix(self, caller: Caller, scope: bytes) -> SessionKey | None:
         conversation = caller.conversation()
-        chain = Chain(conversation, scope) if conversation else None
+        chain = PrefixChain(conversation, scope) if conversation else None
         if chain is None or not chain.exact:
             return None
-        names = tuple(chain.names())
-        return Key(KeySource.PREFIX_HASH, scope, names, names[0], outline=chain.outlines[-1], chain=chain)
+        names = tuple(chain.lookup_names())
+        return SessionKey(KeySource.PREFIX_HASH, scope, names, names[0], outline=chain.outlines[-1], chain=chain)
 
-    def _by_credential(self, caller: Caller, scope: bytes) -> Key | None:
+    def _by_credential(self, caller: Caller, scope: bytes) -> SessionKey | None:
         if not (caller.credential or "").strip():
             return None
-        name = self._digests.of(KeySource.AUTH_HEADER, scope)
-        return Key(KeySource.AUTH_HEADER, scope, (name,), name)
+        name = self._digests.digest(KeySource.AUTH_HEADER, scope)
+        return SessionKey(KeySource.AUTH_HEADER, scope, (name,), name)
 
-    def _by_address(self, caller: Caller, scope: bytes) -> Key | None:
-        address = folded(caller.address)
+    def _by_address(self, caller: Caller, scope: bytes) -> SessionKey | None:
+        address = normalized_address(caller.address)
         if not address:
             return None
-        name = self._digests.of(KeySource.IP, scope, address, keyed=True)
-        return Key(KeySource.IP, scope, (name,), name)
+        name = self._digests.digest(KeySource.IP, scope, address, keyed=True)
+        return SessionKey(KeySource.IP, scope, (name,), name)
 
 
-def folded(address: str) -> str:
+def normalized_address(address: str) -> str:
     """One spelling for one peer: an IPv6 peer by its /64, a v4-mapped address as the v4 one. Empty if it is none."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -8,60 +8,60 @@ has.
 from typing import NamedTuple
 
 
-def scoped(scope: str) -> dict[str, str | None]:
+def scope_to_dict(scope: str) -> dict[str, str | None]:
     """A scope in plain JSON types: a provider, or a provider's model."""
     provider, _, model = scope.partition("/")
     return {"provider": provider, "model": model or None}
 
 
-class Row(NamedTuple):
-    """Failures without a success between them; `turn` is the digest of the request that counted last."""
+class FailureStreak(NamedTuple):
+    """Failures without a success between them; `fingerprint` is the digest of the request that counted last."""
 
     length: int
-    turn: bytes
+    fingerprint: bytes
 
 
-class Past:
+class SessionPenalties:
     """Of one session."""
 
-    __slots__ = ("bans", "broken", "failures", "keys")
+    __slots__ = ("bans", "broken_stream", "failures", "used_keys")
 
     def __init__(self) -> None:
         self.bans: dict[str, str] = {}
         """Scope -> why."""
-        self.failures: dict[str, Row] = {}
-        self.keys: dict[str, str | None] = {}
+        self.failures: dict[str, FailureStreak] = {}
+        self.used_keys: dict[str, str | None] = {}
         """The label of the one key that a guarded scope has been shown."""
-        self.broken: bytes | None = None
+        self.broken_stream: bytes | None = None
         """The digest of the last streamed request, if its answer ended badly."""
 
-    def copy(self) -> "Past":
-        twin = Past()
-        twin.bans, twin.failures, twin.keys = self.bans.copy(), self.failures.copy(), self.keys.copy()
-        twin.broken = self.broken
+    def copy(self) -> "SessionPenalties":
+        twin = SessionPenalties()
+        twin.bans, twin.failures, twin.used_keys = self.bans.copy(), self.failures.copy(), self.used_keys.copy()
+        twin.broken_stream = self.broken_stream
         return twin
 
-    def ban_on(self, provider: str, label: str) -> str | None:
+    def ban_reason(self, provider: str, label: str) -> str | None:
         """Why this target of this provider is banned; None if it is not."""
         if not self.bans:
             return None
         return self.bans.get(label) or self.bans.get(provider)
 
-    def count(self, scope: str) -> int:
+    def failure_count(self, scope: str) -> int:
         row = self.failures.get(scope)
         return row.length if row else 0
 
-    def failed(self, scope: str, turn: bytes, is_retry: bool) -> None:
+    def record_failure(self, scope: str, fingerprint: bytes, is_retry: bool) -> None:
         """One more failure in a row, unless the client merely tried the turn again that has counted already."""
         row = self.failures.get(scope)
-        if row is None or not (is_retry and row.turn == turn):
-            self.failures[scope] = Row((row.length if row else 0) + 1, turn)
+        if row is None or not (is_retry and row.fingerprint == fingerprint):
+            self.failures[scope] = FailureStreak((row.length if row else 0) + 1, fingerprint)
 
-    def succeeded(self, scope: str) -> None:
+    def record_success(self, scope: str) -> None:
         self.failures.pop(scope, None)
-        self.broken = None
+        self.broken_stream = None
 
-    def lift(self, scope: str) -> bool:
+    def lift_ban(self, scope: str) -> bool:
         """Take a ban back, and what led to it. Returns whether there was one."""
         self.failures.pop(scope, None)
         return self.bans.pop(scope, None) is not None

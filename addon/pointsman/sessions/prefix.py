@@ -13,15 +13,15 @@ conversation has gone on from there.
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from pointsman.sessions.digests import SIZE
+from pointsman.sessions.digests import DIGEST_BYTES
 from pointsman.wire.conversation import Conversation, Message
 
 USER = "user"
-GIST = 256
+MAX_GIST_BYTES = 256
 """Bytes of what the user said that count in an outline, and no more than the first paragraph."""
 
 
-class Chain:
+class PrefixChain:
     """The boundaries of a conversation, from its first user message on, by both of their names.
 
     They come from two running hashes, of all that was said and of its gist, so that one more costs little.
@@ -29,8 +29,8 @@ class Chain:
 
     def __init__(self, conversation: Conversation, scope: bytes) -> None:
         preamble = _hash("preamble", conversation.preamble)
-        self._said = blake2b(preamble, digest_size=SIZE, key=scope, person=b"prefix_hash")
-        self._gist = blake2b(digest_size=SIZE, key=scope, person=b"prefix_outline")
+        self._said = blake2b(preamble, digest_size=DIGEST_BYTES, key=scope, person=b"prefix_hash")
+        self._gist = blake2b(digest_size=DIGEST_BYTES, key=scope, person=b"prefix_outline")
         self.exact: list[bytes] = []
         self.outlines: list[bytes] = []
         for message in conversation.messages:
@@ -43,13 +43,13 @@ class Chain:
         self._said.update(whole)
         outline = self._gist.copy()
         outline.update(whole)
-        gist = content[:GIST].partition(b"\n\n")[0] if role == USER else content
+        gist = content[:MAX_GIST_BYTES].partition(b"\n\n")[0] if role == USER else content
         self._gist.update(whole if len(gist) == len(content) else _hash(role, gist))
         if self.exact or role == USER:
             self.exact.append(self._said.digest())
             self.outlines.append(outline.digest())
 
-    def names(self) -> Iterator[bytes]:
+    def lookup_names(self) -> Iterator[bytes]:
         """What a request that ends here looks its session up by, the best first."""
         yield self.exact[-1]
         for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
@@ -57,7 +57,7 @@ class Chain:
 
 
 def _hash(kind: str, content: bytes) -> bytes:
-    digest = blake2b(content, digest_size=SIZE)
+    digest = blake2b(content, digest_size=DIGEST_BYTES)
     digest.update(ENDINGS.get(kind) or _ending(kind))
     return digest.digest()
 

@@ -6,85 +6,85 @@ from functools import cache
 from typing import Any
 
 from pointsman.config import Mode, Settings
-from pointsman.sessions.binding import Ticket
+from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Caller, Cascade
-from pointsman.sessions.penalties import scoped
-from pointsman.sessions.request_fingerprint import Turn, Words
-from pointsman.sessions.store import Session, Store
+from pointsman.sessions.key_sources import Caller, KeyResolver
+from pointsman.sessions.penalties import scope_to_dict
+from pointsman.sessions.request_fingerprint import RequestFingerprint, RequestWords
+from pointsman.sessions.store import Session, SessionStore
 from pointsman.wire.conversation import Message
 
 
-class Desk:
+class SessionRegistry:
     """The one owner of sessions."""
 
     def __init__(self, settings: Settings, digests: Digests) -> None:
         self._digests = digests
-        self._adopt(settings)
-        self._store = Store(settings.sticky.max_sessions, settings.sticky.idle_ttl)
+        self._apply_settings(settings)
+        self._store = SessionStore(settings.sticky.max_sessions, settings.sticky.idle_ttl)
 
-    def _adopt(self, settings: Settings) -> None:
+    def _apply_settings(self, settings: Settings) -> None:
         self._sticky = settings.sticky
-        self._cascade = Cascade(settings.sticky, settings.server.header_prefix, self._digests)
+        self._key_resolver = KeyResolver(settings.sticky, settings.server.header_prefix, self._digests)
 
-    def replace(self, settings: Settings, now: float) -> None:
+    def update_settings(self, settings: Settings, now: float) -> None:
         """New settings. Sessions stay; where there is less room than before, the most recently used ones do."""
-        self._adopt(settings)
+        self._apply_settings(settings)
         self._store.resize(self._sticky.max_sessions, self._sticky.idle_ttl, now)
 
-    def heard_out(self, caller: Caller) -> Caller:
+    def with_words(self, caller: Caller) -> Caller:
         """The same, with everything found out that takes long for a long request. May be called in a thread."""
         said = cache(caller.conversation)
         words = self._words(replace(caller, conversation=said))
-        words.turn.digest  # noqa: B018 # it is kept
+        words.fingerprint.digest  # noqa: B018 # it is kept
         said.cache_clear()
         return replace(caller, words=words)
 
-    def _words(self, caller: Caller) -> Words:
+    def _words(self, caller: Caller) -> RequestWords:
         if caller.words is not None:
             return caller.words
-        key = self._cascade.key(caller) if self._sticky.enabled else None
+        key = self._key_resolver.resolve(caller) if self._sticky.enabled else None
         said = key.chain.exact[-1] if key and key.chain else None
-        return Words(key, Turn(caller, self._digests, said))
+        return RequestWords(key, RequestFingerprint(caller, self._digests, said))
 
-    def ticket(self, caller: Caller, mode: Mode, now: float) -> Ticket:
+    def bind(self, caller: Caller, mode: Mode, now: float) -> SessionBinding:
         """The request's session, found or begun."""
         key, turn = self._words(caller)
         if not self._sticky.enabled:
-            return Ticket(None, turn=turn)
+            return SessionBinding(None, fingerprint=turn)
         if key is None:
-            return Ticket(self._store, turn=turn)
-        session = self._store.enter(key, now, turn.is_counted_retry)
-        return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin, turn)
+            return SessionBinding(self._store, fingerprint=turn)
+        session = self._store.find_or_begin(key, now, turn.is_declared_retry)
+        return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin, turn)
 
-    def onlooker(self, caller: Caller, now: float) -> Ticket:
+    def bind_read_only(self, caller: Caller, now: float) -> SessionBinding:
         """For a request that is no turn: it keeps away from whatever the session is to keep away from, and leaves no
         trace in it.
         """
         key = self._words(caller).key if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
-        return Ticket(None, past_elsewhere=session.past if session else None)
+        return SessionBinding(None, unbound_penalties=session.penalties if session else None)
 
-    def glance(self, caller: Caller, mode: Mode, now: float) -> Ticket:
+    def preview(self, caller: Caller, mode: Mode, now: float) -> SessionBinding:
         """What the request's session is, if there is one. Nothing begins, and nothing counts as used."""
-        key = self._cascade.key(caller) if self._sticky.enabled else None
+        key = self._key_resolver.resolve(caller) if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
-        return Ticket(self._store, key, session, mode in self._sticky.modes, session.pin if session else None)
+        return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin if session else None)
 
-    def answered(self, ticket: Ticket, message: Message) -> None:
+    def on_answer(self, binding: SessionBinding, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""
-        if ticket.session and ticket.key and ticket.key.chain:
-            chain = ticket.key.chain
+        if binding.session and binding.key and binding.key.chain:
+            chain = binding.key.chain
             chain.add(message)
-            self._store.go_on(ticket.session, ticket.key.own, chain.exact[-1])
-            self._store.note(ticket.session, chain.outlines[-1])
+            self._store.extend(binding.session, binding.key.own, chain.exact[-1])
+            self._store.add_name(binding.session, chain.outlines[-1])
 
-    def answer_named(self, ticket: Ticket, answer_id: str) -> None:
+    def on_answer_id(self, binding: SessionBinding, answer_id: str) -> None:
         """A later request may refer to the answer by its id."""
-        if ticket.session and ticket.key and answer_id:
-            self._store.note(ticket.session, self._cascade.answer_name(ticket.key.scope, answer_id))
+        if binding.session and binding.key and answer_id:
+            self._store.add_name(binding.session, self._key_resolver.answer_key(binding.key.scope, answer_id))
 
-    def purge(self, providers: Collection[str]) -> dict[str, int]:
+    def remove_pins(self, providers: Collection[str]) -> dict[str, int]:
         """Take the pins of these providers back; the sessions stay. Returns how many each one had."""
         gone = dict.fromkeys(providers, 0)
         for session in self._store:
@@ -97,25 +97,25 @@ class Desk:
         """Take a session's ban on a provider, or provider/model, back. Returns whether there was one, None if there is
         no such session.
         """
-        self._store.settle(now)
+        self._store.expire(now)
         found = [session for session in self._store if session.label == label]
-        lifted = [session.past.lift(scope) for session in found if session.past]
+        lifted = [session.penalties.lift_ban(scope) for session in found if session.penalties]
         return any(lifted) if found else None
 
-    def lift(self, label: str | None, scope: str | None, now: float) -> int:
+    def lift_bans(self, label: str | None, scope: str | None, now: float) -> int:
         """Take bans back: those of one session or of all, on one scope or on any. Returns how many there were."""
-        self._store.settle(now)
+        self._store.expire(now)
         return sum(
-            session.past.lift(each)
+            session.penalties.lift_ban(each)
             for session in self._store
-            if session.past and label in (None, session.label)
-            for each in list(session.past.bans)
+            if session.penalties and label in (None, session.label)
+            for each in list(session.penalties.bans)
             if scope is None or each == scope or each.startswith(f"{scope}/")
         )
 
     def forget(self, label: str, now: float) -> bool:
         """Returns whether there was such a session."""
-        self._store.settle(now)
+        self._store.expire(now)
         found = [session for session in self._store if session.label == label]
         for session in found:
             self._store.forget(session)
@@ -126,41 +126,41 @@ class Desk:
         """Of sessions."""
         return len(self._store)
 
-    def rows(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+    def to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
         """Every session, or so many of them, the last used first, in plain JSON types; `wall` is what the wall's clock
         shows at `now`.
         """
-        self._store.settle(now)
-        return [self._row(session, wall - now) for session in reversed(list(self._store)[-(limit or 0) :])]
+        self._store.expire(now)
+        return [self._to_dict(session, wall - now) for session in reversed(list(self._store)[-(limit or 0) :])]
 
     def bans(self, now: float, wall: float) -> list[dict[str, Any]]:
         """Every ban there is."""
-        self._store.settle(now)
+        self._store.expire(now)
         return [
             {"session": session.label, **ban} for session in self._store for ban in self._bans_of(session, wall - now)
         ]
 
-    def _row(self, session: Session, offset: float) -> dict[str, Any]:
-        pin, past = session.pin, session.past
+    def _to_dict(self, session: Session, offset: float) -> dict[str, Any]:
+        pin, past = session.pin, session.penalties
         return {
             "session": session.label,
             "source": session.source.value,
             "used": session.used + offset,
-            "expires": self._store.expires(session) + offset,
+            "expires": self._store.expires_at(session) + offset,
             "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
             "failures": {scope: row.length for scope, row in past.failures.items()} if past else {},
             "bans": self._bans_of(session, offset),
         }
 
     def _bans_of(self, session: Session, offset: float) -> list[dict[str, Any]]:
-        bans, until = session.past.bans if session.past else {}, self._store.expires(session) + offset
-        return [scoped(scope) | {"reason": why, "until": until} for scope, why in bans.items()]
+        bans, until = session.penalties.bans if session.penalties else {}, self._store.expires_at(session) + offset
+        return [scope_to_dict(scope) | {"reason": why, "until": until} for scope, why in bans.items()]
 
     def stats(self, now: float) -> dict[str, Any]:
         """In plain JSON types."""
         if not self._sticky.enabled:
             return {"enabled": False}
-        self._store.settle(now)
+        self._store.expire(now)
         counts = self._store.counts
         return {
             "enabled": True,

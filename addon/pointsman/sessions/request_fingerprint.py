@@ -4,20 +4,20 @@ from functools import cached_property
 from typing import NamedTuple
 
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Caller, Key, folded
+from pointsman.sessions.key_sources import Caller, SessionKey, normalized_address
 
-RETRY_COUNT = "x-stainless-retry-count"
+RETRY_COUNT_HEADER = "x-stainless-retry-count"
 """SDKs number their own retries in it, 0 for the first request."""
 
 
-class Words(NamedTuple):
+class RequestWords(NamedTuple):
     """What tells a request's conversation and its turn from others. `key` is None where nothing names the former."""
 
-    key: Key | None
-    turn: "Turn"
+    key: SessionKey | None
+    fingerprint: "RequestFingerprint"
 
 
-class Turn:
+class RequestFingerprint:
     """Equal digests: the same words for the same model, whether streamed or not."""
 
     def __init__(self, caller: Caller, digests: Digests, said: bytes | None = None) -> None:
@@ -27,23 +27,25 @@ class Turn:
         self._said = said
 
     @property
-    def is_counted_retry(self) -> bool:
+    def is_declared_retry(self) -> bool:
         """The client says itself that it has asked this before."""
-        count = self._caller.headers.get(RETRY_COUNT, "").strip()
+        count = self._caller.headers.get(RETRY_COUNT_HEADER, "").strip()
         return count.isascii() and count.isdigit() and count.strip("0") != ""
 
     @cached_property
     def digest(self) -> bytes:
         caller = self._caller
         if self._said is not None:
-            return self._digests.of("turn", caller.model, self._said)
+            return self._digests.digest("turn", caller.model, self._said)
         conversation = caller.conversation()
         if conversation is None:
-            return self._digests.of("turn", caller.model)
+            return self._digests.digest("turn", caller.model)
         said = [part for each in conversation.messages for part in (each.role, each.content)]
-        return self._digests.of("turn", caller.model, conversation.preamble, *said)
+        return self._digests.digest("turn", caller.model, conversation.preamble, *said)
 
     @cached_property
-    def asker(self) -> bytes:
+    def client_id(self) -> bytes:
         """The client, for when nothing names its conversation: its credential and its address."""
-        return self._digests.of("asker", self._caller.credential or "", folded(self._caller.address), keyed=True)
+        return self._digests.digest(
+            "asker", self._caller.credential or "", normalized_address(self._caller.address), keyed=True
+        )

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.key_sources import Key
-from pointsman.sessions.penalties import Past
+from pointsman.sessions.key_sources import SessionKey
+from pointsman.sessions.penalties import SessionPenalties
 
 type Names = tuple[bytes, ...]
 
-WINDOW = 8
+MAX_BOUNDARIES = 8
 """Boundaries that a session is found by, the last ones."""
-FURTHER = 3
+MAX_FURTHER_NAMES = 3
 """Further names that a session is found by, the last ones."""
 
 
@@ -36,7 +36,7 @@ class Pin:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One conversation. `past` is None as long as there is nothing to know."""
+    """One conversation. `penalties` is None as long as there is nothing to know."""
 
     id: bytes
     source: KeySource
@@ -45,12 +45,12 @@ class Session:
     pin: Pin | None = None
     pin_used: float = 0.0
     """When the pinned target last served it."""
-    past: Past | None = None
-    line: Names = ()
+    penalties: SessionPenalties | None = None
+    boundaries: Names = ()
     """Names on the line, oldest first."""
-    off_line: Names = ()
+    abandoned: Names = ()
     """Names that edits have left behind."""
-    further: Names = ()
+    further_names: Names = ()
 
     @property
     def label(self) -> str:
@@ -59,11 +59,11 @@ class Session:
 
     @property
     def names(self) -> tuple[bytes, ...]:
-        return (*self.line, *self.off_line, *self.further)
+        return (*self.boundaries, *self.abandoned, *self.further_names)
 
-    def lose(self, name: bytes) -> None:
-        self.line, self.off_line, self.further = (
-            _without(name, names) for names in (self.line, self.off_line, self.further)
+    def drop_name(self, name: bytes) -> None:
+        self.boundaries, self.abandoned, self.further_names = (
+            _without(name, names) for names in (self.boundaries, self.abandoned, self.further_names)
         )
 
 
@@ -72,7 +72,7 @@ def _without(name: bytes, names: Names) -> Names:
 
 
 @dataclass(slots=True)
-class Counts:
+class StoreCounts:
     """What the store has seen since the start. `by_source` counts answers, like `hits`, `misses` and `repins`."""
 
     insertions: int = 0
@@ -83,7 +83,7 @@ class Counts:
     by_source: dict[str, int] = field(default_factory=dict)
 
 
-class Store:
+class SessionStore:
     """At most `max_sessions`, the least recently used goes first; each lives `idle_ttl` seconds after its last use.
 
     `now` is seconds on one steady clock.
@@ -93,7 +93,7 @@ class Store:
         self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
         self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _admit, expires in settle
         self._names: dict[bytes, Session] = {}  # what the sessions above list, and no more
-        self.counts = Counts()
+        self.counts = StoreCounts()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -105,15 +105,15 @@ class Store:
     def __contains__(self, session: Session) -> bool:
         return session in self._sessions
 
-    def expires(self, session: Session) -> float:
+    def expires_at(self, session: Session) -> float:
         """When it will, unless it is used again."""
         return session.used + self._idle_ttl
 
-    def enter(self, key: Key, now: float, is_retry: bool = False) -> Session:
+    def find_or_begin(self, key: SessionKey, now: float, is_retry: bool = False) -> Session:
         """The session of a request, found or begun; it counts as used now. `is_retry`: its client has asked the same
         before, so if that is known, the line stays as it is.
         """
-        self.settle(now)
+        self.expire(now)
         found = next((name for name in key.names if name in self._names), None)
         if found is None:
             return self._begin(key, now)
@@ -121,20 +121,20 @@ class Store:
         if is_retry and found == key.own:
             self.touch(session, now)
             return session
-        if found in session.off_line:
+        if found in session.abandoned:
             return self._split(session, key, now)
         self.touch(session, now)
-        if found in session.line:
-            self._go_on(session, found, key.own)
+        if found in session.boundaries:
+            self._extend(session, found, key.own)
         elif found != key.own:
-            self._rename(session, line=(*session.line, key.own))
-        self._note_outline(session, key)
+            self._set_boundaries(session, line=(*session.boundaries, key.own))
+        self._add_outline(session, key)
         return session
 
-    def find(self, key: Key, now: float) -> Session | None:
+    def find(self, key: SessionKey, now: float) -> Session | None:
         """The session that knows this key, and still lives at that time; it does not count as used."""
         session = next((self._names[name] for name in key.names if name in self._names), None)
-        return session if session and self.expires(session) > now else None
+        return session if session and self.expires_at(session) > now else None
 
     def forget(self, session: Session) -> None:
         """Its conversation begins anew."""
@@ -147,22 +147,22 @@ class Store:
             session.used = now
             self._sessions.move_to_end(session)
 
-    def go_on(self, session: Session, after: bytes, name: bytes) -> None:
+    def extend(self, session: Session, after: bytes, name: bytes) -> None:
         """The conversation went on from the boundary `after` to this one, and is found by it."""
         if session not in self._sessions:
             return
-        if after in session.line:
-            self._go_on(session, after, name)
-        elif name not in session.line:
-            self._rename(session, off_line=(*_without(name, session.off_line), name))
+        if after in session.boundaries:
+            self._extend(session, after, name)
+        elif name not in session.boundaries:
+            self._set_boundaries(session, off_line=(*_without(name, session.abandoned), name))
 
-    def note(self, session: Session, name: bytes) -> None:
+    def add_name(self, session: Session, name: bytes) -> None:
         """The session is found by a further name."""
         if session in self._sessions:
-            further = (*_without(name, session.further), name)[-FURTHER:]
-            self._take(session, session.line, session.off_line, further)
+            further = (*_without(name, session.further_names), name)[-MAX_FURTHER_NAMES:]
+            self._set_names(session, session.boundaries, session.abandoned, further)
 
-    def settle(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         """Let go of what has expired by now."""
         while self._sessions and (oldest := next(iter(self._sessions))).used + self._idle_ttl <= now:
             self._forget(oldest)
@@ -170,34 +170,34 @@ class Store:
     def resize(self, max_sessions: int, idle_ttl: float, now: float) -> None:
         """Other bounds; where there is less room than before, the most recently used sessions stay."""
         self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
-        self.settle(now)
+        self.expire(now)
         self._evict(max_sessions)
 
-    def _begin(self, key: Key, now: float) -> Session:
-        session = self._admit(Session(self._new_id(key), key.source, now))
-        self._rename(session, line=(key.own,))
-        self._note_outline(session, key)
+    def _begin(self, key: SessionKey, now: float) -> Session:
+        session = self._insert(Session(self._new_id(key), key.source, now))
+        self._set_boundaries(session, line=(key.own,))
+        self._add_outline(session, key)
         return session
 
-    def _split(self, session: Session, key: Key, now: float) -> Session:
+    def _split(self, session: Session, key: SessionKey, now: float) -> Session:
         """A session of its own for the other one of two conversations that opened alike. It starts with all that is
         known, and takes along those names that lie on its own way.
         """
-        behind = tuple(name for name in reversed(key.names) if name in session.off_line and name != key.own)
-        left = tuple(name for name in session.off_line if name not in behind and name != key.own)
-        self._rename(session, off_line=left)
-        twin = replace(session, id=self._new_id(key), used=now, line=(), off_line=(), further=())
-        twin.past = session.past.copy() if session.past else None
-        self._admit(twin)
-        self._rename(twin, line=(*behind, key.own))
-        self._note_outline(twin, key)
+        behind = tuple(name for name in reversed(key.names) if name in session.abandoned and name != key.own)
+        left = tuple(name for name in session.abandoned if name not in behind and name != key.own)
+        self._set_boundaries(session, off_line=left)
+        twin = replace(session, id=self._new_id(key), used=now, boundaries=(), abandoned=(), further_names=())
+        twin.penalties = session.penalties.copy() if session.penalties else None
+        self._insert(twin)
+        self._set_boundaries(twin, line=(*behind, key.own))
+        self._add_outline(twin, key)
         return twin
 
-    def _new_id(self, key: Key) -> bytes:
+    def _new_id(self, key: SessionKey) -> bytes:
         """Conversations that open alike still get different ids."""
         return blake2b(key.own, digest_size=4, salt=self.counts.insertions.to_bytes(8, "big")).digest()
 
-    def _admit(self, session: Session) -> Session:
+    def _insert(self, session: Session) -> Session:
         self._evict(self._max_sessions - 1)
         self._sessions[session] = None
         self.counts.insertions += 1
@@ -210,25 +210,30 @@ class Store:
 
     def _forget(self, session: Session) -> None:
         del self._sessions[session]
-        self._take(session, (), (), ())
+        self._set_names(session, (), (), ())
 
-    def _go_on(self, session: Session, after: bytes, name: bytes) -> None:
+    def _extend(self, session: Session, after: bytes, name: bytes) -> None:
         """The line goes on from `after` with `name`; what followed there is off the line."""
-        at = session.line.index(after) + 1
-        line = session.line[:at] if name == after else (*session.line[:at], name)
-        self._rename(session, line, _without(name, (*session.off_line, *session.line[at:])))
+        at = session.boundaries.index(after) + 1
+        line = session.boundaries[:at] if name == after else (*session.boundaries[:at], name)
+        self._set_boundaries(session, line, _without(name, (*session.abandoned, *session.boundaries[at:])))
 
-    def _note_outline(self, session: Session, key: Key) -> None:
+    def _add_outline(self, session: Session, key: SessionKey) -> None:
         if key.outline:
-            self.note(session, key.outline)
+            self.add_name(session, key.outline)
 
-    def _rename(self, session: Session, line: Names | None = None, off_line: Names | None = None) -> None:
-        """The boundaries that a session is found by: at most WINDOW, those on the line before others."""
-        line = (session.line if line is None else line)[-WINDOW:]
-        off_line = session.off_line if off_line is None else off_line
-        self._take(session, line, off_line[-(WINDOW - len(line)) :] if len(line) < WINDOW else (), session.further)
+    def _set_boundaries(self, session: Session, line: Names | None = None, off_line: Names | None = None) -> None:
+        """The boundaries that a session is found by: at most MAX_BOUNDARIES, those on the line before others."""
+        line = (session.boundaries if line is None else line)[-MAX_BOUNDARIES:]
+        off_line = session.abandoned if off_line is None else off_line
+        self._set_names(
+            session,
+            line,
+            off_line[-(MAX_BOUNDARIES - len(line)) :] if len(line) < MAX_BOUNDARIES else (),
+            session.further_names,
+        )
 
-    def _take(self, session: Session, line: Names, off_line: Names, further: Names) -> None:
+    def _set_names(self, session: Session, line: Names, off_line: Names, further: Names) -> None:
         """The one place where names change. A name leads to one session: the last to take it takes it away."""
         before, after = session.names, (*line, *off_line, *further)
         for name in before:
@@ -237,6 +242,6 @@ class Store:
         for name in after:
             if name not in before:
                 if holder := self._names.get(name):
-                    holder.lose(name)
+                    holder.drop_name(name)
                 self._names[name] = session
-        session.line, session.off_line, session.further = line, off_line, further
+        session.boundaries, session.abandoned, session.further_names = line, off_line, further

@@ -12,14 +12,14 @@ from pointsman.wire.errors import Code, Problem
 
 MAX_LINES = 2000
 """Lines of a request's head, folded ones included."""
-MAX_FRAMING = 1024
+MAX_FRAMING_BYTES = 1024
 """Bytes of the headers of one name that say where a request goes or where its body ends."""
-FRAMING = frozenset({b"host", b"transfer-encoding", b"content-length"})
+FRAMING_HEADERS = frozenset({b"host", b"transfer-encoding", b"content-length"})
 
 _TOO_MANY = Problem(Code.HEAD_TOO_LARGE, f"The request's head has more than {MAX_LINES} lines.")
 
 
-class BadLines(LocalProtocolError):
+class MalformedLines(LocalProtocolError):
     """These lines are not read any further. `problem` says why, without their content."""
 
     def __init__(self, problem: Problem) -> None:
@@ -37,21 +37,23 @@ class ClientBuffer(ReceiveBuffer):
         return len(self._extract(len(self._data) - len(self._data.lstrip(b"\r\n"))))
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
-        """A head or trailers, each header in one line. None while they are incomplete. Raises BadLines."""
+        """A head or trailers, each header in one line. None while they are incomplete. Raises MalformedLines."""
         lines = super().maybe_extract_lines()
         if not lines:
             return lines
         if len(lines) > MAX_LINES:
-            raise BadLines(_TOO_MANY)
+            raise MalformedLines(_TOO_MANY)
         lines = unfolded(lines)
         _check_framing(lines)
         return lines
 
     def maybe_extract_next_line(self) -> bytearray | None:
-        """The line before a chunk. None while it is incomplete. Raises BadLines if there is another line in it."""
+        """The line before a chunk. None while it is incomplete. Raises MalformedLines if there is another line in
+        it.
+        """
         line = super().maybe_extract_next_line()
         if line is not None and line.find(b"\n") != len(line) - 1:
-            raise BadLines(Problem(Code.INVALID_REQUEST, "A chunk's line ends with a bare line feed."))
+            raise MalformedLines(Problem(Code.INVALID_REQUEST, "A chunk's line ends with a bare line feed."))
         return line
 
 
@@ -69,13 +71,13 @@ def unfolded(lines: list[bytearray]) -> list[bytearray]:
 
 
 def _check_framing(lines: list[bytearray]) -> None:
-    if sum(map(len, lines)) <= MAX_FRAMING:
+    if sum(map(len, lines)) <= MAX_FRAMING_BYTES:
         return
-    lengths = dict.fromkeys(FRAMING, 0)
+    lengths = dict.fromkeys(FRAMING_HEADERS, 0)
     for line in lines:
         name = bytes(line.partition(b":")[0]).lower()
-        if name in FRAMING:
+        if name in FRAMING_HEADERS:
             lengths[name] += len(line)
-            if lengths[name] > MAX_FRAMING:
-                message = f"The header {name.decode()} exceeds {MAX_FRAMING} bytes."
-                raise BadLines(Problem(Code.INVALID_REQUEST, message))
+            if lengths[name] > MAX_FRAMING_BYTES:
+                message = f"The header {name.decode()} exceeds {MAX_FRAMING_BYTES} bytes."
+                raise MalformedLines(Problem(Code.INVALID_REQUEST, message))

@@ -6,9 +6,9 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
-MAX_HELLO = 16 * 1024
+MAX_HELLO_BYTES = 16 * 1024
 """Bytes. Those of browsers have about two thousand."""
-HELLO_TIME = 30.0
+HELLO_TIMEOUT = 30.0
 """Seconds from its first byte to its end."""
 
 
@@ -18,8 +18,8 @@ class BoundedClientTls(ClientTLSLayer):
     timer: asyncio.TimerHandle
 
     def receive_handshake_data(self, data: bytes) -> layer.CommandGenerator[tuple[bool, str | None]]:
-        if not self.client_hello_parsed and len(self.recv_buffer) + len(data) > MAX_HELLO:
-            return False, f"Cannot parse ClientHello: it exceeds {MAX_HELLO} bytes."
+        if not self.client_hello_parsed and len(self.recv_buffer) + len(data) > MAX_HELLO_BYTES:
+            return False, f"Cannot parse ClientHello: it exceeds {MAX_HELLO_BYTES} bytes."
         outcome = yield from super().receive_handshake_data(data)
         if self.client_hello_parsed:
             self.timer.cancel()
@@ -30,7 +30,7 @@ class BoundedClientTls(ClientTLSLayer):
         yield from super().on_handshake_error(err)
 
 
-def bound_hello(tls: ClientTLSLayer, handler: ConnectionHandler) -> None:
+def limit_client_hello(tls: ClientTLSLayer, handler: ConnectionHandler) -> None:
     """Bounds what its client sends before it has said what it wants."""
 
     def expired() -> None:
@@ -39,4 +39,4 @@ def bound_hello(tls: ClientTLSLayer, handler: ConnectionHandler) -> None:
 
     tls.__class__ = BoundedClientTls
     assert isinstance(tls, BoundedClientTls)
-    tls.timer = asyncio.get_running_loop().call_later(HELLO_TIME, expired)
+    tls.timer = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, expired)

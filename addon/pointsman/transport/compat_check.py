@@ -20,7 +20,7 @@ from mitmproxy.proxy.layers import http, tls
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from mitmproxy.proxy.server import ConnectionHandler
 
-TESTED: Mapping[Callable[..., Any], str] = {
+EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     http.HttpStream.__init__: "(self, context, stream_id)",
     http.HttpStream._handle_event: "(self, event)",
     http.HttpStream.state_wait_for_request_headers: "(self, event)",
@@ -72,7 +72,7 @@ TESTED: Mapping[Callable[..., Any], str] = {
 }
 
 
-def differences(tested: Mapping[Callable[..., Any], str] = TESTED) -> list[str]:
+def signature_differences(tested: Mapping[Callable[..., Any], str] = EXPECTED_SIGNATURES) -> list[str]:
     """A line for each method whose parameters are not what they were; empty when all is well."""
     found = ((function, _parameters(function), expected) for function, expected in tested.items())
     return [

@@ -9,18 +9,18 @@ from types import MappingProxyType
 from mitmproxy import http
 from mitmproxy.addons.proxyauth import http_auth_header, is_http_proxy
 
-from pointsman.masking import LONG_ENOUGH, MASK, NO_SECRETS, Masker, masked_credential
-from pointsman.transport.header_map import exchange, listed
+from pointsman.masking import MASK, MIN_LENGTH_TO_SHOW_END, NO_SECRETS, Masker, masked_credential
+from pointsman.transport.header_map import header_lists, replace_values
 from pointsman.wire import query
 from pointsman.wire.headers import holds_secret
 
 MAX_TOKENS = 16
 """Credentials of one request that are looked for in its other headers: each costs a walk through all of them."""
-FOR_THIS_PROXY = "proxy-authorization"
+PROXY_AUTHORIZATION = "proxy-authorization"
 PROXYAUTH = "proxyauth"
 
 type Fields = tuple[tuple[bytes, bytes], ...]
-type Values = tuple[list[str], list[str]]
+type HeaderValues = tuple[list[str], list[str]]
 """Of one header: as they were, and as they are shown."""
 
 
@@ -28,7 +28,7 @@ type Values = tuple[list[str], list[str]]
 class Credentials:
     """What a client sent, and what stands in its place."""
 
-    headers: dict[str, Values] = field(repr=False)
+    headers: dict[str, HeaderValues] = field(repr=False)
     """By header."""
     keys: list[str] = field(repr=False)
     """Of the query, in order."""
@@ -37,26 +37,26 @@ class Credentials:
     masker: Masker = field(repr=False)
     seen: Fields = field(repr=False)
     """The request's headers as they were when they were last looked at."""
-    added: dict[str, Values] = field(default_factory=dict, repr=False)
+    added: dict[str, HeaderValues] = field(default_factory=dict, repr=False)
     """By header, those that are not the client's: another addon has put them in its place, such as `upstream_auth`."""
 
     @classmethod
-    def taken_from(cls, request: http.Request, masker: Masker = NO_SECRETS) -> "Credentials":
+    def extract(cls, request: http.Request, masker: Masker = NO_SECRETS) -> "Credentials":
         """Masks them in `request`: no flow, log or saved file ever holds them. A secret that `masker` knows is masked
         wherever it stands in the head; what stands where credentials do, and in more places, is so too.
         """
-        headers: dict[str, Values] = {}
+        headers: dict[str, HeaderValues] = {}
         sent = request.path
         path, keys = query.replaced(sent, lambda _: MASK)
-        shown = _take(request, headers, masker, path, keys)
+        shown = _extract(request, headers, masker, path, keys)
         if shown != sent:
             request.path = shown
         return cls(headers, keys, (sent, shown), masker, request.headers.fields)
 
-    def take_added(self, request: http.Request) -> None:
+    def extract_added(self, request: http.Request) -> None:
         """Masks what has come into it since."""
         if request.headers.fields is not self.seen:
-            _take(request, self.added, self.masker, known=self.headers)
+            _extract(request, self.added, self.masker, known=self.headers)
 
     @property
     def tokens(self) -> list[str]:
@@ -64,7 +64,7 @@ class Credentials:
         return _tokens(self.headers, self.keys)
 
     @property
-    def caller(self) -> str | None:
+    def client_credential(self) -> str | None:
         """The credential that tells this client from others, without its scheme."""
         for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key"):
             if name in self.headers and (value := self.headers[name][0][0].rpartition(" ")[2]):
@@ -72,7 +72,7 @@ class Credentials:
         return self.keys[0] if self.keys else None
 
     @contextmanager
-    def lent_to_proxyauth(self, flow: http.HTTPFlow) -> Iterator[None]:
+    def exposed_to_proxyauth(self, flow: http.HTTPFlow) -> Iterator[None]:
         """While this lasts, the header that mitmproxy's `proxyauth` reads is as the client sent it."""
         name = http_auth_header(is_http_proxy(flow)).lower()
         values, shown = self.headers.get(name, ([], []))
@@ -83,15 +83,17 @@ class Credentials:
             flow.request.headers.set_all(name, shown)
         mask_proxyauth(flow)
 
-    def put_back(self, request: http.Request) -> http.Request:
+    def with_credentials(self, request: http.Request) -> http.Request:
         """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
         one that was meant for this proxy.
         """
         copy = request.copy()
-        if FOR_THIS_PROXY not in self.added:  # else it is for the next one
-            copy.headers.pop(FOR_THIS_PROXY, None)
-        given, kept = listed(copy.headers), self.headers | self.added
-        exchange(copy.headers, {name: values for name, (values, shown) in kept.items() if given.get(name) == shown})
+        if PROXY_AUTHORIZATION not in self.added:  # else it is for the next one
+            copy.headers.pop(PROXY_AUTHORIZATION, None)
+        given, kept = header_lists(copy.headers), self.headers | self.added
+        replace_values(
+            copy.headers, {name: values for name, (values, shown) in kept.items() if given.get(name) == shown}
+        )
         keys = iter(self.keys)
         sent_path, shown_path = self.path
         if copy.path == shown_path:
@@ -101,19 +103,19 @@ class Credentials:
         return copy
 
 
-def _take(
+def _extract(
     request: http.Request,
-    taken: dict[str, Values],
+    taken: dict[str, HeaderValues],
     masker: Masker,
     path: str = "",
     keys: Sequence[str] = (),
-    known: Mapping[str, Values] = MappingProxyType({}),
+    known: Mapping[str, HeaderValues] = MappingProxyType({}),
 ) -> str:
     """Puts the credentials in a request's headers into `taken`, but for those that `known` shows already. `keys` are
     those of its query. Returns the path as it may be shown. Walks through the head a fixed number of times.
     """
-    given = listed(request.headers)
-    found: dict[str, Values] = {
+    given = header_lists(request.headers)
+    found: dict[str, HeaderValues] = {
         name: (values, [masked_credential(value) for value in values])
         for name, values in given.items()
         if _holds_secret(name) and (name not in known or known[name][1] != values)
@@ -123,26 +125,26 @@ def _take(
     together = "|".join((path, *(value for values in others.values() for value in values)))
     if not masker.is_clean(_encoded(together)) or any(token in together for token in tokens):
         for name, values in others.items():
-            shown = [_without(masker.line(value), tokens) for value in values]
+            shown = [_without_tokens(masker.line(value), tokens) for value in values]
             if shown != values:
                 found[name] = (values, shown)
-        path = _without(masker.line(path), tokens)
+        path = _without_tokens(masker.line(path), tokens)
     if found:
         taken |= found
-        exchange(request.headers, {name: shown for name, (_, shown) in found.items()})
+        replace_values(request.headers, {name: shown for name, (_, shown) in found.items()})
     return path
 
 
-def _tokens(taken: Mapping[str, Values], keys: Sequence[str]) -> list[str]:
+def _tokens(taken: Mapping[str, HeaderValues], keys: Sequence[str]) -> list[str]:
     """What a client uses as credentials, long enough to be known for one in other places."""
     words = (
         *keys,
         *(word for name in taken if holds_secret(name) for value in taken[name][0] for word in value.split()),
     )
-    return list(dict.fromkeys(word for word in words if len(word) >= LONG_ENOUGH))[:MAX_TOKENS]
+    return list(dict.fromkeys(word for word in words if len(word) >= MIN_LENGTH_TO_SHOW_END))[:MAX_TOKENS]
 
 
-def _without(text: str, tokens: Sequence[str]) -> str:
+def _without_tokens(text: str, tokens: Sequence[str]) -> str:
     for token in tokens:
         text = text.replace(token, MASK)
     return text

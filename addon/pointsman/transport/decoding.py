@@ -7,7 +7,7 @@ from collections.abc import Callable
 import brotli
 import zstandard
 
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 MAX_CODINGS = 3
 """One around the other; each may blow a body up to the limit."""
 
@@ -16,14 +16,14 @@ class UnknownCoding(ValueError):
     """A content coding that this router does not take."""
 
 
-class TooLarge(ValueError):
+class BodyTooLarge(ValueError):
     """The decoded body exceeds the limit."""
 
 
 def decode(body: bytes, codings: str, limit: int) -> bytes:
     """`body` with the codings of its Content-Encoding undone, at most `limit` bytes.
 
-    Raises UnknownCoding, TooLarge, or ValueError where the bytes are not what the header says.
+    Raises UnknownCoding, BodyTooLarge, or ValueError where the bytes are not what the header says.
     """
     names = [each.strip().lower() for each in codings.split(",")]
     if len(names) > MAX_CODINGS:
@@ -42,7 +42,7 @@ def _inflate(body: bytes, limit: int, wbits: int) -> bytes:
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if len(data) > limit:
-        raise TooLarge
+        raise BodyTooLarge
     if not decoder.eof:
         raise ValueError("it is cut short")
     if decoder.unused_data:
@@ -57,7 +57,7 @@ def _gzip(body: bytes, limit: int) -> bytes:
 def _deflate(body: bytes, limit: int) -> bytes:
     try:
         return _inflate(body, limit, zlib.MAX_WBITS)
-    except TooLarge:
+    except BodyTooLarge:
         raise
     except ValueError:
         return _inflate(body, limit, -zlib.MAX_WBITS)  # many send the bare stream
@@ -70,21 +70,21 @@ def _zstd(body: bytes, limit: int) -> bytes:
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from None
     if len(data) > limit:
-        raise TooLarge
+        raise BodyTooLarge
     return data
 
 
 def _brotli(body: bytes, limit: int) -> bytes:
     decoder, data = brotli.Decompressor(), bytearray()
     try:
-        piece = decoder.process(body, output_buffer_limit=CHUNK)
+        piece = decoder.process(body, output_buffer_limit=CHUNK_BYTES)
         while piece and len(data) <= limit:
             data += piece
-            piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=CHUNK)
+            piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=CHUNK_BYTES)
     except brotli.error as error:
         raise ValueError(str(error)) from None
     if len(data) > limit:
-        raise TooLarge
+        raise BodyTooLarge
     if not decoder.is_finished():
         raise ValueError("it is cut short")
     return bytes(data)

@@ -13,7 +13,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.tunnel import TunnelLayer
 
 
-def plain_writer(context: Context, server: object, handler: ConnectionHandler) -> StreamWriter | None:
+def direct_writer(context: Context, server: object, handler: ConnectionHandler) -> StreamWriter | None:
     """Writes to the client as it is; None where TLS, HTTP/2 or a tunnel lies between. `server` is the client's side of
     the innermost HTTP layer.
     """
@@ -26,6 +26,6 @@ def plain_writer(context: Context, server: object, handler: ConnectionHandler) -
     return io.writer if io and isinstance(io.writer, StreamWriter) else None
 
 
-def chunk(data: bytes) -> bytes:
+def encode_chunk(data: bytes) -> bytes:
     """One piece of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)

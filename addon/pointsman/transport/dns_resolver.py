@@ -11,11 +11,11 @@ from threading import Thread
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-LOCAL = "localhost"
+NUMERIC_FLAGS = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+LOCALHOST = "localhost"
 
 
-class Lookups(AbstractResolver):
+class ThreadedResolver(AbstractResolver):
     """aiohttp asks, once at a time for each name."""
 
     async def resolve(
@@ -25,7 +25,7 @@ class Lookups(AbstractResolver):
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[ResolveResult]] = loop.create_future()
 
-        def tell(result: list[ResolveResult] | Exception) -> None:
+        def deliver(result: list[ResolveResult] | Exception) -> None:
             if found.done():
                 return
             if isinstance(result, Exception):
@@ -35,11 +35,11 @@ class Lookups(AbstractResolver):
 
         def look_up() -> None:
             try:
-                result: list[ResolveResult] | Exception = addresses(host, port, family)
+                result: list[ResolveResult] | Exception = resolve_addresses(host, port, family)
             except Exception as error:  # whatever it is, somebody waits
                 result = error
             with suppress(RuntimeError):  # the loop has ended in the meantime
-                loop.call_soon_threadsafe(tell, result)
+                loop.call_soon_threadsafe(deliver, result)
 
         Thread(target=look_up, name=f"look-up of {host}", daemon=True).start()
         return await found
@@ -48,15 +48,15 @@ class Lookups(AbstractResolver):
         pass
 
 
-def addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+def resolve_addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
     """Waits for the system. Raises OSError."""
-    flags = 0 if host == LOCAL else socket.AI_ADDRCONFIG  # a machine without a network has a localhost all the same
+    flags = 0 if host == LOCALHOST else socket.AI_ADDRCONFIG  # a machine without a network has a localhost all the same
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
     except UnicodeError:
         raise socket.gaierror(socket.EAI_NONAME, "no name of a host") from None
     return [
-        ResolveResult(hostname=host, host=_numeric(address), port=port, family=kind, proto=proto, flags=NUMERIC)
+        ResolveResult(hostname=host, host=_numeric(address), port=port, family=kind, proto=proto, flags=NUMERIC_FLAGS)
         for kind, _, proto, _, address in infos
         if kind in (socket.AF_INET, socket.AF_INET6)
     ]

@@ -12,7 +12,7 @@ from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.stream_events import HookAnswered
+from pointsman.transport.stream_events import HookFinished
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def is_answered(hook: StartHook, stream: "RoutedStream", handler: ConnectionHandler) -> bool:
-    """Asks all addons. False: somebody lets the flow wait, and the stream will get `HookAnswered` when that is over."""
-    asking = asyncio.Task(handler.handle_hook(hook), loop=asyncio.get_running_loop(), eager_start=True)
-    if asking.done():
-        _tell_of_failure(hook, asking)
+def run_hook_eagerly(hook: StartHook, stream: "RoutedStream", handler: ConnectionHandler) -> bool:
+    """Asks all addons. False: somebody lets the flow wait, and the stream will get `HookFinished` when that is over."""
+    task = asyncio.Task(handler.handle_hook(hook), loop=asyncio.get_running_loop(), eager_start=True)
+    if task.done():
+        _log_failure(hook, task)
         return True
-    asyncio_utils.set_task_debug_info(asking, name=f"hook {hook.name}", client=handler.client.peername)
+    asyncio_utils.set_task_debug_info(task, name=f"hook {hook.name}", client=handler.client.peername)
 
-    async def tell() -> None:
-        await asyncio.wait([asking])
-        _tell_of_failure(hook, asking)
-        await handler.server_event(HookAnswered(stream, hook))
+    async def report() -> None:
+        await asyncio.wait([task])
+        _log_failure(hook, task)
+        await handler.server_event(HookFinished(stream, hook))
 
-    asyncio_utils.create_task(tell(), name=f"answer of hook {hook.name}", keep_ref=True)
+    asyncio_utils.create_task(report(), name=f"answer of hook {hook.name}", keep_ref=True)
     return False
 
 
-def _tell_of_failure(hook: StartHook, asking: asyncio.Task[None]) -> None:
+def _log_failure(hook: StartHook, task: asyncio.Task[None]) -> None:
     """What an addon raises is logged where it is called, but for what mitmproxy means to reach its user."""
-    if not asking.cancelled() and (error := asking.exception()):
+    if not task.cancelled() and (error := task.exception()):
         logger.error(f"Addon error at {hook.name}: {error}", exc_info=error)

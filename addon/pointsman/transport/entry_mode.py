@@ -1,4 +1,4 @@
-"""By which door a request comes in: mitmproxy's modes, read as the reception's `Door`."""
+"""By which door a request comes in: mitmproxy's modes, read as the reception's `EntryMode`."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -10,16 +10,16 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
-from pointsman.admission import OWN_NAME, Arrival, Door, is_address, is_loopback_name
+from pointsman.admission import OWN_HOST, EntryMode, RequestHead, is_address, is_loopback_name
 from pointsman.client_host import ClientHost, named_host
-from pointsman.transport.header_map import named
+from pointsman.transport.header_map import header_map
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 
 FORWARD_MODES = (RegularMode, UpstreamMode, Socks5Mode)
 """In which the client says where it wants to go."""
 
 
-def arrival(
+def request_head(
     request: http.Request,
     context: Context,
     mode: HTTPMode,
@@ -27,18 +27,18 @@ def arrival(
     vouched: bool,
     local: bool,
     proxyauth: bool = False,
-) -> Arrival:
+) -> RequestHead:
     """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet."""
-    door, host = _door(request, context, mode, listening)
-    return Arrival(
-        door=door,
+    entry_mode, host = _entry_mode(request, context, mode, listening)
+    return RequestHead(
+        entry_mode=entry_mode,
         method=request.method,
         path=request.path,
         host=host,
-        headers=named(request.headers),
+        headers=header_map(request.headers),
         local=local,
-        vouched=vouched,
-        exempt=proxyauth or not is_forward_proxy(context.client),
+        is_trusted=vouched,
+        is_exempt=proxyauth or not is_forward_proxy(context.client),
         client_host=client_host(request, context.client),
     )
 
@@ -50,11 +50,13 @@ def client_host(request: http.Request, client: Client) -> ClientHost:
     return named_host(request.http_version, request.authority, tuple(request.headers.get_all("host")), target)
 
 
-def _door(request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]) -> tuple[Door, str]:
+def _entry_mode(
+    request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]
+) -> tuple[EntryMode, str]:
     if isinstance(context.client.proxy_mode, ReverseMode):
-        return Door.REVERSE, ""
+        return EntryMode.REVERSE, ""
     if mode is not HTTPMode.transparent and not request.host:
-        return Door.OWN, ""
+        return EntryMode.OWN, ""
     sockets = [(name, ours) for name, ours, *_ in listening]
     if mode is not HTTPMode.transparent or context.server.address is None:
         host, port = request.host, request.port
@@ -63,13 +65,13 @@ def _door(request: http.Request, context: Context, mode: HTTPMode, listening: It
         if is_address(host) and not is_ours(host, port, sockets):
             # All that transparent and local mode know; the name is in TLS or HTTP.
             host = context.client.sni or request.pretty_host or host
-    return (Door.OWN, "") if is_ours(host, port, sockets) else (Door.PROXY, host)
+    return (EntryMode.OWN, "") if is_ours(host, port, sockets) else (EntryMode.PROXY, host)
 
 
 def is_ours(host: str, port: int, sockets: Iterable[Address]) -> bool:
     """A destination is the router itself, by its own name or an address of it in whatever spelling."""
     name = host.lower().removesuffix(".")
-    if name == OWN_NAME:
+    if name == OWN_HOST:
         return True
     rivals = [(bound, ours) for bound, ours in sockets if ours == port]
     if not rivals:

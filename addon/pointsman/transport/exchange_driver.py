@@ -18,7 +18,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 from typing_extensions import TypeIs
 
-from pointsman.domain.outbound import Outbound
+from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.exchange.effects import (
@@ -35,11 +35,11 @@ from pointsman.exchange.effects import (
     Settled,
 )
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.direct_write import plain_writer
-from pointsman.transport.server_info import server_of
-from pointsman.transport.stream_events import Input, Posted
-from pointsman.transport.upstream_client import Dial, Providers, fault_of, line_of
-from pointsman.transport.upstream_options import Outlet
+from pointsman.transport.direct_write import direct_writer
+from pointsman.transport.server_info import describe_server
+from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent
+from pointsman.transport.upstream_client import ConnectionTrace, UpstreamClient, fault_from_error, protocol_of
+from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import FaultKind, Problem
@@ -49,28 +49,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DRAIN_BYTES = 64 * 1024
-DRAIN_SECONDS = 1.0
+MAX_DRAIN_BYTES = 64 * 1024
+DRAIN_TIMEOUT = 1.0
 """How much, and how long, to read on after an answer's end so that its connection can be kept."""
-PULSE = 1.0
+SLOW_CLIENT_CHECK_INTERVAL = 1.0
 """Seconds between two looks at a client that does not read."""
 
 type ClientEffect = Respond | Send | End | Abort
 
 
-class Recorder(Protocol):
+class AttemptObserver(Protocol):
     """Is told what every attempt of an exchange sends and gets. `now` is the loop's clock."""
 
-    def sent(self, n: int, request: Outbound, now: float) -> None: ...
+    def on_request(self, n: int, request: UpstreamRequest, now: float) -> None: ...
 
-    def head(self, n: int, status: int, headers: Headers) -> None: ...
+    def on_head(self, n: int, status: int, headers: Headers) -> None: ...
 
-    def data(self, n: int, data: bytes, now: float) -> None: ...
+    def on_data(self, n: int, data: bytes, now: float) -> None: ...
 
-    def settled(self, record: AttemptRecord, server: Server) -> None: ...
+    def on_settled(self, record: AttemptRecord, server: Server) -> None: ...
 
 
-class Conductor:
+class ExchangeDriver:
     """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
 
     def __init__(
@@ -78,40 +78,40 @@ class Conductor:
         exchange: Exchange,
         stream: "RoutedStream",
         handler: ConnectionHandler,
-        providers: Providers,
-        outlet: Outlet,
+        providers: UpstreamClient,
+        upstream: UpstreamOptions,
         worker: Worker,
-        recorder: Recorder | None = None,
+        recorder: AttemptObserver | None = None,
     ) -> None:
         self.exchange = exchange
         self._worker = worker
-        self._recorder = recorder
+        self._observer = recorder
         self._stream = stream
         self._handler = handler
-        self._providers = providers
-        self._outlet = outlet
+        self._client = providers
+        self._upstream = upstream
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
-        self.began = self.now()
+        self.started_at = self.now()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._released: set[int] = set()
         self._cancelled: set[int] = set()
-        self._dials: dict[int, tuple[str, Dial]] = {}
+        self._traces: dict[int, tuple[str, ConnectionTrace]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._unread = 0
+        self._unprocessed = 0
         self._undrained = 0
         """Bytes since the last drain, where the writer does not say what it holds."""
-        self._pulse: asyncio.TimerHandle | None = None
-        self._short_way: asyncio.StreamWriter | None = None
+        self._client_check: asyncio.TimerHandle | None = None
+        self._direct_writer: asyncio.StreamWriter | None = None
         """Open from the answer's head on."""
-        self._taking: int | None = None
+        self._forwarding: int | None = None
         """The attempt whose words are being passed on by the short way."""
-        self._beat()
-        self._room = asyncio.Event()
+        self._check_client()
+        self._client_progress = asyncio.Event()
 
     # For the client's layer.
 
-    def feed(self, given: Input) -> list[ClientEffect]:
+    def handle_input(self, given: ExchangeInput) -> list[ClientEffect]:
         """Hand an input to the exchange. What concerns providers is done at once; what concerns the client is
         returned.
         """
@@ -121,7 +121,7 @@ class Conductor:
             self._set_timer()  # what is merely sent moves dates only later
         return for_client
 
-    def _beat(self) -> None:
+    def _check_client(self) -> None:
         """A client that waits is not idle, whatever mitmproxy thinks; and clocks that stood still for what another
         stream of the connection had to write go on.
         """
@@ -129,59 +129,61 @@ class Conductor:
             return
         watchdog = self._handler.timeout_watchdog
         watchdog.register_activity()
-        if self.exchange.stands_still and self._backlog() <= HIGH_WATER:
-            asyncio_utils.create_task(self._post(self._look), name="exchange timer", keep_ref=True)
-        self._pulse = self._loop.call_later(watchdog.timeout / 2, self._beat)
-        if self.exchange.stands_still:
-            self._quicken()
+        if self.exchange.is_paused and self._backlog() <= HIGH_WATER:
+            asyncio_utils.create_task(self._post(self._tick), name="exchange timer", keep_ref=True)
+        self._client_check = self._loop.call_later(watchdog.timeout / 2, self._check_client)
+        if self.exchange.is_paused:
+            self._check_client_soon()
 
-    def _quicken(self) -> None:
+    def _check_client_soon(self) -> None:
         """Otherwise the pulse is as slow as it may be: thousands of streams that wait should cost next to nothing."""
-        if self._pulse is not None and self._pulse.when() > (soon := self._loop.time() + PULSE):
-            self._pulse.cancel()
-            self._pulse = self._loop.call_at(soon, self._beat)
+        if self._client_check is not None and self._client_check.when() > (
+            soon := self._loop.time() + SLOW_CLIENT_CHECK_INTERVAL
+        ):
+            self._client_check.cancel()
+            self._client_check = self._loop.call_at(soon, self._check_client)
 
-    def take_shortcut(self, server: object) -> None:
+    def enable_direct_write(self, server: object) -> None:
         """The answer's head is out; `server` is the client's side of the layer."""
-        self._short_way = plain_writer(self._stream.context, server, self._handler)
+        self._direct_writer = direct_writer(self._stream.context, server, self._handler)
 
-    def _took(self, size: int) -> None:
+    def _on_processed(self, size: int) -> None:
         """The layer has processed so many posted bytes."""
-        self._unread -= size
-        self._room.set()
+        self._unprocessed -= size
+        self._client_progress.set()
 
-    def client_moved(self) -> None:
+    def on_client_activity(self) -> None:
         """The client has sent something: perhaps it opened its window."""
-        self._room.set()
+        self._client_progress.set()
 
-    def winning_server(self) -> Server | None:
+    def winner_connection(self) -> Server | None:
         """The connection that the client's answer comes by."""
-        n = self.exchange.winning
-        return self._server(n) if n is not None else None
+        n = self.exchange.winner_number
+        return self._server_info(n) if n is not None else None
 
-    def _server(self, n: int) -> Server:
-        return server_of(*self._dials[n], self._outlet)
+    def _server_info(self, n: int) -> Server:
+        return describe_server(*self._traces[n], self._upstream)
 
-    def flow_killed(self) -> None:
+    def on_flow_killed(self) -> None:
         """Somebody has killed the flow: the stream sees that by the next event, and this is one."""
-        asyncio_utils.create_task(self._post(_nothing), name="flow killed", keep_ref=True)
+        asyncio_utils.create_task(self._post(_no_effects), name="flow killed", keep_ref=True)
 
-    async def give_up(self, problem: Problem) -> None:
+    async def fail_with(self, problem: Problem) -> None:
         """End the exchange in the router's own words, and see them off."""
-        await self._post(partial(self.exchange.give_up, problem))
+        await self._post(partial(self.exchange.fail_with, problem))
         with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(DRAIN_TIMEOUT):
                 await self._handler.drain_writers()
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """The exchange is broken: whatever runs for it ends here."""
         for n in list(self._tasks):
-            self._let_go(n, self._cancelled)
-        for timer in (self._timer, self._pulse):
+            self._stop_attempt(n, self._cancelled)
+        for timer in (self._timer, self._client_check):
             if timer is not None:
                 timer.cancel()
 
-    def cut_off_client(self) -> None:
+    def abort_client(self) -> None:
         """Close the client's socket without waiting for what it does not read."""
         io = self._handler.transports.get(self._handler.client)
         if transport := getattr(io and io.writer, "transport", None):
@@ -193,176 +195,184 @@ class Conductor:
         """What is not is carried out here and now."""
         match effect:
             case Launch(n, request):
-                self._begin(n, self._attempt(n, request))
+                self._start_attempt(n, self._run_attempt(n, request))
             case LaunchLarge(n, make):
-                self._begin(n, self._make(n, make))
+                self._start_attempt(n, self._make_and_run(n, make))
             case Cancel(n):
-                self._let_go(n, self._cancelled)
+                self._stop_attempt(n, self._cancelled)
             case Release(n):
-                self._let_go(n, self._released)
+                self._stop_attempt(n, self._released)
             case Settled(record, learnt):
-                if self._recorder and record.n in self._dials:  # else nothing was sent: it did not convert
-                    self._recorder.settled(record, self._server(record.n))
+                if self._observer and record.n in self._traces:  # else nothing was sent: it did not convert
+                    self._observer.on_settled(record, self._server_info(record.n))
                 if learnt:
                     logger.info(f"Pointsman: {learnt}")
             case _:
                 return True
         return False
 
-    def _let_go(self, n: int, among: set[int]) -> None:
+    def _stop_attempt(self, n: int, among: set[int]) -> None:
         """Attempt `n` is over. It ends by itself where its own words have led to this; else it waits for bytes that may
         never come.
         """
         among.add(n)
         task = self._tasks.get(n)
-        if task is not None and n != self._taking and task is not asyncio.current_task():
+        if task is not None and n != self._forwarding and task is not asyncio.current_task():
             task.cancel()
 
-    def _begin(self, n: int, attempt: Coroutine[None, None, None]) -> None:
-        name = f"attempt {n} of {self.exchange.call.request_id}"
+    def _start_attempt(self, n: int, attempt: Coroutine[None, None, None]) -> None:
+        name = f"attempt {n} of {self.exchange.client_request.request_id}"
         task = self._tasks[n] = asyncio_utils.create_task(attempt, name=name, keep_ref=True)
         task.add_done_callback(lambda _: self._tasks.pop(n, None))
 
-    def _dial(self, n: int, request: Outbound) -> Dial:
-        if self._recorder:
-            self._recorder.sent(n, request, self._loop.time())
-        dial = Dial(
-            dialling=partial(self._tell, partial(self.exchange.dialling, n)),
-            connected=partial(self._tell, partial(self.exchange.connected, n)),
+    def _new_trace(self, n: int, request: UpstreamRequest) -> ConnectionTrace:
+        if self._observer:
+            self._observer.on_request(n, request, self._loop.time())
+        dial = ConnectionTrace(
+            on_connecting=partial(self._apply_without_effects, partial(self.exchange.on_connecting, n)),
+            on_connected=partial(self._apply_without_effects, partial(self.exchange.on_connected, n)),
         )
-        self._dials[n] = request.url, dial
+        self._traces[n] = request.url, dial
         return dial
 
     def _set_timer(self) -> None:
         """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
-        due = self.exchange.deadline
-        if due is not None and self.exchange.stands_still:
-            self._quicken()
+        due = self.exchange.next_tick_at
+        if due is not None and self.exchange.is_paused:
+            self._check_client_soon()
         if self._timer is not None:
             if due is not None and self._timer.when() <= due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None:
-            self._timer = self._loop.call_at(due, self._alarm)
-        elif self._pulse is not None and self.exchange.ended:
-            self._pulse.cancel()
+            self._timer = self._loop.call_at(due, self._on_timer)
+        elif self._client_check is not None and self.exchange.ended:
+            self._client_check.cancel()
 
-    def _alarm(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        asyncio_utils.create_task(self._post(self._look), name="exchange timer", keep_ref=True)
+        asyncio_utils.create_task(self._post(self._tick), name="exchange timer", keep_ref=True)
 
-    def _look(self, now: float) -> list[Effect]:
-        effects = self.exchange.client_slow(self._backlog(), now)  # who has taken anything in the meantime is not stuck
-        due = self.exchange.deadline
-        return effects + self.exchange.tick(now) if due is not None and due <= now else effects
+    def _tick(self, now: float) -> list[Effect]:
+        effects = self.exchange.on_client_backlog(
+            self._backlog(), now
+        )  # who has taken anything in the meantime is not stuck
+        due = self.exchange.next_tick_at
+        return effects + self.exchange.on_tick(now) if due is not None and due <= now else effects
 
     # Inputs.
 
-    async def _make(self, n: int, make: Callable[[], Outbound]) -> None:
+    async def _make_and_run(self, n: int, make: Callable[[], UpstreamRequest]) -> None:
         try:
             request = await self._worker.run(make)
         except Inconvertible as error:
-            await self._post(partial(self.exchange.not_made, n, str(error)))
+            await self._post(partial(self.exchange.on_request_failed, n, str(error)))
             return
         except Exception as error:
-            logger.exception(f"The router failed to make attempt {n} of exchange {self.exchange.call.request_id}.")
-            await self._post(partial(self.exchange.not_made, n, type(error).__name__))
+            logger.exception(
+                f"The router failed to make attempt {n} of exchange {self.exchange.client_request.request_id}."
+            )
+            await self._post(partial(self.exchange.on_request_failed, n, type(error).__name__))
             return
-        self._tell(partial(self.exchange.made, n))
-        attempt = self._attempt(n, request)
+        self._apply_without_effects(partial(self.exchange.on_request_ready, n))
+        attempt = self._run_attempt(n, request)
         del make, request  # nothing here holds on to the whole request for as long as the answer lasts
         await attempt
 
-    async def _attempt(self, n: int, request: Outbound) -> None:
-        exchange, sending = self.exchange, self._providers.send(request, self._outlet, self._dial(n, request))
+    async def _run_attempt(self, n: int, request: UpstreamRequest) -> None:
+        exchange, sending = self.exchange, self._client.send(request, self._upstream, self._new_trace(n, request))
         del request
         try:
             async with sending as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
-                self._tell(partial(exchange.head, n, answer.status, headers))
-                if self._recorder:
-                    self._recorder.head(n, answer.status, tuple(answer.headers.items()))
+                self._apply_without_effects(partial(exchange.on_head, n, answer.status, headers))
+                if self._observer:
+                    self._observer.on_head(n, answer.status, tuple(answer.headers.items()))
                 async for data in answer.content.iter_any():
                     is_last = answer.content.at_eof()
-                    await self._hear(n, data, is_last)
+                    await self._forward_via_layers(n, data, is_last)
                     if is_last:
                         return
-                    if self._short_way is not None:
-                        await self._listen(n, answer)
+                    if self._direct_writer is not None:
+                        await self._forward_directly(n, answer)
                     if n in self._released:
                         await _drain(answer)
                     if n in self._released or n in self._cancelled:
                         return
                     if self._backlog() > HIGH_WATER:
                         await self._wait_for_client()
-                await self._post(partial(exchange.end, n))
+                await self._post(partial(exchange.on_end, n))
         except Exception as error:
-            kind, message = fault_of(error)
+            kind, message = fault_from_error(error)
             if kind is FaultKind.INTERNAL:
-                logger.exception(f"Attempt {n} of exchange {exchange.call.request_id} failed inside the router.")
+                logger.exception(
+                    f"Attempt {n} of exchange {exchange.client_request.request_id} failed inside the router."
+                )
             _forget_frames(error)
-            await self._post(partial(exchange.failed, n, kind, message))
+            await self._post(partial(exchange.on_connection_error, n, kind, message))
 
-    async def _post(self, given: Input, size: int = 0) -> None:
-        self._unread += size
+    async def _post(self, given: ExchangeInput, size: int = 0) -> None:
+        self._unprocessed += size
         try:
-            await self._handler.server_event(Posted(self._stream, given, partial(self._took, size)))
+            await self._handler.server_event(ExchangeInputEvent(self._stream, given, partial(self._on_processed, size)))
         except asyncio.CancelledError:  # while it waited for its turn: nobody will take it
-            self._took(size)
+            self._on_processed(size)
             raise
 
-    async def _hear(self, n: int, data: bytes, is_last: bool) -> None:
+    async def _forward_via_layers(self, n: int, data: bytes, is_last: bool) -> None:
         """The long way, on which an answer's beginning goes, and at once the whole of most answers that are short."""
-        if self._recorder:
-            self._recorder.data(n, data, self._loop.time())
-        heard = self.exchange.last_data if is_last else self.exchange.data
-        await self._post(partial(heard, n, data), len(data))
+        if self._observer:
+            self._observer.on_data(n, data, self._loop.time())
+        on_data = self.exchange.on_last_data if is_last else self.exchange.on_data
+        await self._post(partial(on_data, n, data), len(data))
         self._undrained += len(data)
 
-    async def _listen(self, n: int, answer: aiohttp.ClientResponse) -> None:
+    async def _forward_directly(self, n: int, answer: aiohttp.ClientResponse) -> None:
         """As long as nothing stands in the way, what the provider says goes on by the short way, within the very call
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
-        over, content, line = self._loop.create_future(), answer.content, line_of(answer)
+        done, content, line = self._loop.create_future(), answer.content, protocol_of(answer)
         if line is None or n in self._released | self._cancelled or self._stream.is_killed:
             return
 
-        def take() -> None:
-            if over.done() or self._taking is not None:
+        def on_bytes() -> None:
+            if done.done() or self._forwarding is not None:
                 return
-            self._taking, goes_on = n, True
+            self._forwarding, continues = n, True
             try:
-                while goes_on and content.exception() is None and (data := content.read_nowait()):
-                    goes_on = self._take(n, data)  # and reading has made room: what waits to be unpacked follows
-                if not goes_on or content.exception() is not None or content.at_eof():
-                    over.set_result(None)
+                while continues and content.exception() is None and (data := content.read_nowait()):
+                    continues = self._forward_piece(
+                        n, data
+                    )  # and reading has made room: what waits to be unpacked follows
+                if not continues or content.exception() is not None or content.at_eof():
+                    done.set_result(None)
             except Exception as error:
-                over.set_result(error)
+                done.set_result(error)
             finally:
-                self._taking = None
+                self._forwarding = None
 
-        with line.heard_by(take):
-            take()
-            error = await over
-        if error or self._stream.has_left:
-            await self._post(partial(_raise, error) if error else _nothing)
+        with line.notifying(on_bytes):
+            on_bytes()
+            error = await done
+        if error or self._stream.has_deferred:
+            await self._post(partial(_raise_error, error) if error else _no_effects)
 
-    def _take(self, n: int, data: bytes) -> bool:
+    def _forward_piece(self, n: int, data: bytes) -> bool:
         """Passes a piece on. Returns whether the next one may go in the same way."""
-        writer = self._short_way
+        writer = self._direct_writer
         assert writer is not None
-        if self._recorder:
-            self._recorder.data(n, data, self._loop.time())
+        if self._observer:
+            self._observer.on_data(n, data, self._loop.time())
         self._undrained += len(data)
-        pieces = self._stream.relay(partial(self.exchange.data, n, data))
+        pieces = self._stream.relay(partial(self.exchange.on_data, n, data))
         if pieces and not writer.is_closing():
             writer.write(pieces)
         self._handler.timeout_watchdog.register_activity()
         is_over = n in self._released or n in self._cancelled
-        return not (is_over or self._stream.has_left or self._stream.is_killed or self._backlog() > HIGH_WATER)
+        return not (is_over or self._stream.has_deferred or self._stream.is_killed or self._backlog() > HIGH_WATER)
 
-    def _tell(self, given: Input) -> None:
+    def _apply_without_effects(self, given: ExchangeInput) -> None:
         """An input that never causes effects needs no way through the layer."""
         effects = given(self._loop.time())
         assert not effects, effects
@@ -375,25 +385,27 @@ class Conductor:
         io = self._handler.transports.get(self._handler.client)
         transport = getattr(io and io.writer, "transport", None)
         written = transport.get_write_buffer_size() if transport else self._undrained
-        return self._unread + self._stream.buffered() + int(written)
+        return self._unprocessed + self._stream.buffered_bytes() + int(written)
 
     async def _wait_for_client(self) -> None:
         while (waiting := self._backlog()) > HIGH_WATER:
-            self._tell(partial(self.exchange.client_slow, waiting))
-            self._room.clear()
+            self._apply_without_effects(partial(self.exchange.on_client_backlog, waiting))
+            self._client_progress.clear()
             await self._handler.drain_writers()
             self._undrained = 0
-            if self._backlog() > HIGH_WATER and (self._unread or self._stream.buffered()):
-                with self._stream.hungry(self):  # what the socket alone holds, another stream's perhaps, nobody tells
-                    await self._room.wait()
-        self._tell(partial(self.exchange.client_slow, waiting))
+            if self._backlog() > HIGH_WATER and (self._unprocessed or self._stream.buffered_bytes()):
+                with self._stream.notified_of_client(
+                    self
+                ):  # what the socket alone holds, another stream's perhaps, nobody tells
+                    await self._client_progress.wait()
+        self._apply_without_effects(partial(self.exchange.on_client_backlog, waiting))
 
 
-def _raise(error: Exception, _: float) -> list[Effect]:
+def _raise_error(error: Exception, _: float) -> list[Effect]:
     raise error
 
 
-def _nothing(_: float) -> list[Effect]:
+def _no_effects(_: float) -> list[Effect]:
     return []
 
 
@@ -410,10 +422,10 @@ async def _drain(answer: aiohttp.ClientResponse) -> None:
     """
     read = 0
     try:
-        async with asyncio.timeout(DRAIN_SECONDS):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
             async for data in answer.content.iter_any():
                 read += len(data)
-                if read > DRAIN_BYTES:
+                if read > MAX_DRAIN_BYTES:
                     break
     except (TimeoutError, aiohttp.ClientError):
         answer.close()

@@ -8,21 +8,21 @@ from weakref import WeakMethod, ref
 from mitmproxy import flow
 
 
-def tell_of_kill(watched: flow.Flow, killed: Callable[[], None]) -> None:
+def notify_on_kill(watched: flow.Flow, killed: Callable[[], None]) -> None:
     """`killed`, a method, is called after whoever kills this flow. A flow is kept long; its stream is not."""
     listener, own = WeakMethod(killed), ref(watched)
 
-    def kill_and_tell() -> None:
+    def kill_and_notify() -> None:
         live = own()
         assert live, "its own method is called"
         if live.killable:
             live.resume()  # whoever waits for that comes to look after this
         type(live).kill(live)
-        if tell := listener():
-            tell()
+        if notify := listener():
+            notify()
 
-    watched.kill = kill_and_tell  # type: ignore[method-assign]
+    watched.kill = kill_and_notify  # type: ignore[method-assign]
 
 
-def tell_no_more(watched: flow.Flow) -> None:
+def stop_notifying(watched: flow.Flow) -> None:
     watched.__dict__.pop("kill", None)

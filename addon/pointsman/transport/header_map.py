@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from mitmproxy import http
 
 
-def named(headers: http.Headers) -> dict[str, str]:
+def header_map(headers: http.Headers) -> dict[str, str]:
     """By name in lower case; what stands several times is joined by commas, as mitmproxy does, and cookies, which
     HTTP/2 splits, by semicolons.
     """
-    return {name: _joint(name).join(values) for name, values in listed(headers).items()}
+    return {name: _joint(name).join(values) for name, values in header_lists(headers).items()}
 
 
-def listed(headers: http.Headers) -> dict[str, list[str]]:
+def header_lists(headers: http.Headers) -> dict[str, list[str]]:
     """All values by name in lower case, in order."""
     found: dict[str, list[str]] = {}
     for raw_name, raw_value in headers.fields:
@@ -20,7 +20,7 @@ def listed(headers: http.Headers) -> dict[str, list[str]]:
     return found
 
 
-def exchange(headers: http.Headers, values: Mapping[str, Iterable[str]]) -> None:
+def replace_values(headers: http.Headers, values: Mapping[str, Iterable[str]]) -> None:
     """Puts other values into headers, in their places. `values` has as many for each of its names, in lower case, as
     the headers have.
     """

@@ -13,54 +13,58 @@ from urllib.parse import urlsplit
 
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.domain.outbound import Outbound
-from pointsman.transport.upstream_client import Dial, Providers
-from pointsman.transport.upstream_options import Outlet
+from pointsman.domain.outbound import UpstreamRequest
+from pointsman.transport.upstream_client import ConnectionTrace, UpstreamClient
+from pointsman.transport.upstream_options import UpstreamOptions
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at what is due."""
-PATIENCE = 10.0
+PROBE_TIMEOUT = 10.0
 """Seconds for one probe."""
 
 
-class Ward(Protocol):
+class ProbeSource(Protocol):
     """Who has providers to be probed. Times are on the loop's clock."""
 
-    def probes_due(self, chance: Callable[[], float], now: float) -> Sequence[tuple[str, Outbound]]:
-        """Names, and what to ask each; they count as being probed until `probed` is called. `chance` gives random
-        numbers from 0 to 1.
+    def probes_due(self, chance: Callable[[], float], now: float) -> Sequence[tuple[str, UpstreamRequest]]:
+        """Names, and what to ask each; they count as being probed until `on_probe_result` is called. `chance` gives
+        random numbers from 0 to 1.
         """
         ...
 
-    def probed(self, provider: str, alive: bool) -> str | None:
+    def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """Returns what that changes, in words."""
         ...
 
 
-class Prober:
-    """`by_connection` are providers that are merely connected to. `outlet` is the way to providers now."""
+class HealthProber:
+    """`connect_only` are providers that are merely connected to. `upstream` is the way to providers now."""
 
     def __init__(
-        self, ward: Ward, providers: Providers, outlet: Callable[[], Outlet], by_connection: Collection[str] = ()
+        self,
+        source: ProbeSource,
+        providers: UpstreamClient,
+        upstream: Callable[[], UpstreamOptions],
+        connect_only: Collection[str] = (),
     ) -> None:
-        self._ward = ward
-        self._providers = providers
-        self._outlet = outlet
-        self._by_connection = by_connection
+        self._source = source
+        self._client = providers
+        self._upstream = upstream
+        self._connect_only = connect_only
         self._probes: set[asyncio.Task[None]] = set()
 
-    async def watch(self) -> None:
+    async def run(self) -> None:
         """Looks until it is cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(LOOK_EVERY)
+            self.start_due_probes()
+            await asyncio.sleep(POLL_INTERVAL)
 
-    def look(self) -> None:
+    def start_due_probes(self) -> None:
         """Begin what is due."""
-        for name, question in self._ward.probes_due(random, asyncio.get_running_loop().time()):
-            probe = asyncio_utils.create_task(self._probe(name, question), name=f"probe of {name}", keep_ref=False)
+        for name, request in self._source.probes_due(random, asyncio.get_running_loop().time()):
+            probe = asyncio_utils.create_task(self._probe(name, request), name=f"probe of {name}", keep_ref=False)
             self._probes.add(probe)
             probe.add_done_callback(self._probes.discard)
 
@@ -69,28 +73,28 @@ class Prober:
             probe.cancel()
         await asyncio.gather(*self._probes, return_exceptions=True)
 
-    async def _probe(self, name: str, question: Outbound) -> None:
+    async def _probe(self, name: str, request: UpstreamRequest) -> None:
         alive = False
         try:
-            async with asyncio.timeout(PATIENCE):
-                if name in self._by_connection:
-                    alive = await _listens(question.url)
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                if name in self._connect_only:
+                    alive = await _accepts_connections(request.url)
                 else:
-                    alive = await self._answers(question)
+                    alive = await self._responds(request)
         except Exception as error:  # whatever it is, nobody is there
             logger.debug(f"Pointsman: the probe of {name} failed ({type(error).__name__}).")
         finally:
-            if learnt := self._ward.probed(name, alive):
-                logger.info(f"Pointsman: {learnt}")
+            if change := self._source.on_probe_result(name, alive):
+                logger.info(f"Pointsman: {change}")
 
-    async def _answers(self, question: Outbound) -> bool:
+    async def _responds(self, request: UpstreamRequest) -> bool:
         """Whoever refuses the question, or does not know it, is there."""
-        dial = Dial(dialling=lambda: None, connected=lambda: None)
-        async with self._providers.send(question, self._outlet(), dial) as answer:
+        dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
+        async with self._client.send(request, self._upstream(), dial) as answer:
             return answer.status < 500
 
 
-async def _listens(url: str) -> bool:
+async def _accepts_connections(url: str) -> bool:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     _, writer = await asyncio.open_connection(parts.hostname, port)

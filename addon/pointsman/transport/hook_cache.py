@@ -14,17 +14,17 @@ from mitmproxy import hooks
 from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.exceptions import AddonHalt, AddonManagerError
 
-type Group = tuple[Callable[..., Any], ...]
+type HandlerGroup = tuple[Callable[..., Any], ...]
 """One addon's methods and those of the addons that it manages: an exception in one spares the client the rest."""
 
 
-class HookIndex:
+class HookCache:
     """Stands in for one manager's `trigger_event` and `trigger` while it is installed."""
 
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
-        self._seen: list[object] = []
-        self._groups: dict[str, list[Group]] = {}  # as many as mitmproxy has hooks
+        self._known_addons: list[object] = []
+        self._groups: dict[str, list[HandlerGroup]] = {}  # as many as mitmproxy has hooks
         self._fields: dict[type[hooks.Hook], list[str]] = {}  # as many as it has classes of them
 
     def install(self) -> None:
@@ -38,7 +38,7 @@ class HookIndex:
     def trigger(self, event: hooks.Hook) -> None:
         """For hooks that nobody waits for, such as that of each line logged."""
         arguments = self._arguments(event)
-        for group in self._answering(event):
+        for group in self._handlers(event):
             try:
                 for function in group:
                     if inspect.iscoroutinefunction(function):
@@ -47,11 +47,11 @@ class HookIndex:
             except AddonHalt:
                 return
             except Exception as error:
-                _tell(error)
+                _handle_error(error)
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         arguments = self._arguments(event)
-        for group in self._answering(event):
+        for group in self._handlers(event):
             try:
                 for function in group:
                     result = function(*arguments)
@@ -60,7 +60,7 @@ class HookIndex:
             except AddonHalt:
                 return
             except Exception as error:
-                _tell(error)
+                _handle_error(error)
 
     def _arguments(self, event: hooks.Hook) -> list[object]:
         """The stock way looks for the names of a hook's fields each time."""
@@ -69,10 +69,10 @@ class HookIndex:
             names = self._fields[type(event)] = [field.name for field in fields(cast(Any, event))]
         return [getattr(event, name) for name in names]
 
-    def _answering(self, event: hooks.Hook) -> list[Group]:
+    def _handlers(self, event: hooks.Hook) -> list[HandlerGroup]:
         present = list(self._manager.lookup.values())  # of all addons, those that others manage included
-        if present != self._seen:
-            self._seen = present
+        if present != self._known_addons:
+            self._known_addons = present
             self._groups.clear()
         if (found := self._groups.get(event.name)) is None:
             each = (self._manager._iter_hooks(addon, event) for addon in self._manager.chain)
@@ -81,7 +81,7 @@ class HookIndex:
         return found
 
 
-def _tell(error: Exception) -> None:
+def _handle_error(error: Exception) -> None:
     """What the stock manager does with an addon's exception: most are logged, some go on."""
     with safecall():
         raise error

@@ -19,21 +19,21 @@ from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, Res
 from mitmproxy.utils import human
 
 from pointsman.masking import NO_SECRETS
-from pointsman.transport.client_buffer import BadLines, ClientBuffer
+from pointsman.transport.client_buffer import ClientBuffer, MalformedLines
 from pointsman.transport.response import client_response
-from pointsman.transport.stream_host import Station
-from pointsman.web.http import reply_problem
+from pointsman.transport.stream_host import StreamHost
+from pointsman.web.http import error_reply
 from pointsman.wire.errors import Code, Problem
 
-AHEAD = 8
+MAX_PIPELINED = 8
 """Requests that were sent ahead and are answered without a turn of the loop."""
-HEAD_TIME = 30.0
+HEAD_TIMEOUT = 30.0
 """Seconds from a head's first byte to its end."""
-MAX_HEAD = 256 * 1024
+MAX_HEAD_BYTES = 256 * 1024
 """Bytes of a request's head."""
-MAX_BLANK = 1024
+MAX_BLANK_BYTES = 1024
 """Bytes of blank lines before a request."""
-MAX_LINE = 64 * 1024
+MAX_CHUNK_LINE_BYTES = 64 * 1024
 """Bytes of a chunk's first line, and of the trailers after the last chunk."""
 
 _TRAILER = re.compile(rb"[ \t]|[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
@@ -41,7 +41,7 @@ _TRAILER = re.compile(rb"[ \t]|[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
 type Commands = layer.CommandGenerator[None]
 
 
-class ForConnection(events.Event):
+class HttpConnectionEvent(events.Event):
     """Finds its way through the layers to `connection`."""
 
     def __init__(self, connection: "ClientHttp1") -> None:
@@ -51,32 +51,32 @@ class ForConnection(events.Event):
         return type(self).__name__
 
 
-class HeadExpired(ForConnection):
+class HeadTimedOut(HttpConnectionEvent):
     """The head of a request has been coming for too long."""
 
 
-class ReadOn(ForConnection):
+class ContinueReading(HttpConnectionEvent):
     """Requests that were sent ahead are left."""
 
 
-class BodyUnreadable(HttpEvent):
+class RequestBodyMalformed(HttpEvent):
     """The request's body is not framed as its head says. Unlike at a `RequestProtocolError`, the client is still there
     and can be told so.
     """
 
 
 class ClientHttp1(Http1Server):
-    """One client's connection. Requests that are sent ahead wait here, at most `station.max_body` bytes of them."""
+    """One client's connection. Requests that are sent ahead wait here, at most `host.max_body` bytes of them."""
 
     buf: ClientBuffer
 
-    def __init__(self, context: Context, station: Station, post: Callable[[events.Event], object]) -> None:
+    def __init__(self, context: Context, host: StreamHost, post: Callable[[events.Event], object]) -> None:
         super().__init__(context)
         self.buf = ClientBuffer()
-        self._station, self._post = station, post
+        self._host, self._post = host, post
         self._is_reading = False
         self._is_behind = False
-        """A `ReadOn` is on its way."""
+        """A `ContinueReading` is on its way."""
         self._blank = 0
         """Bytes of blank lines since the last request."""
         self._timer: asyncio.TimerHandle | None = None
@@ -90,38 +90,38 @@ class ClientHttp1(Http1Server):
         self._is_reading = True
         try:
             match event:
-                case HeadExpired():
+                case HeadTimedOut():
                     yield from self._end_slow_head()
-                case ReadOn():
+                case ContinueReading():
                     self._is_behind = False
                 case events.ConnectionClosed():
                     yield from super()._handle_event(event)
                     self.buf = ClientBuffer()
                 case _:
                     yield from super()._handle_event(event)
-            yield from self._read_on()
-            yield from self._bound_buffer()
+            yield from self._read_buffered()
+            yield from self._limit_buffer()
         finally:
             self._is_reading = False
             self._time_head()
 
-    def _read_on(self) -> Commands:
+    def _read_buffered(self) -> Commands:
         """Take what is there already: a few of the requests sent ahead, and blank lines before them."""
         left, ahead = -1, 0
         while self.state == self.read_headers and self.buf and len(self.buf) != left and not self._is_behind:
-            if ahead == AHEAD:
+            if ahead == MAX_PIPELINED:
                 self._is_behind = True
-                self._post(ReadOn(self))
+                self._post(ContinueReading(self))
                 return
             left, ahead = len(self.buf), ahead + 1
             yield from self.read_headers(events.DataReceived(self.conn, b""))
 
-    def _bound_buffer(self) -> Commands:
+    def _limit_buffer(self) -> Commands:
         if self.state == self.wait or self._is_behind:
-            if len(self.buf) > self._station.max_body:
+            if len(self.buf) > self._host.max_body:
                 yield commands.CloseConnection(self.conn)
-        elif self.state == self.read_headers and len(self.buf) > MAX_HEAD:
-            yield from self._refuse(HEAD_TOO_LARGE)
+        elif self.state == self.read_headers and len(self.buf) > MAX_HEAD_BYTES:
+            yield from self._refuse(HEAD_TOO_LARGE_RESPONSE)
 
     def _time_head(self) -> None:
         """Sets the timer for the head that is coming, if one is. A connection that is merely kept has none."""
@@ -132,12 +132,12 @@ class ClientHttp1(Http1Server):
             self._timer.cancel()
         self._timed, self._timer = coming, None
         if coming is not None:
-            self._timer = asyncio.get_running_loop().call_later(HEAD_TIME, self._post, HeadExpired(self))
+            self._timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT, self._post, HeadTimedOut(self))
 
     def _end_slow_head(self) -> Commands:
         """Unless the head has been completed while the event was on its way."""
         if self._timer is not None and asyncio.get_running_loop().time() >= self._timer.when():
-            yield from self._refuse(HEAD_TOO_SLOW)
+            yield from self._refuse(HEAD_TIMED_OUT)
 
     def _refuse(self, answer: bytes) -> Commands:
         self.state = self.done
@@ -146,20 +146,20 @@ class ClientHttp1(Http1Server):
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         self._blank += self.buf.skip_blank_lines()
-        if self._blank > MAX_BLANK:
+        if self._blank > MAX_BLANK_BYTES:
             yield from self._refuse(TOO_MANY_BLANK_LINES)
             return
         try:
             yield from self._read_head(event)
-        except BadLines as bad:
-            yield from self._refuse(_refusal(bad.problem))
+        except MalformedLines as bad:
+            yield from self._refuse(_error_response(bad.problem))
 
     def _read_head(self, event: events.ConnectionEvent) -> Commands:
         """What the stock code itself says here is a refusal or a line for the log, both with the head's bytes in it."""
         for command in super().read_headers(event):
             match command:
                 case commands.SendData():
-                    yield commands.SendData(self.conn, BAD_HEAD)
+                    yield commands.SendData(self.conn, MALFORMED_HEAD_RESPONSE)
                 case commands.Log():
                     yield commands.Log(f"{human.format_address(self.conn.peername)}: no HTTP request, or half of one.")
                 case _:
@@ -167,21 +167,21 @@ class ClientHttp1(Http1Server):
 
     def read_body(self, event: events.Event) -> Commands:
         if type(self.body_reader) is ChunkedReader:
-            self.body_reader = Chunks()
+            self.body_reader = TolerantChunkedReader()
         try:
             yield from super().read_body(event)
-        except BadChunk:
+        except MalformedChunk:
             self.request_done = True
-            self.state = self.state_hear_no_more
-            yield ReceiveHttp(BodyUnreadable(self.stream_id))
+            self.state = self.state_ignore_client
+            yield ReceiveHttp(RequestBodyMalformed(self.stream_id))
 
-    def state_hear_no_more(self, event: events.Event) -> Commands:
+    def state_ignore_client(self, event: events.Event) -> Commands:
         """Where the next request would begin, nobody can tell. The answer's end closes the connection."""
         self.buf = ClientBuffer()
         yield from self.wait(event)
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
-        """The stock code goes on reading from within this; `_read_on` does so instead."""
+        """The stock code goes on reading from within this; `_read_buffered` does so instead."""
         is_tunnel = self.request is not None and self.request.method == "CONNECT"
         if is_tunnel or (self.response and self.response.status_code == 101):
             yield from super().mark_done(request=request, response=response)
@@ -192,12 +192,12 @@ class ClientHttp1(Http1Server):
         self.buf = ahead
 
 
-class BadChunk(Exception):
+class MalformedChunk(Exception):
     """A chunked body that is none."""
 
 
-class Chunks(ChunkedReader):
-    """Gives all chunks that are there as one, takes trailers and forgets them. Raises BadChunk."""
+class TolerantChunkedReader(ChunkedReader):
+    """Gives all chunks that are there as one, takes trailers and forgets them. Raises MalformedChunk."""
 
     _ended: EndOfMessage | None = None
 
@@ -216,9 +216,9 @@ class Chunks(ChunkedReader):
         try:
             event = self._read_trailers(buf) if self._reading_trailer else super().__call__(buf)
         except ProtocolError as error:
-            raise BadChunk from error
-        if event is None and len(buf) > MAX_LINE:
-            raise BadChunk
+            raise MalformedChunk from error
+        if event is None and len(buf) > MAX_CHUNK_LINE_BYTES:
+            raise MalformedChunk
         return event
 
     def _read_trailers(self, buf: ReceiveBuffer) -> EndOfMessage | None:
@@ -227,22 +227,24 @@ class Chunks(ChunkedReader):
         if lines is None:
             return None
         if not all(_TRAILER.match(line) for line in lines):
-            raise BadChunk
+            raise MalformedChunk
         return EndOfMessage()
 
 
-def _refusal(problem: Problem) -> bytes:
-    reply = reply_problem(problem)
+def _error_response(problem: Problem) -> bytes:
+    reply = error_reply(problem)
     length = ("Content-Length", str(len(reply.body)))
     response = client_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body, NO_SECRETS)
     return bytes(assemble_response(response))
 
 
-BAD_HEAD = _refusal(
+MALFORMED_HEAD_RESPONSE = _error_response(
     Problem(Code.INVALID_REQUEST, "Not a request as HTTP/1 has them: its first line or a header is bad.")
 )
-HEAD_TOO_LARGE = _refusal(Problem(Code.HEAD_TOO_LARGE, f"The request's head exceeds {MAX_HEAD} bytes."))
-HEAD_TOO_SLOW = _refusal(Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head."))
-TOO_MANY_BLANK_LINES = _refusal(
-    Problem(Code.INVALID_REQUEST, f"More than {MAX_BLANK} bytes of blank lines before a request.")
+HEAD_TOO_LARGE_RESPONSE = _error_response(
+    Problem(Code.HEAD_TOO_LARGE, f"The request's head exceeds {MAX_HEAD_BYTES} bytes.")
+)
+HEAD_TIMED_OUT = _error_response(Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head."))
+TOO_MANY_BLANK_LINES = _error_response(
+    Problem(Code.INVALID_REQUEST, f"More than {MAX_BLANK_BYTES} bytes of blank lines before a request.")
 )

@@ -1,7 +1,7 @@
 """mitmproxy's HTTP layer with streams that can be routed.
 
-`swap_in` puts it in the place of the stock one. Everything that is not routed runs the stock code; only its addons are
-asked here too.
+`replace_http_layer` puts it in the place of the stock one. Everything that is not routed runs the stock code; only its
+addons are asked here too.
 """
 
 import logging
@@ -14,17 +14,17 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.client_hello import bound_hello
-from pointsman.transport.eager_hooks import is_answered
-from pointsman.transport.exchange_driver import Conductor
-from pointsman.transport.http1 import ClientHttp1, ForConnection
+from pointsman.transport.client_hello import limit_client_hello
+from pointsman.transport.eager_hooks import run_hook_eagerly
+from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
 from pointsman.transport.stream import Commands, RoutedStream
-from pointsman.transport.stream_events import Completed, ForStream, HookAnswered, Work, WorkDone
-from pointsman.transport.stream_host import Station
+from pointsman.transport.stream_events import HookFinished, RunInThread, StreamEvent, ThreadCompleted, ThreadFinished
+from pointsman.transport.stream_host import StreamHost
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 8
+MAX_EAGER_HOOKS = 8
 """Hooks that one event may lead to without a turn of the loop: those of two flows."""
 
 
@@ -33,11 +33,11 @@ class RoutedHttpLayer(HttpLayer):
     event causes. `handler` is who carries out what it wants: a client's connection, or a replay.
     """
 
-    def __init__(self, context: Context, mode: HTTPMode, station: Station, handler: ConnectionHandler) -> None:
+    def __init__(self, context: Context, mode: HTTPMode, host: StreamHost, handler: ConnectionHandler) -> None:
         super().__init__(context, mode)
-        self.station = station
+        self.host = host
         self.handler = handler
-        self.hungry: set[Conductor] = set()
+        self.waiting_drivers: set[ExchangeDriver] = set()
 
     def make_stream(self, stream_id: int) -> Commands:
         self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self)
@@ -46,7 +46,7 @@ class RoutedHttpLayer(HttpLayer):
     def _handle_event(self, event: events.Event) -> Commands:
         """Merge the client's writes: socket writes are a third of what a streamed answer costs."""
         client, pending = self.context.client, []
-        for command in self._ask_addons(event):
+        for command in self._run_hooks(event):
             if type(command) is commands.SendData and command.connection is client:
                 pending.append(command.data)
                 continue
@@ -57,59 +57,59 @@ class RoutedHttpLayer(HttpLayer):
         if pending:
             yield commands.SendData(client, b"".join(pending))
 
-    def _ask_addons(self, event: events.Event) -> Commands:
+    def _run_hooks(self, event: events.Event) -> Commands:
         """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it, and
         so does what comes after the first few: requests that were sent ahead are no reason to keep others waiting.
         """
-        due, left = deque([event]), AT_ONCE
+        due, left = deque([event]), MAX_EAGER_HOOKS
         while due:
-            for command in self._route(due.popleft()):
+            for command in self._handle(due.popleft()):
                 stream = command.blocking
                 if not left or not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
-                    if isinstance(command, Work) and isinstance(stream, RoutedStream):
+                    if isinstance(command, RunInThread) and isinstance(stream, RoutedStream):
                         self._begin_work(command, stream)
                     else:
                         yield command
                     continue
                 left -= 1
-                if is_answered(command, stream, self.handler):
+                if run_hook_eagerly(command, stream, self.handler):
                     due.append(events.HookCompleted(command))
                 del command, stream  # an exception that mitmproxy has dealt with may keep this frame
 
-    def _begin_work(self, command: Work, stream: RoutedStream) -> None:
+    def _begin_work(self, command: RunInThread, stream: RoutedStream) -> None:
         async def do() -> None:
-            done = await self.station.elsewhere(command.work)
-            await self.handler.server_event(WorkDone(stream, Completed(command, done)))
+            done = await self.host.run_in_thread(command.work)
+            await self.handler.server_event(ThreadFinished(stream, ThreadCompleted(command, done)))
 
         asyncio_utils.create_task(do(), name="large request", keep_ref=True)
 
-    def _route(self, event: events.Event) -> Commands:
-        if isinstance(event, ForStream):
+    def _handle(self, event: events.Event) -> Commands:
+        if isinstance(event, StreamEvent):
             yield from self._deliver(event)
             return
-        if isinstance(event, ForConnection):
+        if isinstance(event, HttpConnectionEvent):
             yield from self._deliver_to_connection(event)
             return
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived) and event.connection is self.context.client:
-            for conductor in list(self.hungry):
-                conductor.client_moved()
+            for driver in list(self.waiting_drivers):
+                driver.on_client_activity()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
-            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.station, self._post)
+            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.host, self._post)
             yield from self.event_to_child(server, event)
 
-    def _deliver(self, event: ForStream) -> Commands:
-        if event.stream.home is self:
-            if isinstance(event, HookAnswered):
+    def _deliver(self, event: StreamEvent) -> Commands:
+        if event.stream.http_layer is self:
+            if isinstance(event, HookFinished):
                 yield from super()._handle_event(events.HookCompleted(event.hook))
-            elif isinstance(event, WorkDone):
+            elif isinstance(event, ThreadFinished):
                 yield from super()._handle_event(event.completed)
             elif self.streams.get(event.stream.stream_id) is event.stream:
                 yield from self.event_to_child(event.stream, event)
             return
         yield from self._pass_inward(event)
 
-    def _deliver_to_connection(self, event: ForConnection) -> Commands:
+    def _deliver_to_connection(self, event: HttpConnectionEvent) -> Commands:
         if self.connections.get(self.context.client) is event.connection:
             yield from self.event_to_child(event.connection, event)
         else:
@@ -125,7 +125,7 @@ class RoutedHttpLayer(HttpLayer):
         asyncio_utils.create_task(self.handler.server_event(event), name=repr(event), keep_ref=True)
 
 
-def swap_in(nextlayer: layer.NextLayer, station: Station, handler: ConnectionHandler) -> None:
+def replace_http_layer(nextlayer: layer.NextLayer, host: StreamHost, handler: ConnectionHandler) -> None:
     """Put a RoutedHttpLayer in the place of the stock one that was just chosen, if one was, and bound what may come
     before it.
     """
@@ -133,10 +133,10 @@ def swap_in(nextlayer: layer.NextLayer, station: Station, handler: ConnectionHan
     attribute, current = "layer", nextlayer.layer
     while current is not None and not isinstance(current, layer.NextLayer):
         if type(current) is ClientTLSLayer:
-            bound_hello(current, handler)
+            limit_client_hello(current, handler)
         if type(current) is HttpLayer:
             layers = current.context.layers
-            routed = RoutedHttpLayer(current.context, current.mode, station, handler)
+            routed = RoutedHttpLayer(current.context, current.mode, host, handler)
             layers.pop()  # what the constructor has appended belongs where the stock layer stood
             layers[layers.index(current)] = routed
             setattr(parent, attribute, routed)

@@ -18,24 +18,24 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
-from pointsman.admission import LONGEST_LENGTH
-from pointsman.transport.early_response import CLOSE, UNREADABLE, Commands, RefusingStream
+from pointsman.admission import MAX_LENGTH_DIGITS
+from pointsman.transport.early_response import CONNECTION_CLOSE, MALFORMED_CHUNKING, Commands, EarlyResponseStream
 from pointsman.transport.entry_mode import client_host
-from pointsman.transport.header_map import named
+from pointsman.transport.header_map import header_map
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_events import PageReady
-from pointsman.web.http import Reply, Request, reply_problem
+from pointsman.web.http import PageReply, PageRequest, error_reply
 from pointsman.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream
 
-MAX_PAGE_BODY = 1 << 20
+MAX_PAGE_BODY_BYTES = 1 << 20
 """Bytes."""
-TOO_LARGE = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {MAX_PAGE_BODY} bytes.")
+TOO_LARGE = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {MAX_PAGE_BODY_BYTES} bytes.")
 
 
-class PageStream(RefusingStream):
+class PageStream(EarlyResponseStream):
     """A stream that can answer with an own page."""
 
     _is_page = False
@@ -50,25 +50,25 @@ class PageStream(RefusingStream):
         if problem := self._bad_head(event.request):
             yield from self._refuse_page(problem)
             yield from self._end_ambiguous()
-        elif _announced(event.request) > MAX_PAGE_BODY:
+        elif _announced(event.request) > MAX_PAGE_BODY_BYTES:
             yield from self._refuse_page(TOO_LARGE)
 
     def _refuse_page(self, problem: Problem) -> Commands:
         """Answer before the body is in. What is on its way is still taken in, and forgotten."""
         self.request_body_buf.clear()
         self.client_state, self.server_state = self.state_discard_request_body, self.state_done
-        close = () if self.flow.request.is_http2 else CLOSE
-        yield from self._send_reply(reply_problem(problem, close), without_body=self.flow.request.method == "HEAD")
+        close = () if self.flow.request.is_http2 else CONNECTION_CLOSE
+        yield from self._send_reply(error_reply(problem, close), without_body=self.flow.request.method == "HEAD")
 
     def state_read_page_request(self, event: events.Event) -> Commands:
         if isinstance(event, RequestData):
-            if len(self.request_body_buf) + len(event.data) > MAX_PAGE_BODY:
+            if len(self.request_body_buf) + len(event.data) > MAX_PAGE_BODY_BYTES:
                 yield from self._refuse_page(TOO_LARGE)
             else:
                 self.request_body_buf += event.data
         elif isinstance(event, RequestEndOfMessage):
             self.client_state = self.state_await_page
-            yield from self._ask_page(bytes(self.request_body_buf))
+            yield from self._request_page(bytes(self.request_body_buf))
 
     def state_await_page(self, event: events.Event) -> Commands:
         """Nothing more comes from the client."""
@@ -78,7 +78,7 @@ class PageStream(RefusingStream):
         if not isinstance(event, PageReady):
             yield from super()._handle_event(event)
         elif self.client_state == self.state_await_page:
-            yield from self._show_page(event.reply)
+            yield from self._send_page(event.reply)
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """The stock code would show the request to addons, with whatever key it carries."""
@@ -88,35 +88,35 @@ class PageStream(RefusingStream):
         else:
             yield from super().handle_protocol_error(event)
 
-    def _end_unreadable(self) -> Commands:
+    def _on_malformed_body(self) -> Commands:
         if self.client_state != self.state_read_page_request:
-            yield from super()._end_unreadable()
+            yield from super()._on_malformed_body()
             return
-        yield from self._refuse_page(UNREADABLE)
+        yield from self._refuse_page(MALFORMED_CHUNKING)
         yield from self.state_discard_request_body(RequestEndOfMessage(self.stream_id))
 
-    def _ask_page(self, body: bytes) -> Commands:
+    def _request_page(self, body: bytes) -> Commands:
         request, client = self.flow.request, self.context.client
         path, _, query = request.path.partition("?")
-        headers = named(request.headers)
-        local, address = self.station.is_local(client), client.peername[0]
+        headers = header_map(request.headers)
+        local, address = self.host.is_local(client), client.peername[0]
         host, port = client_host(request, client), client.sockname[1]
-        asked = Request(request.method, path, query, headers, body, local, address, host, port)
-        if reply := self.station.page(asked, cast("RoutedStream", self)):
-            yield from self._show_page(reply)
+        page_request = PageRequest(request.method, path, query, headers, body, local, address, host, port)
+        if reply := self.host.serve_page(page_request, cast("RoutedStream", self)):
+            yield from self._send_page(reply)
 
-    def _show_page(self, reply: Reply) -> Commands:
+    def _send_page(self, reply: PageReply) -> Commands:
         self.client_state = self.state_done
-        yield from self.show_reply(reply, without_body=self.flow.request.method == "HEAD")
+        yield from self.send_reply(reply, without_body=self.flow.request.method == "HEAD")
 
-    def show_reply(self, reply: Reply, without_body: bool = False) -> Commands:
+    def send_reply(self, reply: PageReply, without_body: bool = False) -> Commands:
         yield from self._send_reply(reply, without_body)
         yield DropStream(self.stream_id)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
-    def _send_reply(self, reply: Reply, without_body: bool) -> Commands:
+    def _send_reply(self, reply: PageReply, without_body: bool) -> Commands:
         """All of it but its end."""
-        client, masker = self.context.client, self.station.masker
+        client, masker = self.context.client, self.host.masker
         body = masker.data(reply.body) if reply.status >= 400 else reply.body  # an error repeats what was asked
         content = b"" if without_body else body
         length = () if reply.status in (204, 304) else (("Content-Length", str(len(body))),)
@@ -130,5 +130,5 @@ class PageStream(RefusingStream):
 
 def _announced(request: http.Request) -> int:
     """The length of the body, 0 if none is announced. Of one with thousands of digits the first ones are enough."""
-    length = request.headers.get("content-length", "")[:LONGEST_LENGTH]
+    length = request.headers.get("content-length", "")[:MAX_LENGTH_DIGITS]
     return int(length) if length.isdecimal() else 0

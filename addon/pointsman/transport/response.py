@@ -9,10 +9,10 @@ from pointsman.masking import Masker
 
 type Headers = tuple[tuple[str, str], ...]
 
-NEVER_SNIFFED = ("X-Content-Type-Options", "nosniff")
+NO_SNIFF = ("X-Content-Type-Options", "nosniff")
 
 
-def is_whole(headers: Headers) -> bool:
+def has_content_length(headers: Headers) -> bool:
     """The body's length is announced."""
     return any(name == "Content-Length" for name, _ in headers)
 
@@ -21,7 +21,7 @@ def client_response(status: int, headers: Headers, body: bytes | None, masker: M
     """What a client gets: every head that the router sends is made here. No header holds a secret or a second line, and
     no browser takes a body for anything but what its type says.
     """
-    return make_response(status, (*masker.headers(headers), NEVER_SNIFFED), body)
+    return make_response(status, (*masker.headers(headers), NO_SNIFF), body)
 
 
 def make_response(status: int, headers: Headers, body: bytes | None) -> http.Response:

@@ -7,7 +7,7 @@ from mitmproxy import http
 
 from pointsman.masking import Masker
 
-MAX_PACKED = 1 << 20
+MAX_COMPRESSED_BYTES = 1 << 20
 """Bytes of a compressed body above which it is kept empty, rather than decompressed to look for secrets."""
 
 
@@ -15,16 +15,16 @@ class ResponseMask:
     """For one response. `has_head`: its headers are to be masked too."""
 
     def __init__(self, masker: Masker, has_head: bool) -> None:
-        self._masker, self._has_head = masker, has_head
-        self._told: bytes | None = None
-        self._kept: bytes | None = None
-        """What `_told` is without secrets: addons look at one response more than once."""
+        self._masker, self._masks_headers = masker, has_head
+        self._original: bytes | None = None
+        self._masked: bytes | None = None
+        """What `_original` is without secrets: addons look at one response more than once."""
 
     @contextmanager
-    def worn_by(self, response: http.Response) -> Iterator[None]:
+    def masking(self, response: http.Response) -> Iterator[None]:
         """While this lasts, the response is without secrets. Then it is as it was, unless somebody has edited it."""
         told = response.data.headers, response.data.content
-        self.put_on(response)
+        self.apply(response)
         headers, content = response.data.headers, response.data.content
         fields = headers.fields
         yield
@@ -33,12 +33,12 @@ class ResponseMask:
         if response.data.content == content:
             response.data.content = told[1]
 
-    def put_on(self, response: http.Response) -> None:
+    def apply(self, response: http.Response) -> None:
         """For good."""
         data = response.data
-        if self._has_head:
+        if self._masks_headers:
             sent = tuple(data.headers.items(multi=True))
-            clean = self._masker.shown_headers(sent)
+            clean = self._masker.displayed_headers(sent)
             if clean != sent:
                 fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in clean]
                 data.headers = http.Headers(fields)
@@ -51,14 +51,14 @@ class ResponseMask:
 
     def _without_secrets(self, response: http.Response, told: bytes) -> tuple[bytes, bool]:
         """The body to keep, and whether it had to be decompressed for that."""
-        if told is self._kept:
+        if told is self._masked:
             return told, False
         if "content-encoding" not in response.headers:
-            if told is not self._told:
-                self._told, self._kept = told, self._masker.piece(told)
-            return self._kept or b"", False
-        if len(told) > MAX_PACKED:
+            if told is not self._original:
+                self._original, self._masked = told, self._masker.cut_data(told)
+            return self._masked or b"", False
+        if len(told) > MAX_COMPRESSED_BYTES:
             return b"", True
         plain = response.get_content(strict=False) or b""
-        kept = self._masker.piece(plain)
+        kept = self._masker.cut_data(plain)
         return (told, False) if kept == plain else (kept, True)

@@ -8,18 +8,18 @@ from mitmproxy.certs import Cert
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.net.server_spec import ServerSpec, parse
 
-from pointsman.transport.upstream_client import Dial
-from pointsman.transport.upstream_options import Outlet
+from pointsman.transport.upstream_client import ConnectionTrace
+from pointsman.transport.upstream_options import UpstreamOptions
 
 
-def server_of(url: str, dial: Dial, outlet: Outlet) -> Server:
+def describe_server(url: str, dial: ConnectionTrace, upstream: UpstreamOptions) -> Server:
     """For a flow's `server_conn`, so that the connection tab tells the truth about the winner."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     server = Server(address=(host, parts.port or (443 if secure else 80)))
-    server.via = _via(outlet)  # mitmproxy allows no change of it once the connection is open
+    server.via = _via(upstream)  # mitmproxy allows no change of it once the connection is open
     server.state = ConnectionState.OPEN
-    server.timestamp_start, server.timestamp_tcp_setup = dial.started, dial.made
+    server.timestamp_start, server.timestamp_tcp_setup = dial.started, dial.established
     if dial.transport is not None:
         server.peername = dial.transport.get_extra_info("peername")
         server.sockname = dial.transport.get_extra_info("sockname")
@@ -28,7 +28,7 @@ def server_of(url: str, dial: Dial, outlet: Outlet) -> Server:
     return server
 
 
-def closed(server: Server) -> None:
+def mark_closed(server: Server) -> None:
     """The exchange is over, and with it what this flow shows of the connection."""
     server.state = ConnectionState.CLOSED
     server.timestamp_end = time.time()
@@ -46,5 +46,5 @@ def _describe_tls(server: Server, tls: ssl.SSLObject, host: str) -> None:
         server.certificate_list = [Cert.from_pem(ssl.DER_cert_to_PEM_cert(der).encode())]
 
 
-def _via(outlet: Outlet) -> ServerSpec | None:
-    return parse(outlet.proxy, "http") if outlet.proxy else None
+def _via(upstream: UpstreamOptions) -> ServerSpec | None:
+    return parse(upstream.proxy, "http") if upstream.proxy else None

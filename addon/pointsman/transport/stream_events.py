@@ -8,16 +8,16 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.commands import StartHook
 
 from pointsman.exchange.effects import Effect
-from pointsman.web.http import Reply
+from pointsman.web.http import PageReply
 
 if TYPE_CHECKING:
     from pointsman.transport.stream import RoutedStream
 
-type Input = Callable[[float], list[Effect]]
+type ExchangeInput = Callable[[float], list[Effect]]
 """An exchange's input method with everything but the time filled in."""
 
 
-class ForStream(events.Event):
+class StreamEvent(events.Event):
     """Finds its way through the layers to `stream`."""
 
     def __init__(self, stream: "RoutedStream") -> None:
@@ -27,15 +27,17 @@ class ForStream(events.Event):
         return type(self).__name__
 
 
-class Posted(ForStream):
-    """An input for the stream's exchange; `taken` is called when it is with the stream, in whatever state that is."""
+class ExchangeInputEvent(StreamEvent):
+    """An input for the stream's exchange; `on_taken` is called when it is with the stream, in whatever state that
+    is.
+    """
 
-    def __init__(self, stream: "RoutedStream", given: Input, taken: Callable[[], None]) -> None:
+    def __init__(self, stream: "RoutedStream", given: ExchangeInput, taken: Callable[[], None]) -> None:
         super().__init__(stream)
-        self.given, self.taken = given, taken
+        self.exchange_input, self.on_taken = given, taken
 
 
-class HookAnswered(ForStream):
+class HookFinished(StreamEvent):
     """Addons that kept a flow waiting have let it go on."""
 
     def __init__(self, stream: "RoutedStream", hook: StartHook) -> None:
@@ -43,15 +45,15 @@ class HookAnswered(ForStream):
         self.hook = hook
 
 
-class WorkDone(ForStream):
+class ThreadFinished(StreamEvent):
     """What the stream's layer was waiting for, done elsewhere."""
 
-    def __init__(self, stream: "RoutedStream", completed: "Completed") -> None:
+    def __init__(self, stream: "RoutedStream", completed: "ThreadCompleted") -> None:
         super().__init__(stream)
         self.completed = completed
 
 
-class Work(commands.Command):
+class RunInThread(commands.Command):
     """Do this elsewhere. The stream waits for it; other streams do not."""
 
     blocking = True
@@ -64,20 +66,20 @@ class Work(commands.Command):
 
 
 @dataclass(repr=False)
-class Completed(events.CommandCompleted):
+class ThreadCompleted(events.CommandCompleted):
     """`reply` gives what the work gave, or raises what it raised."""
 
-    command: Work
+    command: RunInThread
     reply: Callable[[], Any]
 
 
-class PageReady(ForStream):
+class PageReady(StreamEvent):
     """The reply of an own page that had to be waited for."""
 
-    def __init__(self, stream: "RoutedStream", reply: Reply) -> None:
+    def __init__(self, stream: "RoutedStream", reply: PageReply) -> None:
         super().__init__(stream)
         self.reply = reply
 
 
-class UploadExpired(ForStream):
+class UploadTimedOut(StreamEvent):
     """The client has stopped sending its request's body."""

@@ -9,23 +9,22 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 
-from pointsman.admission import Chat, Decision
+from pointsman.admission import ChatRequest, Decision
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
-from pointsman.transport.body_capture import Tape
-from pointsman.transport.upload_timeout import UploadWatch
-from pointsman.web.http import Reply
-from pointsman.web.http import Request as PageRequest
+from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.upload_timeout import UploadTimer
+from pointsman.web.http import PageReply, PageRequest
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pointsman.transport.exchange_driver import Conductor
+    from pointsman.transport.exchange_driver import ExchangeDriver
     from pointsman.transport.stream import RoutedStream
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WholeResponse:
     """A whole answer that needs no provider. The headers announce the body's length."""
 
     status: int
@@ -34,58 +33,62 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class PassOn:
+class ForwardToOrigin:
     """The request goes to its original host after all."""
 
 
-class Reading(Protocol):
+class DeferredReader(Protocol):
     """May be called in a thread."""
 
     def __call__(self) -> object: ...
 
-    def at_once(self) -> object | None:
+    def read_if_small(self) -> object | None:
         """The same, of a request that is small; None for one that is large."""
 
 
-class Station(Protocol):
+class StreamHost(Protocol):
     @property
     def max_body(self) -> int: ...
 
-    def receive(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision: ...
+    def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision: ...
 
-    def receive_again(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
+    def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         """Of a flow that is replayed."""
 
-    def say(self, problem: Problem, chat: Chat, request: http.Request, headers: Headers = ()) -> Answer: ...
+    def error_response(
+        self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
+    ) -> WholeResponse: ...
 
-    def crash_of(self, request: http.Request) -> Problem: ...
+    def internal_error(self, request: http.Request) -> Problem: ...
 
-    def watch_upload(self, stream: "RoutedStream") -> UploadWatch: ...
+    def start_upload_timer(self, stream: "RoutedStream") -> UploadTimer: ...
 
-    def reading(self, flow: http.HTTPFlow, chat: Chat, credential: str | None) -> Reading:
+    def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> DeferredReader:
         """What reads the whole request that is in the flow."""
 
-    def open(self, flow: http.HTTPFlow, chat: Chat, read: Any) -> Exchange | Answer | PassOn:
+    def open_exchange(
+        self, flow: http.HTTPFlow, chat: ChatRequest, read: Any
+    ) -> Exchange | WholeResponse | ForwardToOrigin:
         """`read` is what its reading gave."""
 
-    async def elsewhere[T](self, work: Callable[[], T]) -> Callable[[], T]:
+    async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         """Does it in a thread. The result gives what `work` gave, or raises what it raised."""
 
-    def conduct(self, exchange: Exchange, stream: "RoutedStream") -> "Conductor": ...
+    def start_driver(self, exchange: Exchange, stream: "RoutedStream") -> "ExchangeDriver": ...
 
-    def ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None: ...
+    def on_exchange_ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None: ...
 
-    def keep(self, tape: Tape, flow: http.HTTPFlow) -> None:
+    def store_capture(self, capture: BodyCapture, flow: http.HTTPFlow) -> None:
         """What the client was sent of a streamed answer, whole or not."""
 
     @property
     def masker(self) -> Masker:
         """Knows the secrets that are in force."""
 
-    def abandon(self, exchange: Exchange) -> None:
+    def discard(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""
 
-    def page(self, request: PageRequest, stream: "RoutedStream") -> Reply | None:
+    def serve_page(self, request: PageRequest, stream: "RoutedStream") -> PageReply | None:
         """None: the reply has to be waited for, and will be posted to the stream."""
 
     def is_local(self, client: Client) -> bool: ...

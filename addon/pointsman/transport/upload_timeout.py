@@ -3,31 +3,31 @@
 import asyncio
 from collections.abc import Callable
 
-IDLE = 60.0
+IDLE_TIMEOUT = 60.0
 """Seconds without a byte of the request's body."""
-TOTAL = 900.0
+TOTAL_TIMEOUT = 900.0
 """Seconds for the whole body."""
 
 
-class UploadWatch:
+class UploadTimer:
     """Calls `expired` once, unless it is closed before. Its one timer is rarely moved, however many bytes come."""
 
     def __init__(self, expired: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._expired, self._idle = expired, IDLE
+        self._expired, self._idle = expired, IDLE_TIMEOUT
         self._last = self._loop.time()
-        self._end = self._last + TOTAL
-        self._timer = self._loop.call_at(min(self._last + IDLE, self._end), self._look)
+        self._end = self._last + TOTAL_TIMEOUT
+        self._timer = self._loop.call_at(min(self._last + IDLE_TIMEOUT, self._end), self._check)
 
-    def progress(self) -> None:
+    def on_data(self) -> None:
         self._last = self._loop.time()
 
     def close(self) -> None:
         self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         due = min(self._last + self._idle, self._end)
         if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._look)
+            self._timer = self._loop.call_at(due, self._check)
         else:
             self._expired()

@@ -1,6 +1,6 @@
 """The providers' side: one aiohttp session for all clients, so that connections to providers are pooled across them.
 
-There is one session for each `Outlet` in use, which is one unless options change or several modes run at once.
+There is one session for each `UpstreamOptions` in use, which is one unless options change or several modes run at once.
 """
 
 import asyncio
@@ -22,70 +22,74 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.domain.outbound import Outbound
-from pointsman.transport.dns_resolver import Lookups
-from pointsman.transport.upstream_options import Outlet
+from pointsman.domain.outbound import UpstreamRequest
+from pointsman.transport.dns_resolver import ThreadedResolver
+from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.errors import FaultKind
 
-IDLE_CONNECTION = 30.0
+KEEPALIVE_TIMEOUT = 30.0
 """Seconds for which an idle connection to a provider is kept."""
-KEPT_SESSIONS = 8
-LARGE_BODY = 1 << 20
-MAX_HEADER = 64 * 1024
+MAX_IDLE_SESSIONS = 8
+LARGE_BODY_BYTES = 1 << 20
+MAX_HEADER_BYTES = 64 * 1024
 ITSELF = "this is the router's own address; correct the provider's base_url"
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
 
 
 @dataclass(slots=True)
-class Dial:
+class ConnectionTrace:
     """How one request came by its connection. Times are seconds on the wall clock; `None`: not yet, or a kept one."""
 
-    dialling: Callable[[], None]
-    connected: Callable[[], None]
-    kept: bool = False
+    on_connecting: Callable[[], None]
+    on_connected: Callable[[], None]
+    reused: bool = False
     started: float | None = None
-    made: float | None = None
+    established: float | None = None
     transport: asyncio.Transport | None = field(default=None, repr=False)
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """A connection is kept together with the context that it was made in, and thus with its dial: nothing of the
         exchange may hang on that.
         """
-        self.dialling = self.connected = _nothing
+        self.on_connecting = self.on_connected = _ignore
 
 
-def _nothing() -> None: ...
+def _ignore() -> None: ...
 
 
-CURRENT: ContextVar[Dial] = ContextVar("current dial")
+CURRENT_TRACE: ContextVar[ConnectionTrace] = ContextVar("current dial")
 """Of the attempt's task. aiohttp calls back within it."""
 
 
-class Providers:
+class UpstreamClient:
     """Sends requests to providers."""
 
     def __init__(self, is_own: Callable[[tuple[Any, ...]], bool] = lambda peername: False) -> None:
         """`is_own`: a connection whose far end is there has come back to this router."""
         self._is_own = is_own
-        self._sessions: dict[tuple[Outlet, bool], aiohttp.ClientSession] = {}  # at most KEPT_SESSIONS that nobody uses
-        self._users: Counter[Outlet] = Counter()
+        self._sessions: dict[
+            tuple[UpstreamOptions, bool], aiohttp.ClientSession
+        ] = {}  # at most MAX_IDLE_SESSIONS that nobody uses
+        self._users: Counter[UpstreamOptions] = Counter()
 
     @asynccontextmanager
-    async def send(self, request: Outbound, outlet: Outlet, dial: Dial) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def send(
+        self, request: UpstreamRequest, upstream: UpstreamOptions, dial: ConnectionTrace
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The provider's answer, its head read; `dial` tells how it was reached.
 
         A kept connection that its provider has closed in the meantime costs nothing: the request is repeated once on a
-        new one. Raises what aiohttp raises, OSError and ssl.SSLError; `fault_of` says what that means.
+        new one. Raises what aiohttp raises, OSError and ssl.SSLError; `fault_from_error` says what that means.
         """
-        CURRENT.set(dial)
-        with self._using(outlet, dial):
+        CURRENT_TRACE.set(dial)
+        with self._session_in_use(upstream, dial):
             try:
-                response = await self._post(request, outlet, pooled=True)
+                response = await self._request(request, upstream, pooled=True)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if not dial.kept or isinstance(error, aiohttp.ClientConnectorError):
+                if not dial.reused or isinstance(error, aiohttp.ClientConnectorError):
                     raise
-                response = await self._post(request, outlet, pooled=False)
+                response = await self._request(request, upstream, pooled=False)
             del request  # its body is large, and the answer may be long
             async with response:
                 yield response
@@ -101,50 +105,52 @@ class Providers:
         for session in sessions:
             await session.close()
 
-    async def _post(self, request: Outbound, outlet: Outlet, pooled: bool) -> aiohttp.ClientResponse:
+    async def _request(
+        self, request: UpstreamRequest, upstream: UpstreamOptions, pooled: bool
+    ) -> aiohttp.ClientResponse:
         secure: Any = True
         tunnelled = request.url.startswith("https:")
-        if tunnelled or (outlet.proxy or "").startswith("https:"):
-            secure = _secure(outlet, outlet.client_cert(urlsplit(request.url).hostname or ""))
-        for_proxy = (("Proxy-Authorization", outlet.proxy_auth),) if outlet.proxy_auth else ()
-        response = await self._session(outlet, pooled).request(
+        if tunnelled or (upstream.proxy or "").startswith("https:"):
+            secure = _ssl_context(upstream, upstream.client_cert(urlsplit(request.url).hostname or ""))
+        for_proxy = (("Proxy-Authorization", upstream.proxy_auth),) if upstream.proxy_auth else ()
+        response = await self._session(upstream, pooled).request(
             request.method,
             request.url,
-            data=payload(request.body) if request.body else None,
+            data=request_payload(request.body) if request.body else None,
             headers=request.headers if tunnelled else (*request.headers, *for_proxy),
             allow_redirects=False,
             ssl=secure,
-            proxy=outlet.proxy,
+            proxy=upstream.proxy,
             proxy_headers=dict(for_proxy) if tunnelled else None,
         )
-        if outlet.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        if upstream.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             response.close()  # the proxy's word on us, as it would be for a tunnel: the provider has seen nothing
             raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         return response
 
     @contextmanager
-    def _using(self, outlet: Outlet, dial: Dial) -> Iterator[None]:
+    def _session_in_use(self, upstream: UpstreamOptions, dial: ConnectionTrace) -> Iterator[None]:
         """Sessions made under options that no longer hold go when nobody uses them, the oldest first."""
-        self._users[outlet] += 1
+        self._users[upstream] += 1
         try:
             yield
         finally:
-            dial.let_go()
-            self._users[outlet] -= 1
-            if not self._users[outlet]:
-                del self._users[outlet]
+            dial.detach()
+            self._users[upstream] -= 1
+            if not self._users[upstream]:
+                del self._users[upstream]
             idle = [way for way in self._sessions if way[0] not in self._users]
-            for way in idle[:-KEPT_SESSIONS]:
+            for way in idle[:-MAX_IDLE_SESSIONS]:
                 asyncio_utils.create_task(self._sessions.pop(way).close(), name="session closing", keep_ref=True)
 
-    def _session(self, outlet: Outlet, pooled: bool) -> aiohttp.ClientSession:
-        session = self._sessions.get((outlet, pooled))
+    def _session(self, upstream: UpstreamOptions, pooled: bool) -> aiohttp.ClientSession:
+        session = self._sessions.get((upstream, pooled))
         if session is None:
-            session = self._sessions[outlet, pooled] = _make_session(outlet, pooled, self._is_own)
+            session = self._sessions[upstream, pooled] = _make_session(upstream, pooled, self._is_own)
         return session
 
 
-class Line(ResponseHandler):
+class WatchedProtocol(ResponseHandler):
     """aiohttp's side of a connection, which forgets the reader of a body whose framing turns out bad: it would wait for
     ever. It may be listened to.
     """
@@ -152,7 +158,7 @@ class Line(ResponseHandler):
     _listener: Callable[[], None] | None = None
 
     @contextmanager
-    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+    def notifying(self, listener: Callable[[], None]) -> Iterator[None]:
         """While this lasts, `listener` is called whenever something has come, or the end. The end may also leave the
         line to somebody else, who listens in his turn.
         """
@@ -177,27 +183,27 @@ class Line(ResponseHandler):
             self._listener()
 
 
-def line_of(answer: aiohttp.ClientResponse) -> Line | None:
+def protocol_of(answer: aiohttp.ClientResponse) -> WatchedProtocol | None:
     """The line that more of an answer will come by; None where all of it has come."""
     line = answer.connection.protocol if answer.connection else None
-    return line if isinstance(line, Line) else None
+    return line if isinstance(line, WatchedProtocol) else None
 
 
-class WatchedConnector(aiohttp.TCPConnector):
+class TracingConnector(aiohttp.TCPConnector):
     """Tells the current dial how its connection came about."""
 
     def __init__(self, is_own: Callable[[tuple[Any, ...]], bool], **options: Any) -> None:
         super().__init__(**options)
         self._is_own = is_own
-        self._factory = partial(Line, asyncio.get_running_loop())  # type: ignore[assignment] # of a subclass
+        self._factory = partial(WatchedProtocol, asyncio.get_running_loop())  # type: ignore[assignment] # of a subclass
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        dial = CURRENT.get()
-        dial.kept = True
+        dial = CURRENT_TRACE.get()
+        dial.reused = True
         connection = await super().connect(*args, **kwargs)
         dial.transport = connection.transport
         try:
-            dial.connected()
+            dial.on_connected()
         except BaseException:
             connection.close()  # nobody else has it yet
             raise
@@ -207,43 +213,45 @@ class WatchedConnector(aiohttp.TCPConnector):
         """Called by `connect` where no kept connection serves. A provider that is this router itself is not asked: its
         request would go round in circles.
         """
-        dial = CURRENT.get()
-        dial.kept, dial.started, dial.made = False, time.time(), None
-        dial.dialling()
+        dial = CURRENT_TRACE.get()
+        dial.reused, dial.started, dial.established = False, time.time(), None
+        dial.on_connecting()
         protocol = await super()._create_connection(req, *args, **kwargs)
         transport = protocol.transport
         if transport and (peername := transport.get_extra_info("peername")) and self._is_own(peername):
             transport.abort()
             raise aiohttp.ClientConnectorError(req.connection_key, OSError(errno.ECONNREFUSED, ITSELF))
-        dial.made = time.time()
+        dial.established = time.time()
         return protocol
 
 
-def _make_session(outlet: Outlet, pooled: bool, is_own: Callable[[tuple[Any, ...]], bool]) -> aiohttp.ClientSession:
-    local = (outlet.local_address, 0) if outlet.local_address else None
-    life: dict[str, Any] = {"keepalive_timeout": IDLE_CONNECTION} if pooled else {"force_close": True}
-    connector = WatchedConnector(is_own, limit=0, local_addr=local, resolver=Lookups(), **life)
+def _make_session(
+    upstream: UpstreamOptions, pooled: bool, is_own: Callable[[tuple[Any, ...]], bool]
+) -> aiohttp.ClientSession:
+    local = (upstream.local_address, 0) if upstream.local_address else None
+    life: dict[str, Any] = {"keepalive_timeout": KEEPALIVE_TIMEOUT} if pooled else {"force_close": True}
+    connector = TracingConnector(is_own, limit=0, local_addr=local, resolver=ThreadedResolver(), **life)
     return aiohttp.ClientSession(
         connector=connector,
         timeout=NO_TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
-        max_line_size=MAX_HEADER,
-        max_field_size=MAX_HEADER,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
     )
 
 
 @lru_cache(maxsize=64)
-def _secure(outlet: Outlet, client_cert: str | None) -> ssl.SSLContext:
-    return outlet.secure(client_cert)
+def _ssl_context(upstream: UpstreamOptions, client_cert: str | None) -> ssl.SSLContext:
+    return upstream.ssl_context(client_cert)
 
 
-def payload(body: bytes) -> bytes | BytesIO:
+def request_payload(body: bytes) -> bytes | BytesIO:
     """A large body is written in pieces, so that it does not hold up the loop."""
-    return BytesIO(body) if len(body) > LARGE_BODY else body
+    return BytesIO(body) if len(body) > LARGE_BODY_BYTES else body
 
 
-def fault_of(error: Exception) -> tuple[FaultKind, str]:
+def fault_from_error(error: Exception) -> tuple[FaultKind, str]:
     """What a failed connection or a broken body means, and a line for people without secrets."""
     match error:
         case aiohttp.ClientConnectorDNSError():

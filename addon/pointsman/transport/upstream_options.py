@@ -1,6 +1,6 @@
 """The way out to providers: what mitmproxy's options say about connections to servers, for those that aiohttp makes.
 
-An `Outlet` is a plain value, so that connections made under one set of options are never used under another.
+An `UpstreamOptions` is a plain value, so that connections made under one set of options are never used under another.
 """
 
 import os
@@ -14,7 +14,7 @@ from mitmproxy.net.tls import Version
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 
-VERSIONS = {
+TLS_VERSIONS = {
     Version.TLS1: ssl.TLSVersion.TLSv1,
     Version.TLS1_1: ssl.TLSVersion.TLSv1_1,
     Version.TLS1_2: ssl.TLSVersion.TLSv1_2,
@@ -23,7 +23,7 @@ VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outlet:
+class UpstreamOptions:
     """`proxy` is the URL of the proxy that every provider is reached through, None for direct connections."""
 
     proxy: str | None
@@ -39,7 +39,7 @@ class Outlet:
     ciphers: str | None
 
     @classmethod
-    def of(cls, options: Options, mode: ProxyMode) -> "Outlet":
+    def from_options(cls, options: Options, mode: ProxyMode) -> "UpstreamOptions":
         """Of mitmproxy's options, for clients that come in by `mode`."""
         upstream = f"{mode.scheme}://{_authority(*mode.address)}" if isinstance(mode, UpstreamMode) else None
         auth = getattr(options, "upstream_auth", None)  # an option of an addon, which an embedder may have left out
@@ -65,7 +65,7 @@ class Outlet:
             return str(path)
         return str(path / f"{host}.pem") if (path / f"{host}.pem").is_file() else None
 
-    def secure(self, client_cert: str | None) -> ssl.SSLContext:
+    def ssl_context(self, client_cert: str | None) -> ssl.SSLContext:
         """The TLS context for connections that show this client certificate. Raises OSError or ssl.SSLError."""
         trusted = os.path.expanduser(self.trusted_ca) if self.trusted_ca else None
         folder = os.path.expanduser(self.trusted_confdir) if self.trusted_confdir else None
@@ -76,8 +76,8 @@ class Outlet:
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        context.minimum_version = VERSIONS.get(Version[self.min_version], ssl.TLSVersion.MINIMUM_SUPPORTED)
-        context.maximum_version = VERSIONS.get(Version[self.max_version], ssl.TLSVersion.MAXIMUM_SUPPORTED)
+        context.minimum_version = TLS_VERSIONS.get(Version[self.min_version], ssl.TLSVersion.MINIMUM_SUPPORTED)
+        context.maximum_version = TLS_VERSIONS.get(Version[self.max_version], ssl.TLSVersion.MAXIMUM_SUPPORTED)
         if self.ciphers:
             context.set_ciphers(self.ciphers)
         if client_cert:

@@ -17,23 +17,23 @@ class Worker:
     """Does one thing after the other. What waits for it is as much as there are large requests in flight."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "large requests")
+        self._executor = ThreadPoolExecutor(1, "large requests")
 
     async def run[T](self, work: Callable[[], T]) -> T:
         """What `work` returns. Raises what it raises. Cancelled, it is not begun, or its result is forgotten."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def outcome[T](self, work: Callable[[], T]) -> Callable[[], T]:
         """Gives what `work` returned, or raises what it raised."""
-        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
         await asyncio.wait([future])
         return future.result
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def share_library() -> None:
+def make_converters_thread_safe() -> None:
     """Make the library that converts fit for two threads: its caches alone are not."""
     for name in ("get", "put"):
         method = getattr(LRUCache, name)

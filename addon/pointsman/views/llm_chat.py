@@ -4,7 +4,7 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 
-from pointsman.recording.flow_notes import Kind, note
+from pointsman.recording.flow_notes import NoteKind, note
 from pointsman.views.reading.audit import attempt_table, exchange_table
 from pointsman.views.reading.chats import read_answer, read_request
 from pointsman.views.reading.layout import layout, rule
@@ -28,7 +28,7 @@ class LLMChat(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         read = self._read(data, metadata) or data.decode("utf-8", "backslashreplace")
         self._last = None
-        table = audit(metadata.flow)
+        table = audit_table(metadata.flow)
         text = f"{table}\n\n{rule('chat')}\n{read}" if table else read
         return text.encode("utf-8", "replace").decode()  # JSON allows what no text may have
 
@@ -52,14 +52,14 @@ def read(data: bytes, metadata: Metadata) -> str:
     return layout(chat) if chat else ""
 
 
-def audit(flow: Flow | None) -> str:
+def audit_table(flow: Flow | None) -> str:
     """What was noted on a routed flow, or on an attempt's."""
     found = note(flow)
     try:
         match found.get("kind"):
-            case Kind.EXCHANGE:
+            case NoteKind.EXCHANGE:
                 return exchange_table(found)
-            case Kind.ATTEMPT:
+            case NoteKind.ATTEMPT:
                 return attempt_table(found)
     except Exception:  # of another version, or tampered with
         return ""

@@ -9,19 +9,21 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from time import monotonic, time
 
-from pointsman.admission import client_problem, credentials, host_of, is_loopback_name, is_own_name, same
-from pointsman.auth_throttle import Guesses, too_many, weighed
+from pointsman.admission import client_problem, constant_time_equal, credentials, host_of, is_loopback_name, is_own_name
+from pointsman.auth_throttle import AuthThrottle, check_throttle, too_many_attempts
 from pointsman.config import Server
-from pointsman.web.http import Request
-from pointsman.web.logins import Login, Logins
+from pointsman.web.http import PageRequest
+from pointsman.web.logins import LoginSession, LoginSessions
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
-FOREIGN = "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
-SAFE = frozenset({"GET", "HEAD"})
+CROSS_SITE_MESSAGE = (
+    "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
+)
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-class Gate(Enum):
+class AccessLevel(Enum):
     """Who may see a page."""
 
     OPEN = auto()
@@ -36,92 +38,92 @@ class Gate(Enum):
 
 
 @dataclass(slots=True)
-class Keeper:
+class AccessControl:
     """Keeps the gates. `server` and `admin_key` are asked at each request, so that a reload counts."""
 
     server: Callable[[], Server]
     admin_key: Callable[[], str]
-    logins: Logins = field(default_factory=Logins)
-    guesses: Guesses = field(default_factory=Guesses)
+    logins: LoginSessions = field(default_factory=LoginSessions)
+    admin_throttle: AuthThrottle = field(default_factory=AuthThrottle)
     """Of the admin key."""
-    client_guesses: Guesses = field(default_factory=Guesses)
+    client_throttle: AuthThrottle = field(default_factory=AuthThrottle)
 
-    def refusal(self, gate: Gate, request: Request) -> Problem | None:
+    def access_problem(self, gate: AccessLevel, request: PageRequest) -> Problem | None:
         """Why a request may not pass; None when it may."""
         match gate:
-            case Gate.OPEN:
+            case AccessLevel.OPEN:
                 return None
-            case Gate.CLIENT:
+            case AccessLevel.CLIENT:
                 return self._as_client(request)
-            case Gate.OPERATOR:
-                return None if request.local and self.is_meant_for_us(request) else self._by_key(request)
-            case Gate.ADMIN:
-                return self._foreign(request) or self._by_session(request)
-            case Gate.LOGIN:
-                return self._foreign(request) or self._too_many(request)
+            case AccessLevel.OPERATOR:
+                return None if request.local and self.is_same_site(request) else self._by_key(request)
+            case AccessLevel.ADMIN:
+                return self._cross_site_problem(request) or self._by_session(request)
+            case AccessLevel.LOGIN:
+                return self._cross_site_problem(request) or self._too_many(request)
 
-    def session_of(self, request: Request) -> Login | None:
+    def session_of(self, request: PageRequest) -> LoginSession | None:
         """The session that lets a request in; None if a key does."""
         if credentials(request.headers, ""):
             return None
         return self.logins.find(request, self.admin_key(), time())
 
-    def is_admin_key(self, given: str, request: Request) -> bool:
+    def is_admin_key(self, given: str, request: PageRequest) -> bool:
         """A wrong one is counted."""
-        if same(given, self.admin_key()):
+        if constant_time_equal(given, self.admin_key()):
             return True
-        self.guesses.wrong(request.address, monotonic())
+        self.admin_throttle.record_failure(request.address, monotonic())
         return False
 
-    def is_meant_for_us(self, request: Request) -> bool:
+    def is_same_site(self, request: PageRequest) -> bool:
         """No web page of another site sent it, and no foreign name was made to point here."""
         return is_own_name(request.host, self.server()) and not self._is_cross_site(request)
 
-    def _is_cross_site(self, request: Request) -> bool:
+    def _is_cross_site(self, request: PageRequest) -> bool:
         if request.headers.get("sec-fetch-site", "").lower() == "cross-site":
             return True
         origin = request.headers.get("origin")
         return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, request)
 
-    def _as_client(self, request: Request) -> Problem | None:
+    def _as_client(self, request: PageRequest) -> Problem | None:
         problem = client_problem(request.headers, f"?{request.query}", request.local, request.host, self.server())
         if not credentials(request.headers, f"?{request.query}"):
             return problem
-        return weighed(self.client_guesses, problem, request.address, request.local, monotonic())
+        return check_throttle(self.client_throttle, problem, request.address, request.local, monotonic())
 
-    def _foreign(self, request: Request) -> Problem | None:
-        if self.is_meant_for_us(request):
+    def _cross_site_problem(self, request: PageRequest) -> Problem | None:
+        if self.is_same_site(request):
             return None
-        return Problem(Code.FORBIDDEN, FOREIGN)
+        return Problem(Code.FORBIDDEN, CROSS_SITE_MESSAGE)
 
-    def _by_session(self, request: Request) -> Problem | None:
+    def _by_session(self, request: PageRequest) -> Problem | None:
         """A session stands for itself where no key is sent."""
         if login := self.session_of(request):
-            if request.method in SAFE:
+            if request.method in SAFE_METHODS:
                 return None
-            if not same(request.headers.get(CSRF_HEADER.lower(), ""), login.csrf):
+            if not constant_time_equal(request.headers.get(CSRF_HEADER.lower(), ""), login.csrf):
                 return Problem(Code.FORBIDDEN, f"A change by a session needs its token in the header {CSRF_HEADER}.")
             if not _is_same(request.headers.get("origin"), request):
                 return Problem(Code.FORBIDDEN, "A change by a session must come from the dashboard itself.")
             return None
         return self._by_key(request)
 
-    def _by_key(self, request: Request) -> Problem | None:
+    def _by_key(self, request: PageRequest) -> Problem | None:
         given = credentials(request.headers, "")
         if not given:
             return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
         if refusal := self._too_many(request):
             return refusal
-        if any(same(each, self.admin_key()) for each in given):
+        if any(constant_time_equal(each, self.admin_key()) for each in given):
             return None
-        self.guesses.wrong(request.address, monotonic())
+        self.admin_throttle.record_failure(request.address, monotonic())
         return Problem(Code.INVALID_API_KEY, "This is not the admin key, which is required here.")
 
-    def _too_many(self, request: Request) -> Problem | None:
-        wait = self.guesses.wait(request.address, monotonic())
-        return None if wait is None else too_many(wait)
+    def _too_many(self, request: PageRequest) -> Problem | None:
+        wait = self.admin_throttle.wait_seconds(request.address, monotonic())
+        return None if wait is None else too_many_attempts(wait)
 
 
-def _is_same(origin: str | None, request: Request) -> bool:
+def _is_same(origin: str | None, request: PageRequest) -> bool:
     """A page of the very host and port that are asked; a request without an origin comes from no page."""
     return origin is None or origin.partition("://")[2].lower() == request.host.authority

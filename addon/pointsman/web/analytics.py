@@ -5,38 +5,38 @@ from enum import StrEnum
 from urllib.parse import parse_qs
 
 from pointsman.history import History
-from pointsman.history.analytics import By, Window
-from pointsman.web.http import Reply, Request, reply_json
+from pointsman.history.analytics import GroupBy, TimeWindow
+from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.errors import Code, Problem
 
 
-def analytics_page(history: Callable[[], History]) -> Callable[[Request, str], Awaitable[Reply]]:
+def analytics_page(history: Callable[[], History]) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
     """`window` is 24h unless said otherwise, `by` is target. Raises Problem (invalid_request)."""
 
-    def answer(request: Request, _: str) -> Awaitable[Reply]:
+    def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
         query = parse_qs(request.query, keep_blank_values=True)
-        window, by = _choice(query, "window", Window.DAY), _choice(query, "by", By.TARGET)
-        return _told(history(), window, by)
+        window, by = _choice(query, "window", TimeWindow.DAY), _choice(query, "by", GroupBy.TARGET)
+        return _analytics_reply(history(), window, by)
 
     return answer
 
 
-def traffic_page(history: Callable[[], History]) -> Callable[[Request, str], Awaitable[Reply]]:
+def traffic_page(history: Callable[[], History]) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
     """`window` is 24h unless said otherwise. Raises Problem (invalid_request)."""
 
-    def answer(request: Request, _: str) -> Awaitable[Reply]:
+    def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
         query = parse_qs(request.query, keep_blank_values=True)
-        return _flow(history(), _choice(query, "window", Window.DAY))
+        return _traffic_reply(history(), _choice(query, "window", TimeWindow.DAY))
 
     return answer
 
 
-async def _flow(history: History, window: Window) -> Reply:
-    return reply_json(await history.traffic(window))
+async def _traffic_reply(history: History, window: TimeWindow) -> PageReply:
+    return json_reply(await history.traffic(window))
 
 
-async def _told(history: History, window: Window, by: By) -> Reply:
-    return reply_json(await history.analytics(window, by))
+async def _analytics_reply(history: History, window: TimeWindow, by: GroupBy) -> PageReply:
+    return json_reply(await history.analytics(window, by))
 
 
 def _choice[C: StrEnum](query: dict[str, list[str]], name: str, default: C) -> C:

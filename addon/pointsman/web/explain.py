@@ -7,31 +7,31 @@ from urllib.parse import parse_qs
 
 from pointsman.config.enums import Mode
 from pointsman.domain.targets import Target
-from pointsman.routing.explain import explained
+from pointsman.routing.explain import explain
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
-from pointsman.web.http import Reply, Request, reply_json
+from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
 
-type Answer = Callable[[Request, str], Reply]
+type ExplainHandler = Callable[[PageRequest, str], PageReply]
 type Clock = Callable[[], float]
 
-USUAL_PATH = "/v1/chat/completions"
+DEFAULT_PATH = "/v1/chat/completions"
 
 
-def explain_page(router: Router, clock: Clock, wall: Clock) -> Answer:
+def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
     """The body is a chat request, of the dialect whose path the query names as `path`; nothing is sent, and nothing
     changes. Raises Problem.
     """
 
-    def answer(request: Request, _: str) -> Reply:
-        path = parse_qs(request.query).get("path", [USUAL_PATH])[-1]
+    def answer(request: PageRequest, _: str) -> PageReply:
+        path = parse_qs(request.query).get("path", [DEFAULT_PATH])[-1]
         found = route_of_path(path)
         if found is None or found.purpose is not Purpose.CHAT:
-            known = f"such as {USUAL_PATH}, /v1/responses, /v1/messages"
+            known = f"such as {DEFAULT_PATH}, /v1/responses, /v1/messages"
             raise Problem(Code.INVALID_REQUEST, f"path must be that of a chat request, {known}.", param="path")
         facts = DIALECTS[found.dialect].facts(request.body, path)
         caller = Caller(
@@ -42,14 +42,14 @@ def explain_page(router: Router, clock: Clock, wall: Clock) -> Answer:
             conversation=partial(conversation, found.dialect, facts.document),
         )
         now, shown = clock(), wall()
-        return reply_json(explained(router.glance(facts, found.dialect, caller, now, shown), now, shown))
+        return json_reply(explain(router.preview_plan(facts, found.dialect, caller, now, shown), now, shown))
 
     return answer
 
 
-def target_row(router: Router, target: Target, now: float, wall: float) -> dict[str, Any]:
+def target_to_dict(router: Router, target: Target, now: float, wall: float) -> dict[str, Any]:
     """How a target stands, in plain JSON types."""
-    cooling, model = router.cooldowns.target(target.label, now), target.model
+    cooldown, model = router.cooldowns.target_cooldown(target.label, now), target.model
     return {
         "provider": target.provider.name,
         "model": model.id,
@@ -60,6 +60,6 @@ def target_row(router: Router, target: Target, now: float, wall: float) -> dict[
         "intelligence": model.intelligence,
         "speed": model.speed,
         "keys": {"usable": router.usable_keys(target, now), "total": len(target.provider.keys)},
-        "cooldown": cooling and {"reason": cooling.reason, "until": cooling.until - now + wall},
-        "score": {mode.value: round(router.ranking.mean(target, mode, now, wall), 4) for mode in Mode},
+        "cooldown": cooldown and {"reason": cooldown.reason, "until": cooldown.until - now + wall},
+        "score": {mode.value: round(router.ranking.expected_score(target, mode, now, wall), 4) for mode in Mode},
     }

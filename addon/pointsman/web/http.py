@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from pointsman.client_host import NO_HOST, ClientHost
-from pointsman.config import Found
+from pointsman.config import ConfigIssue
 from pointsman.exchange.response_headers import retry_after_headers
 from pointsman.wire.errors import Code, Problem
 
@@ -17,7 +17,7 @@ type Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PageRequest:
     """One request for an own page. `path` is without its query; `local` is true for loopback peers and local mode."""
 
     method: str
@@ -39,19 +39,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PageReply:
     status: int
     body: bytes
     headers: Headers = (("Content-Type", "application/json"),)
 
 
-def reply_json(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
-    return Reply(
-        status, _dumped(value), (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
+def json_reply(value: Any, status: int = 200, headers: Headers = ()) -> PageReply:
+    return PageReply(
+        status, _to_json(value), (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
     )
 
 
-def _dumped(value: Any) -> bytes:
+def _to_json(value: Any) -> bytes:
     """What orjson refuses is sent to us all the same, and must not take a page down: text with lone surrogates,
     integers beyond 64 bits.
     """
@@ -61,14 +61,14 @@ def _dumped(value: Any) -> bytes:
         return json.dumps(value).encode()
 
 
-def refused(faults: Iterable[Found]) -> Problem:
+def issues_problem(faults: Iterable[ConfigIssue]) -> Problem:
     """Everything that is wrong with what was sent, at once."""
     told = [{"path": fault.path, "problem": fault.problem} for fault in faults]
     message = "\n".join(f"{fault['path']}: {fault['problem']}" for fault in told)
     return Problem(Code.INVALID_REQUEST, message, details=(("faults", told),))
 
 
-def conditional(request: Request, reply: Reply) -> Reply:
+def with_etag(request: PageRequest, reply: PageReply) -> PageReply:
     """An answer that the client has already is not sent again: `ETag` and `If-None-Match`, RFC 9110."""
     if reply.status != 200:
         return reply
@@ -76,13 +76,13 @@ def conditional(request: Request, reply: Reply) -> Reply:
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     headers = (*reply.headers, ("ETag", tag))
     if tag in known or known == ["*"]:
-        return Reply(304, b"", tuple(header for header in headers if header[0] != "Content-Type"))
-    return Reply(200, reply.body, headers)
+        return PageReply(304, b"", tuple(header for header in headers if header[0] != "Content-Type"))
+    return PageReply(200, reply.body, headers)
 
 
-def reply_problem(problem: Problem, headers: Headers = ()) -> Reply:
+def error_reply(problem: Problem, headers: Headers = ()) -> PageReply:
     """An error of an own page, in the shape OpenAI's clients know."""
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
     error = {"message": problem.message, "type": kind, "code": problem.code.value, "param": problem.param}
     pause = retry_after_headers(problem.retry_after)
-    return reply_json({"error": error | dict(problem.details)}, problem.status, (*pause, *headers))
+    return json_reply({"error": error | dict(problem.details)}, problem.status, (*pause, *headers))

@@ -3,43 +3,45 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
 
-from pointsman.recent_exchanges import KEEP, Ledger
-from pointsman.web.http import Reply, Request, reply_json
+from pointsman.recent_exchanges import MAX_RECORDS, RecentExchanges
+from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.errors import Code, Problem
 
 DEFAULT_LIMIT = 50
 
 
-def healthz(_: Request, __: str) -> Reply:
-    return reply_json({"status": "ok"})
+def healthz(_: PageRequest, __: str) -> PageReply:
+    return json_reply({"status": "ok"})
 
 
-def exchanges_page(ledger: Ledger) -> Callable[[Request, str], Reply]:
+def exchanges_page(recent_exchanges: RecentExchanges) -> Callable[[PageRequest, str], PageReply]:
     """The newest exchanges, at most `limit` of them."""
 
-    def answer(request: Request, _: str) -> Reply:
-        return reply_json({"exchanges": [record.plain() for record in ledger.newest(_limit(request.query))]})
+    def answer(request: PageRequest, _: str) -> PageReply:
+        return json_reply(
+            {"exchanges": [record.to_dict() for record in recent_exchanges.newest(_parse_limit(request.query))]}
+        )
 
     return answer
 
 
-def exchange_page(ledger: Ledger) -> Callable[[Request, str], Reply]:
+def exchange_page(recent_exchanges: RecentExchanges) -> Callable[[PageRequest, str], PageReply]:
     """One exchange by its request id. Raises Problem (not_found)."""
 
-    def answer(_: Request, request_id: str) -> Reply:
-        record = ledger.find(unquote(request_id))
+    def answer(_: PageRequest, request_id: str) -> PageReply:
+        record = recent_exchanges.find(unquote(request_id))
         if record is None:
-            raise Problem(Code.NOT_FOUND, f"No exchange of that id among the last {KEEP} that ended.")
-        return reply_json(record.plain())
+            raise Problem(Code.NOT_FOUND, f"No exchange of that id among the last {MAX_RECORDS} that ended.")
+        return json_reply(record.to_dict())
 
     return answer
 
 
-def _limit(query: str) -> int:
+def _parse_limit(query: str) -> int:
     given = parse_qs(query).get("limit", [str(DEFAULT_LIMIT)])[-1]
     limit = int(given) if given.isdecimal() and len(given) < 10 else 0
-    if not 1 <= limit <= KEEP:
+    if not 1 <= limit <= MAX_RECORDS:
         raise Problem(
-            Code.INVALID_REQUEST, f"limit must be a number from 1 to {KEEP}, got {given[:20]!r}.", param="limit"
+            Code.INVALID_REQUEST, f"limit must be a number from 1 to {MAX_RECORDS}, got {given[:20]!r}.", param="limit"
         )
     return limit

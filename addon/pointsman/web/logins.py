@@ -10,21 +10,21 @@ from hashlib import sha256
 from secrets import token_urlsafe
 from typing import NamedTuple
 
-from pointsman.web.http import Request
+from pointsman.web.http import PageRequest
 from pointsman.web.openapi import COOKIE
 
-LIFE = 12 * 3600.0
+LIFETIME = 12 * 3600.0
 """Seconds from login."""
-MOST = 100
+MAX_SESSIONS = 100
 """Sessions at once; the oldest goes first."""
-BITS = 32
+TOKEN_BYTES = 32
 MAX_COOKIES = 200
 """Cookies of other services on this host that are passed over."""
 MAX_TOKEN = 100
 """Characters of a token."""
 
 
-class Login(NamedTuple):
+class LoginSession(NamedTuple):
     """`key` is the digest of the admin key that it began with: with another one it is over. `host` is the host and port
     that the client named.
     """
@@ -35,38 +35,38 @@ class Login(NamedTuple):
     host: str
 
 
-class Logins:
+class LoginSessions:
     """Times are seconds on the wall clock. Tokens are kept as digests: a lookup tells nothing by its duration."""
 
     def __init__(self) -> None:
-        self._logins: OrderedDict[bytes, Login] = OrderedDict()  # at most MOST, each for LIFE
+        self._logins: OrderedDict[bytes, LoginSession] = OrderedDict()  # at most MAX_SESSIONS, each for LIFETIME
 
-    def begin(self, request: Request, admin_key: str, now: float) -> tuple[str, Login]:
+    def begin(self, request: PageRequest, admin_key: str, now: float) -> tuple[str, LoginSession]:
         """A new session and the token that its cookie holds."""
-        token = token_urlsafe(BITS)
-        login = self._logins[_digest(token)] = Login(
-            token_urlsafe(BITS), now + LIFE, _digest(admin_key), request.host.authority
+        token = token_urlsafe(TOKEN_BYTES)
+        login = self._logins[_digest(token)] = LoginSession(
+            token_urlsafe(TOKEN_BYTES), now + LIFETIME, _digest(admin_key), request.host.authority
         )
-        while len(self._logins) > MOST or next(iter(self._logins.values())).expires <= now:
+        while len(self._logins) > MAX_SESSIONS or next(iter(self._logins.values())).expires <= now:
             self._logins.popitem(last=False)
         return token, login
 
-    def find(self, request: Request, admin_key: str, now: float) -> Login | None:
+    def find(self, request: PageRequest, admin_key: str, now: float) -> LoginSession | None:
         token = _token(request)
         login = self._logins.get(_digest(token)) if token else None
         if login is None or login.expires <= now or login.host != request.host.authority:
             return None
         return login if login.key == _digest(admin_key) else None
 
-    def end(self, request: Request) -> None:
+    def end(self, request: PageRequest) -> None:
         self._logins.pop(_digest(_token(request)), None)
 
 
-def cookie_name(request: Request) -> str:
+def cookie_name(request: PageRequest) -> str:
     return f"{COOKIE}-{request.port}"
 
 
-def _token(request: Request) -> str:
+def _token(request: PageRequest) -> str:
     return token_of(request.headers.get("cookie", ""), cookie_name(request))
 
 
@@ -82,9 +82,9 @@ def token_of(cookies: str, cookie: str) -> str:
     return ""
 
 
-def set_cookie(request: Request, token: str) -> str:
+def set_cookie(request: PageRequest, token: str) -> str:
     """The header that begins a session, or ends it if the token is empty."""
-    return f"{cookie_name(request)}={token}; Path=/; Max-Age={int(LIFE) if token else 0}; HttpOnly; SameSite=Strict"
+    return f"{cookie_name(request)}={token}; Path=/; Max-Age={int(LIFETIME) if token else 0}; HttpOnly; SameSite=Strict"
 
 
 def _digest(text: str) -> bytes:

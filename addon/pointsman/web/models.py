@@ -5,29 +5,29 @@ from collections.abc import Callable, Iterator
 from pointsman.config.enums import Mode
 from pointsman.routing.resolve import AUTO
 from pointsman.routing.router import Router
-from pointsman.web.http import Reply, Request, reply_json
+from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.dialects.base import ListedModel
 from pointsman.wire.dialects.registry import model_list_for
 
 OWNER = "pointsman"
 
-type Answer = Callable[[Request, str], Reply]
+type ModelsHandler = Callable[[PageRequest, str], PageReply]
 
 
-def models_page(router: Router, started: float) -> Answer:
+def models_page(router: Router, started: float) -> ModelsHandler:
     """In the form of the dialect that the path and the client's headers show, else in OpenAI's.
 
     `started` (seconds on the wall clock) stands for every model's creation.
     """
 
-    def answer(request: Request, _: str) -> Reply:
+    def answer(request: PageRequest, _: str) -> PageReply:
         form = model_list_for(request.path, request.headers)
-        return reply_json(form.document(list(models_of(router)), started))
+        return json_reply(form.document(list(listed_models(router)), started))
 
     return answer
 
 
-def models_of(router: Router) -> Iterator[ListedModel]:
+def listed_models(router: Router) -> Iterator[ListedModel]:
     """Modes and aliases first, then every enabled target under its own name."""
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)

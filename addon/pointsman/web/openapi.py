@@ -7,26 +7,26 @@ from functools import lru_cache
 from typing import Any
 
 from pointsman import __version__
-from pointsman.web.schemas import LINE, SCHEMAS, TEXT, Schema, choice, ref
+from pointsman.web.schemas import SCHEMAS, SHORT_TEXT, TEXT, Schema, enum_of, ref
 
 COOKIE = "pointsman"
 """The session's cookie; the port follows, as in `pointsman-8080`."""
 CSRF_HEADER = "X-CSRF-Token"
-MOST_EXCHANGES = 1000
-MOST_SESSIONS = 1000
+MAX_EXCHANGES = 1000
+MAX_SESSIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One route. `path` has its placeholder in braces; `takes` and `gives` name schemas, None for no body."""
+class ApiRoute:
+    """One route. `path` has its placeholder in braces; `request` and `response` name schemas, None for no body."""
 
     method: str
     path: str
     summary: str
-    gives: str | None
-    takes: str | None = None
+    response: str | None
+    request: str | None = None
     status: int = 200
-    fails: tuple[int, ...] = ()
+    errors: tuple[int, ...] = ()
     """Beside 401, 403 and 429, which all of them have."""
     query: dict[str, Schema] = field(default_factory=dict)
 
@@ -35,85 +35,85 @@ class Route:
         return self.method == "GET"
 
 
-def _whole(default: int, most: int) -> Schema:
+def _integer(default: int, most: int) -> Schema:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
-WINDOW = {**choice("24h", "7d", "30d"), "default": "24h"}
-BY = {**choice("target", "provider", "key", "mode", "outcome"), "default": "target"}
+WINDOW = {**enum_of("24h", "7d", "30d"), "default": "24h"}
+BY = {**enum_of("target", "provider", "key", "mode", "outcome"), "default": "target"}
 
 ROUTES = (
-    Route("GET", "/api/openapi.json", "This document", "Document"),
-    Route("POST", "/api/login", "Begin a session of the dashboard, by a cookie", "Me", "Login", fails=(400,)),
-    Route("POST", "/api/logout", "End the session", None, status=204),
-    Route("GET", "/api/me", "Who asks, and the token that changes need", "Me"),
-    Route("GET", "/api/overview", "How everything is now", "Overview"),
-    Route(
+    ApiRoute("GET", "/api/openapi.json", "This document", "Document"),
+    ApiRoute("POST", "/api/login", "Begin a session of the dashboard, by a cookie", "Me", "Login", errors=(400,)),
+    ApiRoute("POST", "/api/logout", "End the session", None, status=204),
+    ApiRoute("GET", "/api/me", "Who asks, and the token that changes need", "Me"),
+    ApiRoute("GET", "/api/overview", "How everything is now", "Overview"),
+    ApiRoute(
         "GET",
         "/api/exchanges",
         "The last exchanges that ended, newest first",
         "Exchanges",
-        fails=(400,),
-        query={"limit": _whole(50, MOST_EXCHANGES), "before": {"type": "integer", "minimum": 0}},
+        errors=(400,),
+        query={"limit": _integer(50, MAX_EXCHANGES), "before": {"type": "integer", "minimum": 0}},
     ),
-    Route("GET", "/api/exchanges/{id}", "One exchange, by its request id", "Exchange", fails=(404,)),
-    Route("GET", "/api/fallback", "Every target in its order", "Fallback"),
-    Route(
-        "PUT", "/api/fallback", "Order, switch and pool of targets", "Fallback", takes="FallbackChange", fails=(400,)
+    ApiRoute("GET", "/api/exchanges/{id}", "One exchange, by its request id", "Exchange", errors=(404,)),
+    ApiRoute("GET", "/api/fallback", "Every target in its order", "Fallback"),
+    ApiRoute(
+        "PUT", "/api/fallback", "Order, switch and pool of targets", "Fallback", request="FallbackChange", errors=(400,)
     ),
-    Route("DELETE", "/api/fallback", "Forget what was changed of targets here", "Fallback"),
-    Route("GET", "/api/keys", "Every key, masked", "Keys"),
-    Route("POST", "/api/keys", "Add a key", "Key", takes="NewKey", status=201, fails=(400,)),
-    Route("PATCH", "/api/keys/{id}", "Switch or label a key", "Key", takes="KeyChange", fails=(400, 404)),
-    Route("DELETE", "/api/keys/{id}", "Take back a key that was added here", None, status=204, fails=(404, 409)),
-    Route("POST", "/api/keys/{id}/test", "Ask the key's provider for its models", "KeyTest", fails=(404,)),
-    Route("GET", "/api/settings", "Every setting, and where its value comes from", "Settings"),
-    Route("PATCH", "/api/settings", "Change settings", "Settings", takes="SettingsChange", fails=(400,)),
-    Route("GET", "/api/cooldowns", "Targets and keys that nobody may use now", "Cooldowns"),
-    Route(
+    ApiRoute("DELETE", "/api/fallback", "Forget what was changed of targets here", "Fallback"),
+    ApiRoute("GET", "/api/keys", "Every key, masked", "Keys"),
+    ApiRoute("POST", "/api/keys", "Add a key", "Key", request="NewKey", status=201, errors=(400,)),
+    ApiRoute("PATCH", "/api/keys/{id}", "Switch or label a key", "Key", request="KeyChange", errors=(400, 404)),
+    ApiRoute("DELETE", "/api/keys/{id}", "Take back a key that was added here", None, status=204, errors=(404, 409)),
+    ApiRoute("POST", "/api/keys/{id}/test", "Ask the key's provider for its models", "KeyTest", errors=(404,)),
+    ApiRoute("GET", "/api/settings", "Every setting, and where its value comes from", "Settings"),
+    ApiRoute("PATCH", "/api/settings", "Change settings", "Settings", request="SettingsChange", errors=(400,)),
+    ApiRoute("GET", "/api/cooldowns", "Targets and keys that nobody may use now", "Cooldowns"),
+    ApiRoute(
         "DELETE",
         "/api/cooldowns",
         "End cooldowns: all, a provider's, one target's, one key's",
         "Cleared",
-        query={"provider": LINE, "model": LINE, "key": LINE},
-        fails=(400,),
+        query={"provider": SHORT_TEXT, "model": SHORT_TEXT, "key": SHORT_TEXT},
+        errors=(400,),
     ),
-    Route("GET", "/api/bans", "Providers and targets that sessions stay away from", "Bans"),
-    Route(
+    ApiRoute("GET", "/api/bans", "Providers and targets that sessions stay away from", "Bans"),
+    ApiRoute(
         "DELETE",
         "/api/bans",
         "Lift bans: all, or those of a session, a provider, a target",
         "Cleared",
-        query={"session": LINE, "provider": LINE, "model": LINE},
-        fails=(400,),
+        query={"session": SHORT_TEXT, "provider": SHORT_TEXT, "model": SHORT_TEXT},
+        errors=(400,),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/api/sessions",
         "Sessions, the last used first",
         "Sessions",
-        query={"limit": _whole(100, MOST_SESSIONS)},
-        fails=(400,),
+        query={"limit": _integer(100, MAX_SESSIONS)},
+        errors=(400,),
     ),
-    Route("DELETE", "/api/sessions/{id}", "Forget a session", None, status=204, fails=(404,)),
-    Route(
+    ApiRoute("DELETE", "/api/sessions/{id}", "Forget a session", None, status=204, errors=(404,)),
+    ApiRoute(
         "GET",
         "/api/analytics",
         "What the history says, by group",
         "Analytics",
         query={"window": WINDOW, "by": BY},
-        fails=(400,),
+        errors=(400,),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/api/analytics/traffic",
         "What the history says, over time",
         "Traffic",
         query={"window": WINDOW},
-        fails=(400,),
+        errors=(400,),
     ),
-    Route("GET", "/api/health", "How the router and its providers are", "Health"),
-    Route("POST", "/api/reload", "Read the configuration file again", "Settings", fails=(400, 409)),
+    ApiRoute("GET", "/api/health", "How the router and its providers are", "Health"),
+    ApiRoute("POST", "/api/reload", "Read the configuration file again", "Settings", errors=(400, 409)),
 )
 
 FAILURES = {
@@ -154,35 +154,35 @@ def document(cookie: str = f"{COOKIE}-8080") -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: ApiRoute) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": "_".join((route.method.lower(), *re.findall(r"\w+", route.path.removeprefix("/api")))),
         "summary": route.summary,
         "parameters": list(_parameters(route)),
         "responses": _responses(route),
     }
-    if route.takes:
-        made["requestBody"] = {"required": True, "content": _json(route.takes)}
+    if route.request:
+        made["requestBody"] = {"required": True, "content": _json(route.request)}
     if route.path == "/api/login":
         made["security"] = []
     return made
 
 
-def _parameters(route: Route) -> Iterator[dict[str, Any]]:
+def _parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
     if "{id}" in route.path:
         yield {"name": "id", "in": "path", "required": True, "schema": TEXT}
     for name, schema in route.query.items():
         yield {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _responses(route: ApiRoute) -> dict[str, Any]:
     good: dict[str, Any] = {"description": route.summary}
-    if route.gives:
-        good["content"] = _json(route.gives)
+    if route.response:
+        good["content"] = _json(route.response)
     answers = {str(route.status): good}
     if route.is_polled:
         answers["304"] = {"description": FAILURES[304]}
-    for status in sorted({*ALWAYS, *route.fails}):
+    for status in sorted({*ALWAYS, *route.errors}):
         answers[str(status)] = {"description": FAILURES[status], "content": _json("Error")}
     return answers
 

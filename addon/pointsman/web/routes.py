@@ -3,12 +3,12 @@
 from time import monotonic, time
 
 from pointsman import __version__
-from pointsman.web.access import Gate
-from pointsman.web.api.routes import House, api_pages
+from pointsman.web.access import AccessLevel
+from pointsman.web.api.routes import AdminContext, api_routes
 from pointsman.web.explain import explain_page
 from pointsman.web.internal import exchange_page, exchanges_page, healthz
 from pointsman.web.models import models_page
-from pointsman.web.router import Page, Pages
+from pointsman.web.router import PageRoute, PageRouter
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,
@@ -21,26 +21,35 @@ from pointsman.web.status import (
 )
 
 
-def pages(house: House) -> Pages:
-    dispatcher, started, files = house.dispatcher, monotonic(), StaticFiles()
-    models = models_page(dispatcher.router, time())
-    health = health_page(__version__, lambda: monotonic() - started, lambda: len(dispatcher.running))
+def make_router(context: AdminContext) -> PageRouter:
+    gateway, started, files = context.gateway, monotonic(), StaticFiles()
+    models = models_page(gateway.router, time())
+    health = health_page(__version__, lambda: monotonic() - started, lambda: len(gateway.running))
     table = (
-        Page("GET", "/healthz", Gate.OPEN, healthz),
-        Page("GET", "/v1/models", Gate.CLIENT, models),
-        Page("GET", "/v1beta/models", Gate.CLIENT, models),
-        Page("GET", "/", Gate.OPEN, files.front),
-        Page("GET", "/static/**", Gate.OPEN, files.file),
-        Page("GET", "/internal/exchanges", Gate.OPERATOR, exchanges_page(dispatcher.ledger)),
-        Page("GET", "/internal/health", Gate.OPEN, health),
-        Page("GET", "/internal/stats/sticky", Gate.OPERATOR, sticky_page(dispatcher.router, monotonic)),
-        Page("GET", "/internal/status/cooldowns", Gate.OPERATOR, cooldowns_page(dispatcher.router, monotonic, time)),
-        Page("GET", "/internal/status/endpoints", Gate.OPERATOR, endpoints_page(dispatcher.router, monotonic)),
-        Page("GET", "/internal/status/protection", Gate.OPERATOR, protection_page(dispatcher.router, monotonic, time)),
-        Page("GET", "/internal/status/models", Gate.OPERATOR, models_status_page(dispatcher.router)),
-        Page("POST", "/internal/explain", Gate.OPERATOR, explain_page(dispatcher.router, monotonic, time)),
-        Page("GET", "/internal/status/tables", Gate.OPERATOR, tables_page(lambda: dispatcher.tables(monotonic()))),
-        Page("GET", "/internal/exchanges/*", Gate.OPERATOR, exchange_page(dispatcher.ledger)),
-        *api_pages(house),
+        PageRoute("GET", "/healthz", AccessLevel.OPEN, healthz),
+        PageRoute("GET", "/v1/models", AccessLevel.CLIENT, models),
+        PageRoute("GET", "/v1beta/models", AccessLevel.CLIENT, models),
+        PageRoute("GET", "/", AccessLevel.OPEN, files.index),
+        PageRoute("GET", "/static/**", AccessLevel.OPEN, files.file),
+        PageRoute("GET", "/internal/exchanges", AccessLevel.OPERATOR, exchanges_page(gateway.recent_exchanges)),
+        PageRoute("GET", "/internal/health", AccessLevel.OPEN, health),
+        PageRoute("GET", "/internal/stats/sticky", AccessLevel.OPERATOR, sticky_page(gateway.router, monotonic)),
+        PageRoute(
+            "GET", "/internal/status/cooldowns", AccessLevel.OPERATOR, cooldowns_page(gateway.router, monotonic, time)
+        ),
+        PageRoute("GET", "/internal/status/endpoints", AccessLevel.OPERATOR, endpoints_page(gateway.router, monotonic)),
+        PageRoute(
+            "GET", "/internal/status/protection", AccessLevel.OPERATOR, protection_page(gateway.router, monotonic, time)
+        ),
+        PageRoute("GET", "/internal/status/models", AccessLevel.OPERATOR, models_status_page(gateway.router)),
+        PageRoute("POST", "/internal/explain", AccessLevel.OPERATOR, explain_page(gateway.router, monotonic, time)),
+        PageRoute(
+            "GET",
+            "/internal/status/tables",
+            AccessLevel.OPERATOR,
+            tables_page(lambda: gateway.table_sizes(monotonic())),
+        ),
+        PageRoute("GET", "/internal/exchanges/*", AccessLevel.OPERATOR, exchange_page(gateway.recent_exchanges)),
+        *api_routes(context),
     )
-    return Pages(table, house.keeper)
+    return PageRouter(table, context.access)

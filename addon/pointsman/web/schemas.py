@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from pointsman.config.enums import Level, Mode, Pool
+from pointsman.config.enums import Mode, Pool, ProtectionLevel
 from pointsman.domain.records import Outcome
 
 type Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
-LINE: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
-FLAG: Schema = {"type": "boolean"}
-WHOLE: Schema = {"type": "integer"}
+SHORT_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+BOOLEAN: Schema = {"type": "boolean"}
+INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 TIME: Schema = {"type": "number", "description": "Seconds since 1970."}
 RATE: Schema = {"type": ["number", "null"], "description": "From 0 to 1; null while there is nothing to tell."}
@@ -22,108 +22,108 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def maybe(schema: Schema) -> Schema:
+def nullable(schema: Schema) -> Schema:
     if isinstance(schema.get("type"), str):
         return {**schema, "type": [schema["type"], "null"]}
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def several(schema: Schema) -> Schema:
+def array_of(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
-def choice(*words: str) -> Schema:
+def enum_of(*words: str) -> Schema:
     return {"type": "string", "enum": list(words)}
 
 
-def shape(about: str = "", /, **members: Schema) -> Schema:
+def object_schema(about: str = "", /, **members: Schema) -> Schema:
     """An object that has all of these members."""
     made: Schema = {"type": "object", "properties": members, "required": list(members)}
     return made | ({"description": about} if about else {})
 
 
-def sparing(made: Schema, *names: str) -> Schema:
+def with_optional(made: Schema, *names: str) -> Schema:
     """The same object, from which these members may be absent."""
     return {**made, "required": [name for name in made["required"] if name not in names]}
 
 
-def closed(made: Schema) -> Schema:
+def without_others(made: Schema) -> Schema:
     """The same object, which has no other members."""
     return {**made, "additionalProperties": False}
 
 
 COOLDOWN = {"reason": TEXT, "since": TIME, "until": TIME}
-SCOPE = {"provider": TEXT, "model": {**maybe(TEXT), "description": "null: all of the provider's models."}}
-FAULTS = several(shape(path=TEXT, problem=TEXT))
-SOURCE = choice("default", "file", "environment", "override")
+SCOPE = {"provider": TEXT, "model": {**nullable(TEXT), "description": "null: all of the provider's models."}}
+ISSUES = array_of(object_schema(path=TEXT, problem=TEXT))
+SOURCE = enum_of("default", "file", "environment", "override")
 
-ERROR = shape(
-    error=sparing(
-        shape(
+ERROR = object_schema(
+    error=with_optional(
+        object_schema(
             message=TEXT,
             type=TEXT,
             code=TEXT,
-            param=maybe(TEXT),
-            faults={**FAULTS, "description": "Everything that is wrong with a change, each with its place."},
+            param=nullable(TEXT),
+            faults={**ISSUES, "description": "Everything that is wrong with a change, each with its place."},
         ),
         "param",
         "faults",
     )
 )
 
-PROVIDER_HEALTH = shape(
+PROVIDER_HEALTH = object_schema(
     "`problem` says why requests pass it over.",
     name=TEXT,
-    status=choice("healthy", "busy", "unhealthy", "disabled"),
+    status=enum_of("healthy", "busy", "unhealthy", "disabled"),
     dialect=TEXT,
     url=TEXT,
-    targets=WHOLE,
+    targets=INTEGER,
     keys=ref("KeyCount"),
-    problem=maybe(TEXT),
-    since=maybe(TIME),
-    next_probe=maybe(TIME),
+    problem=nullable(TEXT),
+    since=nullable(TIME),
+    next_probe=nullable(TIME),
 )
 
-ATTEMPT = shape(
+ATTEMPT = object_schema(
     "Milliseconds count from the attempt's own start; `started` is on the wall clock.",
-    n=WHOLE,
+    n=INTEGER,
     provider=TEXT,
     base_url=TEXT,
     model=TEXT,
     model_sent=TEXT,
-    redirect=maybe(shape(original_model=TEXT, redirected_model=TEXT, match=TEXT, source=TEXT)),
-    key=maybe(TEXT),
-    outcome=choice(*Outcome),
-    status=maybe(WHOLE),
-    error=maybe(TEXT),
+    redirect=nullable(object_schema(original_model=TEXT, redirected_model=TEXT, match=TEXT, source=TEXT)),
+    key=nullable(TEXT),
+    outcome=enum_of(*Outcome),
+    status=nullable(INTEGER),
+    error=nullable(TEXT),
     message=TEXT,
-    failure=maybe(TEXT),
+    failure=nullable(TEXT),
     why=TEXT,
     started=TIME,
     connected_ms=MILLISECONDS,
     first_byte_ms=MILLISECONDS,
     first_content_ms=MILLISECONDS,
     settled_ms=MILLISECONDS,
-    bytes=WHOLE,
-    usage=maybe(shape(prompt=maybe(WHOLE), completion=maybe(WHOLE), cached=maybe(WHOLE))),
-    finish_reason=maybe(TEXT),
+    bytes=INTEGER,
+    usage=nullable(object_schema(prompt=nullable(INTEGER), completion=nullable(INTEGER), cached=nullable(INTEGER))),
+    finish_reason=nullable(TEXT),
 )
 
 EXCHANGE_MEMBERS: Schema = {
     "request_id": TEXT,
-    "session": maybe(TEXT),
+    "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
     "model": TEXT,
-    "status": {**maybe(WHOLE), "description": "What the client saw; null: it left before it saw anything."},
-    "error": maybe(TEXT),
+    "status": {**nullable(INTEGER), "description": "What the client saw; null: it left before it saw anything."},
+    "error": nullable(TEXT),
     "started": TIME,
     "ended_ms": NUMBER,
-    "stream": FLAG,
-    "attempts": several(ref("Attempt")),
+    "stream": BOOLEAN,
+    "attempts": array_of(ref("Attempt")),
 }
 
-TERMS = shape(
+TERMS = object_schema(
     "score = reliability × weighted mean of (1, speed, latency, intelligence) × headroom - penalty",
     score=NUMBER,
     reliability=NUMBER,
@@ -134,215 +134,219 @@ TERMS = shape(
     penalty=NUMBER,
 )
 
-TARGET = shape(
+TARGET = object_schema(
     "`enabled` is the target's own switch; `provider_enabled` its provider's. `overridden` names what was changed.",
     target={**TEXT, "description": "`provider/model`."},
     provider=TEXT,
     model=TEXT,
-    name=maybe(TEXT),
-    pool=choice(*Pool),
-    order={**WHOLE, "description": "0 first."},
-    enabled=FLAG,
-    provider_enabled=FLAG,
-    smart_first=FLAG,
-    intelligence=maybe(WHOLE),
-    speed=maybe(WHOLE),
-    context=maybe(WHOLE),
-    supports=maybe(several(TEXT)),
-    protection=choice(*Level),
+    name=nullable(TEXT),
+    pool=enum_of(*Pool),
+    order={**INTEGER, "description": "0 first."},
+    enabled=BOOLEAN,
+    provider_enabled=BOOLEAN,
+    smart_first=BOOLEAN,
+    intelligence=nullable(INTEGER),
+    speed=nullable(INTEGER),
+    context=nullable(INTEGER),
+    supports=nullable(array_of(TEXT)),
+    protection=enum_of(*ProtectionLevel),
     keys=ref("KeyCount"),
-    cooldown=maybe(ref("Cooldown")),
-    health=choice("healthy", "busy", "unhealthy", "disabled"),
-    score=shape(**{mode.value: NUMBER for mode in Mode}),
-    scores=shape(**{mode.value: ref("Terms") for mode in Mode}),
-    overridden=several(choice("order", "enabled", "pool")),
+    cooldown=nullable(ref("Cooldown")),
+    health=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    score=object_schema(**{mode.value: NUMBER for mode in Mode}),
+    scores=object_schema(**{mode.value: ref("Terms") for mode in Mode}),
+    overridden=array_of(enum_of("order", "enabled", "pool")),
 )
 
-KEY = shape(
+KEY = object_schema(
     "`source` says where its value stands. `overridden` names what was changed here of a key of the file.",
     id=TEXT,
     provider=TEXT,
     label=TEXT,
     masked={**TEXT, "description": "At most the last four characters of the value."},
-    enabled=FLAG,
-    source=choice("file", "environment", "override"),
-    invalid={**FLAG, "description": "Its provider refused it, and it has not worked since."},
-    cooldown=maybe(ref("Cooldown")),
-    overridden=several(choice("enabled", "label")),
+    enabled=BOOLEAN,
+    source=enum_of("file", "environment", "override"),
+    invalid={**BOOLEAN, "description": "Its provider refused it, and it has not worked since."},
+    cooldown=nullable(ref("Cooldown")),
+    overridden=array_of(enum_of("enabled", "label")),
 )
 
-SETTING = sparing(
-    shape(
+SETTING = with_optional(
+    object_schema(
         "`path` is the way to it in the file. `choices` is there for closed sets. `beneath` is what would hold without"
         " the override.",
         name=TEXT,
-        path=several(TEXT),
+        path=array_of(TEXT),
         value=ANYTHING,
         source=SOURCE,
-        changeable=FLAG,
-        choices=maybe(several(TEXT)),
-        beneath=shape(value=ANYTHING, source=SOURCE),
+        changeable=BOOLEAN,
+        choices=nullable(array_of(TEXT)),
+        beneath=object_schema(value=ANYTHING, source=SOURCE),
     ),
     "beneath",
 )
 
-ANALYTICS_ROW = shape(
+ANALYTICS_ROW = object_schema(
     raw=ref("Counts"),
     weighted=ref("Counts"),
     success_rate=RATE,
     weighted_success_rate=RATE,
     first_content_ms=ref("Percentiles"),
     tokens={"type": "object", "additionalProperties": NUMBER},
-    tokens_estimated_of=WHOLE,
-    hedged=WHOLE,
-    failures_by_kind={"type": "object", "additionalProperties": WHOLE},
+    tokens_estimated_of=INTEGER,
+    hedged=INTEGER,
+    failures_by_kind={"type": "object", "additionalProperties": INTEGER},
 )
 
-OVERVIEW = shape(
+OVERVIEW = object_schema(
     "Rates and waits are those of the exchanges that ended in the last `window_seconds`, at most the last 1,000.",
     window_seconds=NUMBER,
-    exchanges={**WHOLE, "description": "That ended in the window."},
+    exchanges={**INTEGER, "description": "That ended in the window."},
     requests_per_minute={**NUMBER, "description": "That ended in the last 60 seconds."},
-    per_minute={**several(WHOLE), "description": "Exchanges that ended in each of the last minutes, oldest first."},
+    per_minute={**array_of(INTEGER), "description": "Exchanges that ended in each of the last minutes, oldest first."},
     success_rate={**RATE, "description": "After failover: exchanges that ended well."},
     first_attempt_success_rate={**RATE, "description": "Before failover: exchanges whose first attempt ended well."},
     first_content_ms=ref("Percentiles"),
-    running=WHOLE,
-    running_exchanges=several(ref("Running")),
+    running=INTEGER,
+    running_exchanges=array_of(ref("Running")),
     cooldowns=ref("Cooldowns"),
-    bans=several(ref("Ban")),
-    providers=several(ref("ProviderHealth")),
+    bans=array_of(ref("Ban")),
+    providers=array_of(ref("ProviderHealth")),
     storms=ref("Storms"),
-    sessions=WHOLE,
-    demo={**FLAG, "description": "No configuration file was found: the providers are the built-in demo ones."},
+    sessions=INTEGER,
+    demo={**BOOLEAN, "description": "No configuration file was found: the providers are the built-in demo ones."},
 )
 
 SCHEMAS: dict[str, Schema] = {
     "Error": ERROR,
-    "KeyCount": shape(usable=WHOLE, total=WHOLE),
-    "Percentiles": shape(p50=MILLISECONDS, p95=MILLISECONDS),
-    "Counts": shape(attempts=NUMBER, successes=NUMBER, failures=NUMBER),
-    "Cooldown": shape(**COOLDOWN),
-    "TargetCooldown": shape(provider=TEXT, model=TEXT, **COOLDOWN),
-    "KeyCooldown": shape(provider=TEXT, key=maybe(TEXT), invalid=FLAG, **COOLDOWN),
-    "Cooldowns": shape(targets=several(ref("TargetCooldown")), keys=several(ref("KeyCooldown"))),
-    "Ban": shape(session=TEXT, **SCOPE, reason=TEXT, until=TIME),
-    "Bans": shape(bans=several(ref("Ban"))),
-    "Storms": shape(refused=WHOLE, running=several(shape(asker=TEXT, refused=WHOLE, until=TIME))),
+    "KeyCount": object_schema(usable=INTEGER, total=INTEGER),
+    "Percentiles": object_schema(p50=MILLISECONDS, p95=MILLISECONDS),
+    "Counts": object_schema(attempts=NUMBER, successes=NUMBER, failures=NUMBER),
+    "Cooldown": object_schema(**COOLDOWN),
+    "TargetCooldown": object_schema(provider=TEXT, model=TEXT, **COOLDOWN),
+    "KeyCooldown": object_schema(provider=TEXT, key=nullable(TEXT), invalid=BOOLEAN, **COOLDOWN),
+    "Cooldowns": object_schema(targets=array_of(ref("TargetCooldown")), keys=array_of(ref("KeyCooldown"))),
+    "Ban": object_schema(session=TEXT, **SCOPE, reason=TEXT, until=TIME),
+    "Bans": object_schema(bans=array_of(ref("Ban"))),
+    "Storms": object_schema(refused=INTEGER, running=array_of(object_schema(asker=TEXT, refused=INTEGER, until=TIME))),
     "ProviderHealth": PROVIDER_HEALTH,
-    "Health": shape(
-        status=choice("healthy", "degraded"),
+    "Health": object_schema(
+        status=enum_of("healthy", "degraded"),
         version=TEXT,
-        running=WHOLE,
+        running=INTEGER,
         started=TIME,
-        providers=several(ref("ProviderHealth")),
+        providers=array_of(ref("ProviderHealth")),
         storms=ref("Storms"),
     ),
-    "Running": shape(request_id=TEXT, model=TEXT, started=TIME, stream=FLAG, attempts=WHOLE),
+    "Running": object_schema(request_id=TEXT, model=TEXT, started=TIME, stream=BOOLEAN, attempts=INTEGER),
     "Overview": OVERVIEW,
     "Attempt": ATTEMPT,
-    "Exchange": shape(**EXCHANGE_MEMBERS, excluded=several({"type": "object"})),
-    "ExchangeRow": shape(
+    "Exchange": object_schema(**EXCHANGE_MEMBERS, excluded=array_of({"type": "object"})),
+    "ExchangeRow": object_schema(
         "An exchange without the candidates that were left out: those are told of one exchange at a time.",
         **EXCHANGE_MEMBERS,
-        seq={**WHOLE, "description": "Grows by one with each exchange that ends."},
-        excluded_count=WHOLE,
+        seq={**INTEGER, "description": "Grows by one with each exchange that ends."},
+        excluded_count=INTEGER,
     ),
-    "Exchanges": shape(
-        exchanges=several(ref("ExchangeRow")), next={**maybe(WHOLE), "description": "`before` for the next page."}
+    "Exchanges": object_schema(
+        exchanges=array_of(ref("ExchangeRow")), next={**nullable(INTEGER), "description": "`before` for the next page."}
     ),
     "Terms": TERMS,
     "Target": TARGET,
-    "Fallback": shape(targets=several(ref("Target"))),
-    "FallbackChange": shape(
+    "Fallback": object_schema(targets=array_of(ref("Target"))),
+    "FallbackChange": object_schema(
         "Those named stand first, in this order; the others follow as they stood. What GET gives may be sent back.",
         targets={
             "type": "array",
             "maxItems": 10_000,
-            "items": sparing(shape(provider=LINE, model=LINE, enabled=FLAG, pool=choice(*Pool)), "enabled", "pool"),
+            "items": with_optional(
+                object_schema(provider=SHORT_TEXT, model=SHORT_TEXT, enabled=BOOLEAN, pool=enum_of(*Pool)),
+                "enabled",
+                "pool",
+            ),
         },
     ),
     "Key": KEY,
-    "Keys": shape(
-        keys=several(ref("Key")),
-        providers={**several(TEXT), "description": "Those that a key can be added to, configured ones first."},
+    "Keys": object_schema(
+        keys=array_of(ref("Key")),
+        providers={**array_of(TEXT), "description": "Those that a key can be added to, configured ones first."},
     ),
-    "NewKey": closed(
-        sparing(
-            shape(
-                provider=LINE,
+    "NewKey": without_others(
+        with_optional(
+            object_schema(
+                provider=SHORT_TEXT,
                 value={"type": "string", "minLength": 1, "maxLength": 4096, "format": "password"},
-                label=LINE,
-                enabled=FLAG,
+                label=SHORT_TEXT,
+                enabled=BOOLEAN,
             ),
             "label",
             "enabled",
         )
     ),
-    "KeyChange": closed(sparing(shape(label=LINE, enabled=FLAG), "label", "enabled")),
-    "KeyTest": shape(
+    "KeyChange": without_others(with_optional(object_schema(label=SHORT_TEXT, enabled=BOOLEAN), "label", "enabled")),
+    "KeyTest": object_schema(
         "What the provider's list of models answered to this key.",
-        ok=FLAG,
-        status=maybe(WHOLE),
-        models={**maybe(WHOLE), "description": "How many it listed, where that can be told."},
+        ok=BOOLEAN,
+        status=nullable(INTEGER),
+        models={**nullable(INTEGER), "description": "How many it listed, where that can be told."},
         ms=NUMBER,
         message=TEXT,
     ),
     "Setting": SETTING,
-    "Settings": shape(
-        settings=several(ref("Setting")),
-        file={**maybe(TEXT), "description": "The configuration file, if there is one."},
-        kept={**maybe(TEXT), "description": "The file that holds what was changed here; null: memory alone does."},
-        warnings=several(TEXT),
+    "Settings": object_schema(
+        settings=array_of(ref("Setting")),
+        file={**nullable(TEXT), "description": "The configuration file, if there is one."},
+        kept={**nullable(TEXT), "description": "The file that holds what was changed here; null: memory alone does."},
+        warnings=array_of(TEXT),
     ),
     "SettingsChange": {
         "type": "object",
         "description": 'As the file writes it: {"routing": {"default_mode": "smart"}}. null takes a change back.',
         "additionalProperties": {"type": ["object", "null"]},
     },
-    "Session": shape(
+    "Session": object_schema(
         session=TEXT,
         source=TEXT,
         used=TIME,
         expires=TIME,
-        pin=maybe(shape(provider=TEXT, model=TEXT, key=maybe(TEXT))),
-        failures={"type": "object", "additionalProperties": WHOLE},
-        bans=several(shape(**SCOPE, reason=TEXT, until=TIME)),
+        pin=nullable(object_schema(provider=TEXT, model=TEXT, key=nullable(TEXT))),
+        failures={"type": "object", "additionalProperties": INTEGER},
+        bans=array_of(object_schema(**SCOPE, reason=TEXT, until=TIME)),
     ),
-    "Sessions": shape(
+    "Sessions": object_schema(
         "The last used first.",
-        sessions=several(ref("Session")),
+        sessions=array_of(ref("Session")),
         stats={"type": "object", "description": "What the store has seen since the start."},
     ),
-    "Cleared": shape(cleared=WHOLE),
+    "Cleared": object_schema(cleared=INTEGER),
     "AnalyticsRow": ANALYTICS_ROW,
-    "Analytics": shape(
-        window=choice("24h", "7d", "30d"),
+    "Analytics": object_schema(
+        window=enum_of("24h", "7d", "30d"),
         by=TEXT,
-        rows=several(ref("AnalyticsRow")),
-        dropped={**WHOLE, "description": "Attempts of this run that could not be written down."},
-        problem={**maybe(TEXT), "description": "Why nothing is told."},
+        rows=array_of(ref("AnalyticsRow")),
+        dropped={**INTEGER, "description": "Attempts of this run that could not be written down."},
+        problem={**nullable(TEXT), "description": "Why nothing is told."},
     ),
-    "Series": shape(
-        name=TEXT, attempts=several(WHOLE), success_rate=several(RATE), first_content_ms=several(MILLISECONDS)
+    "Series": object_schema(
+        name=TEXT, attempts=array_of(INTEGER), success_rate=array_of(RATE), first_content_ms=array_of(MILLISECONDS)
     ),
-    "Traffic": shape(
+    "Traffic": object_schema(
         "`at` are the beginnings of equal steps of time; each series has one value for each of them: the targets with"
         " most attempts first, `others` last. The wait is the median.",
-        window=choice("24h", "7d", "30d"),
+        window=enum_of("24h", "7d", "30d"),
         step_seconds=NUMBER,
-        at=several(TIME),
+        at=array_of(TIME),
         total=ref("Series"),
-        series=several(ref("Series")),
-        problem=maybe(TEXT),
+        series=array_of(ref("Series")),
+        problem=nullable(TEXT),
     ),
-    "Login": closed(shape(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),
-    "Me": shape(
+    "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),
+    "Me": object_schema(
         "`csrf` goes into the header X-CSRF-Token of every request but GET that the session's cookie lets in; null for"
         " those let in by the admin key itself.",
-        by=choice("key", "session"),
-        csrf=maybe(TEXT),
-        expires=maybe(TIME),
+        by=enum_of("key", "session"),
+        csrf=nullable(TEXT),
+        expires=nullable(TIME),
         version=TEXT,
     ),
 }

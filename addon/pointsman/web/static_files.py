@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pointsman.web.http import Headers, Reply, Request, conditional, reply_json
+from pointsman.web.http import Headers, PageReply, PageRequest, json_reply, with_etag
 from pointsman.wire.errors import Code, Problem
 
 FOLDER = Path(__file__).with_name("static")
@@ -34,14 +34,14 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-SAFETY: Headers = (
+SECURITY_HEADERS: Headers = (
     ("Content-Security-Policy", POLICY),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
-HELLO = {"name": "pointsman", "base_url": "/v1", "exchanges": "/internal/exchanges", "api": "/api/openapi.json"}
+SERVICE_INFO = {"name": "pointsman", "base_url": "/v1", "exchanges": "/internal/exchanges", "api": "/api/openapi.json"}
 
 
 class StaticFiles:
@@ -49,24 +49,24 @@ class StaticFiles:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._files = {
-            path.relative_to(folder).as_posix(): Reply(200, path.read_bytes(), _headers(TYPES[path.suffix]))
+            path.relative_to(folder).as_posix(): PageReply(200, path.read_bytes(), _headers(TYPES[path.suffix]))
             for path in folder.rglob("*")
             if path.suffix in TYPES and path.is_file()
         }
 
-    def file(self, request: Request, name: str) -> Reply:
+    def file(self, request: PageRequest, name: str) -> PageReply:
         """Raises Problem (not_found)."""
         found = self._files.get(name)
         if found is None:
             raise Problem(Code.NOT_FOUND, "The dashboard has no such file.")
-        return conditional(request, found)
+        return with_etag(request, found)
 
-    def front(self, request: Request, _: str) -> Reply:
+    def index(self, request: PageRequest, _: str) -> PageReply:
         """The dashboard for browsers; some clients look whether anybody is here before they ask anything."""
         if "text/html" in request.headers.get("accept", ""):
             return self.file(request, INDEX)
-        return reply_json(HELLO, headers=(("Vary", "Accept"),))
+        return json_reply(SERVICE_INFO, headers=(("Vary", "Accept"),))
 
 
 def _headers(content_type: str) -> Headers:
-    return (("Content-Type", content_type), ("Cache-Control", "no-cache"), ("Vary", "Accept"), *SAFETY)
+    return (("Content-Type", content_type), ("Cache-Control", "no-cache"), ("Vary", "Accept"), *SECURITY_HEADERS)

@@ -27,10 +27,28 @@ SESSIONS = 10_000
 COOLING_TARGETS, COOLING_KEYS = 150, 50
 FACTS = RequestFacts(model="auto", stream=True, needs=frozenset(), tokens=2000)
 RECORD = AttemptRecord(
-    n=1, provider="", base_url="", model="", model_sent="", redirect=None, key=None, outcome=Outcome.REQUEST_SUCCESS,
-    status=200, error=None, message="", failure=None, why="", started=0.0, connected_ms=1.0, first_byte_ms=1.0,
-    first_content_ms=1.0, settled_ms=1.0, bytes_received=0, usage=Usage(100, 100, 0), finish_reason="stop",
-)  # fmt: skip
+    n=1,
+    provider="",
+    base_url="",
+    model="",
+    model_sent="",
+    redirect=None,
+    key=None,
+    outcome=Outcome.REQUEST_SUCCESS,
+    status=200,
+    error=None,
+    message="",
+    failure=None,
+    selection_reason="",
+    started=0.0,
+    connected_ms=1.0,
+    first_byte_ms=1.0,
+    first_content_ms=1.0,
+    settled_ms=1.0,
+    bytes_received=0,
+    usage=Usage(100, 100, 0),
+    finish_reason="stop",
+)
 
 
 class FullRouter:
@@ -46,7 +64,7 @@ class FullRouter:
             self.router.cooldowns.cool_rate_limited((f"p{number % PROVIDERS}", "key-1"), 1e6, self.now)
         for number in range(SESSIONS):
             target = self.chance.choice(self.router.inventory.targets)
-            self.plan(number).ticket.pin_to(Pin(target.provider.name, target.model.id, "key-1"), self.now)
+            self.plan(number).binding.set_pin(Pin(target.provider.name, target.model.id, "key-1"), self.now)
 
     def plan(self, session: int) -> Plan:
         client = Caller({"x-session-id": f"conversation-{session}"}, None, "", list, lambda: None)
@@ -58,13 +76,13 @@ class FullRouter:
         session = self.chance.randrange(SESSIONS) if pinned else SESSIONS + self.chance.randrange(100)
         began = thread_time()
         plan = self.plan(session)
-        candidate = plan.next(self.now)
+        candidate = plan.next_candidate(self.now)
         chosen = thread_time()
         assert candidate
-        plan.launched(1, candidate, self.now)
-        plan.settled(candidate, replace(RECORD, key=candidate.key_label), None, self.now + 0.01)
+        plan.on_launched(1, candidate, self.now)
+        plan.on_settled(candidate, replace(RECORD, key=candidate.key_label), None, self.now + 0.01)
         settled = thread_time()
-        plan.excluded(self.now, self.now)
+        plan.exclusion_dicts(self.now, self.now)
         return chosen - began, settled - began, thread_time() - settled
 
 

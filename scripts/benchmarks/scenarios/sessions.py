@@ -17,9 +17,9 @@ from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config.enums import Dialect, KeySource, Mode
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Caller, Key
-from pointsman.sessions.registry import Desk
-from pointsman.sessions.store import FURTHER, WINDOW, Pin
+from pointsman.sessions.key_sources import Caller, SessionKey
+from pointsman.sessions.registry import SessionRegistry
+from pointsman.sessions.store import MAX_BOUNDARIES, MAX_FURTHER_NAMES, Pin
 from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.jsontext import loads
 
@@ -46,13 +46,13 @@ def setting(live: int) -> str:
     return f"{live:,} live"
 
 
-def desk(live: int) -> Desk:
+def desk(live: int) -> SessionRegistry:
     """With room for `live` sessions and one more."""
     settings = config.build({"providers": {}, "sticky": {"max_sessions": live + 1}}, {})
-    return Desk(settings, Digests(b"the secret of a benchmark"))
+    return SessionRegistry(settings, Digests(b"the secret of a benchmark"))
 
 
-def filled(live: int) -> tuple[Desk, int]:
+def filled(live: int) -> tuple[SessionRegistry, int]:
     """`live` sessions of the greatest possible size, and the bytes that they take. They are put into the store
     directly: hundreds of thousands of requests would take minutes.
     """
@@ -60,13 +60,13 @@ def filled(live: int) -> tuple[Desk, int]:
     store = own._store
     tracemalloc.start()
     for number in range(live):
-        names = [made.of("name", str(number), str(n)) for n in range(WINDOW + FURTHER + 2 * PAST)]
-        session = store.enter(Key(KeySource.PREFIX_HASH, b"", (names[0],), names[0]), 0.0)
+        names = [made.digest("name", str(number), str(n)) for n in range(MAX_BOUNDARIES + MAX_FURTHER_NAMES + 2 * PAST)]
+        session = store.find_or_begin(SessionKey(KeySource.PREFIX_HASH, b"", (names[0],), names[0]), 0.0)
         session.pin = Pin("a provider", "a model", "key-1")
-        for before, name in pairwise(names[: WINDOW + PAST]):
-            store.go_on(session, before, name)
-        for name in names[WINDOW + PAST :]:
-            store.note(session, name)
+        for before, name in pairwise(names[: MAX_BOUNDARIES + PAST]):
+            store.extend(session, before, name)
+        for name in names[MAX_BOUNDARIES + PAST :]:
+            store.add_name(session, name)
     traced, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return own, traced
@@ -95,11 +95,11 @@ def request(number: int) -> dict[str, Any]:
     return document
 
 
-def times(own: Desk, rounds: Rounds) -> dict[str, list[float]]:
+def times(own: SessionRegistry, rounds: Rounds) -> dict[str, list[float]]:
     """The median of each round in ms, for each way to find a session."""
     known = request(0)
-    own.ticket(caller(known), Mode.BALANCED, 0.0)
-    own.ticket(caller(known, **{"x-session-id": "a session"}), Mode.BALANCED, 0.0)
+    own.bind(caller(known), Mode.BALANCED, 0.0)
+    own.bind(caller(known, **{"x-session-id": "a session"}), Mode.BALANCED, 0.0)
     ways: dict[str, Callable[[], Iterator[Caller]]] = {
         "known by its messages": lambda: (caller(known) for _ in count()),
         "messages of a new one": lambda: (caller(renamed(known, number)) for number in count()),
@@ -119,11 +119,11 @@ def renamed(document: dict[str, Any], number: int) -> dict[str, Any]:
     return {"messages": [system, {**first, "content": f"{number} {first['content']}"}, *rest]}
 
 
-def timed(own: Desk, callers: Iterator[Caller], seconds: float) -> Iterator[float]:
+def timed(own: SessionRegistry, callers: Iterator[Caller], seconds: float) -> Iterator[float]:
     """Seconds for each lookup, until `seconds` are over."""
     until = perf_counter() + seconds
     while perf_counter() < until:
         who = next(callers)
         began = perf_counter()
-        own.ticket(who, Mode.BALANCED, 0.0)
+        own.bind(who, Mode.BALANCED, 0.0)
         yield perf_counter() - began

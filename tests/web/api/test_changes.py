@@ -40,7 +40,7 @@ class TestFallback:
         rows = (await get(one, "fallback"))["targets"]
         answer = await call(one.url, "PUT", "fallback", json={"targets": rows[::-1]})
         assert [row["target"] for row in answer.json()["targets"]] == ["b/m", "a/m"]
-        assert [each.label for each in one.dispatcher.router.inventory.targets] == ["b/m", "a/m"]
+        assert [each.label for each in one.gateway.router.inventory.targets] == ["b/m", "a/m"]
         answer = await call(one.url, "PUT", "fallback", json={"targets": rows})
         assert [row["overridden"] for row in answer.json()["targets"]] == [[], []]
 
@@ -83,7 +83,7 @@ class TestKeys:
 
     async def test_a_key_for_a_provider_of_the_catalog_brings_it_in(self, one: router.Router) -> None:
         await call(one.url, "POST", "keys", json={"provider": "groq", "value": "gsk-1234567890"})
-        assert "groq" in one.dispatcher.settings.providers
+        assert "groq" in one.gateway.settings.providers
         assert any(row["provider"] == "groq" for row in (await get(one, "fallback"))["targets"])
 
     async def test_a_key_of_the_file_may_be_switched_and_labelled_but_not_removed(self, one: router.Router) -> None:
@@ -137,14 +137,14 @@ class TestSettings:
         assert row["beneath"] == {"value": "balanced", "source": "default"}
         await via(one)
         assert (await get(one, "exchanges"))["exchanges"][0]["mode"] == "smart"
-        assert one.dispatcher.settings.protection_of("b", "m") == "provider-ban"
+        assert one.gateway.settings.protection_of("b", "m") == "provider-ban"
 
     async def test_null_takes_a_change_back(self, one: router.Router) -> None:
         await call(one.url, "PATCH", "settings", json={"hedge": {"after": "8s"}, "protection": {"b": "off"}})
         await call(one.url, "PATCH", "settings", json={"hedge": {"after": None}, "protection": {"b": None}})
         assert (await setting(one, "hedge.after"))["source"] == "default"
         assert one.addon._configuration
-        assert one.addon._configuration.now.overlay.settings == {}
+        assert one.addon._configuration.current.overrides.settings == {}
 
     async def test_every_fault_is_told_at_once_and_nothing_changes(self, one: router.Router) -> None:
         sent = {"hedge": {"after": "soon", "x": 1}, "server": {"drain": "1s"}, "sticky": {"modes": ["quick"]}}
@@ -165,11 +165,11 @@ class TestSettings:
         assert (await call(one.url, "POST", "reload")).status_code == 200
         row = await setting(one, "routing.default_mode")
         assert (row["value"], row["beneath"]) == ("fast", {"value": "smart", "source": "file"})
-        assert list(one.dispatcher.settings.providers) == ["c"]
+        assert list(one.gateway.settings.providers) == ["c"]
 
     async def test_a_broken_file_is_refused_with_every_fault(self, one: router.Router) -> None:
         write(one.confdir, {"c": {"base_url": "ftp://x", "models": []}}, nonsense=1)
         answer = await call(one.url, "POST", "reload")
         assert answer.status_code == 400
         assert {fault["path"] for fault in answer.json()["error"]["faults"]} == {"providers.c.base_url", "nonsense"}
-        assert list(one.dispatcher.settings.providers) == ["a", "b"]
+        assert list(one.gateway.settings.providers) == ["a", "b"]

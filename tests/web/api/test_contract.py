@@ -11,9 +11,9 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from pointsman.auth_throttle import Guesses
+from pointsman.auth_throttle import AuthThrottle
 from pointsman.demo import Provider, behaviours
-from pointsman.web.openapi import ROUTES, Route, document
+from pointsman.web.openapi import ROUTES, ApiRoute, document
 from support import router
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
 from support.http_requests import ask
@@ -33,25 +33,25 @@ async def running(folder: Path) -> AsyncIterator[router.Router]:
             yield running
 
 
-def path_of(route: Route) -> str:
+def path_of(route: ApiRoute) -> str:
     return route.path.removeprefix("/api/").replace("{id}", "some-id")
 
 
 async def test_the_document_and_the_table_name_the_same_routes(tmp_path: Path) -> None:
     async with running(tmp_path) as one:
-        assert one.dispatcher.pages
-        table = {(page.method, page.path) for page in one.dispatcher.pages.table if page.path.startswith("/api/")}
+        assert one.gateway.pages
+        table = {(page.method, page.path) for page in one.gateway.pages.table if page.path.startswith("/api/")}
     assert table == {(route.method, route.path.replace("{id}", "*")) for route in ROUTES}
 
 
 @pytest.mark.parametrize("key", [None, CLIENT, ADMIN + "x", ADMIN[:-1]], ids=["none", "client's", "longer", "shorter"])
 async def test_every_route_wants_the_admin_key(tmp_path: Path, key: str | None) -> None:
     async with running(tmp_path) as one:
-        assert one.dispatcher.pages
+        assert one.gateway.pages
         for route in GATED:
             answer = await call(one.url, route.method, path_of(route), key, json={})
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key"), route
-            one.dispatcher.pages.keeper.guesses = Guesses()  # or the tenth would be told to wait
+            one.gateway.pages.access.admin_throttle = AuthThrottle()  # or the tenth would be told to wait
 
 
 async def test_the_client_key_does_not_log_in(doorstep: str) -> None:
@@ -87,7 +87,7 @@ async def test_what_the_document_allows_is_answered_as_it_says(doorstep: str) ->
         await asyncio.to_thread(drive, doorstep, route)
 
 
-def drive(url: str, route: Route) -> None:
+def drive(url: str, route: ApiRoute) -> None:
     schema = schemathesis.openapi.from_dict(document())
     operation = schema[route.path][route.method]
     key = {} if route.path in IN_ITS_PLACE else bearer(ADMIN)

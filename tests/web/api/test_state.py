@@ -9,8 +9,8 @@ import pytest
 
 from pointsman.demo import Provider, behaviours
 from pointsman.domain.records import Outcome
-from pointsman.sessions.penalties import Past
-from pointsman.web.api.overview import WINDOW, rates
+from pointsman.sessions.penalties import SessionPenalties
+from pointsman.web.api.overview import WINDOW_SECONDS, rates
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call
 from support.http_requests import ask
@@ -57,14 +57,14 @@ class TestOverview:
         assert [each["name"] for each in told["providers"]] == ["a", "b"]
 
     async def test_what_is_older_than_the_window_does_not_count(self, one: router.Router) -> None:
-        one.dispatcher.ledger.add(exchange_record(started=time() - WINDOW - 60))
+        one.gateway.recent_exchanges.add(exchange_record(started=time() - WINDOW_SECONDS - 60))
         assert (await get(one, "overview"))["exchanges"] == 0
 
 
 class TestExchanges:
     async def test_pages_follow_each_other(self, one: router.Router) -> None:
         for n in range(5):
-            one.dispatcher.ledger.add(exchange_record(f"req-{n}"))
+            one.gateway.recent_exchanges.add(exchange_record(f"req-{n}"))
         seen, path = [], "exchanges?limit=2"
         while path:
             page = await get(one, path)
@@ -97,7 +97,7 @@ class TestCooldowns:
         ],
     )
     async def test_some_or_all_of_them_end(self, one: router.Router, query: str, left: set[str]) -> None:
-        cooldowns = one.dispatcher.router.cooldowns
+        cooldowns = one.gateway.router.cooldowns
         for label in ("a/m", "b/m"):
             cooldowns.cool_target(label, "503", 60, monotonic())
         cooldowns.cool_invalid(("a", "key-1"), monotonic())
@@ -119,7 +119,7 @@ class TestSessions:
     )
     async def test_bans_are_told_and_lifted(self, one: router.Router, query: str, cleared: int) -> None:
         await ask(one.base_url, headers=bearer(CLIENT))
-        (session,) = one.dispatcher.router.sessions._store
+        (session,) = one.gateway.router.sessions._store
         (row,) = (await get(one, "sessions"))["sessions"]
         ban(session, "a", "a/m")
         assert [(each["provider"], each["model"]) for each in (await get(one, "bans"))["bans"]] == [
@@ -140,15 +140,15 @@ class TestSessions:
 
 
 def ban(session: Any, *scopes: str) -> None:
-    session.past = session.past or Past()
-    session.past.bans.update(dict.fromkeys(scopes, "failed twice"))
+    session.penalties = session.penalties or SessionPenalties()
+    session.penalties.bans.update(dict.fromkeys(scopes, "failed twice"))
 
 
 async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> None:
     assert (await get(one, "health"))["status"] == "healthy"
-    health = one.dispatcher.router.health
-    while not health.illness("a"):
-        health.failed("a", "connect_refused", monotonic())
+    health = one.gateway.router.health
+    while not health.outage("a"):
+        health.on_connection_failed("a", "connect_refused", monotonic())
     told = await get(one, "health")
     assert told["status"] == "degraded"
     assert told["providers"][0]["status"] == "unhealthy"

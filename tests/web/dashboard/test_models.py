@@ -80,7 +80,7 @@ async def test_a_target_is_moved_by_its_buttons_and_keeps_the_focus(yard: tuple[
     await dashboard.act("[data-id='b/m'] [aria-label$=earlier]")
     await dashboard.becomes(".target:first-child", "data-id", "b/m")
     assert await dashboard.page.run("document.activeElement.closest('.target').dataset.id") == "b/m"
-    assert [target.provider.name for target in router.dispatcher.router.inventory.targets] == ["b", "a"]
+    assert [target.provider.name for target in router.gateway.router.inventory.targets] == ["b", "a"]
 
 
 async def test_a_target_is_dragged_to_another_place(yard: tuple[Router, Dashboard]) -> None:
@@ -89,7 +89,7 @@ async def test_a_target_is_dragged_to_another_place(yard: tuple[Router, Dashboar
     await dashboard.drag("[data-id='b/m'] .handle", "[data-id='a/m']")
     await dashboard.becomes(".target:first-child", "data-id", "b/m")
     await dashboard.sees("Forget changes made here")
-    assert [target.provider.name for target in router.dispatcher.router.inventory.targets] == ["b", "a"]
+    assert [target.provider.name for target in router.gateway.router.inventory.targets] == ["b", "a"]
 
 
 async def test_a_score_is_taken_apart_for_each_mode(yard: tuple[Router, Dashboard]) -> None:

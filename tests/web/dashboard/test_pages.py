@@ -140,10 +140,10 @@ async def test_a_setting_is_changed_shown_as_changed_and_taken_back(busy: tuple[
         "(s => { s.value = 'fast'; s.dispatchEvent(new Event('change', {bubbles: true})) })(document.activeElement)"
     )
     await dashboard.until(f"document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
-    assert router.dispatcher.settings.routing.default_mode == "fast"
+    assert router.gateway.settings.routing.default_mode == "fast"
     await dashboard.act(f"{row} .bare")
     await dashboard.until(f"!document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
-    assert router.dispatcher.settings.routing.default_mode == "balanced"
+    assert router.gateway.settings.routing.default_mode == "balanced"
 
 
 async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Router, Dashboard]) -> None:
@@ -155,4 +155,4 @@ async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Rou
     [notice] = await dashboard.texts(".notice p")
     assert "hedge.after" in notice
     assert await dashboard.attribute("[data-name='hedge.after'] input", "aria-invalid") == "true"
-    assert router.dispatcher.settings.hedge.after is None
+    assert router.gateway.settings.hedge.after is None

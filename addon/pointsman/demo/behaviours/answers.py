@@ -57,8 +57,8 @@ def echo(
     """Answers with the question, cut to `limit` characters, between `before` and `after`."""
 
     def compose(responder: Responder) -> DemoAnswer:
-        question = responder.request.question
-        shown = question if len(question) <= limit else question[:limit].rstrip() + "…"
+        request = responder.request.question
+        shown = request if len(request) <= limit else request[:limit].rstrip() + "…"
         return DemoAnswer(words(f"{before}{shown}{after}"))
 
     return answering("echo", compose, Delivery(first_delay=first_delay, pace=pace))

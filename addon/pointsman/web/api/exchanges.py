@@ -3,39 +3,39 @@
 from typing import Any
 
 from pointsman.domain.records import ExchangeRecord
-from pointsman.recent_exchanges import KEEP, Ledger
-from pointsman.web.api.parsing import name_in, query, whole
-from pointsman.web.http import Reply, Request, reply_json
-from pointsman.web.openapi import MOST_EXCHANGES
+from pointsman.recent_exchanges import MAX_RECORDS, RecentExchanges
+from pointsman.web.api.parsing import int_param, path_param, query_params
+from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.openapi import MAX_EXCHANGES
 from pointsman.wire.errors import Code, Problem
 
-USUAL, HIGHEST = 50, 10**15
+DEFAULT_LIMIT, MAX_SEQ = 50, 10**15
 
 
-class Exchanges:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+class ExchangePages:
+    def __init__(self, recent_exchanges: RecentExchanges) -> None:
+        self._recent_exchanges = recent_exchanges
 
-    def last(self, request: Request, _: str) -> Reply:
+    def last(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        given = query(request, "limit", "before")
-        limit = whole(given, "limit", USUAL, 1, MOST_EXCHANGES)
-        before = whole(given, "before", 0, 0, HIGHEST) if "before" in given else None
-        page = self._ledger.page(limit, before)
-        has_more = bool(page) and page[-1][0] > self._ledger.oldest
-        return reply_json(
-            {"exchanges": [_row(seq, record) for seq, record in page], "next": page[-1][0] if has_more else None}
+        given = query_params(request, "limit", "before")
+        limit = int_param(given, "limit", DEFAULT_LIMIT, 1, MAX_EXCHANGES)
+        before = int_param(given, "before", 0, 0, MAX_SEQ) if "before" in given else None
+        page = self._recent_exchanges.page(limit, before)
+        has_more = bool(page) and page[-1][0] > self._recent_exchanges.oldest
+        return json_reply(
+            {"exchanges": [_to_dict(seq, record) for seq, record in page], "next": page[-1][0] if has_more else None}
         )
 
-    def one(self, _: Request, request_id: str) -> Reply:
+    def one(self, _: PageRequest, request_id: str) -> PageReply:
         """Raises Problem (not_found)."""
-        record = self._ledger.find(name_in(request_id))
+        record = self._recent_exchanges.find(path_param(request_id))
         if record is None:
-            raise Problem(Code.NOT_FOUND, f"No exchange of that id among the last {KEEP} that ended.")
-        return reply_json(record.plain())
+            raise Problem(Code.NOT_FOUND, f"No exchange of that id among the last {MAX_RECORDS} that ended.")
+        return json_reply(record.to_dict())
 
 
-def _row(seq: int, record: ExchangeRecord) -> dict[str, Any]:
-    plain = record.plain()
+def _to_dict(seq: int, record: ExchangeRecord) -> dict[str, Any]:
+    plain = record.to_dict()
     del plain["excluded"]
     return {"seq": seq, **plain, "excluded_count": len(record.excluded)}

@@ -6,23 +6,23 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict
 
-from pointsman.config import Found, Mode, Pool, Settings
-from pointsman.config.base_model import Section
-from pointsman.config.runtime_overrides import Overlay, TargetChange
+from pointsman.config import ConfigIssue, Mode, Pool, Settings
+from pointsman.config.base_model import ConfigModel
+from pointsman.config.runtime_overrides import RuntimeOverrides, TargetChange
 from pointsman.config.values import Flag, Name
 from pointsman.domain.targets import Target
 from pointsman.overrides import Configuration
-from pointsman.overrides.configuration import InForce
+from pointsman.overrides.configuration import ActiveConfig
 from pointsman.routing.router import Router
-from pointsman.web.api.parsing import read
-from pointsman.web.explain import target_row
-from pointsman.web.http import Reply, Request, refused, reply_json
-from pointsman.web.status import endpoints
+from pointsman.web.api.parsing import parse_body
+from pointsman.web.explain import target_to_dict
+from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.status import endpoints_to_list
 
-MOST = 10_000
+MAX_TARGETS = 10_000
 
 
-class Row(Section):
+class TargetChangeRow(ConfigModel):
     """What GET gives may be sent back: members that cannot be changed are passed over."""
 
     model_config = ConfigDict(extra="ignore")
@@ -37,17 +37,17 @@ class Row(Section):
         return f"{self.provider}/{self.model}"
 
 
-def _few(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    if len(rows) > MOST:
-        raise ValueError(f"must hold at most {MOST}")
+def _limited(rows: tuple[TargetChangeRow, ...]) -> tuple[TargetChangeRow, ...]:
+    if len(rows) > MAX_TARGETS:
+        raise ValueError(f"must hold at most {MAX_TARGETS}")
     return rows
 
 
-class Change(Section):
-    targets: Annotated[tuple[Row, ...], AfterValidator(_few)]
+class FallbackChange(ConfigModel):
+    targets: Annotated[tuple[TargetChangeRow, ...], AfterValidator(_limited)]
 
 
-class Fallback:
+class FallbackPages:
     """`clock` is the one that cooldowns live by, `wall` the one that people read."""
 
     def __init__(
@@ -55,36 +55,40 @@ class Fallback:
     ) -> None:
         self._configuration, self._router, self._clock, self._wall = configuration, router, clock, wall
 
-    def all(self, _: Request, __: str) -> Reply:
+    def all(self, _: PageRequest, __: str) -> PageReply:
         now, wall = self._clock(), self._wall()
-        health = {each["name"]: each["status"] for each in endpoints(self._router, now)}
-        return reply_json({"targets": [self._row(each, health, now, wall) for each in self._router.inventory.targets]})
+        health = {each["name"]: each["status"] for each in endpoints_to_list(self._router, now)}
+        return json_reply({"targets": [self._row(each, health, now, wall) for each in self._router.inventory.targets]})
 
-    async def change(self, request: Request, rest: str) -> Reply:
+    async def change(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        rows = read(Change, request).targets
-        await self._configuration.change(lambda state: _with(state, rows))
+        rows = parse_body(FallbackChange, request).targets
+        await self._configuration.change(lambda state: _apply_rows(state, rows))
         return self.all(request, rest)
 
-    async def forget(self, request: Request, rest: str) -> Reply:
-        await self._configuration.change(lambda state: replace(state.overlay, targets={}, order=()))
+    async def forget(self, request: PageRequest, rest: str) -> PageReply:
+        await self._configuration.change(lambda state: replace(state.overrides, targets={}, order=()))
         return self.all(request, rest)
 
     def _row(self, target: Target, health: dict[str, str], now: float, wall: float) -> dict[str, Any]:
-        model, overlay = target.model, self._configuration.now.overlay
-        change = overlay.targets.get(target.label, TargetChange())
-        changed = {"order": bool(overlay.order), "enabled": change.enabled is not None, "pool": change.pool is not None}
-        cooling = self._router.cooldowns.target(target.label, now)
-        return target_row(self._router, target, now, wall) | {
+        model, overrides = target.model, self._configuration.current.overrides
+        change = overrides.targets.get(target.label, TargetChange())
+        changed = {
+            "order": bool(overrides.order),
+            "enabled": change.enabled is not None,
+            "pool": change.pool is not None,
+        }
+        cooldown = self._router.cooldowns.target_cooldown(target.label, now)
+        return target_to_dict(self._router, target, now, wall) | {
             "target": target.label,
             "order": target.rank,
             "enabled": model.enabled,
             "provider_enabled": target.provider.enabled,
             "context": model.context,
             "supports": None if model.supports is None else sorted(model.supports),
-            "protection": self._configuration.now.settings.protection_of(target.provider.name, model.id).value,
-            "cooldown": cooling
-            and {"reason": cooling.reason, "since": cooling.since - now + wall, "until": cooling.until - now + wall},
+            "protection": self._configuration.current.settings.protection_of(target.provider.name, model.id).value,
+            "cooldown": cooldown
+            and {"reason": cooldown.reason, "since": cooldown.since - now + wall, "until": cooldown.until - now + wall},
             "health": health[target.provider.name],
             "scores": {mode.value: self._terms(target, mode, now, wall) for mode in Mode},
             "overridden": [name for name, is_changed in changed.items() if is_changed],
@@ -92,10 +96,10 @@ class Fallback:
 
     def _terms(self, target: Target, mode: Mode, now: float, wall: float) -> dict[str, float]:
         ranking = self._router.ranking
-        terms = ranking.kept_terms((target,), mode, wall)[0]
+        terms = ranking.cached_terms((target,), mode, wall)[0]
         told = {
-            "score": ranking.mean(target, mode, now, wall),
-            "reliability": terms.belief.mean,
+            "score": ranking.expected_score(target, mode, now, wall),
+            "reliability": terms.reliability.mean,
             **terms.qualities._asdict(),
             "headroom": ranking.headroom(target, now),
             "penalty": terms.penalty,
@@ -103,12 +107,12 @@ class Fallback:
         return {name: round(value, 4) for name, value in told.items()}
 
 
-def _with(state: InForce, rows: tuple[Row, ...]) -> Overlay:
+def _apply_rows(state: ActiveConfig, rows: tuple[TargetChangeRow, ...]) -> RuntimeOverrides:
     """Raises Problem (invalid_request)."""
     if faults := list(_faults(rows, state.settings)):
-        raise refused(faults)
-    targets = dict(state.overlay.targets)
-    base = {f"{provider.name}/{model.id}": model for provider, model in state.base.targets()}
+        raise issues_problem(faults)
+    targets = dict(state.overrides.targets)
+    base = {f"{provider.name}/{model.id}": model for provider, model in state.base_settings.targets()}
     for row in rows:
         before, model = targets.pop(row.label, TargetChange()), base.get(row.label)
         enabled = before.enabled if row.enabled is None else row.enabled
@@ -121,17 +125,17 @@ def _with(state: InForce, rows: tuple[Row, ...]) -> Overlay:
     named = [row.label for row in rows]
     order = (*named, *(label for label in _labels(state.settings) if label not in set(named)))
     is_written = tuple(_labels(_as_written(state.settings))) == order
-    return replace(state.overlay, targets=targets, order=() if is_written else order)
+    return replace(state.overrides, targets=targets, order=() if is_written else order)
 
 
-def _faults(rows: Iterable[Row], settings: Settings) -> Iterator[Found]:
+def _faults(rows: Iterable[TargetChangeRow], settings: Settings) -> Iterator[ConfigIssue]:
     known = set(_labels(settings))
     seen: dict[str, int] = {}
     for place, row in enumerate(rows):
         if row.label not in known:
-            yield Found(f"targets[{place}]", f"must name a target; there is no {row.label}")
+            yield ConfigIssue(f"targets[{place}]", f"must name a target; there is no {row.label}")
         elif (first := seen.setdefault(row.label, place)) != place:
-            yield Found(f"targets[{place}]", f"is the same target as targets[{first}]; remove one")
+            yield ConfigIssue(f"targets[{place}]", f"is the same target as targets[{first}]; remove one")
 
 
 def _labels(settings: Settings) -> list[str]:

@@ -5,53 +5,55 @@ from itertools import takewhile
 from typing import Any
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
-from pointsman.gateway import Dispatcher
+from pointsman.gateway import Gateway
 from pointsman.history.analytics import percentile
-from pointsman.recent_exchanges import KEEP
-from pointsman.web.api.state import State
-from pointsman.web.http import Reply, Request, reply_json
+from pointsman.recent_exchanges import MAX_RECORDS
+from pointsman.web.api.state import StatePages
+from pointsman.web.http import PageReply, PageRequest, json_reply
 
-WINDOW = 900.0
+WINDOW_SECONDS = 900.0
 """Seconds that rates and waits are told of."""
 MINUTES = 30
-SHOWN = 50
+MAX_RUNNING_SHOWN = 50
 """Running exchanges that are told of one by one, the oldest first."""
-NOBODYS = frozenset({Outcome.CLIENT_ABORT, Outcome.CLIENT_ERROR_NON_RETRYABLE})
+CLIENT_OUTCOMES = frozenset({Outcome.CLIENT_ABORT, Outcome.CLIENT_ERROR_NON_RETRYABLE})
 """They say nothing of providers."""
 
 
-class Overview:
-    def __init__(self, dispatcher: Dispatcher, state: State, is_demo: bool) -> None:
-        self._dispatcher, self._state, self._is_demo = dispatcher, state, is_demo
+class OverviewPages:
+    def __init__(self, gateway: Gateway, state: StatePages, is_demo: bool) -> None:
+        self._gateway, self._state, self._is_demo = gateway, state, is_demo
 
-    def now(self, _: Request, __: str) -> Reply:
-        ledger, wall = self._dispatcher.ledger, self._state.wall()
-        recent = list(takewhile(lambda record: record.ended > wall - WINDOW, ledger.newest(KEEP)))
-        per_minute = ledger.per_minute(MINUTES, wall)
-        return reply_json(
+    def now(self, _: PageRequest, __: str) -> PageReply:
+        recent_exchanges, wall = self._gateway.recent_exchanges, self._state.wall()
+        recent = list(
+            takewhile(lambda record: record.ended > wall - WINDOW_SECONDS, recent_exchanges.newest(MAX_RECORDS))
+        )
+        per_minute = recent_exchanges.per_minute(MINUTES, wall)
+        return json_reply(
             {
-                "window_seconds": WINDOW,
+                "window_seconds": WINDOW_SECONDS,
                 "exchanges": len(recent),
                 "requests_per_minute": per_minute[-1],
                 "per_minute": per_minute,
                 **rates(recent),
                 **self._running(),
-                **self._state.troubles(),
-                "sessions": self._dispatcher.router.sessions.count,
+                **self._state.problems(),
+                "sessions": self._gateway.router.sessions.count,
                 "demo": self._is_demo,
             }
         )
 
     def _running(self) -> dict[str, Any]:
-        running = self._dispatcher.running
-        shown = [exchange for exchange, _ in zip(running, range(SHOWN), strict=False)]
+        running = self._gateway.running
+        shown = [exchange for exchange, _ in zip(running, range(MAX_RUNNING_SHOWN), strict=False)]
         told = [
             {
-                "request_id": exchange.call.request_id,
-                "model": exchange.call.facts.model,
-                "started": exchange.call.started,
-                "stream": exchange.call.facts.stream,
-                "attempts": len(exchange.journal.attempts()) + len(exchange.running),
+                "request_id": exchange.client_request.request_id,
+                "model": exchange.client_request.facts.model,
+                "started": exchange.client_request.started,
+                "stream": exchange.client_request.facts.stream,
+                "attempts": len(exchange.attempt_log.settled()) + len(exchange.running_candidates),
             }
             for exchange in shown
         ]
@@ -60,7 +62,7 @@ class Overview:
 
 def rates(records: Sequence[ExchangeRecord]) -> dict[str, Any]:
     """Success before and after failover, and how long clients of streams waited for the first content."""
-    told = [record for record in records if not record.attempts or record.attempts[-1].outcome not in NOBODYS]
+    told = [record for record in records if not record.attempts or record.attempts[-1].outcome not in CLIENT_OUTCOMES]
     winners = [(record, last) for record in told if (last := _winner(record))]
     first = sum(1 for record, winner in winners if winner.n == 1)
     waits = sorted(

@@ -7,15 +7,15 @@ from urllib.parse import parse_qs, unquote
 import orjson
 from pydantic import ValidationError
 
-from pointsman.config import Found
-from pointsman.config.base_model import Section
-from pointsman.config.errors import problem_of
-from pointsman.config.messages import notation, suggestion
-from pointsman.web.http import Request, refused
+from pointsman.config import ConfigIssue
+from pointsman.config.base_model import ConfigModel
+from pointsman.config.errors import describe_error
+from pointsman.config.messages import format_path, suggestion
+from pointsman.web.http import PageRequest, issues_problem
 from pointsman.wire.errors import Code, Problem
 
 
-def body(request: Request) -> dict[str, Any]:
+def json_body(request: PageRequest) -> dict[str, Any]:
     """The JSON object that was sent. Raises Problem (invalid_request)."""
     try:
         value = orjson.loads(request.body)
@@ -26,31 +26,31 @@ def body(request: Request) -> dict[str, Any]:
     return value
 
 
-def read[S: Section](shape: type[S], request: Request, hidden: bool = False) -> S:
+def parse_body[S: ConfigModel](shape: type[S], request: PageRequest, hidden: bool = False) -> S:
     """The body as such a section. Raises Problem (invalid_request) with all faults; `hidden`: none of them repeats a
     value, as any of them may be a secret in the wrong place.
     """
-    sent = body(request)
+    sent = json_body(request)
     try:
         return shape.model_validate(sent)
     except ValidationError as error:
-        raise refused(_faults(error, shape, hidden)) from None
+        raise issues_problem(_faults(error, shape, hidden)) from None
 
 
-def _faults(error: ValidationError, shape: type[Section], hidden: bool) -> Iterator[Found]:
+def _faults(error: ValidationError, shape: type[ConfigModel], hidden: bool) -> Iterator[ConfigIssue]:
     for details in error.errors(include_url=False):
         place = details["loc"]
         if details["type"] == "extra_forbidden":
             hint = suggestion(place[-1], shape.model_fields) or f"; known here: {', '.join(shape.model_fields)}"
             if hidden:  # the name itself may be a secret that stands in the wrong place
-                yield Found(notation(place[:-1]) or "body", f"has a member that is not known{hint}")
+                yield ConfigIssue(format_path(place[:-1]) or "body", f"has a member that is not known{hint}")
             else:
-                yield Found(notation(place), f"is not a known member{hint}")
+                yield ConfigIssue(format_path(place), f"is not a known member{hint}")
         else:
-            yield Found(notation(place), problem_of(dict(details), hidden))
+            yield ConfigIssue(format_path(place), describe_error(dict(details), hidden))
 
 
-def query(request: Request, *known: str) -> Mapping[str, str]:
+def query_params(request: PageRequest, *known: str) -> Mapping[str, str]:
     """The parameters that were given. Raises Problem (invalid_request) for others: a misspelt one would mean "all"."""
     given = {name: values[-1] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
     if unknown := sorted(given.keys() - set(known)):
@@ -59,7 +59,7 @@ def query(request: Request, *known: str) -> Mapping[str, str]:
     return given
 
 
-def whole(given: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+def int_param(given: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     """A number of the query. Raises Problem (invalid_request)."""
     text = given.get(name)
     if text is None:
@@ -71,10 +71,10 @@ def whole(given: Mapping[str, str], name: str, default: int, low: int, high: int
     return number
 
 
-def name_in(rest: str) -> str:
+def path_param(rest: str) -> str:
     """What a placeholder holds."""
     return unquote(rest)
 
 
-def missing(what: str) -> Problem:
+def not_found(what: str) -> Problem:
     return Problem(Code.NOT_FOUND, f"There is no such {what}.")

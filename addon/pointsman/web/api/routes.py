@@ -3,46 +3,46 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pointsman.config_watcher import Reloader
-from pointsman.gateway import Dispatcher
+from pointsman.config_watcher import ConfigWatcher
+from pointsman.gateway import Gateway
 from pointsman.overrides import Configuration
-from pointsman.web.access import Gate, Keeper
+from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.analytics import analytics_page, traffic_page
-from pointsman.web.api.account import Account
-from pointsman.web.api.exchanges import Exchanges
-from pointsman.web.api.fallback import Fallback
-from pointsman.web.api.keys import Keys, Tester
-from pointsman.web.api.overview import Overview
+from pointsman.web.api.account import AccountPages
+from pointsman.web.api.exchanges import ExchangePages
+from pointsman.web.api.fallback import FallbackPages
+from pointsman.web.api.keys import KeyPages, KeyTester
+from pointsman.web.api.overview import OverviewPages
 from pointsman.web.api.settings import SettingsPages
-from pointsman.web.api.state import State
-from pointsman.web.http import reply_json
+from pointsman.web.api.state import StatePages
+from pointsman.web.http import json_reply
 from pointsman.web.logins import cookie_name
 from pointsman.web.openapi import document
-from pointsman.web.router import Answer, Page
+from pointsman.web.router import PageHandler, PageRoute
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class AdminContext:
     """What the admin API can see and change."""
 
-    dispatcher: Dispatcher
+    gateway: Gateway
     configuration: Configuration
-    reloader: Callable[[], Reloader | None]
-    tester: Tester
-    keeper: Keeper
-    state: State
+    watcher: Callable[[], ConfigWatcher | None]
+    tester: KeyTester
+    access: AccessControl
+    state: StatePages
     is_demo: bool = False
 
 
-def api_pages(house: House) -> tuple[Page, ...]:
-    dispatcher, state = house.dispatcher, house.state
-    account, exchanges = Account(house.keeper), Exchanges(dispatcher.ledger)
-    overview = Overview(dispatcher, state, house.is_demo)
-    fallback = Fallback(house.configuration, dispatcher.router, state.clock, state.wall)
-    keys = Keys(house.configuration, dispatcher.router, house.tester)
-    settings = SettingsPages(house.configuration, house.reloader)
-    rows: tuple[tuple[str, str, Answer], ...] = (
-        ("GET", "openapi.json", lambda request, _: reply_json(document(cookie_name(request)))),
+def api_routes(context: AdminContext) -> tuple[PageRoute, ...]:
+    gateway, state = context.gateway, context.state
+    account, exchanges = AccountPages(context.access), ExchangePages(gateway.recent_exchanges)
+    overview = OverviewPages(gateway, state, context.is_demo)
+    fallback = FallbackPages(context.configuration, gateway.router, state.clock, state.wall)
+    keys = KeyPages(context.configuration, gateway.router, context.tester)
+    settings = SettingsPages(context.configuration, context.watcher)
+    rows: tuple[tuple[str, str, PageHandler], ...] = (
+        ("GET", "openapi.json", lambda request, _: json_reply(document(cookie_name(request)))),
         ("POST", "logout", account.logout),
         ("GET", "me", account.me),
         ("GET", "overview", overview.now),
@@ -64,10 +64,10 @@ def api_pages(house: House) -> tuple[Page, ...]:
         ("DELETE", "bans", state.lift_bans),
         ("GET", "sessions", state.sessions),
         ("DELETE", "sessions/*", state.forget_session),
-        ("GET", "analytics", analytics_page(lambda: dispatcher.history)),
-        ("GET", "analytics/traffic", traffic_page(lambda: dispatcher.history)),
+        ("GET", "analytics", analytics_page(lambda: gateway.history)),
+        ("GET", "analytics/traffic", traffic_page(lambda: gateway.history)),
         ("GET", "health", state.health),
         ("POST", "reload", settings.reload),
     )
-    login = Page("POST", "/api/login", Gate.LOGIN, account.login)
-    return (login, *(Page(method, f"/api/{path}", Gate.ADMIN, answer) for method, path, answer in rows))
+    login = PageRoute("POST", "/api/login", AccessLevel.LOGIN, account.login)
+    return (login, *(PageRoute(method, f"/api/{path}", AccessLevel.ADMIN, answer) for method, path, answer in rows))

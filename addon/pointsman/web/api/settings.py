@@ -8,25 +8,25 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from pointsman.config import Found, Settings, schema
-from pointsman.config.base_model import Section
-from pointsman.config.declared_names import mapping
+from pointsman.config import ConfigIssue, Settings, schema
+from pointsman.config.base_model import ConfigModel
+from pointsman.config.declared_names import as_mapping
 from pointsman.config.loading import with_environment
-from pointsman.config.messages import FromEnvironment, notation
-from pointsman.config.runtime_overrides import Overlay, merge
-from pointsman.config.settings import Sections
+from pointsman.config.messages import FromEnvironment, format_path
+from pointsman.config.runtime_overrides import RuntimeOverrides, merge
+from pointsman.config.settings import ConfigSections
 from pointsman.config.values import Tree
-from pointsman.config_watcher import Reloader
+from pointsman.config_watcher import ConfigWatcher
 from pointsman.masking import MASK
 from pointsman.overrides import Configuration
-from pointsman.overrides.configuration import InForce
-from pointsman.web.api.parsing import body
-from pointsman.web.http import Reply, Request, refused, reply_json
+from pointsman.overrides.configuration import ActiveConfig
+from pointsman.web.api.parsing import json_body
+from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
 from pointsman.wire.errors import Code, Problem
 
-type Place = tuple[str, ...]
+type SettingPath = tuple[str, ...]
 
-CHANGEABLE: tuple[Place, ...] = (
+CHANGEABLE: tuple[SettingPath, ...] = (
     ("routing", "default_mode"),
     ("hedge",),
     ("sticky",),
@@ -34,67 +34,67 @@ CHANGEABLE: tuple[Place, ...] = (
     ("cooldowns",),
 )
 """What may be changed while the router runs: these, and everything below them."""
-ELSEWHERE = frozenset({"providers"})
+OTHER_SECTIONS = frozenset({"providers"})
 """Sections that have pages of their own."""
 
 
 class SettingsPages:
     """`reloader` is asked at each request: there is none without a file."""
 
-    def __init__(self, configuration: Configuration, reloader: Callable[[], Reloader | None]) -> None:
-        self._configuration, self._reloader = configuration, reloader
+    def __init__(self, configuration: Configuration, reloader: Callable[[], ConfigWatcher | None]) -> None:
+        self._configuration, self._watcher = configuration, reloader
 
-    def all(self, _: Request, __: str) -> Reply:
-        state, configuration = self._configuration.now, self._configuration
+    def all(self, _: PageRequest, __: str) -> PageReply:
+        state, configuration = self._configuration.current, self._configuration
         store = configuration.store
-        return reply_json(
+        return json_reply(
             {
-                "settings": list(rows(state, configuration.env)),
+                "settings": list(setting_rows(state, configuration.env)),
                 "file": str(configuration.path) if configuration.path else None,
                 "kept": str(store.path) if store else None,
                 "warnings": list(state.settings.warnings),
             }
         )
 
-    async def change(self, request: Request, rest: str) -> Reply:
+    async def change(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        leaves = list(_leaves(body(request), ()))
-        faults = [_fixed(place) for place, _ in leaves if not is_changeable(place)]
+        leaves = list(_leaves(json_body(request), ()))
+        faults = [_unchangeable(place) for place, _ in leaves if not is_changeable(place)]
         changes = [(place, value) for place, value in leaves if is_changeable(place)]
-        await self._configuration.change(lambda state: changed(state, changes), faults)
+        await self._configuration.change(lambda state: with_changes(state, changes), faults)
         return self.all(request, rest)
 
-    async def reload(self, request: Request, rest: str) -> Reply:
+    async def reload(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request, conflict)."""
-        reloader = self._reloader()
+        reloader = self._watcher()
         if reloader is None:
             raise Problem(Code.CONFLICT, "There is no configuration file to read again; start with one.")
         if faults := await reloader.reload():
-            raise refused(faults)
+            raise issues_problem(faults)
         return self.all(request, rest)
 
 
-def changed(state: InForce, changes: Iterable[tuple[Place, Any]]) -> Overlay:
+def with_changes(state: ActiveConfig, changes: Iterable[tuple[SettingPath, Any]]) -> RuntimeOverrides:
     """The overlay with these changes, which are not judged here."""
-    settings = deepcopy(state.overlay.settings)
+    settings = deepcopy(state.overrides.settings)
     for place, value in changes:
         if value is None:
             _remove(settings, place)
         else:
             merge(settings, _nested(place, value))
-    return replace(state.overlay, settings=settings)
+    return replace(state.overrides, settings=settings)
 
 
-def is_changeable(place: Place) -> bool:
+def is_changeable(place: SettingPath) -> bool:
     return any(place[: len(each)] == each for each in CHANGEABLE)
 
 
-def _fixed(place: Place) -> Found:
-    known = ", ".join(notation(each) for each in CHANGEABLE)
-    return Found(notation(place), f"cannot be changed here, but in the file; here can {known}")
+def _unchangeable(place: SettingPath) -> ConfigIssue:
+    known = ", ".join(format_path(each) for each in CHANGEABLE)
+    return ConfigIssue(format_path(place), f"cannot be changed here, but in the file; here can {known}")
 
 
-def _leaves(tree: Tree, place: Place) -> Iterator[tuple[Place, Any]]:
+def _leaves(tree: Tree, place: SettingPath) -> Iterator[tuple[SettingPath, Any]]:
     for name, value in tree.items():
         if isinstance(value, dict):
             yield from _leaves(value, (*place, name))
@@ -102,14 +102,14 @@ def _leaves(tree: Tree, place: Place) -> Iterator[tuple[Place, Any]]:
             yield (*place, name), value
 
 
-def _nested(place: Place, value: Any) -> Tree:
+def _nested(place: SettingPath, value: Any) -> Tree:
     for name in reversed(place):
         value = {name: value}
     nested: Tree = value
     return nested
 
 
-def _remove(tree: Tree, place: Place) -> None:
+def _remove(tree: Tree, place: SettingPath) -> None:
     """With whatever is left empty by that."""
     first, *rest = place
     inner = tree.get(first)
@@ -119,43 +119,43 @@ def _remove(tree: Tree, place: Place) -> None:
         tree.pop(first, None)
 
 
-def rows(state: InForce, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def setting_rows(state: ActiveConfig, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """One for each setting, in the file's order; tables have one for each entry."""
-    written, _ = with_environment(state.written.tree, env)
-    beneath = {place: value for place, value, _ in _values(state.base, ())}
+    written, _ = with_environment(state.document.tree, env)
+    beneath = {place: value for place, value, _ in _values(state.base_settings, ())}
     for place, value, shape in _values(state.settings, ()):
-        source = _source(place, state.overlay.settings, written)
+        source = _source(place, state.overrides.settings, written)
         row = {
-            "name": notation(place),
+            "name": format_path(place),
             "path": list(place),
-            "value": _plain(value),
+            "value": _to_json(value),
             "source": source,
             "changeable": is_changeable(place),
             "choices": _choices(shape),
         }
         if source == "override":
-            below = {"value": _plain(beneath.get(place)), "source": _source(place, {}, written)}
+            below = {"value": _to_json(beneath.get(place)), "source": _source(place, {}, written)}
             row["beneath"] = below
         yield row
 
 
-def _values(section: Section, place: Place) -> Iterator[tuple[Place, Any, Any]]:
+def _values(section: ConfigModel, place: SettingPath) -> Iterator[tuple[SettingPath, Any, Any]]:
     """Each value with its place and its shape."""
-    fields = Sections.model_fields if isinstance(section, Settings) else type(section).model_fields
+    fields = ConfigSections.model_fields if isinstance(section, Settings) else type(section).model_fields
     for name in fields:
         value, here = getattr(section, name), (*place, name)
-        if here[0] in ELSEWHERE:
+        if here[0] in OTHER_SECTIONS:
             continue
-        if isinstance(value, Section):
+        if isinstance(value, ConfigModel):
             yield from _values(value, here)
         elif isinstance(value, Mapping):
-            shape = schema.below(schema.at(here), "")
+            shape = schema.child_shape(schema.shape_at(here), "")
             yield from (((*here, str(key)), entry, shape) for key, entry in value.items())
         else:
-            yield here, value, schema.at(here)
+            yield here, value, schema.shape_at(here)
 
 
-def _source(place: Place, overrides: Tree, written: Tree) -> str:
+def _source(place: SettingPath, overrides: Tree, written: Tree) -> str:
     if _at(overrides, place) is not None:
         return "override"
     found = _at(written, place)
@@ -166,22 +166,22 @@ def _source(place: Place, overrides: Tree, written: Tree) -> str:
     return "environment" if is_from_environment else "file"
 
 
-def _at(tree: Tree, place: Place) -> Any:
+def _at(tree: Tree, place: SettingPath) -> Any:
     """None where there is nothing."""
     found: Any = tree
     for name in place:
-        found = mapping(found).get(name)
+        found = as_mapping(found).get(name)
     return found
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     match value:
         case SecretStr():
             return MASK
         case StrEnum():
             return value.value
         case tuple() | frozenset():
-            return [_plain(each) for each in value]
+            return [_to_json(each) for each in value]
         case None | bool() | int() | float() | str():
             return value
         case _:
@@ -189,5 +189,5 @@ def _plain(value: Any) -> Any:
 
 
 def _choices(shape: Any) -> list[str] | None:
-    kind = schema.below(shape, 0) if schema.is_list(shape) else shape
+    kind = schema.child_shape(shape, 0) if schema.is_list(shape) else shape
     return [word.value for word in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else None

@@ -6,55 +6,55 @@ from time import monotonic, time
 from typing import Any
 
 from pointsman import __version__
-from pointsman.gateway import Dispatcher
-from pointsman.routing.cooldowns import Cooling
-from pointsman.web.api.parsing import missing, name_in, query, whole
-from pointsman.web.http import Reply, Request, reply_json
-from pointsman.web.openapi import MOST_SESSIONS
-from pointsman.web.status import endpoints
+from pointsman.gateway import Gateway
+from pointsman.routing.cooldowns import Cooldown
+from pointsman.web.api.parsing import int_param, not_found, path_param, query_params
+from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.openapi import MAX_SESSIONS
+from pointsman.web.status import endpoints_to_list
 from pointsman.wire.errors import Code, Problem
 
-USUAL_SESSIONS = 100
+DEFAULT_SESSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StatePages:
     """`clock` is the one that cooldowns and sessions live by, `wall` the one that people read; `started` is on it."""
 
-    dispatcher: Dispatcher
+    gateway: Gateway
     started: float
     clock: Callable[[], float] = monotonic
     wall: Callable[[], float] = time
 
     # Told.
 
-    def cooldowns(self, _: Request, __: str) -> Reply:
-        return reply_json(self._cooldowns())
+    def cooldowns(self, _: PageRequest, __: str) -> PageReply:
+        return json_reply(self._cooldowns())
 
-    def bans(self, _: Request, __: str) -> Reply:
-        return reply_json({"bans": self._bans()})
+    def bans(self, _: PageRequest, __: str) -> PageReply:
+        return json_reply({"bans": self._bans()})
 
-    def sessions(self, request: Request, _: str) -> Reply:
+    def sessions(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        limit = whole(query(request, "limit"), "limit", USUAL_SESSIONS, 1, MOST_SESSIONS)
-        desk, now = self.dispatcher.router.sessions, self.clock()
-        return reply_json({"sessions": desk.rows(now, self.wall(), limit), "stats": desk.stats(now)})
+        limit = int_param(query_params(request, "limit"), "limit", DEFAULT_SESSIONS, 1, MAX_SESSIONS)
+        registry, now = self.gateway.router.sessions, self.clock()
+        return json_reply({"sessions": registry.to_list(now, self.wall(), limit), "stats": registry.stats(now)})
 
-    def health(self, _: Request, __: str) -> Reply:
+    def health(self, _: PageRequest, __: str) -> PageReply:
         providers = self._providers()
         is_well = all(each["status"] in ("healthy", "disabled") for each in providers)
-        return reply_json(
+        return json_reply(
             {
                 "status": "healthy" if is_well else "degraded",
                 "version": __version__,
-                "running": len(self.dispatcher.running),
+                "running": len(self.gateway.running),
                 "started": self.started,
                 "providers": providers,
                 "storms": self._storms(),
             }
         )
 
-    def troubles(self) -> dict[str, Any]:
+    def problems(self) -> dict[str, Any]:
         """All of it, for the overview."""
         return {
             "cooldowns": self._cooldowns(),
@@ -65,45 +65,45 @@ class State:
 
     # Cleared.
 
-    def clear_cooldowns(self, request: Request, _: str) -> Reply:
+    def clear_cooldowns(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        given = query(request, "provider", "model", "key")
+        given = query_params(request, "provider", "model", "key")
         _needs_provider(given, "model", "key")
-        cooldowns = self.dispatcher.router.cooldowns
+        cooldowns = self.gateway.router.cooldowns
         if not given:
-            return reply_json({"cleared": cooldowns.clear(self.clock())})
+            return json_reply({"cleared": cooldowns.clear(self.clock())})
         cleared = cooldowns.lift(given["provider"], given.get("model"), given.get("key"), self.clock())
-        return reply_json({"cleared": cleared})
+        return json_reply({"cleared": cleared})
 
-    def lift_bans(self, request: Request, _: str) -> Reply:
+    def lift_bans(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        given = query(request, "session", "provider", "model")
+        given = query_params(request, "session", "provider", "model")
         _needs_provider(given, "model")
-        desk = self.dispatcher.router.sessions
+        registry = self.gateway.router.sessions
         scope = "/".join(given[name] for name in ("provider", "model") if name in given)
-        return reply_json({"cleared": desk.lift(given.get("session"), scope or None, self.clock())})
+        return json_reply({"cleared": registry.lift_bans(given.get("session"), scope or None, self.clock())})
 
-    def forget_session(self, _: Request, label: str) -> Reply:
+    def forget_session(self, _: PageRequest, label: str) -> PageReply:
         """Raises Problem (not_found)."""
-        if not self.dispatcher.router.sessions.forget(name_in(label), self.clock()):
-            raise missing("session")
-        return Reply(204, b"", ())
+        if not self.gateway.router.sessions.forget(path_param(label), self.clock()):
+            raise not_found("session")
+        return PageReply(204, b"", ())
 
     # How.
 
     def _cooldowns(self) -> dict[str, Any]:
-        return self.dispatcher.router.cooldowns.plain(self.clock(), self.wall())
+        return self.gateway.router.cooldowns.to_dict(self.clock(), self.wall())
 
     def _bans(self) -> list[dict[str, Any]]:
-        return self.dispatcher.router.sessions.bans(self.clock(), self.wall())
+        return self.gateway.router.sessions.bans(self.clock(), self.wall())
 
     def _storms(self) -> dict[str, Any]:
-        return self.dispatcher.router.storms.plain(self.clock(), self.wall())
+        return self.gateway.router.retry_storms.to_dict(self.clock(), self.wall())
 
     def _providers(self) -> list[dict[str, Any]]:
         """Every provider in configured order."""
-        router, now = self.dispatcher.router, self.clock()
-        ill = {case["provider"]: case for case in router.health.plain(self.wall() - now)}
+        router, now = self.gateway.router, self.clock()
+        ill = {case["provider"]: case for case in router.health.to_list(self.wall() - now)}
         settings = router.settings.providers
         return [
             {
@@ -117,21 +117,23 @@ class State:
                 "since": ill.get(each["name"], {}).get("since"),
                 "next_probe": ill.get(each["name"], {}).get("next_probe"),
             }
-            for each in endpoints(router, now)
+            for each in endpoints_to_list(router, now)
         ]
 
     def _keys(self, provider: str, now: float) -> dict[str, int]:
-        router = self.dispatcher.router
+        router = self.gateway.router
         keys = router.settings.providers[provider].keys
-        usable = sum(1 for key in keys if key.enabled and router.cooldowns.key((provider, key.label), now) is None)
+        usable = sum(
+            1 for key in keys if key.enabled and router.cooldowns.key_cooldown((provider, key.label), now) is None
+        )
         return {"usable": usable, "total": len(keys)}
 
 
-def cooldown_of(cooling: Cooling | None, offset: float) -> dict[str, Any] | None:
+def cooldown_to_dict(cooldown: Cooldown | None, offset: float) -> dict[str, Any] | None:
     """In plain JSON types; `offset` is what the clock on the wall is ahead."""
-    if cooling is None:
+    if cooldown is None:
         return None
-    return {"reason": cooling.reason, "since": cooling.since + offset, "until": cooling.until + offset}
+    return {"reason": cooldown.reason, "since": cooldown.since + offset, "until": cooldown.until + offset}
 
 
 def _needs_provider(given: Mapping[str, str], *names: str) -> None:
