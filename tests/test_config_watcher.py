@@ -61,7 +61,7 @@ async def test_without_a_file_a_hangup_says_that_there_is_none(tmp_path: Path) -
     async with mitmdump("-p", "0", folder=tmp_path) as router:
         await router.base_url()
         router.tell(signal.SIGHUP)
-        await router.prints("no configuration file to read again")
+        await router.prints("no configuration file to reload")
         router.tell(signal.SIGTERM)
         assert await router.ends() == 0
 

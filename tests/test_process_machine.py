@@ -160,9 +160,9 @@ class TestFilesThatCannotBeWritten:
             _, hard = resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (1, hard))
             assert (await ask(router.base_url)).status == 200
-            await router.process.prints("no history is kept")
+            await router.process.prints("no history is written")
             refused = await call(router.url, "PUT", "fallback", json=ORDER)
-            assert "could not be kept" in refused.json()["error"]["message"]
+            assert "could not be saved" in refused.json()["error"]["message"]
             assert (await ask(router.base_url)).status == 200
             resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
             assert (await call(router.url, "PUT", "fallback", json=ORDER)).status_code == 200
@@ -175,8 +175,8 @@ class TestFilesThatCannotBeWritten:
             machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
         ):
             assert (await ask(router.base_url)).status == 200
-            await router.process.prints("no history is kept")
+            await router.process.prints("no history is written")
             refused = await call(router.url, "PUT", "fallback", json=ORDER)
-            assert "could not be kept" in refused.json()["error"]["message"]
+            assert "could not be saved" in refused.json()["error"]["message"]
             assert (await ask(router.base_url)).status == 200
             await router.ends()

@@ -99,7 +99,7 @@ class Pointsman:
             DATA_OPTION,
             str,
             "",
-            "Folder for changes made while Pointsman runs. Default: POINTSMAN_DATA, that of the history, ~/.pointsman.",
+            "Folder for changes made at runtime. Default: POINTSMAN_DATA, the history's folder, ~/.pointsman.",
         )
         # The default dials a request's original destination before it is routed, and fails the client if that fails.
         ctx.options.update(connection_strategy="lazy")
@@ -112,19 +112,17 @@ class Pointsman:
                 self._start()
             return
         if changed := updated & {OPTION, "listen_host", "listen_port"}:
-            logger.warning(f"Pointsman: a changed {', '.join(sorted(changed))} needs a restart.")
+            logger.warning(f"Pointsman: restart to apply the new {', '.join(sorted(changed))}.")
         if "mode" in updated:
-            logger.warning(
-                "Pointsman: a changed mode holds for new connections; for those there are it needs a restart."
-            )
+            logger.warning("Pointsman: the new mode applies to new connections; restart to apply it to existing ones.")
         if self.gateway and (problem := self._exposure_problem(self.gateway.settings)):
-            raise OptionsError(f"Pointsman does not allow this: {problem}")
+            raise OptionsError(f"Pointsman rejects this setting: {problem}")
 
     def _start(self) -> None:
         faults = compat_check.signature_differences()
         if faults:
             logger.error(
-                "Pointsman does not start: this mitmproxy is not the one it was tested with.\n" + "\n".join(faults)
+                "Pointsman does not start: this mitmproxy version differs from the tested one.\n" + "\n".join(faults)
             )
             return
         try:
@@ -133,7 +131,7 @@ class Pointsman:
             self._configuration = Configuration(read, os.environ, self._store_for, path)
             settings = self._configuration.start()
         except ConfigError as error:
-            logger.error(f"Pointsman does not start: its configuration is at fault.\n{error}")
+            logger.error(f"Pointsman does not start: the configuration is invalid.\n{error}")
             return
         if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
@@ -158,15 +156,15 @@ class Pointsman:
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> None:
-        """Read the configuration file again. The log says what came of it."""
+        """Reload the configuration file. The result is logged."""
         if self._watcher is None:
-            logger.warning("Pointsman: there is no configuration file to read again.")
+            logger.warning("Pointsman: there is no configuration file to reload.")
         else:
             asyncio_utils.create_task(self._watcher.reload(), name="reload", keep_ref=True)
 
     @command.command("pointsman.status")  # type: ignore[untyped-decorator]
     def status(self) -> str:
-        """How the router, its providers and its sessions are, as JSON."""
+        """Show the state of the router, its providers and its sessions, as JSON."""
         gateway, now = self._running_gateway(), monotonic()
         router, running = gateway.router, len(gateway.running)
         status = {"running": running, "endpoints": endpoints_to_list(router, now), "sticky": router.sessions.stats(now)}
@@ -174,33 +172,33 @@ class Pointsman:
 
     @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]
     def cooldowns(self) -> str:
-        """Which targets and keys nobody may use now, why, and until when (Unix time), as JSON."""
+        """List active cooldowns of targets and keys, with reason and end (Unix time), as JSON."""
         return json.dumps(self._running_gateway().router.cooldowns.to_dict(monotonic(), time()), indent=2)
 
     @command.command("pointsman.clear")  # type: ignore[untyped-decorator]
     def clear(self) -> str:
-        """End every cooldown. Tells as JSON how many there were."""
+        """Clear all cooldowns. Returns the number cleared, as JSON."""
         return json.dumps({"cleared": self._running_gateway().router.cooldowns.clear(monotonic())})
 
     @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
     def sessions(self) -> str:
-        """Every conversation, the last used first: its pin, its bans and failures, until when (Unix time), as JSON."""
+        """List sessions, most recently used first, with pin, bans, failures and expiry (Unix time), as JSON."""
         rows = self._running_gateway().router.sessions.to_list(monotonic(), time())
         return json.dumps({"sessions": rows}, indent=2)
 
     @command.command("pointsman.unban")  # type: ignore[untyped-decorator]
     def unban(self, session: str, provider: str) -> str:
-        """Take a session's ban on a provider, or provider/model, back. `pointsman.sessions` shows both names."""
+        """Lift a session's ban on a provider or provider/model. `pointsman.sessions` lists both names."""
         lifted = self._running_gateway().router.sessions.unban(session, provider, monotonic())
         if lifted is None:
-            raise CommandError(f"There is no session {session}; pointsman.sessions shows those there are.")
+            raise CommandError(f"There is no session {session}; pointsman.sessions lists them.")
         if not lifted:
-            raise CommandError(f"Session {session} has no ban on {provider}; pointsman.sessions shows those it has.")
+            raise CommandError(f"Session {session} has no ban on {provider}; pointsman.sessions lists its bans.")
         return json.dumps({"session": session, "unbanned": provider})
 
     def _running_gateway(self) -> Gateway:
         if self.gateway is None:
-            raise CommandError("Pointsman does not run: its configuration is at fault.")
+            raise CommandError("Pointsman is not running: its configuration is invalid.")
         return self.gateway
 
     def _exposure_problem(self, settings: Settings) -> str | None:
@@ -248,7 +246,7 @@ class Pointsman:
     async def running(self) -> None:
         for name in ctx.options.deferred:
             if name.startswith("pointsman"):
-                logger.warning(f"There is no option {name}; Pointsman's are {', '.join(OPTIONS)}.")
+                logger.warning(f"Unknown option {name}; Pointsman's options are {', '.join(OPTIONS)}.")
         if self.gateway is None:
             return
         self._watch_for_changes()
@@ -322,7 +320,7 @@ class Pointsman:
             await self._prober.close()
         if self.gateway is not None:
             server = ctx.master.addons.get("proxyserver")
-            await server.servers.update([])  # nobody new
+            await server.servers.update([])  # no new connections
             await self.gateway.close(self.gateway.settings.server.drain)
             await close_connections(server.connections)
         await self._upstream_client.close()
@@ -360,7 +358,7 @@ class Pointsman:
             cut_off(data.client, data.server)
 
     async def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
-        """The next proxy may be on this machine: it would connect to this router on behalf of anybody."""
+        """The next proxy may be on this machine: it would connect to this router for any client."""
         if self.gateway is not None and await _leads_here(flow.request.host, flow.request.port):
             cut_off(flow.client_conn, flow.server_conn)
 
@@ -408,7 +406,7 @@ def exposure_problem(settings: Settings, modes: Sequence[str], listen_host: str)
         host = mode.custom_listen_host or listen_host
         if host and not isinstance(mode, LocalMode) and not is_loopback_name(host):
             return (
-                f"mode {spec} would listen on {host} for other machines without a client key."
+                f"mode {spec} would accept other machines on {host} without a client key."
                 " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), or listen on 127.0.0.1."
             )
     return None

@@ -1,16 +1,13 @@
-"""Who is let in, and to what: every decision about a client's request that can be made from its head.
+"""Admission: every decision about a client's request that its head alone allows.
 
-A request comes in by one of three doors. At the router's own address everything is ours: chat paths are routed, other
-paths are own pages. In reverse mode chat paths and the operators' pages are ours, the rest belongs to the target. As
-somebody's proxy, only chat paths on the hosts of `server.intercept` are ours. What is not ours passes as if the
-router were not there.
+A request arrives in one of three modes. At the router's own address everything is handled here: chat paths are routed,
+other paths are own pages. In reverse mode, chat paths and the operators' pages are handled here, and the rest goes to
+the target. In proxy mode, only chat paths on the hosts of `server.intercept` are routed; anything else is forwarded for
+clients that `server.forward` allows. Where mitmproxy's own `proxyauth` is set, it decides about forwarding instead.
 
-As somebody's proxy, what is not ours passes for clients that `server.forward` lets in; mitmproxy's own `proxyauth`
-decides instead where it is set.
-
-Who may use a chat path: at our own doors, whoever has the client key, or, while none is set, whoever is on this
-machine, asks for a host name of ours, and is not a web page of another site. As a proxy the credential belongs to the
-provider, so only the place, or `Proxy-Authorization`, can speak for the client.
+Chat paths at the router's own address and in reverse mode require the client key. While none is set, they accept
+clients on this machine that use one of the router's host names and are not web pages of other sites. In proxy mode the
+credential belongs to the provider, so only the client's address or `Proxy-Authorization` can admit it.
 """
 
 import base64
@@ -68,11 +65,11 @@ class RequestHead:
     is_exempt: bool = False
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
-    """The name it asked for us by, at our own doors."""
+    """The host name it used for the router."""
 
 
 class NotRouted(Enum):
-    """Not ours."""
+    """The request is not handled here."""
 
     FORWARD = auto()
 
@@ -146,7 +143,7 @@ def _receive(head: RequestHead, server: Server) -> Decision:
     if head.method == "OPTIONS" and head.entry_mode is not EntryMode.PROXY:
         return OwnPage()  # a browser's preflight is no chat request
     if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
-        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "No WebSocket here: send the request with POST."))
+        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
     if head.method != "POST":
         allow = (("Allow", "POST"),)
         wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; chat requests need POST.")
@@ -194,7 +191,7 @@ def _access_problem(head: RequestHead, server: Server) -> Problem | None:
             return None
         return Problem(
             Code.INVALID_API_KEY,
-            "This proxy routes chat requests only for this machine, or with the client key as proxy password.",
+            "This proxy routes chat requests from this machine only, unless the client key is sent as proxy password.",
         )
     return client_problem(head.headers, head.path, head.local, head.client_host, server)
 
@@ -217,7 +214,7 @@ def client_problem(
     if not is_own_name(client_host, server):
         return foreign_name(client_host)
     if is_cross_site(headers):
-        return Problem(Code.FORBIDDEN, "A web page of another site may not use this router while no client key is set.")
+        return Problem(Code.FORBIDDEN, "Web pages of other sites may not use this router unless a client key is set.")
     return None
 
 
@@ -229,7 +226,7 @@ def _too_large(head: RequestHead, server: Server) -> Problem | None:
     if size <= server.max_body:
         return None
     return Problem(
-        Code.REQUEST_TOO_LARGE, f"The request's body has {size} bytes; server.max_body allows {server.max_body}."
+        Code.REQUEST_TOO_LARGE, f"The request body has {size} bytes; server.max_body allows {server.max_body}."
     )
 
 
@@ -287,7 +284,7 @@ def is_local_origin(headers: Mapping[str, str]) -> bool:
 
 
 def cors_headers(headers: Mapping[str, str]) -> Headers:
-    """The headers that let a page of this machine read the answer; none for anybody else."""
+    """The headers that let a page of this machine read the answer; none for other pages."""
     if not is_local_origin(headers):
         return ()
     return (

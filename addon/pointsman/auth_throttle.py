@@ -1,4 +1,4 @@
-"""Wrong keys: whoever sends too many is not listened to for a while."""
+"""Throttling of wrong keys: an address that sends too many is refused for a while."""
 
 import ipaddress
 from collections import OrderedDict, deque
@@ -41,7 +41,7 @@ class AuthThrottle:
 
 
 def too_many_attempts(wait: float) -> Problem:
-    return Problem(Code.RATE_LIMITED, "Too many wrong keys came from this address; wait.", retry_after=wait)
+    return Problem(Code.RATE_LIMITED, "Too many wrong keys from this address; try again later.", retry_after=wait)
 
 
 def check_throttle(
@@ -59,7 +59,7 @@ def check_throttle(
 
 
 def _network_of(address: str) -> str:
-    """Whoever has one IPv6 address has all those of its network."""
+    """A client with one IPv6 address has all those of its network."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -149,10 +149,10 @@ def _sets(argument: str, option: str) -> bool:
 COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
-    "status": Command(show_status, "show how the running router, its providers and its keys are"),
+    "status": Command(show_status, "show the state of the running router, its providers and its keys"),
     "top": Command(show_top, "watch the running router, live"),
-    "check": Command(check_keys, "look whether the configuration is sound and each provider accepts each key"),
-    "setup": Command(set_up_client, "print the settings that lead a client to the router"),
-    "models": Command(list_models, "list the models that the keys at hand make usable, and why the rest is not"),
-    "explain": Command(explain_request, "ask the running router whom it would choose for the chat request in a file"),
+    "check": Command(check_keys, "check the configuration, and each key with its provider"),
+    "setup": Command(set_up_client, "print the settings that point a client at the router"),
+    "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
+    "explain": Command(explain_request, "show what the running router would choose for a chat request in a file"),
 }

@@ -40,8 +40,8 @@ class ConfigWatcher:
                 faults: list[ConfigIssue] = []
             except ConfigError as error:
                 faults = list(error.issues)
-            except Exception as error:  # or nobody would look at the file again
-                logger.exception(f"Reading {self.path} failed inside the router.")
+            except Exception as error:  # else the file would no longer be watched
+                logger.exception(f"Reading {self.path} failed with an internal error.")
                 faults = [ConfigIssue(str(self.path), f"could not be read ({type(error).__name__})")]
             self._log_result(faults)
             return faults
@@ -49,9 +49,9 @@ class ConfigWatcher:
     def _log_result(self, faults: list[ConfigIssue]) -> None:
         if faults:
             lines = "\n".join(map(str, faults))
-            logger.error(f"Pointsman keeps its configuration: the changed {self.path} is at fault.\n{lines}")
+            logger.error(f"Pointsman keeps its configuration: the changed {self.path} is invalid.\n{lines}")
         else:
-            logger.info(f"Pointsman: {self.path} is in force for requests from now on.")
+            logger.info(f"Pointsman: {self.path} is in force for new requests.")
 
     def _fingerprint(self) -> Fingerprint | None:
         try:

@@ -1,7 +1,7 @@
-"""The dispatcher: everything between a client's stream and the parts that decide. It wires reception, wire, routing,
-exchange and pages.
+"""The gateway: everything between a client's stream and the parts that decide. It wires admission, wire, routing,
+exchange and the router's own pages together.
 
-One dispatcher lives as long as the addon. Settings may be replaced while it runs; an exchange keeps those it began
+There is one for as long as the addon lives. Settings may be replaced while it runs; an exchange keeps those it started
 with.
 """
 
@@ -77,7 +77,7 @@ SHUTDOWN_POLL_INTERVAL = 0.05
 
 
 class Gateway:
-    """Implements `transport.station.Station`."""
+    """Implements `transport.stream_host.StreamHost`."""
 
     def __init__(self, settings: Settings, providers: UpstreamClient, secrets: Iterable[str] = ()) -> None:
         self.router = Router(settings, token_bytes(32))
@@ -157,7 +157,7 @@ class Gateway:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
         self.closing = True
         if self.running:
-            logger.info(f"Pointsman: {len(self.running)} running, which have {patience:g} s to end.")
+            logger.info(f"Pointsman: shutting down: waiting up to {patience:g} s for {len(self.running)} requests.")
         until = time.monotonic() + patience
         while self.running and time.monotonic() < until:
             await asyncio.sleep(SHUTDOWN_POLL_INTERVAL)
@@ -201,7 +201,7 @@ class Gateway:
         return found
 
     def _throttled(self, decision: Decision, problem: Problem | None, head: RequestHead, client: Client) -> Decision:
-        """Whoever sends too many wrong keys is told so. `problem` is what is wrong with the one sent."""
+        """Refuses addresses that sent too many wrong keys. `problem` is what is wrong with this key."""
         found = check_throttle(self.auth_throttle, problem, client.peername[0], head.local, time.monotonic())
         if found is None or found is problem:
             return decision
@@ -244,7 +244,7 @@ class Gateway:
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
-        return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; its log has more under {name}.")
+        return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
 
     def start_upload_timer(self, stream: RoutedStream) -> UploadTimer:
         handler = stream.http_layer.handler
@@ -353,7 +353,7 @@ class Gateway:
             if getattr(ctx.options, "flow_detail", 1):  # else mitmdump is to say nothing of flows
                 logger.info(f"{record.request_id} {record.model}: {comment}")
         except Exception:
-            logger.exception(f"The router failed to learn from exchange {record.request_id}.")
+            logger.exception(f"The router failed to record exchange {record.request_id}.")
 
     def store_capture(self, capture: BodyCapture, flow: http.HTTPFlow) -> None:
         assert flow.response
@@ -374,7 +374,7 @@ class Gateway:
 
 
 def _token_estimate(chat: ChatRequest, facts: RequestFacts) -> bytes | None:
-    """Nobody has to be asked how many tokens a request has."""
+    """The answer to a token count if no provider gives one."""
     return count_body(chat.dialect, facts.tokens) if chat.purpose is Purpose.COUNT else None
 
 

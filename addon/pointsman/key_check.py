@@ -1,4 +1,4 @@
-"""Trying a key: its provider is asked for its models, which costs nothing anywhere."""
+"""Checking a key by listing its provider's models, which costs nothing."""
 
 import asyncio
 import time
@@ -59,17 +59,17 @@ def _result(began: float, status: int | None, message: str, models: int | None =
 def _describe_status(status: int) -> str:
     match status:
         case 401 | 403:
-            return "the provider refuses this key"
+            return "the provider rejects this key"
         case 429:
-            return "the provider accepts no requests by this key for now: its limits are used up"
+            return "the key's rate limit is used up for now"
         case 404 | 405:
-            return "the provider has no list of models, so nothing is known of this key"
+            return "the provider lists no models, so the key could not be checked"
         case _ if status < 300:
             return "the provider accepts this key"
         case _ if status < 500:
-            return f"the provider refuses the question with {status}"
+            return f"the provider rejects the request with status {status}"
         case _:
-            return f"the provider is in trouble and answers {status}"
+            return f"the provider fails with status {status}"
 
 
 def _count_models(body: bytes) -> int | None:

@@ -26,7 +26,7 @@ FRAMING_HEADERS = frozenset({"connection", "content-length", "transfer-encoding"
 MAX_ESCAPE_LAYERS = 4
 """So many spellings are undone, one within another."""
 WELL_FORMED = re.compile(r'(?:(?:bearer|basic) +)?[^\s,;="]+={0,2}', re.IGNORECASE)
-"""A token, with or without a scheme. Of anything else nobody can say which part of it is the secret."""
+"""A token, with or without a scheme. In anything else, the secret part cannot be told from the rest."""
 
 ESCAPES = (
     rb"\\\\*(?:u00|x)[2-7][0-9a-fA-F](?:\\+(?:u00|x)[2-7][0-9a-fA-F])*",

@@ -102,10 +102,10 @@ class RequestReader:
         except UnknownCoding as error:
             known = "gzip, deflate, br and zstd"
             raise Problem(
-                Code.INVALID_REQUEST, f"Content-Encoding {str(error)[:40]!r} is unknown here; {known} are not."
+                Code.INVALID_REQUEST, f"Unknown Content-Encoding {str(error)[:40]!r}; supported are {known}."
             ) from None
         except BodyTooLarge:
-            message = f"The request's body decodes to more than server.max_body allows ({self.max_body} bytes)."
+            message = f"The decoded request body exceeds server.max_body ({self.max_body} bytes)."
             raise Problem(Code.REQUEST_TOO_LARGE, message) from None
         except ValueError as error:
-            raise Problem(Code.INVALID_REQUEST, f"The request's body is not valid {codings[:40]}: {error}.") from None
+            raise Problem(Code.INVALID_REQUEST, f"The request body is not valid {codings[:40]}: {error}.") from None

@@ -43,7 +43,7 @@ async def test_when_all_is_well_it_says_so_and_shows_no_key(tmp_path: Path, caps
     async with Provider(behaviours.answer("x")) as good:
         assert await check(tmp_path, {"good": provider(good.base_url, keys=["sk-one-0001"])}) == 0
     out = capsys.readouterr().out
-    assert "pointsman.yaml is sound." in out
+    assert "pointsman.yaml is valid." in out
     assert "the provider accepts this key" in out
     assert "sk-one" not in out
 

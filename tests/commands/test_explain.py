@@ -53,7 +53,7 @@ async def test_what_the_router_refuses_is_told(tmp_path: Path, capsys: pytest.Ca
 
 def test_without_a_router_it_says_how_to_get_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["explain", str(file), "--router", f"http://127.0.0.1:{free_port()}"]) == 1
-    assert "start it, or say with --router where it is" in capsys.readouterr().err
+    assert "start it, or set --router" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ async def test_a_wrong_key_is_told_with_its_remedy(
     monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", "nonsense")
     assert await run(router, command) == 1
     told = capsys.readouterr().err
-    assert f"pointsman {command}: This is not the admin key" in told
+    assert f"pointsman {command}: Wrong admin key" in told
     assert "server.admin_key" in told
 
 
@@ -81,7 +81,7 @@ async def test_the_key_is_found_in_the_configuration(
 
 def test_without_a_router_it_says_how_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", "--router", f"http://127.0.0.1:{free_port()}"]) == 1
-    assert "start it, or say with --router where it is" in capsys.readouterr().err
+    assert "start it, or set --router" in capsys.readouterr().err
 
 
 async def test_another_server_is_not_taken_for_a_router(capsys: pytest.CaptureFixture[str]) -> None:

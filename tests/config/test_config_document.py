@@ -48,21 +48,21 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     [
         ("- a\n", "", "must hold a mapping of sections (server, routing, providers, …), got a list"),
         ("sk-abcdef", "", "must hold a mapping of sections (server, routing, providers, …), got a single value"),
-        ("stream:\n\tstall: 1s", ":2:1", "is indented with a tab; YAML wants spaces"),
+        ("stream:\n\tstall: 1s", ":2:1", "is indented with a tab; YAML requires spaces"),
         ("a:\n  b: 1\n c: 2", ":3:2", "is indented differently from the lines above it"),
         ("a: 1\n---\nb: 2", ":2:1", 'begins a second document; keep one, without "---"'),
-        ("a: b: c", ":1:5", "has a colon where none can stand; put a value that holds one in quotes"),
+        ("a: b: c", ":1:5", "has a misplaced colon; quote a value that contains one"),
         (
             "keys: [*sk-abcdef]",
             ":1:8",
-            'uses an alias that nothing defines; put a value that begins with "*" in quotes',
+            'uses an undefined alias; quote a value that begins with "*"',
         ),
         ("a: [1, 2", ":1:9", "is not valid YAML: expected ',' or ']', but got '<stream end>'"),
-        ("a: 1\nb: \x01", ":2", "holds a control character, which YAML does not allow; remove it"),
+        ("a: 1\nb: \x01", ":2", "contains a control character, which YAML forbids; remove it"),
         ("[" * 5000, "", "is nested more than 40 levels deep"),
         ("a: " + "[" * 50 + "]" * 50, "", "is nested more than 40 levels deep"),
         ("a: &a [*a]", "", "is nested more than 40 levels deep"),
-        (LAUGHS, "", "holds more than 100000 values once its aliases are expanded"),
+        (LAUGHS, "", "contains more than 100000 values once its aliases are expanded"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_the_line_and_the_reason(text: str, where: str, problem: str) -> None:
@@ -74,16 +74,16 @@ def test_a_file_that_cannot_be_read_is_named_with_the_line_and_the_reason(text: 
 @pytest.mark.parametrize(
     ("text", "path", "problem"),
     [
-        ("a: 1\nb: 2\na: 3", "a", "is written twice (lines 1 and 3); remove one"),
-        ("a: {b: 1, b: 2}", "a.b", "is written twice (line 1); remove one"),
-        ("keys: [{sk-abcdef: 1, sk-abcdef: 2}]", "keys[0]", "has one key twice (line 1); remove one"),
+        ("a: 1\nb: 2\na: 3", "a", "is defined twice (lines 1 and 3); remove one"),
+        ("a: {b: 1, b: 2}", "a.b", "is defined twice (line 1); remove one"),
+        ("keys: [{sk-abcdef: 1, sk-abcdef: 2}]", "keys[0]", "contains a key twice (line 1); remove one"),
         ("a: {[b]: 1}", "a", "has a list or a mapping as a key (line 1)"),
         ("[b]: 1", "p.yaml", "has a list or a mapping as a key (line 1)"),
         ("a: {<<: 1}", "a", 'must have a mapping after "<<"'),
         (
             "keys: [!sk-abcdef x]",
             "keys[0]",
-            'has a YAML tag, which means nothing here (line 1); put a value that begins with "!" in quotes',
+            'has a YAML tag, which is not supported (line 1); quote a value that begins with "!"',
         ),
     ],
 )
@@ -136,7 +136,7 @@ class TestAFileThatCannotBeOpened:
 
     def test_because_it_is_too_large(self, file: Path) -> None:
         file.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
-        assert self.problem(file) == ": is larger than 1 MiB, which no configuration needs to be"
+        assert self.problem(file) == ": is larger than 1 MiB, the limit for a configuration"
 
     @pytest.mark.parametrize("text", ["", "# nothing yet\n", "stream: {stall: 9s}", "providers:\n", "providers: {}"])
     def test_a_file_without_providers_is_told_how_to_get_one(self, file: Path, text: str) -> None:
@@ -144,6 +144,6 @@ class TestAFileThatCannotBeOpened:
         with pytest.raises(ConfigError) as caught:
             load(file, {})
         assert str(caught.value) == (
-            "providers: holds no provider; add one, such as groq: {keys: [${GROQ_API_KEY}]}, "
+            "providers: has no providers; add one, such as groq: {keys: [${GROQ_API_KEY}]}, "
             "or start without a file to see the demo providers"
         )

@@ -85,30 +85,30 @@ def test_variables_of_ours_without_two_underscores_are_no_overrides() -> None:
 @pytest.mark.parametrize(
     ("variable", "problem"),
     [
-        ("POINTSMAN_STREM__STALL", 'names no key of the configuration (did you mean "stream"?)'),
-        ("POINTSMAN_STREAM__STAL", 'names no key of stream (did you mean "stall"?)'),
-        ("POINTSMAN_HEDGE__ZZZ", "names no key of hedge; known there: after, max_parallel"),
+        ("POINTSMAN_STREM__STALL", 'matches no key of the configuration (did you mean "stream"?)'),
+        ("POINTSMAN_STREAM__STAL", 'matches no key of stream (did you mean "stall"?)'),
+        ("POINTSMAN_HEDGE__ZZZ", "matches no key of hedge; known there: after, max_parallel"),
         (
             "POINTSMAN_STREAM__",
-            "names no key of stream; known there: heartbeat, stall, first_byte, answer, early_headers",
+            "matches no key of stream; known there: heartbeat, stall, first_byte, answer, early_headers",
         ),
-        ("POINTSMAN_STREAM__STALL__X", "names a key below stream.stall, which holds no keys"),
-        ("POINTSMAN_HEDGE__AFTER__X__Y", "names a key below hedge.after, which holds no keys"),
+        ("POINTSMAN_STREAM__STALL__X", "names a key below stream.stall, which has no keys"),
+        ("POINTSMAN_HEDGE__AFTER__X__Y", "names a key below hedge.after, which has no keys"),
         (
             "POINTSMAN_ROUTING__WEIGHTS",
-            "names routing.weights, which is no single value; name one of balanced, smart, fast",
+            "names routing.weights, which is not a single value; name one of balanced, smart, fast",
         ),
-        ("POINTSMAN_ROUTING__ALIASES", "names routing.aliases, which is no single value"),
-        ("POINTSMAN_ROUTING__ALIASES__NEW", "names no key of routing.aliases; known there: gpt-4o, other"),
-        ("POINTSMAN_PROVIDERS__GROQ__ENABLED", 'names no key of providers (did you mean "my_groq"?)'),
-        ("POINTSMAN_PROVIDERS__MY_GROQ__NAME", "names no key of providers.my-groq"),
+        ("POINTSMAN_ROUTING__ALIASES", "names routing.aliases, which is not a single value"),
+        ("POINTSMAN_ROUTING__ALIASES__NEW", "matches no key of routing.aliases; known there: gpt-4o, other"),
+        ("POINTSMAN_PROVIDERS__GROQ__ENABLED", 'matches no key of providers (did you mean "my_groq"?)'),
+        ("POINTSMAN_PROVIDERS__MY_GROQ__NAME", "matches no key of providers.my-groq"),
         (
             "POINTSMAN_PROVIDERS__MY_GROQ__MODELS",
-            "names providers.my-groq.models, a list of mappings; write it in the file",
+            "names providers.my-groq.models, a list of mappings; set it in the file",
         ),
         (
             "POINTSMAN_PROVIDERS__MY_GROQ__MODELS__0__ID",
-            "names a key below providers.my-groq.models, which holds no keys",
+            "names a key below providers.my-groq.models, which has no keys",
         ),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_variable_that_names_no_setting_is_a_fault_of_its_own(faults_in: Fault
 
 def test_a_variable_for_a_place_that_is_no_mapping_in_the_file_is_a_fault_too(faults_in: Faults) -> None:
     assert faults_in("stream: 5\nproviders: {groq: }", POINTSMAN_STREAM__STALL="1s") == {
-        "POINTSMAN_STREAM__STALL": "names a key below stream, which is no mapping in the file",
+        "POINTSMAN_STREAM__STALL": "names a key below stream, which is not a mapping in the file",
         "stream": "must be a mapping, got a number",
     }
 
@@ -128,7 +128,7 @@ def test_a_variable_for_a_place_that_is_no_mapping_in_the_file_is_a_fault_too(fa
 def test_a_variable_that_could_mean_two_providers_is_refused(faults_in: Faults) -> None:
     text = "providers: {a-b: {base_url: http://x/v1}, a.b: {base_url: http://x/v1}}"
     assert faults_in(text, POINTSMAN_PROVIDERS__A_B__ENABLED="no") == {
-        "POINTSMAN_PROVIDERS__A_B__ENABLED": "could mean a-b or a.b of providers; write it in the file"
+        "POINTSMAN_PROVIDERS__A_B__ENABLED": "is ambiguous in providers: a-b or a.b; set it in the file"
     }
 
 
@@ -201,17 +201,17 @@ class TestReferences:
             (
                 "server: {client_key: ${ABSENT}}",
                 "server.client_key",
-                "reads the environment variable ABSENT, which is not set; set it, or remove this",
+                "refers to the environment variable ABSENT, which is not set; set it, or remove the reference",
             ),
             (
                 "server: {client_key: ${EMPTY}}",
                 "server.client_key",
-                "reads the environment variable EMPTY, which is empty; give it a value, or remove this",
+                "refers to the environment variable EMPTY, which is empty; set it, or remove the reference",
             ),
             (
                 "server: {intercept: [a.b, ${ABSENT}]}",
                 "server.intercept[1]",
-                "reads the environment variable ABSENT, which is not set; set it, or remove this",
+                "refers to the environment variable ABSENT, which is not set; set it, or remove the reference",
             ),
             (
                 "hedge: {max_parallel: ${WORD}}",
@@ -221,7 +221,7 @@ class TestReferences:
             (
                 "server: {header_prefix: '${WORD:-X-}'}",
                 "server.header_prefix",
-                'holds a "${" that is not the beginning of ${NAME}; a name is letters, digits and _',
+                'contains a "${" that does not start a ${NAME}; names consist of letters, digits and _',
             ),
         ],
     )

@@ -27,7 +27,7 @@ URL = "must be an absolute http or https URL, such as https://api.groq.com/opena
 PREFIX = 'must be the beginning of a header\'s name, ending in "-", such as X-'
 NAME = "must be 1 to 200 visible ASCII characters without spaces"
 ALIAS = "must name a model, provider/model, a mode such as auto-smart, or another alias"
-RESERVED = "must not be called auto or auto-…, which ask for a mode; rename it"
+RESERVED = "must not be called auto or auto-…, which select a mode; rename it"
 
 SECTIONS = [
     ("sever: {}", "sever", 'is not a known key (did you mean "server"?)'),
@@ -48,8 +48,8 @@ SECTIONS = [
     ("server: {forward: opn}", "server.forward", 'must be one of local, key, open, got "opn" (did you mean "open"?)'),
     ("server: {client_key: 12345678}", "server.client_key", "must be text; put it in quotes, got a number"),
     ("server: {client_key: [sk-abcdef]}", "server.client_key", "must be text, got a list"),
-    ("server: {client_key: }", "server.client_key", "has no value; write one or remove it"),
-    ('server: {client_key: ""}', "server.client_key", "must not be empty; remove it if none is meant"),
+    ("server: {client_key: }", "server.client_key", "has no value; set one or remove it"),
+    ('server: {client_key: ""}', "server.client_key", "must not be empty; remove it if it is not needed"),
     (
         'server: {admin_key: "a b"}',
         "server.admin_key",
@@ -58,7 +58,7 @@ SECTIONS = [
     (
         "server: {client_key: same, admin_key: same}",
         "server.admin_key",
-        "must differ from client_key: clients are no operators; choose another one",
+        "must differ from client_key, so that clients have no admin access; choose another one",
     ),
     ("server: {header_prefix: X}", "server.header_prefix", f'{PREFIX}, got "X"'),
     ('server: {header_prefix: "X Y-"}', "server.header_prefix", f'{PREFIX}, got "X Y-"'),
@@ -71,7 +71,7 @@ SECTIONS = [
     ),
     ('server: {intercept: [a.b, "a.b:443"]}', "server.intercept[1]", f'{HOST}, got "a.b:443"'),
     ("server: {intercept: ['*.openai.com']}", "server.intercept[0]", f'{HOST}, got "*.openai.com"'),
-    ("server: {intercept: [a.b, A.B]}", "server.intercept", "says the same twice, at [0] and [1]; remove one"),
+    ("server: {intercept: [a.b, A.B]}", "server.intercept", "repeats an entry, at [0] and [1]; remove one"),
     (
         "server: {max_body: 64XB}",
         "server.max_body",
@@ -100,12 +100,12 @@ SECTIONS = [
     (
         "routing: {aliases: {x: a, a: b, b: c, c: a}}",
         "routing.aliases.a",
-        "goes round in a circle (a -> b -> c -> a); let it end at a model or a mode",
+        "is circular (a -> b -> c -> a); it must end at a model or a mode",
     ),
     (
         "routing: {aliases: {m: m}}",
         "routing.aliases.m",
-        "goes round in a circle (m -> m); let it end at a model or a mode",
+        "is circular (m -> m); it must end at a model or a mode",
     ),
     ("routing: {weights: {fst: {}}}", "routing.weights.fst", 'is not a known key (did you mean "fast"?)'),
     (
@@ -121,12 +121,12 @@ SECTIONS = [
     (
         "routing: {weights: {fast: {reliability: 0, speed: 0, latency: 0, intelligence: 0}}}",
         "routing.weights.fast",
-        "must hold at least one weight above 0",
+        "must have at least one weight above 0",
     ),
     ("sticky: {enabled: 1}", "sticky.enabled", "must be true or false, got 1"),
     ("sticky: {enabled: yes}", "sticky.enabled", 'must be true or false, got "yes"'),
     ("sticky: {modes: [quick]}", "sticky.modes[0]", f'{MODES}, got "quick"'),
-    ("sticky: {modes: [fast, fast]}", "sticky.modes", "says the same twice, at [0] and [1]; remove one"),
+    ("sticky: {modes: [fast, fast]}", "sticky.modes", "repeats an entry, at [0] and [1]; remove one"),
     ("sticky: {idle_ttl: 0}", "sticky.idle_ttl", "must be more than 0, got 0"),
     ("sticky: {max_sessions: 1000001}", "sticky.max_sessions", "must be at most 1000000, got 1000001"),
     (
@@ -135,11 +135,11 @@ SECTIONS = [
         "must be one of session_header, session_body, prefix_hash, auth_header, ip, "
         'got "session_heder" (did you mean "session_header"?)',
     ),
-    ("sticky: {key_sources: [ip, ip]}", "sticky.key_sources", "says the same twice, at [0] and [1]; remove one"),
+    ("sticky: {key_sources: [ip, ip]}", "sticky.key_sources", "repeats an entry, at [0] and [1]; remove one"),
     (
         "sticky: {key_sources: []}",
         "sticky.key_sources",
-        "must name at least one; to recognise no conversations, set sticky.enabled to false",
+        "must name at least one; to turn sticky sessions off, set sticky.enabled to false",
     ),
     (
         "sticky: {session_headers: ['a b']}",
@@ -149,7 +149,7 @@ SECTIONS = [
     (
         "sticky: {session_headers: [a-b, A-B]}",
         "sticky.session_headers",
-        "says the same twice, at [0] and [1]; remove one",
+        "repeats an entry, at [0] and [1]; remove one",
     ),
     ("sticky: {rest: never}", "sticky.rest", f'{DURATION}, or off, got "never"'),
     ("stream: {heartbeat: 0}", "stream.heartbeat", "must be more than 0, got 0"),
@@ -167,13 +167,13 @@ SECTIONS = [
     (
         "protection: {grok: off}",
         "protection.grok",
-        'must name a provider or provider/model; no provider is called "grok" (did you mean "groq"?)',
+        'must name a provider or provider/model; there is no provider "grok" (did you mean "groq"?)',
     ),
     ("history: {path: [x]}", "history.path", "must be text, got a list"),
     (
         "history: {path: ~nobody-is-called-this/x}",
         "history.path",
-        'must be a path; its ~ stands for no home directory that exists, got "~nobody-is-called-this/x"',
+        'must be a path; its ~ matches no home directory, got "~nobody-is-called-this/x"',
     ),
     ("history: {keep: off}", "history.keep", f'{DURATION}, got "off"'),
 ]
@@ -184,17 +184,17 @@ PROVIDERS = [
     (
         "providers: {grok: }",
         "providers.grok.base_url",
-        'is required: the catalog knows no provider "grok" (did you mean "groq"?)',
+        'is required: the catalog has no provider "grok" (did you mean "groq"?)',
     ),
     (
         "providers: {'a/b': {base_url: http://x/v1}}",
         "providers.a/b",
-        "must be called by 1 to 64 letters, digits, dots, dashes and underscores; rename it",
+        "must consist of 1 to 64 letters, digits, dots, dashes and underscores; rename it",
     ),
     (
         "providers: {'a b': {base_url: http://x/v1}}",
         'providers."a b"',
-        "must be called by 1 to 64 letters, digits, dots, dashes and underscores; rename it",
+        "must consist of 1 to 64 letters, digits, dots, dashes and underscores; rename it",
     ),
     ("providers: {auto: {base_url: http://x/v1}}", "providers.auto", RESERVED),
     ("providers: {AUTO-smart: {base_url: http://x/v1}}", "providers.AUTO-smart", RESERVED),
@@ -203,7 +203,7 @@ PROVIDERS = [
         "providers.A",
         "differs from a only in case; rename one",
     ),
-    (provider("name: q"), "providers.p.name", "is not a known key: the provider is called p"),
+    (provider("name: q"), "providers.p.name", "is not a known key: the provider's name is p"),
     (provider("modles: []"), "providers.p.modles", 'is not a known key (did you mean "models"?)'),
     (provider("enabled: 0"), "providers.p.enabled", "must be true or false, got 0"),
     ("providers: {p: {base_url: api.x.com/v1}}", "providers.p.base_url", f'{URL}, got "api.x.com/v1"'),
@@ -214,17 +214,17 @@ PROVIDERS = [
     (
         "providers: {p: {base_url: 'https://u:sk-abcdef@x/v1'}}",
         "providers.p.base_url",
-        "must not hold a user name or password; the credential belongs in keys",
+        "must not contain a user name or password; the credential belongs in keys",
     ),
     (
         "providers: {p: {base_url: 'https://x/v1?key=sk-abcdef'}}",
         "providers.p.base_url",
-        "must not hold a query or a fragment; a credential belongs in keys",
+        "must not contain a query or a fragment; a credential belongs in keys",
     ),
     (
         "providers: {p: {base_url: 'https://x/v1#y'}}",
         "providers.p.base_url",
-        "must not hold a query or a fragment; a credential belongs in keys",
+        "must not contain a query or a fragment; a credential belongs in keys",
     ),
     (
         "providers: {p: {base_url: 'https://x/v1/chat/completions/'}}",
@@ -241,25 +241,25 @@ PROVIDERS = [
     (
         provider("dialects: {openai-chat: http://x/v1}"),
         "providers.p.dialects",
-        "must not name openai-chat, which base_url speaks already",
+        "must not name openai-chat, which base_url already speaks",
     ),
     (provider("protection: ban"), "providers.p.protection", f'{LEVELS}, got "ban"'),
     (provider("hedge: {aftr: 3s}"), "providers.p.hedge.aftr", 'is not a known key (did you mean "after"?)'),
     (provider("timeouts: {connect: 0}"), "providers.p.timeouts.connect", "must be more than 0, got 0"),
     (provider("timeouts: {stall: off}"), "providers.p.timeouts.stall", f'{DURATION}, got "off"'),
-    (provider("drop_params: [a, a]"), "providers.p.drop_params", "says the same twice, at [0] and [1]; remove one"),
+    (provider("drop_params: [a, a]"), "providers.p.drop_params", "repeats an entry, at [0] and [1]; remove one"),
     (provider("keys: sk-abcdef"), "providers.p.keys", "must be a list, got text"),
     (provider("keys: [12345678]"), "providers.p.keys[0]", "must be text; put it in quotes, got a number"),
     (provider("keys: [{label: x}]"), "providers.p.keys[0].value", "is required"),
     (
         provider("keys: [{value: a, lable: x}]"),
         "providers.p.keys[0]",
-        'has a key that is not known (did you mean "label"?)',
+        'has an unknown key (did you mean "label"?)',
     ),
     (
         provider("keys: [{value: a, sk-abcdef: x}]"),
         "providers.p.keys[0]",
-        "has a key that is not known; known here: value, label, enabled",
+        "has an unknown key; known here: value, label, enabled",
     ),
     (
         provider("keys: [{value: a, enabled: sk-abcdef}]"),

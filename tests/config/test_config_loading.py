@@ -246,10 +246,10 @@ def test_a_redirect_catches_names_as_its_match_says(
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("providers: {groq: }", "providers.groq.keys: holds no enabled key, and groq answers nobody without one"),
+        ("providers: {groq: }", "providers.groq.keys: has no enabled key, and groq requires an API key"),
         (
             "providers: {groq: {keys: [{value: k, enabled: false}]}}",
-            "providers.groq.keys: holds no enabled key, and groq answers nobody without one",
+            "providers.groq.keys: has no enabled key, and groq requires an API key",
         ),
         (
             "providers: {p: {base_url: http://h/v1}}",

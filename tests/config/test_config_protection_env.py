@@ -56,7 +56,7 @@ def test_the_more_specific_and_then_the_later_word_counts(
             "groq:bann",
             '"groq:bann" is ignored: the level must be one of provider-ban, model-skip, off, got "bann"',
         ),
-        ("grok:off", '"grok:off" is ignored: no provider is called "grok" (did you mean "groq"?)'),
+        ("grok:off", '"grok:off" is ignored: there is no provider "grok" (did you mean "groq"?)'),
         ("groq/lama:off", '"groq/lama" names a model that groq does not have'),
     ],
 )

@@ -103,7 +103,7 @@ class TestBeforeCommit:
         assert fault is None or fault.status == 504
 
     @pytest.mark.parametrize(
-        ("streamed", "message"), [(True, "no content within 0.5 s"), (False, "no whole answer within 600 s")]
+        ("streamed", "message"), [(True, "no content within 0.5 s"), (False, "no complete answer within 600 s")]
     )
     def test_the_fault_says_how_long_it_was_waited_for(self, streamed: bool, message: str) -> None:
         own = attempt(streamed, first_byte="500ms")
@@ -199,7 +199,7 @@ class TestPhases:
             attempt().commit(START)
 
     def test_a_status_that_is_known_says_more_than_what_broke_it_off(self) -> None:
-        broken = Fault(FaultKind.BROKEN, "the answer's body broke off")
+        broken = Fault(FaultKind.BROKEN, "the response body ended early")
         assert attempt().fault_so_far(broken) is broken
         assert waiting().fault_so_far(broken) is broken
         own = attempt()

@@ -73,10 +73,10 @@ class TestAfterAttempts:
     def test_the_message_counts_attempts_and_quotes_the_last(self) -> None:
         faults = [status(429, message="slow down"), Fault(FaultKind.DNS, "no address for x.test")]
         assert told(faults).message == (
-            "All 2 attempts to get an answer failed (upstream_error). The last one: dns: no address for x.test"
+            "All 2 attempts to get an answer failed (upstream_error). Last error: dns: no address for x.test"
         )
         assert told([status(503)]).message == (
-            "The only attempt to get an answer failed (upstream_error). The last one: 503"
+            "The only attempt to get an answer failed (upstream_error). Last error: 503"
         )
 
     def test_candidates_left_out_are_told_but_do_not_change_the_cause(self) -> None:
@@ -120,8 +120,8 @@ class TestWithoutAnAttempt:
     def test_the_reasons_are_named_once_each_and_all_listed(self) -> None:
         excluded = left_out(ExclusionReason.NO_KEY, ExclusionReason.DISABLED, ExclusionReason.NO_KEY)
         problem = told([], excluded)
-        assert problem.message == "No candidate may take this request: disabled, no_key."
+        assert problem.message == "No candidate can serve this request: disabled, no_key."
         assert problem.details == (("reasons", [each.to_dict(WALL - NOW) for each in excluded]),)
 
     def test_an_empty_house_says_so(self) -> None:
-        assert told([]).message == "No candidate may take this request: no target is configured."
+        assert told([]).message == "No candidate can serve this request: no target is configured."

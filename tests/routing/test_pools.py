@@ -63,14 +63,14 @@ def test_who_is_left_out_is_listed_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("models", "mode", "chosen", "note"),
     [
-        (MODELS[2:], "balanced", "s", "pool smart, for there is no enabled target in fast and balanced"),
-        (MODELS[2:], "fast", "s", "pool smart, for there is no enabled target in fast and balanced"),
-        (MODELS[1:], "fast", "b", "pool balanced, for there is no enabled target in fast"),
+        (MODELS[2:], "balanced", "s", "pool smart, as there is no enabled target in fast and balanced"),
+        (MODELS[2:], "fast", "s", "pool smart, as there is no enabled target in fast and balanced"),
+        (MODELS[1:], "fast", "b", "pool balanced, as there is no enabled target in fast"),
         (
             ({**MODELS[0], "enabled": False}, MODELS[1]),
             "fast",
             "b",
-            "pool balanced, for there is no enabled target in fast",
+            "pool balanced, as there is no enabled target in fast",
         ),
         (MODELS, "fast", "f", ""),
     ],

@@ -285,8 +285,8 @@ class TestBans:
         problem = own.plan.final_error(talks.now, WALL)
         assert problem.code is Code.NO_CANDIDATE
         assert problem.message == (
-            "This conversation has banned whatever could serve it until 2023-11-14T22:43:20+00:00, if it rests until"
-            " then: a/m (503, provider-ban); b/m (503, provider-ban)."
+            "This session has banned every usable candidate until 2023-11-14T22:43:20+00:00"
+            ": a/m (503, provider-ban); b/m (503, provider-ban)."
         )
         assert problem.retry_after == 1800.0
 
@@ -409,7 +409,7 @@ class TestRest:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why.endswith("; the pin rests") if chosen == "b/m" else why == "pin"
+        assert why.endswith("; the pin is resting") if chosen == "b/m" else why == "pin"
         assert own.launch() == chosen
 
     def test_the_ranking_may_still_choose_it(self) -> None:
@@ -471,7 +471,7 @@ class TestGuard:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why.endswith("; nobody else is left, though a serves another session")
+        assert why.endswith("; no other candidate, although a serves another session")
         assert own.launch() == "a/m#key-2"
 
     def test_so_it_does_when_its_own_pin_leads_there(self, talks: SessionDriver) -> None:
@@ -482,7 +482,7 @@ class TestGuard:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why == "pin; nobody else is left, though a serves another session"
+        assert why == "pin; no other candidate, although a serves another session"
 
     def test_a_race_does_not_disturb_it_and_a_failure_may(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
@@ -490,7 +490,7 @@ class TestGuard:
         assert own.launch() == "b/m#key-1"
         assert own.launch() is None, "somebody is at work"
         own.settle(Fault(FaultKind.REFUSED))
-        assert own.launch() == "a/m#key-2", "nobody else is left"
+        assert own.launch() == "a/m#key-2", "no other candidate"
 
     def test_one_that_is_free_may_be_raced(self, talks: SessionDriver) -> None:
         talks.ask("7").plan.binding.set_pin(Pin("b", "m", "key-1"), talks.now)

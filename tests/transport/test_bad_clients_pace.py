@@ -108,7 +108,7 @@ class TestCompressed:
             ("gzip", BODY, "not valid gzip"),
             ("gzip", b"", "cut short"),
             ("gzip", gzip.compress(BODY, mtime=0)[:-9], "cut short"),
-            ("gzip", gzip.compress(BODY, mtime=0) + b"more", "something follows its end"),
+            ("gzip", gzip.compress(BODY, mtime=0) + b"more", "unexpected data follows the end"),
             ("deflate", BODY, "not valid deflate"),
             ("deflate", zlib.compress(BODY)[:-9], "not valid deflate"),
             ("br", BODY, "not valid br"),

@@ -233,7 +233,7 @@ class TestGuard:
         assert (await yard.ask(headers=session("8"))).endpoint == "a"
         [attempt] = (await yard.page("exchanges?limit=1"))["exchanges"][0]["attempts"]
         assert attempt["why"].startswith("rank 1, ")
-        assert attempt["why"].endswith("; nobody else is left, though a serves another session")
+        assert attempt["why"].endswith("; no other candidate, although a serves another session")
         gate.set()
         await first
 

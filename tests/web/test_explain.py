@@ -94,7 +94,7 @@ class TestExplain:
         answer = explained(own, x_session_id="it")
         assert answer["pin"] is None
         assert {each["provider"] for each in answer["candidates"]} == {"a", "b"}
-        assert "the pin rests" in answer["candidates"][0]["why"]
+        assert "the pin is resting" in answer["candidates"][0]["why"]
 
     def test_a_ban_says_until_when(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)

@@ -21,7 +21,7 @@ DEFAULT_ROUTER_URL = "http://127.0.0.1:8080"
 REQUEST_TIMEOUT = 10.0
 """Seconds."""
 ADMIN_KEY_VARIABLE = "POINTSMAN_SERVER__ADMIN_KEY"
-NOT_POINTSMAN = "what answers at {} is not Pointsman; --router says where it is"
+NOT_POINTSMAN = "the server at {} is not Pointsman; set --router"
 
 
 class AdminApiError(Exception):
@@ -54,7 +54,7 @@ def add_router(parser: argparse.ArgumentParser) -> None:
         "--router",
         default=DEFAULT_ROUTER_URL,
         metavar="URL",
-        help=f"where the router is (default: {DEFAULT_ROUTER_URL})",
+        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
     )
     add_config_argument(parser)
 
@@ -83,13 +83,13 @@ def describe_error(error: Exception, router: str) -> str:
         except (ValueError, KeyError, TypeError):
             return NOT_POINTSMAN.format(router)
         remedy = (
-            f" Put it into {ADMIN_KEY_VARIABLE}, or into server.admin_key of the configuration."
+            f" Set it in {ADMIN_KEY_VARIABLE}, or as server.admin_key in the configuration."
             if error.code == 401
             else ""
         )
         return f"{said}{remedy}"
     if isinstance(error, URLError):
-        return f"no router answers at {router} ({error.reason}); start it, or say with --router where it is"
+        return f"no router at {router} ({error.reason}); start it, or set --router"
     if isinstance(error, OSError):
         return f"{error.filename or router}: {error.strerror or error}"
     return NOT_POINTSMAN.format(router)

@@ -25,13 +25,13 @@ MAX_PARALLEL = 8
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman check", description=__doc__)
     add_config_argument(parser)
-    parser.add_argument("--no-keys", action="store_true", help="look at the configuration only, and ask nobody")
+    parser.add_argument("--no-keys", action="store_true", help="check the configuration only, contact no provider")
     given = parser.parse_args(arguments)
     try:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("check", error)
-    print(f"{path} is sound." if path else "There is no configuration file: the built-in demo providers would serve.")
+    print(f"{path} is valid." if path else "There is no configuration file: the built-in demo providers would be used.")
     for warning in settings.warnings:
         print(f"warning: {warning}")
     faults = 0 if given.no_keys else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))

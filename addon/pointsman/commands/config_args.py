@@ -10,7 +10,7 @@ from pointsman.config import ConfigError, Settings
 
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the one the router would find)")
+    parser.add_argument("--config", metavar="FILE", help="configuration file (default: the one the router would use)")
 
 
 def load_config(named: str | None) -> tuple[Path | None, Settings]:
@@ -21,5 +21,5 @@ def load_config(named: str | None) -> tuple[Path | None, Settings]:
 
 def print_config_error(command: str, error: ConfigError) -> int:
     """Tells what is at fault; returns the command's status."""
-    print(f"pointsman {command}: the configuration is at fault.\n{error}", file=sys.stderr)
+    print(f"pointsman {command}: the configuration is invalid.\n{error}", file=sys.stderr)
     return 1

@@ -23,10 +23,10 @@ def main(arguments: list[str]) -> int:
         "--router",
         default=DEFAULT_ROUTER_URL,
         metavar="URL",
-        help=f"where the router is (default: {DEFAULT_ROUTER_URL})",
+        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
     )
-    parser.add_argument("--path", default="/v1/chat/completions", help="the path that such a request has")
-    parser.add_argument("--json", action="store_true", help="the whole answer, as JSON")
+    parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
+    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
     given = parser.parse_args(arguments)
     try:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         return _failed(describe_error(error, given.router))
     except ValueError:
-        return _failed(f"what answers at {given.router} is not Pointsman; --router says where it is")
+        return _failed(f"the server at {given.router} is not Pointsman; set --router")
     print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
     return 0
 

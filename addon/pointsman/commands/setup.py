@@ -103,7 +103,7 @@ gemini --model auto-smart
 """,
     ),
 }
-KEY = "POINTSMAN_KEY is server.client_key; a router without one takes any key from this machine."
+KEY = "POINTSMAN_KEY is server.client_key; without one, the router accepts any key from this machine."
 
 
 def main(arguments: list[str]) -> int:
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
         "--router",
         default=DEFAULT_ROUTER_URL,
         metavar="URL",
-        help=f"where the router is (default: {DEFAULT_ROUTER_URL})",
+        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
     )
     given = parser.parse_args(arguments)
     client = CLIENTS[given.client]

@@ -22,7 +22,7 @@ WIDTH = 160
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman status", description=__doc__)
     add_router(parser)
-    parser.add_argument("--json", action="store_true", help="the whole answer, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
     given = parser.parse_args(arguments)
     try:
         overview = connect(given).get("/api/overview")
@@ -77,7 +77,7 @@ def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
         yield f"{name} cools for {left(each['until'], wall)}: {each['reason']}"
     for each in overview["bans"]:
         scope = "/".join(part for part in (each["provider"], each["model"]) if part)
-        yield f"session {each['session']} stays away from {scope} for {left(each['until'], wall)}: {each['reason']}"
+        yield f"session {each['session']} bans {scope} for {left(each['until'], wall)}: {each['reason']}"
 
 
 def rate(share: float | None) -> str:

@@ -22,8 +22,8 @@ GOOD = frozenset({"request_success", "retry_success", "hedge_winner"})
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman top", description=__doc__)
     add_router(parser)
-    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="between two looks (default: 1)")
-    parser.add_argument("--times", type=int, metavar="N", help="look so many times, then end")
+    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="refresh interval (default: 1)")
+    parser.add_argument("--times", type=int, metavar="N", help="stop after so many refreshes")
     given = parser.parse_args(arguments)
     try:
         _watch(connect(given), max(0.1, given.every), given.times)

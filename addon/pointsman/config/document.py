@@ -48,7 +48,7 @@ def read(path: Path) -> Document:
     except OSError as error:
         raise _unusable(path, UNREADABLE.get(type(error), f"cannot be read ({error.strerror})")) from None
     if len(data) > MAX_FILE_BYTES:
-        raise _unusable(path, "is larger than 1 MiB, which no configuration needs to be")
+        raise _unusable(path, "is larger than 1 MiB, the limit for a configuration")
     try:
         return parse(data.decode("utf-8-sig"), str(path))
     except UnicodeDecodeError as error:
@@ -75,7 +75,7 @@ def parse(text: str, name: str) -> Document:
         raise _malformed(error, name) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise _unusable(f"{name}:{line}", "holds a control character, which YAML does not allow; remove it") from None
+        raise _unusable(f"{name}:{line}", "contains a control character, which YAML forbids; remove it") from None
     if root is None:
         return Document({})
     if not isinstance(root, MappingNode):
@@ -90,12 +90,12 @@ def _unusable(name: object, problem: str) -> ConfigError:
 
 
 MALFORMED = {
-    "character '\\t'": "is indented with a tab; YAML wants spaces",
+    "character '\\t'": "is indented with a tab; YAML requires spaces",
     "another document": 'begins a second document; keep one, without "---"',
-    "undefined alias": 'uses an alias that nothing defines; put a value that begins with "*" in quotes',
+    "undefined alias": 'uses an undefined alias; quote a value that begins with "*"',
     "<document start>": "is indented differently from the lines above it",
     "<block end>": "is indented differently from the lines above it",
-    "mapping values": "has a colon where none can stand; put a value that holds one in quotes",
+    "mapping values": "has a misplaced colon; quote a value that contains one",
 }
 
 
@@ -120,7 +120,7 @@ class _Reader:
     def value(self, node: Node, place: ConfigPath) -> Any:
         self.values += 1
         if self.values > MAX_VALUES:
-            raise _unusable(self.name, f"holds more than {MAX_VALUES} values once its aliases are expanded")
+            raise _unusable(self.name, f"contains more than {MAX_VALUES} values once its aliases are expanded")
         if len(place) > MAX_DEPTH:
             raise _unusable(self.name, f"is nested more than {MAX_DEPTH} levels deep")
         if isinstance(node, MappingNode):
@@ -159,8 +159,8 @@ class _Reader:
         if read is not None:
             return read(node.value)
         line = node.start_mark.line + 1
-        hint = 'put a value that begins with "!" in quotes'
-        self.add_issue(place, f"has a YAML tag, which means nothing here (line {line}); {hint}")
+        hint = 'quote a value that begins with "!"'
+        self.add_issue(place, f"has a YAML tag, which is not supported (line {line}); {hint}")
         return None
 
     def add_issue(self, place: ConfigPath, problem: str) -> None:
@@ -170,8 +170,8 @@ class _Reader:
 def _repeated(name: str, place: ConfigPath, first: int, second: int) -> ConfigIssue:
     lines = f"lines {first} and {second}" if first != second else f"line {first}"
     if is_secret_path(place):
-        return ConfigIssue(format_path(place), f"has one key twice ({lines}); remove one")
-    return ConfigIssue(format_path((*place, name)), f"is written twice ({lines}); remove one")
+        return ConfigIssue(format_path(place), f"contains a key twice ({lines}); remove one")
+    return ConfigIssue(format_path((*place, name)), f"is defined twice ({lines}); remove one")
 
 
 def unmasked(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The closed sets of the configuration: every word that a setting may take."""
+"""The enums of the configuration: every value that such a setting may take."""
 
 from enum import StrEnum
 
@@ -75,7 +75,7 @@ class Forward(StrEnum):
 
 
 class UnknownModel(StrEnum):
-    """What becomes of a request for a model that nobody has."""
+    """What happens to a request for an unknown model."""
 
     ERROR = "error"
     AUTO = "auto"

@@ -37,7 +37,7 @@ def _write(tree: Tree, variable: str, text: str, providers: Iterable[str]) -> No
         place.append(_match(name, holder, shape, place, providers))
         shape = schema.child_shape(shape, place[-1])
         if not schema.has_keys(shape):
-            raise ValueError(f"names a key below {format_path(place)}, which holds no keys")
+            raise ValueError(f"names a key below {format_path(place)}, which has no keys")
         holder = _opened(holder, place)
     key = _match(last, holder, shape, place, providers)
     holder[key] = _read(text, variable, schema.child_shape(shape, key), [*place, key])
@@ -49,7 +49,7 @@ def _opened(holder: Tree, place: ConfigPath) -> Tree:
     if inner is None:
         inner = holder[str(place[-1])] = {}
     if not isinstance(inner, dict):
-        raise ValueError(f"names a key below {format_path(place)}, which is no mapping in the file")
+        raise ValueError(f"names a key below {format_path(place)}, which is not a mapping in the file")
     return inner
 
 
@@ -60,9 +60,9 @@ def _match(name: str, holder: Tree, shape: Any, place: ConfigPath, providers: It
     fits = [key for key in known if _normalized(key) == _normalized(name)]
     if not fits:
         hint = suggestion(_normalized(name), map(_normalized, known)) or f"; known there: {', '.join(known) or 'none'}"
-        raise ValueError(f"names no key of {where}{hint}")
+        raise ValueError(f"matches no key of {where}{hint}")
     if len(fits) > 1:
-        raise ValueError(f"could mean {' or '.join(fits)} of {where}; write it in the file")
+        raise ValueError(f"is ambiguous in {where}: {' or '.join(fits)}; set it in the file")
     return fits[0]
 
 
@@ -79,12 +79,12 @@ def _normalized(name: str) -> str:
 def _read(text: str, variable: str, shape: Any, place: ConfigPath) -> Any:
     if schema.has_keys(shape):
         keys = f"; name one of {', '.join(schema.key_names(shape))}" if schema.is_section(shape) else ""
-        raise ValueError(f"names {format_path(place)}, which is no single value{keys}")
+        raise ValueError(f"names {format_path(place)}, which is not a single value{keys}")
     if not schema.is_list(shape):
         return FromEnvironment(text, variable, hidden=False)
     item = schema.child_shape(shape, 0)
     if schema.is_section(item) and item is not Key:
-        raise ValueError(f"names {format_path(place)}, a list of mappings; write it in the file")
+        raise ValueError(f"names {format_path(place)}, a list of mappings; set it in the file")
     return [FromEnvironment(part.strip(), variable, hidden=False) for part in text.split(",") if part.strip()]
 
 
@@ -117,9 +117,9 @@ class References:
 
     def problems(self, text: str, names: list[str], place: ConfigPath) -> Iterator[str]:
         if len(names) < text.count("${"):
-            yield 'holds a "${" that is not the beginning of ${NAME}; a name is letters, digits and _'
+            yield 'contains a "${" that does not start a ${NAME}; names consist of letters, digits and _'
         for name in names:
             if name not in self.env:
-                yield f"reads the environment variable {name}, which is not set; set it, or remove this"
+                yield f"refers to the environment variable {name}, which is not set; set it, or remove the reference"
             elif is_secret_path(place) and not self.env[name]:
-                yield f"reads the environment variable {name}, which is empty; give it a value, or remove this"
+                yield f"refers to the environment variable {name}, which is empty; set it, or remove the reference"

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all of it at once, each fault with its path, the rule and what was found."""
+"""Configuration errors: all issues at once, each with its path, the rule and what was found."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ class ConfigIssue(NamedTuple):
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. Its text is every fault, a line each."""
+    """An invalid configuration. Its text has one line per issue."""
 
     def __init__(self, faults: Iterable[ConfigIssue]) -> None:
         self.issues = tuple(faults)
@@ -93,7 +93,7 @@ def _unknown_key(place: ConfigPath) -> ConfigIssue:
     known = schema.key_names(schema.shape_at(parent))
     hint = suggestion(name, known) or f"; known here: {', '.join(known)}"
     if is_secret_path(parent):
-        return ConfigIssue(format_path(parent), f"has a key that is not known{hint}")
+        return ConfigIssue(format_path(parent), f"has an unknown key{hint}")
     return ConfigIssue(format_path(place), f"is not a known key{hint}")
 
 

@@ -97,7 +97,7 @@ def _written_names(tree: Tree) -> Iterator[ConfigIssue]:
     for name, provider in as_mapping(tree.get("providers")).items():
         if "name" in as_mapping(provider):
             yield ConfigIssue(
-                format_path(("providers", name, "name")), f"is not a known key: the provider is called {name}"
+                format_path(("providers", name, "name")), f"is not a known key: the provider's name is {name}"
             )
 
 

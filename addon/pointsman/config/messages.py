@@ -1,4 +1,4 @@
-"""How messages speak of the configuration: paths as the file writes them, what was found, and what stays unsaid."""
+"""Texts of configuration errors: paths as the file writes them, what was found, and what is kept out of messages."""
 
 import difflib
 import json

@@ -41,7 +41,7 @@ def _entry(written: str, level: ProtectionLevel, models: Mapping[str, frozenset[
     if provider is None:
         hint = suggestion(name, models)
         return ProtectionEntry(
-            written, None, f"{quoted(f'{written}:{level}')} is ignored: no provider is called {quoted(name)}{hint}"
+            written, None, f"{quoted(f'{written}:{level}')} is ignored: there is no provider {quoted(name)}{hint}"
         )
     if not slash:
         return ProtectionEntry(provider, level, None)

@@ -137,5 +137,5 @@ class Provider(ConfigModel):
     @classmethod
     def _differ_from_the_first(cls, dialects: Mapping[Dialect, str], info: ValidationInfo) -> Mapping[Dialect, str]:
         if (first := info.data.get("dialect")) in dialects:
-            raise HiddenValueError(f"must not name {first}, which base_url speaks already")
+            raise HiddenValueError(f"must not name {first}, which base_url already speaks")
         return dialects

@@ -36,14 +36,14 @@ def no_providers(tree: Tree) -> Iterator[ConfigIssue]:
     """Asked of a file only: without a file there are the demo providers."""
     if tree.get("providers") in (None, {}):
         remedy = f"add one, such as {EXAMPLE}, or start without a file to see the demo providers"
-        yield ConfigIssue("providers", f"holds no provider; {remedy}")
+        yield ConfigIssue("providers", f"has no providers; {remedy}")
 
 
 def _server_keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
     server = as_mapping(tree.get("server"))
     if server.get("client_key") is not None and server.get("client_key") == server.get("admin_key"):
         yield ConfigIssue(
-            "server.admin_key", "must differ from client_key: clients are no operators; choose another one"
+            "server.admin_key", "must differ from client_key, so that clients have no admin access; choose another one"
         )
 
 
@@ -58,11 +58,9 @@ def _provider_names(tree: Tree) -> Iterator[ConfigIssue]:
     for index, name in enumerate(names):
         place = format_path(("providers", name))
         if not PROVIDER_NAME.fullmatch(name):
-            yield ConfigIssue(
-                place, "must be called by 1 to 64 letters, digits, dots, dashes and underscores; rename it"
-            )
+            yield ConfigIssue(place, "must consist of 1 to 64 letters, digits, dots, dashes and underscores; rename it")
         elif _is_reserved(name):
-            yield ConfigIssue(place, f"must not be called {AUTO} or {AUTO}-…, which ask for a mode; rename it")
+            yield ConfigIssue(place, f"must not be called {AUTO} or {AUTO}-…, which select a mode; rename it")
         elif twin := next((other for other in names[:index] if other.lower() == name.lower()), None):
             yield ConfigIssue(place, f"differs from {twin} only in case; rename one")
 
@@ -77,7 +75,7 @@ def _provider_addresses(tree: Tree, catalog: Collection[str]) -> Iterator[Config
             hint = suggestion(name, catalog)
             yield ConfigIssue(
                 format_path(("providers", name, "base_url")),
-                f"is required: the catalog knows no provider {quoted(name)}{hint}",
+                f"is required: the catalog has no provider {quoted(name)}{hint}",
             )
 
 
@@ -113,7 +111,7 @@ def _alias_names(declared: DeclaredNames) -> Iterator[ConfigIssue]:
     for alias in declared.aliases:
         if _is_reserved(alias):
             path = format_path(("routing", "aliases", alias))
-            yield ConfigIssue(path, f"must not be called {AUTO} or {AUTO}-…, which ask for a mode; rename it")
+            yield ConfigIssue(path, f"must not be called {AUTO} or {AUTO}-…, which select a mode; rename it")
 
 
 def _alias_targets(declared: DeclaredNames) -> Iterator[ConfigIssue]:
@@ -124,7 +122,7 @@ def _alias_targets(declared: DeclaredNames) -> Iterator[ConfigIssue]:
         if circle and frozenset(circle) not in circles:
             circles.add(frozenset(circle))
             way = " -> ".join([*circle, alias])
-            yield ConfigIssue(path, f"goes round in a circle ({way}); let it end at a model or a mode")
+            yield ConfigIssue(path, f"is circular ({way}); it must end at a model or a mode")
         elif not declared.is_known(target):
             hint = suggestion(target, declared.names())
             wanted = "must name a model, provider/model, a mode such as auto-smart, or another alias"
@@ -148,5 +146,5 @@ def _protected_providers(tree: Tree, known: Collection[str]) -> Iterator[ConfigI
             hint = suggestion(provider, known)
             path = format_path(("protection", name))
             yield ConfigIssue(
-                path, f"must name a provider or provider/model; no provider is called {quoted(provider)}{hint}"
+                path, f"must name a provider or provider/model; there is no provider {quoted(provider)}{hint}"
             )

@@ -1,7 +1,7 @@
-"""What was changed while the router ran, and how it lies over a configuration before that is judged.
+"""Changes made at runtime, and how they are applied to a configuration before it is validated.
 
-An overlay speaks of things by name. What it names and the configuration no longer has is passed over: a target that
-was switched off here and is gone from the file is no fault.
+Overrides refer to things by name. Names that the configuration no longer has are ignored: a target that was disabled
+here and has been removed from the file is not an error.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -72,7 +72,7 @@ class Weights(ConfigModel):
     @model_validator(mode="after")
     def _something_counts(self) -> Self:
         if not any((self.reliability, self.speed, self.latency, self.intelligence)):
-            raise HiddenValueError("must hold at least one weight above 0")
+            raise HiddenValueError("must have at least one weight above 0")
         return self
 
 
@@ -122,7 +122,7 @@ class Routing(ConfigModel):
 
 def _at_least_one[T](items: Sequence[T]) -> Sequence[T]:
     if not items:
-        raise HiddenValueError("must name at least one; to recognise no conversations, set sticky.enabled to false")
+        raise HiddenValueError("must name at least one; to turn sticky sessions off, set sticky.enabled to false")
     return items
 
 

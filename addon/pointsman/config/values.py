@@ -167,10 +167,10 @@ def _secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:
-        raise HiddenValueError("has no value; write one or remove it")
+        raise HiddenValueError("has no value; set one or remove it")
     text = _text(value)
     if not text:
-        raise HiddenValueError("must not be empty; remove it if none is meant")
+        raise HiddenValueError("must not be empty; remove it if it is not needed")
     if not VISIBLE.fullmatch(text):
         raise HiddenValueError("must be visible ASCII characters without spaces or line ends")
     return SecretStr(text)
@@ -204,9 +204,9 @@ def _base_url(value: object) -> str:
     text = _text(value)
     example = "must be an absolute http or https URL, such as https://api.groq.com/openai/v1"
     if "@" in text:
-        raise HiddenValueError("must not hold a user name or password; the credential belongs in keys")
+        raise HiddenValueError("must not contain a user name or password; the credential belongs in keys")
     if "?" in text or "#" in text:
-        raise HiddenValueError("must not hold a query or a fragment; a credential belongs in keys")
+        raise HiddenValueError("must not contain a query or a fragment; a credential belongs in keys")
     try:
         url = urlsplit(text)
         absolute = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
@@ -226,7 +226,7 @@ def read_path(value: object) -> Path | None:
     try:
         return None if text == "off" else Path(text).expanduser()
     except RuntimeError:
-        raise ValueError("must be a path; its ~ stands for no home directory that exists") from None
+        raise ValueError("must be a path; its ~ matches no home directory") from None
 
 
 def unique[T](items: Sequence[T]) -> Sequence[T]:
@@ -234,7 +234,7 @@ def unique[T](items: Sequence[T]) -> Sequence[T]:
     words = [str(item).lower() for item in items]
     for index, word in enumerate(words):
         if (first := words.index(word)) != index:
-            raise HiddenValueError(f"says the same twice, at [{first}] and [{index}]; remove one")
+            raise HiddenValueError(f"repeats an entry, at [{first}] and [{index}]; remove one")
     return items
 
 

@@ -1,4 +1,4 @@
-"""What works, but hardly as meant: warnings, which a configuration carries along."""
+"""Warnings about settings that work but are probably not meant."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def _provider_warnings(provider: Provider, catalog: Catalog) -> Iterator[str]:
         yield f"{format_path((*place, 'models'))}: is empty, so {provider.name} gets no requests; list its model ids"
     is_at_home = provider.base_url == catalog.get(provider.name, {}).get("base_url")
     if is_at_home and not provider.keyless and not any(key.enabled for key in provider.keys):
-        yield f"{format_path((*place, 'keys'))}: holds no enabled key, and {provider.name} answers nobody without one"
+        yield f"{format_path((*place, 'keys'))}: has no enabled key, and {provider.name} requires an API key"
 
 
 def _protection_warnings(name: str, sections: ConfigSections) -> Iterator[str]:

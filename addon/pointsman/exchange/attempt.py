@@ -157,7 +157,7 @@ class Attempt:
         if streamed:
             fault = Fault(FaultKind.FIRST_BYTE_TIMEOUT, f"no content within {self.timeouts.first_byte:g} s", status=504)
         else:
-            fault = Fault(FaultKind.ANSWER_TIMEOUT, f"no whole answer within {self.timeouts.answer:g} s", status=504)
+            fault = Fault(FaultKind.ANSWER_TIMEOUT, f"no complete answer within {self.timeouts.answer:g} s", status=504)
         return self.fault_so_far(fault)
 
     def read(self, data: bytes, now: float) -> Sequence[Frame]:

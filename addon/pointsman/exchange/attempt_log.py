@@ -1,4 +1,4 @@
-"""The journal of one exchange: what became of its attempts, in order of settlement, on the clock on the wall."""
+"""The log of one exchange: its settled attempts, in order of settlement, in wall-clock time."""
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.attempt import Attempt

@@ -110,7 +110,7 @@ class Planner(Protocol):
         ...
 
     def on_response_started(self, answered: Target | None) -> None:
-        """The client has been told, once, how its session fared: this target answered, or nobody did."""
+        """The response has started, which happens once: this target answers, or none does."""
         ...
 
     def on_ended(self, failed: bool, now: float) -> None:
@@ -118,15 +118,15 @@ class Planner(Protocol):
         ...
 
     def discard(self) -> None:
-        """The exchange is broken: nobody will tell how its attempts end."""
+        """The exchange has failed internally: its attempts will not be settled."""
         ...
 
     def early_session_headers(self, prefix: str) -> Headers:
-        """What can be told of the session before anybody has answered."""
+        """The session headers that are known before a provider has answered."""
         ...
 
     def session_headers(self, prefix: str, answered: Target | None) -> Headers:
-        """What can be told of the session on an answer."""
+        """The session headers of an answer."""
         ...
 
     def stickiness(self, answered: Target | None) -> str: ...

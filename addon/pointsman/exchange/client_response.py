@@ -1,7 +1,7 @@
-"""The client's side of an exchange: what it has been shown, in whose voice, and how fast it takes it.
+"""The client's side of an exchange: what has been sent, in which form, and how fast the client reads it.
 
-The front owns the head of the answer, the keep-alives between, the words of the router itself, and the client's
-patience. It knows nothing of how attempts are chosen.
+It owns the response's headers, the keep-alives, the router's own errors and the timeout of a client that does not read.
+It knows nothing of how attempts are chosen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ CLIENT_STALL_TIMEOUT = 300.0
 
 
 class ClientResponse:
-    """Appends what the client is to see to `effects`; the exchange is the only one to call it."""
+    """Appends effects for the client to `effects`. Only the exchange calls it."""
 
     def __init__(
         self, client_request: ClientRequest, plan: Planner, rules: ExchangeRules, effects: list[Effect]
@@ -145,7 +145,7 @@ class ClientResponse:
         """As a response while that is still possible, else as an error frame."""
         self.error = problem.code
         if self.state is ResponseState.ANSWERING and not self._client_request.facts.stream:
-            self._effects.append(Abort("the rest of a whole answer cannot be told otherwise"))
+            self._effects.append(Abort("an answer that is not streamed cannot be replaced midway"))
             self.on_client_disconnected(now)
             return
         problem = replace(problem, message=self._rules.masker.text(problem.message))

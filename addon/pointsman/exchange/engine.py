@@ -1,16 +1,15 @@
 """The exchange: one client request and everything done to answer it. Inputs go in with the time, effects come out;
 nothing else happens.
 
-Theory of operation. Each attempt's bytes become frames. Until one attempt shows *content*, its frames are held, and
-whatever goes wrong is that attempt's own affair: it settles, and `_advance` (the one place that asks "what now?")
-launches the next candidate or, when none is left, lets the router speak for itself. A stream that shows nothing for a
-while gets company: the next candidate, of another provider, starts beside it. The first content commits: the other
-attempts are cancelled, the held frames go out, and from then on the winner's whole events pass through as they
-come. From here nothing can be taken back, so what breaks now ends in one error frame. Timers are dates, compared in
-`on_tick`; `next_tick_at` names the next one. They stand still while the client does not read.
+Theory of operation. Each attempt's bytes become frames. Until one attempt shows *content*, its frames are held, and its
+failures stay its own: it settles, and `_advance` (the one place that decides what to do next) launches the next
+candidate or, when none is left, answers with an error. If a stream shows nothing for a while, the next candidate, of
+another provider, starts beside it. The first content commits: the other attempts are cancelled, the held frames go out,
+and from then on the winner's whole events pass through as they arrive. Nothing can be undone from here, so a failure
+ends the stream with one error frame. Timers are deadlines, compared in `on_tick`; `next_tick_at` is the next one. They
+are paused while the client does not read.
 
-An input about an attempt that has settled is a late word and changes nothing. The tables in `state_machines` say which
-moves exist.
+Input for a settled attempt is ignored. The tables in `state_machines` define the legal transitions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +36,7 @@ NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
 
 
 class Exchange:
-    """Feed it what happens, carry out what it returns.
+    """Call it with each input, and execute the effects it returns.
 
     `now` is seconds on any steady clock, the same one throughout.
     """
@@ -59,7 +58,7 @@ class Exchange:
     # Inputs.
 
     def start(self, now: float) -> list[Effect]:
-        """The client's request is whole."""
+        """The client's request is complete."""
         self.attempt_log.started_at = now
         self._response.start(now)
         self._advance(now)
@@ -129,7 +128,7 @@ class Exchange:
         if self._response.is_slow:
             if not self.ended and now >= self._response.stall_deadline:
                 self._on_client_lost(now)
-                self._effects.append(Abort(f"the client took nothing for {CLIENT_STALL_TIMEOUT:g} s"))
+                self._effects.append(Abort(f"the client read nothing for {CLIENT_STALL_TIMEOUT:g} s"))
             return self._take_effects()
         for attempt in list(self._running.values()):
             self._tick_attempt(attempt, now)
@@ -147,20 +146,20 @@ class Exchange:
         return self._take_effects()
 
     def on_client_disconnected(self, now: float) -> list[Effect]:
-        """The client has left. Nobody is to blame."""
+        """The client has disconnected, which is no attempt's fault."""
         if not self.ended:
             self._on_client_lost(now)
         return self._take_effects()
 
     def fail_with(self, problem: Problem, now: float) -> list[Effect]:
-        """The router cannot go on with this: it says so itself and blames nobody."""
+        """The router cannot continue: the exchange ends with this error, and no provider is blamed."""
         if not self.ended:
             self._settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
             self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
 
     def report_answer(self, now: float) -> None:
-        """The exchange has ended, and whoever it was for has been served: what is left to be learnt, is."""
+        """Hand the finished answer to the plan. Called after the client has been served."""
         self._response.report_answer(now)
 
     # What others may ask.
@@ -208,7 +207,7 @@ class Exchange:
             self._end_without_candidates(now)
 
     def _end_without_candidates(self, now: float) -> None:
-        """Nobody is left."""
+        """No candidate is left."""
         if empty := self._failed.empty_answer():
             attempt, data = empty
             self._response.start_answer(attempt, data, self.attempt_log.others(attempt), now)
@@ -229,7 +228,7 @@ class Exchange:
         return self.plan.next_candidate(now, self.running_candidates)
 
     def _hedge(self, attempt: Attempt, now: float) -> None:
-        """A stream that is slow to begin gets company, as long as there is room for one more."""
+        """Starts another attempt beside a stream that is slow to begin, if the limit allows it."""
         if attempt.hedge_at is None or now < attempt.hedge_at or self._winner or self.ended:
             return
         attempt.hedge_at = None
@@ -277,7 +276,7 @@ class Exchange:
                 pass
             case FrameKind.NEUTRAL:
                 if not attempt.hold_back(frame.data):
-                    self._fail(attempt, Fault(FaultKind.MALFORMED, "too much before the first content"), now)
+                    self._fail(attempt, Fault(FaultKind.MALFORMED, "too much data before the first content"), now)
             case FrameKind.CONTENT:
                 self._commit(attempt, frame.data, now)
             case FrameKind.ERROR | FrameKind.MALFORMED:
@@ -401,7 +400,7 @@ class Exchange:
         else:
             outcome, code, fault = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN, replace(fault, kind=FaultKind.BROKEN)
         self._settle(attempt, outcome, fault, now)
-        problem = Problem(code, f"The provider's answer broke off: {fault.message or fault.label}.")
+        problem = Problem(code, f"The provider's answer was interrupted: {fault.message or fault.label}.")
         self._response.end_broken(problem, now, has_said_so)
 
     def _settle(

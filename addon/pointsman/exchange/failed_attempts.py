@@ -1,4 +1,4 @@
-"""What has failed in one exchange so far, and whether that itself is the answer when nobody is left."""
+"""The failed attempts of one exchange, and whether they give its answer when no candidate is left."""
 
 from dataclasses import dataclass, field
 

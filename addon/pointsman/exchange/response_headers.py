@@ -11,7 +11,7 @@ MAX_TRAIL_BYTES = 1024
 
 
 def routing_headers(request_id: str, prefix: str, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
-    """On every routed answer, errors too. `target` is None when nobody answered; `passed` are the attempts passed
+    """On every routed answer, errors too. `target` is None if no provider answered; `passed` are the attempts passed
     over.
     """
     headers = [("X-Request-ID", request_id), ("X-Fallback-Attempts", str(len(passed)))]
@@ -36,7 +36,7 @@ def attempt_trail(records: Sequence[AttemptRecord]) -> str:
 
 
 def retry_after_headers(seconds: float | None) -> Headers:
-    """`Retry-After` is in whole seconds, and at least one, so that nobody asks again at once."""
+    """`Retry-After` is in whole seconds, and at least one, so that clients do not retry at once."""
     return () if seconds is None else (("Retry-After", str(max(1, ceil(seconds)))),)
 
 

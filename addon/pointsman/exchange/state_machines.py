@@ -1,10 +1,9 @@
-"""The two small machines of an exchange, as tables. An illegal move is a missing entry, and raises.
+"""The two state machines of an exchange, as tables. An illegal transition is a missing entry, and raises.
 
-The **front** is what the client has seen: nothing (silent), an early head (headers out), the committed answer
-(answering), the end. An **attempt** is launched, gets a connection, waits for content, and settles; at most one
-attempt of an exchange becomes the winner on its way. An early head moves only the front; commit moves both, and
-nothing can be taken back after it. Everything that changes either state goes through `next_state`, so these tables are
-the whole truth about what may follow what.
+The **response** is what the client has got: nothing, early headers, a committed answer in progress, the end. An
+**attempt** is launched, gets a connection, waits for content, and settles; at most one attempt of an exchange becomes
+the winner. Early headers change only the response's state; commit changes both, and nothing can be undone after it.
+Every change of state goes through `next_state`, so these tables are complete.
 """
 
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from enum import Enum, auto
 
 
 class IllegalTransition(Exception):
-    """The router itself made a move that its tables do not know: a fault of ours, never of a client or a provider."""
+    """A transition that is not in the tables: a bug of the router, never a fault of a client or a provider."""
 
 
 class ResponseState(Enum):

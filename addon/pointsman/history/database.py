@@ -63,7 +63,7 @@ def move_aside(path: Path, stamp: str, why: Exception) -> None:
         found = path.with_name(path.name + part)
         if found.exists():
             found.replace(aside.with_name(aside.name + part))
-    logger.warning(f"Pointsman: the history {path} is damaged ({why}). It is now {aside.name}; a new one begins.")
+    logger.warning(f"Pointsman: the history {path} is damaged ({why}). It is now {aside.name}; a new one is started.")
 
 
 def _make(path: Path) -> None:

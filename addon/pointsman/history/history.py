@@ -1,4 +1,4 @@
-"""The history as the router uses it: told of exchanges, it gives statistics their memory back and answers people."""
+"""The history as the router uses it: it records exchanges, restores statistics at the start and answers queries."""
 
 import asyncio
 import logging
@@ -22,8 +22,8 @@ OFF_MESSAGE = "history.path is off"
 
 
 class History:
-    """Nothing here waits for a file on the loop: rows are handed to the recorder's thread, and what is read is read on
-    another one.
+    """Nothing here waits for a file on the loop: rows are handed to the writer's thread, and reads run on another
+    one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -91,7 +91,7 @@ def _restore(recorder: HistoryWriter, labels: Collection[str]) -> EarlierRuns:
         return read_earlier_runs(recorder.path, labels, recorder.last_earlier_row, time.time())
     except sqlite3.Error as error:
         recorder.report_error(error)
-        logger.warning(f"Pointsman: nothing could be learnt from the history {recorder.path}: {error}.")
+        logger.warning(f"Pointsman: statistics could not be restored from the history {recorder.path}: {error}.")
         return EarlierRuns()
 
 

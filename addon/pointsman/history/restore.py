@@ -1,4 +1,4 @@
-"""What statistics get back of earlier runs: sums for each target and hour, and its latest waits."""
+"""Reads the statistics of earlier runs: sums for each target and hour, and its latest waits."""
 
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -30,7 +30,7 @@ WAITS_QUERY = (
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """As `Statistics.restore` and `Recent.restore` take it."""
+    """As `Statistics.restore` and `RecentOutcomes.restore` take it."""
 
     hours: dict[tuple[str, int], HourlySums] = field(default_factory=dict)
     waits: dict[str, list[ContentWait]] = field(default_factory=dict)

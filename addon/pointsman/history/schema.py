@@ -56,7 +56,7 @@ def migrate(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> N
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(migrations):
-        raise ForeignDatabase(f"a newer Pointsman has written it (version {version}, this one knows {len(migrations)})")
+        raise ForeignDatabase(f"written by a newer Pointsman (version {version}, this one knows {len(migrations)})")
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if version < 0 or (version == 0 and tables):
         raise ForeignDatabase("it is another program's database")

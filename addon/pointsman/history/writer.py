@@ -1,4 +1,6 @@
-"""The one thread that writes a file. Nobody ever waits for it: what it cannot take in time is dropped and counted."""
+"""The thread that writes the history. No caller waits for it: rows that it cannot take in time are dropped and
+counted.
+"""
 
 import logging
 import sqlite3
@@ -77,7 +79,9 @@ class HistoryWriter:
         self._wake.set()
 
     def flush(self, patience: float = 5.0) -> bool:
-        """Waits until what has been put is written, or cannot be; False if that takes too long, or nobody writes."""
+        """Waits until what has been put is written, or cannot be. False if that takes too long, or the thread has
+        ended.
+        """
         if not self._thread.is_alive():
             return False
         done = Event()
@@ -128,7 +132,7 @@ class HistoryWriter:
         except (sqlite3.Error, OSError, ForeignDatabase) as error:
             self._disable(error)
         except Exception:
-            logger.warning(f"Pointsman: the history {self.path} failed; some rows are lost.", exc_info=True)
+            logger.warning(f"Pointsman: the history {self.path} failed; some rows were lost.", exc_info=True)
             self._close()
         finally:
             self._log_dropped()
@@ -143,7 +147,7 @@ class HistoryWriter:
             self.last_earlier_row = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
             self._kinds = {RowKind(*kind): number for number, *kind in self._db.execute(ALL_KINDS)}
             if self.problem:
-                logger.info(f"Pointsman: the history {self.path} is kept again.")
+                logger.info(f"Pointsman: the history {self.path} is written again.")
             self.problem = None
         return self._db
 
@@ -182,8 +186,8 @@ class HistoryWriter:
         problem = str(error)
         if problem != self.problem:
             logger.warning(
-                f"Pointsman: no history is kept in {self.path}: {problem}."
-                " Routing goes on; it is tried again every now and then, or set history.path to another file."
+                f"Pointsman: no history is written in {self.path}: {problem}."
+                " Routing continues, and writing is retried; to use another file, set history.path."
             )
         self.problem = problem
 
@@ -210,7 +214,7 @@ class HistoryWriter:
     def _log_dropped(self) -> None:
         if self.dropped > self._logged_dropped and self.problem is None:
             logger.warning(
-                f"Pointsman: the history is behind; {self.dropped - self._logged_dropped} rows were dropped."
+                f"Pointsman: the history cannot keep up; {self.dropped - self._logged_dropped} rows were dropped."
             )
             self._logged_dropped = self.dropped
 

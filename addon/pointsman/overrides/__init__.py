@@ -1,6 +1,6 @@
-"""What was changed while the router ran, kept so that it outlives the process.
+"""Changes made at runtime, stored so that they survive restarts.
 
-`key_encryption` keeps keys from being read off the disk, `store` writes and reads the one file, `configuration` owns
+`key_encryption` keeps keys from being readable on disk, `store` writes and reads the one file, `configuration` owns
 what is in force: the file, the environment, and the changes over them.
 """
 

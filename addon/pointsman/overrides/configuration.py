@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ActiveConfig:
-    """`base_settings` is what would hold without the overlay, `document` what the file says."""
+    """`base_settings` is what would hold without the overrides, `document` what the file says."""
 
     document: Document
     base_settings: Settings
@@ -100,8 +100,8 @@ class Configuration:
         try:
             await asyncio.to_thread(self.store.save, overrides)
         except OSError as error:
-            logger.error(f"Pointsman: a change could not be kept in {self.store.path}: {error}.")
-            message = f"The change could not be kept ({error.strerror or error}), so nothing was changed."
+            logger.error(f"Pointsman: a change could not be saved in {self.store.path}: {error}.")
+            message = f"The change could not be saved ({error.strerror or error}), so nothing was changed."
             raise Problem(Code.CONFLICT, message) from None
 
     def _reread(self, overrides: RuntimeOverrides) -> ActiveConfig:

@@ -43,7 +43,7 @@ class KeyEncryption:
                 self._open_cipher(make=False).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context.encode()).decode()
             )
         except (InvalidTag, ValueError):
-            raise DecryptionError("it was sealed with another key, or was altered") from None
+            raise DecryptionError("it was encrypted with another key, or was altered") from None
 
     def _open_cipher(self, make: bool) -> AESGCM:
         if self._cipher is None:
@@ -54,7 +54,7 @@ class KeyEncryption:
         try:
             key = private_files.read(self.path)
         except FileNotFoundError:
-            raise DecryptionError("its key file is gone") from None
+            raise DecryptionError("its key file is missing") from None
         if len(key) != KEY_BYTES:
             raise DecryptionError(f"its key file has {len(key)} bytes instead of {KEY_BYTES}")
         return key

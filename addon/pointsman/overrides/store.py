@@ -1,4 +1,4 @@
-"""The file that keeps an overlay: small, written whole at each change, with the values of keys sealed."""
+"""The file that stores runtime overrides: small, written whole at each change, with keys encrypted."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ class StoredOverrides(StrictModel):
 
 
 class OverrideStore:
-    """Two files in one folder: the overlay and the key that its secrets are sealed with."""
+    """Two files in one folder: the overrides, and the key that encrypts their secrets."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -81,7 +81,7 @@ class OverrideStore:
         write_atomically(self.path, json.dumps(data, indent=1).encode())
 
     def load(self) -> RuntimeOverrides:
-        """What was saved. What is damaged is moved aside with a warning, and keeps nobody from starting. Raises
+        """What was saved. What is damaged is moved aside with a warning, and does not prevent the start. Raises
         NotPrivate if others may have written it.
         """
         try:
@@ -92,7 +92,7 @@ class OverrideStore:
         except NotPrivate:
             raise
         except OSError as error:
-            logger.warning(f"Pointsman: changes made earlier are not in force: {self.path} cannot be read ({error}).")
+            logger.warning(f"Pointsman: saved changes are not in force: {self.path} cannot be read ({error}).")
             return NO_OVERRIDES
         try:
             written = StoredOverrides.model_validate(json.loads(data))
@@ -102,11 +102,11 @@ class OverrideStore:
         return self._from_stored(written)
 
     def set_aside(self, why: str) -> None:
-        """Start without the changes; the file is kept for whoever wants to look."""
-        logger.warning(f"Pointsman: changes made earlier are not in force: {self.path} {why}. {_moved(self.path)}")
+        """Start without the changes; the file is kept for inspection."""
+        logger.warning(f"Pointsman: saved changes are not in force: {self.path} {why}. {_moved(self.path)}")
 
     def _check(self) -> None:
-        """Raises NotPrivate if others may put words in our mouth."""
+        """Raises NotPrivate if others may write it."""
         with suppress(FileNotFoundError):
             private_files.check_folder(self.path.parent)
         for path in (self.path, self._encryption.path):
@@ -163,7 +163,7 @@ class OverrideStore:
         moved = [_moved(path) for path in (self.path, self._encryption.path) if path.exists()]
         logger.warning(
             f"Pointsman: {lost} keys that were added earlier cannot be read: {error}. Add them again."
-            f" {' '.join(moved)} Other changes made earlier are in force."
+            f" {' '.join(moved)} Other saved changes are in force."
         )
         self._encryption = KeyEncryption(self._encryption.path)
         try:
@@ -187,5 +187,5 @@ def _moved(path: Path) -> str:
 def _describe_damage(error: Exception) -> str:
     if isinstance(error, ValidationError):
         places = {".".join(map(str, details["loc"])) for details in error.errors(include_input=False)}
-        return f"is not of the form that this version writes (at {', '.join(sorted(places))[:200]})"
+        return f"does not have the format of this version (at {', '.join(sorted(places))[:200]})"
     return "is damaged: it is not JSON"

@@ -87,7 +87,7 @@ class AttemptRecording:
 
 
 def _without_coding(headers: Headers) -> Headers:
-    """A body is recorded as the exchange got it: decoded. With the coding's name, nobody could read it."""
+    """A body is recorded as the exchange got it: decoded. With the coding's name, it would be unreadable."""
     return tuple(header for header in headers if header[0].lower() != "content-encoding")
 
 

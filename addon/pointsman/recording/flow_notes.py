@@ -100,12 +100,12 @@ def _note(shown: http.HTTPFlow, kind: NoteKind, mark: Mark, **more: object) -> N
 
 
 def note_entry_mode(shown: http.HTTPFlow, entry_mode: EntryMode) -> None:
-    """On a client's flow, when its exchange begins: by what door it came in, should it be replayed."""
+    """On a client's flow, when its exchange begins: how it arrived, in case it is replayed."""
     shown.metadata[NOTE] = {"door": entry_mode.name, "mark": note(shown).get("mark", "")}
 
 
 def entry_mode_of(shown: http.HTTPFlow) -> EntryMode | None:
-    """The door that this flow came in by; None where nothing says so."""
+    """How this flow arrived; None if it is not noted."""
     return EntryMode.__members__.get(str(note(shown).get("door")))
 
 

@@ -1,6 +1,6 @@
-"""How finished flows of ours come into mitmproxy's view, dump and files: by the hooks that any flow ends with.
+"""Adds finished flows to mitmproxy's view, dump and files, through the hooks that every flow ends with.
 
-Flows wait here until the loop has written what clients wait for, and enter one after the other.
+Flows are queued until the loop has written what clients wait for, and are added one after the other.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class FlowQueue:
         finally:
             self._add_task = None
         if self._dropped:
-            logger.warning(f"Pointsman: {self._dropped} attempts came too fast to be recorded.")
+            logger.warning(f"Pointsman: {self._dropped} attempts were not recorded: they came too fast.")
             self._dropped = 0
 
     async def _add(self, make: FlowFactory) -> None:

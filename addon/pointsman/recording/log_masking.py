@@ -1,4 +1,4 @@
-"""Log lines: none of them holds a secret, whoever writes it."""
+"""Masking of log records: no secret reaches a log, whichever module writes it."""
 
 import logging
 import traceback

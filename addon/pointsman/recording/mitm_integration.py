@@ -1,4 +1,4 @@
-"""The part of the addon that mitmproxy's own tools see: its options, content views, and hooks on flows that end."""
+"""What mitmproxy's own tools use of the addon: its options, content views, and hooks on flows that end."""
 
 from mitmproxy import contentviews, ctx, flow
 from mitmproxy.addonmanager import Loader
@@ -21,13 +21,13 @@ class MitmIntegration:
             RECORD_OPTION,
             bool,
             has_view,
-            "Make a flow of every attempt at a provider. Default: true where flows are looked at, false in mitmdump.",
+            "Record a flow for each attempt at a provider. Default: true with a user interface, false in mitmdump.",
         )
         loader.add_option(
             retention.OPTION,
             int,
             MAX_FLOWS,
-            "Flows that the view keeps. The oldest go; live, intercepted and hand-marked ones stay.",
+            "Maximum number of flows in the view. The oldest go; live, intercepted and hand-marked ones stay.",
         )
         for view in VIEWS:
             if contentviews.registry.get(view.name.lower()) is not view:

@@ -54,5 +54,5 @@ def replay_refusal(replayed: flow.Flow) -> str | None:
     notes = note(replayed)
     return (
         "Pointsman: an attempt cannot be replayed, since its key is masked."
-        f" Replay the client's flow, the one of exchange {notes.get('request_id')}."
+        f" Replay the client's flow instead, of exchange {notes.get('request_id')}."
     )

@@ -25,7 +25,7 @@ def trim() -> None:
 
 
 def is_removable(shown: flow.Flow) -> bool:
-    """Finished, and nobody has laid a hand on it."""
+    """Finished, not intercepted and not marked by hand."""
     if shown.live or shown.intercepted or is_marked_by_hand(shown):
         return False
     return not isinstance(shown, http.HTTPFlow) or bool(shown.response or shown.error)

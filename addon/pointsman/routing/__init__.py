@@ -1,3 +1,3 @@
-"""Who may take a request, in which order, and why not. One owner of shared state, asked synchronously; no sockets, no
-clocks.
+"""Which candidates may serve a request, in which order, and why others may not. One owner of shared state, called
+synchronously; no sockets, no clocks.
 """

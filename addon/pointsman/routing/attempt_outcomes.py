@@ -1,4 +1,4 @@
-"""What each attempt of an exchange that has ended says about its target, and about nobody else.
+"""What each attempt of an exchange that has ended says about its target.
 
 An exchange is judged as a whole, for the same answer means different things: a 503 is the target's failure, unless
 another key of that target then answered. Whatever becomes of several keys, an exchange is one failure of a target at
@@ -95,7 +95,7 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
 
 
 def _generation(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
-    """The reported tokens of an answer and the seconds that they took; nothing where nobody reports any."""
+    """The reported tokens of an answer and the seconds that they took; zeros if none are reported."""
     tokens = attempt.usage.completion if attempt.usage else 0
     whole = (attempt.settled_ms or 0.0) / 1000
     flowing = whole - (attempt.first_content_ms or 0.0) / 1000

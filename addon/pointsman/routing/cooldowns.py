@@ -1,4 +1,4 @@
-"""Cooldowns: which targets and keys nobody may use, until when, and why.
+"""Cooldowns: which targets and keys are not used, until when, and why.
 
 Bounded by the configuration: only names of the inventory in force are kept. Pruned on read.
 """

@@ -1,4 +1,4 @@
-"""The plan of a question for tokens: it is put to whoever counts, and nobody learns anything from the answer."""
+"""The plan of a request to count tokens. It goes to a provider that can count, and leaves no trace in statistics."""
 
 from collections.abc import Callable
 

@@ -27,7 +27,7 @@ CONTEXT_TOLERANCE = 1.2
 
 @dataclass(slots=True)
 class Exclusions:
-    """Answers from the whole situation anew each time; only the skips are its own."""
+    """Every answer is computed from the current state; only the skips are stored here."""
 
     facts: RequestFacts
     dialect: Dialect
@@ -72,7 +72,7 @@ class Exclusions:
         """Why this key of a target that may take it may not."""
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
         if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
-            detail = "this session has shown it another key"
+            detail = "this session uses another key of it"
             return Exclusion(
                 candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.bans_end_at
             )

@@ -1,4 +1,4 @@
-"""What a client is told when no candidate is left: the truth, as one status."""
+"""The error for a client when no candidate is left, as one status."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def _cause(failure: Failure, fault: Fault) -> Code:
 
 def _message(code: Code, faults: Sequence[Fault]) -> str:
     last = faults[-1]
-    said = f" The last one: {last.label}{': ' + last.message if last.message else ''}"
+    said = f" Last error: {last.label}{': ' + last.message if last.message else ''}"
     count = "The only attempt" if len(faults) == 1 else f"All {len(faults)} attempts"
     return f"{count} to get an answer failed ({code.value}).{said}"
 
@@ -74,14 +74,14 @@ def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[C
             [each for each in exclusions if each.reason is ExclusionReason.BANNED], offset
         )
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
-    return Code.NO_CANDIDATE, f"No candidate may take this request: {named}."
+    return Code.NO_CANDIDATE, f"No candidate can serve this request: {named}."
 
 
 def _banned(bans: Sequence[Exclusion], offset: float) -> str:
     said = "; ".join(f"{each.target.label} ({each.detail})" for each in bans)
     ends = [each.until for each in bans if each.until is not None]
-    until = f" until {_moment(max(ends) + offset)}, if it rests until then" if ends else " for this request"
-    return f"This conversation has banned whatever could serve it{until}: {said}."
+    until = f" until {_moment(max(ends) + offset)}" if ends else " for this request"
+    return f"This session has banned every usable candidate{until}: {said}."
 
 
 def _moment(wall: float) -> str:

@@ -46,7 +46,7 @@ class Health:
         return True
 
     def on_reached(self, provider: str) -> None:
-        """It has answered something: failures are no longer in a row. That alone makes nobody healthy."""
+        """It has answered something: failures are no longer in a row. That alone makes no provider healthy."""
         case = self._outages.get(provider)
         if case is not None and case.since is None:
             del self._outages[provider]

@@ -1,4 +1,4 @@
-"""How to ask a provider whether it is there: for its list of models, with a key where it wants one."""
+"""The request that checks whether a provider is reachable: its list of models, with a key where it requires one."""
 
 from pointsman.config import Provider
 from pointsman.domain.outbound import UpstreamRequest

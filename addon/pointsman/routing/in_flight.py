@@ -1,7 +1,7 @@
-"""Active requests: which guarded scopes serve whom at this moment, so that they get one conversation at a time.
+"""Requests in flight: which guarded scopes are serving which sessions, so that each serves one session at a time.
 
-One entry for each attempt, from its launch to its end, whatever end that is. Nobody writes down each byte that comes:
-an entry asks its attempt when it last heard anything, and only when it could be stale.
+There is one entry per attempt, from its launch to its end. Bytes are not recorded here: an entry asks its attempt when
+it last received something, and only when the entry could be stale.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,14 +1,14 @@
-"""The plan of one exchange: asked for the next candidate at each launch, told of each attempt that settled.
+"""The plan of one exchange: it is asked for the next candidate at each launch, and notified of settled attempts.
 
-Each question is answered from the whole situation anew; nothing is patched in between. So a plan never hands out what
-has just been ruled out, by this exchange or by another one. A candidate is chosen in these steps:
+Each question is answered from the current state; nothing is patched in between. So a plan never returns a candidate
+that has just been excluded, by this exchange or by another one. A candidate is chosen in these steps:
 
-1. the targets that the name and the mode mean (`pools`), the pinned one first, then by score (`ranking`), guarded ones
-   that serve somebody else last;
-2. without those excluded (`exclusions` says who, and why);
-3. of each the keys, the session's own first, then those with most room, in turn; without those excluded;
-4. if nothing is left: the targets that are merely cooling after a transient failure, the earliest to recover first,
-   and behind them those whose provider cannot be reached.
+1. the targets that the name and the mode select (`pools`): the pinned one first, then by score (`ranking`), guarded
+   ones that are serving another session last;
+2. without those excluded (`exclusions` has the reasons);
+3. for each, its keys: the session's own first, then those with most headroom, in rotation; without those excluded;
+4. if nothing is left: targets that are only cooling down after a transient failure, the earliest to recover first, and
+   after them those whose provider cannot be reached.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ class Plan:
     binding: SessionBinding
     router: "Router"
     retry_wait: float | None = None
-    """Seconds for which the client has to wait, because it repeats itself: nobody is asked."""
+    """Seconds the client has to wait because it repeats a failing request; no attempt is made."""
     wall_offset: float = 0.0
     rng: Random | None = None
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
@@ -125,13 +125,13 @@ class Plan:
             return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
         target, notes = candidate.target, []
         if self.router.in_flight.serves_another_session(target, self.binding.holder, now):
-            notes.append(f"nobody else is left, though {target.scope} serves another session")
+            notes.append(f"no other candidate, although {target.scope} serves another session")
         if self._is_pinned(target):
             return "; ".join(("pin", *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
         if self.binding.pin_rests:
-            notes.append("the pin rests")
+            notes.append("the pin is resting")
         score = self.scores.score(target, now, wall).value
         return "; ".join((f"rank {self._ranks.get(target, 1)}, score {score:.2f}", *notes))
 
@@ -168,7 +168,7 @@ class Plan:
     def final_error(self, now: float, wall: float) -> Problem:
         """What to tell the client when nothing is left."""
         if self.retry_wait is not None:
-            message = "This request has failed again and again, and is repeated too fast; pause before the next try."
+            message = "This request keeps failing and is repeated too fast; wait before retrying."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
         free = self._exclusions.first_available(self._all_targets(), now)
         return final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
@@ -231,7 +231,7 @@ class Plan:
             self.binding.record_broken_stream(self.facts.stream)
 
     def discard(self) -> None:
-        """Nobody will tell how the exchange ends."""
+        """The exchange ends without further notice."""
         for n in list(self._in_flight):
             self._release(n)
 

@@ -76,16 +76,16 @@ def _has_enabled(targets: list[Target], groups: tuple[PoolGroup, ...], inventory
 
 
 def _note(targets: list[Target], used: list[PoolGroup], inventory: Inventory) -> str:
-    """Empty while the mode's first group holds anybody."""
+    """Empty while the mode's first group has an enabled target."""
     serving = next((group for group in used if _has_enabled(targets, (group,), inventory)), None)
     if serving is None or serving == used[0]:
         return ""
     empty = " and ".join(pool for group in used[: used.index(serving)] for pool in Pool if pool in group)
     stand_in = ", ".join(pool for pool in Pool if pool in serving)
-    return f"pool {stand_in}, for there is no enabled target in {empty}"
+    return f"pool {stand_in}, as there is no enabled target in {empty}"
 
 
 def _pool_exclusion(target: Target, mode: Mode) -> Exclusion:
     if target.model.smart_first:
         return Exclusion(target, None, ExclusionReason.SMART_FIRST, "by name, by pin or in auto-smart only")
-    return Exclusion(target, None, ExclusionReason.POOL, f"pool {target.model.pool} is not for {mode}")
+    return Exclusion(target, None, ExclusionReason.POOL, f"pool {target.model.pool} is not used in mode {mode}")

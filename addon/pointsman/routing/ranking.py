@@ -1,9 +1,8 @@
 """The ranking: which targets come first for a mode, by their scores.
 
-`Ranking` belongs to one inventory and keeps what changes slowly: the terms of each target's score. `ScoreSample`
-belongs to one exchange: it draws each target's reliability once, so that an exchange is consistent from its first
-attempt to its last and can be explained afterwards, and looks at everything else (limits, exclusions) anew at each
-question.
+`Ranking` belongs to one inventory and caches what changes slowly: the terms of each target's score. `ScoreSample`
+belongs to one exchange: it draws each target's reliability once, so that the exchange is consistent from its first
+attempt to its last and can be explained afterwards. It reads everything else (limits, exclusions) at each question.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +89,7 @@ class Ranking:
         return ScoreSample(self, mode, rng or self._rng, dialect)
 
     def invalidate(self, target: Target) -> None:
-        """There is news of a target: what is known of it is worked out anew."""
+        """A target has new outcomes: its terms are computed again."""
         for terms in self._terms.values():
             terms.pop(target, None)
 
@@ -135,7 +134,7 @@ class Ranking:
 
 
 class ScoreSample:
-    """What chance has dealt one exchange."""
+    """The random draws of one exchange."""
 
     def __init__(self, ranking: Ranking, mode: Mode, rng: Random, dialect: Dialect | None = None) -> None:
         self._ranking, self._mode, self._rng, self._dialect = ranking, mode, rng, dialect

@@ -1,8 +1,7 @@
-"""The short memory: how each target has done in its last few attempts.
+"""The recent outcomes of each target: about its last ten attempts, fading with time.
 
-A week of good days says little about a provider that broke a minute ago. So beside the long memory (`target_stats`)
-there is this one: it holds about ten attempts of each target, and fades with time, so that nobody is condemned for
-good.
+The statistics of a week say little about a provider that broke a minute ago. These outcomes complement them
+(`target_stats`), and fade so that no target is condemned for good.
 
 Bounded by the configuration: only targets of the inventory in force are kept. Times are on the wall clock.
 """
@@ -45,7 +44,7 @@ NO_OUTCOMES = OutcomeCounts()
 
 
 class RecentOutcomes:
-    """The one owner of what was seen lately."""
+    """The one owner of recent outcomes."""
 
     def __init__(self) -> None:
         self._counts: dict[str, OutcomeCounts] = {}

@@ -39,7 +39,7 @@ class Resolution:
     explicit: bool = False
     automatic: bool = False
     redirects: Mapping[Target, AppliedRedirect] = field(default_factory=dict)
-    """The rules by which a name that nobody has led to these targets."""
+    """The rules by which an unknown name led to these targets."""
 
 
 def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> Resolution:
@@ -52,7 +52,7 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> 
     if found is None:
         raise Problem(
             Code.MODEL_NOT_FOUND,
-            f"No configured provider has a model named {name!r}; GET /v1/models lists what there is.",
+            f"No configured provider has a model named {name!r}; GET /v1/models lists the available models.",
             param="model",
         )
     return found

@@ -1,9 +1,9 @@
-"""Retry storms: a client that asks the same thing again and again, faster than anything could mend.
+"""Retry storms: a client that repeats a failing request faster than anything could recover.
 
-Some agents ask again in a hot loop when a stream ends badly, hundreds of times within half a minute. The first
-repeats are served, so that a client's own retries work. When too many of one request fail within a short time, it is
-refused without touching a provider, each time for twice as long. Whoever pauses for as long as it was told, or until
-it looks like a loop no more, gets one attempt; if that goes well, everything is forgotten.
+Some agents retry in a hot loop when a stream ends badly, hundreds of times within half a minute. The first repeats are
+served, so that a client's own retries work. When too many of one request fail within a short time, it is refused
+without contacting a provider, each time for twice as long. A client that pauses as long as it was told, or long enough
+not to look like a loop, gets one attempt; if that succeeds, the entry is removed.
 """
 
 from collections import Counter, OrderedDict, deque

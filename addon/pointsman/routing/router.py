@@ -1,4 +1,4 @@
-"""The owner of everything that exchanges share: the inventory in force, and what they have taught."""
+"""The owner of everything that exchanges share: the inventory in force and what attempts have shown."""
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
@@ -120,7 +120,7 @@ class Router:
         return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self)
 
     def hedge_delay(self, target: Target, wall: float) -> float | None:
-        """Seconds after which an attempt at this target gets company; None for never."""
+        """Seconds after which a second attempt starts beside one at this target; None for never."""
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
     def _make_ranking(self) -> Ranking:

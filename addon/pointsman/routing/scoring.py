@@ -1,18 +1,18 @@
-"""How good a target is for a mode, and how sure we are of it: Thompson sampling.
+"""How good a target is for a mode, and how certain that is: Thompson sampling.
 
-What is known of a target's reliability R is a Beta distribution. For each exchange a value is drawn from it: whoever is
-well known is taken at its word, whoever is hardly known gets a lucky draw now and then, and so its chance.
+A target's reliability R is modelled by a Beta distribution, and each exchange draws a value from it. A target with many
+observations is scored close to its mean; one with few gets a high draw now and then, and so its chance.
 
-    R  reliability   Beta(max(0.1, s) + 2, max(0.1, f) + 2); s and f: what `ScoringRule.estimate` makes of both memories
+    R  reliability   Beta(max(0.1, s) + 2, max(0.1, f) + 2); s and f come from `ScoringRule.estimate`
     S  speed         1 - exp(-tokens per second / 60)
     T  latency       1 up to 300 ms to the first content, from there linear to 0 at 5 s
     I  intelligence  1 - (rank - best) / (worst - best), by the values of the ranks
 
     score = R × weighted mean of (1, S, T, I) × headroom - penalty
 
-An attempt that fails is worth nothing, however clever its model: therefore R multiplies, in full where reliability has
-the weight `FULL_RELIABILITY_SHARE` or more, and less where whoever configured it wants less of it. `docs/choosing.md`
-compares this with an average of all four.
+A failed attempt is worth nothing, however capable its model. Therefore R multiplies: fully if reliability has the
+weight `FULL_RELIABILITY_SHARE` or more, and less where it is configured to count less. `docs/choosing.md` compares this
+with an average of all four.
 """
 
 import math

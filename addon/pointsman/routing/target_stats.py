@@ -24,4 +24,4 @@ class TargetStats(NamedTuple):
 
 
 NO_STATS = TargetStats()
-"""Of a target that nobody has used lately."""
+"""For a target without recent traffic."""

@@ -1,4 +1,4 @@
-"""What one exchange knows of its session: the pin to prefer, and what to tell the client and the store afterwards."""
+"""One exchange's view of its session: the pin to prefer, and what to report to the client and the store afterwards."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,10 +22,9 @@ class Stickiness(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class SessionBinding:
-    """`key` is None where nothing names a conversation, `store` where stickiness is off altogether.
+    """`key` is None if nothing identifies the conversation, `store` if sticky sessions are off.
 
-    `prefers_pin` is false in modes where the pin is kept but not preferred, `pin_rests` while this pin is left in
-    peace.
+    `prefers_pin` is false in modes that keep the pin but do not prefer it, `pin_rests` while the pin is not used.
     """
 
     store: SessionStore | None
@@ -54,7 +53,7 @@ class SessionBinding:
         return self.session.label if self.session else None
 
     def stickiness(self, answered: tuple[str, str] | None) -> Stickiness:
-        """`answered` is the provider and model that answered, None if nobody did."""
+        """`answered` is the provider and model that answered, None if there was no answer."""
         if self.session is None or not self.prefers_pin:
             return Stickiness.DISABLED
         if self.pin is None:
@@ -95,7 +94,7 @@ class SessionBinding:
             self.session.pin = None
 
     def clear_pin(self) -> None:
-        """The next turn chooses anew."""
+        """The next turn chooses its candidate again."""
         if self.session is not None:
             self.session.pin = None
 
@@ -184,7 +183,7 @@ class SessionBinding:
     # What is told of it.
 
     def early_headers(self, prefix: str) -> Headers:
-        """What is known before anybody has answered."""
+        """What is known before a provider has answered."""
         if self.key is None or self.session is None:
             return ()
         echo = ((f"{prefix}Session-ID", self.key.echo),) if self.key.echo else ()

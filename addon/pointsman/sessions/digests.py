@@ -7,7 +7,7 @@ another. Credentials and addresses are guessable, so theirs are keyed with a sec
 from hashlib import blake2b
 
 DIGEST_BYTES = 15
-"""Bytes of a digest: 120 bits, of which nobody finds two alike. In memory a sixteenth byte would cost sixteen."""
+"""Bytes of a digest: 120 bits, so that no two values collide. In memory a sixteenth byte would cost sixteen."""
 
 
 class Digests:

@@ -1,6 +1,6 @@
-"""The key cascade: what tells one conversation from another.
+"""Session keys: what tells one conversation from another.
 
-The sources of `sticky.key_sources` are asked in order and the first that yields a key wins:
+The sources of `sticky.key_sources` are tried in order, and the first that yields a key wins:
 
 1. `session_header`: an id in a header made for it;
 2. `session_body`: an id in the body;
@@ -8,9 +8,9 @@ The sources of `sticky.key_sources` are asked in order and the first that yields
 4. `auth_header`: the client's credential, unless all clients share it;
 5. `ip`: the client's address.
 
-Every key is scoped by the caller's credential and by the model asked for, after aliases: agents send side calls
-(titles, summaries) on another model under the same id, and these must not move the main pin. What is empty or blank
-is no key, so no two clients share a session because both sent nothing.
+Every key is scoped by the caller's credential and by the requested model, after aliases: agents send side requests
+(titles, summaries) to another model under the same id, and these must not move the main pin. An empty or blank value is
+not a key, so no two clients share a session because both sent nothing.
 """
 
 import ipaddress

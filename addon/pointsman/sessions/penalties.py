@@ -1,8 +1,7 @@
-"""What a conversation has suffered, and what it has shown: bans, failures in a row, keys.
+"""A session's penalties: bans, failures in a row, and the keys it has used.
 
-Everything is by scope: a provider's name, or `provider/model` where protection speaks of that target alone. It lives
-and dies with its session, or with its exchange where there is none, and holds no more scopes than the configuration
-has.
+Everything is by scope: a provider's name, or `provider/model` where protection is configured for that target alone. It
+lives as long as its session, or its exchange if there is none, and has at most one entry per configured scope.
 """
 
 from typing import NamedTuple
@@ -22,7 +21,7 @@ class FailureStreak(NamedTuple):
 
 
 class SessionPenalties:
-    """Of one session."""
+    """The penalties of one session."""
 
     __slots__ = ("bans", "broken_stream", "failures", "used_keys")
 

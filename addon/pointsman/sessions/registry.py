@@ -1,4 +1,4 @@
-"""The desk where every exchange gets its ticket: settings, cascade and store, kept together across reloads."""
+"""Sessions across reloads: settings, key resolver and store. Every exchange gets its session binding here."""
 
 from collections.abc import Collection
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One request as a turn of whoever asks: found out only when somebody wants to know."""
+"""The fingerprint of a request, which recognises repeats. It is computed only when needed."""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class RequestWords(NamedTuple):
 
 
 class RequestFingerprint:
-    """Equal digests: the same words for the same model, whether streamed or not."""
+    """Two requests with equal digests have the same words for the same model, streamed or not."""
 
     def __init__(self, caller: Caller, digests: Digests, said: bytes | None = None) -> None:
         """`said` is the digest of all its words, where that is known."""

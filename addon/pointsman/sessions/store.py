@@ -1,11 +1,11 @@
-"""The sessions that live, found by their names in O(1).
+"""The live sessions, found by their names in O(1).
 
-A session has one name (a header's, a body's, a credential's digest) or, known by its prefix, a window of boundaries.
-The boundaries of a prefix session form its line. A request that comes in at an older boundary of the line has edited
-or regenerated: it stays, and what followed is off the line. A request that comes in at a boundary off the line proves
-that two conversations opened alike: it gets a session of its own, which starts with what the first one knew.
+A session has one name (the digest of a header, a body id or a credential) or, if it is known by its prefix, a window of
+boundaries. A request that arrives at an older boundary has edited or regenerated: the session stays, and the boundaries
+that followed are abandoned. A request that arrives at an abandoned boundary proves that two conversations began alike:
+it gets a session of its own, which starts with what the first one knew.
 
-Further names (outlines, ids of answers) lead to a session too, and say nothing about its line.
+Further names (outlines, ids of answers) lead to a session too, and do not change its boundaries.
 """
 
 from collections import OrderedDict
@@ -73,7 +73,7 @@ def _without(name: bytes, names: Names) -> Names:
 
 @dataclass(slots=True)
 class StoreCounts:
-    """What the store has seen since the start. `by_source` counts answers, like `hits`, `misses` and `repins`."""
+    """Counters since the start. `by_source` counts answers, like `hits`, `misses` and `repins`."""
 
     insertions: int = 0
     evictions: int = 0
@@ -137,7 +137,7 @@ class SessionStore:
         return session if session and self.expires_at(session) > now else None
 
     def forget(self, session: Session) -> None:
-        """Its conversation begins anew."""
+        """The next request of its conversation begins a new session."""
         if session in self._sessions:
             self._forget(session)
 

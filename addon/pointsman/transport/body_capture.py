@@ -1,4 +1,4 @@
-"""A bounded tape: the beginning of a body that goes by in pieces, and when its pieces came."""
+"""A bounded capture of a body: its beginning, and when its chunks arrived."""
 
 from collections.abc import Callable
 

@@ -16,7 +16,7 @@ MAX_FRAMING_BYTES = 1024
 """Bytes of the headers of one name that say where a request goes or where its body ends."""
 FRAMING_HEADERS = frozenset({b"host", b"transfer-encoding", b"content-length"})
 
-_TOO_MANY = Problem(Code.HEAD_TOO_LARGE, f"The request's head has more than {MAX_LINES} lines.")
+_TOO_MANY = Problem(Code.HEAD_TOO_LARGE, f"The request head has more than {MAX_LINES} lines.")
 
 
 class MalformedLines(LocalProtocolError):

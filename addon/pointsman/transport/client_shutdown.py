@@ -1,4 +1,4 @@
-"""The end of clients' connections when the router ends: in good order, and without waiting for who does not listen."""
+"""Closing clients' connections at shutdown: in good order, and with a timeout for clients that do not react."""
 
 import asyncio
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ def decode(body: bytes, codings: str, limit: int) -> bytes:
     """
     names = [each.strip().lower() for each in codings.split(",")]
     if len(names) > MAX_CODINGS:
-        raise ValueError(f"more than {MAX_CODINGS} codings")
+        raise ValueError(f"more than {MAX_CODINGS} content codings")
     for coding in reversed(names):
         if coding not in DECODERS:
             raise UnknownCoding(coding)
@@ -44,9 +44,9 @@ def _inflate(body: bytes, limit: int, wbits: int) -> bytes:
     if len(data) > limit:
         raise BodyTooLarge
     if not decoder.eof:
-        raise ValueError("it is cut short")
+        raise ValueError("the data is truncated")
     if decoder.unused_data:
-        raise ValueError("something follows its end")
+        raise ValueError("unexpected data follows the end")
     return data
 
 
@@ -86,7 +86,7 @@ def _brotli(body: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise BodyTooLarge
     if not decoder.is_finished():
-        raise ValueError("it is cut short")
+        raise ValueError("the data is truncated")
     return bytes(data)
 
 

@@ -1,8 +1,8 @@
-"""The short way to a client of plain HTTP/1, for what a winning provider says between an answer's head and its end.
+"""Direct writes to a plain HTTP/1 client, for the winner's data between an answer's headers and its end.
 
-Through the layers, a piece of an answer costs five generators to become the same bytes with a length in front. Nothing
-in there may change it: hooks are done with, and the layer writes pieces as they come. So such a piece may be written
-to the client's socket at once. Everything else goes through the layers.
+Through the layers, a piece of an answer passes five generators to become the same bytes with a length in front. Nothing
+there may change it: hooks have run, and the layer writes pieces as they come. So such a piece may be written to the
+client's socket at once. Everything else goes through the layers.
 """
 
 from asyncio import StreamWriter

@@ -1,4 +1,4 @@
-"""Looking providers' names up, each on a thread that nobody waits for.
+"""Resolves providers' names, each on a thread that delays nothing else.
 
 The loop's own threads are few, and the process does not end before they do: names that nobody resolves would keep it,
 and whatever else is done on those threads, waiting for as long as the system tries.
@@ -54,7 +54,7 @@ def resolve_addresses(host: str, port: int, family: socket.AddressFamily) -> lis
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
     except UnicodeError:
-        raise socket.gaierror(socket.EAI_NONAME, "no name of a host") from None
+        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
     return [
         ResolveResult(hostname=host, host=_numeric(address), port=port, family=kind, proto=proto, flags=NUMERIC_FLAGS)
         for kind, _, proto, _, address in infos

@@ -1,7 +1,7 @@
-"""Asking addons a hook, without a way round the event loop where nobody lets the flow wait.
+"""Running hooks without a detour through the event loop when no addon delays the flow.
 
-Four times a flow, the stock code starts a task, lets that queue for the connection's lock and comes back with the next
-turn of the loop. Nearly every hook is answered by the time its task has run to its first pause, which it never has.
+Four times per flow, the stock code starts a task, queues it for the connection's lock and continues with the next
+iteration of the loop. Nearly every hook completes before its task pauses for the first time.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Requests that are answered before they are whole: refused at the head, too large, stopped, or unreadable."""
+"""Responses before a request is complete: refused at its headers, too large, stopped, or unreadable."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -39,8 +39,8 @@ MAX_DISCARDED_BYTES = 128 << 20
 see its answer.
 """
 
-UPLOAD_TIMED_OUT = Problem(Code.REQUEST_TIMEOUT, "The request's body has stopped coming.")
-MALFORMED_CHUNKING = Problem(Code.INVALID_REQUEST, "The request's body is not chunked as its head says.")
+UPLOAD_TIMED_OUT = Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the request body.")
+MALFORMED_CHUNKING = Problem(Code.INVALID_REQUEST, "The request body is not valid chunked encoding.")
 
 LONG_HOST = Problem(Code.INVALID_REQUEST, f"The host of this request exceeds {MAX_FRAMING_BYTES} bytes.")
 
@@ -94,7 +94,7 @@ class EarlyResponseStream(HttpStream):
         return None if fault is None else Problem(Code.INVALID_REQUEST, fault)
 
     def _reject(self, event: RequestHeaders, answer: WholeResponse, is_bad: bool) -> Commands:
-        """Answer before the body is in. `is_bad`: nobody can tell where the body ends."""
+        """Answer before the body is in. `is_bad`: the end of the body is unknown."""
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = event.request
         self.flow.live = True
@@ -156,7 +156,7 @@ class EarlyResponseStream(HttpStream):
             return (yield from super().check_body_size(request))
         if not request or len(self.request_body_buf) <= self.host.max_body:
             return False
-        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {self.host.max_body} bytes.")
+        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request body exceeds {self.host.max_body} bytes.")
         yield from self._respond_early(self.host.error_response(problem, self.chat, self.flow.request))
         return True
 
@@ -173,7 +173,7 @@ class EarlyResponseStream(HttpStream):
         return True
 
     def _end_ambiguous(self) -> Commands:
-        """Where the body ends is anybody's guess, except in HTTP/2, which frames it."""
+        """The end of the body is unknown, except in HTTP/2, which frames it."""
         if not self.flow.request.is_http2:
             yield from self._end_upload()
 

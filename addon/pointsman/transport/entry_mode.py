@@ -1,4 +1,4 @@
-"""By which door a request comes in: mitmproxy's modes, read as the reception's `EntryMode`."""
+"""How a request arrives: mitmproxy's modes, read as admission's `EntryMode`."""
 
 import ipaddress
 from collections.abc import Iterable

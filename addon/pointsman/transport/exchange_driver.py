@@ -1,8 +1,8 @@
-"""The conductor of one exchange: it turns effects into tasks and timers, and what happens outside into inputs.
+"""The driver of one exchange: it turns effects into tasks and timers, and what happens outside into inputs.
 
 Every input that may cause effects enters through mitmproxy's connection handler, as mitmproxy's own injected messages
-do, so that they are carried out within the client's layer and in order. A provider is read no faster than the
-client's side takes what it sends.
+do, so that they are executed within the client's layer and in order. A provider's answer is read no faster than the
+client's side takes it.
 """
 
 import asyncio
@@ -105,14 +105,14 @@ class ExchangeDriver:
         self._direct_writer: asyncio.StreamWriter | None = None
         """Open from the answer's head on."""
         self._forwarding: int | None = None
-        """The attempt whose words are being passed on by the short way."""
+        """The attempt whose data is being written directly."""
         self._check_client()
         self._client_progress = asyncio.Event()
 
     # For the client's layer.
 
     def handle_input(self, given: ExchangeInput) -> list[ClientEffect]:
-        """Hand an input to the exchange. What concerns providers is done at once; what concerns the client is
+        """Hand an input to the exchange. Effects for providers are executed at once; those for the client are
         returned.
         """
         effects = given(self._loop.time())
@@ -307,7 +307,7 @@ class ExchangeDriver:
             kind, message = fault_from_error(error)
             if kind is FaultKind.INTERNAL:
                 logger.exception(
-                    f"Attempt {n} of exchange {exchange.client_request.request_id} failed inside the router."
+                    f"Attempt {n} of exchange {exchange.client_request.request_id} failed with an internal error."
                 )
             _forget_frames(error)
             await self._post(partial(exchange.on_connection_error, n, kind, message))
@@ -316,12 +316,12 @@ class ExchangeDriver:
         self._unprocessed += size
         try:
             await self._handler.server_event(ExchangeInputEvent(self._stream, given, partial(self._on_processed, size)))
-        except asyncio.CancelledError:  # while it waited for its turn: nobody will take it
+        except asyncio.CancelledError:  # while it was queued: it will not be processed
             self._on_processed(size)
             raise
 
     async def _forward_via_layers(self, n: int, data: bytes, is_last: bool) -> None:
-        """The long way, on which an answer's beginning goes, and at once the whole of most answers that are short."""
+        """Through the layers: an answer's beginning, and most short answers as a whole."""
         if self._observer:
             self._observer.on_data(n, data, self._loop.time())
         on_data = self.exchange.on_last_data if is_last else self.exchange.on_data

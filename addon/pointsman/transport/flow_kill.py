@@ -9,14 +9,14 @@ from mitmproxy import flow
 
 
 def notify_on_kill(watched: flow.Flow, killed: Callable[[], None]) -> None:
-    """`killed`, a method, is called after whoever kills this flow. A flow is kept long; its stream is not."""
+    """`killed`, a method, is called after this flow has been killed. A flow is kept long; its stream is not."""
     listener, own = WeakMethod(killed), ref(watched)
 
     def kill_and_notify() -> None:
         live = own()
         assert live, "its own method is called"
         if live.killable:
-            live.resume()  # whoever waits for that comes to look after this
+            live.resume()  # the waiting task continues after this
         type(live).kill(live)
         if notify := listener():
             notify()

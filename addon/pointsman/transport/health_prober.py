@@ -1,6 +1,6 @@
-"""Probing: looks after providers that cannot be reached, and reports when one is back.
+"""Probes providers that cannot be reached, and reports when one is back.
 
-Who is to be probed, when, and what follows is not decided here.
+Which providers are probed, when, and what follows is decided elsewhere.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ PROBE_TIMEOUT = 10.0
 
 
 class ProbeSource(Protocol):
-    """Who has providers to be probed. Times are on the loop's clock."""
+    """The source of providers to probe. Times are on the loop's clock."""
 
     def probes_due(self, chance: Callable[[], float], now: float) -> Sequence[tuple[str, UpstreamRequest]]:
         """Names, and what to ask each; they count as being probed until `on_probe_result` is called. `chance` gives
@@ -81,14 +81,14 @@ class HealthProber:
                     alive = await _accepts_connections(request.url)
                 else:
                     alive = await self._responds(request)
-        except Exception as error:  # whatever it is, nobody is there
+        except Exception as error:  # whatever it is, the provider does not respond
             logger.debug(f"Pointsman: the probe of {name} failed ({type(error).__name__}).")
         finally:
             if change := self._source.on_probe_result(name, alive):
                 logger.info(f"Pointsman: {change}")
 
     async def _responds(self, request: UpstreamRequest) -> bool:
-        """Whoever refuses the question, or does not know it, is there."""
+        """A provider that refuses the request, or does not know it, is reachable."""
         dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
         async with self._client.send(request, self._upstream(), dial) as answer:
             return answer.status < 500

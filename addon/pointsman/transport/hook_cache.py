@@ -1,8 +1,8 @@
-"""Who answers which of mitmproxy's hooks, remembered.
+"""A cache of the addons that handle each of mitmproxy's hooks.
 
-The stock manager asks each of some forty addons at each hook, and again to tell that the flow has changed, whether it
-has such a method: for a streamed answer that is a quarter of all the work. Here the answer is kept until an addon
-comes or goes. The order, and what happens when an addon raises or halts, are the stock manager's.
+The stock manager checks some forty addons at each hook, and again for the update of the flow, for such a method: for a
+streamed answer that is a quarter of all the work. Here the result is kept until an addon is added or removed. The
+order, and what happens when an addon raises or halts, are the stock manager's.
 """
 
 import inspect
@@ -36,7 +36,7 @@ class HookCache:
             del self._manager.trigger_event, self._manager.trigger
 
     def trigger(self, event: hooks.Hook) -> None:
-        """For hooks that nobody waits for, such as that of each line logged."""
+        """For hooks without a waiting caller, such as the one of each logged line."""
         arguments = self._arguments(event)
         for group in self._handlers(event):
             try:

@@ -161,7 +161,7 @@ class ClientHttp1(Http1Server):
                 case commands.SendData():
                     yield commands.SendData(self.conn, MALFORMED_HEAD_RESPONSE)
                 case commands.Log():
-                    yield commands.Log(f"{human.format_address(self.conn.peername)}: no HTTP request, or half of one.")
+                    yield commands.Log(f"{human.format_address(self.conn.peername)}: malformed HTTP request.")
                 case _:
                     yield command
 
@@ -176,7 +176,7 @@ class ClientHttp1(Http1Server):
             yield ReceiveHttp(RequestBodyMalformed(self.stream_id))
 
     def state_ignore_client(self, event: events.Event) -> Commands:
-        """Where the next request would begin, nobody can tell. The answer's end closes the connection."""
+        """The start of the next request is unknown. The answer's end closes the connection."""
         self.buf = ClientBuffer()
         yield from self.wait(event)
 
@@ -239,10 +239,10 @@ def _error_response(problem: Problem) -> bytes:
 
 
 MALFORMED_HEAD_RESPONSE = _error_response(
-    Problem(Code.INVALID_REQUEST, "Not a request as HTTP/1 has them: its first line or a header is bad.")
+    Problem(Code.INVALID_REQUEST, "Malformed HTTP/1 request: invalid request line or header.")
 )
 HEAD_TOO_LARGE_RESPONSE = _error_response(
-    Problem(Code.HEAD_TOO_LARGE, f"The request's head exceeds {MAX_HEAD_BYTES} bytes.")
+    Problem(Code.HEAD_TOO_LARGE, f"The request head exceeds {MAX_HEAD_BYTES} bytes.")
 )
 HEAD_TIMED_OUT = _error_response(Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head."))
 TOO_MANY_BLANK_LINES = _error_response(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MAX_PAGE_BODY_BYTES = 1 << 20
 """Bytes."""
-TOO_LARGE = Problem(Code.REQUEST_TOO_LARGE, f"The request's body exceeds {MAX_PAGE_BODY_BYTES} bytes.")
+TOO_LARGE = Problem(Code.REQUEST_TOO_LARGE, f"The request body exceeds {MAX_PAGE_BODY_BYTES} bytes.")
 
 
 class PageStream(EarlyResponseStream):

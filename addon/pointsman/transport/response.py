@@ -1,4 +1,4 @@
-"""Responses as mitmproxy holds them, made anew: nothing of a provider's framing reaches a client."""
+"""Builds mitmproxy responses from scratch: a provider's framing never reaches a client."""
 
 import time
 

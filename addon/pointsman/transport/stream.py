@@ -77,7 +77,7 @@ def without_garbage(request: http.Request) -> http.Request:
 
 
 class RoutedStream(PageStream):
-    """A stream that is routed if the station says so. `chat` is set once it does.
+    """A stream that is routed if the host says so. `chat` is set once it does.
 
     Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
     counting alone frees what a request has taken, and that may be a hundred megabytes.
@@ -98,7 +98,7 @@ class RoutedStream(PageStream):
         self._is_being_read = False
         self._is_end_reported = False
         self._deferred: list[ClientEffect] = []
-        """What came by the short way, and must go the long one."""
+        """Effects of direct writes that must go through the layers."""
 
     def _handle_event(self, event: events.Event) -> Commands:
         if self.client_state is state_over:
@@ -139,7 +139,7 @@ class RoutedStream(PageStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
         decision: Decision
         if has_long_host(event.request):
-            decision = OwnPage()  # which is refused, and shown to nobody
+            decision = OwnPage()  # which is refused, and shown to no addon
         elif event.replay_flow:
             decision = self.host.admit_replay(event.replay_flow, self.context, self.mode)
         else:
@@ -176,7 +176,7 @@ class RoutedStream(PageStream):
                 yield from self._reject(event, answer, is_bad=bad is not None)
 
     def _take_over(self, request: http.Request, door: EntryMode) -> None:
-        """From here on nobody but this stream knows the client's credentials."""
+        """From here on only this stream knows the client's credentials."""
         if door is EntryMode.OWN and not request.host:
             sockname = self.context.client.sockname
             request.data.host, request.data.port = sockname[0], sockname[1]
@@ -222,7 +222,7 @@ class RoutedStream(PageStream):
         return any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue)
 
     def _forward_to_origin(self) -> layer.CommandGenerator[bool]:
-        """Nobody here has this model: the request goes where the client wanted it, with its own credentials."""
+        """No provider has this model: the request goes to its original host, with the client's credentials."""
         self.chat = None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
@@ -236,7 +236,7 @@ class RoutedStream(PageStream):
         try:
             yield from super().state_consume_request_body(event)
         finally:
-            if self._masked_request is not None:  # sent by now, and nobody has looked in between
+            if self._masked_request is not None:  # sent by now, and no addon has run in between
                 self.flow.request, self._masked_request = self._masked_request, None
 
     # The answer.
@@ -252,7 +252,7 @@ class RoutedStream(PageStream):
             yield from self._render(deferred + self._apply(event.exchange_input))
 
     def relay(self, given: ExchangeInput) -> bytes:
-        """An input by the short way: what its client is to get now. What else there is waits for the next posted."""
+        """An input for a direct write: the client's bytes. Other effects wait for the next posted input."""
         pieces: list[bytes] = []
         for effect in self._apply(given):
             if isinstance(effect, Send) and not self._deferred:
@@ -264,7 +264,7 @@ class RoutedStream(PageStream):
 
     @property
     def has_deferred(self) -> bool:
-        """Something waits to go the long way."""
+        """Effects wait to go through the layers."""
         return bool(self._deferred)
 
     def _on_killed(self) -> None:
@@ -289,7 +289,7 @@ class RoutedStream(PageStream):
             try:
                 self.host.on_exchange_ended(exchange, self.flow)
             except Exception:  # the client's answer is not at fault
-                logger.exception(f"The record of exchange {exchange.client_request.request_id} is lost.")
+                logger.exception(f"The record of exchange {exchange.client_request.request_id} was lost.")
                 self.host.discard(exchange)
         return effects
 
@@ -379,7 +379,7 @@ class RoutedStream(PageStream):
             self.driver.abort_client()
 
     def _kill(self) -> Commands:
-        """Somebody killed the flow in the user interface."""
+        """The flow was killed in the user interface."""
         assert self.driver
         self._apply(self.driver.exchange.on_client_disconnected)
         yield from self._end_with_error(mflow.Error.KILLED_MESSAGE)
@@ -403,7 +403,7 @@ class RoutedStream(PageStream):
                 yield from self._render(self._apply(partial(exchange.fail_with, problem)))
                 return
             except Exception:
-                logger.exception(f"The router failed to give exchange {name} up.")
+                logger.exception(f"The router failed to end exchange {name}.")
                 self.host.discard(exchange)
         if self.flow.response is None:
             assert self.chat
@@ -415,16 +415,16 @@ class RoutedStream(PageStream):
             yield DropStream(self.stream_id)
 
     def _on_head_crash(self) -> Commands:
-        """Nobody has seen this request yet, so there is no flow to end."""
+        """No addon has seen this request yet, so there is no flow to end."""
         self.client_state = self.server_state = self.state_errored
         name = uuid4().hex
-        logger.exception(f"The router failed on the head of a request, {name}.")
-        problem = Problem(Code.INTERNAL_ERROR, f"The router failed on this request; its log has more under {name}.")
+        logger.exception(f"The router failed on a request head ({name}).")
+        problem = Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
         yield from self.send_reply(error_reply(problem, (("X-Request-ID", name), ("Connection", "close"))))
         error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.CANCEL)
         yield SendHttp(error, self.context.client)
 
-    # For the conductor.
+    # For the driver.
 
     def buffered_bytes(self) -> int:
         """Bytes that HTTP/2 holds back because the client's window is closed."""

@@ -1,4 +1,4 @@
-"""Something from outside for one stream, posted the way mitmproxy injects its own messages."""
+"""Events for one stream that are posted from outside, the way mitmproxy injects its own messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the client's layers ask of the router: the one seam between mitmproxy's streams and everything that decides."""
+"""What the client's layers need of the router: the one seam between mitmproxy's streams and everything that decides."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Watching a client's upload: one that has stopped is given up, one that is merely slow is not."""
+"""The timeouts of a client's upload: one that has stopped is ended, one that is merely slow is not."""
 
 import asyncio
 from collections.abc import Callable

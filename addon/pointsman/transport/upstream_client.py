@@ -39,7 +39,9 @@ NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, 
 
 @dataclass(slots=True)
 class ConnectionTrace:
-    """How one request came by its connection. Times are seconds on the wall clock; `None`: not yet, or a kept one."""
+    """How one request got its connection. Times are seconds on the wall clock; None: not yet, or a reused
+    connection.
+    """
 
     on_connecting: Callable[[], None]
     on_connected: Callable[[], None]
@@ -70,7 +72,7 @@ class UpstreamClient:
         self._is_own = is_own
         self._sessions: dict[
             tuple[UpstreamOptions, bool], aiohttp.ClientSession
-        ] = {}  # at most MAX_IDLE_SESSIONS that nobody uses
+        ] = {}  # at most MAX_IDLE_SESSIONS that are unused
         self._users: Counter[UpstreamOptions] = Counter()
 
     @asynccontextmanager
@@ -130,7 +132,7 @@ class UpstreamClient:
 
     @contextmanager
     def _session_in_use(self, upstream: UpstreamOptions, dial: ConnectionTrace) -> Iterator[None]:
-        """Sessions made under options that no longer hold go when nobody uses them, the oldest first."""
+        """Sessions made under options that no longer hold are closed when they are unused, the oldest first."""
         self._users[upstream] += 1
         try:
             yield
@@ -178,7 +180,7 @@ class WatchedProtocol(ResponseHandler):
         body = self._payload
         super().connection_lost(error)
         if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(aiohttp.ClientPayloadError("the body is badly framed"))
+            body.set_exception(aiohttp.ClientPayloadError("the response body is badly framed"))
         if self._listener is not None:
             self._listener()
 
@@ -190,7 +192,7 @@ def protocol_of(answer: aiohttp.ClientResponse) -> WatchedProtocol | None:
 
 
 class TracingConnector(aiohttp.TCPConnector):
-    """Tells the current dial how its connection came about."""
+    """Records in the current trace how its connection was made."""
 
     def __init__(self, is_own: Callable[[tuple[Any, ...]], bool], **options: Any) -> None:
         super().__init__(**options)
@@ -205,7 +207,7 @@ class TracingConnector(aiohttp.TCPConnector):
         try:
             dial.on_connected()
         except BaseException:
-            connection.close()  # nobody else has it yet
+            connection.close()  # it has no other owner yet
             raise
         return connection
 
@@ -255,7 +257,7 @@ def fault_from_error(error: Exception) -> tuple[FaultKind, str]:
     """What a failed connection or a broken body means, and a line for people without secrets."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return FaultKind.DNS, f"no address for {error.host}"
+            return FaultKind.DNS, f"cannot resolve {error.host}"
         case aiohttp.ClientConnectorCertificateError():
             return FaultKind.TLS, f"the certificate of {error.host} is not trusted: {error.certificate_error}"
         case aiohttp.ClientSSLError() | ssl.SSLError():
@@ -267,13 +269,13 @@ def fault_from_error(error: Exception) -> tuple[FaultKind, str]:
             kind = FaultKind.REFUSED if refused else FaultKind.RESET
             return kind, f"cannot connect to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
         case aiohttp.ClientPayloadError():
-            return FaultKind.BROKEN, "the answer's body broke off"
+            return FaultKind.BROKEN, "the response body ended early"
         case aiohttp.ServerDisconnectedError():
             return FaultKind.RESET, "the provider closed the connection"
         case aiohttp.ClientOSError() | ConnectionError():
-            return FaultKind.RESET, f"the connection broke: {error.strerror or type(error).__name__}"
+            return FaultKind.RESET, f"connection lost: {error.strerror or type(error).__name__}"
         case aiohttp.ClientError():
-            return FaultKind.MALFORMED, f"not HTTP as we know it: {type(error).__name__}"
+            return FaultKind.MALFORMED, f"invalid HTTP response: {type(error).__name__}"
         case OSError():
             return FaultKind.REFUSED, f"cannot connect: {error.strerror or type(error).__name__}"
         case _:

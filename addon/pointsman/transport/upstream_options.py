@@ -1,4 +1,4 @@
-"""The way out to providers: what mitmproxy's options say about connections to servers, for those that aiohttp makes.
+"""Options for connections to providers: what mitmproxy's options say about servers, for connections that aiohttp makes.
 
 An `UpstreamOptions` is a plain value, so that connections made under one set of options are never used under another.
 """

@@ -1,7 +1,7 @@
-"""Who may see an own page.
+"""Access to the router's own pages.
 
-A name that is made to point here (DNS rebinding) and a page of another site are refused whatever they carry: behind
-them stands a browser that does not know for whom it asks. Then keys count.
+Requests under a host name that was made to point here (DNS rebinding) and requests from pages of other sites are
+refused whatever credentials they carry: a browser sends them without its user's knowledge. After that, keys decide.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,7 @@ from pointsman.web.logins import LoginSession, LoginSessions
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
-CROSS_SITE_MESSAGE = (
-    "Refused: this comes from another site's page, or under a host name that server.hosts does not list."
-)
+CROSS_SITE_MESSAGE = "Refused: this comes from another site's page, or for a host name that server.hosts does not list."
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -28,18 +26,18 @@ class AccessLevel(Enum):
 
     OPEN = auto()
     CLIENT = auto()
-    """Whoever may use the chat paths."""
+    """Clients that may use the chat paths."""
     OPERATOR = auto()
     """Clients on this machine, others with the admin key."""
     ADMIN = auto()
     """With the admin key, or a session that began with it."""
     LOGIN = auto()
-    """Whoever asks from our own page, or from no page: the admin key is in the body."""
+    """Requests from the dashboard or from no web page; the admin key is in the body."""
 
 
 @dataclass(slots=True)
 class AccessControl:
-    """Keeps the gates. `server` and `admin_key` are asked at each request, so that a reload counts."""
+    """Checks requests. `server` and `admin_key` are read at each request, so that a reload takes effect."""
 
     server: Callable[[], Server]
     admin_key: Callable[[], str]
@@ -102,22 +100,22 @@ class AccessControl:
             if request.method in SAFE_METHODS:
                 return None
             if not constant_time_equal(request.headers.get(CSRF_HEADER.lower(), ""), login.csrf):
-                return Problem(Code.FORBIDDEN, f"A change by a session needs its token in the header {CSRF_HEADER}.")
+                return Problem(Code.FORBIDDEN, f"Changes in a session need the CSRF token in {CSRF_HEADER}.")
             if not _is_same(request.headers.get("origin"), request):
-                return Problem(Code.FORBIDDEN, "A change by a session must come from the dashboard itself.")
+                return Problem(Code.FORBIDDEN, "Changes in a session must come from the dashboard itself.")
             return None
         return self._by_key(request)
 
     def _by_key(self, request: PageRequest) -> Problem | None:
         given = credentials(request.headers, "")
         if not given:
-            return Problem(Code.INVALID_API_KEY, "The admin key is required here: send it as a bearer token.")
+            return Problem(Code.INVALID_API_KEY, "The admin key is required: send it as a bearer token.")
         if refusal := self._too_many(request):
             return refusal
         if any(constant_time_equal(each, self.admin_key()) for each in given):
             return None
         self.admin_throttle.record_failure(request.address, monotonic())
-        return Problem(Code.INVALID_API_KEY, "This is not the admin key, which is required here.")
+        return Problem(Code.INVALID_API_KEY, "Wrong admin key.")
 
     def _too_many(self, request: PageRequest) -> Problem | None:
         wait = self.admin_throttle.wait_seconds(request.address, monotonic())

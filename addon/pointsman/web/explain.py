@@ -1,4 +1,4 @@
-"""`/internal/explain` and `/api/fallback`: who would take a request, and how every target stands."""
+"""`/internal/explain` and `/api/fallback`: which candidates would serve a request, and the state of every target."""
 
 from collections.abc import Callable
 from functools import partial

@@ -31,7 +31,7 @@ def exchange_page(recent_exchanges: RecentExchanges) -> Callable[[PageRequest, s
     def answer(_: PageRequest, request_id: str) -> PageReply:
         record = recent_exchanges.find(unquote(request_id))
         if record is None:
-            raise Problem(Code.NOT_FOUND, f"No exchange of that id among the last {MAX_RECORDS} that ended.")
+            raise Problem(Code.NOT_FOUND, f"No exchange with that id among the last {MAX_RECORDS} that ended.")
         return json_reply(record.to_dict())
 
     return answer

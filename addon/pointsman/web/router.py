@@ -1,7 +1,7 @@
-"""The table of own pages: which path, which method, who may see it, which function answers.
+"""The router of own pages: which path and method, which access level, which function.
 
-A page's function takes a `PageRequest` and what its path's placeholder held (nothing for most), and gives a `PageReply`
-or raises `Problem`. One that has to wait gives an awaitable of its reply.
+A handler takes a `PageRequest` and the value of its path's placeholder (empty for most), and returns a `PageReply` or
+raises `Problem`. One that has to wait returns an awaitable of its reply.
 """
 
 import logging
@@ -61,7 +61,7 @@ class PageRouter:
         page = methods.get("GET" if request.method == "HEAD" else request.method)
         if page is None:
             allowed = ", ".join(sorted(methods))
-            problem = Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here, only {allowed}.")
+            problem = Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}.")
             return error_reply(problem, (("Allow", allowed),))
         if refusal := self.access.access_problem(page.access_level, request):
             raise refusal
@@ -71,7 +71,7 @@ class PageRouter:
         for pattern, rest in _patterns(path):
             if pattern in self._pages:
                 return self._pages[pattern], rest
-        raise Problem(Code.NOT_FOUND, f"There is nothing at {path[:200]}.")
+        raise Problem(Code.NOT_FOUND, f"There is no page at {path[:200]}.")
 
 
 def _patterns(path: str) -> Iterator[tuple[str, str]]:
@@ -102,13 +102,13 @@ def _failed(request: PageRequest, error: Exception) -> PageReply:
     if isinstance(error, ConfigError):
         return error_reply(issues_problem(error.issues))
     logger.error(f"The page {request.path} failed.", exc_info=error)
-    return error_reply(Problem(Code.INTERNAL_ERROR, "This page failed; the router's log says more."))
+    return error_reply(Problem(Code.INTERNAL_ERROR, "This page failed; see the router's log."))
 
 
 def cors_preflight(request: PageRequest) -> PageReply:
     """A browser asks first. Pages of this machine may send what they like; raises Problem (forbidden) for others."""
     if not is_local_origin(request.headers):
-        raise Problem(Code.FORBIDDEN, "Only web pages of this machine may ask for this.")
+        raise Problem(Code.FORBIDDEN, "Only web pages of this machine may request this.")
     asked = request.headers.get("access-control-request-headers", "*")
     allowed = (
         ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE"),

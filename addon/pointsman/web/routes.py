@@ -1,4 +1,4 @@
-"""The map of the router's own pages."""
+"""The routes of the router's own pages."""
 
 from time import monotonic, time
 

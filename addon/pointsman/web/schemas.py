@@ -13,8 +13,8 @@ BOOLEAN: Schema = {"type": "boolean"}
 INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 TIME: Schema = {"type": "number", "description": "Seconds since 1970."}
-RATE: Schema = {"type": ["number", "null"], "description": "From 0 to 1; null while there is nothing to tell."}
-MILLISECONDS: Schema = {"type": ["number", "null"], "description": "Milliseconds; null: it never happened."}
+RATE: Schema = {"type": ["number", "null"], "description": "From 0 to 1; null while there is no data."}
+MILLISECONDS: Schema = {"type": ["number", "null"], "description": "Milliseconds; null: did not happen."}
 ANYTHING: Schema = {}
 
 
@@ -64,7 +64,7 @@ ERROR = object_schema(
             type=TEXT,
             code=TEXT,
             param=nullable(TEXT),
-            faults={**ISSUES, "description": "Everything that is wrong with a change, each with its place."},
+            faults={**ISSUES, "description": "All issues of a change, each with its path."},
         ),
         "param",
         "faults",
@@ -72,7 +72,7 @@ ERROR = object_schema(
 )
 
 PROVIDER_HEALTH = object_schema(
-    "`problem` says why requests pass it over.",
+    "`problem` says why it gets no requests.",
     name=TEXT,
     status=enum_of("healthy", "busy", "unhealthy", "disabled"),
     dialect=TEXT,
@@ -115,7 +115,7 @@ EXCHANGE_MEMBERS: Schema = {
     "sticky": TEXT,
     "mode": TEXT,
     "model": TEXT,
-    "status": {**nullable(INTEGER), "description": "What the client saw; null: it left before it saw anything."},
+    "status": {**nullable(INTEGER), "description": "What the client got; null: it left before."},
     "error": nullable(TEXT),
     "started": TIME,
     "ended_ms": NUMBER,
@@ -159,21 +159,21 @@ TARGET = object_schema(
 )
 
 KEY = object_schema(
-    "`source` says where its value stands. `overridden` names what was changed here of a key of the file.",
+    "`source` says where its value comes from. `overridden` names what was changed of a key in the file.",
     id=TEXT,
     provider=TEXT,
     label=TEXT,
     masked={**TEXT, "description": "At most the last four characters of the value."},
     enabled=BOOLEAN,
     source=enum_of("file", "environment", "override"),
-    invalid={**BOOLEAN, "description": "Its provider refused it, and it has not worked since."},
+    invalid={**BOOLEAN, "description": "Rejected by its provider, and no success since."},
     cooldown=nullable(ref("Cooldown")),
     overridden=array_of(enum_of("enabled", "label")),
 )
 
 SETTING = with_optional(
     object_schema(
-        "`path` is the way to it in the file. `choices` is there for closed sets. `beneath` is what would hold without"
+        "`path` is its path in the file. `choices` is set for closed sets. `beneath` is the value without"
         " the override.",
         name=TEXT,
         path=array_of(TEXT),
@@ -243,7 +243,7 @@ SCHEMAS: dict[str, Schema] = {
     "Attempt": ATTEMPT,
     "Exchange": object_schema(**EXCHANGE_MEMBERS, excluded=array_of({"type": "object"})),
     "ExchangeRow": object_schema(
-        "An exchange without the candidates that were left out: those are told of one exchange at a time.",
+        "An exchange without its excluded candidates; GET one exchange for those.",
         **EXCHANGE_MEMBERS,
         seq={**INTEGER, "description": "Grows by one with each exchange that ends."},
         excluded_count=INTEGER,
@@ -285,10 +285,10 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "KeyChange": without_others(with_optional(object_schema(label=SHORT_TEXT, enabled=BOOLEAN), "label", "enabled")),
     "KeyTest": object_schema(
-        "What the provider's list of models answered to this key.",
+        "How the provider's model list responded to this key.",
         ok=BOOLEAN,
         status=nullable(INTEGER),
-        models={**nullable(INTEGER), "description": "How many it listed, where that can be told."},
+        models={**nullable(INTEGER), "description": "How many models it listed, where known."},
         ms=NUMBER,
         message=TEXT,
     ),
@@ -296,12 +296,12 @@ SCHEMAS: dict[str, Schema] = {
     "Settings": object_schema(
         settings=array_of(ref("Setting")),
         file={**nullable(TEXT), "description": "The configuration file, if there is one."},
-        kept={**nullable(TEXT), "description": "The file that holds what was changed here; null: memory alone does."},
+        kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
         warnings=array_of(TEXT),
     ),
     "SettingsChange": {
         "type": "object",
-        "description": 'As the file writes it: {"routing": {"default_mode": "smart"}}. null takes a change back.',
+        "description": 'As the file writes it: {"routing": {"default_mode": "smart"}}. null reverts a change.',
         "additionalProperties": {"type": ["object", "null"]},
     },
     "Session": object_schema(
@@ -316,7 +316,7 @@ SCHEMAS: dict[str, Schema] = {
     "Sessions": object_schema(
         "The last used first.",
         sessions=array_of(ref("Session")),
-        stats={"type": "object", "description": "What the store has seen since the start."},
+        stats={"type": "object", "description": "Counters since the start."},
     ),
     "Cleared": object_schema(cleared=INTEGER),
     "AnalyticsRow": ANALYTICS_ROW,
@@ -324,8 +324,8 @@ SCHEMAS: dict[str, Schema] = {
         window=enum_of("24h", "7d", "30d"),
         by=TEXT,
         rows=array_of(ref("AnalyticsRow")),
-        dropped={**INTEGER, "description": "Attempts of this run that could not be written down."},
-        problem={**nullable(TEXT), "description": "Why nothing is told."},
+        dropped={**INTEGER, "description": "Attempts of this run that could not be recorded."},
+        problem={**nullable(TEXT), "description": "Why there is no data."},
     ),
     "Series": object_schema(
         name=TEXT, attempts=array_of(INTEGER), success_rate=array_of(RATE), first_content_ms=array_of(MILLISECONDS)

@@ -62,7 +62,7 @@ class StaticFiles:
         return with_etag(request, found)
 
     def index(self, request: PageRequest, _: str) -> PageReply:
-        """The dashboard for browsers; some clients look whether anybody is here before they ask anything."""
+        """The dashboard for browsers, and service information for clients that check the address first."""
         if "text/html" in request.headers.get("accept", ""):
             return self.file(request, INDEX)
         return json_reply(SERVICE_INFO, headers=(("Vary", "Accept"),))

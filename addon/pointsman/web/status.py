@@ -29,7 +29,7 @@ def sticky_page(router: Router, clock: Callable[[], float]) -> StatusHandler:
 
 
 def cooldowns_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> StatusHandler:
-    """Every target and key that nobody may use now; `clock` is the one that cooldowns live by."""
+    """Every active cooldown of targets and keys; `clock` is the one that cooldowns live by."""
     return lambda _, __: json_reply(router.cooldowns.to_dict(clock(), wall()))
 
 

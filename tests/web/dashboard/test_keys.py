@@ -58,7 +58,7 @@ async def test_a_key_is_tested_labelled_and_taken_back(yard: tuple[Provider, Rou
     await dashboard.type("dialog input", "mine")
     await dashboard.press("Enter")
     await dashboard.sees("mine")
-    await dashboard.page.click("tbody tr:last-child button", "Take back")
+    await dashboard.page.click("tbody tr:last-child button", "Delete")
     await dashboard.act("dialog .main")
     await dashboard.until("document.querySelectorAll('tbody tr').length === 1")
 

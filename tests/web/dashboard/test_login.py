@@ -15,7 +15,7 @@ async def test_the_admin_key_opens_the_dashboard_and_a_wrong_one_is_told(tmp_pat
         assert await dashboard.texts("#house") == []
         await dashboard.type("#admin-key", ADMIN)
         await dashboard.press("Enter")
-        await dashboard.sees("No request has ended yet.")
+        await dashboard.sees("No requests yet.")
         assert await dashboard.page.run("document.cookie") == "", "the cookie is out of reach of scripts"
         assert await dashboard.page.run("document.querySelector('#admin-key').value") == ""
 
@@ -28,7 +28,7 @@ async def test_a_reload_keeps_the_session_and_logging_out_ends_it(tmp_path: Path
         await dashboard.act("#logout")
         await dashboard.sees("You are logged out.")
         await dashboard.page.tell("Page.reload")
-        await dashboard.sees("The admin key opens it.")
+        await dashboard.sees("Log in with the admin key.")
         assert await dashboard.texts("#house") == []
 
 
@@ -49,7 +49,7 @@ async def test_a_router_that_does_not_answer_is_told_and_found_again(tmp_path: P
         await dashboard.page.tell("Network.enable")
         gone = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
         await dashboard.page.tell("Network.emulateNetworkConditions", **gone)
-        await dashboard.sees("The router does not answer.")
+        await dashboard.sees("The router is not responding.")
         await dashboard.page.tell("Network.emulateNetworkConditions", **gone | {"offline": False})
         await dashboard.becomes("#pulse", "data-tone", "good")
-        assert "The router does not answer." not in " ".join(await dashboard.texts("#room"))
+        assert "The router is not responding." not in " ".join(await dashboard.texts("#room"))

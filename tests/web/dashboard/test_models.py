@@ -88,7 +88,7 @@ async def test_a_target_is_dragged_to_another_place(yard: tuple[Router, Dashboar
     await dashboard.until("document.querySelectorAll('.target').length === 2")
     await dashboard.drag("[data-id='b/m'] .handle", "[data-id='a/m']")
     await dashboard.becomes(".target:first-child", "data-id", "b/m")
-    await dashboard.sees("Forget changes made here")
+    await dashboard.sees("Revert changes")
     assert [target.provider.name for target in router.gateway.router.inventory.targets] == ["b", "a"]
 
 
@@ -116,7 +116,7 @@ async def test_a_target_changes_its_pool_and_what_was_changed_is_taken_back(yard
     await dashboard.until("document.querySelector('[data-pool=smart] .target')")
     assert await dashboard.texts(HEAD) == ["Balanced", "Smart"]
     await dashboard.act(".room-head .button")
-    await dashboard.sees("Order, switches and pools are again what")
+    await dashboard.sees("Order, state and pools go back to")
     await dashboard.act("dialog .main")
     await dashboard.until("document.querySelectorAll('[data-pool=balanced] .target').length === 2")
     assert await dashboard.texts(HEAD) == ["Balanced"]

@@ -20,7 +20,7 @@ async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
         Provider(behaviours.answer("The left track.", gate_after={0: may_answer})) as slow,
         opened(tmp_path, {"slow": provider(slow.base_url)}) as (router, dashboard),
     ):
-        await dashboard.sees("No request has ended yet.")
+        await dashboard.sees("No requests yet.")
         asked = asyncio.create_task(ask(router.base_url))
         await dashboard.until("document.querySelectorAll('.running li').length === 1")
         assert await dashboard.texts(HEAD) == []
@@ -42,7 +42,7 @@ async def test_an_exchange_opens_to_its_attempts_and_to_those_passed_over(tmp_pa
             assert (await ask(router.base_url)).headers["x-routed-via"] == "good/m"
             await dashboard.act(HEAD)
             await dashboard.becomes(HEAD, "aria-expanded", "true")
-            await dashboard.sees("Passed over")
+            await dashboard.sees("Excluded")
             first, second = await dashboard.texts(".lane")
             assert "1. bad/m" in first
             assert "failed" in first
@@ -103,7 +103,7 @@ async def test_a_cooldown_runs_down_and_is_ended_by_its_button(tmp_path: Path) -
         left = await dashboard.texts(".rests .countdown")
         await dashboard.until(f"document.querySelector('.rests .countdown').innerText !== {left[0]!r}")
         await dashboard.act(".rests .button")
-        await dashboard.sees("Nobody rests.")
+        await dashboard.sees("No active cooldowns.")
         bad.script = behaviours.answer("The right track.")
         assert (await ask(router.base_url)).headers["x-routed-via"] == "bad/m"
 
@@ -131,7 +131,7 @@ async def test_a_ban_is_shown_and_lifted_and_the_next_request_goes_there_again(t
             "[...document.querySelectorAll('#room button')].some(e => e.innerText.startsWith('Unban'))"
         )
         await dashboard.page.click("#room button", "Unban")
-        await dashboard.sees("The session may go to bad again.")
+        await dashboard.sees("The session can use bad again.")
         await dashboard.until(
             "![...document.querySelectorAll('#room button')].some(e => e.innerText.startsWith('Unban'))"
         )

@@ -45,7 +45,7 @@ async def show(dashboard: Dashboard, room: str) -> None:
         "document.querySelectorAll('#room [aria-expanded=false]').forEach((each, at) => at < 2 && each.click())"
     )
     if room == "now":
-        await dashboard.sees("Passed over")
+        await dashboard.sees("Excluded")
 
 
 async def faults(dashboard: Dashboard) -> list[str]:

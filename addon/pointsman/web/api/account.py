@@ -13,7 +13,7 @@ from pointsman.web.logins import LoginSession, set_cookie
 from pointsman.wire.errors import Code, Problem
 
 MAX_LOGIN = 4096
-"""Bytes of a login's body, which is read before anybody has shown a key."""
+"""Bytes of a login's body, which is read before a key has been checked."""
 
 
 class LoginBody(ConfigModel):
@@ -30,7 +30,7 @@ class AccountPages:
             raise Problem(Code.REQUEST_TOO_LARGE, f"The body of a login must not exceed {MAX_LOGIN} bytes.")
         given = parse_body(LoginBody, request, hidden=True).admin_key.get_secret_value()
         if not self._access.is_admin_key(given, request):
-            raise Problem(Code.INVALID_API_KEY, "This is not the admin key.")
+            raise Problem(Code.INVALID_API_KEY, "Wrong admin key.")
         token, login = self._access.logins.begin(request, self._access.admin_key(), time())
         return json_reply(_session_to_dict(login), headers=(("Set-Cookie", set_cookie(request, token)),))
 

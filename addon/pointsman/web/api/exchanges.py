@@ -31,7 +31,7 @@ class ExchangePages:
         """Raises Problem (not_found)."""
         record = self._recent_exchanges.find(path_param(request_id))
         if record is None:
-            raise Problem(Code.NOT_FOUND, f"No exchange of that id among the last {MAX_RECORDS} that ended.")
+            raise Problem(Code.NOT_FOUND, f"No exchange with that id among the last {MAX_RECORDS} that ended.")
         return json_reply(record.to_dict())
 
 

@@ -132,7 +132,7 @@ class KeyPages:
     def _without_key(self, state: ActiveConfig, key_id: str) -> RuntimeOverrides:
         found = self._find(state, key_id)
         if found.file_label is not None:
-            message = "This key stands in the configuration file or the environment: remove it there, or disable it."
+            message = "This key is set in the configuration file or the environment: remove it there, or disable it."
             raise Problem(Code.CONFLICT, message)
         return replace(state.overrides, added=tuple(key for key in state.overrides.added if key.id != key_id))
 
@@ -160,12 +160,12 @@ def _with_new_key(state: ActiveConfig, new: NewKey, key_id: str) -> RuntimeOverr
     if new.provider not in names:
         raise issues_problem([ConfigIssue("provider", f"must be one of {', '.join(names)}; got {new.provider!r}")])
     if len(state.overrides.added) >= MAX_ADDED_KEYS:
-        raise Problem(Code.INVALID_REQUEST, f"{MAX_ADDED_KEYS} keys were added already; remove one.")
+        raise Problem(Code.INVALID_REQUEST, f"{MAX_ADDED_KEYS} keys have been added already; delete one.")
     provider = state.settings.providers.get(new.provider)
     keys = provider.keys if provider else ()
     faults = []
     if any(key.value == new.value for key in keys):
-        faults.append(ConfigIssue("value", "is a key that this provider has already"))
+        faults.append(ConfigIssue("value", "is already a key of this provider"))
     if any(key.label == new.label for key in keys):
         faults.append(ConfigIssue("label", "is the label of another key of this provider; choose another one"))
     if faults:

@@ -1,4 +1,4 @@
-"""`/api/overview`: how everything is now, in one answer, for whoever looks every second."""
+"""`/api/overview`: the current state in one answer, for clients that poll it."""
 
 from collections.abc import Sequence
 from itertools import takewhile

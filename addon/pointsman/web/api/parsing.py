@@ -1,4 +1,4 @@
-"""What a request of the admin API says: its body, its query, its place in the path; and how faults are told."""
+"""Parsing requests of the admin API: body, query and path parameters."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -43,7 +43,7 @@ def _faults(error: ValidationError, shape: type[ConfigModel], hidden: bool) -> I
         if details["type"] == "extra_forbidden":
             hint = suggestion(place[-1], shape.model_fields) or f"; known here: {', '.join(shape.model_fields)}"
             if hidden:  # the name itself may be a secret that stands in the wrong place
-                yield ConfigIssue(format_path(place[:-1]) or "body", f"has a member that is not known{hint}")
+                yield ConfigIssue(format_path(place[:-1]) or "body", f"has an unknown member{hint}")
             else:
                 yield ConfigIssue(format_path(place), f"is not a known member{hint}")
         else:
@@ -55,7 +55,7 @@ def query_params(request: PageRequest, *known: str) -> Mapping[str, str]:
     given = {name: values[-1] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
     if unknown := sorted(given.keys() - set(known)):
         names = ", ".join(name[:40] for name in unknown)
-        raise Problem(Code.INVALID_REQUEST, f"There is no parameter {names}; known: {', '.join(known) or 'none'}.")
+        raise Problem(Code.INVALID_REQUEST, f"Unknown parameter {names}; known: {', '.join(known) or 'none'}.")
     return given
 
 

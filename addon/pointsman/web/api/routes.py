@@ -1,4 +1,4 @@
-"""The pages of the admin API, one row each. `web.openapi` describes them in the same order."""
+"""The routes of the admin API. `web.openapi` describes them in the same order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from pointsman.web.router import PageHandler, PageRoute
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """What the admin API can see and change."""
+    """What the admin API can read and change."""
 
     gateway: Gateway
     configuration: Configuration

@@ -68,14 +68,14 @@ class SettingsPages:
         """Raises Problem (invalid_request, conflict)."""
         reloader = self._watcher()
         if reloader is None:
-            raise Problem(Code.CONFLICT, "There is no configuration file to read again; start with one.")
+            raise Problem(Code.CONFLICT, "There is no configuration file to reload; start with one.")
         if faults := await reloader.reload():
             raise issues_problem(faults)
         return self.all(request, rest)
 
 
 def with_changes(state: ActiveConfig, changes: Iterable[tuple[SettingPath, Any]]) -> RuntimeOverrides:
-    """The overlay with these changes, which are not judged here."""
+    """The overrides with these changes, not validated."""
     settings = deepcopy(state.overrides.settings)
     for place, value in changes:
         if value is None:
@@ -91,7 +91,7 @@ def is_changeable(place: SettingPath) -> bool:
 
 def _unchangeable(place: SettingPath) -> ConfigIssue:
     known = ", ".join(format_path(each) for each in CHANGEABLE)
-    return ConfigIssue(format_path(place), f"cannot be changed here, but in the file; here can {known}")
+    return ConfigIssue(format_path(place), f"can only be changed in the file; what can be changed here: {known}")
 
 
 def _leaves(tree: Tree, place: SettingPath) -> Iterator[tuple[SettingPath, Any]]:

@@ -1,4 +1,4 @@
-"""`/api/cooldowns`, `/api/bans`, `/api/sessions`, `/api/health`: what is held against whom, and for whom."""
+"""`/api/cooldowns`, `/api/bans`, `/api/sessions`, `/api/health`: the current state, and how to clear it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -138,4 +138,4 @@ def cooldown_to_dict(cooldown: Cooldown | None, offset: float) -> dict[str, Any]
 
 def _needs_provider(given: Mapping[str, str], *names: str) -> None:
     if "provider" not in given and any(name in given for name in names):
-        raise Problem(Code.INVALID_REQUEST, f"{' and '.join(names)} need a provider beside them.", param="provider")
+        raise Problem(Code.INVALID_REQUEST, f"{' and '.join(names)} also require a provider.", param="provider")

@@ -43,8 +43,8 @@ export function open(stage) {
     chart("Time to first content", (series) => series.first_content_ms, wait),
   ];
   const nothing = blank(
-    "Nothing is written down yet.",
-    "Every attempt is, as soon as a client asks something. Charts begin with the first ones.",
+    "No data yet.",
+    "Charts begin with the first requests.",
   );
   const problem = h("p", { class: "blank", role: "alert", hidden: true });
   const hidden = h("p", { class: "soft small", hidden: true });
@@ -146,7 +146,7 @@ function groupTable() {
       show(table, told.rows.length > 0);
       show(nothing, told.rows.length === 0);
       show(dropped, told.dropped > 0);
-      text(dropped, `${plural(told.dropped, "attempt")} of this run could not be written down: see the log.`);
+      text(dropped, `${plural(told.dropped, "attempt")} of this run could not be recorded: see the log.`);
     },
   };
 }

@@ -95,7 +95,7 @@ async function fetched(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
   } catch (error) {
-    throw new Unreachable("The router does not answer. Is it still running?", { cause: error });
+    throw new Unreachable("The router is not responding. Is it still running?", { cause: error });
   }
 }
 

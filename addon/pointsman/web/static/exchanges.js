@@ -34,17 +34,17 @@ function line(record) {
 
 /** The attempts are known; who was passed over is asked for when somebody wants to know. */
 async function fill(panel, record) {
-  const passed = h("div", { class: "passed small soft", text: "Asking who was passed over …" });
+  const passed = h("div", { class: "passed small soft", text: "Loading excluded candidates …" });
   panel.replaceChildren(facts(record), ...(record.attempts.length ? [timeline(record)] : []), passed);
   if (!record.excluded_count) {
-    text(passed, "Nobody was passed over.");
+    text(passed, "No candidate was excluded.");
     return;
   }
   try {
     const { excluded } = await read(`/api/exchanges/${encodeURIComponent(record.request_id)}`);
     passed.replaceChildren(passedOver(excluded));
   } catch (error) {
-    text(passed, `Who was passed over cannot be told: ${error.message}`);
+    text(passed, `Excluded candidates cannot be loaded: ${error.message}`);
   }
 }
 
@@ -65,7 +65,7 @@ function tell(cells, record) {
 
 function trail(record) {
   const said = (record.attempts ?? []).filter((each) => each.outcome !== "hedge_triggered");
-  if (!said.length) return [h("span", { class: "soft", text: "nobody could be asked" })];
+  if (!said.length) return [h("span", { class: "soft", text: "no attempt was made" })];
   return [...said]
     .sort((a, b) => a.n - b.n)
     .map((attempt) => {
@@ -89,7 +89,7 @@ function firstContent(record) {
 function facts(record) {
   const known = [
     ["request", record.request_id],
-    ["status", record.status ?? "none: the client left"],
+    ["status", record.status ?? "none (client left)"],
     ["error", record.error && plain(record.error)],
     ["session", record.session],
     ["sticky", record.sticky],
@@ -104,7 +104,7 @@ function passedOver(excluded) {
   return h(
     "section",
     {},
-    h("h3", { text: `Passed over (${excluded.length})` }),
+    h("h3", { text: `Excluded (${excluded.length})` }),
     h("ul", { class: "small" }, excluded.map(passed)),
   );
 }

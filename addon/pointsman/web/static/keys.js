@@ -64,7 +64,7 @@ function addForm(stage) {
     event.preventDefault();
     const named = label.value.trim() && { label: label.value.trim() };
     const asked = { provider: provider.value, value: value.value, ...named };
-    const key = await stage.change("POST", "/api/keys", asked, `The key is in use for ${provider.value} from now on.`);
+    const key = await stage.change("POST", "/api/keys", asked, `The key was added to ${provider.value}.`);
     if (!key) return;
     value.value = label.value = "";
   });
@@ -83,15 +83,15 @@ function keyRow(first, stage) {
   const flip = toggle((enabled) => stage.change("PATCH", at, { enabled }));
   const rename = async () => {
     const label = await written(`Label of ${key.provider}'s key`, "Label", key.label, "Save");
-    if (label) await stage.change("PATCH", at, { label }, "The label is changed.");
+    if (label) await stage.change("PATCH", at, { label }, "The label was changed.");
   };
   const remove = async () => {
-    const explanation = `${key.masked} of ${key.provider} is forgotten; requests that run keep it until they end.`;
-    if (!(await confirmed("Take this key back?", explanation, "Take back"))) return;
-    await stage.change("DELETE", at, undefined, "The key is gone.");
+    const explanation = `${key.masked} of ${key.provider} will be deleted; running requests still use it.`;
+    if (!(await confirmed("Delete this key?", explanation, "Delete"))) return;
+    await stage.change("DELETE", at, undefined, "The key was deleted.");
   };
   const test = button("Test", () => tried(stage, at, key, test));
-  const gone = button("Take back", remove);
+  const gone = button("Delete", remove);
   const buttons = h("div", { class: "buttons" }, test, button("Label", rename), gone);
   const row = h(
     "tr",
@@ -149,5 +149,5 @@ async function tried(stage, at, key, pressed) {
   if (!answer) return;
   const models = answer.models === null ? "" : `, ${plural(answer.models, "model")}`;
   if (answer.ok) tell(`${key.provider} takes ${key.masked} (${wait(answer.ms)}${models}).`);
-  else complain(`${key.provider} does not take ${key.masked}: ${answer.message}`);
+  else complain(`${key.provider} rejects ${key.masked}: ${answer.message}`);
 }

@@ -99,11 +99,11 @@ async function begin() {
       text(part("pulse"), "paused");
     }
   });
-  onEnd(() => stage && shutOut("Your session ended. Log in again to go on where you were."));
+  onEnd(() => stage && shutOut("Your session ended. Log in again to continue."));
   try {
     letIn(await whoami());
   } catch (error) {
-    shutOut(error instanceof Ended ? "The admin key opens it." : error.message);
+    shutOut(error instanceof Ended ? "Log in with the admin key." : error.message);
   }
 }
 

@@ -3,12 +3,12 @@
 /** Ends a cooldown: a target's, or with `key` a key's. */
 export function endCooldown(stage, { provider, model, key }) {
   const named = { provider, model, key };
-  return stage.change("DELETE", `/api/cooldowns?${query(named)}`, undefined, `${provider} may be asked again.`);
+  return stage.change("DELETE", `/api/cooldowns?${query(named)}`, undefined, `${provider} can be used again.`);
 }
 
 /** Lets a session go again to a provider, or with `model` to a target. */
 export function unban(stage, { session, provider, model }) {
-  const words = `The session may go to ${provider} again.`;
+  const words = `The session can use ${provider} again.`;
   return stage.change("DELETE", `/api/bans?${query({ session, provider, model })}`, undefined, words);
 }
 

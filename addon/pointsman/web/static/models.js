@@ -22,10 +22,10 @@ export const id = (target) => `${target.provider}/${target.model}`;
 export function open(stage) {
   let targets = [];
   const number = h("p", { class: "soft small" });
-  const forget = h("button", { class: "button", type: "button", text: "Forget changes made here", hidden: true });
+  const forget = h("button", { class: "button", type: "button", text: "Revert changes", hidden: true });
   const nothing = blank(
     "No target is configured.",
-    "Add providers with models to pointsman.yaml; it is read again by itself.",
+    "Add providers with models to pointsman.yaml; it is reloaded automatically.",
   );
   const shown = (fallback) => {
     targets = [...fallback.targets].sort((a, b) => a.order - b.order);
@@ -49,9 +49,9 @@ export function open(stage) {
   };
   const pools = POOLS.map(([name, title, about]) => poolSection(name, title, about, yard));
   forget.addEventListener("click", async () => {
-    const explanation = "Order, switches and pools are again what pointsman.yaml says.";
-    if (!(await confirmed("Forget what was changed of targets here?", explanation, "Forget"))) return;
-    const answer = await stage.change("DELETE", "/api/fallback", undefined, "Targets are again as the file has them.");
+    const explanation = "Order, state and pools go back to those in pointsman.yaml.";
+    if (!(await confirmed("Revert changes to targets?", explanation, "Revert"))) return;
+    const answer = await stage.change("DELETE", "/api/fallback", undefined, "Targets are as in the file.");
     if (answer) shown(answer);
   });
   stage.element.append(

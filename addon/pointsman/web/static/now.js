@@ -12,7 +12,7 @@ const EVERY = 1000;
 const PAGE = 50;
 const MOST = 400;
 const DEMO =
-  "No configuration file was found: three demo providers of this machine answer. Write pointsman.yaml and start again to have your own.";
+  "No configuration file was found: three built-in demo providers answer. Create pointsman.yaml and restart to use your own.";
 const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;
@@ -24,7 +24,7 @@ export function open(stage) {
   const rest = resting(stage);
   let limit = PAGE;
   const nobody = blank(
-    "No request has ended yet.",
+    "No requests yet.",
     "Point a client at this router, or try it from a terminal:",
     EXAMPLE(location.origin),
   );
@@ -42,7 +42,7 @@ export function open(stage) {
       h(
         "section",
         { class: "sheet", "aria-labelledby": "last" },
-        h("div", { class: "sheet-head" }, h("h2", { id: "last", text: "Last exchanges" })),
+        h("div", { class: "sheet-head" }, h("h2", { id: "last", text: "Recent exchanges" })),
         running.element,
         list,
         nobody,

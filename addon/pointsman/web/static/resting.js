@@ -9,8 +9,8 @@ import { health, plain } from "./words.js";
 
 /** The column beside the exchanges: `{ element, update(overview) }`. */
 export function resting(stage) {
-  const cooldowns = part("Cooldowns", "Nobody rests.", coolingRow(stage));
-  const bans = part("Bans", "No session stays away from anybody.", banRow(stage));
+  const cooldowns = part("Cooldowns", "No active cooldowns.", coolingRow(stage));
+  const bans = part("Bans", "No active bans.", banRow(stage));
   const providers = part(
     "Providers",
     "No provider is configured: add one under providers: in pointsman.yaml.",
@@ -26,7 +26,7 @@ export function resting(stage) {
       const running = overview.storms.running.length;
       show(storms, running > 0);
       if (running)
-        text(storms, `${plural(running, "client")} asking the same again and again: turned away for a while.`);
+        text(storms, `${plural(running, "client")} repeating a failing request: refused for a while.`);
     },
   };
 }

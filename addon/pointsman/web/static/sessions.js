@@ -20,7 +20,7 @@ export function open(stage) {
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
   const nothing = blank(
     "No session yet.",
-    "A conversation becomes one with its first answer; which requests belong together, sticky.key_sources says.",
+    "A session begins with its first answer; sticky.key_sources defines which requests belong together.",
   );
   const stats = h("dl", { class: "facts small" });
   const number = h("p", { class: "soft small" });
@@ -64,10 +64,10 @@ function sessionRow(first, stage) {
   const bans = h("ul", { class: "bans" });
   const left = countdown(first.expires);
   const drop = async () => {
-    const explanation = "Its pin, bans and failure counts are forgotten. Its next request starts anew.";
+    const explanation = "Its pin, bans and failure counts are forgotten. Its next request begins a new session.";
     if (!(await confirmed(`Forget session ${first.session}?`, explanation, "Forget"))) return;
     const at = `/api/sessions/${encodeURIComponent(first.session)}`;
-    await stage.change("DELETE", at, undefined, "The session is forgotten.");
+    await stage.change("DELETE", at, undefined, "The session was deleted.");
   };
   const row = h(
     "tr",
@@ -102,7 +102,7 @@ function sessionRow(first, stage) {
 }
 
 function pinned(pin) {
-  if (!pin) return "nobody yet";
+  if (!pin) return "no provider yet";
   return `${pin.provider}/${pin.model}${pin.key ? ` · ${pin.key}` : ""}`;
 }
 

@@ -22,7 +22,7 @@ export function open(stage) {
       files,
       [
         told.file ? `File: ${told.file}` : "No configuration file.",
-        told.kept ? `Changes are kept in ${told.kept}` : "Changes last until the router ends.",
+        told.kept ? `Changes are saved in ${told.kept}` : "Changes last until the router stops.",
       ].join(" · "),
     );
     rows(
@@ -40,7 +40,7 @@ export function open(stage) {
     );
   };
   const reload = async () => {
-    const told = await stage.change("POST", "/api/reload", undefined, "The configuration file was read again.");
+    const told = await stage.change("POST", "/api/reload", undefined, "The configuration file was reloaded.");
     if (told) shown(told);
   };
   stage.element.append(
@@ -48,7 +48,7 @@ export function open(stage) {
       "div",
       { class: "room-head" },
       h("h1", { text: TITLE }),
-      h("button", { class: "button", type: "button", text: "Read the file again", on: { click: reload } }),
+      h("button", { class: "button", type: "button", text: "Reload the file", on: { click: reload } }),
     ),
     h("div", { class: "stack" }, files, warnings, sections),
   );
@@ -103,7 +103,7 @@ function settingRow(first, room) {
       "PATCH",
       "/api/settings",
       change(first.path, value),
-      `${first.name} is changed.`,
+      `${first.name} was changed.`,
     );
     if (told) room.shown(told);
     return told;
@@ -112,7 +112,7 @@ function settingRow(first, room) {
   const back = h(
     "button",
     { class: "button bare", type: "button", on: { click: () => save(null) } },
-    "Take back",
+    "Revert",
     h("span", { class: "unseen", text: ` ${first.name}` }),
   );
   const row = h(

@@ -15,7 +15,7 @@ export class Stage {
     this.trouble = h(
       "div",
       { class: "sheet blank", role: "alert", hidden: true },
-      h("b", { text: "This cannot be shown now." }),
+      h("b", { text: "This cannot be loaded now." }),
       h("span"),
     );
     element.append(this.trouble);
@@ -32,7 +32,7 @@ export class Stage {
     this.pulse(error);
     show(this.trouble, error !== null);
     if (error)
-      text(this.trouble.lastElementChild, `${error.message} What you see may be old; it is asked for again by itself.`);
+      text(this.trouble.lastElementChild, `${error.message} The data may be outdated; it is reloaded automatically.`);
   }
 
   /** Asks for a change, then for everything anew. Gives what was answered, or undefined if it was refused, which the

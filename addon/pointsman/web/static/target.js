@@ -172,7 +172,7 @@ function details(yard, current) {
     h("label", { class: "field pool-choice" }, h("span", { text: "Pool" }), pool),
   );
   const update = (target) => {
-    text(whose, ` ${target.target} has its score`);
+    text(whose, ` ${target.target} has this score`);
     for (const [mode, bars] of columns) for (const [term, bar] of bars) bar.update(target.scores[mode]?.[term]);
     if (document.activeElement !== pool) pool.value = target.pool;
     rows(facts, described(target), ([name]) => name, fact);

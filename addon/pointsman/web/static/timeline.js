@@ -82,7 +82,7 @@ function inWords(attempt, slow) {
     const isReached = typeof attempt[MARKS[index]] === "number";
     return `${isReached ? phase : MISSED[index]} ${wait(to - from)}`;
   });
-  if (slow?.settled_ms) parts.push(`slow after ${wait(slow.settled_ms)}, so another one was started`);
+  if (slow?.settled_ms) parts.push(`slow after ${wait(slow.settled_ms)}: another attempt was started`);
   if (attempt.why) parts.push(`chosen: ${attempt.why}`);
   if (attempt.key) parts.push(`key ${attempt.key}`);
   const redirect = attempt.redirect;

@@ -7,13 +7,13 @@ const OUTCOMES = {
   request_success: tone("good", "✓", "answered"),
   retry_success: tone("good", "✓", "answered after a failure"),
   hedge_winner: tone("good", "✓", "won the race"),
-  hedge_triggered: tone("idle", "…", "slow: another one was started beside it"),
+  hedge_triggered: tone("idle", "…", "slow: another attempt was started"),
   hedge_loser_cancelled: tone("idle", "○", "lost the race, cancelled"),
   retry_failed: tone("bad", "✕", "failed"),
   client_error_non_retryable: tone("warn", "!", "refused the request"),
   client_abort: tone("idle", "–", "client left"),
   stream_stalled: tone("bad", "✕", "stream stalled"),
-  stream_broken: tone("bad", "✕", "stream broke off"),
+  stream_broken: tone("bad", "✕", "stream interrupted"),
 };
 
 /** Of one attempt. */
