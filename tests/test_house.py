@@ -72,3 +72,9 @@ def test_a_dialect_is_named_in_its_own_folder_alone(path):
 def test_transport_asks_nobody_who_decides(path):
     for name in imports(ast.parse(path.read_text())):
         assert not name.startswith(("pointsman.routing", "pointsman.sessions", "pointsman.config")), name
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "web").rglob("*.py")), ids=lambda path: path.name)
+def test_pages_know_their_context_alone(path):
+    for name in imports(ast.parse(path.read_text())):
+        assert not name.startswith(("pointsman.gateway", "pointsman.transport", "pointsman.addon")), name
