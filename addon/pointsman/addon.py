@@ -42,12 +42,13 @@ from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
 from pointsman.state_commands import StateCommands
-from pointsman.transport import compat_check
-from pointsman.transport.certificates import make_certificates
 from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
-from pointsman.transport.hook_cache import HookCache
 from pointsman.transport.http_layer import replace_http_layer
+from pointsman.transport.mitm_patches import compat_check
+from pointsman.transport.mitm_patches.certificates import make_certificates
+from pointsman.transport.mitm_patches.hook_cache import HookCache
+from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.web.access import AccessControl
@@ -114,19 +115,23 @@ class Pointsman:
             raise OptionsError(f"Pointsman rejects this setting: {problem}")
 
     def _start(self) -> None:
-        faults = compat_check.signature_differences()
-        if faults:
+        if faults := compat_check.differences():
             logger.error(
-                "Pointsman does not start: this mitmproxy version differs from the tested one.\n" + "\n".join(faults)
+                "Pointsman does not start: mitmproxy, aiohttp or h11 differs from the tested version."
+                " Install the versions of requirements.lock.\n" + "\n".join(faults)
             )
             return
         try:
+            switches()
             path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
             read = partial(config.read_file, path) if path else self._demo_document
             self._configuration = Configuration(read, os.environ, self._store_for, path)
             settings = self._configuration.start()
         except ConfigError as error:
             logger.error(f"Pointsman does not start: the configuration is invalid.\n{error}")
+            return
+        except UnknownSwitch as error:
+            logger.error(f"Pointsman does not start: {error}")
             return
         if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
@@ -210,8 +215,9 @@ class Pointsman:
         if self.gateway is None:
             return
         self._watch_for_changes()
-        self._hook_cache = HookCache(ctx.master.addons)
-        self._hook_cache.install()
+        if switches().hook_cache:
+            self._hook_cache = HookCache(ctx.master.addons)
+            self._hook_cache.install()
         self.ready = asyncio_utils.create_task(self._finish_start(self.gateway), name="Pointsman begins", keep_ref=True)
 
     async def _finish_start(self, gateway: Gateway) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.http1 import MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES
+from pointsman.transport.http1 import MAX_HEAD_BYTES
+from pointsman.transport.mitm_patches.chunked_reader import MAX_CHUNK_LINE_BYTES
 from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
 from support.h1client import chat
 from support.h2client import h2_through
