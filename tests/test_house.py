@@ -1,6 +1,10 @@
 """The rules of the house: the core imports no I/O, and reads neither clock nor chance."""
 
 import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -72,3 +76,24 @@ def test_a_dialect_is_named_in_its_own_folder_alone(path):
 def test_transport_asks_nobody_who_decides(path):
     for name in imports(ast.parse(path.read_text())):
         assert not name.startswith(("pointsman.routing", "pointsman.sessions", "pointsman.config")), name
+
+
+def distribution(name: str) -> str:
+    """The name of a distribution or requirement, as indexes normalise it: `ruamel.yaml>=0.18` gives `ruamel-yaml`."""
+    found = re.match(r"[\w.-]+", name)
+    assert found, name
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def test_every_import_of_others_is_a_declared_dependency_and_every_dependency_is_imported():
+    project = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text())["project"]
+    declared = {distribution(each) for each in project["dependencies"]}
+    providers = packages_distributions()
+    imported = set()
+    for path in PACKAGE.parent.rglob("*.py"):
+        for top in {name.partition(".")[0] for name in imports(ast.parse(path.read_text()))}:
+            if top not in sys.stdlib_module_names and top != "pointsman":
+                found = {distribution(each) for each in providers.get(top, [top])}
+                assert found & declared, f"{path.name} imports {top}: declare it in pyproject.toml"
+                imported |= found
+    assert not declared - imported, "declared in pyproject.toml, but nowhere imported"
