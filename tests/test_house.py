@@ -1,8 +1,12 @@
 """The rules of the house: the core imports no I/O, and reads neither clock nor chance."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -166,3 +170,28 @@ def test_a_patch_says_what_it_uses_and_how_it_is_turned_off(path):
 def test_each_switch_is_named_by_its_patch():
     said = " ".join(ast.get_docstring(ast.parse(path.read_text())) or "" for path in PATCH_MODULES)
     assert [each.name for each in fields(Switches) if f"`{each.name}`" not in said] == []
+
+
+def distribution(name: str) -> str:
+    """The name of a distribution or requirement, as indexes normalise it: `ruamel.yaml>=0.18` gives `ruamel-yaml`."""
+    found = re.match(r"[\w.-]+", name)
+    assert found, name
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+NEWER_STANDARD = {"annotationlib"}
+"""Modules of the standard library since Python 3.14, imported where they exist."""
+
+
+def test_every_import_of_others_is_a_declared_dependency_and_every_dependency_is_imported():
+    project = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text())["project"]
+    declared = {distribution(each) for each in project["dependencies"]}
+    providers = packages_distributions()
+    imported = set()
+    for path in PACKAGE.parent.rglob("*.py"):
+        for top in {name.partition(".")[0] for name in imports(ast.parse(path.read_text()))}:
+            if top not in sys.stdlib_module_names | NEWER_STANDARD and top != "pointsman":
+                found = {distribution(each) for each in providers.get(top, [top])}
+                assert found & declared, f"{path.name} imports {top}: declare it in pyproject.toml"
+                imported |= found
+    assert not declared - imported, "declared in pyproject.toml, but nowhere imported"

@@ -1,8 +1,11 @@
 """Throttling of wrong keys: an address that sends too many is refused for a while."""
 
 import ipaddress
-from collections import OrderedDict, deque
+from collections import deque
 
+from cachetools import TTLCache
+
+from pointsman.domain.clock import ManualClock
 from pointsman.wire.errors import Code, Problem
 
 MAX_WRONG_KEYS = 10
@@ -17,15 +20,16 @@ class AuthThrottle:
     """Times are seconds on one steady clock."""
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[str, deque[float]] = (
-            OrderedDict()
-        )  # at most MAX_ADDRESSES, each with MAX_WRONG_KEYS times of WINDOW
+        self._clock = ManualClock()
+        self._failures: TTLCache[str, deque[float]] = TTLCache(MAX_ADDRESSES, WINDOW, self._clock)
+        """The last MAX_WRONG_KEYS times of each address."""
 
     def __len__(self) -> int:
         return len(self._failures)
 
     def wait_seconds(self, address: str, now: float) -> float | None:
         """Seconds until the address is listened to again; None if it is."""
+        self._clock.set(now)
         times = self._failures.get(_network_of(address))
         if times is None or len(times) < MAX_WRONG_KEYS or times[0] + WINDOW <= now:
             return None
@@ -33,11 +37,11 @@ class AuthThrottle:
 
     def record_failure(self, address: str, now: float) -> None:
         """The address has sent a key that is none."""
+        self._clock.set(now)
         holder = _network_of(address)
-        self._failures.setdefault(holder, deque(maxlen=MAX_WRONG_KEYS)).append(now)
-        self._failures.move_to_end(holder)
-        while len(self._failures) > MAX_ADDRESSES or next(iter(self._failures.values()))[-1] + WINDOW <= now:
-            self._failures.popitem(last=False)
+        times = self._failures.get(holder) or deque(maxlen=MAX_WRONG_KEYS)
+        times.append(now)
+        self._failures[holder] = times  # lives for WINDOW from now
 
 
 def too_many_attempts(wait: float) -> Problem:

@@ -6,10 +6,14 @@ without contacting a provider, each time for twice as long. A client that pauses
 not to look like a loop, gets one attempt; if that succeeds, the entry is removed.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from cachetools import TTLCache
+
+from pointsman.domain.clock import ManualClock
 
 REPEAT_WINDOW = 10.0
 """Seconds in which repeats are counted; a pause of that length is one, whatever wait was stated."""
@@ -44,7 +48,8 @@ class RetryStorms:
     """Times are those of the routing clock, in seconds."""
 
     def __init__(self) -> None:
-        self._storms: OrderedDict[StormKey, RetryStorm] = OrderedDict()  # at most MAX_ENTRIES, each for ENTRY_LIFETIME
+        self._clock = ManualClock()
+        self._storms: TTLCache[StormKey, RetryStorm] = TTLCache(MAX_ENTRIES, ENTRY_LIFETIME, self._clock)
         self._storms_by_client: Counter[bytes] = Counter()
         """How many of them each has."""
         self.refused = 0
@@ -61,7 +66,7 @@ class RetryStorms:
         if asker not in self._storms_by_client or (storm := self._storms.get(name := (asker, fingerprint()))) is None:
             return None
         pause, storm.last = now - storm.last, now
-        self._storms.move_to_end(name)
+        self._storms[name] = storm
         if storm.until is None:
             return None
         if now >= storm.until or pause >= REPEAT_WINDOW:
@@ -74,20 +79,15 @@ class RetryStorms:
 
     def on_failure(self, asker: bytes, fingerprint: bytes, now: float) -> None:
         """A request that was let through has failed."""
+        self._expire(now)
         name = asker, fingerprint
-        if name not in self._storms:
-            self._storms[name] = RetryStorm(now)
-            self._storms_by_client[asker] += 1
-        storm = self._storms[name]
+        storm = self._storms[name] = self._storms.get(name) or self._add(name, now)
         storm.last = now
-        self._storms.move_to_end(name)
         storm.failures.append(now)
         if storm.until is not None:
             storm.extend_wait(now)
         elif len(storm.failures) > MAX_REPEATS and storm.failures[0] > now - REPEAT_WINDOW:
             storm.until = now + INITIAL_WAIT
-        while len(self._storms) > MAX_ENTRIES:
-            self._drop(next(iter(self._storms)))
 
     def on_success(self, asker: bytes, fingerprint: Callable[[], bytes]) -> None:
         if asker in self._storms_by_client and (name := (asker, fingerprint())) in self._storms:
@@ -103,12 +103,24 @@ class RetryStorms:
         ]
         return {"refused": self.refused, "running": running}
 
+    def _add(self, name: StormKey, now: float) -> RetryStorm:
+        if len(self._storms) == MAX_ENTRIES:
+            (asker, _), _ = self._storms.popitem()
+            self._uncount(asker)
+        self._storms_by_client[name[0]] += 1
+        return RetryStorm(now)
+
     def _expire(self, now: float) -> None:
-        while self._storms and next(iter(self._storms.values())).last + ENTRY_LIFETIME <= now:
-            self._drop(next(iter(self._storms)))
+        """Called with each new time: the cache also drops what has expired on its own, without counting."""
+        self._clock.set(now)
+        for (asker, _), _ in self._storms.expire():
+            self._uncount(asker)
 
     def _drop(self, name: StormKey) -> None:
         del self._storms[name]
-        self._storms_by_client[name[0]] -= 1
-        if not self._storms_by_client[name[0]]:
-            del self._storms_by_client[name[0]]
+        self._uncount(name[0])
+
+    def _uncount(self, asker: bytes) -> None:
+        self._storms_by_client[asker] -= 1
+        if not self._storms_by_client[asker]:
+            del self._storms_by_client[asker]

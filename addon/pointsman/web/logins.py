@@ -5,18 +5,20 @@ A browser sends a cookie to every port of a host. So the port is in the cookie's
 services of one machine from overwriting each other's, and a session holds only for the host and port that it began at.
 """
 
-from collections import OrderedDict
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import NamedTuple
 
+from cachetools import TTLCache
+
+from pointsman.domain.clock import ManualClock
 from pointsman.web.http import PageRequest
 from pointsman.web.openapi import COOKIE
 
 LIFETIME = 12 * 3600.0
 """Seconds from login."""
 MAX_SESSIONS = 100
-"""Sessions at once; the oldest goes first."""
+"""Sessions at once; the least recently used goes first."""
 TOKEN_BYTES = 32
 MAX_COOKIES = 200
 """Cookies of other services on this host that are passed over."""
@@ -39,22 +41,23 @@ class LoginSessions:
     """Times are seconds on the wall clock. Tokens are kept as digests: a lookup tells nothing by its duration."""
 
     def __init__(self) -> None:
-        self._logins: OrderedDict[bytes, LoginSession] = OrderedDict()  # at most MAX_SESSIONS, each for LIFETIME
+        self._clock = ManualClock()
+        self._logins: TTLCache[bytes, LoginSession] = TTLCache(MAX_SESSIONS, LIFETIME, self._clock)
 
     def begin(self, request: PageRequest, admin_key: str, now: float) -> tuple[str, LoginSession]:
         """A new session and the token that its cookie holds."""
+        self._clock.set(now)
         token = token_urlsafe(TOKEN_BYTES)
         login = self._logins[_digest(token)] = LoginSession(
             token_urlsafe(TOKEN_BYTES), now + LIFETIME, _digest(admin_key), request.host.authority
         )
-        while len(self._logins) > MAX_SESSIONS or next(iter(self._logins.values())).expires <= now:
-            self._logins.popitem(last=False)
         return token, login
 
     def find(self, request: PageRequest, admin_key: str, now: float) -> LoginSession | None:
+        self._clock.set(now)
         token = _token(request)
         login = self._logins.get(_digest(token)) if token else None
-        if login is None or login.expires <= now or login.host != request.host.authority:
+        if login is None or login.host != request.host.authority:
             return None
         return login if login.key == _digest(admin_key) else None
 
