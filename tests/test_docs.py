@@ -67,7 +67,11 @@ def names_in(file: Path) -> set[str]:
                     yield from names(node.body, f"{prefix}{name}.")
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     yield prefix + name
-                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)])
+                    | ast.AnnAssign(target=ast.Name(id=name))
+                    | ast.TypeAlias(name=ast.Name(id=name))
+                ):
                     yield prefix + name
 
     return set(names(ast.parse(file.read_text(encoding="utf-8")).body))
