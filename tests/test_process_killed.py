@@ -26,8 +26,8 @@ class Probe:
 
     def tell(self):
         self.told += 1
-        statistics, now = ctx.master.addons.get("pointsman").dispatcher.router.statistics, time.time()
-        figures = {label: statistics.of(label, now) for label in statistics.labels}
+        statistics, now = ctx.master.addons.get("pointsman").gateway.router.statistics, time.time()
+        figures = {label: statistics.stats_for(label, now) for label in statistics.labels}
         print(f"figures {self.told} {json.dumps(figures)}", flush=True)
 
 addons = [Probe()]

@@ -342,7 +342,7 @@ class TestMarkers:
             ("test_house.py", "core"),
             ("wire/test_control_events_and_sdks.py", "sockets"),
             ("views/test_views.py", "sockets"),
-            ("transport/test_flow_kill.py", "sockets"),
+            ("transport/mitm_patches/test_flow_kill.py", "sockets"),
             ("test_scripts.py", "sockets"),
             ("web/dashboard/test_now.py", "browser"),
             ("recording/test_browser.py", "browser"),

@@ -7,7 +7,6 @@ anybody.
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import secrets
@@ -17,23 +16,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from time import monotonic, time
+from time import time
 from typing import Any
 
-from mitmproxy import command, ctx, http
+from mitmproxy import command, ctx
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client
-from mitmproxy.exceptions import CommandError, OptionsError
+from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
-from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, python_version
-from pointsman.admission import OWN_HOST, is_loopback_name
+from pointsman.admission import is_loopback_name
 from pointsman.config import ConfigError, Settings
 from pointsman.config.document import Document
 from pointsman.config_watcher import ConfigWatcher
+from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
 from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
@@ -43,21 +41,19 @@ from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
-from pointsman.transport import compat_check, entry_mode
-from pointsman.transport.certificates import make_certificates
+from pointsman.state_commands import StateCommands
 from pointsman.transport.client_shutdown import close_connections
-from pointsman.transport.credentials import Credentials, mask_proxyauth
 from pointsman.transport.health_prober import HealthProber
-from pointsman.transport.hook_cache import HookCache
 from pointsman.transport.http_layer import replace_http_layer
-from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening
+from pointsman.transport.mitm_patches import compat_check
+from pointsman.transport.mitm_patches.certificates import make_certificates
+from pointsman.transport.mitm_patches.hook_cache import HookCache
+from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.web.access import AccessControl
-from pointsman.web.api.routes import AdminContext
-from pointsman.web.api.state import StatePages
+from pointsman.web.context import PageContext
 from pointsman.web.routes import make_router
-from pointsman.web.status import endpoints_to_list
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +67,7 @@ class Pointsman:
 
     def __init__(self) -> None:
         self.gateway: Gateway | None = None
-        self._upstream_client = UpstreamClient(_is_own_socket)
+        self._upstream_client = UpstreamClient(is_own_socket)
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
         self._configuration: Configuration | None = None
@@ -84,7 +80,7 @@ class Pointsman:
         self._probe_task: asyncio.Task[Any] | None = None
         self._stop_replays: Callable[[], None] | None = None
         self._end_masking: Callable[[], None] | None = None
-        self.addons = [MitmIntegration()]
+        self.addons = [MitmIntegration(), StateCommands(lambda: self.gateway), ConnectionGuard(lambda: self.gateway)]
 
     # Start and end.
 
@@ -119,19 +115,23 @@ class Pointsman:
             raise OptionsError(f"Pointsman rejects this setting: {problem}")
 
     def _start(self) -> None:
-        faults = compat_check.signature_differences()
-        if faults:
+        if faults := compat_check.differences():
             logger.error(
-                "Pointsman does not start: this mitmproxy version differs from the tested one.\n" + "\n".join(faults)
+                "Pointsman does not start: mitmproxy, aiohttp or h11 differs from the tested version."
+                " Install the versions of requirements.lock.\n" + "\n".join(faults)
             )
             return
         try:
+            switches()
             path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
             read = partial(config.read_file, path) if path else self._demo_document
             self._configuration = Configuration(read, os.environ, self._store_for, path)
             settings = self._configuration.start()
         except ConfigError as error:
             logger.error(f"Pointsman does not start: the configuration is invalid.\n{error}")
+            return
+        except UnknownSwitch as error:
+            logger.error(f"Pointsman does not start: {error}")
             return
         if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
@@ -162,45 +162,6 @@ class Pointsman:
         else:
             asyncio_utils.create_task(self._watcher.reload(), name="reload", keep_ref=True)
 
-    @command.command("pointsman.status")  # type: ignore[untyped-decorator]
-    def status(self) -> str:
-        """Show the state of the router, its providers and its sessions, as JSON."""
-        gateway, now = self._running_gateway(), monotonic()
-        router, running = gateway.router, len(gateway.running)
-        status = {"running": running, "endpoints": endpoints_to_list(router, now), "sticky": router.sessions.stats(now)}
-        return json.dumps(status, indent=2)
-
-    @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]
-    def cooldowns(self) -> str:
-        """List active cooldowns of targets and keys, with reason and end (Unix time), as JSON."""
-        return json.dumps(self._running_gateway().router.cooldowns.to_dict(monotonic(), time()), indent=2)
-
-    @command.command("pointsman.clear")  # type: ignore[untyped-decorator]
-    def clear(self) -> str:
-        """Clear all cooldowns. Returns the number cleared, as JSON."""
-        return json.dumps({"cleared": self._running_gateway().router.cooldowns.clear(monotonic())})
-
-    @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
-    def sessions(self) -> str:
-        """List sessions, most recently used first, with pin, bans, failures and expiry (Unix time), as JSON."""
-        rows = self._running_gateway().router.sessions.to_list(monotonic(), time())
-        return json.dumps({"sessions": rows}, indent=2)
-
-    @command.command("pointsman.unban")  # type: ignore[untyped-decorator]
-    def unban(self, session: str, provider: str) -> str:
-        """Lift a session's ban on a provider or provider/model. `pointsman.sessions` lists both names."""
-        lifted = self._running_gateway().router.sessions.unban(session, provider, monotonic())
-        if lifted is None:
-            raise CommandError(f"There is no session {session}; pointsman.sessions lists them.")
-        if not lifted:
-            raise CommandError(f"Session {session} has no ban on {provider}; pointsman.sessions lists its bans.")
-        return json.dumps({"session": session, "unbanned": provider})
-
-    def _running_gateway(self) -> Gateway:
-        if self.gateway is None:
-            raise CommandError("Pointsman is not running: its configuration is invalid.")
-        return self.gateway
-
     def _exposure_problem(self, settings: Settings) -> str | None:
         return exposure_problem(settings, ctx.options.mode, ctx.options.listen_host)
 
@@ -227,20 +188,24 @@ class Pointsman:
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         assert self._configuration
-        self.gateway.pages = make_router(self._admin_context(self.gateway, self._configuration))
+        self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
 
-    def _admin_context(self, gateway: Gateway, configuration: Configuration) -> AdminContext:
+    def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         access = AccessControl(
             lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.auth_throttle
         )
-        return AdminContext(
-            gateway,
-            configuration,
+        return PageContext(
+            router=gateway.router,
+            recent_exchanges=gateway.recent_exchanges,
+            history=gateway.history,
+            running=gateway.running,
+            table_sizes=gateway.table_sizes,
+            configuration=configuration,
             watcher=lambda: self._watcher,
             tester=KeyCheck(self._upstream_client, partial(_default_upstream, gateway)),
             access=access,
-            state=StatePages(gateway, started=time()),
             is_demo=bool(self._demo),
+            started=time(),
         )
 
     async def running(self) -> None:
@@ -250,8 +215,9 @@ class Pointsman:
         if self.gateway is None:
             return
         self._watch_for_changes()
-        self._hook_cache = HookCache(ctx.master.addons)
-        self._hook_cache.install()
+        if switches().hook_cache:
+            self._hook_cache = HookCache(ctx.master.addons)
+            self._hook_cache.install()
         self.ready = asyncio_utils.create_task(self._finish_start(self.gateway), name="Pointsman begins", keep_ref=True)
 
     async def _finish_start(self, gateway: Gateway) -> None:
@@ -261,7 +227,7 @@ class Pointsman:
                 await provider.start()
             await self._listen_on_loopback()
             await gateway.restore_history()
-            self._start_prober()
+            self._start_prober(gateway)
             _freeze_startup_objects()
             self._announce(gateway.settings)
         except Exception:
@@ -273,8 +239,7 @@ class Pointsman:
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
 
-    def _start_prober(self) -> None:
-        gateway = self._running_gateway()
+    def _start_prober(self, gateway: Gateway) -> None:
         self._prober = HealthProber(
             gateway.router,
             self._upstream_client,
@@ -337,49 +302,6 @@ class Pointsman:
             handler = ctx.master.addons.get("proxyserver").connections[nextlayer.context.client.id]
             replace_http_layer(nextlayer, self.gateway, handler)
 
-    def client_connected(self, client: Client) -> None:
-        if self.gateway is None or self.gateway.settings.server.client_key is not None:
-            return
-        if not entry_mode.is_local(client):
-            client.error = "Without a client key, only clients on this machine are served."
-
-    async def server_connect(self, data: ServerConnectionHookData) -> None:
-        if self.gateway is None or data.server.error or data.server.address is None:
-            return
-        host, port, *_ = data.server.address
-        if await _leads_here(host, port):
-            data.server.error = ITSELF
-        elif data.client.id in ctx.master.addons.get("proxyserver").connections:  # else it is a replay
-            data.server.error = self.gateway.forwarding_problem(data.client)
-
-    def server_connected(self, data: ServerConnectionHookData) -> None:
-        """A name may resolve to another address than a moment ago."""
-        if self.gateway is not None and data.server.peername and _is_own_socket(data.server.peername):
-            cut_off(data.client, data.server)
-
-    async def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
-        """The next proxy may be on this machine: it would connect to this router for any client."""
-        if self.gateway is not None and await _leads_here(flow.request.host, flow.request.port):
-            cut_off(flow.client_conn, flow.server_conn)
-
-    def client_disconnected(self, client: Client) -> None:
-        if self.gateway is not None:
-            self.gateway.trusted_connections.discard(client.id)
-
-    def http_connect(self, flow: http.HTTPFlow) -> None:
-        if self.gateway is None:
-            return
-        Credentials.extract(flow.request, self.gateway.masker)  # for what it does to the flow
-        mask_proxyauth(flow)
-
-
-async def _leads_here(host: str, port: int) -> bool:
-    return host.lower() == OWN_HOST or await leads_here(host, port, listening())
-
-
-def _is_own_socket(peername: tuple[Any, ...]) -> bool:
-    return is_peer_own(peername, listening())
-
 
 def _masker(gateway: Gateway) -> Masker:
     return gateway.masker
@@ -395,18 +317,3 @@ def _freeze_startup_objects() -> None:
     """What was loaded at the start stays: a full collection that walks it all again would hold up every stream."""
     gc.collect()
     gc.freeze()
-
-
-def exposure_problem(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:
-    """Why this configuration must not be: it would serve other machines, and no client key says who may use it."""
-    if settings.server.client_key is not None:
-        return None
-    for spec in modes:
-        mode = ProxyMode.parse(spec)
-        host = mode.custom_listen_host or listen_host
-        if host and not isinstance(mode, LocalMode) and not is_loopback_name(host):
-            return (
-                f"mode {spec} would accept other machines on {host} without a client key."
-                " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), or listen on 127.0.0.1."
-            )
-    return None

@@ -11,7 +11,8 @@ import orjson
 from pointsman.config import Key, Provider
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.routing.health_probe import probe_request
-from pointsman.transport.upstream_client import ConnectionTrace, UpstreamClient
+from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
+from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 
 CHECK_TIMEOUT = 15.0

@@ -14,7 +14,7 @@ from simulation.providers import HOUR, Span
 from simulation.report import Row, lines
 from simulation.run import Step, configured, simulate
 from simulation.scenarios import DEATH, RETURN, SCENARIOS
-from simulation.strategies import BASELINES, ROUTER, STRATEGIES
+from simulation.strategies import BASELINES, ROUTER, strategy_names
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -29,8 +29,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="runs for each row (default: 5)")
     parser.add_argument("--modes", nargs="+", type=Mode, default=list(Mode), metavar="MODE", help="default: all three")
     parser.add_argument(
-        "--strategies", nargs="+", choices=STRATEGIES, default=[ROUTER, *BASELINES], metavar="STRATEGY",
-        help=f"of {', '.join(STRATEGIES)} (default: all except the former rule)",
+        "--strategies", nargs="+", choices=strategy_names(), default=[ROUTER, *BASELINES], metavar="STRATEGY",
+        help=f"of {', '.join(strategy_names())} (default: all except the former rule)",
     )  # fmt: skip
     parser.add_argument(
         "--driver",
@@ -86,7 +86,6 @@ def main() -> int:
 def runs(
     name: str, strategy: str, mode: Mode, given: argparse.Namespace, hedge: str = "off"
 ) -> Sequence[Sequence[Step]]:
-    assert strategy in STRATEGIES
     return [
         list(simulate(SCENARIOS[name], strategy, mode, seed, DRIVERS[given.driver], hedge))
         for seed in range(given.seeds)

@@ -16,7 +16,7 @@ from pointsman.routing.statistics import HOUR, HourlySums
 from simulation.drivers import DRIVERS, WALL, Driver
 from simulation.providers import Profile, SimulatedProviders, worth
 from simulation.scenarios import Scenario
-from simulation.strategies import STRATEGIES
+from simulation.strategies import make_router
 
 MODEL = "m"
 WEEK_OF_HOURS, SUMMED = 7 * 24, 24
@@ -47,8 +47,8 @@ def simulate(
     # The documented figures depend on these seeds.
     profiles = scenario.profiles(Random(f"{seed} natures"))
     settings = configured(profiles, hedge)
-    router = STRATEGIES[strategy](settings, Random(f"{seed} router"))
-    remember(router, profiles)
+    router = make_router(strategy, settings, Random(f"{seed} router"))
+    restore_statistics(router, profiles)
     providers, arrivals = SimulatedProviders(profiles, Random(f"{seed} world")), Random(f"{seed} arrivals")
     value = {name: _value(profile, settings, mode) for name, profile in profiles.items()}
     t = 0.0
@@ -80,7 +80,7 @@ def configured(profiles: Mapping[str, Profile], hedge: str) -> Settings:
     return config.build({"hedge": {"after": hedge}, "providers": providers}, {})
 
 
-def remember(router: Router, profiles: Mapping[str, Profile]) -> None:
+def restore_statistics(router: Router, profiles: Mapping[str, Profile]) -> None:
     """Gives the router the statistics of the week before: `past` answers an hour, as one sum per day."""
     this_hour = int(WALL // HOUR)
     hours = {

@@ -50,7 +50,7 @@ class TestStart:
     def test_the_time_is_each_providers_own(self) -> None:
         own = {"a": provider("http://a.test/v1", hedge={"after": "4s"}), "b": provider("http://b.test/v1")}
         router = Router(settings(own, hedge={"after": "1s"}), SECRET)
-        assert [router.hedge_delay(target, 0.0) for target in router.inventory.targets] == [4, 1]
+        assert [router.state.hedge_delay(target, 0.0) for target in router.inventory.targets] == [4, 1]
 
     def test_nobody_is_launched_beside_the_winner(self) -> None:
         stage = race().head(1).data(1, event("hello"))

@@ -95,7 +95,7 @@ def test_ranks_alone_decide_where_nothing_else_has_weight() -> None:
 def test_a_target_whose_limit_is_nearly_used_up_gives_way() -> None:
     own = router(2, {"weights": {"balanced": EVEN}}, limits={"rpm": 10})
     for n in range(9):
-        own.lease(own.inventory.keys[own.inventory.targets[0]][0], n, NOW)
+        own.state.lease(own.inventory.keys[own.inventory.targets[0]][0], n, NOW)
     assert called(plan(own).ranked_candidates(NOW)) == ["b/m", "a/m"]
     assert called(plan(own).ranked_candidates(NOW + 61)) == ["a/m", "b/m"]
 

@@ -20,7 +20,7 @@ from simulation.providers import Profile, Reply, SimulatedProviders
 from simulation.report import Row
 from simulation.run import Step, configured, simulate
 from simulation.scenarios import SCENARIOS
-from simulation.strategies import ROUTER, STRATEGIES
+from simulation.strategies import ROUTER, make_router
 
 SEEDS = range(4)
 LATE, SOON = Reply(200, first=30.0, whole=31.0, tokens=10), Reply(200, first=0.5, whole=1.0, tokens=10)
@@ -88,5 +88,5 @@ class TestConcurrentAttempts:
 
     def play_one(self, replies: Sequence[Reply]) -> tuple[Result, Router]:
         providers = Scripted({f"p{n}": reply for n, reply in enumerate(replies)})
-        router = STRATEGIES["configured order"](configured(dict(providers.profiles), "3s"), Random(1))
+        router = make_router("configured order", configured(dict(providers.profiles), "3s"), Random(1))
         return through_an_exchange(router, providers, Mode.BALANCED, 0.0), router

@@ -128,12 +128,12 @@ async def running(
 
 def _recorded_drivers(gateway: Gateway) -> list[ExchangeDriver]:
     """Grows with every exchange that begins."""
-    conductors: list[ExchangeDriver] = []
+    drivers: list[ExchangeDriver] = []
     conduct = gateway.start_driver
 
     def recorded(exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
-        conductors.append(conduct(exchange, stream))
-        return conductors[-1]
+        drivers.append(conduct(exchange, stream))
+        return drivers[-1]
 
     gateway.start_driver = recorded  # type: ignore[method-assign]
-    return conductors
+    return drivers

@@ -102,21 +102,21 @@ class TestCompressed:
     @pytest.mark.parametrize(
         ("coding", "body", "says"),
         [
-            ("fancy", BODY, "'fancy' is unknown here"),
-            ("\xff", BODY, "is unknown here"),
-            ("gzip;q=1", gzip.compress(BODY, mtime=0), "is unknown here"),
+            ("fancy", BODY, "Unknown Content-Encoding 'fancy'"),
+            ("\xff", BODY, "Unknown Content-Encoding"),
+            ("gzip;q=1", gzip.compress(BODY, mtime=0), "Unknown Content-Encoding"),
             ("gzip", BODY, "not valid gzip"),
-            ("gzip", b"", "cut short"),
-            ("gzip", gzip.compress(BODY, mtime=0)[:-9], "cut short"),
+            ("gzip", b"", "truncated"),
+            ("gzip", gzip.compress(BODY, mtime=0)[:-9], "truncated"),
             ("gzip", gzip.compress(BODY, mtime=0) + b"more", "unexpected data follows the end"),
             ("deflate", BODY, "not valid deflate"),
             ("deflate", zlib.compress(BODY)[:-9], "not valid deflate"),
             ("br", BODY, "not valid br"),
-            ("br", brotli.compress(BODY)[:-9], "cut short"),
+            ("br", brotli.compress(BODY)[:-9], "truncated"),
             ("zstd", BODY, "not valid zstd"),
             ("zstd", zstandard.compress(BODY)[:-9], "JSON"),
             ("gzip, br", gzip.compress(BODY, mtime=0), "not valid"),
-            (", ".join(["gzip"] * 10_000), gzip.compress(BODY, mtime=0), "more than 3 codings"),
+            (", ".join(["gzip"] * 10_000), gzip.compress(BODY, mtime=0), "more than 3 content codings"),
         ],
     )
     async def test_what_is_not_as_it_says_is_refused(

@@ -12,12 +12,14 @@ from mitmproxy.test import tutils
 
 from pointsman.admission import host_of
 from pointsman.demo import behaviours
-from pointsman.transport import client_hello, http1
-from pointsman.transport.client_buffer import MAX_FRAMING_BYTES, MAX_LINES, ClientBuffer
-from pointsman.transport.client_hello import MAX_HELLO_BYTES
+from pointsman.transport import http1
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import has_long_host
-from pointsman.transport.http1 import MAX_BLANK_BYTES, MAX_PIPELINED, MalformedChunk, TolerantChunkedReader
+from pointsman.transport.http1 import MAX_BLANK_BYTES, MAX_PIPELINED
+from pointsman.transport.mitm_patches import client_hello
+from pointsman.transport.mitm_patches.chunked_reader import MalformedChunk, TolerantChunkedReader
+from pointsman.transport.mitm_patches.client_buffer import MAX_FRAMING_BYTES, MAX_LINES, ClientBuffer
+from pointsman.transport.mitm_patches.client_hello import MAX_HELLO_BYTES
 from pointsman.transport.stream import RoutedStream
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.logins import token_of

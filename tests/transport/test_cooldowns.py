@@ -201,5 +201,5 @@ class TestReading:
 
     @pytest.mark.parametrize("name", ["status", "cooldowns", "clear"])
     def test_a_router_that_does_not_run_says_so(self, name: str) -> None:
-        with pytest.raises(CommandError, match="does not run"):
+        with pytest.raises(CommandError, match="is not running"):
             getattr(Pointsman(), name)()

@@ -21,7 +21,7 @@ def breaks(router: Router, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(router.gateway, name, broken)
 
 
-@pytest.mark.parametrize("step", ["receive", "open", "conduct"])
+@pytest.mark.parametrize("step", ["admit", "open_exchange", "start_driver"])
 async def test_the_client_is_told_over_http1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     async with (
         Provider(behaviours.answer()) as one,
@@ -37,7 +37,7 @@ async def test_the_client_is_told_over_http1(tmp_path: Path, monkeypatch: pytest
         assert (await ask(router.base_url)).status == 200
 
 
-@pytest.mark.parametrize("step", ["receive", "open", "conduct"])
+@pytest.mark.parametrize("step", ["admit", "open_exchange", "start_driver"])
 async def test_other_streams_of_its_connection_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -61,7 +61,7 @@ async def test_once_the_request_is_known_it_is_told_in_its_dialect(
         Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
     ):
-        breaks(router, monkeypatch, "open")
+        breaks(router, monkeypatch, "open_exchange")
         answer = await ask(router.base_url)
         request_id = answer.headers["x-request-id"]
         error = json.loads(answer.body)["error"]

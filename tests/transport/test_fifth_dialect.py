@@ -25,7 +25,7 @@ def addon(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("copy") / "addon"
     shutil.copytree(ROOT / "addon", copy, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(FOLDER, copy / "pointsman" / "wire" / "dialects" / "duo")
-    names = copy / "pointsman" / "config" / "words.py"
+    names = copy / "pointsman" / "config" / "enums.py"
     last = '    GEMINI = "gemini"\n'
     assert names.read_text().count(last) == 1
     names.write_text(names.read_text().replace(last, last + LINE))

@@ -115,7 +115,7 @@ class TestProber:
             assert 0 <= chance() < 1
             return [("a", self.question)]
 
-        def probed(self, provider: str, alive: bool) -> str | None:
+        def on_probe_result(self, provider: str, alive: bool) -> str | None:
             assert provider == "a"
             self.told.append(alive)
             return None

@@ -166,7 +166,7 @@ async def test_a_failure_inside_a_race_is_replaced_at_once(stack: AsyncExitStack
 async def test_a_thousand_races_leave_nothing_behind(
     stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("support.router.LONGEST", 180.0)
+    monkeypatch.setattr("support.router.MAX_WAIT", 180.0)
     router, (silent, _) = await race(stack, tmp_path, behaviours.hang(), behaviours.answer("in time"), after="5ms")
     numbers = iter(range(1000))
 

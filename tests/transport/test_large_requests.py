@@ -31,7 +31,7 @@ STEPS: tuple[tuple[str, object, str], ...] = (
     ("parsed", request, "parse_object"),
     ("weighed", request, "_tokens"),
     ("normalised", messages, "messages_of"),
-    ("hashed", key_sources, "Chain"),
+    ("hashed", key_sources, "PrefixChain"),
     ("copied", request, "with_model"),
     ("converted", codec, "convert"),
 )

@@ -161,7 +161,7 @@ def tables(router: Router) -> dict[str, int]:
 @pytest.fixture(autouse=True)
 def _kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "KEEPALIVE_TIMEOUT", 0.5)
-    monkeypatch.setattr("support.router.LONGEST", 280.0)  # on a machine that is busy with other things too
+    monkeypatch.setattr("support.router.MAX_WAIT", 280.0)  # on a machine that is busy with other things too
 
 
 @asynccontextmanager

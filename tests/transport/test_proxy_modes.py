@@ -9,6 +9,7 @@ import pytest
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow
 
+from pointsman.connection_guard import ConnectionGuard
 from pointsman.demo import Provider, behaviours
 from support.authority import Authority
 from support.forward_proxy import ForwardProxy
@@ -267,7 +268,7 @@ class TestForeignPeers:
         async with running(tmp_path, {"one": provider()}, server=server) as router:
             client = tflow.tclient_conn()
             client.peername, client.proxy_mode = (peer, 50000), ProxyMode.parse(mode)
-            router.addon.client_connected(client)
+            ConnectionGuard(lambda: router.gateway).client_connected(client)
             assert bool(client.error) is refused
 
 

@@ -276,7 +276,7 @@ class TestWhatNeedsARestart:
     async def test_an_option_that_cannot_change_says_so(self, yard: Yard, name: str, value: object) -> None:
         router = await yard.open("a")
         router.context.options.update(**{name: value})
-        assert f"Pointsman: a changed {name} needs a restart." in yard.log.messages
+        assert f"Pointsman: restart to apply the new {name}." in yard.log.messages
         assert await yard.via() == "a/m"
 
     async def test_a_mode_that_is_added_routes_and_says_what_it_does_not_do(self, yard: Yard) -> None:
@@ -284,7 +284,7 @@ class TestWhatNeedsARestart:
         router = await yard.open("a", mode=f"regular@{port}")
         router.server.running()  # from here on mitmproxy itself follows its options
         router.context.options.update(mode=[f"regular@{port}", f"reverse:http://127.0.0.1:9@{more}"])
-        assert any("changed mode" in message and "restart" in message for message in yard.log.messages)
+        assert any("new mode" in message and "restart" in message for message in yard.log.messages)
         await soon(lambda: len(router.server.listen_addrs()) == 2)
         assert {host for host, *_ in router.server.listen_addrs()} == {"127.0.0.1"}
         for each in (port, more):

@@ -94,14 +94,14 @@ BEFORE_AN_ANSWER = [
     Weak(request, "with_model"),
     Weak(answers, "reader_for"),
     Weak(Routing, "plan"),
-    Weak(Gateway, "open"),
+    Weak(Gateway, "open_exchange"),
     Weak(ExchangeDriver, "__init__"),
-    Weak(Exchange, "begin"),
-    Weak(Exchange, "connected"),
-    Weak(Exchange, "head"),
-    Weak(Exchange, "data"),
-    Weak(Exchange, "end"),
-    Weak(ExchangeDriver, "winning_server"),
+    Weak(Exchange, "start"),
+    Weak(Exchange, "on_connected"),
+    Weak(Exchange, "on_head"),
+    Weak(Exchange, "on_data"),
+    Weak(Exchange, "on_end"),
+    Weak(ExchangeDriver, "winner_connection"),
 ]
 
 
@@ -142,11 +142,11 @@ class TestBeforeAnAnswer:
 
 
 class TestWithinAStream:
-    @pytest.mark.parametrize("place", [Weak(Exchange, "data", after=3), Weak(Exchange, "end")], ids=str)
+    @pytest.mark.parametrize("place", [Weak(Exchange, "on_data", after=3), Weak(Exchange, "on_end")], ids=str)
     async def test_it_ends_in_one_error_frame_and_the_marker(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture, place: Weak
     ) -> None:
-        script = behaviours.cut(TEXT, after_tokens=3) if place.name == "end" else behaviours.answer(TEXT, pace=0.01)
+        script = behaviours.cut(TEXT, after_tokens=3) if place.name == "on_end" else behaviours.answer(TEXT, pace=0.01)
         async with routing(tmp_path, script) as router, h1_to(router.host, router.port) as client:
             mend = broken(place)
             status, _, body = await answer_to(client, streamed=True)
@@ -168,7 +168,7 @@ class TestWithinAStream:
             running(tmp_path, {"one": provider(one.base_url)}, stream={"heartbeat": "200ms"}) as router,
             h1_to(router.host, router.port) as client,
         ):
-            broken(Weak(Exchange, "tick"))
+            broken(Weak(Exchange, "on_tick"))
             _, _, body = await answer_to(client, streamed=True)
             assert body.count(b'"internal_error"') == 1
             assert body.endswith(DONE)
@@ -178,7 +178,9 @@ class TestWithinAStream:
 
 class TestTheRecord:
     @pytest.mark.parametrize(
-        "place", [Weak(Gateway, "ended"), Weak(RecentExchanges, "add"), Weak(Exchange, "record")], ids=str
+        "place",
+        [Weak(Gateway, "on_exchange_ended"), Weak(RecentExchanges, "add"), Weak(Exchange, "to_record")],
+        ids=str,
     )
     @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
     async def test_an_answer_is_not_lost_with_its_record(
@@ -207,7 +209,7 @@ class TestTheHead:
     ) -> None:
         """Its body is not read, so that nobody can tell where the next request begins."""
         async with routing(tmp_path, behaviours.answer(TEXT)) as router:
-            mend = broken(Weak(Gateway, "receive"))
+            mend = broken(Weak(Gateway, "admit"))
             async with h1_to(router.host, router.port) as client:
                 status, headers, body = await answer_to(client)
                 assert (status, headers["connection"]) == (502, "close")
@@ -223,7 +225,7 @@ class TestTheHead:
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT)) as router, h2_through(router.url, router.ca) as client:
-            mend = broken(Weak(Gateway, "receive"))
+            mend = broken(Weak(Gateway, "admit"))
             stream = await client.ask(chat())
             await client.until(lambda: stream.status != 0)
             assert stream.status == 502
@@ -246,13 +248,13 @@ class TestTheHead:
 
 
 class TestAnExchangeThatCannotEvenBeGivenUp:
-    GIVE_UP = Weak(Exchange, "give_up")
+    GIVE_UP = Weak(Exchange, "fail_with")
 
     async def test_before_an_answer_it_is_a_502_all_the_same(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
-            mend = broken(Weak(Exchange, "data"), self.GIVE_UP)
+            mend = broken(Weak(Exchange, "on_data"), self.GIVE_UP)
             status, headers, _ = await answer_to(client)
             assert (status, headers["x-request-id"]) == (502, "turn-9")
             is_logged_with_its_id(caplog)
@@ -265,7 +267,7 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT, pace=0.01)) as router:
             async with h1_to(router.host, router.port) as client:
-                broken(Weak(Exchange, "data", after=3), self.GIVE_UP)
+                broken(Weak(Exchange, "on_data", after=3), self.GIVE_UP)
                 await client.ask(chat(), headers=ID)
                 await client.head()
                 rest = await client.reader.read()

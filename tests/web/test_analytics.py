@@ -18,7 +18,7 @@ from web.page_requests import ADMIN, payload_of, request
 
 
 async def asked(history: History, query: str = "") -> Any:
-    return payload_of(await analytics_page(lambda: history)(request(query=query), ""))
+    return payload_of(await analytics_page(history)(request(query=query), ""))
 
 
 @pytest.fixture

@@ -69,10 +69,10 @@ class TestExplain:
             assert told_order == [each.key_id for each in own.ranked_candidates(NOW)]
 
     def test_nothing_changes_by_asking(self, router: Router) -> None:
-        chance, before = copy(router._rng), router.sessions.stats(NOW)
+        chance, before = copy(router.state.rng), router.sessions.stats(NOW)
         for _ in range(3):
             explained(router, x_session_id="conversation")
-        assert router._rng.getstate() == chance.getstate()
+        assert router.state.rng.getstate() == chance.getstate()
         assert router.sessions.stats(NOW) == before
         assert len(router.limits) == 0
         [first, *_] = router.inventory.keys_in_turn(router.inventory.targets[0])

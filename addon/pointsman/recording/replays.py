@@ -5,40 +5,23 @@ should take it. While `route_replays` is in force, that handler gets a layer of 
 """
 
 from collections.abc import Callable
+from functools import partial
 
-from mitmproxy import ctx, flow, http
+from mitmproxy import flow
 from mitmproxy.addons import clientplayback
-from mitmproxy.options import Options
 
 from pointsman.recording.flow_notes import is_attempt, note
 from pointsman.transport.http_layer import RoutedHttpLayer
+from pointsman.transport.mitm_patches.replay_handler import patch_replays
 from pointsman.transport.stream_host import StreamHost
 
 
 def route_replays(host: StreamHost) -> Callable[[], None]:
     """Returns what ends it."""
-    stock = clientplayback.ReplayHandler
-
-    class RoutedReplay(stock):  # type: ignore[misc, valid-type]
-        def __init__(self, replayed: http.HTTPFlow, options: Options) -> None:
-            super().__init__(replayed, options)
-            replace_layer(self, host)
-
-    clientplayback.ReplayHandler = RoutedReplay  # type: ignore[misc, assignment]
-    playback = ctx.master.addons.get("clientplayback")
-    if playback is not None:
-        check = playback.check
-        playback.check = lambda replayed: replay_refusal(replayed) or check(replayed)
-
-    def end() -> None:
-        clientplayback.ReplayHandler = stock  # type: ignore[misc]
-        if playback is not None:
-            del playback.check
-
-    return end
+    return patch_replays(partial(replace_layer, host), replay_refusal)
 
 
-def replace_layer(handler: clientplayback.ReplayHandler, host: StreamHost) -> None:
+def replace_layer(host: StreamHost, handler: clientplayback.ReplayHandler) -> None:
     """What plays the client stays as it is."""
     old = handler.layer
     context = old.context

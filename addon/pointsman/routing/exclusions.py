@@ -6,20 +6,17 @@ keys), some for everyone (cooldowns, limits, health). A target is asked first, t
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.routing.state import RoutingState
 from pointsman.sessions.binding import SessionBinding
 from pointsman.wire import provider_quirks
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
-
-if TYPE_CHECKING:
-    from pointsman.routing.router import Router
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
@@ -32,7 +29,7 @@ class Exclusions:
     facts: RequestFacts
     dialect: Dialect
     inventory: Inventory
-    router: "Router"
+    state: RoutingState
     binding: SessionBinding
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
@@ -56,13 +53,13 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.CONTEXT, small)
         if why := self.binding.ban_reason(target.provider.name, target.label):
             return Exclusion(target, None, ExclusionReason.BANNED, why, self.binding.bans_end_at)
-        cooldown = self.router.cooldowns.target_cooldown(target.label, now)
+        cooldown = self.state.cooldowns.target_cooldown(target.label, now)
         if target in self._skipped:
             until = cooldown.until if cooldown else None
             return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], until)
         if cooldown and cooldown.reason == Failure.MODEL_GONE:
             return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, cooldown.until)
-        if outage := self.router.health.outage(target.provider.name):
+        if outage := self.state.health.outage(target.provider.name):
             return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, max(now, outage.probe_due))
         if cooldown:
             return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, cooldown.until)
@@ -80,7 +77,7 @@ class Exclusions:
         if candidate not in self._skipped:
             return closed
         target, until = candidate.target, closed.until if closed else None
-        if until is None and (cooldown := self.router.cooldowns.target_cooldown(target.label, now)):
+        if until is None and (cooldown := self.state.cooldowns.target_cooldown(target.label, now)):
             until = cooldown.until
         return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, self._skipped[candidate], until)
 
@@ -131,10 +128,10 @@ class Exclusions:
     def _shared_key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """For everyone."""
         target, key = candidate.target, candidate.key_label
-        if cooldown := self.router.cooldowns.key_cooldown(candidate.key_id, now):
+        if cooldown := self.state.cooldowns.key_cooldown(candidate.key_id, now):
             reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED
             return Exclusion(target, key, reason, cooldown.reason, cooldown.until)
-        frees = self.router.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
+        frees = self.state.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
         return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees) if frees > now else None
 
     def _available_at(self, candidate: Candidate, now: float) -> float | None:

@@ -13,13 +13,13 @@ DIGITS = 4
 
 def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
     """In plain JSON types. `wall` is what the clock on the wall shows at `now`."""
-    router, resolution = plan.router, plan.resolution
+    resolution = plan.resolution
     pin = plan.binding.preferred_pin
     return {
         "model": resolution.requested,
         "means": resolution.name,
         "mode": plan.mode.value,
-        "weights": _weights(router.settings.routing.weights[plan.mode]),
+        "weights": _weights(plan.state.settings.routing.weights[plan.mode]),
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic
         else None,
@@ -63,7 +63,7 @@ def _score(score: Score) -> dict[str, Any]:
 def _evidence(plan: Plan, candidate: Candidate, wall: float) -> dict[str, Any]:
     """What the terms are drawn from: both memories."""
     label = candidate.target.label
-    past, lately = plan.router.statistics.stats_for(label, wall), plan.router.recent_outcomes.counts_for(label, wall)
+    past, lately = plan.state.statistics.stats_for(label, wall), plan.state.recent_outcomes.counts_for(label, wall)
     return {
         "attempts": past.attempts,
         "successes": round(past.successes, DIGITS),

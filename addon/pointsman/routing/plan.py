@@ -3,8 +3,8 @@
 Each question is answered from the current state; nothing is patched in between. So a plan never returns a candidate
 that has just been excluded, by this exchange or by another one. A candidate is chosen in these steps:
 
-1. the targets that the name and the mode select (`pools`): the pinned one first, then by score (`ranking`), guarded
-   ones that are serving another session last;
+1. the targets that the name and the mode select (`pools`): the pinned one first, then in the order of the
+   strategy (`strategies`), guarded ones that are serving another session last;
 2. without those excluded (`exclusions` has the reasons);
 3. for each, its keys: the session's own first, then those with most headroom, in rotation; without those excluded;
 4. if nothing is left: targets that are only cooling down after a transient failure, the earliest to recover first, and
@@ -12,10 +12,10 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING
 
 from pointsman.config.enums import Dialect, Mode, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope, classify
@@ -31,6 +31,8 @@ from pointsman.routing.pools import CandidateSet
 from pointsman.routing.protection import FailureContext, evaluate
 from pointsman.routing.ranking import ScoreSample
 from pointsman.routing.resolve import Resolution
+from pointsman.routing.state import RoutingState
+from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import answer_message
@@ -38,9 +40,6 @@ from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
-
-if TYPE_CHECKING:
-    from pointsman.routing.router import Router
 
 LAST_RESORT_REASONS = frozenset({ExclusionReason.COOLING, ExclusionReason.UNHEALTHY})
 """What is used all the same when nothing else is left."""
@@ -51,7 +50,7 @@ class Plan:
     """`dialect` is the client's: a target must speak it, or another one that has words for the request. `inventory` is
     the one in force when the exchange began.
 
-    `wall_offset` is what the clock on the wall is ahead of the routing clock. `rng` is the router's unless given.
+    `wall_offset` is what the clock on the wall is ahead of the routing clock. `rng` is the state's unless given.
     """
 
     resolution: Resolution
@@ -59,7 +58,7 @@ class Plan:
     dialect: Dialect
     inventory: Inventory
     binding: SessionBinding
-    router: "Router"
+    state: RoutingState
     retry_wait: float | None = None
     """Seconds the client has to wait because it repeats a failing request; no attempt is made."""
     wall_offset: float = 0.0
@@ -68,9 +67,10 @@ class Plan:
     candidates: CandidateSet = field(init=False)
     """Who takes part."""
     scores: ScoreSample = field(init=False)
+    _order: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
     _ranks: dict[Target, int] = field(default_factory=dict)
-    """Of each target that was looked at, by score; 1 is best."""
+    """Of each target that was looked at, in the strategy's order; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """Of each attempt in flight, and when it was launched."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
@@ -79,10 +79,13 @@ class Plan:
     """Targets whose failure has counted in this exchange."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.router, self.binding)
-        ranking = self.router.ranking
+        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding)
+        ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
-        self.scores = ranking.sample(self.mode, self.rng, self.dialect)
+        self.scores = ranking.sample(self.mode, rng, self.dialect)
+        facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
+        strategy = copy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
+        self._order = strategy.for_exchange(facts)
 
     # Asked.
 
@@ -106,25 +109,25 @@ class Plan:
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """Another provider than those that run; and a guarded one is not disturbed as long as somebody is at work."""
         target = candidate.target
-        busy = self.router.in_flight.serves_another_session(target, self.binding.holder, now)
+        busy = self.state.in_flight.serves_another_session(target, self.binding.holder, now)
         return target.provider.name not in taken and not busy
 
     def ranked_candidates(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first."""
-        for target in self.router.in_flight.busy_last(self._ordered_targets(now), self.binding.holder, now):
+        for target in self.state.in_flight.busy_last(self._ordered_targets(now), self.binding.holder, now):
             if self._exclusions.target_exclusion(target, now) is None:
                 yield from self._usable_keys(target, now)
 
     def selection_reason(self, candidate: Candidate, now: float, wall: float) -> str:
-        """How it came to be chosen: its place and score, or `pin`, with what else had a say, or `last_resort` and what
-        gave way to it.
+        """How it came to be chosen: its rank and the reason for it, or `pin`, with what else had a say, or
+        `last_resort` and what gave way to it.
         """
         excluded = self._exclusions.target_exclusion(candidate.target, now)
         if excluded and excluded.until is not None:
             until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
             return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
         target, notes = candidate.target, []
-        if self.router.in_flight.serves_another_session(target, self.binding.holder, now):
+        if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
         if self._is_pinned(target):
             return "; ".join(("pin", *notes))
@@ -132,8 +135,8 @@ class Plan:
             notes.insert(0, self.candidates.note)
         if self.binding.pin_rests:
             notes.append("the pin is resting")
-        score = self.scores.score(target, now, wall).value
-        return "; ".join((f"rank {self._ranks.get(target, 1)}, score {score:.2f}", *notes))
+        why = self._order.why(target, now, wall)
+        return "; ".join((f"rank {self._ranks.get(target, 1)}, {why}", *notes))
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
@@ -141,7 +144,7 @@ class Plan:
         return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
-        return self.router.hedge_delay(candidate.target, wall)
+        return self.state.hedge_delay(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:
         """Every candidate left out, with its reason."""
@@ -178,16 +181,16 @@ class Plan:
     def on_launched(
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:
-        self._leases[n] = self.router.lease(candidate, self.facts.tokens, now), now
+        self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
-            scope, active = candidate.target.scope, self.router.in_flight
+            scope, active = candidate.target.scope, self.state.in_flight
             self.binding.record_key(scope, candidate.key_label)
             self._in_flight[n] = active.begin(scope, self.binding.holder, last_byte or (lambda: now), now)
 
     def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
         """The head of an answer: providers state their limits there."""
-        self.router.on_stated_limits(candidate, stated_limits(headers, wall))
+        self.state.on_stated_limits(candidate, stated_limits(headers, wall))
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The session's pin is written here, never at selection: only now is a cache warm. A candidate so slow that
@@ -197,21 +200,21 @@ class Plan:
             self.binding.clear_pin()
             return
         target = candidate.target
-        if self.router.inventory.can_route(candidate) and not self.binding.ban_reason(
+        if self.state.inventory.can_route(candidate) and not self.binding.ban_reason(
             target.provider.name, target.label
         ):
             self.binding.set_pin(Pin(target.provider.name, target.model.id, candidate.key_label), now)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
-        """Learn from an attempt that ended; `fault` is None when the attempt is not to blame. Returns what everyone
-        has learnt, for the log.
+        """An attempt has ended; `fault` is None when the attempt is not to blame. Returns what that changes for
+        everyone, for the log.
         """
         self._release(record.n)
         target = candidate.target
         self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
         if record.first_byte_ms is not None:
-            self.router.health.on_reached(target.provider.name)
+            self.state.health.on_reached(target.provider.name)
         if fault is None:
             return self._on_success(candidate, launched) if record.outcome.is_success else None
         assert record.failure
@@ -220,14 +223,14 @@ class Plan:
         self._exclusions.skip(candidate, failure, fault)
         banned = self._apply_protection(target, failure, fault)
         has_untried_key = not self.is_last_key(candidate, now)
-        notice = self.router.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
+        notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
         return "; ".join(filter(None, (notice, banned))) or None
 
     def on_ended(self, failed: bool, now: float) -> None:
         """The exchange is over; `failed`: its client was told of a failure."""
         turn = self.binding.fingerprint
         if failed and turn is not None and self.retry_wait is None:
-            self.router.retry_storms.on_failure(self.binding.client_id, turn.digest, now)
+            self.state.retry_storms.on_failure(self.binding.client_id, turn.digest, now)
             self.binding.record_broken_stream(self.facts.stream)
 
     def discard(self) -> None:
@@ -240,12 +243,12 @@ class Plan:
         return self.binding.is_prefix_keyed
 
     def on_answer_id(self, answer_id: str) -> None:
-        self.router.sessions.on_answer_id(self.binding, answer_id)
+        self.state.sessions.on_answer_id(self.binding, answer_id)
 
     def on_answer(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
         if message := answer_message(self.dialect, answer, self.facts.stream):
-            self.router.sessions.on_answer(self.binding, message)
+            self.state.sessions.on_answer(self.binding, message)
 
     def on_response_started(self, answered: Target | None) -> None:
         """The client has been told who answered; what it was told of its session counts."""
@@ -263,12 +266,12 @@ class Plan:
     # Order.
 
     def _ordered_targets(self, now: float) -> Iterator[Target]:
-        """The pinned target before all others, these by tier and score."""
+        """The pinned target before all others, these by tier and in the strategy's order."""
         pinned, place = self._pinned_target(), 0
         if pinned is not None:
             yield pinned
         for tier in self.candidates.tiers:
-            for target in self.scores.best_first(tier, now, now + self.wall_offset):
+            for target in self._order.best_first(tier, now, now + self.wall_offset):
                 place += 1
                 self._ranks[target] = place
                 if target is not pinned:
@@ -290,17 +293,17 @@ class Plan:
 
     def _ordered_keys(self, target: Target, now: float) -> Sequence[Candidate]:
         """The session's own key first: some providers dislike a conversation that changes keys. Then those with most
-        room, in turn; last those that were refused and have not worked since.
+        room, in turn; last those that were refused and have not succeeded since.
         """
         candidates = self.inventory.keys_in_turn(target)
         if len(candidates) < 2:
             return candidates
-        pin, limits, router = self.binding.preferred_pin, target.model.limits, self.router
+        pin, limits, state = self.binding.preferred_pin, target.model.limits, self.state
         own = pin.key if pin and self._is_pinned(target) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
-            room = router.limits.headroom((target.label, each.key_label), limits, now)
-            return own is None or each.key_label != own, each.key_id in router.cooldowns.invalid_keys, -round(room, 1)
+            room = state.limits.headroom((target.label, each.key_label), limits, now)
+            return own is None or each.key_label != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
 
         return sorted(candidates, key=place)
 
@@ -308,7 +311,7 @@ class Plan:
         """Neither transient cooldowns nor lost connections ever empty the field."""
 
         def place(exclusion: Exclusion) -> tuple[bool, bool, float]:
-            serves_another = self.router.in_flight.serves_another_session(exclusion.target, self.binding.holder, now)
+            serves_another = self.state.in_flight.serves_another_session(exclusion.target, self.binding.holder, now)
             return serves_another, exclusion.reason is ExclusionReason.UNHEALTHY, exclusion.until or now
 
         giving_way = (
@@ -353,12 +356,12 @@ class Plan:
         binding.record_success(target.scope)
         if binding.fingerprint is not None:
             turn = binding.fingerprint
-            self.router.retry_storms.on_success(binding.client_id, lambda: turn.digest)
-        return self.router.on_success(candidate, launched)
+            self.state.retry_storms.on_success(binding.client_id, lambda: turn.digest)
+        return self.state.on_success(candidate, launched)
 
     def _release(self, n: int) -> None:
         if entry := self._in_flight.pop(n, None):
-            self.router.in_flight.end(entry)
+            self.state.in_flight.end(entry)
 
     # Limits.
 
@@ -367,7 +370,7 @@ class Plan:
         lease, launched = self._leases.pop(record.n)
         usage = record.usage
         tokens = usage.prompt + usage.completion if usage else None
-        self.router.limits.settle(lease, tokens, record.connected_ms is not None)
+        self.state.limits.settle(lease, tokens, record.connected_ms is not None)
         return launched
 
 

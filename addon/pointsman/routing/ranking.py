@@ -163,6 +163,9 @@ class ScoreSample:
                 minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))
 
+    def why(self, target: Target, now: float, wall: float) -> str:
+        return f"score {self.score(target, now, wall).value:.2f}"
+
     def score(self, target: Target, now: float, wall: float) -> Score:
         """Every term of a target's score; one that had no draw yet gets it."""
         terms = self._ranking.cached_terms((target,), self._mode, wall)[0]

@@ -1,38 +1,26 @@
-"""The owner of everything that exchanges share: the inventory in force and what attempts have shown."""
+"""The router: makes the plan of each exchange, and answers questions about the routing state."""
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from random import Random
-from urllib.parse import urlsplit
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
-from pointsman.domain.failures import FAILURE_POLICIES, CooldownKind, Failure
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.attempt_outcomes import Verdict, observations
-from pointsman.routing.cooldowns import MAX_NEARBY_COOLDOWN, MODEL_GONE_COOLDOWN, Cooldown, CooldownTable, within_bounds
 from pointsman.routing.count_tokens_plan import CountTokensPlan
-from pointsman.routing.health import Health
 from pointsman.routing.health_probe import probe_request
-from pointsman.routing.hedging import hedge_delay
-from pointsman.routing.in_flight import InFlight
-from pointsman.routing.limits import Lease, LimitKey, RateLimits
 from pointsman.routing.plan import Plan
 from pointsman.routing.protection import is_pin_resting
 from pointsman.routing.ranking import Ranking
-from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
-from pointsman.routing.retry_storms import RetryStorms
-from pointsman.routing.scoring import DEFAULT_RULE, ScoringRule
-from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
+from pointsman.routing.state import RoutingState, limit_key
+from pointsman.routing.statistics import ContentWait, HourlySums
+from pointsman.routing.strategies.base import Strategy
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.sessions.binding import SessionBinding
-from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller
-from pointsman.sessions.registry import SessionRegistry
-from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 
 RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota"})
@@ -42,40 +30,47 @@ class Router:
     """Asked synchronously by every exchange.
 
     A reload replaces the settings; plans already made keep the inventory they were made with. `rng` is where the
-    draws come from; without it they are those of a new generator.
+    draws come from; without it they are those of a new generator. `strategy` orders the targets, by score unless given.
     """
 
     def __init__(
-        self, settings: Settings, secret: bytes, rng: Random | None = None, rule: ScoringRule = DEFAULT_RULE
+        self, settings: Settings, secret: bytes, rng: Random | None = None, strategy: Strategy | None = None
     ) -> None:
-        self.settings = settings
-        self.inventory = Inventory.from_settings(settings)
-        self.sessions = SessionRegistry(settings, Digests(secret))
-        self.cooldowns = CooldownTable(settings.cooldowns)
-        self.limits = RateLimits()
-        self.statistics = Statistics(self.inventory.by_label)
-        self.in_flight = InFlight()
-        self.health = Health()
-        self.retry_storms = RetryStorms()
-        self.recent_outcomes = RecentOutcomes()
-        self._rng, self._rule = rng or Random(), rule
-        self.ranking = self._make_ranking()
+        self.state = state = RoutingState(settings, secret, rng or Random(), strategy or STRATEGIES[DEFAULT_STRATEGY]())
+        # The parts of the state that a reload does not replace, for those who read them.
+        self.sessions, self.cooldowns, self.limits = state.sessions, state.cooldowns, state.limits
+        self.statistics, self.recent_outcomes = state.statistics, state.recent_outcomes
+        self.in_flight, self.health, self.retry_storms = state.in_flight, state.health, state.retry_storms
+
+    @property
+    def settings(self) -> Settings:
+        return self.state.settings
+
+    @property
+    def inventory(self) -> Inventory:
+        return self.state.inventory
+
+    @property
+    def ranking(self) -> Ranking:
+        return self.state.ranking
 
     def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
-        before = self.inventory.routable_providers()
-        old, self.inventory = self.inventory, Inventory.from_settings(settings)
-        self.settings = settings
-        self.sessions.update_settings(settings, now)
-        self.cooldowns.durations = settings.cooldowns
-        same = self.inventory.unchanged_targets(old)
-        self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
-        self.limits.keep_only(self.inventory.limit_keys())
-        self.recent_outcomes.keep_only(same)
-        self.statistics.set_labels(self.inventory.by_label, same)
-        self.ranking = self._make_ranking()
-        self.health.keep_only(self.inventory.unchanged_providers(old))
-        return self.sessions.remove_pins(before - self.inventory.routable_providers())
+        return self.state.update_settings(settings, now)
+
+    def restore(
+        self,
+        hours: Mapping[tuple[str, int], HourlySums],
+        waits: Mapping[str, Iterable[ContentWait]],
+        attempts: Mapping[str, Iterable[tuple[float, bool]]],
+        wall: float,
+    ) -> None:
+        """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
+        self.state.restore(hours, waits, attempts, wall)
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """The outcomes of an exchange that has ended go into the statistics of its targets."""
+        self.state.observe(record)
 
     def plan(
         self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
@@ -90,7 +85,7 @@ class Router:
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        return Plan(resolution, facts, dialect, self.inventory, binding, self, refused, ahead)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead)
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -104,7 +99,9 @@ class Router:
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_rests = self._is_pin_resting(binding, resolution, now)
-        return Plan(resolution, facts, dialect, self.inventory, binding, self, None, wall - now, copy(self._rng))
+        return Plan(
+            resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, copy(self.state.rng)
+        )
 
     def _is_pin_resting(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
         pin, session = binding.pin, binding.session
@@ -117,102 +114,7 @@ class Router:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
-        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self)
-
-    def hedge_delay(self, target: Target, wall: float) -> float | None:
-        """Seconds after which a second attempt starts beside one at this target; None for never."""
-        return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
-
-    def _make_ranking(self) -> Ranking:
-        past = self.statistics.stats_for
-        return Ranking(self.inventory, self.settings, self.limits, past, self.recent_outcomes, self._rng, self._rule)
-
-    def restore(
-        self,
-        hours: Mapping[tuple[str, int], HourlySums],
-        waits: Mapping[str, Iterable[ContentWait]],
-        attempts: Mapping[str, Iterable[tuple[float, bool]]],
-        wall: float,
-    ) -> None:
-        """What is known of earlier, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
-        self.statistics.restore(hours, waits, wall)
-        self.recent_outcomes.restore(attempts, wall)
-        self.ranking = self._make_ranking()
-
-    def observe(self, record: ExchangeRecord) -> None:
-        """What an exchange that has ended teaches about its targets."""
-        for observation in observations(record, self.inventory.by_label):
-            self.statistics.observe(observation)
-            if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
-                self.recent_outcomes.observe(
-                    observation.label, observation.verdict is Verdict.SUCCESS, observation.wall
-                )
-            self.ranking.invalidate(self.inventory.by_label[observation.label])
-
-    def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
-        """Room in the candidate's limits for one request of about so many tokens."""
-        if not self.inventory.contains(candidate):
-            return ()
-        return self.limits.lease(_limit_key(candidate), candidate.target.model.limits, tokens, now)
-
-    def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
-        """A provider states its limits: where they are lower than the configured ones, they count."""
-        if (limits := list(stated)) and self.inventory.contains(candidate):
-            for name, limit in limits:
-                self.limits.lower_limit(_limit_key(candidate), candidate.target.model.limits, name, limit)
-
-    def on_failure(
-        self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
-    ) -> str | None:
-        """What a failure means for everyone; `wall` is what the clock on the wall shows at `now`. Returns it in words.
-
-        An exchange that outlives a reload teaches nothing about what is gone.
-        """
-        if not self.inventory.contains(candidate):
-            return None
-        target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
-        cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
-        match FAILURE_POLICIES[failure].cooldown:
-            case CooldownKind.TARGET:
-                cooldown = self._cool_transient(target, fault, now)
-            case CooldownKind.TARGET_BY_ALL_KEYS if not has_untried_key:
-                cooldown = self._cool_transient(target, fault, now)
-            case CooldownKind.TARGET_LONG:
-                cooldown = cooldowns.cool_target(target.label, failure, MODEL_GONE_COOLDOWN, now)
-            case CooldownKind.KEY_RATE:
-                cooldown = cooldowns.cool_rate_limited(name, stated, now)
-            case CooldownKind.KEY_DAY:
-                cooldown = cooldowns.cool_quota(name, stated, now, wall)
-            case CooldownKind.KEY_INVALID:
-                cooldown = cooldowns.cool_invalid(name, now)
-        if cooldown is None:
-            return loss
-        cooled = f"key {name[1] or '(none)'} of {name[0]}" if FAILURE_POLICIES[failure].concerns_key else target.label
-        notice = f"{cooled} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
-        return f"{notice}; {loss}" if loss else notice
-
-    def on_success(self, candidate: Candidate, launched: float) -> str | None:
-        """An answer to a request launched then has ended well. Returns what that changes, in words; nothing, if a
-        reload has taken the candidate away.
-        """
-        if not self.inventory.contains(candidate):
-            return None
-        self.cooldowns.on_success(candidate.target.label, candidate.key_id, launched)
-        name = candidate.target.provider.name
-        return _recovery_message(name) if self.health.on_recovered(name) else None
-
-    def _on_provider_lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
-        """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
-        name, invalid = candidate.target.provider.name, self.cooldowns.invalid_keys
-        if failure is Failure.CONNECT and self.health.on_connection_failed(name, fault.label, now):
-            state = "healthy and is unhealthy"
-        elif failure is Failure.KEY_INVALID and candidate.key_id not in invalid:
-            if not self.inventory.key_ids(name) <= {*invalid, candidate.key_id}:
-                return None
-            state = "healthy and has no valid key left"
-        else:
-            return None
-        return f"provider {name} was {state}; pins removed: {self.sessions.remove_pins({name})[name]}"
+        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state)
 
     def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
         """The providers to probe now, and what to ask each; `rng` gives random numbers from 0 to 1."""
@@ -223,14 +125,14 @@ class Router:
 
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
-        return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
+        return self.state.on_probe_result(provider, alive)
 
     def usable_keys(self, target: Target, now: float) -> int:
         """How many of its keys may be used now; where it needs none, there is none to count."""
         return sum(
             each.key is not None
             and self.cooldowns.key_cooldown(each.key_id, now) is None
-            and self.limits.frees_at(_limit_key(each), target.model.limits, 1, now) <= now
+            and self.limits.frees_at(limit_key(each), target.model.limits, 1, now) <= now
             for each in self.inventory.keys[target]
         )
 
@@ -247,32 +149,4 @@ class Router:
     def _is_limited(self, candidate: Candidate, now: float) -> bool:
         if cooldown := self.cooldowns.key_cooldown(candidate.key_id, now):
             return cooldown.reason in RATE_LIMIT_REASONS
-        return self.limits.frees_at(_limit_key(candidate), candidate.target.model.limits, 1, now) > now
-
-    def _cool_transient(self, target: Target, fault: Fault, now: float) -> Cooldown | None:
-        seconds = self.cooldowns.durations.transient
-        if is_nearby(target.provider.base_url):
-            seconds = min(seconds, MAX_NEARBY_COOLDOWN)
-        if fault.retry_after is not None:
-            seconds = within_bounds(fault.retry_after)
-        return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
-
-
-def _recovery_message(provider: str) -> str:
-    return f"provider {provider} was unhealthy and is healthy"
-
-
-def _limit_key(candidate: Candidate) -> LimitKey:
-    return candidate.target.label, candidate.key_label
-
-
-def is_nearby(base_url: str) -> bool:
-    """The provider is on this machine or in a private network."""
-    host = urlsplit(base_url).hostname or ""
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_private or address.is_loopback
+        return self.limits.frees_at(limit_key(candidate), candidate.target.model.limits, 1, now) > now

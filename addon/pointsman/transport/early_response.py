@@ -24,9 +24,9 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from pointsman.admission import ChatRequest
-from pointsman.transport.client_buffer import MAX_FRAMING_BYTES
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.http1 import RequestBodyMalformed
+from pointsman.transport.mitm_patches.client_buffer import MAX_FRAMING_BYTES
 from pointsman.transport.response import client_response
 from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.stream_events import UploadTimedOut

@@ -35,10 +35,11 @@ from pointsman.exchange.effects import (
     Settled,
 )
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.direct_write import direct_writer
+from pointsman.transport.mitm_patches.direct_write import direct_writer
+from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace, protocol_of
 from pointsman.transport.server_info import describe_server
 from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent
-from pointsman.transport.upstream_client import ConnectionTrace, UpstreamClient, fault_from_error, protocol_of
+from pointsman.transport.upstream_client import UpstreamClient, fault_from_error
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker
 from pointsman.wire.conversion.ir import Inconvertible

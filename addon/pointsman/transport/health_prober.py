@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.domain.outbound import UpstreamRequest
-from pointsman.transport.upstream_client import ConnectionTrace, UpstreamClient
+from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
+from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 
 logger = logging.getLogger(__name__)

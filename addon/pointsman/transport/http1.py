@@ -6,12 +6,8 @@ chunks without a word, lets a head take for ever, and logs heads that it cannot 
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 
-from h11 import Data, EndOfMessage, ProtocolError
-from h11._readers import ChunkedReader
-from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -19,7 +15,8 @@ from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, Res
 from mitmproxy.utils import human
 
 from pointsman.masking import NO_SECRETS
-from pointsman.transport.client_buffer import ClientBuffer, MalformedLines
+from pointsman.transport.mitm_patches.chunked_reader import MalformedChunk, bounded_reader
+from pointsman.transport.mitm_patches.client_buffer import ClientBuffer, MalformedLines
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_host import StreamHost
 from pointsman.web.http import error_reply
@@ -33,10 +30,6 @@ MAX_HEAD_BYTES = 256 * 1024
 """Bytes of a request's head."""
 MAX_BLANK_BYTES = 1024
 """Bytes of blank lines before a request."""
-MAX_CHUNK_LINE_BYTES = 64 * 1024
-"""Bytes of a chunk's first line, and of the trailers after the last chunk."""
-
-_TRAILER = re.compile(rb"[ \t]|[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
 
 type Commands = layer.CommandGenerator[None]
 
@@ -166,8 +159,7 @@ class ClientHttp1(Http1Server):
                     yield command
 
     def read_body(self, event: events.Event) -> Commands:
-        if type(self.body_reader) is ChunkedReader:
-            self.body_reader = TolerantChunkedReader()
+        self.body_reader = bounded_reader(self.body_reader)
         try:
             yield from super().read_body(event)
         except MalformedChunk:
@@ -190,45 +182,6 @@ class ClientHttp1(Http1Server):
         ahead, self.buf = self.buf, ClientBuffer()
         yield from super().mark_done(request=request, response=response)
         self.buf = ahead
-
-
-class MalformedChunk(Exception):
-    """A chunked body that is none."""
-
-
-class TolerantChunkedReader(ChunkedReader):
-    """Gives all chunks that are there as one, takes trailers and forgets them. Raises MalformedChunk."""
-
-    _ended: EndOfMessage | None = None
-
-    def __call__(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
-        if self._ended is not None:
-            return self._ended
-        pieces = []
-        while isinstance(event := self._next(buf), Data):
-            pieces.append(event.data)
-        if not pieces:
-            return event
-        self._ended = event
-        return Data(data=b"".join(pieces))
-
-    def _next(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
-        try:
-            event = self._read_trailers(buf) if self._reading_trailer else super().__call__(buf)
-        except ProtocolError as error:
-            raise MalformedChunk from error
-        if event is None and len(buf) > MAX_CHUNK_LINE_BYTES:
-            raise MalformedChunk
-        return event
-
-    def _read_trailers(self, buf: ReceiveBuffer) -> EndOfMessage | None:
-        """h11's own reader takes time with the square of a trailer's length."""
-        lines = buf.maybe_extract_lines()
-        if lines is None:
-            return None
-        if not all(_TRAILER.match(line) for line in lines):
-            raise MalformedChunk
-        return EndOfMessage()
 
 
 def _error_response(problem: Problem) -> bytes:

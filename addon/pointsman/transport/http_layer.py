@@ -14,10 +14,11 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.client_hello import limit_client_hello
-from pointsman.transport.eager_hooks import run_hook_eagerly
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
+from pointsman.transport.mitm_patches.client_hello import limit_client_hello
+from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly
+from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
 from pointsman.transport.stream_events import HookFinished, RunInThread, StreamEvent, ThreadCompleted, ThreadFinished
 from pointsman.transport.stream_host import StreamHost
@@ -61,7 +62,7 @@ class RoutedHttpLayer(HttpLayer):
         """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it, and
         so does what comes after the first few: requests that were sent ahead are no reason to keep others waiting.
         """
-        due, left = deque([event]), MAX_EAGER_HOOKS
+        due, left = deque([event]), MAX_EAGER_HOOKS if switches().eager_hooks else 0
         while due:
             for command in self._handle(due.popleft()):
                 stream = command.blocking

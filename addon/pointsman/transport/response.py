@@ -1,11 +1,10 @@
 """Builds mitmproxy responses from scratch: a provider's framing never reaches a client."""
 
-import time
-
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
 
 from pointsman.masking import Masker
+from pointsman.transport.mitm_patches.unchecked_messages import new_response
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -31,15 +30,4 @@ def make_response(status: int, headers: Headers, body: bytes | None) -> http.Res
     """
     fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
     reason = RESPONSES.get(status, "").encode()
-    return _unchecked(b"HTTP/1.1", status, reason, http.Headers(fields), body)
-
-
-def _unchecked(version: bytes, status: int, reason: bytes, headers: http.Headers, body: bytes | None) -> http.Response:
-    """mitmproxy looks at the type of each field of a message that it is given, which takes longer than all else that is
-    done for an answer's head.
-    """
-    response, data = http.Response.__new__(http.Response), http.ResponseData.__new__(http.ResponseData)
-    data.http_version, data.status_code, data.reason, data.headers = version, status, reason, headers
-    data.content, data.trailers, data.timestamp_start, data.timestamp_end = body, None, time.time(), None
-    response.data = data
-    return response
+    return new_response(status, reason, http.Headers(fields), body)

@@ -8,7 +8,7 @@ from mitmproxy.certs import Cert
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.net.server_spec import ServerSpec, parse
 
-from pointsman.transport.upstream_client import ConnectionTrace
+from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 from pointsman.transport.upstream_options import UpstreamOptions
 
 

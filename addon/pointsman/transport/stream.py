@@ -39,11 +39,13 @@ from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.direct_write import encode_chunk
 from pointsman.transport.early_response import has_long_host
 from pointsman.transport.exchange_driver import ClientEffect, ExchangeDriver
-from pointsman.transport.flow_kill import notify_on_kill, stop_notifying
 from pointsman.transport.http1 import RequestBodyMalformed
+from pointsman.transport.mitm_patches.direct_write import encode_chunk
+from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
+from pointsman.transport.mitm_patches.layer_state import has_paused_event
+from pointsman.transport.mitm_patches.unchecked_messages import without_cycle
 from pointsman.transport.page_stream import PageStream
 from pointsman.transport.response import client_response, has_content_length
 from pointsman.transport.response_mask import ResponseMask
@@ -64,16 +66,6 @@ type Commands = layer.CommandGenerator[None]
 def state_over(_: events.Event) -> Commands:
     """Nothing more happens on this stream."""
     yield from ()
-
-
-def without_garbage(request: http.Request) -> http.Request:
-    """The same request, in an object of its own. The one that mitmproxy has made is part of a cycle, by exceptions that
-    its check of types has dealt with: a body in there would wait for a full collection of garbage.
-    """
-    twin, data = http.Request.__new__(http.Request), http.RequestData.__new__(http.RequestData)
-    data.__dict__.update(request.data.__dict__)  # without the check of types, which has been made already
-    twin.data = data
-    return twin
 
 
 class RoutedStream(PageStream):
@@ -155,7 +147,7 @@ class RoutedStream(PageStream):
             case ChatRequest():
                 self.chat = decision
                 if not event.replay_flow:
-                    event.request = without_garbage(event.request)
+                    event.request = without_cycle(event.request)
                 self._take_over(event.request, decision.entry_mode)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
                     if isinstance(command, HttpRequestHeadersHook):
@@ -219,7 +211,7 @@ class RoutedStream(PageStream):
 
     def _is_given_up(self) -> bool:
         """The client has left while its request was being read."""
-        return any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue)
+        return has_paused_event(self, RequestProtocolError)
 
     def _forward_to_origin(self) -> layer.CommandGenerator[bool]:
         """No provider has this model: the request goes to its original host, with the client's credentials."""

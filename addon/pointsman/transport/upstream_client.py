@@ -3,27 +3,23 @@
 There is one session for each `UpstreamOptions` in use, which is one unless options change or several modes run at once.
 """
 
-import asyncio
 import errno
 import ssl
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.domain.outbound import UpstreamRequest
-from pointsman.transport.dns_resolver import ThreadedResolver
+from pointsman.transport.mitm_patches.dns_resolver import new_resolver
+from pointsman.transport.mitm_patches.provider_connection import CURRENT_TRACE, ConnectionTrace, TracingConnector
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.errors import FaultKind
 
@@ -32,36 +28,8 @@ KEEPALIVE_TIMEOUT = 30.0
 MAX_IDLE_SESSIONS = 8
 LARGE_BODY_BYTES = 1 << 20
 MAX_HEADER_BYTES = 64 * 1024
-ITSELF = "this is the router's own address; correct the provider's base_url"
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
-
-
-@dataclass(slots=True)
-class ConnectionTrace:
-    """How one request got its connection. Times are seconds on the wall clock; None: not yet, or a reused
-    connection.
-    """
-
-    on_connecting: Callable[[], None]
-    on_connected: Callable[[], None]
-    reused: bool = False
-    started: float | None = None
-    established: float | None = None
-    transport: asyncio.Transport | None = field(default=None, repr=False)
-
-    def detach(self) -> None:
-        """A connection is kept together with the context that it was made in, and thus with its dial: nothing of the
-        exchange may hang on that.
-        """
-        self.on_connecting = self.on_connected = _ignore
-
-
-def _ignore() -> None: ...
-
-
-CURRENT_TRACE: ContextVar[ConnectionTrace] = ContextVar("current dial")
-"""Of the attempt's task. aiohttp calls back within it."""
 
 
 class UpstreamClient:
@@ -152,87 +120,12 @@ class UpstreamClient:
         return session
 
 
-class WatchedProtocol(ResponseHandler):
-    """aiohttp's side of a connection, which forgets the reader of a body whose framing turns out bad: it would wait for
-    ever. It may be listened to.
-    """
-
-    _listener: Callable[[], None] | None = None
-
-    @contextmanager
-    def notifying(self, listener: Callable[[], None]) -> Iterator[None]:
-        """While this lasts, `listener` is called whenever something has come, or the end. The end may also leave the
-        line to somebody else, who listens in his turn.
-        """
-        self._listener = listener
-        try:
-            yield
-        finally:
-            if self._listener is listener:
-                self._listener = None
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._listener is not None:
-            self._listener()
-
-    def connection_lost(self, error: BaseException | None) -> None:
-        body = self._payload
-        super().connection_lost(error)
-        if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(aiohttp.ClientPayloadError("the response body is badly framed"))
-        if self._listener is not None:
-            self._listener()
-
-
-def protocol_of(answer: aiohttp.ClientResponse) -> WatchedProtocol | None:
-    """The line that more of an answer will come by; None where all of it has come."""
-    line = answer.connection.protocol if answer.connection else None
-    return line if isinstance(line, WatchedProtocol) else None
-
-
-class TracingConnector(aiohttp.TCPConnector):
-    """Records in the current trace how its connection was made."""
-
-    def __init__(self, is_own: Callable[[tuple[Any, ...]], bool], **options: Any) -> None:
-        super().__init__(**options)
-        self._is_own = is_own
-        self._factory = partial(WatchedProtocol, asyncio.get_running_loop())  # type: ignore[assignment] # of a subclass
-
-    async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        dial = CURRENT_TRACE.get()
-        dial.reused = True
-        connection = await super().connect(*args, **kwargs)
-        dial.transport = connection.transport
-        try:
-            dial.on_connected()
-        except BaseException:
-            connection.close()  # it has no other owner yet
-            raise
-        return connection
-
-    async def _create_connection(self, req: aiohttp.ClientRequest, *args: Any, **kwargs: Any) -> Any:
-        """Called by `connect` where no kept connection serves. A provider that is this router itself is not asked: its
-        request would go round in circles.
-        """
-        dial = CURRENT_TRACE.get()
-        dial.reused, dial.started, dial.established = False, time.time(), None
-        dial.on_connecting()
-        protocol = await super()._create_connection(req, *args, **kwargs)
-        transport = protocol.transport
-        if transport and (peername := transport.get_extra_info("peername")) and self._is_own(peername):
-            transport.abort()
-            raise aiohttp.ClientConnectorError(req.connection_key, OSError(errno.ECONNREFUSED, ITSELF))
-        dial.established = time.time()
-        return protocol
-
-
 def _make_session(
     upstream: UpstreamOptions, pooled: bool, is_own: Callable[[tuple[Any, ...]], bool]
 ) -> aiohttp.ClientSession:
     local = (upstream.local_address, 0) if upstream.local_address else None
     life: dict[str, Any] = {"keepalive_timeout": KEEPALIVE_TIMEOUT} if pooled else {"force_close": True}
-    connector = TracingConnector(is_own, limit=0, local_addr=local, resolver=ThreadedResolver(), **life)
+    connector = TracingConnector(is_own, limit=0, local_addr=local, resolver=new_resolver(), **life)
     return aiohttp.ClientSession(
         connector=connector,
         timeout=NO_TIMEOUT,

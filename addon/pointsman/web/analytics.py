@@ -1,4 +1,4 @@
-"""`/api/analytics`: what the history says of a window of time."""
+"""`/api/analytics`: statistics from the history for a time window."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -10,23 +10,23 @@ from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.errors import Code, Problem
 
 
-def analytics_page(history: Callable[[], History]) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
+def analytics_page(history: History) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
     """`window` is 24h unless said otherwise, `by` is target. Raises Problem (invalid_request)."""
 
     def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
         query = parse_qs(request.query, keep_blank_values=True)
         window, by = _choice(query, "window", TimeWindow.DAY), _choice(query, "by", GroupBy.TARGET)
-        return _analytics_reply(history(), window, by)
+        return _analytics_reply(history, window, by)
 
     return answer
 
 
-def traffic_page(history: Callable[[], History]) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
+def traffic_page(history: History) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
     """`window` is 24h unless said otherwise. Raises Problem (invalid_request)."""
 
     def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
         query = parse_qs(request.query, keep_blank_values=True)
-        return _traffic_reply(history(), _choice(query, "window", TimeWindow.DAY))
+        return _traffic_reply(history, _choice(query, "window", TimeWindow.DAY))
 
     return answer
 

@@ -22,8 +22,9 @@ type PageHandler = Callable[[PageRequest, str], PageReply | Awaitable[PageReply]
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """A path with `*` takes any one segment there, one that ends in `/**` takes any path below; its function is given
-    what was taken.
+    """`*` in a path matches one segment, `/**` at its end any path below. The handler gets what was matched.
+
+    >>> PageRoute("GET", "/api/keys/*", AccessLevel.ADMIN, show_key)  # handler: show_key(request, "3f2a")
     """
 
     method: str
@@ -33,13 +34,13 @@ class PageRoute:
 
 
 class PageRouter:
-    """Answers every request at the router's own address that is no chat request."""
+    """Answers every request to the router's own address that is not a chat request."""
 
-    def __init__(self, pages: Sequence[PageRoute], keeper: AccessControl) -> None:
-        self.table, self.access = tuple(pages), keeper
-        self._pages: dict[str, dict[str, PageRoute]] = {}
-        for page in pages:
-            self._pages.setdefault(page.path, {})[page.method] = page
+    def __init__(self, routes: Sequence[PageRoute], access: AccessControl) -> None:
+        self.table, self.access = tuple(routes), access
+        self._routes: dict[str, dict[str, PageRoute]] = {}
+        for route in routes:
+            self._routes.setdefault(route.path, {})[route.method] = route
 
     def handle(self, request: PageRequest) -> PageReply | Coroutine[Any, Any, PageReply]:
         try:
@@ -58,24 +59,24 @@ class PageRouter:
 
     def _handle(self, request: PageRequest) -> PageReply | Awaitable[PageReply]:
         methods, rest = self._find(request.path)
-        page = methods.get("GET" if request.method == "HEAD" else request.method)
-        if page is None:
+        route = methods.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
             allowed = ", ".join(sorted(methods))
             problem = Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}.")
             return error_reply(problem, (("Allow", allowed),))
-        if refusal := self.access.access_problem(page.access_level, request):
+        if refusal := self.access.access_problem(route.access_level, request):
             raise refusal
-        return page.handler(request, rest)
+        return route.handler(request, rest)
 
     def _find(self, path: str) -> tuple[dict[str, PageRoute], str]:
         for pattern, rest in _patterns(path):
-            if pattern in self._pages:
-                return self._pages[pattern], rest
+            if pattern in self._routes:
+                return self._routes[pattern], rest
         raise Problem(Code.NOT_FOUND, f"There is no page at {path[:200]}.")
 
 
 def _patterns(path: str) -> Iterator[tuple[str, str]]:
-    """What may lead to a path, and what the placeholder then holds; the most particular first."""
+    """The patterns that match a path, each with what its placeholder holds; the most specific first."""
     parent, _, last = path.rpartition("/")
     before, _, middle = parent.rpartition("/")
     if "*" not in (last, middle):
@@ -90,7 +91,7 @@ def _patterns(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _finished(request: PageRequest, reply: PageReply) -> PageReply:
-    """What all answers have: who may read it, and what it is called while it stays the same."""
+    """Adds the headers that all replies have: CORS, and an ETag for reads of the admin API."""
     if request.method in ("GET", "HEAD") and request.path.startswith("/api/"):
         reply = with_etag(request, reply)
     return replace(reply, headers=(*reply.headers, *cors_headers(request.headers)))

@@ -1,55 +1,97 @@
-"""The routes of the router's own pages."""
+"""The route table of the router's own pages: every method and path, its access level and its handler.
 
-from time import monotonic, time
+`web.openapi` describes the routes below `/api/`, in the same order.
+"""
 
 from pointsman import __version__
 from pointsman.web.access import AccessLevel
-from pointsman.web.api.routes import AdminContext, api_routes
+from pointsman.web.analytics import analytics_page, traffic_page
+from pointsman.web.api.account import AccountPages
+from pointsman.web.api.exchanges import ExchangePages
+from pointsman.web.api.fallback import FallbackPages
+from pointsman.web.api.keys import KeyPages
+from pointsman.web.api.overview import OverviewPages
+from pointsman.web.api.settings import SettingsPages
+from pointsman.web.api.state import StatePages
+from pointsman.web.context import PageContext
+from pointsman.web.exchanges import exchange_page, exchanges_page
 from pointsman.web.explain import explain_page
-from pointsman.web.internal import exchange_page, exchanges_page, healthz
+from pointsman.web.http import json_reply
+from pointsman.web.logins import cookie_name
 from pointsman.web.models import models_page
+from pointsman.web.openapi import document
 from pointsman.web.router import PageRoute, PageRouter
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,
     endpoints_page,
     health_page,
+    healthz,
     models_status_page,
     protection_page,
     sticky_page,
     tables_page,
 )
 
+OPEN, CLIENT, OPERATOR, ADMIN = AccessLevel.OPEN, AccessLevel.CLIENT, AccessLevel.OPERATOR, AccessLevel.ADMIN
 
-def make_router(context: AdminContext) -> PageRouter:
-    gateway, started, files = context.gateway, monotonic(), StaticFiles()
-    models = models_page(gateway.router, time())
-    health = health_page(__version__, lambda: monotonic() - started, lambda: len(gateway.running))
-    table = (
-        PageRoute("GET", "/healthz", AccessLevel.OPEN, healthz),
-        PageRoute("GET", "/v1/models", AccessLevel.CLIENT, models),
-        PageRoute("GET", "/v1beta/models", AccessLevel.CLIENT, models),
-        PageRoute("GET", "/", AccessLevel.OPEN, files.index),
-        PageRoute("GET", "/static/**", AccessLevel.OPEN, files.file),
-        PageRoute("GET", "/internal/exchanges", AccessLevel.OPERATOR, exchanges_page(gateway.recent_exchanges)),
-        PageRoute("GET", "/internal/health", AccessLevel.OPEN, health),
-        PageRoute("GET", "/internal/stats/sticky", AccessLevel.OPERATOR, sticky_page(gateway.router, monotonic)),
-        PageRoute(
-            "GET", "/internal/status/cooldowns", AccessLevel.OPERATOR, cooldowns_page(gateway.router, monotonic, time)
-        ),
-        PageRoute("GET", "/internal/status/endpoints", AccessLevel.OPERATOR, endpoints_page(gateway.router, monotonic)),
-        PageRoute(
-            "GET", "/internal/status/protection", AccessLevel.OPERATOR, protection_page(gateway.router, monotonic, time)
-        ),
-        PageRoute("GET", "/internal/status/models", AccessLevel.OPERATOR, models_status_page(gateway.router)),
-        PageRoute("POST", "/internal/explain", AccessLevel.OPERATOR, explain_page(gateway.router, monotonic, time)),
-        PageRoute(
-            "GET",
-            "/internal/status/tables",
-            AccessLevel.OPERATOR,
-            tables_page(lambda: gateway.table_sizes(monotonic())),
-        ),
-        PageRoute("GET", "/internal/exchanges/*", AccessLevel.OPERATOR, exchange_page(gateway.recent_exchanges)),
-        *api_routes(context),
+
+def make_router(context: PageContext) -> PageRouter:
+    return PageRouter(page_routes(context), context.access)
+
+
+def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
+    """Long, as it is the one list of all routes."""
+    router, clock, wall, began = context.router, context.clock, context.wall, context.clock()
+    files, models = StaticFiles(), models_page(router, context.started)
+    account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
+    state = StatePages(context)
+    overview = OverviewPages(context, state)
+    fallback = FallbackPages(context.configuration, router, clock, wall)
+    keys = KeyPages(context.configuration, router, context.tester)
+    settings = SettingsPages(context.configuration, context.watcher)
+    rows = (
+        ("GET", "/healthz", OPEN, healthz),
+        ("GET", "/v1/models", CLIENT, models),
+        ("GET", "/v1beta/models", CLIENT, models),
+        ("GET", "/", OPEN, files.index),
+        ("GET", "/static/**", OPEN, files.file),
+        ("GET", "/internal/exchanges", OPERATOR, exchanges_page(context.recent_exchanges)),
+        ("GET", "/internal/exchanges/*", OPERATOR, exchange_page(context.recent_exchanges)),
+        ("GET", "/internal/health", OPEN, health_page(__version__, lambda: clock() - began, context.running)),
+        ("GET", "/internal/stats/sticky", OPERATOR, sticky_page(router, clock)),
+        ("GET", "/internal/status/cooldowns", OPERATOR, cooldowns_page(router, clock, wall)),
+        ("GET", "/internal/status/endpoints", OPERATOR, endpoints_page(router, clock)),
+        ("GET", "/internal/status/protection", OPERATOR, protection_page(router, clock, wall)),
+        ("GET", "/internal/status/models", OPERATOR, models_status_page(router)),
+        ("GET", "/internal/status/tables", OPERATOR, tables_page(context.table_sizes, clock)),
+        ("POST", "/internal/explain", OPERATOR, explain_page(router, clock, wall)),
+        ("GET", "/api/openapi.json", ADMIN, lambda request, _: json_reply(document(cookie_name(request)))),
+        ("POST", "/api/login", AccessLevel.LOGIN, account.login),
+        ("POST", "/api/logout", ADMIN, account.logout),
+        ("GET", "/api/me", ADMIN, account.me),
+        ("GET", "/api/overview", ADMIN, overview.now),
+        ("GET", "/api/exchanges", ADMIN, exchanges.last),
+        ("GET", "/api/exchanges/*", ADMIN, exchanges.one),
+        ("GET", "/api/fallback", ADMIN, fallback.all),
+        ("PUT", "/api/fallback", ADMIN, fallback.change),
+        ("DELETE", "/api/fallback", ADMIN, fallback.forget),
+        ("GET", "/api/keys", ADMIN, keys.all),
+        ("POST", "/api/keys", ADMIN, keys.add),
+        ("PATCH", "/api/keys/*", ADMIN, keys.change),
+        ("DELETE", "/api/keys/*", ADMIN, keys.remove),
+        ("POST", "/api/keys/*/test", ADMIN, keys.test),
+        ("GET", "/api/settings", ADMIN, settings.all),
+        ("PATCH", "/api/settings", ADMIN, settings.change),
+        ("GET", "/api/cooldowns", ADMIN, state.cooldowns),
+        ("DELETE", "/api/cooldowns", ADMIN, state.clear_cooldowns),
+        ("GET", "/api/bans", ADMIN, state.bans),
+        ("DELETE", "/api/bans", ADMIN, state.lift_bans),
+        ("GET", "/api/sessions", ADMIN, state.sessions),
+        ("DELETE", "/api/sessions/*", ADMIN, state.forget_session),
+        ("GET", "/api/analytics", ADMIN, analytics_page(context.history)),
+        ("GET", "/api/analytics/traffic", ADMIN, traffic_page(context.history)),
+        ("GET", "/api/health", ADMIN, state.health),
+        ("POST", "/api/reload", ADMIN, settings.reload),
     )
-    return PageRouter(table, context.access)
+    return tuple(PageRoute(*row) for row in rows)

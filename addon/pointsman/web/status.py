@@ -1,8 +1,9 @@
-"""`/internal/health`, `/internal/stats` and `/internal/status`: how the router and its providers are."""
+"""`/healthz`, `/internal/health`, `/internal/stats` and `/internal/status`: the router's state, and its providers'."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sized
 from typing import Any
 
+from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.router import Router
 from pointsman.sessions.penalties import scope_to_dict
 from pointsman.web.http import PageReply, PageRequest, json_reply
@@ -10,17 +11,21 @@ from pointsman.web.http import PageReply, PageRequest, json_reply
 type StatusHandler = Callable[[PageRequest, str], PageReply]
 
 
-def health_page(version: str, uptime: Callable[[], float], running: Callable[[], int]) -> StatusHandler:
+def healthz(_: PageRequest, __: str) -> PageReply:
+    return json_reply({"status": "ok"})
+
+
+def health_page(version: str, uptime: Callable[[], float], running: Sized) -> StatusHandler:
     def answer(_: PageRequest, __: str) -> PageReply:
-        state = {"status": "healthy", "version": version, "uptime_seconds": round(uptime()), "running": running()}
+        state = {"status": "healthy", "version": version, "uptime_seconds": round(uptime()), "running": len(running)}
         return json_reply(state)
 
     return answer
 
 
-def tables_page(tables: Callable[[], Mapping[str, int]]) -> StatusHandler:
-    """How many there are of everything that comes and goes: what must not grow."""
-    return lambda _, __: json_reply(tables())
+def tables_page(sizes: Callable[[float], Mapping[str, int]], clock: Callable[[], float]) -> StatusHandler:
+    """The number of entries in every table that grows and shrinks, to find leaks."""
+    return lambda _, __: json_reply(sizes(clock()))
 
 
 def sticky_page(router: Router, clock: Callable[[], float]) -> StatusHandler:
@@ -38,7 +43,7 @@ def protection_page(router: Router, clock: Callable[[], float], wall: Callable[[
 
 
 def protection_to_dict(router: Router, now: float, wall: float) -> dict[str, Any]:
-    """Who is banned by whom, who serves whom, who cannot be reached, and who asks too often, in plain JSON types."""
+    """Protection levels, bans, running attempts, outages and retry storms, in plain JSON types."""
     levels = {target.scope: target.protection_level.value for target in router.inventory.targets}
     return {
         "levels": [{**scope_to_dict(scope), "level": level} for scope, level in levels.items()],
@@ -87,3 +92,10 @@ def models_status_page(router: Router) -> StatusHandler:
         return json_reply({"recent_models": list(rows.values())})
 
     return answer
+
+
+def cooldown_to_dict(cooldown: Cooldown | None, offset: float) -> dict[str, Any] | None:
+    """In plain JSON types. `offset`: seconds that the wall clock is ahead of the one that cooldowns live by."""
+    if cooldown is None:
+        return None
+    return {"reason": cooldown.reason, "since": cooldown.since + offset, "until": cooldown.until + offset}

@@ -21,8 +21,8 @@ class LoginBody(ConfigModel):
 
 
 class AccountPages:
-    def __init__(self, keeper: AccessControl) -> None:
-        self._access = keeper
+    def __init__(self, access: AccessControl) -> None:
+        self._access = access
 
     def login(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request, request_too_large, invalid_api_key)."""

@@ -17,7 +17,7 @@ from pointsman.routing.router import Router
 from pointsman.web.api.parsing import parse_body
 from pointsman.web.explain import target_to_dict
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
-from pointsman.web.status import endpoints_to_list
+from pointsman.web.status import cooldown_to_dict, endpoints_to_list
 
 MAX_TARGETS = 10_000
 
@@ -87,8 +87,7 @@ class FallbackPages:
             "context": model.context,
             "supports": None if model.supports is None else sorted(model.supports),
             "protection": self._configuration.current.settings.protection_of(target.provider.name, model.id).value,
-            "cooldown": cooldown
-            and {"reason": cooldown.reason, "since": cooldown.since - now + wall, "until": cooldown.until - now + wall},
+            "cooldown": cooldown_to_dict(cooldown, wall - now),
             "health": health[target.provider.name],
             "scores": {mode.value: self._terms(target, mode, now, wall) for mode in Mode},
             "overridden": [name for name, is_changed in changed.items() if is_changed],

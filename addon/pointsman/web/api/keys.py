@@ -21,8 +21,8 @@ from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
 from pointsman.routing.router import Router
 from pointsman.web.api.parsing import not_found, parse_body
-from pointsman.web.api.state import cooldown_to_dict
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.status import cooldown_to_dict
 from pointsman.wire.errors import Code, Problem
 
 MAX_ADDED_KEYS = 1000

@@ -5,27 +5,27 @@ from itertools import takewhile
 from typing import Any
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
-from pointsman.gateway import Gateway
 from pointsman.history.analytics import percentile
 from pointsman.recent_exchanges import MAX_RECORDS
 from pointsman.web.api.state import StatePages
+from pointsman.web.context import PageContext
 from pointsman.web.http import PageReply, PageRequest, json_reply
 
 WINDOW_SECONDS = 900.0
-"""Seconds that rates and waits are told of."""
+"""Seconds that rates and waiting times are taken from."""
 MINUTES = 30
 MAX_RUNNING_SHOWN = 50
-"""Running exchanges that are told of one by one, the oldest first."""
+"""Running exchanges that are listed, the oldest first."""
 CLIENT_OUTCOMES = frozenset({Outcome.CLIENT_ABORT, Outcome.CLIENT_ERROR_NON_RETRYABLE})
-"""They say nothing of providers."""
+"""They are the client's doing and do not count for or against providers."""
 
 
 class OverviewPages:
-    def __init__(self, gateway: Gateway, state: StatePages, is_demo: bool) -> None:
-        self._gateway, self._state, self._is_demo = gateway, state, is_demo
+    def __init__(self, context: PageContext, state: StatePages) -> None:
+        self._context, self._state = context, state
 
     def now(self, _: PageRequest, __: str) -> PageReply:
-        recent_exchanges, wall = self._gateway.recent_exchanges, self._state.wall()
+        recent_exchanges, wall = self._context.recent_exchanges, self._context.wall()
         recent = list(
             takewhile(lambda record: record.ended > wall - WINDOW_SECONDS, recent_exchanges.newest(MAX_RECORDS))
         )
@@ -39,13 +39,13 @@ class OverviewPages:
                 **rates(recent),
                 **self._running(),
                 **self._state.problems(),
-                "sessions": self._gateway.router.sessions.count,
-                "demo": self._is_demo,
+                "sessions": self._context.router.sessions.count,
+                "demo": self._context.is_demo,
             }
         )
 
     def _running(self) -> dict[str, Any]:
-        running = self._gateway.running
+        running = self._context.running
         shown = [exchange for exchange, _ in zip(running, range(MAX_RUNNING_SHOWN), strict=False)]
         told = [
             {

@@ -1,14 +1,12 @@
 """`/api/cooldowns`, `/api/bans`, `/api/sessions`, `/api/health`: the current state, and how to clear it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from time import monotonic, time
 from typing import Any
 
 from pointsman import __version__
-from pointsman.gateway import Gateway
-from pointsman.routing.cooldowns import Cooldown
 from pointsman.web.api.parsing import int_param, not_found, path_param, query_params
+from pointsman.web.context import PageContext
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.openapi import MAX_SESSIONS
 from pointsman.web.status import endpoints_to_list
@@ -19,14 +17,9 @@ DEFAULT_SESSIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class StatePages:
-    """`clock` is the one that cooldowns and sessions live by, `wall` the one that people read; `started` is on it."""
+    """Pages that list cooldowns, bans, sessions and providers, and those that clear them."""
 
-    gateway: Gateway
-    started: float
-    clock: Callable[[], float] = monotonic
-    wall: Callable[[], float] = time
-
-    # Told.
+    context: PageContext
 
     def cooldowns(self, _: PageRequest, __: str) -> PageReply:
         return json_reply(self._cooldowns())
@@ -37,8 +30,8 @@ class StatePages:
     def sessions(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
         limit = int_param(query_params(request, "limit"), "limit", DEFAULT_SESSIONS, 1, MAX_SESSIONS)
-        registry, now = self.gateway.router.sessions, self.clock()
-        return json_reply({"sessions": registry.to_list(now, self.wall(), limit), "stats": registry.stats(now)})
+        registry, now = self.context.router.sessions, self.context.clock()
+        return json_reply({"sessions": registry.to_list(now, self.context.wall(), limit), "stats": registry.stats(now)})
 
     def health(self, _: PageRequest, __: str) -> PageReply:
         providers = self._providers()
@@ -47,8 +40,8 @@ class StatePages:
             {
                 "status": "healthy" if is_well else "degraded",
                 "version": __version__,
-                "running": len(self.gateway.running),
-                "started": self.started,
+                "running": len(self.context.running),
+                "started": self.context.started,
                 "providers": providers,
                 "storms": self._storms(),
             }
@@ -63,47 +56,43 @@ class StatePages:
             "storms": self._storms(),
         }
 
-    # Cleared.
-
     def clear_cooldowns(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
         given = query_params(request, "provider", "model", "key")
         _needs_provider(given, "model", "key")
-        cooldowns = self.gateway.router.cooldowns
+        cooldowns = self.context.router.cooldowns
         if not given:
-            return json_reply({"cleared": cooldowns.clear(self.clock())})
-        cleared = cooldowns.lift(given["provider"], given.get("model"), given.get("key"), self.clock())
+            return json_reply({"cleared": cooldowns.clear(self.context.clock())})
+        cleared = cooldowns.lift(given["provider"], given.get("model"), given.get("key"), self.context.clock())
         return json_reply({"cleared": cleared})
 
     def lift_bans(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
         given = query_params(request, "session", "provider", "model")
         _needs_provider(given, "model")
-        registry = self.gateway.router.sessions
+        registry = self.context.router.sessions
         scope = "/".join(given[name] for name in ("provider", "model") if name in given)
-        return json_reply({"cleared": registry.lift_bans(given.get("session"), scope or None, self.clock())})
+        return json_reply({"cleared": registry.lift_bans(given.get("session"), scope or None, self.context.clock())})
 
     def forget_session(self, _: PageRequest, label: str) -> PageReply:
         """Raises Problem (not_found)."""
-        if not self.gateway.router.sessions.forget(path_param(label), self.clock()):
+        if not self.context.router.sessions.forget(path_param(label), self.context.clock()):
             raise not_found("session")
         return PageReply(204, b"", ())
 
-    # How.
-
     def _cooldowns(self) -> dict[str, Any]:
-        return self.gateway.router.cooldowns.to_dict(self.clock(), self.wall())
+        return self.context.router.cooldowns.to_dict(self.context.clock(), self.context.wall())
 
     def _bans(self) -> list[dict[str, Any]]:
-        return self.gateway.router.sessions.bans(self.clock(), self.wall())
+        return self.context.router.sessions.bans(self.context.clock(), self.context.wall())
 
     def _storms(self) -> dict[str, Any]:
-        return self.gateway.router.retry_storms.to_dict(self.clock(), self.wall())
+        return self.context.router.retry_storms.to_dict(self.context.clock(), self.context.wall())
 
     def _providers(self) -> list[dict[str, Any]]:
         """Every provider in configured order."""
-        router, now = self.gateway.router, self.clock()
-        ill = {case["provider"]: case for case in router.health.to_list(self.wall() - now)}
+        router, now = self.context.router, self.context.clock()
+        ill = {case["provider"]: case for case in router.health.to_list(self.context.wall() - now)}
         settings = router.settings.providers
         return [
             {
@@ -121,19 +110,12 @@ class StatePages:
         ]
 
     def _keys(self, provider: str, now: float) -> dict[str, int]:
-        router = self.gateway.router
+        router = self.context.router
         keys = router.settings.providers[provider].keys
         usable = sum(
             1 for key in keys if key.enabled and router.cooldowns.key_cooldown((provider, key.label), now) is None
         )
         return {"usable": usable, "total": len(keys)}
-
-
-def cooldown_to_dict(cooldown: Cooldown | None, offset: float) -> dict[str, Any] | None:
-    """In plain JSON types; `offset` is what the clock on the wall is ahead."""
-    if cooldown is None:
-        return None
-    return {"reason": cooldown.reason, "since": cooldown.since + offset, "until": cooldown.until + offset}
 
 
 def _needs_provider(given: Mapping[str, str], *names: str) -> None:

@@ -14,5 +14,5 @@ The files are the same in every folder:
     transcript.py      chats for people, in mitmweb
     demo.py            the demo provider's answers
 
-To add one: write its folder, and add the line of its name to `config.words.Dialect`.
+To add one: write its folder, and add the line of its name to `config.enums.Dialect`.
 """

@@ -1,6 +1,6 @@
 """All dialects by name, and which of them a path belongs to.
 
-To add a dialect: write its folder beside this file, named as in `config.words.Dialect` with `_` for `-`, whose
+To add a dialect: write its folder beside this file, named as in `config.enums.Dialect` with `_` for `-`, whose
 `__init__` has its `DIALECT`; and add the line of its name there.
 """
 

@@ -1,4 +1,9 @@
-"""The first message of a TLS client, all of which mitmproxy reads again whenever more of it comes."""
+"""The first message of a TLS client, all of which mitmproxy reads again whenever more of it comes.
+
+Inner parts: `ClientTLSLayer.receive_handshake_data` and `on_handshake_error`, its `recv_buffer` and
+`client_hello_parsed`, and the class of the layer, which is changed. No switch: these are bounds on what a client may
+send.
+"""
 
 import asyncio
 

@@ -3,6 +3,9 @@
 Through the layers, a piece of an answer passes five generators to become the same bytes with a length in front. Nothing
 there may change it: hooks have run, and the layer writes pieces as they come. So such a piece may be written to the
 client's socket at once. Everything else goes through the layers.
+
+Inner parts: `ConnectionHandler.transports` and its writer, and the framing of `Http1Server.send`.
+Gain: see "Patches" in docs/measurements.md. Switch: `direct_write`.
 """
 
 from asyncio import StreamWriter
@@ -12,12 +15,14 @@ from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.tunnel import TunnelLayer
 
+from pointsman.transport.mitm_patches.switches import switches
+
 
 def direct_writer(context: Context, server: object, handler: ConnectionHandler) -> StreamWriter | None:
-    """Writes to the client as it is; None where TLS, HTTP/2 or a tunnel lies between. `server` is the client's side of
-    the innermost HTTP layer.
+    """Writes to the client as it is; None where TLS, HTTP/2 or a tunnel lies between, or where the switch is off.
+    `server` is the client's side of the innermost HTTP layer.
     """
-    if not isinstance(server, Http1Server) or context.client.tls:
+    if not switches().direct_write or not isinstance(server, Http1Server) or context.client.tls:
         return None
     outer = context.layers
     if any(isinstance(layer, TunnelLayer) for layer in outer) or sum(isinstance(each, HttpLayer) for each in outer) > 1:

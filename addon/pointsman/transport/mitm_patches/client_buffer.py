@@ -3,6 +3,8 @@
 Strangers write these lines, so the work they cause must grow no faster than their length. The readers behind this
 buffer search some lines again from each of their bytes, copy a header again for each line it is folded over, and walk
 through all headers for each one they look for.
+
+Inner parts: h11's `ReceiveBuffer`, its `_data` and `_extract`. No switch: these are bounds on what a client may send.
 """
 
 from h11 import LocalProtocolError

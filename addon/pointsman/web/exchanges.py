@@ -1,4 +1,4 @@
-"""`/healthz` and `/internal`: JSON for operators."""
+"""`/internal/exchanges`: the newest exchanges, and one by its request id."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
@@ -8,10 +8,6 @@ from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.errors import Code, Problem
 
 DEFAULT_LIMIT = 50
-
-
-def healthz(_: PageRequest, __: str) -> PageReply:
-    return json_reply({"status": "ok"})
 
 
 def exchanges_page(recent_exchanges: RecentExchanges) -> Callable[[PageRequest, str], PageReply]:

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from pointsman.transport.dns_resolver import ThreadedResolver
+from pointsman.transport.mitm_patches.dns_resolver import ThreadedResolver
 
 ANY = socket.AF_UNSPEC
 

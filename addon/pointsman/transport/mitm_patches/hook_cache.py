@@ -3,6 +3,9 @@
 The stock manager checks some forty addons at each hook, and again for the update of the flow, for such a method: for a
 streamed answer that is a quarter of all the work. Here the result is kept until an addon is added or removed. The
 order, and what happens when an addon raises or halts, are the stock manager's.
+
+Inner parts: `AddonManager.trigger` and `trigger_event`, replaced; `_iter_hooks`, `lookup` and `chain`.
+Gain: see "Patches" in docs/measurements.md. Switch: `hook_cache`.
 """
 
 import inspect

@@ -8,7 +8,7 @@ from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.layers.http import HttpRequestHook, HttpResponseHook
 from mitmproxy.test import taddons, tflow
 
-from pointsman.transport.hook_cache import HookCache
+from pointsman.transport.mitm_patches.hook_cache import HookCache
 
 
 class Witness:

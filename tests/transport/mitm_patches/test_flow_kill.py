@@ -9,7 +9,7 @@ from mitmproxy.exceptions import ControlException
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 
-from pointsman.transport.flow_kill import notify_on_kill, stop_notifying
+from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
 
 
 class Listener:

@@ -2,6 +2,9 @@
 
 The loop's own threads are few, and the process does not end before they do: names that nobody resolves would keep it,
 and whatever else is done on those threads, waiting for as long as the system tries.
+
+Why: see above; `aiohttp.ThreadedResolver` uses the loop's threads. Inner parts: none, the interface `AbstractResolver`
+is public. Gain: no waiting at the end of the process, and none for other work in threads. Switch: `dns_resolver`.
 """
 
 import asyncio
@@ -11,8 +14,15 @@ from threading import Thread
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from pointsman.transport.mitm_patches.switches import switches
+
 NUMERIC_FLAGS = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 LOCALHOST = "localhost"
+
+
+def new_resolver() -> AbstractResolver | None:
+    """None: aiohttp takes its own."""
+    return ThreadedResolver() if switches().dns_resolver else None
 
 
 class ThreadedResolver(AbstractResolver):

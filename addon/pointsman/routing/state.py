@@ -1,0 +1,189 @@
+"""What exchanges share: the inventory in force and what attempts have shown. Plans and the router stand on it."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from random import Random
+from urllib.parse import urlsplit
+
+from pointsman.config import Settings
+from pointsman.domain.failures import FAILURE_POLICIES, CooldownKind, Failure
+from pointsman.domain.records import ExchangeRecord
+from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.attempt_outcomes import Verdict, observations
+from pointsman.routing.cooldowns import MAX_NEARBY_COOLDOWN, MODEL_GONE_COOLDOWN, Cooldown, CooldownTable, within_bounds
+from pointsman.routing.health import Health
+from pointsman.routing.hedging import hedge_delay
+from pointsman.routing.in_flight import InFlight
+from pointsman.routing.limits import Lease, LimitKey, RateLimits
+from pointsman.routing.ranking import Ranking
+from pointsman.routing.recent_outcomes import RecentOutcomes
+from pointsman.routing.retry_storms import RetryStorms
+from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
+from pointsman.routing.strategies.base import Strategy
+from pointsman.sessions.digests import Digests
+from pointsman.sessions.registry import SessionRegistry
+from pointsman.wire.errors import Fault
+
+
+class RoutingState:
+    """The one owner of all of it. `strategy` orders the targets; random draws come from `rng`.
+
+    A reload replaces settings, inventory and ranking; everything else lives as long as the process.
+    """
+
+    def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy) -> None:
+        self.settings = settings
+        self.inventory = Inventory.from_settings(settings)
+        self.sessions = SessionRegistry(settings, Digests(secret))
+        self.cooldowns = CooldownTable(settings.cooldowns)
+        self.limits = RateLimits()
+        self.statistics = Statistics(self.inventory.by_label)
+        self.in_flight = InFlight()
+        self.health = Health()
+        self.retry_storms = RetryStorms()
+        self.recent_outcomes = RecentOutcomes()
+        self.rng, self.strategy = rng, strategy
+        self.ranking = self._make_ranking()
+
+    def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
+        """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
+        before = self.inventory.routable_providers()
+        old, self.inventory = self.inventory, Inventory.from_settings(settings)
+        self.settings = settings
+        self.sessions.update_settings(settings, now)
+        self.cooldowns.durations = settings.cooldowns
+        same = self.inventory.unchanged_targets(old)
+        self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
+        self.limits.keep_only(self.inventory.limit_keys())
+        self.recent_outcomes.keep_only(same)
+        self.statistics.set_labels(self.inventory.by_label, same)
+        self.ranking = self._make_ranking()
+        self.health.keep_only(self.inventory.unchanged_providers(old))
+        return self.sessions.remove_pins(before - self.inventory.routable_providers())
+
+    def _make_ranking(self) -> Ranking:
+        stats, recent = self.statistics.stats_for, self.recent_outcomes
+        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, self.strategy.rule)
+
+    def restore(
+        self,
+        hours: Mapping[tuple[str, int], HourlySums],
+        waits: Mapping[str, Iterable[ContentWait]],
+        attempts: Mapping[str, Iterable[tuple[float, bool]]],
+        wall: float,
+    ) -> None:
+        """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
+        self.statistics.restore(hours, waits, wall)
+        self.recent_outcomes.restore(attempts, wall)
+        self.ranking = self._make_ranking()
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """The outcomes of an exchange that has ended go into the statistics of its targets."""
+        for observation in observations(record, self.inventory.by_label):
+            self.statistics.observe(observation)
+            if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
+                self.recent_outcomes.observe(
+                    observation.label, observation.verdict is Verdict.SUCCESS, observation.wall
+                )
+            self.ranking.invalidate(self.inventory.by_label[observation.label])
+
+    def hedge_delay(self, target: Target, wall: float) -> float | None:
+        """Seconds after which a second attempt starts beside one at this target; None for never."""
+        return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
+
+    def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
+        """Room in the candidate's limits for one request of about so many tokens."""
+        if not self.inventory.contains(candidate):
+            return ()
+        return self.limits.lease(limit_key(candidate), candidate.target.model.limits, tokens, now)
+
+    def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
+        """A provider states its limits: where they are lower than the configured ones, they count."""
+        if (limits := list(stated)) and self.inventory.contains(candidate):
+            for name, limit in limits:
+                self.limits.lower_limit(limit_key(candidate), candidate.target.model.limits, name, limit)
+
+    def on_failure(
+        self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
+    ) -> str | None:
+        """What a failure means for everyone; `wall` is what the clock on the wall shows at `now`. Returns it in words.
+
+        Of a target that a reload has removed nothing is kept.
+        """
+        if not self.inventory.contains(candidate):
+            return None
+        target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
+        cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
+        match FAILURE_POLICIES[failure].cooldown:
+            case CooldownKind.TARGET:
+                cooldown = self._cool_transient(target, fault, now)
+            case CooldownKind.TARGET_BY_ALL_KEYS if not has_untried_key:
+                cooldown = self._cool_transient(target, fault, now)
+            case CooldownKind.TARGET_LONG:
+                cooldown = cooldowns.cool_target(target.label, failure, MODEL_GONE_COOLDOWN, now)
+            case CooldownKind.KEY_RATE:
+                cooldown = cooldowns.cool_rate_limited(name, stated, now)
+            case CooldownKind.KEY_DAY:
+                cooldown = cooldowns.cool_quota(name, stated, now, wall)
+            case CooldownKind.KEY_INVALID:
+                cooldown = cooldowns.cool_invalid(name, now)
+        if cooldown is None:
+            return loss
+        cooled = f"key {name[1] or '(none)'} of {name[0]}" if FAILURE_POLICIES[failure].concerns_key else target.label
+        notice = f"{cooled} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
+        return f"{notice}; {loss}" if loss else notice
+
+    def on_success(self, candidate: Candidate, launched: float) -> str | None:
+        """An answer to a request launched then has ended well. Returns what that changes, in words; nothing, if a
+        reload has taken the candidate away.
+        """
+        if not self.inventory.contains(candidate):
+            return None
+        self.cooldowns.on_success(candidate.target.label, candidate.key_id, launched)
+        name = candidate.target.provider.name
+        return _recovery_message(name) if self.health.on_recovered(name) else None
+
+    def _on_provider_lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
+        """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
+        name, invalid = candidate.target.provider.name, self.cooldowns.invalid_keys
+        if failure is Failure.CONNECT and self.health.on_connection_failed(name, fault.label, now):
+            state = "healthy and is unhealthy"
+        elif failure is Failure.KEY_INVALID and candidate.key_id not in invalid:
+            if not self.inventory.key_ids(name) <= {*invalid, candidate.key_id}:
+                return None
+            state = "healthy and has no valid key left"
+        else:
+            return None
+        return f"provider {name} was {state}; pins removed: {self.sessions.remove_pins({name})[name]}"
+
+    def on_probe_result(self, provider: str, alive: bool) -> str | None:
+        """A probe has ended. Returns what that changes, in words."""
+        return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
+
+    def _cool_transient(self, target: Target, fault: Fault, now: float) -> Cooldown | None:
+        seconds = self.cooldowns.durations.transient
+        if is_nearby(target.provider.base_url):
+            seconds = min(seconds, MAX_NEARBY_COOLDOWN)
+        if fault.retry_after is not None:
+            seconds = within_bounds(fault.retry_after)
+        return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
+
+
+def _recovery_message(provider: str) -> str:
+    return f"provider {provider} was unhealthy and is healthy"
+
+
+def limit_key(candidate: Candidate) -> LimitKey:
+    return candidate.target.label, candidate.key_label
+
+
+def is_nearby(base_url: str) -> bool:
+    """The provider is on this machine or in a private network."""
+    host = urlsplit(base_url).hostname or ""
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private or address.is_loopback

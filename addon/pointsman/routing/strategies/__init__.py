@@ -1,0 +1,1 @@
+"""Strategies: the orders in which the targets of a tier are tried. `base` is the interface, `registry` the list."""

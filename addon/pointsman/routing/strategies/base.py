@@ -1,0 +1,87 @@
+"""What a strategy is: it orders the targets of a tier, best first, and says why.
+
+Tiers, exclusions, pins, keys and guarded targets are not its concern: a plan takes the first target of the order that
+may serve the request. A strategy that orders by what it is given needs two methods:
+
+    class Cheapest(Strategy):
+        def order(self, targets, facts, now, wall):
+            return sorted(targets, key=price)
+
+        def why(self, target, facts, now, wall):
+            return f"price {price(target)}"
+
+and its line in `registry`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from pointsman.config.enums import Dialect, Mode
+from pointsman.domain.targets import Target
+from pointsman.routing.ranking import Ranking, ScoreSample
+from pointsman.routing.scoring import DEFAULT_RULE, ScoringRule
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What the order of one exchange may depend on. `ranking` knows every target's expected score and headroom,
+    `scores` holds the scores drawn for this exchange, `rng` is the source of random numbers. `dialect` is the client's.
+    """
+
+    mode: Mode
+    dialect: Dialect
+    ranking: Ranking
+    scores: ScoreSample
+    rng: Random
+
+
+class TargetOrder(Protocol):
+    """The order of one exchange. It is asked at each launch, so it must not change without a cause.
+
+    `now` is on the routing clock, `wall` on the wall clock, both in seconds.
+    """
+
+    def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterable[Target]:
+        """All targets of one tier, given in configured order, each once."""
+
+    def why(self, target: Target, now: float, wall: float) -> str:
+        """What gave the target its place, such as `score 0.81`. It follows the rank in the selection reason."""
+
+
+class Strategy:
+    """One instance per router, so what it counts across exchanges is its own. Subclasses define `order` and `why`."""
+
+    rule: ScoringRule = DEFAULT_RULE
+    """How the scores in `OrderFacts` are computed."""
+
+    def for_exchange(self, facts: OrderFacts) -> TargetOrder:
+        """Called once for each exchange, before its first attempt."""
+        return FixedOrder(self, facts)
+
+    def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
+        """All targets of one tier, best first. Called once per tier and exchange."""
+        raise NotImplementedError
+
+    def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
+        """What gave the target its place."""
+        return f"by {type(self).__name__}"
+
+
+@dataclass(slots=True)
+class FixedOrder:
+    """The order of one exchange, computed once for each tier."""
+
+    strategy: Strategy
+    facts: OrderFacts
+    _orders: dict[tuple[Target, ...], Sequence[Target]] = field(default_factory=dict)  # bounded by the tiers
+
+    def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Sequence[Target]:
+        tier = tuple(targets)
+        if tier not in self._orders:
+            self._orders[tier] = self.strategy.order(targets, self.facts, now, wall)
+        return self._orders[tier]
+
+    def why(self, target: Target, now: float, wall: float) -> str:
+        return self.strategy.why(target, self.facts, now, wall)

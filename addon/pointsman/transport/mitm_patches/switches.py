@@ -1,0 +1,50 @@
+"""Switches that turn off single patches, for comparing with the stock path and for finding out which patch is at fault.
+
+`POINTSMAN_PATCHES_OFF=eager_hooks,direct_write` turns two of them off, `POINTSMAN_PATCHES_OFF=all` every one. What is
+off is done by the stock code of mitmproxy or aiohttp: the same answers, more slowly. Bounds on what a client may send
+and what keeps the router from dialling itself have no switch: no stock code does that.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+
+VARIABLE = "POINTSMAN_PATCHES_OFF"
+ALL = "all"
+
+
+class UnknownSwitch(ValueError):
+    """POINTSMAN_PATCHES_OFF names a patch that does not exist, or that has no switch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """True: the patch of that name is used."""
+
+    certificates: bool = True
+    direct_write: bool = True
+    dns_resolver: bool = True
+    eager_hooks: bool = True
+    flow_kill: bool = True
+    hook_cache: bool = True
+    request_twin: bool = True
+    unchecked_response: bool = True
+    watched_reads: bool = True
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Switches":
+        """Raises UnknownSwitch, which lists the names."""
+        names = [each.name for each in fields(cls)]
+        off = {part.strip() for part in environ.get(VARIABLE, "").split(",")} - {""}
+        if unknown := sorted(off - {*names, ALL}):
+            raise UnknownSwitch(
+                f"{VARIABLE}: unknown name {', '.join(unknown)}. Known names: {', '.join(names)}; or {ALL}."
+            )
+        return cls(**{name: ALL not in off and name not in off for name in names})
+
+
+@cache
+def switches() -> Switches:
+    """Of this process; its environment is read once. Raises UnknownSwitch."""
+    return Switches.from_environment(os.environ)

@@ -1,0 +1,38 @@
+"""What the router's own pages read and change. Pages know nothing else of the router's parts."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from time import monotonic, time
+
+from pointsman.config_watcher import ConfigWatcher
+from pointsman.exchange.engine import Exchange
+from pointsman.history import History
+from pointsman.overrides import Configuration
+from pointsman.recent_exchanges import RecentExchanges
+from pointsman.routing.router import Router
+from pointsman.web.access import AccessControl
+from pointsman.web.api.keys import KeyTester
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """`running` is a live view: it changes as exchanges begin and end, in the order in which they began."""
+
+    router: Router
+    recent_exchanges: RecentExchanges
+    history: History
+    running: Collection[Exchange]
+    table_sizes: Callable[[float], Mapping[str, int]]
+    """The number of entries in every table that grows and shrinks, at a time of `clock`."""
+    configuration: Configuration
+    watcher: Callable[[], ConfigWatcher | None]
+    """None while there is no configuration file."""
+    tester: KeyTester
+    access: AccessControl
+    is_demo: bool
+    started: float
+    """Seconds on the wall clock."""
+    clock: Callable[[], float] = monotonic
+    """The clock of cooldowns and sessions, in seconds."""
+    wall: Callable[[], float] = time
+    """The clock that people read, in seconds since 1970."""
