@@ -191,6 +191,8 @@ class ResponsesSdk:
 
 
 class GenaiSdk:
+    """`api_version` is part of the path; the SDK's own default has been `v1beta` and `v1`."""
+
     dialect = Dialect.GEMINI
     beat = later_beat = b"\r\n1\r\n\n\r\n"  # a blank line, as a chunk
     failures: Mapping[int, str] = {
@@ -200,6 +202,9 @@ class GenaiSdk:
         502: "ServerError",
         503: "ServerError",
     }
+
+    def __init__(self, api_version: str = "v1beta") -> None:
+        self._api_version = api_version
 
     async def whole(self, url: str, told: Told, key: str = KEY, tools: bool = False, model: str = "m") -> None:
         async with self._client(url, key).aio as client:
@@ -227,7 +232,8 @@ class GenaiSdk:
             return (await client.models.count_tokens(model=model, contents=ASKED)).total_tokens
 
     def _client(self, url: str, key: str) -> genai.Client:
-        return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=url, timeout=20_000))
+        options = types.HttpOptions(base_url=url, timeout=20_000, api_version=self._api_version)
+        return genai.Client(api_key=key, http_options=options)
 
     def _asked(self, tools: bool, model: str) -> dict[str, Any]:
         function = types.FunctionDeclaration(name=TOOL, parameters_json_schema=SCHEMA)

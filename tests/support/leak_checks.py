@@ -8,8 +8,8 @@ from support.router import Router
 
 OUR_TASKS = ("attempt ", "exchange timer")
 """How the names of an exchange's tasks begin."""
-SOON = 5.0
-"""Seconds; that something went at once cannot be seen, that it never goes can."""
+SOON = 60.0
+"""Seconds, many more than a busy machine needs: that something went at once cannot be seen, that it never goes can."""
 
 
 def leaks(router: Router) -> list[str]:

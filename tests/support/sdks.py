@@ -50,7 +50,7 @@ async def openai_client(root: str) -> AsyncIterator[openai.AsyncOpenAI]:
 @contextlib.asynccontextmanager
 async def google_client(root: str) -> AsyncIterator[Any]:
     """The asynchronous side of google-genai's client."""
-    client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=root))
+    client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=root, api_version="v1beta"))
     try:
         yield client.aio
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.dialect_sdks import RESPONSES, SDKS, TOOL, Ask, Sdk, forget_environment, told
+from support.dialect_sdks import RESPONSES, SDKS, TOOL, Ask, GenaiSdk, Sdk, forget_environment, told
 from support.dialects import entry
 from support.router import Router, running
 from support.tap import Tap
@@ -118,6 +118,21 @@ class TestAnswers:
                 gate.set()
                 got = await asking
             assert (got.text, got.failure) == (TEXT, None)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+async def test_googles_sdk_is_served_under_both_versions_of_its_paths(tmp_path: Path, version: str) -> None:
+    sdk = GenaiSdk(api_version=version)
+    async with served(tmp_path, sdk, behaviours.answer(TEXT)) as (router, [one]):
+        for way in (sdk.whole, sdk.streamed, sdk.otherwise):
+            got = await told(way, router.url)
+            assert (got.text, got.failure) == (TEXT, None)
+        assert "models/p0/m" in await sdk.listed(router.url)
+        assert [seen.path.partition("/models/")[2].partition("?")[0] for seen in one.seen] == [
+            "m:generateContent",
+            "m:streamGenerateContent",
+            "m:streamGenerateContent",
+        ]
 
 
 class TestFailures:
