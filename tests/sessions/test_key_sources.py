@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.key_sources import SessionKey, normalized_address
+from pointsman.sessions.client_address import normalized_address
+from pointsman.sessions.key_sources import SessionKey
 from pointsman.wire.conversation import Conversation
 from sessions.session_builders import asked, chat, key_resolver, talk
 from support.callers import caller

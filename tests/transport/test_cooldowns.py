@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from mitmproxy.exceptions import CommandError
 
-from pointsman.addon import Pointsman
 from pointsman.demo import Provider, behaviours, closed_port
+from pointsman.state_commands import StateCommands
 from support.http_requests import Asked, ask, get, started
 from support.router import Router, running
 from support.settings import provider
@@ -202,4 +202,4 @@ class TestReading:
     @pytest.mark.parametrize("name", ["status", "cooldowns", "clear"])
     def test_a_router_that_does_not_run_says_so(self, name: str) -> None:
         with pytest.raises(CommandError, match="is not running"):
-            getattr(Pointsman(), name)()
+            getattr(StateCommands(lambda: None), name)()

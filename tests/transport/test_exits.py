@@ -9,6 +9,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ async def pages(router: Router) -> dict[str, bytes]:
 
 
 def dumped(history: Path) -> bytes:
-    with sqlite3.connect(history) as db:
+    with closing(sqlite3.connect(history)) as db:
         return "\n".join(db.iterdump()).encode() + history.read_bytes()
 
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from mitmproxy.exceptions import CommandError
 
-from pointsman.addon import Pointsman
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
+from pointsman.state_commands import StateCommands
 from support.leak_checks import no_leaks, soon
 from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
@@ -292,7 +292,7 @@ class TestReadingAndMending:
     @pytest.mark.parametrize(("name", "arguments"), [("sessions", []), ("unban", ["x", "y"])])
     def test_a_router_that_does_not_run_says_so(self, name: str, arguments: list[str]) -> None:
         with pytest.raises(CommandError, match="is not running"):
-            getattr(Pointsman(), name)(*arguments)
+            getattr(StateCommands(lambda: None), name)(*arguments)
 
 
 def _now() -> float:

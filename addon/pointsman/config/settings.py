@@ -32,6 +32,7 @@ from pointsman.config.values import (
     size,
     unique,
 )
+from pointsman.enum_tables import require_total
 
 
 class Server(ConfigModel):
@@ -107,6 +108,9 @@ class WeightsByMode(ConfigModel):
     def __getitem__(self, mode: Mode) -> Weights:
         weights: Weights = getattr(self, mode)
         return weights
+
+
+require_total(WeightsByMode.model_fields, Mode, "config.settings.WeightsByMode")
 
 
 class Routing(ConfigModel):

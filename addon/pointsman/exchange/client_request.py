@@ -102,7 +102,9 @@ class Planner(Protocol):
         ...
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
-        """An attempt has ended; `fault` is None where it is not to blame. Returns what everyone has learnt from it."""
+        """An attempt has ended; `fault` is None where it is not to blame. Returns, for the log, what that changes for
+        everyone.
+        """
         ...
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:

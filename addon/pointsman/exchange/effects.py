@@ -70,7 +70,7 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An attempt has ended; observers get its record, and what everyone has learnt from it, in words."""
+    """An attempt has ended; observers get its record, and a notice of what that changes for everyone."""
 
     record: AttemptRecord
     notice: str | None = None

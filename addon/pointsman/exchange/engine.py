@@ -15,6 +15,7 @@ Input for a settled attempt is ignored. The tables in `state_machines` define th
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import assert_never
 
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
@@ -284,6 +285,8 @@ class Exchange:
                 self._fail(attempt, frame.fault, now)
             case FrameKind.END:
                 self._handle_empty_answer(attempt, frame.data, now)
+            case _ as never:
+                assert_never(never)
 
     def _handle_empty_answer(self, attempt: Attempt, data: bytes, now: float) -> None:
         """A whole answer without content. Cut short by a limit or a filter it is the answer; a plain stop is a

@@ -45,7 +45,7 @@ class CooldownTable:
 
     @property
     def invalid_keys(self) -> KeysView[KeyId]:
-        """Keys that were refused and have not worked since."""
+        """Keys that were refused and have not succeeded since."""
         return self._refused.keys()
 
     def target_cooldown(self, label: str, now: float) -> Cooldown | None:

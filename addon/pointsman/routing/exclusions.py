@@ -6,6 +6,7 @@ keys), some for everyone (cooldowns, limits, health). A target is asked first, t
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
@@ -118,6 +119,8 @@ class Exclusions:
                 self.skip_target(target, fault.label)
                 if target.model.context is not None:
                     self._too_small = max(self._too_small or 0, target.model.context)
+            case _ as never:
+                assert_never(never)
 
     def skip_target(self, target: Target, why: str) -> None:
         """For the rest of this exchange."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pointsman.config.enums import Mode, Pool
 from pointsman.domain.targets import Inventory, Target
+from pointsman.enum_tables import require_total
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.resolve import Resolution
 
@@ -23,6 +24,7 @@ POOL_GROUPS: Mapping[Mode, tuple[PoolGroup, ...]] = {
     Mode.BALANCED: (frozenset({Pool.BALANCED, Pool.FAST}),),
     Mode.SMART: (frozenset(Pool),),
 }
+require_total(POOL_GROUPS, Mode, "routing.pools.POOL_GROUPS")
 FALLBACK_POOL: PoolGroup = frozenset({Pool.SMART})
 """The pool that is used where those of a mode are empty."""
 

@@ -1,7 +1,7 @@
 """Thread protection: what a failure costs its provider within the session that suffered it. One function decides.
 
 `provider-ban`: whatever moves an exchange on, or breaks an answer off, bans at once. `model-skip`: the failure table
-stands as it is, and the second failure in a row that counts there bans. `off`: the session learns nothing.
+stands as it is, and the second failure in a row that counts there bans. `off`: nothing is recorded for the session.
 
 What is banned is the target's *scope*: its provider, or the target alone where the configuration gives it a level of
 its own.

@@ -34,7 +34,7 @@ from pointsman.routing.scoring import (
 from pointsman.routing.target_stats import TargetStats
 
 TERMS_LIFETIME = 20.0
-"""Seconds for which the terms of a target that has learnt nothing are good."""
+"""Seconds for which the terms of a target without new outcomes are good."""
 MAX_TERMS_REFRESHED = 16
 """Stale terms that one exchange brings up to date; the rest wait for the next one, so that none pays for all."""
 

@@ -14,7 +14,7 @@ DECAY = 0.9
 MAX_RESTORED_ATTEMPTS = 64
 """Attempts that fill it: what was before them weighs a hundredth of one."""
 HALF_LIFE = 2400.0
-"""Seconds in which what is remembered loses half of its weight."""
+"""Seconds in which an outcome loses half of its weight."""
 
 
 class OutcomeCounts(NamedTuple):
@@ -57,8 +57,8 @@ class RecentOutcomes:
         return seen.decayed(wall) if seen else NO_OUTCOMES
 
     def restore(self, attempts: Mapping[str, Iterable[tuple[float, bool]]], wall: float) -> None:
-        """What is remembered of earlier: when each attempt ended, and whether it succeeded, in any order. Of targets
-        that have been tried since, it is no news.
+        """What the history holds: when each attempt ended, and whether it succeeded, in any order. Targets that have
+        been tried since are left as they are.
         """
         for label, earlier in attempts.items():
             if label not in self._counts:

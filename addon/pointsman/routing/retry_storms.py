@@ -23,7 +23,7 @@ INITIAL_WAIT, MAX_WAIT = 1.0, 30.0
 ENTRY_LIFETIME = 60.0
 """Seconds after a request was last heard of."""
 MAX_ENTRIES = 1000
-"""Requests remembered; the one heard of longest ago goes first."""
+"""Requests kept; the one heard of longest ago goes first."""
 
 type StormKey = tuple[bytes, bytes]
 """Who asks, and what."""

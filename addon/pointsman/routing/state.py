@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Mapping
 from random import Random
+from typing import assert_never
 from urllib.parse import urlsplit
 
 from pointsman.config import Settings
@@ -127,6 +128,10 @@ class RoutingState:
                 cooldown = cooldowns.cool_quota(name, stated, now, wall)
             case CooldownKind.KEY_INVALID:
                 cooldown = cooldowns.cool_invalid(name, now)
+            case CooldownKind.NOTHING | CooldownKind.TARGET_BY_ALL_KEYS:
+                pass
+            case _ as never:
+                assert_never(never)
         if cooldown is None:
             return loss
         cooled = f"key {name[1] or '(none)'} of {name[0]}" if FAILURE_POLICIES[failure].concerns_key else target.label

@@ -176,7 +176,7 @@ class Statistics:
     def restore(
         self, hours: Mapping[tuple[str, int], HourlySums], waits: Mapping[str, Iterable[ContentWait]], wall: float
     ) -> None:
-        """Adds what is remembered of earlier: sums by label and hour since 1970, waits by label, oldest first."""
+        """Adds what the history holds: sums by label and hour since 1970, waits by label, oldest first."""
         for (label, hour), sums in hours.items():
             if (history := self._histories.get(label)) and wall - (hour + 1) * HOUR < WEEK:
                 history.hour_sums(hour * HOUR, wall).add(sums.sanitized())

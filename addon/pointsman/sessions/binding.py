@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import SessionKey
@@ -73,6 +74,10 @@ class SessionBinding:
                 counts.misses += 1
             case Stickiness.REPIN:
                 counts.repins += 1
+            case Stickiness.DISABLED:
+                pass
+            case _ as never:
+                assert_never(never)
 
     def set_pin(self, pin: Pin, now: float) -> None:
         """The client has seen this target's answer begin: here its cache is warm now."""

@@ -13,23 +13,43 @@ Every key is scoped by the caller's credential and by the requested model, after
 not a key, so no two clients share a session because both sent nothing.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pointsman.config import Sticky
 from pointsman.config.enums import KeySource
+from pointsman.sessions.client_address import normalized_address
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.prefix import PrefixChain
+from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.wire.conversation import Conversation
-
-if TYPE_CHECKING:
-    from pointsman.sessions.request_fingerprint import RequestWords
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+
+
+class SessionKey(NamedTuple):
+    """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that
+    this request adds. `echo` is the client's session id as it sent it, where a header decided. Where the words of the
+    conversation did, `outline` is the further name that the request adds, and `chain` goes on with the answer.
+    """
+
+    source: KeySource
+    scope: bytes
+    names: tuple[bytes, ...]
+    own: bytes
+    echo: str | None = None
+    outline: bytes | None = None
+    chain: PrefixChain | None = None
+
+
+class RequestWords(NamedTuple):
+    """What tells a request's conversation and its turn from others. `key` is None where nothing names the former."""
+
+    key: SessionKey | None
+    fingerprint: RequestFingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +66,11 @@ class Caller:
     body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
     conversation: Callable[[], Conversation | None] = field(repr=False)
     model: str = ""
-    words: "RequestWords | None" = field(default=None, repr=False)
+    words: RequestWords | None = field(default=None, repr=False)
     """What was found out beforehand, for the model asked for."""
 
     def with_model(self, model: str) -> "Caller":
         return replace(self, model=model)
-
-
-class SessionKey(NamedTuple):
-    """What a source yielded. `names` are digests to look a session up by, the best first, and `own` is the one that
-    this request adds. `echo` is the client's session id as it sent it, where a header decided. Where the words of the
-    conversation did, `outline` is the further name that the request adds, and `chain` goes on with the answer.
-    """
-
-    source: KeySource
-    scope: bytes
-    names: tuple[bytes, ...]
-    own: bytes
-    echo: str | None = None
-    outline: bytes | None = None
-    chain: PrefixChain | None = None
 
 
 class KeyResolver:
@@ -136,16 +141,3 @@ class KeyResolver:
             return None
         name = self._digests.digest(KeySource.IP, scope, address, keyed=True)
         return SessionKey(KeySource.IP, scope, (name,), name)
-
-
-def normalized_address(address: str) -> str:
-    """One spelling for one peer: an IPv6 peer by its /64, a v4-mapped address as the v4 one. Empty if it is none."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)

@@ -8,9 +8,9 @@ from typing import Any
 from pointsman.config import Mode, Settings
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Caller, KeyResolver
+from pointsman.sessions.key_sources import Caller, KeyResolver, RequestWords
 from pointsman.sessions.penalties import scope_to_dict
-from pointsman.sessions.request_fingerprint import RequestFingerprint, RequestWords
+from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import Session, SessionStore
 from pointsman.wire.conversation import Message
 

@@ -1,26 +1,36 @@
 """The fingerprint of a request, which recognises repeats. It is computed only when needed."""
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import Protocol
 
+from pointsman.sessions.client_address import normalized_address
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Caller, SessionKey, normalized_address
+from pointsman.wire.conversation import Conversation
 
 RETRY_COUNT_HEADER = "x-stainless-retry-count"
 """SDKs number their own retries in it, 0 for the first request."""
 
 
-class RequestWords(NamedTuple):
-    """What tells a request's conversation and its turn from others. `key` is None where nothing names the former."""
+class FingerprintedRequest(Protocol):
+    """What a fingerprint reads of a request; the fields are those of `Caller`."""
 
-    key: SessionKey | None
-    fingerprint: "RequestFingerprint"
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def credential(self) -> str | None: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def conversation(self) -> Callable[[], Conversation | None]: ...
 
 
 class RequestFingerprint:
     """Two requests with equal digests have the same words for the same model, streamed or not."""
 
-    def __init__(self, caller: Caller, digests: Digests, said: bytes | None = None) -> None:
+    def __init__(self, caller: FingerprintedRequest, digests: Digests, said: bytes | None = None) -> None:
         """`said` is the digest of all its words, where that is known."""
         self._caller = caller
         self._digests = digests
