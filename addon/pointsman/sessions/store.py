@@ -91,7 +91,7 @@ class SessionStore:
 
     def __init__(self, max_sessions: int, idle_ttl: float) -> None:
         self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
-        self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _admit, expires in settle
+        self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _evict, ends in expire
         self._names: dict[bytes, Session] = {}  # what the sessions above list, and no more
         self.counts = StoreCounts()
 
