@@ -1,0 +1,51 @@
+"""No circles of imports, those for types alone included, but for one that ARCHITECTURE.md argues for."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
+CIRCLE = "pointsman.transport."
+"""A layer makes streams, a stream starts its driver, and the driver posts events through the layer."""
+
+MODULES = {
+    ".".join(("pointsman", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules of the package that a file imports, in whatever block."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                if name in MODULES or node.module in MODULES:
+                    yield name if name in MODULES else node.module
+
+
+GRAPH = {name: set(imported(path)) - {name} for name, path in MODULES.items()}
+
+
+def test_no_circle_but_the_one_that_is_argued_for():
+    graph = {name: {each for each in used if (name + each).count(CIRCLE) != 2} for name, used in GRAPH.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize(("lower", "upper"), [("routing", "exchange"), ("exchange", "routing"), ("web", "gateway")])
+def test_these_do_not_import_each_other(lower, upper):
+    def uses(one: str, other: str) -> bool:
+        return any(
+            name.startswith(f"pointsman.{one}") and any(each.startswith(f"pointsman.{other}") for each in used)
+            for name, used in GRAPH.items()
+        )
+
+    assert not (uses(lower, upper) and uses(upper, lower))
