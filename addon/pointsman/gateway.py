@@ -141,7 +141,7 @@ class Gateway:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.update_settings(settings.history)
-        # Whoever was asked with the key of before may still repeat it.
+        # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
         )

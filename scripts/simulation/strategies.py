@@ -13,7 +13,7 @@ from pointsman.routing.recent_outcomes import OutcomeCounts
 from pointsman.routing.router import Router
 from pointsman.routing.scoring import BetaDistribution, Qualities, ScoreLine, ScoringRule, total_weight, weighted_sum
 from pointsman.routing.strategies import registry
-from pointsman.routing.strategies.base import OrderFacts, Strategy
+from pointsman.routing.strategies.base import FixedStrategy, OrderFacts, Strategy
 from pointsman.routing.strategies.score import ScoreStrategy
 from pointsman.routing.target_stats import TargetStats
 
@@ -37,7 +37,7 @@ class LongMemory(ScoringRule):
         return BetaDistribution.from_counts(past.successes, past.failures)
 
 
-class Baseline(Strategy):
+class Baseline(FixedStrategy):
     """Orders by expected scores at most, without drawing a reliability."""
 
     rule = LongMemory()

@@ -14,7 +14,7 @@ from pointsman.domain.targets import Candidate, Target
 from pointsman.routing.explain import explain
 from pointsman.routing.router import Router
 from pointsman.routing.strategies import registry
-from pointsman.routing.strategies.base import OrderFacts, Strategy
+from pointsman.routing.strategies.base import FixedStrategy, OrderFacts, Strategy
 from routing.routing_builders import called, request
 from support.callers import SECRET, caller
 from support.settings import provider
@@ -30,7 +30,7 @@ NOW, WALL = 1000.0, 1_800_000_000.0
 ALPHABET = "reverse alphabetical"
 
 
-class ReverseAlphabetical(Strategy):
+class ReverseAlphabetical(FixedStrategy):
     """By name, the last one first; every second exchange the other way round."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ type Catalog = Mapping[str, Mapping[str, Any]]
 def apply_catalog(tree: Tree, catalog: Catalog) -> None:
     """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole.
 
-    The catalog's timeouts step back behind those that the section `stream` writes: whoever writes `stall: 2s` there
+    The catalog's timeouts step back behind those that the section `stream` writes: a user who writes `stall: 2s` there
     means every provider.
     """
     providers = tree.get("providers")

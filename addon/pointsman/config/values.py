@@ -1,7 +1,7 @@
 """The kinds of single values: durations, sizes, counts, names, addresses.
 
 The annotated types at the end read plain YAML values. A wrong one is a ValueError whose text is a sentence without
-subject ("must be a positive integer"); whoever reports it puts the path in front and what was found behind.
+subject ("must be a positive integer"); the report puts the path in front and what was found behind.
 `HiddenValueError` says that nothing may follow.
 """
 

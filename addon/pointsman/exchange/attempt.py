@@ -56,7 +56,7 @@ class Attempt:
         """Bytes of the body, whatever they say."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
-        self.bridge: Codec | None = None
+        self.codec: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
         self.reader: Reader | None = None
         self.bytes_received = 0
@@ -68,7 +68,7 @@ class Attempt:
 
     def is_slow_to_make(self, body: bytes) -> bool:
         """To make its request of the client's."""
-        if self.bridge is None or not self.bridge.takes_long(body):
+        if self.codec is None or not self.codec.takes_long(body):
             return False
         self.connect_deadline = None
         return True

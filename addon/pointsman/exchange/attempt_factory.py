@@ -11,12 +11,12 @@ def create_attempt(
 ) -> Attempt:
     """Attempt `n`, with its own way to the provider's dialect, its own redirect and its own timers."""
     target, streamed = candidate.target, call.facts.stream
-    bridge = call.bridge(target, n, asks_usage)
-    base_url = target.base_url_for(bridge.dialect.name)
+    codec = call.codec(target, n, asks_usage)
+    base_url = target.base_url_for(codec.dialect.name)
     assert base_url
     attempt = Attempt(n, candidate, base_url, target.provider.timeouts, streamed, now)
-    attempt.bridge = bridge
-    attempt.selection_reason = "; ".join(filter(None, (plan.selection_reason(candidate, now, wall), bridge.remark)))
+    attempt.codec = codec
+    attempt.selection_reason = "; ".join(filter(None, (plan.selection_reason(candidate, now, wall), codec.remark)))
     attempt.redirect = plan.redirect(candidate)
     if streamed and (delay := plan.hedge_delay(candidate, wall)) is not None:
         attempt.hedge_at = now + delay
@@ -25,9 +25,9 @@ def create_attempt(
 
 def upstream_request(call: ClientRequest, attempt: Attempt) -> UpstreamRequest:
     """Raises Inconvertible."""
-    bridge, key = attempt.bridge, attempt.candidate.key
-    assert bridge
-    body, path = bridge.outbound(call.body, attempt.model_sent)
-    auth = bridge.dialect.auth_headers(key.value.get_secret_value()) if key else []
-    headers = (*bridge.headers(call.headers), ("Accept-Encoding", "identity"), *auth)
+    codec, key = attempt.codec, attempt.candidate.key
+    assert codec
+    body, path = codec.outbound(call.body, attempt.model_sent)
+    auth = codec.dialect.auth_headers(key.value.get_secret_value()) if key else []
+    headers = (*codec.headers(call.headers), ("Accept-Encoding", "identity"), *auth)
     return UpstreamRequest(attempt.base_url + path, headers, body)

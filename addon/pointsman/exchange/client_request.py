@@ -31,7 +31,7 @@ class ClientRequest:
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
 
-    def bridge(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
+    def codec(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
         """The way of attempt `n` to a target that can be asked, and back."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken

@@ -92,8 +92,8 @@ class Exchange:
     def on_head(self, n: int, status: int, headers: dict[str, str], now: float) -> list[Effect]:
         """The provider's status and headers, names in lower case."""
         if attempt := self._running.get(n):
-            assert attempt.bridge
-            attempt.on_head(status, headers, attempt.bridge.reader(status, headers.get("content-type", "")), now)
+            assert attempt.codec
+            attempt.on_head(status, headers, attempt.codec.reader(status, headers.get("content-type", "")), now)
             self.plan.on_head(attempt.candidate, headers, now, self.attempt_log.wall_time(now))
         return self._take_effects()
 
@@ -366,7 +366,7 @@ class Exchange:
 
         The next one follows, unless the request itself is at fault.
         """
-        if attempt.bridge and attempt.bridge.refuses_usage(fault):
+        if attempt.codec and attempt.codec.refuses_usage(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
             self._launch(attempt.candidate, now, asks_usage=False)
             return

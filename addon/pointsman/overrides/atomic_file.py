@@ -1,4 +1,4 @@
-"""Writing a file so that whoever reads it finds the old one or the new one whole, even after the power was cut."""
+"""Writing a file so that readers find the old one or the new one whole, even after the power was cut."""
 
 import os
 from contextlib import suppress

@@ -1,7 +1,7 @@
 """Keys at rest: sealed by AES-256-GCM with a key of our own, which lies beside them, readable by its owner alone.
 
 That keeps provider keys out of backups, searches and shared screens of the file that holds them. It does not keep them
-from whoever may read both files.
+from a person who may read both files.
 """
 
 import os

@@ -50,7 +50,7 @@ type Commands = layer.CommandGenerator[None]
 
 
 def has_long_host(request: http.Request) -> bool:
-    """Whoever shows such a host as people write it takes time with the square of its length."""
+    """Showing such a host in readable form takes time with the square of its length."""
     return len(request.host_header or "") > MAX_FRAMING_BYTES
 
 

@@ -1,8 +1,8 @@
 """Which destinations lead back to this router, in every spelling.
 
-A connection from the router to itself would come from this machine, whoever asked for it. So none is made: what a
-destination spells is compared before dialling, what a name resolves to as well, and at last the address that the
-connection really has, before anything is sent.
+A connection from the router to itself would come from this machine, no matter which client asked for it. So none is
+made: what a destination spells is compared before dialling, what a name resolves to as well, and at last the address
+that the connection really has, before anything is sent.
 """
 
 import asyncio

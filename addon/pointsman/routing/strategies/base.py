@@ -1,9 +1,9 @@
 """What a strategy is: it orders the targets of a tier, best first, and says why.
 
 Tiers, exclusions, pins, keys and guarded targets are not its concern: a plan takes the first target of the order that
-may serve the request. A strategy that orders by what it is given needs two methods:
+may serve the request. A strategy whose order stays as it is for one exchange needs two methods:
 
-    class Cheapest(Strategy):
+    class Cheapest(FixedStrategy):
         def order(self, targets, facts, now, wall):
             return sorted(targets, key=price)
 
@@ -13,6 +13,7 @@ may serve the request. A strategy that orders by what it is given needs two meth
 and its line in `registry`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -50,19 +51,26 @@ class TargetOrder(Protocol):
         """What gave the target its place, such as `score 0.81`. It follows the rank in the selection reason."""
 
 
-class Strategy:
-    """One instance per router, so what it counts across exchanges is its own. Subclasses define `order` and `why`."""
+class Strategy(ABC):
+    """One instance per router, so what it counts across exchanges is its own."""
 
     rule: ScoringRule = DEFAULT_RULE
     """How the scores in `OrderFacts` are computed."""
 
+    @abstractmethod
     def for_exchange(self, facts: OrderFacts) -> TargetOrder:
         """Called once for each exchange, before its first attempt."""
+
+
+class FixedStrategy(Strategy):
+    """Orders each tier once per exchange."""
+
+    def for_exchange(self, facts: OrderFacts) -> TargetOrder:
         return FixedOrder(self, facts)
 
+    @abstractmethod
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
         """All targets of one tier, best first. Called once per tier and exchange."""
-        raise NotImplementedError
 
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         """What gave the target its place."""
@@ -73,7 +81,7 @@ class Strategy:
 class FixedOrder:
     """The order of one exchange, computed once for each tier."""
 
-    strategy: Strategy
+    strategy: FixedStrategy
     facts: OrderFacts
     _orders: dict[tuple[Target, ...], Sequence[Target]] = field(default_factory=dict)  # bounded by the tiers
 

@@ -79,7 +79,7 @@ function trail(record) {
     });
 }
 
-/** Milliseconds from the client's request to the first content of whoever answered, in words. */
+/** Milliseconds from the client's request to the first content of the answer, in words. */
 function firstContent(record) {
   const isSeen = (each) => each.first_content_ms !== null && outcome(each.outcome).tone === "good";
   const seen = (record.attempts ?? []).find(isSeen);
