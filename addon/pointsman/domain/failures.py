@@ -13,7 +13,7 @@ from pointsman.wire.errors import Fault, FaultKind
 
 
 class Failure(StrEnum):
-    """The rows."""
+    """The rows. Their values appear in audits, logs and the list of cooldowns."""
 
     CONNECT = "connect"
     SERVER = "server_error"
@@ -21,13 +21,38 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     NO_ANSWER = "no_answer"
     RATE_LIMIT = "rate_limit"
+    """One model of one key."""
+    KEY_RATE_LIMIT = "key_rate_limit"
+    """All models of a key: the account, organization or key has reached its limit."""
+    CONCURRENCY = "concurrency"
+    """Too many requests at once."""
     QUOTA = "quota"
+    """One model of one key, until its provider's clock begins a new day."""
+    KEY_QUOTA = "key_quota"
+    ACCOUNT = "account"
+    """Credit, billing, a disabled organization, a validation that is required: another account may serve."""
+    UNAFFORDABLE = "unaffordable"
+    """The credit would do for fewer output tokens."""
     KEY_INVALID = "key_invalid"
+    NO_ACCESS = "no_access"
+    """This key may not use this model."""
+    REGION = "region"
     FORBIDDEN = "forbidden"
+    """Refused without a reason that is understood."""
     MODEL_GONE = "model_gone"
+    NOT_FOUND = "not_found"
+    """Something does not exist, and nothing says that it is the model."""
     CONTEXT = "context_too_large"
+    TOO_LARGE = "request_too_large"
+    """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""
+    CONTENT_FILTER = "content_filter"
+    """The filter of a hosting service; another host may have none."""
+    CONTENT_POLICY = "content_policy"
+    """The policy of the model's maker."""
     REFUSED = "refused"
     """This target does not take such a request; another one may."""
+    FOREIGN_STATE = "foreign_state"
+    """A signature or encrypted content that another provider or account has issued."""
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
@@ -35,7 +60,7 @@ class Failure(StrEnum):
 
 
 class SkipScope(Enum):
-    """For the rest of this exchange."""
+    """What is not tried again in this exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -47,51 +72,89 @@ class SkipScope(Enum):
     """The request itself is at fault: the provider's answer is the client's."""
 
 
-class CooldownKind(Enum):
-    """For everyone."""
+class Scope(Enum):
+    """What a failure is charged to, smallest first."""
 
-    NOTHING = auto()
+    REQUEST = auto()
+    """Nothing that outlives the exchange."""
+    MODEL_OF_KEY = auto()
+    KEY = auto()
     TARGET = auto()
-    TARGET_BY_ALL_KEYS = auto()
-    """Only once every usable key of it was tried."""
-    TARGET_LONG = auto()
-    KEY_RATE = auto()
-    KEY_DAY = auto()
+
+
+class CooldownLength(Enum):
+    """How long the scope is not used; a wait that the provider states comes first."""
+
+    TRANSIENT = auto()
+    """`cooldowns.transient`."""
+    RATE_LIMIT = auto()
+    """`cooldowns.rate_limit`, doubling."""
+    CONCURRENCY = auto()
+    """Two seconds, never doubling."""
+    QUOTA = auto()
+    """Until the provider's `quota_reset`."""
+    ACCOUNT = auto()
+    """An hour: nothing but a payment or a person ends it."""
+    NO_ACCESS = auto()
+    """An hour."""
     KEY_INVALID = auto()
+    """`cooldowns.key_invalid`."""
+    GONE = auto()
+    """Five minutes, doubling to an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailurePolicy:
-    """`counts_as_strike`: one more failure of this provider in this session. `clears_pin`: the session's pin on it is
-    cleared.
+    """`scope` is what a `cooldown` excludes for everyone; None cools nothing. `after_all_keys`: only once every usable
+    key of the target was tried. `counts_as_strike`: one more failure of this target in this session. `clears_pin`: the
+    session's pin on it is cleared.
     """
 
     skip: SkipScope
-    cooldown: CooldownKind = CooldownKind.NOTHING
+    scope: Scope = Scope.REQUEST
+    cooldown: CooldownLength | None = None
+    after_all_keys: bool = False
     counts_as_strike: bool = False
     clears_pin: bool = False
 
     @property
-    def concerns_key(self) -> bool:
-        return self.cooldown in (CooldownKind.KEY_RATE, CooldownKind.KEY_DAY, CooldownKind.KEY_INVALID)
+    def moves_pin(self) -> bool:
+        """The target failed, rather than refused what this one request asked."""
+        return self.scope is not Scope.REQUEST
+
+
+def _transient(skip: SkipScope, **more: bool) -> FailurePolicy:
+    return FailurePolicy(skip, Scope.TARGET, CooldownLength.TRANSIENT, **more)
 
 
 FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
-    Failure.CONNECT: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET, counts_as_strike=True),
-    Failure.SERVER: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS, counts_as_strike=True),
-    Failure.OTHER_SERVER: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS),
-    Failure.TIMEOUT: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET, counts_as_strike=True),
-    Failure.NO_ANSWER: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET),
-    Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_RATE),
-    Failure.QUOTA: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_DAY),
-    Failure.KEY_INVALID: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_INVALID),
+    Failure.CONNECT: _transient(SkipScope.TARGET, counts_as_strike=True),
+    Failure.SERVER: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
+    Failure.OTHER_SERVER: _transient(SkipScope.KEY, after_all_keys=True),
+    Failure.TIMEOUT: _transient(SkipScope.TARGET, counts_as_strike=True),
+    Failure.NO_ANSWER: _transient(SkipScope.TARGET),
+    Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.RATE_LIMIT),
+    Failure.KEY_RATE_LIMIT: FailurePolicy(SkipScope.KEY, Scope.KEY, CooldownLength.RATE_LIMIT),
+    Failure.CONCURRENCY: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.CONCURRENCY),
+    Failure.QUOTA: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.QUOTA),
+    Failure.KEY_QUOTA: FailurePolicy(SkipScope.KEY, Scope.KEY, CooldownLength.QUOTA),
+    Failure.ACCOUNT: FailurePolicy(SkipScope.KEY, Scope.KEY, CooldownLength.ACCOUNT),
+    Failure.UNAFFORDABLE: FailurePolicy(SkipScope.KEY),
+    Failure.KEY_INVALID: FailurePolicy(SkipScope.KEY, Scope.KEY, CooldownLength.KEY_INVALID),
+    Failure.NO_ACCESS: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.NO_ACCESS),
+    Failure.REGION: FailurePolicy(SkipScope.TARGET, Scope.MODEL_OF_KEY, CooldownLength.NO_ACCESS),
     Failure.FORBIDDEN: FailurePolicy(SkipScope.TARGET),
-    Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET_LONG),
+    Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, Scope.TARGET, CooldownLength.GONE),
+    Failure.NOT_FOUND: FailurePolicy(SkipScope.TARGET),
     Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
+    Failure.TOO_LARGE: FailurePolicy(SkipScope.TARGET),
+    Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
+    Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
+    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.TARGET),
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
-    Failure.BROKEN: FailurePolicy(SkipScope.NOTHING, CooldownKind.TARGET, counts_as_strike=True, clears_pin=True),
+    Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
     Failure.INTERNAL: FailurePolicy(SkipScope.TARGET),
 }
 

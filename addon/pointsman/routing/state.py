@@ -7,7 +7,7 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 from pointsman.config import Settings
-from pointsman.domain.failures import FAILURE_POLICIES, CooldownKind, Failure
+from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
@@ -115,26 +115,29 @@ class RoutingState:
             return None
         target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
         cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
-        match FAILURE_POLICIES[failure].cooldown:
-            case CooldownKind.TARGET:
+        policy = FAILURE_POLICIES[failure]
+        match policy.cooldown:
+            case CooldownLength.TRANSIENT if not (policy.after_all_keys and has_untried_key):
                 cooldown = self._cool_transient(target, fault, now)
-            case CooldownKind.TARGET_BY_ALL_KEYS if not has_untried_key:
-                cooldown = self._cool_transient(target, fault, now)
-            case CooldownKind.TARGET_LONG:
+            case CooldownLength.GONE:
                 cooldown = cooldowns.cool_target(target.label, failure, MODEL_GONE_COOLDOWN, now)
-            case CooldownKind.KEY_RATE:
+            case CooldownLength.RATE_LIMIT | CooldownLength.CONCURRENCY:
                 cooldown = cooldowns.cool_rate_limited(name, stated, now)
-            case CooldownKind.KEY_DAY:
+            case CooldownLength.QUOTA | CooldownLength.ACCOUNT | CooldownLength.NO_ACCESS:
                 cooldown = cooldowns.cool_quota(name, stated, now, wall)
-            case CooldownKind.KEY_INVALID:
+            case CooldownLength.KEY_INVALID:
                 cooldown = cooldowns.cool_invalid(name, now)
-            case CooldownKind.NOTHING | CooldownKind.TARGET_BY_ALL_KEYS:
+            case CooldownLength.TRANSIENT | None:
                 pass
             case _ as never:
                 assert_never(never)
         if cooldown is None:
             return loss
-        cooled = f"key {name[1] or '(none)'} of {name[0]}" if FAILURE_POLICIES[failure].concerns_key else target.label
+        cooled = (
+            f"key {name[1] or '(none)'} of {name[0]}"
+            if policy.scope in (Scope.KEY, Scope.MODEL_OF_KEY)
+            else target.label
+        )
         notice = f"{cooled} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
         return f"{notice}; {loss}" if loss else notice
 
