@@ -1,4 +1,4 @@
-"""When everything cools: transient cooldowns give way, the earliest to recover first, and nothing else does."""
+"""When nothing else is left: what may work all the same is tried, in order, and what names a time is not."""
 
 import pytest
 
@@ -84,8 +84,8 @@ def test_the_earliest_to_recover_is_tried_first_and_the_reason_is_said(router: R
     assert own.next_candidate(now) is None, "each was tried once"
 
 
-@pytest.mark.parametrize("fault", [status(429), status(401), status(402), status(404)])
-def test_key_cooldowns_and_models_that_are_gone_never_give_way(router: Router, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [status(429), status(401), status(402)])
+def test_key_cooldowns_never_give_way(router: Router, fault: Fault) -> None:
     for name in "abc":
         fail(router, name, fault)
     assert chosen(plan(router)) is None
@@ -108,3 +108,12 @@ def test_nothing_cooling_is_raced_beside_what_runs(router: Router) -> None:
     [only] = own.ranked_candidates(NOW)
     assert called([only]) == ["c/m#key-1"]
     assert own.next_candidate(NOW, [only]) is None
+
+
+def test_a_model_that_is_gone_is_the_very_last_resort(router: Router) -> None:
+    for name in "abc":
+        fail(router, name, status(404, code="model_not_found"))
+    found = chosen(plan(router))
+    assert found
+    assert found[0] == "a/m"
+    assert found[1].startswith("last_resort: model_gone until ")

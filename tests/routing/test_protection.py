@@ -49,13 +49,13 @@ ROWS = {
     "401": Row(status(401), False, "key", "key", BANNED, "key"),
     "403": Row(status(403), False, "target", "target", BANNED, "target"),
     "404": Row(status(404), False, "target", "target", BANNED, "target"),
-    "413": Row(status(413), False, "target", "target", BANNED, "target"),
-    "405": Row(status(405), False, "target", "target", BANNED, "target"),
-    "truncated": Row(status(500, message=CUT), False, "target", "target", BANNED, "target"),
+    "413": Row(status(413), False, "target", "target", "target", "target"),
+    "405": Row(status(405), False, "target", "target", "target", "target"),
+    "truncated": Row(status(500, message=CUT), False, "target", "target", "target", "target"),
     "400": Row(status(400), False, "target", "target", "target", "target"),
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
-    "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, ""),
-    "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, ""),
+    "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, "unpin"),
+    "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, "unpin"),
     "truncated within": Row(Fault(FaultKind.BROKEN, CUT), True, "target", "target", BANNED, "target"),
     "our own within": Row(Fault(FaultKind.INTERNAL), True, "target", "target", "target", "target"),
 }  # fmt: skip
@@ -67,9 +67,9 @@ def words(talks: SessionDriver, own: DrivenExchange, scope: str) -> set[str]:
     session = own.plan.binding.session
     assert session
     past, found = session.penalties, set()
-    if past and scope in past.bans:
+    if past and (scope in past.bans or "a/m" in past.bans):
         found.add("ban")
-    if past and (count := past.failure_count(scope)):
+    if past and (count := past.failure_count("a/m")):
         found.add(f"+{count}")
     if session.pin is None:
         found.add("unpin")
@@ -137,7 +137,7 @@ class TestTable:
         talks = SessionDriver(protection={scope: level})
         for said in ("one", "two"):
             own = talks.ask(model="auto", said=said)
-            own.plan.binding.clear_pin_on("a", "m")
+            own.plan.binding.clear_pin_on("a/m", talks.now)
             own.fail(row.fault, row.committed)
             talks.router.cooldowns.clear(talks.now)
         expected = {
@@ -145,7 +145,7 @@ class TestTable:
             ProtectionLevel.PROVIDER_BAN: row.ban,
             ProtectionLevel.OFF: "",
         }[level]
-        covered = {"a/m", "a/n"} if scope == "a" else {"a/m"}
+        covered = {"a/m", "a/n"} if scope == "a" and level is ProtectionLevel.PROVIDER_BAN else {"a/m"}
         exclusions = talks.ask(model="auto").plan.exclusions(NOW)
         banned = {each.target.label for each in exclusions if each.reason is ExclusionReason.BANNED}
         assert banned == (covered if "ban" in expected else set())
@@ -157,16 +157,14 @@ def test_every_failure_stands_in_the_table() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_the_rule_is_a_function_of_level_failure_and_count(failure: Failure) -> None:
-    assert not evaluate(FailureContext(ProtectionLevel.OFF, failure, 9)).ban_provider
-    assert not evaluate(FailureContext(ProtectionLevel.OFF, failure, 9)).clear_pin
-    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 1)).ban_provider is False
-    assert (
-        evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 2)).ban_provider
-        is FAILURE_POLICIES[failure].counts_as_strike
-    )
+    policy = FAILURE_POLICIES[failure]
+    off = evaluate(FailureContext(ProtectionLevel.OFF, failure, 9))
+    assert (off.bans, off.clear_pin) == (False, policy.clears_pin)
+    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 1)).bans is False
+    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 2)).bans is policy.counts_as_strike
     at_once = evaluate(FailureContext(ProtectionLevel.PROVIDER_BAN, failure, 0, "503"))
-    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.INTERNAL))
-    if at_once.ban_provider:
+    assert at_once.bans is (policy.moves_pin or failure is Failure.FORBIDDEN)
+    if at_once.bans:
         assert at_once == ProtectionAction(True, True, True, "503, provider-ban")
 
 
@@ -175,15 +173,26 @@ class TestCounting:
         talks = SessionDriver()
         own = talks.ask()
         assert [own.fail(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
-        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
-    def test_two_targets_of_one_provider_count_twice(self) -> None:
+    def test_two_targets_of_one_provider_count_each_for_itself(self) -> None:
         talks = SessionDriver()
         own = talks.ask(model="auto")
         assert own.fail(Fault(FaultKind.REFUSED)) == "a/m#key-1"
         assert own.fail(Fault(FaultKind.REFUSED)) == "a/n#key-1"
         assert own.launch() == "b/m"
-        assert set(talks.penalties(model="auto").bans) == {"a"}
+        past = talks.penalties(model="auto")
+        assert (past.bans, past.failure_count("a/m"), past.failure_count("a/n")) == ({}, 1, 1)
+
+    def test_requests_in_parallel_that_fail_together_count_once(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        parallel = [talks.ask(said=said) for said in ("main", "first helper", "second helper")]
+        for own in parallel:
+            own.launch()
+        for own in parallel:
+            talks.now += 0.5
+            own.settle(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
     def test_a_success_between_two_failures_starts_anew(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
@@ -196,22 +205,22 @@ class TestCounting:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
             talks.ask(said=said).fail(Fault(FaultKind.STALLED), committed=True)
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_a_success_elsewhere_changes_nothing(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         own = talks.ask(said="one")
         assert [own.fail(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
         assert own.succeed() == "b/m"
-        own.plan.binding.clear_pin_on("b", "m")
+        own.plan.binding.clear_pin_on("b/m", talks.now)
         talks.ask(said="two").fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_what_is_not_held_against_a_provider_does_not_count_between(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off", "rate_limit": "off"})
         for fault in (status(503), status(429), status(503)):
             talks.ask(said=str(fault)).fail(fault)
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_another_conversation_is_not_affected(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
@@ -240,40 +249,40 @@ class TestOwnRetries:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for headers in ({}, RETRY, {"x-stainless-retry-count": "2"}):
             talks.ask(headers=headers).fail(status(503))
-        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
         talks.ask(said="Next").fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     @pytest.mark.parametrize("count", ["0", "", "x", "-1", "00"])
     def test_a_first_request_says_so_too(self, count: str) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
             talks.ask(headers={"x-stainless-retry-count": count}).fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_a_retry_of_a_turn_that_has_not_counted_yet_counts(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         talks.ask(said="one").fail(status(503))
         talks.ask(said="two", headers=RETRY).fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_a_broken_stream_that_is_asked_for_whole_is_one_turn(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
         talks.ask(stream=False).fail(status(503))
-        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
     def test_the_same_words_as_a_stream_again_are_a_second_try(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
             talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_whole_answers_that_fail_twice_are_two_failures(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
             talks.ask(stream=False).fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
 
 class TestBans:
@@ -285,19 +294,104 @@ class TestBans:
         problem = own.plan.final_error(talks.now, WALL)
         assert problem.code is Code.NO_CANDIDATE
         assert problem.message == (
-            "This session has banned every usable candidate until 2023-11-14T22:43:20+00:00"
+            "This session has banned every usable candidate until 2023-11-14T22:23:20+00:00"
             ": a/m (503, provider-ban); b/m (503, provider-ban)."
         )
-        assert problem.retry_after == 1800.0
+        assert problem.retry_after == 600.0
 
-    def test_they_end_with_the_session(self) -> None:
+    def test_their_end_is_fixed_and_refused_requests_do_not_move_it(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"})
         talks.ask().fail(status(503))
-        talks.now += 1799
-        assert talks.ask(said="So?").launch() is None, "and it is in use"
-        talks.now += 1800
+        for _ in range(599):
+            talks.now += 1
+            assert talks.ask(said="So?").launch() is None
+        talks.now += 1
         assert talks.ask(said="So?").launch() is not None
 
+    def test_they_last_as_long_as_configured(self) -> None:
+        talks = SessionDriver(
+            {"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"}, sticky={"ban": "30s"}
+        )
+        talks.ask().fail(status(503))
+        talks.now += 29
+        assert talks.ask(said="So?").launch() is None
+        talks.now += 1
+        assert talks.ask(said="So?").launch() is not None
+
+    def test_one_that_gives_way_is_the_last_resort_and_ends_with_a_good_answer(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.REFUSED))
+        assert talks.bans() == {"a/m"}
+        own = talks.ask(said="three")
+        candidate = own.plan.next_candidate(talks.now)
+        assert candidate
+        assert own.plan.selection_reason(candidate, talks.now, WALL).startswith("last_resort: banned until ")
+        assert own.succeed() == "a/m#key-1"
+        assert talks.bans() == set()
+        session = own.plan.binding.session
+        assert session
+        assert session.pin == Pin("a", "m", "key-1")
+
+    def test_it_is_tried_once_in_an_exchange(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.REFUSED))
+        assert talks.ask(said="three").fail_everywhere(Fault(FaultKind.REFUSED)) == ["a/m#key-1"]
+
+    def test_its_time_is_not_extended_by_what_fails_meanwhile(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.REFUSED))
+        until = talks.penalties().bans["a/m"].until
+        talks.now += 100
+        talks.ask(said="three").fail(Fault(FaultKind.REFUSED))
+        assert talks.penalties().bans["a/m"].until == until == NOW + 600
+
+
+class TestOutages:
+    """What others see at the same time is no fault of a conversation."""
+
+    def test_failures_that_others_see_too_ban_nothing(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two", "three"):
+            for name in ("7", "8"):
+                talks.now += 5
+                talks.ask(name, said=said).fail(status(503))
+        assert (talks.bans("7"), talks.bans("8")) == (set(), set())
+
+    def test_a_ban_is_void_once_others_see_the_failure(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert talks.ask(said="three").launch() == "b/m"
+        talks.now += 29
+        talks.ask("8").fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert talks.ask(said="three").launch() == "a/m#key-1"
+
+    def test_a_ban_stands_if_others_fail_much_later(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        talks.now += 31
+        talks.ask("8").fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert talks.ask(said="three").launch() == "b/m"
+
+    def test_what_fails_while_others_are_served_well_counts(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask("8", said=said).succeed()
+            talks.ask("7", said=said).fail(Fault(FaultKind.REFUSED))
+        assert talks.bans("7") == {"a/m"}
+
+    def test_a_guarded_provider_bans_in_an_outage_too(self) -> None:
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
+        for name in ("7", "8"):
+            talks.ask(name).fail(status(503))
+        assert (talks.bans("7"), talks.bans("8")) == ({"a"}, {"a"})
+
+
+class TestMoreBans:
     def test_a_provider_that_is_banned_while_it_answers_is_not_pinned(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         slow, failing = talks.ask(), talks.ask(said="Beside it")
@@ -313,7 +407,7 @@ class TestBans:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         talks.ask().fail(status(503))
         [row] = talks.router.sessions.to_list(talks.now, WALL)
-        assert row["bans"] == [{"provider": "a", "model": None, "reason": "503, provider-ban", "until": WALL + 1800}]
+        assert row["bans"] == [{"provider": "a", "model": None, "reason": "503, provider-ban", "until": WALL + 600}]
         label = row["session"]
         assert talks.router.sessions.unban("nobody", "a", talks.now) is None
         assert talks.router.sessions.unban(label, "b", talks.now) is False

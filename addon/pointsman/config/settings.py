@@ -152,6 +152,8 @@ class Sticky(ConfigModel):
         "x-session-affinity",
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
+    ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
+    return_after: Pause = 0.0  # go back to the target of before once it has been well for so long; 0 is off
 
 
 class CooldownSettings(ConfigModel):

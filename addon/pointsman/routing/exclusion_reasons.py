@@ -17,13 +17,15 @@ class ExclusionReason(StrEnum):
     """Never chosen automatically in this mode."""
     CONTEXT = "context_too_small"
     BANNED = "banned"
-    """Its provider, or it alone, has treated this session badly."""
+    """It, or its provider, has failed this session."""
     OTHER_KEY = "other_key"
     """A guarded provider is shown one key by a session, and that is another one."""
     UNHEALTHY = "unhealthy"
     """Its provider cannot be reached."""
     COOLING = "cooling"
     """After a transient failure."""
+    HALF_OPEN = "half_open"
+    """Its cooldown has ended, and another request is trying it."""
     GONE = "model_gone"
     """Its provider does not have it."""
     RATE_LIMITED = "rate_limited"
@@ -44,6 +46,8 @@ class Exclusion(NamedTuple):
     reason: ExclusionReason
     detail: str = ""
     until: float | None = None
+    holds: bool = True
+    """It is not used even when nothing else is left."""
 
     def to_dict(self, offset: float) -> dict[str, object]:
         """In plain JSON types; `offset` is what the clock on the wall is ahead of the one that `until` is on."""

@@ -1,11 +1,13 @@
 """Who may not take one exchange's request, why, and until when.
 
 Some of it holds for the request (capabilities, size), some for this exchange alone (skips), some for its session (bans,
-keys), some for everyone (cooldowns, limits, health). A target is asked first, then each of its keys.
+keys), some for everyone (cooldowns, limits, health). A target is asked first, then each of its keys. What holds comes
+before what gives way, and of that the last resort comes first: so the reason that is given is the one that decides.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import assert_never
 
 from pointsman.config.enums import Dialect, ProtectionLevel
@@ -52,18 +54,24 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.CAPABILITY, ", ".join(sorted(missing)))
         if small := self._context_problem(target):
             return Exclusion(target, None, ExclusionReason.CONTEXT, small)
-        if why := self.binding.ban_reason(target.provider.name, target.label):
-            return Exclusion(target, None, ExclusionReason.BANNED, why, self.binding.bans_end_at)
+        ban = self.state.ban_on(target, self.binding, now)
         cooldown = self.state.cooldowns.target_cooldown(target.label, now)
-        if target in self._skipped:
+        is_gone = cooldown is not None and cooldown.reason == Failure.MODEL_GONE
+        if ban and not ban.gives_way:
+            return Exclusion(target, None, ExclusionReason.BANNED, ban.reason, _finite(ban.until))
+        if target in self._skipped and not ban:
             until = cooldown.until if cooldown else None
             return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], until)
-        if cooldown and cooldown.reason == Failure.MODEL_GONE:
-            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, cooldown.until)
+        holds = target in self._skipped
+        if cooldown and is_gone:
+            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, cooldown.until, holds)
+        if ban:
+            return Exclusion(target, None, ExclusionReason.BANNED, ban.reason, _finite(ban.until), holds)
         if outage := self.state.health.outage(target.provider.name):
-            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, max(now, outage.probe_due))
+            due = max(now, outage.probe_due)
+            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, due, holds=False)
         if cooldown:
-            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, cooldown.until)
+            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, cooldown.until, holds=False)
         return None
 
     def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
@@ -72,7 +80,7 @@ class Exclusions:
         if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
             detail = "this session uses another key of it"
             return Exclusion(
-                candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.bans_end_at
+                candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.expires_at
             )
         closed = self._shared_key_exclusion(candidate, now)
         if candidate not in self._skipped:
@@ -155,10 +163,16 @@ class Exclusions:
         return self.facts.needs.difference(supports) if supports is not None else frozenset()
 
     def _context_problem(self, target: Target) -> str:
-        context = target.model.context
+        context, refused = target.model.context, self.binding.refused_size(target.label)
+        if refused is not None and self.facts.tokens >= refused and target not in self._skipped:
+            return f"it refused a request of about {refused} tokens in this session"
         if context is None:
             return ""
         if self._too_small is not None and context <= self._too_small:
             return f"a context of {self._too_small} was too small"
         tokens = self.facts.tokens
         return f"about {tokens} tokens for a context of {context}" if tokens > CONTEXT_TOLERANCE * context else ""
+
+
+def _finite(moment: float) -> float | None:
+    return moment if isfinite(moment) else None

@@ -7,8 +7,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
    strategy (`strategies`), guarded ones that are serving another session last;
 2. without those excluded (`exclusions` has the reasons);
 3. for each, its keys: the session's own first, then those with most headroom, in rotation; without those excluded;
-4. if nothing is left: targets that are only cooling down after a transient failure, the earliest to recover first, and
-   after them those whose provider cannot be reached.
+4. if nothing is left: what may work all the same, in the order of `LAST_RESORT`, and the earliest to recover first.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
-from pointsman.routing.protection import FailureContext, evaluate
+from pointsman.routing.protection import FailureContext, ban_scope, evaluate
 from pointsman.routing.ranking import ScoreSample
 from pointsman.routing.resolve import Resolution
 from pointsman.routing.state import RoutingState
@@ -41,8 +40,16 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
 
-LAST_RESORT_REASONS = frozenset({ExclusionReason.COOLING, ExclusionReason.UNHEALTHY})
-"""What is used all the same when nothing else is left."""
+LAST_RESORT = (
+    ExclusionReason.COOLING,
+    ExclusionReason.HALF_OPEN,
+    ExclusionReason.UNHEALTHY,
+    ExclusionReason.BANNED,
+    ExclusionReason.GONE,
+)
+"""What is used all the same when nothing else is left, the most likely to work first."""
+REQUEST_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT})
+"""They speak of the request, and not of the target."""
 
 
 @dataclass(slots=True)
@@ -77,6 +84,10 @@ class Plan:
     """Of each attempt in flight at a guarded target."""
     _struck: set[Target] = field(default_factory=set)
     """Targets whose failure has counted in this exchange."""
+    _failed: set[Target] = field(default_factory=set)
+    """Targets that failed in this exchange."""
+    _refused: set[Target] = field(default_factory=set)
+    """Targets that did not take what this exchange asks."""
 
     def __post_init__(self) -> None:
         self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding)
@@ -123,9 +134,9 @@ class Plan:
         `last_resort` and what gave way to it.
         """
         excluded = self._exclusions.target_exclusion(candidate.target, now)
-        if excluded and excluded.until is not None:
-            until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
-            return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
+        excluded = excluded or self._exclusions.key_exclusion(candidate, now)
+        if excluded:
+            return f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
         target, notes = candidate.target, []
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
@@ -181,6 +192,7 @@ class Plan:
     def on_launched(
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:
+        self.binding.touch(now)
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
@@ -200,10 +212,22 @@ class Plan:
             self.binding.clear_pin()
             return
         target = candidate.target
-        if self.state.inventory.can_route(candidate) and not self.binding.ban_reason(
-            target.provider.name, target.label
-        ):
-            self.binding.set_pin(Pin(target.provider.name, target.model.id, candidate.key_label), now)
+        if not self.state.inventory.can_route(candidate) or self.state.ban_on(target, self.binding, now):
+            return
+        if self._keeps_pin(target, now):
+            self.binding.set_detour(_pin(candidate), now)
+        else:
+            self.binding.set_pin(_pin(candidate), now)
+
+    def _keeps_pin(self, target: Target, now: float) -> bool:
+        """The pinned target did not fail: it only does not take what this one request asks."""
+        pinned = self._pinned_target()
+        if pinned is None or pinned is target or pinned in self._failed:
+            return False
+        if pinned in self._refused:
+            return True
+        excluded = self._exclusions.target_exclusion(pinned, now)
+        return excluded is not None and excluded.reason in REQUEST_REASONS
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
         """An attempt has ended; `fault` is None when the attempt is not to blame. Returns what that changes for
@@ -216,12 +240,13 @@ class Plan:
         if record.first_byte_ms is not None:
             self.state.health.on_reached(target.provider.name)
         if fault is None:
-            return self._on_success(candidate, launched) if record.outcome.is_success else None
+            return self._on_success(candidate, launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
         self._exclusions.skip(candidate, failure, fault)
-        banned = self._apply_protection(target, failure, fault)
+        self._note_failure(target, failure, now)
+        banned = self._apply_protection(target, failure, fault, launched, now)
         has_untried_key = not self.is_last_key(candidate, now)
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
         return "; ".join(filter(None, (notice, banned))) or None
@@ -267,21 +292,27 @@ class Plan:
 
     def _ordered_targets(self, now: float) -> Iterator[Target]:
         """The pinned target before all others, these by tier and in the strategy's order."""
-        pinned, place = self._pinned_target(), 0
-        if pinned is not None:
-            yield pinned
+        preferred, place = list(filter(None, (self._pinned_target(), self._second_target()))), 0
+        yield from preferred
         for tier in self.candidates.tiers:
             for target in self._order.best_first(tier, now, now + self.wall_offset):
                 place += 1
                 self._ranks[target] = place
-                if target is not pinned:
+                if target not in preferred:
                     yield target
 
     def _pinned_target(self) -> Target | None:
         """The target of the session's pin, if the name means it: whatever its pool."""
-        pin = self.binding.preferred_pin
-        pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}") if pin else None
-        return pinned if pinned in self.resolution.targets else None
+        return self._target_of(self.binding.preferred_pin)
+
+    def _second_target(self) -> Target | None:
+        """Comes next where the pinned target does not take the request."""
+        second = self._target_of(self.binding.second_choice)
+        return second if second is not self._pinned_target() else None
+
+    def _target_of(self, pin: Pin | None) -> Target | None:
+        target = self.inventory.by_label.get(pin.label) if pin else None
+        return target if target in self.resolution.targets else None
 
     def _all_targets(self) -> Sequence[Target]:
         """All that take part, in configured order."""
@@ -308,56 +339,92 @@ class Plan:
         return sorted(candidates, key=place)
 
     def _last_resort(self, now: float) -> Candidate | None:
-        """Neither transient cooldowns nor lost connections ever empty the field."""
-
-        def place(exclusion: Exclusion) -> tuple[bool, bool, float]:
-            serves_another = self.state.in_flight.serves_another_session(exclusion.target, self.binding.holder, now)
-            return serves_another, exclusion.reason is ExclusionReason.UNHEALTHY, exclusion.until or now
-
+        """Nobody is kept from the last thing that might work."""
         giving_way = (
-            (place(exclusion), key)
+            (place, candidate)
             for target in self._ordered_targets(now)
-            if (exclusion := self._exclusions.target_exclusion(target, now)) and exclusion.reason in LAST_RESORT_REASONS
-            for key in self._usable_keys(target, now)
+            for candidate in self._ordered_keys(target, now)
+            if (place := self._last_resort_place(candidate, now)) is not None
         )
         best = min(giving_way, key=lambda found: found[0], default=None)
         return best[1] if best else None
 
+    def _last_resort_place(self, candidate: Candidate, now: float) -> tuple[bool, int, float] | None:
+        """To sort by; None for what is not used whatever is left."""
+        found = (
+            self._exclusions.target_exclusion(candidate.target, now),
+            self._exclusions.key_exclusion(candidate, now),
+        )
+        exclusions = [exclusion for exclusion in found if exclusion]
+        if not exclusions or any(each.holds for each in exclusions):
+            return None
+        worst = max(exclusions, key=lambda each: LAST_RESORT.index(each.reason))
+        serves_another = self.state.in_flight.serves_another_session(candidate.target, self.binding.holder, now)
+        return serves_another, LAST_RESORT.index(worst.reason), now if worst.until is None else worst.until
+
     def _is_pinned(self, target: Target) -> bool:
         pin = self.binding.preferred_pin
-        return pin is not None and _target_name(target) == (pin.provider, pin.model)
+        return pin is not None and pin.label == target.label
 
     # Protection.
 
-    def _apply_protection(self, target: Target, failure: Failure, fault: Fault) -> str | None:
-        """What a failure costs its provider in this session and exchange. Returns it in words, if it is a ban."""
-        if (
-            FAILURE_POLICIES[failure].counts_as_strike
-            and target.protection_level is not ProtectionLevel.OFF
-            and target not in self._struck
-        ):
+    def _note_failure(self, target: Target, failure: Failure, now: float) -> None:
+        if failure is Failure.CONTEXT:
+            self.binding.record_refused_size(target.label, self.facts.tokens)
+        if not FAILURE_POLICIES[failure].moves_pin:
+            self._refused.add(target)
+            return
+        self._failed.add(target)
+        if target.label in self.state.inventory.by_label:
+            self.state.outages.on_failure(target.label, now)
+
+    def _apply_protection(
+        self, target: Target, failure: Failure, fault: Fault, launched: float, now: float
+    ) -> str | None:
+        """What a failure costs its target in this session and exchange. Returns it in words, if it is a ban."""
+        label, binding = target.label, self.binding
+        if FAILURE_POLICIES[failure].counts_as_strike and target not in self._struck:
             self._struck.add(target)
-            self.binding.record_failure(target.scope, self.facts.stream)
-        action = evaluate(
-            FailureContext(target.protection_level, failure, self.binding.failure_count(target.scope), fault.label)
-        )
+            self._count_failure(target, launched, now)
+        action = evaluate(FailureContext(target.protection_level, failure, binding.failure_count(label), fault.label))
         if action.skip_target:
             self._exclusions.skip_target(target, fault.label)
         if action.clear_pin:
-            self.binding.clear_pin_on(target.provider.name, target.model.id)
-        if not action.ban_provider:
+            binding.clear_pin_on(label, now)
+        if not action.bans:
             return None
-        self.binding.ban(target.scope, action.reason)
-        return f"session {self.session or '(none)'} bans {target.scope}: {action.reason}"
+        scope, gives_way = ban_scope(target), target.protection_level is ProtectionLevel.MODEL_SKIP
+        binding.ban(scope, action.reason, self.state.settings.sticky.ban, gives_way, now)
+        return f"session {self.session or '(none)'} bans {scope}: {action.reason}"
 
-    def _on_success(self, candidate: Candidate, launched: float) -> str | None:
+    def _count_failure(self, target: Target, launched: float, now: float) -> None:
+        """Against the target in this session, unless it fails others as well: then it is an outage, for which the
+        cooldown is enough.
+        """
+        label, outages, client = target.label, self.state.outages, self.binding.client_id
+        fails_others = outages.fails_others(target.provider.name, client, now)
+        if label in self.state.inventory.by_label:
+            outages.on_outcome(target.provider.name, label, client, False, now)
+        counted = self.binding.failure_counted_at(label)
+        if counted is not None and outages.covers(label, counted):
+            self.binding.forget_failures(label)
+        if target.protection_level is ProtectionLevel.OFF or fails_others or outages.covers(label, now):
+            return
+        self.binding.record_failure(label, self.facts.stream, launched, now)
+
+    def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         target, binding = candidate.target, self.binding
-        binding.record_success(target.scope)
+        if target.label in self.state.inventory.by_label:
+            self.state.outages.on_outcome(target.provider.name, target.label, binding.client_id, True, now)
+        lifted = binding.record_success(target.label)
+        if lifted:
+            binding.set_pin(_pin(candidate), now)
         if binding.fingerprint is not None:
             turn = binding.fingerprint
             self.state.retry_storms.on_success(binding.client_id, lambda: turn.digest)
-        return self.state.on_success(candidate, launched)
+        lifted_notice = f"session {self.session} no longer bans {target.label}: it has answered" if lifted else None
+        return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted_notice))) or None
 
     def _release(self, n: int) -> None:
         if entry := self._in_flight.pop(n, None):
@@ -376,3 +443,13 @@ class Plan:
 
 def _target_name(target: Target | None) -> tuple[str, str] | None:
     return (target.provider.name, target.model.id) if target else None
+
+
+def _pin(candidate: Candidate) -> Pin:
+    return Pin(candidate.target.provider.name, candidate.target.model.id, candidate.key_label)
+
+
+def _until(exclusion: Exclusion, offset: float) -> str:
+    if exclusion.until is None:
+        return ""
+    return f" until {datetime.fromtimestamp(exclusion.until + offset, UTC).isoformat(timespec='seconds')}"

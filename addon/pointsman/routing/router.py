@@ -82,6 +82,7 @@ class Router:
         resolution = resolve(facts.model, settings, self.inventory)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_rests = self._is_pin_resting(binding, resolution, now)
+        self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
@@ -102,6 +103,18 @@ class Router:
         return Plan(
             resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, copy(self.state.rng)
         )
+
+    def _return_home(self, binding: SessionBinding, now: float) -> None:
+        """The session goes back to the target of before, once that has been well for `sticky.return_after`."""
+        after, session = self.settings.sticky.return_after, binding.session
+        home = session.home if session else None
+        if not after or session is None or home is None or home.label not in self.inventory.by_label:
+            return
+        target = self.inventory.by_label[home.label]
+        since = max(session.home_left, self.state.outages.last_failure(home.label) or session.home_left)
+        is_usable = self.state.health.outage(home.provider) is None and not self.state.ban_on(target, binding, now)
+        if now - since >= after and is_usable and self.cooldowns.target_cooldown(home.label, now) is None:
+            binding.return_home()
 
     def _is_pin_resting(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
         pin, session = binding.pin, binding.session

@@ -16,12 +16,15 @@ from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
 from pointsman.routing.limits import Lease, LimitKey, RateLimits
+from pointsman.routing.outages import Outages
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.retry_storms import RetryStorms
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
+from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
+from pointsman.sessions.penalties import Ban
 from pointsman.sessions.registry import SessionRegistry
 from pointsman.wire.errors import Fault
 
@@ -41,6 +44,7 @@ class RoutingState:
         self.statistics = Statistics(self.inventory.by_label)
         self.in_flight = InFlight()
         self.health = Health()
+        self.outages = Outages()
         self.retry_storms = RetryStorms()
         self.recent_outcomes = RecentOutcomes()
         self.rng, self.strategy = rng, strategy
@@ -57,6 +61,7 @@ class RoutingState:
         self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
         self.limits.keep_only(self.inventory.limit_keys())
         self.recent_outcomes.keep_only(same)
+        self.outages.keep_only(same)
         self.statistics.set_labels(self.inventory.by_label, same)
         self.ranking = self._make_ranking()
         self.health.keep_only(self.inventory.unchanged_providers(old))
@@ -103,6 +108,11 @@ class RoutingState:
         if (limits := list(stated)) and self.inventory.contains(candidate):
             for name, limit in limits:
                 self.limits.lower_limit(limit_key(candidate), candidate.target.model.limits, name, limit)
+
+    def ban_on(self, target: Target, binding: SessionBinding, now: float) -> Ban | None:
+        """The session's ban on the target; none that gives way for what turned out to be an outage."""
+        ban = binding.ban_on(target.provider.name, target.label, now)
+        return None if ban and ban.gives_way and self.outages.covers(target.label, ban.since) else ban
 
     def on_failure(
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float

@@ -33,6 +33,11 @@ class Pin:
     model: str
     key: str | None
 
+    @property
+    def label(self) -> str:
+        """`provider/model`."""
+        return f"{self.provider}/{self.model}"
+
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -45,6 +50,11 @@ class Session:
     pin: Pin | None = None
     pin_used: float = 0.0
     """When the pinned target last served it."""
+    home: Pin | None = None
+    """The pin of before its target failed."""
+    home_left: float = 0.0
+    detour: Pin | None = None
+    """Where requests went that the pinned target did not take."""
     penalties: SessionPenalties | None = None
     boundaries: Names = ()
     """Names on the line, oldest first."""
