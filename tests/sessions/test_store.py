@@ -64,9 +64,14 @@ class TestNamedSessions:
 class TestTime:
     def test_a_session_lives_until_it_has_not_been_used_for_the_whole_time(self, store: SessionStore) -> None:
         session = store.find_or_begin(named("a"), 0)
-        assert store.find_or_begin(named("a"), TTL - 0.001) is session
+        store.touch(session, TTL - 0.001)
         assert store.find_or_begin(named("a"), 2 * TTL - 0.002) is session
-        assert store.find_or_begin(named("a"), 3 * TTL - 0.002) is not session
+        assert store.find_or_begin(named("a"), 2 * TTL - 0.001) is not session
+
+    def test_to_be_found_is_not_to_be_used(self, store: SessionStore) -> None:
+        session = store.find_or_begin(named("a"), 0)
+        assert store.find_or_begin(named("a"), TTL - 1) is session
+        assert store.find_or_begin(named("a"), TTL) is not session
 
     def test_its_pin_goes_with_it(self, store: SessionStore) -> None:
         store.find_or_begin(named("a"), 0).pin = HERE
@@ -95,7 +100,7 @@ class TestTime:
 class TestRoom:
     def test_the_least_recently_used_goes_first(self, store: SessionStore) -> None:
         first, second, third = (store.find_or_begin(named(name), 0) for name in "abc")
-        store.find_or_begin(named("a"), 1)
+        store.touch(first, 1)
         store.find_or_begin(named("d"), 2)
         assert second not in store
         assert store.counts.evictions == 1

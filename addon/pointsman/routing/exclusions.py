@@ -23,6 +23,8 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+MIN_REFUSED_SIZE = 4000
+"""Tokens. The estimate for a smaller request does not tell which others are too long as well."""
 
 
 @dataclass(slots=True)
@@ -164,7 +166,7 @@ class Exclusions:
 
     def _context_problem(self, target: Target) -> str:
         context, refused = target.model.context, self.binding.refused_size(target.label)
-        if refused is not None and self.facts.tokens >= refused and target not in self._skipped:
+        if refused is not None and self.facts.tokens >= max(refused, MIN_REFUSED_SIZE) and target not in self._skipped:
             return f"it refused a request of about {refused} tokens in this session"
         if context is None:
             return ""

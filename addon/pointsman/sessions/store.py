@@ -120,8 +120,9 @@ class SessionStore:
         return session.used + self._idle_ttl
 
     def find_or_begin(self, key: SessionKey, now: float, is_retry: bool = False) -> Session:
-        """The session of a request, found or begun; it counts as used now. `is_retry`: its client has asked the same
-        before, so if that is known, the line stays as it is.
+        """The session of a request, found or begun. One that is found does not count as used yet: a request that is
+        refused extends nothing. `is_retry`: its client has asked the same before, so if that is known, the line stays
+        as it is.
         """
         self.expire(now)
         found = next((name for name in key.names if name in self._names), None)
@@ -129,11 +130,9 @@ class SessionStore:
             return self._begin(key, now)
         session = self._names[found]
         if is_retry and found == key.own:
-            self.touch(session, now)
             return session
         if found in session.abandoned:
             return self._split(session, key, now)
-        self.touch(session, now)
         if found in session.boundaries:
             self._extend(session, found, key.own)
         elif found != key.own:
