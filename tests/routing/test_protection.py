@@ -391,6 +391,54 @@ class TestOutages:
         assert (talks.bans("7"), talks.bans("8")) == ({"a"}, {"a"})
 
 
+class TestLocalNetwork:
+    """Connections to every provider fail at once: no provider is to blame."""
+
+    def offline(self, talks: SessionDriver, turns: int) -> None:
+        for n in range(turns):
+            assert talks.ask(said=f"turn {n}").fail_everywhere(Fault(FaultKind.DNS)) != []
+            talks.now += 6
+
+    def test_nothing_is_cooled_banned_or_unpinned(self) -> None:
+        talks = SessionDriver(protection={"b": BAN})
+        assert talks.ask(said="first").succeed() == "a/m#key-1"
+        self.offline(talks, 5)
+        assert talks.bans() == set()
+        assert talks.router.cooldowns.to_dict(talks.now, WALL) == {"targets": [], "keys": []}
+        assert talks.router.health.to_list(0.0) == []
+        assert talks.ask(said="last").succeed() == "a/m#key-1"
+
+    def test_it_is_said_once(self) -> None:
+        talks = SessionDriver()
+        own = talks.ask()
+        assert own.fail(Fault(FaultKind.DNS)) == "a/m#key-1"
+        assert own.learnt == "a/m cools for 15.0 s: dns"
+        assert own.fail(Fault(FaultKind.DNS)) == "b/m"
+        assert own.learnt == "no connection to a, b: the network on this side seems to be down; no provider cools"
+        own = talks.ask(said="again")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt is None
+
+    def test_a_provider_that_answers_ends_it(self) -> None:
+        talks = SessionDriver()
+        self.offline(talks, 1)
+        own = talks.ask(said="again")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt is None
+        assert own.succeed() == "b/m"
+        own = talks.ask("8")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt == "a/m cools for 15.0 s: dns"
+
+    def test_failures_far_apart_are_no_outage_of_the_network(self) -> None:
+        talks = SessionDriver()
+        talks.ask().fail(Fault(FaultKind.DNS))
+        talks.now += 31
+        own = talks.ask("8", "b/m")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt == "b/m cools for 15.0 s: dns"
+
+
 class TestMoreBans:
     def test_a_provider_that_is_banned_while_it_answers_is_not_pinned(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})

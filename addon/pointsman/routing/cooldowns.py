@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, KeysView
 from typing import Any, NamedTuple
 
 from pointsman.config import CooldownSettings as Durations
+from pointsman.wire.errors import FaultKind
 
 MODEL_GONE_COOLDOWN = 3600.0
 """Seconds for a model that its provider does not have."""
@@ -16,6 +17,10 @@ MIN_STATED, MAX_STATED = 1.0, 86_400.0
 MAX_NEARBY_COOLDOWN = 5.0
 """Seconds at most that a provider on this machine or network cools: it is back in a moment, or dead for good."""
 DAY = 86_400.0
+CONNECT_REASONS = frozenset(
+    {FaultKind.REFUSED, FaultKind.DNS, FaultKind.TLS, FaultKind.RESET, FaultKind.CONNECT_TIMEOUT}
+)
+"""Reasons of cooldowns that a failed connection begins."""
 
 type KeyId = tuple[str, str | None]
 """A provider and the label of one of its keys, None for a provider without keys."""
@@ -84,6 +89,12 @@ class CooldownTable:
             self._repeats.pop(name, None)
         if self._refused.get(name, launched) <= launched:
             self._refused.pop(name, None)
+
+    def end_connect_cooldown(self, label: str, now: float) -> None:
+        """The target was cooled because of a connection that failed, and that was not its fault."""
+        cooldown = self.target_cooldown(label, now)
+        if cooldown and cooldown.reason in CONNECT_REASONS:
+            del self._targets[label]
 
     def keep_only(self, labels: Collection[str], names: Collection[KeyId]) -> None:
         """What is no longer configured is forgotten."""

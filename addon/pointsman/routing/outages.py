@@ -1,7 +1,9 @@
-"""Outages: failures that several clients see at one target at the same time.
+"""Outages: failures that are not the fault of a conversation, or of a provider.
 
-An outage is not the fault of a conversation, so it bans nothing: the cooldown is enough. What only one conversation
-sees, while the provider serves others well, is about that conversation.
+A failure that several clients see at one target at the same time is an outage of the target: it bans nothing, the
+cooldown is enough. What only one conversation sees, while the provider serves others well, is about that conversation.
+Connections to several providers that all fail at the same time are an outage of the network on this side: it costs no
+provider anything.
 """
 
 from collections import deque
@@ -88,3 +90,35 @@ class Outages:
 
 def _of_others(outcomes: Iterable[ClientOutcome], client: bytes, since: float) -> list[ClientOutcome]:
     return [each for each in outcomes if each.client != client and each.at >= since]
+
+
+class LocalNetwork:
+    """Whether connections fail because of the network on this side. Providers on this machine say nothing about that.
+
+    Bounded by the configured providers. Times are those of the routing clock, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._failures: dict[str, float] = {}
+        """When each provider's last connection failed, as long as none has been reached since."""
+
+    def on_connection_failed(self, provider: str, now: float) -> frozenset[str]:
+        """Returns the providers concerned, if this is what shows that the network is down."""
+        was_down = self.is_down(now)
+        self._failures[provider] = now
+        return self._failing(now) if self.is_down(now) and not was_down else frozenset()
+
+    def on_reached(self) -> None:
+        """A provider has answered something."""
+        self._failures.clear()
+
+    def is_down(self, now: float) -> bool:
+        """The last connections to two providers or more have failed, and none has worked since."""
+        return len(self._failures) > 1 and len(self._failing(now)) > 1
+
+    def keep_only(self, providers: Collection[str]) -> None:
+        """What is no longer configured is forgotten."""
+        self._failures = {name: at for name, at in self._failures.items() if name in providers}
+
+    def _failing(self, now: float) -> frozenset[str]:
+        return frozenset(name for name, at in self._failures.items() if at > now - OUTAGE_WINDOW)

@@ -238,7 +238,7 @@ class Plan:
         self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
         if record.first_byte_ms is not None:
-            self.state.health.on_reached(target.provider.name)
+            self.state.on_reached(target.provider.name)
         if fault is None:
             return self._on_success(candidate, launched, now) if record.outcome.is_success else None
         assert record.failure
@@ -246,9 +246,10 @@ class Plan:
         self.faults.append((failure, fault))
         self._exclusions.skip(candidate, failure, fault)
         self._note_failure(target, failure, now)
-        banned = self._apply_protection(target, failure, fault, launched, now)
         has_untried_key = not self.is_last_key(candidate, now)
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
+        is_local = failure is Failure.CONNECT and self.state.network.is_down(now)
+        banned = None if is_local else self._apply_protection(target, failure, fault, launched, now)
         return "; ".join(filter(None, (notice, banned))) or None
 
     def on_ended(self, failed: bool, now: float) -> None:

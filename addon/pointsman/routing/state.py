@@ -16,7 +16,7 @@ from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
 from pointsman.routing.limits import Lease, LimitKey, RateLimits
-from pointsman.routing.outages import Outages
+from pointsman.routing.outages import LocalNetwork, Outages
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.retry_storms import RetryStorms
@@ -45,6 +45,7 @@ class RoutingState:
         self.in_flight = InFlight()
         self.health = Health()
         self.outages = Outages()
+        self.network = LocalNetwork()
         self.retry_storms = RetryStorms()
         self.recent_outcomes = RecentOutcomes()
         self.rng, self.strategy = rng, strategy
@@ -65,6 +66,7 @@ class RoutingState:
         self.statistics.set_labels(self.inventory.by_label, same)
         self.ranking = self._make_ranking()
         self.health.keep_only(self.inventory.unchanged_providers(old))
+        self.network.keep_only(self.inventory.unchanged_providers(old))
         return self.sessions.remove_pins(before - self.inventory.routable_providers())
 
     def _make_ranking(self) -> Ranking:
@@ -124,6 +126,11 @@ class RoutingState:
         if not self.inventory.contains(candidate):
             return None
         target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
+        if failure is Failure.CONNECT and not is_nearby(target.provider.base_url):
+            if concerned := self.network.on_connection_failed(target.provider.name, now):
+                return self._on_network_lost(concerned, now)
+            if self.network.is_down(now):
+                return None
         cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
         policy = FAILURE_POLICIES[failure]
         match policy.cooldown:
@@ -173,6 +180,21 @@ class RoutingState:
         else:
             return None
         return f"provider {name} was {state}; pins removed: {self.sessions.remove_pins({name})[name]}"
+
+    def _on_network_lost(self, providers: Iterable[str], now: float) -> str:
+        """What the first of them was charged with is taken back."""
+        for name in providers:
+            self.health.forget(name)
+            for target in self.inventory.targets:
+                if target.provider.name == name:
+                    self.cooldowns.end_connect_cooldown(target.label, now)
+        named = ", ".join(sorted(providers))
+        return f"no connection to {named}: the network on this side seems to be down; no provider cools"
+
+    def on_reached(self, provider: str) -> None:
+        """A provider has answered something."""
+        self.health.on_reached(provider)
+        self.network.on_reached()
 
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
