@@ -370,6 +370,7 @@ class Exchange:
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
             self._launch(attempt.candidate, now, asks_usage=False)
             return
+        fault = replace(fault, model=attempt.model_sent)
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         self._failed.count += 1
         if self.plan.is_refusal(fault):

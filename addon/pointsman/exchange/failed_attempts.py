@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pointsman.domain.failures import classify
 from pointsman.exchange.attempt import Attempt
 from pointsman.wire.errors import Fault
 
@@ -12,7 +13,7 @@ class FailedAttempts:
 
     count: int = 0
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
-    """Attempts whose target does not take such a request, with the provider's word on it."""
+    """Attempts whose answer may be the client's, with the provider's word on it."""
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
     """Attempts that plainly had nothing to say, with how they said it."""
 
@@ -21,5 +22,6 @@ class FailedAttempts:
         return self.empty_answers[-1] if self.empty_answers and len(self.empty_answers) == self.count else None
 
     def refusal(self) -> tuple[Attempt, Fault] | None:
-        """The last one, where every attempt was refused alike."""
-        return self.refusals[-1] if self.refusals and len(self.refusals) == self.count else None
+        """The first one, where every attempt was refused alike."""
+        alike = len({classify(fault) for _, fault in self.refusals}) == 1
+        return self.refusals[0] if alike and len(self.refusals) == self.count else None

@@ -16,8 +16,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from pointsman.config.enums import Dialect, Mode, ProtectionLevel
-from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope, classify
+from pointsman.config.enums import ContentFilter, Dialect, Mode, ProtectionLevel
+from pointsman.domain.failures import (
+    CONTENT_FAILURES,
+    FAILURE_POLICIES,
+    RELAYED_FAILURES,
+    Failure,
+    SkipScope,
+    classify,
+)
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -169,11 +176,14 @@ class Plan:
 
     def is_final(self, fault: Fault) -> bool:
         """The provider refused the request itself, so its answer is the client's."""
-        return FAILURE_POLICIES[classify(fault)].skip is SkipScope.ALL
+        failure, setting = classify(fault), self.state.settings.routing.content_filter
+        if failure in CONTENT_FAILURES and setting is not None:
+            return setting is ContentFilter.FINAL
+        return FAILURE_POLICIES[failure].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another target may take what this one refused; if none can, its answer is the client's."""
-        return classify(fault) is Failure.REFUSED
+        """Another target may take what this one refused; if all refuse it alike, the first answer is the client's."""
+        return classify(fault) in RELAYED_FAILURES
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
