@@ -49,9 +49,10 @@ OF_AN_ACCOUNT = (
 )
 CLOSED = r"(disabled|suspended|deactivated|terminated|locked|restricted|banned|closed)"
 HOLDER = r"\b(organization|account|workspace|team|project|user|subscription|consumer)\b"
-GONE_VERB = (
-    r"(does not exist|doesn't exist|do not exist|not exist\b|not found|(is|was|has been|been) (decommissioned"
-    r"|deprecated|removed|retired|shut down|discontinued)|no longer (supported|available|served)|(is )?not a valid model)"
+ENDED = r"(is|was|has been|been) (decommissioned|deprecated|removed|retired|shut down|discontinued)"
+GONE = (
+    rf"(does not exist|doesn't exist|not exist\b|not found|{ENDED}|no longer (supported|available|served)"
+    r"|not a valid model)"
 )
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -357,7 +358,7 @@ PATTERNS: tuple[Pattern, ...] = (
         Failure.MODEL_GONE,
         REFUSAL,
         words=(
-            rf"<model>.{{0,40}}?\b{GONE_VERB}",
+            rf"<model>.{{0,40}}?\b{GONE}",
             r"no endpoints found for <model>",
             r"(unknown|no such|invalid|unsupported|deprecated) model( name| id)?:? ?<model>",
             r"model( name| id)? not (found|exist):? ?<model>",

@@ -32,6 +32,8 @@ MAX_KEPT_ANSWER_BYTES = 1 << 20
 """Bytes of an answer kept to know the conversation by; a longer one is not."""
 CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
+CODE_OF_REFUSAL = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 413: Code.REQUEST_TOO_LARGE}
+"""By the provider's status, where its own body cannot go out; any other is an `invalid_request`."""
 
 
 class ClientResponse:
@@ -121,7 +123,8 @@ class ClientResponse:
         target = self.answered_by = attempt.candidate.target
         if self.state is not ResponseState.NOTHING_SENT or fault.body is None:
             message = fault.message or "The provider refused the request."
-            self.send_error(Problem(Code.INVALID_REQUEST, message), passed, now, target)
+            code = CODE_OF_REFUSAL.get(fault.status or 0, Code.INVALID_REQUEST)
+            self.send_error(Problem(code, message), passed, now, target)
             return
         assert fault.status
         self.error = fault.label
