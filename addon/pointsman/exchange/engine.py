@@ -398,6 +398,7 @@ class Exchange:
 
     def _end_broken(self, attempt: Attempt, fault: Fault, now: float, has_said_so: bool = False) -> None:
         """The winner's answer stays half an answer, and the client is told, unless the provider has done so."""
+        fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:
