@@ -82,6 +82,13 @@ def test_the_word_for_an_error_counts_like_its_message(made: Made) -> None:
     assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT
 
 
+@BOTH
+def test_what_is_forbidden_for_a_while_is_a_limit(made: Made) -> None:
+    assert classify(made(403, message="not now", retry_after=30.0)) is Failure.RATE_LIMIT
+    assert classify(made(403, message="Your credential has expired", retry_after=30.0)) is Failure.KEY_INVALID
+    assert classify(made(403, message="not now")) is Failure.FORBIDDEN
+
+
 def test_a_page_is_nobodys_word() -> None:
     page = "Our API key service and its rate limit: unsupported parameter"
     assert classify(status(400, message=page, structured=False)) is Failure.REQUEST

@@ -176,6 +176,8 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
     plain = _from_status(fault.status or 0)
     taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES else {plain}
     meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _contains_any(said, words)), plain)
+    if meant is Failure.FORBIDDEN and fault.retry_after is not None:
+        return Failure.RATE_LIMIT  # what is forbidden for a while is a limit
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
 
 

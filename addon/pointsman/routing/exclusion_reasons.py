@@ -36,7 +36,7 @@ class ExclusionReason(StrEnum):
 
 class Exclusion(NamedTuple):
     """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if
-    it does by itself.
+    it does by itself; `is_estimate`: that is the router's own guess.
     """
 
     target: Target
@@ -44,6 +44,7 @@ class Exclusion(NamedTuple):
     reason: ExclusionReason
     detail: str = ""
     until: float | None = None
+    is_estimate: bool = False
 
     def to_dict(self, offset: float) -> dict[str, object]:
         """In plain JSON types; `offset` is what the clock on the wall is ahead of the one that `until` is on."""

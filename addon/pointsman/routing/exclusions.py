@@ -11,6 +11,7 @@ from typing import assert_never
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.state import RoutingState
 from pointsman.sessions.binding import SessionBinding
@@ -21,6 +22,9 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+MAX_GUESS = 60.0
+"""Seconds at most that a client is told to wait where no provider and no configured limit names a time."""
+SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
 @dataclass(slots=True)
@@ -56,14 +60,13 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.BANNED, why, self.binding.bans_end_at)
         cooldown = self.state.cooldowns.target_cooldown(target.label, now)
         if target in self._skipped:
-            until = cooldown.until if cooldown else None
-            return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], until)
+            return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], *_end_of(cooldown))
         if cooldown and cooldown.reason == Failure.MODEL_GONE:
-            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, cooldown.until)
+            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, *_end_of(cooldown))
         if outage := self.state.health.outage(target.provider.name):
-            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, max(now, outage.probe_due))
+            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, max(now, outage.probe_due), True)
         if cooldown:
-            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, cooldown.until)
+            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, *_end_of(cooldown))
         return None
 
     def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
@@ -77,10 +80,11 @@ class Exclusions:
         closed = self._shared_key_exclusion(candidate, now)
         if candidate not in self._skipped:
             return closed
-        target, until = candidate.target, closed.until if closed else None
-        if until is None and (cooldown := self.state.cooldowns.target_cooldown(target.label, now)):
-            until = cooldown.until
-        return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, self._skipped[candidate], until)
+        target, why = candidate.target, self._skipped[candidate]
+        end = (closed.until, closed.is_estimate) if closed else (None, False)
+        if end[0] is None:
+            end = _end_of(self.state.cooldowns.target_cooldown(target.label, now))
+        return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, why, *end)
 
     def every_exclusion(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
         """Every one. That of a target stands for all of its keys, unless they failed here one by one."""
@@ -92,9 +96,16 @@ class Exclusions:
                 yield own
 
     def first_available(self, targets: Iterable[Target], now: float) -> float | None:
-        """When the first candidate may take such a request again, as far as that is known."""
-        known = (self._available_at(each, now) for target in targets for each in self.inventory.keys[target])
-        return min((moment for moment in known if moment is not None), default=None)
+        """When the first candidate may take such a request again, as far as that is known.
+
+        An end that the router only guesses is not promised for later than `MAX_GUESS`, nor is any other while something
+        failed here that does not cool, since it may be well again at any time.
+        """
+        candidates = [each for target in targets for each in self.inventory.keys[target]]
+        known = [moment for each in candidates if (moment := self._available_at(each, now)) is not None]
+        if any(self._may_work_next_time(each, now) for each in candidates):
+            known = [min(moment, now + MAX_GUESS) for moment in known]
+        return min(known, default=None)
 
     def has_other_key(self, candidate: Candidate, now: float) -> bool:
         """Another key of its target has not failed here and is not closed for everyone, whether or not this session may
@@ -133,15 +144,25 @@ class Exclusions:
         target, key = candidate.target, candidate.key_label
         if cooldown := self.state.cooldowns.key_cooldown(candidate.key_id, now):
             reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED
-            return Exclusion(target, key, reason, cooldown.reason, cooldown.until)
+            return Exclusion(target, key, reason, cooldown.reason, *_end_of(cooldown))
         frees = self.state.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
         return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees) if frees > now else None
 
     def _available_at(self, candidate: Candidate, now: float) -> float | None:
-        found = [self.target_exclusion(candidate.target, now), self.key_exclusion(candidate, now)]
-        untils = [exclusion.until for exclusion in found if exclusion]
-        known = [until for until in untils if until is not None]
-        return None if len(known) < len(untils) else max(known, default=now)
+        known = [now]
+        for exclusion in filter(None, self._exclusions_of(candidate, now)):
+            if exclusion.until is None:
+                return None
+            known.append(min(exclusion.until, now + MAX_GUESS) if exclusion.is_estimate else exclusion.until)
+        return max(known)
+
+    def _may_work_next_time(self, candidate: Candidate, now: float) -> bool:
+        """Nothing keeps it from the next request: it failed in this exchange, and does not cool."""
+        found = [exclusion for exclusion in self._exclusions_of(candidate, now) if exclusion]
+        return bool(found) and all(each.reason in SKIPPED and each.until is None for each in found)
+
+    def _exclusions_of(self, candidate: Candidate, now: float) -> tuple[Exclusion | None, Exclusion | None]:
+        return self.target_exclusion(candidate.target, now), self.key_exclusion(candidate, now)
 
     def _unsupported(self, target: Target) -> str:
         """What the target's dialects, or its provider's quirks, have no place for."""
@@ -162,3 +183,8 @@ class Exclusions:
             return f"a context of {self._too_small} was too small"
         tokens = self.facts.tokens
         return f"about {tokens} tokens for a context of {context}" if tokens > CONTEXT_TOLERANCE * context else ""
+
+
+def _end_of(cooldown: Cooldown | None) -> tuple[float | None, bool]:
+    """As an exclusion has it: until when, and whether that is an estimate."""
+    return (cooldown.until, not cooldown.is_stated) if cooldown else (None, False)
