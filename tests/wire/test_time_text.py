@@ -107,6 +107,13 @@ def test_a_time_of_the_day_is_the_next_one(now: datetime, ahead: float) -> None:
         ("Retry after 5 minutes", 300.0),
         ("retry after 12 seconds", 12.0),
         ("Too many requests, Retry-After: 12", 12.0),
+        ("rate limited (retry_after=5.5)", 5.5),
+        ("Rate limit of 50 per 86400s exceeded. Please wait 3600 seconds before retrying.", 3600.0),
+        ("You've hit your usage limit, or try again in 5 days 2 hours 13 minutes.", 439980.0),
+        ("Please retry after 1 second.", 1.0),
+        ("The limit is resetting in 00h05m", 300.0),
+        ("please try again after 1 seconds", 1.0),
+        ("Cooling down for 15s", 15.0),
         ("Please try again in 1.5 hours", 5400.0),
         ("try again in 250ms", 0.25),
         ("Try again in 1 hour, 5 minutes and 3 seconds", 3903.0),
@@ -131,7 +138,8 @@ def test_a_message_may_ask_for_a_wait(message: str, seconds: float) -> None:
     [
         "", "Limit: 5 requests", "at most 10 requests per 60s", "born in 2024", "retry", "Please try again later.",
         "You have sent 100 requests in 24 hours", "Usage limit reached for 5 hour", "retry after 3 requests",
-        "try again in -5 seconds", f"try again in {'9' * 400} seconds",
+        "try again in -5 seconds", "You have no access to the 1M context", "not available for 1M tokens",
+        f"try again in {'9' * 400} seconds",
     ],
 )  # fmt: skip
 def test_other_numbers_are_none(message: str) -> None:
@@ -151,6 +159,9 @@ def test_other_numbers_are_none(message: str) -> None:
         ("You will regain access on 2023-11-15 at 00:00 UTC.", 6400.0),
         ("The model is available again at Wed, 15 Nov 2023 00:00:00 GMT", 6400.0),
         ("Blocked until 2023-11-14T23:13:20Z", HOUR),
+        ("Rate limit resets at 1700003600", HOUR),
+        ("Retry at 1700003600000", HOUR),
+        ("Your daily quota resets at 00:00 UTC", 6400.0),
     ],
 )
 def test_a_message_may_name_a_moment(message: str, seconds: float) -> None:

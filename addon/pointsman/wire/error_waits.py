@@ -16,6 +16,7 @@ from pointsman.wire.time_text import EPOCH, duration, moment, stated_moment, sta
 MAX_DEPTH = 6
 MAX_VALUES, MAX_MEMBERS = 256, 64
 """What is looked at of one body, and of one object or list in it."""
+MAX_SENTENCES = 8
 MAX_NESTED_JSON = 1 << 16
 
 
@@ -64,8 +65,11 @@ def wait_in_error(error: Mapping[str, Any]) -> StatedWait:
     windows = (decisive(limit_windows(_texts(owner))) for owner in members)
     if resets := next((found for each in windows if (found := [window.reset for window in each])), None):
         return StatedWait(moments=tuple(resets))
-    sentences = [value for name, value in by_name if name in SENTENCES and isinstance(value, str)]
-    return next((wait for each in sentences if (wait := wait_in_text(each)) != StatedWait()), StatedWait())
+    sentences = (value for name, value in by_name if name in SENTENCES and isinstance(value, str))
+    return next(
+        (wait for each in islice(sentences, MAX_SENTENCES) if (wait := wait_in_text(each)) != StatedWait()),
+        StatedWait(),
+    )
 
 
 def wait_in_text(sentence: str) -> StatedWait:

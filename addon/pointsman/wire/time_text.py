@@ -31,7 +31,10 @@ UNIT = r"(?:milliseconds?|millis|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hou
 PART = re.compile(rf"({NUMBER}) ?({UNIT})")
 DURATION = rf"{NUMBER} ?{UNIT}(?:(?: ?,)?(?: ?and)? ?{NUMBER} ?{UNIT})*(?![a-z])"
 
-SOON = r"(?:again|retry|retrying|wait|back|resets?|renews?|refresh(?:es)?|replenish(?:es)?|available|access|lifted)"
+SOON = (
+    r"(?:again|retry|retrying|wait|back|reset(?:s|ting)?|renews?|refresh(?:es)?|refills?|replenish(?:es)?|lifted"
+    r"|available(?= (?:again|in|after|from|at|on)\b)|cool(?:ing|s)?[ -]?down)"
+)
 BETWEEN = r"\b[^.\d]{0,40}?"
 COUNTED = r"(?<!requests )(?<!messages )(?<!tokens )(?<!calls )"
 WAITS = (
@@ -43,7 +46,7 @@ SPANS = (
     (re.compile(rf"\b{SOON}{BETWEEN}\b(?:in|after|for) (\d{{1,3}}):(\d\d):(\d\d)\b"), (3600.0, 60.0, 1.0)),
     (re.compile(rf"\b{SOON}{BETWEEN}\b(?:in|after) (?:about |less than )?an? (?:(hour)|(minute)|(second)|(day))\b"),
      (3600.0, 60.0, 1.0, DAY)),
-    (re.compile(r"\bretry[ _-]after\b[ :=\"']{0,4}(\d{1,7})\b(?![.:/-]\d| ?[a-z%])"), (1.0,)),
+    (re.compile(r"\bretry[ _-]?after\b[ :=\"']{0,4}(\d{1,7}(?:\.\d{1,9})?)\b(?![.:/-]\d| ?[a-z%])"), (1.0,)),
 )  # fmt: skip
 """The seconds of each group."""
 
@@ -72,7 +75,8 @@ MOMENT = re.compile(
     rf"|(\d{{1,2}})(?:st|nd|rd|th)? ({MONTH})(?:,? (\d{{4}})\b)?)"
     rf"(?:(?:t|,? (?:at )?){IS_CLOCK}{CLOCK})?|{IS_CLOCK}{CLOCK}){ZONE}"
 )
-MOMENTS = re.compile(rf"\b(?:{SOON}|until){BETWEEN}\b({MOMENT.pattern})")
+MOMENTS = re.compile(rf"\b(?:{SOON}|until|access){BETWEEN}\b({MOMENT.pattern}|\d{{10}}\b|\d{{13}}\b)")
+"""A sentence may name a Unix time as well."""
 
 
 def duration(value: str) -> float | None:
@@ -137,7 +141,7 @@ def _unit(word: str) -> str:
 
 def _times(number: str | None, seconds: float) -> float:
     """A word in place of a number is one."""
-    return 0.0 if number is None else seconds * (int(number) if number.isdigit() else 1)
+    return 0.0 if number is None else seconds * (float(number) if number[0].isdigit() else 1)
 
 
 def _until(found: re.Match[str], clock: float) -> float:
