@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo import behaviours
+from support.damage_checks import connected, memory_below
 from support.h1client import chat
-from support.no_damage import connected, memory_below
 
 MIB = 1 << 20
 DEEP = 200_000

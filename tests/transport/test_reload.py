@@ -14,11 +14,11 @@ from mitmproxy.exceptions import OptionsError
 
 from pointsman import config, config_watcher
 from pointsman.demo import Provider, behaviours
+from support.audit_records import exchange_record
 from support.h1client import chat, h1_to
 from support.http_requests import Asked, ask
 from support.leak_checks import no_leaks, soon
 from support.ports import free_port
-from support.records import exchange_record
 from support.router import Router, running
 from support.settings import provider, write
 
