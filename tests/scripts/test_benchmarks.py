@@ -367,8 +367,7 @@ class TestProcesses:
             assert await processes.read_line("child", process, tmp_path, 10) == "watching\n"
             assert process.stdin
             process.stdin.close()
-            async with asyncio.timeout(10):
-                assert await process.wait() == 0
+            assert await process.wait() == 0
 
     async def test_a_child_that_fails_is_reported_with_its_words(self, tmp_path):
         async with processes.child("child", ["-c", "raise SystemExit('no wish')"], os.environ, tmp_path) as process:
