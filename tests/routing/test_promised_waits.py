@@ -12,8 +12,8 @@ from pointsman.routing.exclusions import MAX_GUESS
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import request, status
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOW = 6000.0
