@@ -19,7 +19,7 @@ from pointsman.web.http import json_reply
 from pointsman.web.logins import cookie_name
 from pointsman.web.models import models_page
 from pointsman.web.openapi import document
-from pointsman.web.router import PageRoute, PageRouter
+from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,
