@@ -51,7 +51,7 @@ FAULTS = st.one_of(
 MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
 LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
 """b itself is left to the default."""
-COUNTING = {Failure.CONNECT, Failure.SERVER, Failure.TIMEOUT}
+COUNTING = {Failure.CONNECT, Failure.SERVER_ERROR, Failure.TIMEOUT}
 """What counts against a provider in a session."""
 GUARDED = ProtectionLevel.PROVIDER_BAN
 

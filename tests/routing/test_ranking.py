@@ -36,7 +36,7 @@ def answered(own: Router, name: str, good: bool, wall: float = WALL) -> None:
     """An exchange of one attempt has ended."""
     attempt = attempt_record(provider=name, model="m", key=None, started=wall)
     if not good:
-        attempt = replace(attempt, outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER, first_content_ms=None)
+        attempt = replace(attempt, outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER_ERROR, first_content_ms=None)
     own.observe(exchange_record(attempts=(attempt,), streamed=True))
 
 

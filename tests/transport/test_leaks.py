@@ -147,7 +147,7 @@ def tables(router: Router) -> dict[str, int]:
     scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
         "running": len(gateway.running),
-        "vouched": len(gateway.trusted_connections),
+        "vouched": len(gateway.admission.trusted_connections),
         "connections": len(router.server.connections),
         "outlets": len(gateway._upstream_options),
         "in use": sum(len(connector._acquired) for connector in connectors),

@@ -315,7 +315,7 @@ class TestProxyauth:
             ) as router,
             h2_through(router.url, router.ca, connect=RIGHT),
         ):
-            assert len(router.gateway.trusted_connections) == 1
+            assert len(router.gateway.admission.trusted_connections) == 1
 
 
 def leaves_no_trace(router: Router) -> None:
