@@ -16,8 +16,8 @@ class Failure(StrEnum):
     """The rows. Their values appear in audits, logs and the list of cooldowns."""
 
     CONNECT = "connect"
-    SERVER = "server_error"
-    OTHER_SERVER = "odd_server_error"
+    SERVER_ERROR = "server_error"
+    ODD_SERVER_ERROR = "odd_server_error"
     TIMEOUT = "timeout"
     NO_ANSWER = "no_answer"
     RATE_LIMIT = "rate_limit"
@@ -42,7 +42,7 @@ class Failure(StrEnum):
     MODEL_GONE = "model_gone"
     NOT_FOUND = "not_found"
     """Something does not exist, and nothing says that it is the model."""
-    CONTEXT = "context_too_large"
+    CONTEXT_TOO_LARGE = "context_too_large"
     TOO_LARGE = "request_too_large"
     """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""
     CONTENT_FILTER = "content_filter"
@@ -56,7 +56,8 @@ class Failure(StrEnum):
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
-    INTERNAL = "ours"
+    OURS = "ours"
+    """The router itself is at fault, and no provider."""
 
 
 class SkipScope(Enum):
@@ -129,8 +130,8 @@ def _transient(skip: SkipScope, **more: bool) -> FailurePolicy:
 
 FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.CONNECT: _transient(SkipScope.TARGET, counts_as_strike=True),
-    Failure.SERVER: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
-    Failure.OTHER_SERVER: _transient(SkipScope.KEY, after_all_keys=True),
+    Failure.SERVER_ERROR: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
+    Failure.ODD_SERVER_ERROR: _transient(SkipScope.KEY, after_all_keys=True),
     Failure.TIMEOUT: _transient(SkipScope.TARGET, counts_as_strike=True),
     Failure.NO_ANSWER: _transient(SkipScope.TARGET),
     Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.RATE_LIMIT),
@@ -146,7 +147,7 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.FORBIDDEN: FailurePolicy(SkipScope.TARGET),
     Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, Scope.TARGET, CooldownLength.GONE),
     Failure.NOT_FOUND: FailurePolicy(SkipScope.TARGET),
-    Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
+    Failure.CONTEXT_TOO_LARGE: FailurePolicy(SkipScope.SMALLER),
     Failure.TOO_LARGE: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
@@ -155,7 +156,7 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
-    Failure.INTERNAL: FailurePolicy(SkipScope.TARGET),
+    Failure.OURS: FailurePolicy(SkipScope.TARGET),
 }
 
 FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
@@ -170,7 +171,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
-    FaultKind.INTERNAL: Failure.INTERNAL,
+    FaultKind.INTERNAL: Failure.OURS,
 }
 
 FAILURE_BY_STATUS: Mapping[int, Failure] = {
@@ -179,18 +180,18 @@ FAILURE_BY_STATUS: Mapping[int, Failure] = {
     402: Failure.QUOTA,
     403: Failure.FORBIDDEN,
     404: Failure.MODEL_GONE,
-    408: Failure.OTHER_SERVER,
-    409: Failure.OTHER_SERVER,
+    408: Failure.ODD_SERVER_ERROR,
+    409: Failure.ODD_SERVER_ERROR,
     410: Failure.MODEL_GONE,
-    413: Failure.CONTEXT,
+    413: Failure.CONTEXT_TOO_LARGE,
     422: Failure.REQUEST,
-    425: Failure.OTHER_SERVER,
+    425: Failure.ODD_SERVER_ERROR,
     429: Failure.RATE_LIMIT,
     451: Failure.FORBIDDEN,
-    500: Failure.SERVER,
-    502: Failure.SERVER,
-    503: Failure.SERVER,
-    504: Failure.SERVER,
+    500: Failure.SERVER_ERROR,
+    502: Failure.SERVER_ERROR,
+    503: Failure.SERVER_ERROR,
+    504: Failure.SERVER_ERROR,
 }
 
 CONTEXT_WORDS = (
@@ -209,11 +210,11 @@ RATE_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "quo
 DAY_WORDS = ("per day", "per-day", "per_day", "perday", "daily", "insufficient_quota")
 
 UNSPECIFIC_FAILURES = frozenset({Failure.REQUEST, Failure.REFUSED})
-SERVER_FAILURES = frozenset({Failure.SERVER, Failure.OTHER_SERVER})
+SERVER_FAILURES = frozenset({Failure.SERVER_ERROR, Failure.ODD_SERVER_ERROR})
 
 WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | SERVER_FAILURES, TRUNCATION_WORDS, Failure.TRUNCATED),
-    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT),
+    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT_TOO_LARGE),
     (UNSPECIFIC_FAILURES, KEY_WORDS, Failure.KEY_INVALID),
     (frozenset({Failure.FORBIDDEN}), AUTH_WORDS, Failure.KEY_INVALID),
     (UNSPECIFIC_FAILURES, GONE_WORDS, Failure.MODEL_GONE),
@@ -239,13 +240,15 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
     plain = _from_status(fault.status or 0)
     taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES else {plain}
     meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _contains_any(said, words)), plain)
+    if meant is Failure.FORBIDDEN and fault.retry_after is not None:
+        return Failure.RATE_LIMIT  # what is forbidden for a while is a limit
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
 
 
 def _from_status(status: int) -> Failure:
     if status in FAILURE_BY_STATUS:
         return FAILURE_BY_STATUS[status]
-    return Failure.REFUSED if 400 <= status < 500 else Failure.OTHER_SERVER
+    return Failure.REFUSED if 400 <= status < 500 else Failure.ODD_SERVER_ERROR
 
 
 def _contains_any(said: str, words: tuple[str, ...]) -> bool:

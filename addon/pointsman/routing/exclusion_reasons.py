@@ -38,7 +38,7 @@ class ExclusionReason(StrEnum):
 
 class Exclusion(NamedTuple):
     """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if
-    it does by itself.
+    it does by itself; `is_estimate`: that is the router's own guess.
     """
 
     target: Target
@@ -46,6 +46,7 @@ class Exclusion(NamedTuple):
     reason: ExclusionReason
     detail: str = ""
     until: float | None = None
+    is_estimate: bool = False
     holds: bool = True
     """It is not used even when nothing else is left."""
 

@@ -204,9 +204,10 @@ class RoutingState:
         seconds = self.cooldowns.durations.transient
         if is_nearby(target.provider.base_url):
             seconds = min(seconds, MAX_NEARBY_COOLDOWN)
+        is_stated = fault.retry_after is not None
         if fault.retry_after is not None:
             seconds = within_bounds(fault.retry_after)
-        return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
+        return self.cooldowns.cool_target(target.label, fault.label, seconds, now, is_stated)
 
 
 def _recovery_message(provider: str) -> str:
