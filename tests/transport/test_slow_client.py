@@ -11,7 +11,7 @@ from mitmproxy.proxy.layers.http import Http2Server
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.transport import exchange_driver as conducting
-from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport.flow_control import FlowControl
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.leak_checks import no_leaks, soon
@@ -215,10 +215,10 @@ async def test_what_an_attempt_had_to_say_when_it_was_cancelled_is_not_waiting_f
         await soon(lambda: driver.exchange._running[1].bytes_received > 0)
         async with handler._server_event_lock:  # other streams of a connection take turns with this one
             gate.set()
-            await soon(lambda: driver._backlog() > 0)
+            await soon(lambda: driver._flow_control.backlog() > 0)
             attempt.cancel()
             await asyncio.wait([attempt])
-        assert driver._backlog() == 0
+        assert driver._flow_control.backlog() == 0
 
 
 async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again(
@@ -232,7 +232,7 @@ async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again
         h1_to(router.host, router.port) as client,
     ):
         found = [HIGH_WATER + 1] * 4  # after a piece by the short way, before the wait, within it and after it
-        monkeypatch.setattr(ExchangeDriver, "_backlog", lambda _: found.pop() if found else 0)
+        monkeypatch.setattr(FlowControl, "backlog", lambda _: found.pop() if found else 0)
         await client.ask(chat())
         await client.head()
         assert b"three" in await client.chunks()

@@ -54,6 +54,31 @@ def has_long_host(request: http.Request) -> bool:
     return len(request.host_header or "") > MAX_FRAMING_BYTES
 
 
+class Upload:
+    """The body of a request that is coming in: its timer, if it has one, and how much of it is discarded."""
+
+    def __init__(self) -> None:
+        self.timer: UploadTimer | None = None
+        self._discarded_bytes = 0
+
+    def track(self, event: events.Event) -> None:
+        if self.timer is None:
+            return
+        if isinstance(event, RequestData):
+            self.timer.on_data()
+        elif isinstance(event, RequestEndOfMessage | RequestProtocolError | RequestBodyMalformed):
+            self.timer.close()
+
+    def discard(self, size: int) -> bool:
+        """Returns whether more may follow."""
+        self._discarded_bytes += size
+        return self._discarded_bytes <= MAX_DISCARDED_BYTES
+
+    def close(self) -> None:
+        if self.timer is not None:
+            self.timer.close()
+
+
 class EarlyResponseStream(HttpStream):
     """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock
     stream.
@@ -66,8 +91,7 @@ class EarlyResponseStream(HttpStream):
         super().__init__(context, stream_id)
         self.credentials: Credentials | None = None
         self._mask: ResponseMask | None = None
-        self._upload: UploadTimer | None = None
-        self._discarded_bytes = 0
+        self._upload = Upload()
 
     @contextmanager
     def _exposing_proxyauth(self, command: commands.Command) -> Iterator[None]:
@@ -77,7 +101,6 @@ class EarlyResponseStream(HttpStream):
             yield
 
     def _handle_event(self, event: events.Event) -> Commands:
-        self._track_upload(event)
         match event:
             case UploadTimedOut():
                 yield from self._on_upload_timeout()
@@ -119,26 +142,15 @@ class EarlyResponseStream(HttpStream):
             self.client_state = self.state_done
             if self.server_state == self.state_done:
                 yield from self.flow_done()
-        elif isinstance(event, RequestData):
-            self._discarded_bytes += len(event.data)
-            if self._discarded_bytes > MAX_DISCARDED_BYTES:
-                yield from self._abort_upload()
+        elif isinstance(event, RequestData) and not self._upload.discard(len(event.data)):
+            yield from self._abort_upload()
 
     def _abort_upload(self) -> Commands:
-        if self._upload is not None:
-            self._upload.close()
+        self._upload.close()
         self.client_state = self.server_state = self.state_errored
         self.flow.live = False
         yield SendHttp(ResponseProtocolError(self.stream_id, "body refused", ErrorCode.CANCEL), self.context.client)
         yield DropStream(self.stream_id)
-
-    def _track_upload(self, event: events.Event) -> None:
-        if self._upload is None:
-            return
-        if isinstance(event, RequestData):
-            self._upload.on_data()
-        elif isinstance(event, RequestEndOfMessage | RequestProtocolError | RequestBodyMalformed):
-            self._upload.close()
 
     def _on_upload_timeout(self) -> Commands:
         """The client has stopped sending: told so if it has been told nothing yet, and cut off either way."""

@@ -6,10 +6,9 @@ streamed response. A stream that is not routed is a stock stream.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mitmproxy import flow as mflow
@@ -38,25 +37,22 @@ from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
 from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.client_stream import ParentLayer
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.early_response import has_long_host
+from pointsman.transport.early_response import EarlyResponseStream, has_long_host
 from pointsman.transport.exchange_driver import ClientEffect, ExchangeDriver
 from pointsman.transport.http1 import RequestBodyMalformed
-from pointsman.transport.mitm_patches.direct_write import encode_chunk
 from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
 from pointsman.transport.mitm_patches.layer_state import has_paused_event
 from pointsman.transport.mitm_patches.unchecked_messages import without_cycle
-from pointsman.transport.page_stream import PageStream
+from pointsman.transport.page_responder import PageResponder, send_reply
 from pointsman.transport.response import client_response, has_content_length
 from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.server_info import mark_closed
-from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent, RunInThread
-from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
+from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread
+from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
 from pointsman.web.http import error_reply
 from pointsman.wire.errors import Code, Problem
-
-if TYPE_CHECKING:
-    from pointsman.transport.http_layer import RoutedHttpLayer
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +64,7 @@ def state_over(_: events.Event) -> Commands:
     yield from ()
 
 
-class RoutedStream(PageStream):
+class RoutedStream(EarlyResponseStream):
     """A stream that is routed if the host says so. `chat` is set once it does.
 
     Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
@@ -78,28 +74,30 @@ class RoutedStream(PageStream):
     driver: ExchangeDriver | None = None
     """Of the exchange, while that lasts."""
 
-    def __init__(self, context: Context, stream_id: int, home: "RoutedHttpLayer") -> None:
+    def __init__(self, context: Context, stream_id: int, parent: ParentLayer, host: StreamHost) -> None:
         super().__init__(context, stream_id)
-        self.http_layer = home
-        self.host = home.host
+        self.http_layer = parent
+        self.host = host
         self._masked_request: http.Request | None = None
         self._server: Server | None = None
         """The connection that the answer comes by."""
         self._capture: BodyCapture | None = None
         """Of a streamed answer, for people to read."""
         self._is_being_read = False
-        self._is_end_reported = False
-        self._deferred: list[ClientEffect] = []
-        """Effects of direct writes that must go through the layers."""
+        self._is_exchange_over = False
+        self._page: PageResponder | None = None
 
     def _handle_event(self, event: events.Event) -> Commands:
         if self.client_state is state_over:
             if isinstance(event, RequestBodyMalformed):  # found only after the answer: no next request can be read
                 yield CloseConnection(self.context.client)
             return
+        self._upload.track(event)
         try:
             if isinstance(event, ExchangeInputEvent):
                 yield from self._on_exchange_input(event)
+            elif self._page is not None:
+                yield from self._page.handle_event(event)
             else:
                 yield from super()._handle_event(event)
         except Exception:
@@ -109,7 +107,7 @@ class RoutedStream(PageStream):
                 raise
             else:
                 yield from self._on_crash()
-        if self._is_end_reported and not self._deferred:
+        if self.driver is not None and self.driver.is_done:
             self.driver = None
         if self._is_over():
             self._let_go()
@@ -121,7 +119,7 @@ class RoutedStream(PageStream):
     def _let_go(self) -> None:
         """mitmproxy has exceptions that keep the frames which they came by, and those keep the stream."""
         self.client_state = self.server_state = state_over
-        self._upload = None
+        self.driver = self._page = self._upload.timer = None
         if hasattr(self, "flow"):
             self.context.layers.remove(self)
             del self.flow
@@ -138,12 +136,12 @@ class RoutedStream(PageStream):
             decision = self.host.admit(event.request, self.context, self.mode)
         is_tunnel = event.request.method == "CONNECT"
         if decision is not NotRouted.FORWARD and not event.end_stream and not is_tunnel:
-            self._upload = self.host.start_upload_timer(self)
+            self._upload.timer = self.host.start_upload_timer(self)
         match decision:
             case NotRouted():
                 yield from super().state_wait_for_request_headers(event)
             case OwnPage():
-                yield from self.open_page(event)
+                yield from self._open_page(event.request)
             case ChatRequest():
                 self.chat = decision
                 if not event.replay_flow:
@@ -158,7 +156,8 @@ class RoutedStream(PageStream):
                         self.credentials.extract_added(self.flow.request)
             case Refusal() if is_tunnel:
                 self.client_state = self.state_errored
-                yield from self.send_reply(error_reply(decision.problem, decision.headers))
+                reply = error_reply(decision.problem, decision.headers)
+                yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
             case Refusal():
                 self.chat = ChatRequest(decision.dialect, EntryMode.OWN)
                 self._take_over(event.request, EntryMode.OWN)
@@ -166,6 +165,14 @@ class RoutedStream(PageStream):
                 headers = () if bad else decision.headers
                 answer = self.host.error_response(bad or decision.problem, self.chat, event.request, headers)
                 yield from self._reject(event, answer, is_bad=bad is not None)
+
+    def _open_page(self, request: http.Request) -> Commands:
+        client, serve = self.context.client, partial(self.host.serve_page, stream=self)
+        self.flow = http.HTTPFlow(client, self.context.server)
+        self.flow.request = request
+        is_local, masker = self.host.is_local(client), self.host.masker
+        self._page = PageResponder(client, self.stream_id, request, self._upload, masker, serve, is_local)
+        yield from self._page.open(self._bad_head(request))
 
     def _take_over(self, request: http.Request, door: EntryMode) -> None:
         """From here on only this stream knows the client's credentials."""
@@ -202,7 +209,7 @@ class RoutedStream(PageStream):
         match opened:
             case Exchange():
                 self.driver = self.host.start_driver(opened, self)
-                yield from self._render(self._apply(opened.start))
+                yield from self._render(self.driver.apply(opened.start))
             case WholeResponse():
                 yield from self._respond(opened)
             case ForwardToOrigin():
@@ -240,24 +247,7 @@ class RoutedStream(PageStream):
         if self.is_killed and not self.driver.exchange.ended:
             yield from self._kill()
         else:
-            deferred, self._deferred = self._deferred, []
-            yield from self._render(deferred + self._apply(event.exchange_input))
-
-    def relay(self, given: ExchangeInput) -> bytes:
-        """An input for a direct write: the client's bytes. Other effects wait for the next posted input."""
-        pieces: list[bytes] = []
-        for effect in self._apply(given):
-            if isinstance(effect, Send) and not self._deferred:
-                self._capture_data(effect.data)
-                pieces.append(encode_chunk(effect.data))
-            else:
-                self._deferred.append(effect)
-        return b"".join(pieces)
-
-    @property
-    def has_deferred(self) -> bool:
-        """Effects wait to go through the layers."""
-        return bool(self._deferred)
+            yield from self._render(self.driver.apply(event.exchange_input))
 
     def _on_killed(self) -> None:
         if self.driver and not self.driver.exchange.ended:
@@ -267,23 +257,19 @@ class RoutedStream(PageStream):
     def is_killed(self) -> bool:
         return bool(self.flow.error and self.flow.error.msg == mflow.Error.KILLED_MESSAGE)
 
-    def _apply(self, given: ExchangeInput) -> list[ClientEffect]:
-        assert self.driver
-        effects = self.driver.handle_input(given)
-        exchange = self.driver.exchange
-        if self._server is None and (server := self.driver.winner_connection()):
-            self._server = self.flow.server_conn = server
-        if exchange.ended and not self._is_end_reported:
-            self._is_end_reported = True
-            stop_notifying(self.flow)
-            if self._server is not None:
-                mark_closed(self._server)
-            try:
-                self.host.on_exchange_ended(exchange, self.flow)
-            except Exception:  # the client's answer is not at fault
-                logger.exception(f"The record of exchange {exchange.client_request.request_id} was lost.")
-                self.host.discard(exchange)
-        return effects
+    def on_winner(self, server: Server) -> None:
+        self._server = self.flow.server_conn = server
+
+    def on_exchange_ended(self, exchange: Exchange) -> None:
+        self._is_exchange_over = True
+        stop_notifying(self.flow)
+        if self._server is not None:
+            mark_closed(self._server)
+        try:
+            self.host.on_exchange_ended(exchange, self.flow)
+        except Exception:  # the client's answer is not at fault
+            logger.exception(f"The record of exchange {exchange.client_request.request_id} was lost.")
+            self.host.discard(exchange)
 
     def _render(self, effects: list[ClientEffect]) -> Commands:
         match effects:  # known whole: other addons may still change it, as they may any answer that is not streamed
@@ -298,7 +284,7 @@ class RoutedStream(PageStream):
                     if self.server_state == self.state_errored:
                         return
                 case Send(data):
-                    self._capture_data(data)
+                    self.capture_data(data)
                     yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
                 case End():
                     yield from self._end_response()
@@ -340,7 +326,7 @@ class RoutedStream(PageStream):
         self._store_capture()
         yield from self.send_response(already_streamed=True)
 
-    def _capture_data(self, data: bytes) -> None:
+    def capture_data(self, data: bytes) -> None:
         if self._capture and self.driver:
             self._capture.add(data, self.driver.now())
 
@@ -352,12 +338,12 @@ class RoutedStream(PageStream):
     # Other ends.
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        is_ours = self._is_being_read or self._is_end_reported or self.driver is not None
+        is_ours = self._is_being_read or self._is_exchange_over or self.driver is not None
         if not is_ours or not isinstance(event, RequestProtocolError):
             yield from super().handle_protocol_error(event)
             return
         if self.driver is not None:
-            self._apply(self.driver.exchange.on_client_disconnected)
+            self.driver.apply(self.driver.exchange.on_client_disconnected)
         if self.flow.live:
             yield from self._end_with_error(event.message)
         yield DropStream(self.stream_id)
@@ -373,7 +359,7 @@ class RoutedStream(PageStream):
     def _kill(self) -> Commands:
         """The flow was killed in the user interface."""
         assert self.driver
-        self._apply(self.driver.exchange.on_client_disconnected)
+        self.driver.apply(self.driver.exchange.on_client_disconnected)
         yield from self._end_with_error(mflow.Error.KILLED_MESSAGE)
         yield SendHttp(ResponseProtocolError(self.stream_id, "killed", ErrorCode.KILL), self.context.client)
         yield DropStream(self.stream_id)
@@ -389,14 +375,14 @@ class RoutedStream(PageStream):
         """An exception of ours ends this exchange only: 502 while nothing is out, else an error frame."""
         name, problem = self.host.request_id(self.flow.request), self.host.internal_error(self.flow.request)
         logger.exception(f"The router failed on exchange {name}.")
-        exchange = self.driver.exchange if self.driver else None
-        if exchange and not exchange.ended:
+        driver = self.driver
+        if driver and not driver.exchange.ended:
             try:
-                yield from self._render(self._apply(partial(exchange.fail_with, problem)))
+                yield from self._render(driver.apply(partial(driver.exchange.fail_with, problem)))
                 return
             except Exception:
                 logger.exception(f"The router failed to end exchange {name}.")
-                self.host.discard(exchange)
+                self.host.discard(driver.exchange)
         if self.flow.response is None:
             assert self.chat
             yield from self._respond(self.host.error_response(problem, self.chat, self.flow.request))
@@ -412,7 +398,8 @@ class RoutedStream(PageStream):
         name = uuid4().hex
         logger.exception(f"The router failed on a request head ({name}).")
         problem = Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
-        yield from self.send_reply(error_reply(problem, (("X-Request-ID", name), ("Connection", "close"))))
+        reply = error_reply(problem, (("X-Request-ID", name), ("Connection", "close")))
+        yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
         error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.CANCEL)
         yield SendHttp(error, self.context.client)
 
@@ -426,10 +413,10 @@ class RoutedStream(PageStream):
         return sum(len(piece.data) for piece in connection.h2_conn.stream_buffers.get(self.stream_id, ()))
 
     @contextmanager
-    def notified_of_client(self, driver: ExchangeDriver) -> Iterator[None]:
-        """While this lasts, `driver` is told whenever the client sends something."""
-        self.http_layer.waiting_drivers.add(driver)
+    def notifying(self, on_activity: Callable[[], None]) -> Iterator[None]:
+        """While this lasts, `on_activity` is called whenever the client sends something."""
+        self.http_layer.on_client_activity.add(on_activity)
         try:
             yield
         finally:
-            self.http_layer.waiting_drivers.discard(driver)
+            self.http_layer.on_client_activity.discard(on_activity)

@@ -9,21 +9,18 @@ Gain: see "Patches" in docs/measurements.md. Switch: `eager_hooks`.
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.stream_events import HookFinished
-
-if TYPE_CHECKING:
-    from pointsman.transport.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
 
 
-def run_hook_eagerly(hook: StartHook, stream: "RoutedStream", handler: ConnectionHandler) -> bool:
+def run_hook_eagerly(hook: StartHook, stream: ClientStream, handler: ConnectionHandler) -> bool:
     """Asks all addons. False: somebody lets the flow wait, and the stream will get `HookFinished` when that is over."""
     task = asyncio.Task(handler.handle_hook(hook), loop=asyncio.get_running_loop(), eager_start=True)
     if task.done():
