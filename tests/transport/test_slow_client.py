@@ -10,7 +10,7 @@ from mitmproxy.proxy.layers.http import Http2Server
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.exchange.client_response import HIGH_WATER
-from pointsman.transport import exchange_driver as conducting
+from pointsman.transport import exchange_timers
 from pointsman.transport.flow_control import FlowControl
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
@@ -225,7 +225,7 @@ async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that has all it was sent says nothing more: only the socket tells that there is room."""
-    monkeypatch.setattr(conducting, "SLOW_CLIENT_CHECK_INTERVAL", 3600.0)
+    monkeypatch.setattr(exchange_timers, "SLOW_CLIENT_CHECK_INTERVAL", 3600.0)
     async with (
         Provider(behaviours.answer("one two three", pace=0.02)) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,

@@ -11,7 +11,6 @@ from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.server import ConnectionHandler
 
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.flow_control import ClientWindow
 
 
 class ParentLayer(Protocol):
@@ -25,7 +24,7 @@ class ParentLayer(Protocol):
     """Called whenever the client sends something."""
 
 
-class ClientStream(ClientWindow, Protocol):
+class ClientStream(Protocol):
     """Implemented by `stream.RoutedStream`."""
 
     context: Context

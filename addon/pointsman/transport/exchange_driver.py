@@ -36,11 +36,12 @@ from pointsman.exchange.effects import (
 )
 from pointsman.exchange.engine import Exchange
 from pointsman.transport.client_stream import ClientStream
+from pointsman.transport.exchange_timers import ExchangeTimers
 from pointsman.transport.flow_control import FlowControl
 from pointsman.transport.mitm_patches.direct_write import direct_writer, encode_chunk
 from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace, protocol_of
 from pointsman.transport.server_info import describe_server
-from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent
+from pointsman.transport.stream_events import ExchangeInput
 from pointsman.transport.upstream_client import UpstreamClient, fault_from_error
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker
@@ -52,8 +53,6 @@ logger = logging.getLogger(__name__)
 MAX_DRAIN_BYTES = 64 * 1024
 DRAIN_TIMEOUT = 1.0
 """How much, and how long, to read on after an answer's end so that its connection can be kept."""
-SLOW_CLIENT_CHECK_INTERVAL = 1.0
-"""Seconds between two looks at a client that does not read."""
 
 type ClientEffect = Respond | Send | End | Abort
 
@@ -71,7 +70,7 @@ class AttemptObserver(Protocol):
 
 
 class ExchangeDriver:
-    """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
+    """Lives from the request's end to the exchange's end; owns the exchange's tasks and timers."""
 
     def __init__(
         self,
@@ -97,18 +96,16 @@ class ExchangeDriver:
         self._released: set[int] = set()
         self._cancelled: set[int] = set()
         self._traces: dict[int, tuple[str, ConnectionTrace]] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._flow_control = FlowControl(stream, handler)
+        self._timers = ExchangeTimers(exchange, handler, self._flow_control)
         self._deferred: list[ClientEffect] = []
         """Effects of direct writes that must go through the layers."""
         self._is_winner_reported = False
         self._is_end_reported = False
-        self._client_check: asyncio.TimerHandle | None = None
         self._direct_writer: asyncio.StreamWriter | None = None
         """Open from the answer's head on."""
         self._forwarding: int | None = None
         """The attempt whose data is being written directly."""
-        self._check_client()
 
     # For the client's layer.
 
@@ -125,28 +122,6 @@ class ExchangeDriver:
         """The exchange has ended, and the client's stream has been given all of it."""
         return self.exchange.ended and not self._deferred
 
-    def _check_client(self) -> None:
-        """A client that waits is not idle, whatever mitmproxy thinks; and clocks that stood still for what another
-        stream of the connection had to write go on.
-        """
-        if self.exchange.ended:
-            return
-        watchdog = self._handler.timeout_watchdog
-        watchdog.register_activity()
-        if self.exchange.is_paused and not self._flow_control.is_above_high_water:
-            asyncio_utils.create_task(self._post(self._tick), name="exchange timer", keep_ref=True)
-        self._client_check = self._loop.call_later(watchdog.timeout / 2, self._check_client)
-        if self.exchange.is_paused:
-            self._check_client_soon()
-
-    def _check_client_soon(self) -> None:
-        """Otherwise the pulse is as slow as it may be: thousands of streams that wait should cost next to nothing."""
-        if self._client_check is not None and self._client_check.when() > (
-            soon := self._loop.time() + SLOW_CLIENT_CHECK_INTERVAL
-        ):
-            self._client_check.cancel()
-            self._client_check = self._loop.call_at(soon, self._check_client)
-
     def enable_direct_write(self, server: object) -> None:
         """The answer's head is out; `server` is the client's side of the layer."""
         self._direct_writer = direct_writer(self._stream.context, server, self._handler)
@@ -161,11 +136,11 @@ class ExchangeDriver:
 
     def on_flow_killed(self) -> None:
         """Somebody has killed the flow: the stream sees that by the next event, and this is one."""
-        asyncio_utils.create_task(self._post(_no_effects), name="flow killed", keep_ref=True)
+        asyncio_utils.create_task(self._flow_control.post(_no_effects), name="flow killed", keep_ref=True)
 
     async def fail_with(self, problem: Problem) -> None:
         """End the exchange in the router's own words, and see them off."""
-        await self._post(partial(self.exchange.fail_with, problem))
+        await self._flow_control.post(partial(self.exchange.fail_with, problem))
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_TIMEOUT):
                 await self._handler.drain_writers()
@@ -174,9 +149,7 @@ class ExchangeDriver:
         """The exchange is broken: whatever runs for it ends here."""
         for n in list(self._tasks):
             self._stop_attempt(n, self._cancelled)
-        for timer in (self._timer, self._client_check):
-            if timer is not None:
-                timer.cancel()
+        self._timers.close()
 
     def abort_client(self) -> None:
         """Close the client's socket without waiting for what it does not read."""
@@ -189,8 +162,8 @@ class ExchangeDriver:
     def _apply(self, given: ExchangeInput) -> list[ClientEffect]:
         effects = given(self._loop.time())
         for_client = self.execute(effects)
-        if self._timer is None or len(effects) != 1 or type(effects[0]) is not Send:
-            self._set_timer()  # what is merely sent moves dates only later
+        if not self._timers.has_deadline or len(effects) != 1 or type(effects[0]) is not Send:
+            self._timers.update()  # what is merely sent moves dates only later
         self._report()
         return for_client
 
@@ -254,44 +227,19 @@ class ExchangeDriver:
         self._traces[n] = request.url, dial
         return dial
 
-    def _set_timer(self) -> None:
-        """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
-        due = self.exchange.next_tick_at
-        if due is not None and self.exchange.is_paused:
-            self._check_client_soon()
-        if self._timer is not None:
-            if due is not None and self._timer.when() <= due:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer = self._loop.call_at(due, self._on_timer)
-        elif self._client_check is not None and self.exchange.ended:
-            self._client_check.cancel()
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        asyncio_utils.create_task(self._post(self._tick), name="exchange timer", keep_ref=True)
-
-    def _tick(self, now: float) -> list[Effect]:
-        # A client that has taken anything in the meantime is not stuck.
-        effects = self.exchange.on_client_backlog(self._flow_control.backlog(), now)
-        due = self.exchange.next_tick_at
-        return effects + self.exchange.on_tick(now) if due is not None and due <= now else effects
-
     # Inputs.
 
     async def _make_and_run(self, n: int, make: Callable[[], UpstreamRequest]) -> None:
         try:
             request = await self._worker.run(make)
         except Inconvertible as error:
-            await self._post(partial(self.exchange.on_request_failed, n, str(error)))
+            await self._flow_control.post(partial(self.exchange.on_request_failed, n, str(error)))
             return
         except Exception as error:
             logger.exception(
                 f"The router failed to make attempt {n} of exchange {self.exchange.client_request.request_id}."
             )
-            await self._post(partial(self.exchange.on_request_failed, n, type(error).__name__))
+            await self._flow_control.post(partial(self.exchange.on_request_failed, n, type(error).__name__))
             return
         self._apply_without_effects(partial(self.exchange.on_request_ready, n))
         attempt = self._run_attempt(n, request)
@@ -320,7 +268,7 @@ class ExchangeDriver:
                         return
                     if self._flow_control.is_above_high_water:
                         await self._flow_control.wait(self._on_backlog)
-                await self._post(partial(exchange.on_end, n))
+                await self._flow_control.post(partial(exchange.on_end, n))
         except Exception as error:
             kind, message = fault_from_error(error)
             if kind is FaultKind.INTERNAL:
@@ -328,23 +276,14 @@ class ExchangeDriver:
                     f"Attempt {n} of exchange {exchange.client_request.request_id} failed with an internal error."
                 )
             _forget_frames(error)
-            await self._post(partial(exchange.on_connection_error, n, kind, message))
-
-    async def _post(self, given: ExchangeInput, size: int = 0) -> None:
-        on_processed = partial(self._flow_control.on_processed, size)
-        self._flow_control.on_posted(size)
-        try:
-            await self._handler.server_event(ExchangeInputEvent(self._stream, given, on_processed))
-        except asyncio.CancelledError:  # while it was queued: it will not be processed
-            on_processed()
-            raise
+            await self._flow_control.post(partial(exchange.on_connection_error, n, kind, message))
 
     async def _forward_via_layers(self, n: int, data: bytes, is_last: bool) -> None:
         """Through the layers: an answer's beginning, and most short answers as a whole."""
         if self._observer:
             self._observer.on_data(n, data, self._loop.time())
         on_data = self.exchange.on_last_data if is_last else self.exchange.on_data
-        await self._post(partial(on_data, n, data), len(data))
+        await self._flow_control.post(partial(on_data, n, data), len(data))
         self._flow_control.on_sent(len(data))
 
     async def _forward_directly(self, n: int, answer: aiohttp.ClientResponse) -> None:
@@ -373,7 +312,7 @@ class ExchangeDriver:
             on_bytes()
             error = await done
         if error or self._deferred:
-            await self._post(partial(_raise_error, error) if error else _no_effects)
+            await self._flow_control.post(partial(_raise_error, error) if error else _no_effects)
 
     def _forward_piece(self, n: int, data: bytes) -> bool:
         """Passes a piece on. Returns whether the next one may go in the same way."""
@@ -404,7 +343,7 @@ class ExchangeDriver:
         """An input that never causes effects needs no way through the layer."""
         effects = given(self._loop.time())
         assert not effects, effects
-        self._set_timer()
+        self._timers.update()
 
     def _on_backlog(self, size: int) -> None:
         self._apply_without_effects(partial(self.exchange.on_client_backlog, size))

@@ -6,8 +6,6 @@ streamed response. A stream that is not routed is a stock stream.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
 
@@ -20,7 +18,6 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
     ErrorCode,
-    Http2Server,
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
@@ -402,21 +399,3 @@ class RoutedStream(EarlyResponseStream):
         yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
         error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.CANCEL)
         yield SendHttp(error, self.context.client)
-
-    # For the driver.
-
-    def buffered_bytes(self) -> int:
-        """Bytes that HTTP/2 holds back because the client's window is closed."""
-        connection = self.http_layer.connections.get(self.context.client)
-        if not isinstance(connection, Http2Server):
-            return 0
-        return sum(len(piece.data) for piece in connection.h2_conn.stream_buffers.get(self.stream_id, ()))
-
-    @contextmanager
-    def notifying(self, on_activity: Callable[[], None]) -> Iterator[None]:
-        """While this lasts, `on_activity` is called whenever the client sends something."""
-        self.http_layer.on_client_activity.add(on_activity)
-        try:
-            yield
-        finally:
-            self.http_layer.on_client_activity.discard(on_activity)
