@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState
-from mitmproxy.proxy import events
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -22,18 +22,20 @@ from mitmproxy.proxy.layers.http import (
 
 from pointsman.admission import MAX_LENGTH_DIGITS
 from pointsman.masking import Masker
-from pointsman.transport.early_response import CONNECTION_CLOSE, MALFORMED_CHUNKING, Commands, Upload
 from pointsman.transport.entry_mode import client_host
 from pointsman.transport.header_map import header_map
 from pointsman.transport.http1 import RequestBodyMalformed
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
+from pointsman.transport.upload import CONNECTION_CLOSE, MALFORMED_CHUNKING, Upload
 from pointsman.web.http import PageReply, PageRequest, error_reply
 from pointsman.wire.errors import Code, Problem
 
 MAX_PAGE_BODY_BYTES = 1 << 20
 """Bytes."""
 TOO_LARGE = Problem(Code.REQUEST_TOO_LARGE, f"The request body exceeds {MAX_PAGE_BODY_BYTES} bytes.")
+
+type Commands = layer.CommandGenerator[None]
 
 
 class PageState(Enum):

@@ -6,13 +6,15 @@ streamed response. A stream that is not routed is a stock stream.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from uuid import uuid4
 
 from mitmproxy import flow as mflow
 from mitmproxy import http
 from mitmproxy.connection import Server
-from mitmproxy.proxy import events, layer
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
@@ -21,6 +23,8 @@ from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    HttpResponseHook,
+    HttpStream,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -36,7 +40,7 @@ from pointsman.masking import Masker
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ParentLayer
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.early_response import EarlyResponseStream, has_long_host
+from pointsman.transport.early_response import EarlyResponder, bad_head, has_long_host
 from pointsman.transport.exchange_driver import ClientEffect, ExchangeDriver
 from pointsman.transport.http1 import RequestBodyMalformed
 from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
@@ -46,8 +50,9 @@ from pointsman.transport.page_responder import PageResponder, send_reply
 from pointsman.transport.response import client_response, has_content_length
 from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.server_info import mark_closed
-from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread
+from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
+from pointsman.transport.upload import Upload
 from pointsman.web.http import error_reply
 from pointsman.wire.errors import Code, Problem
 
@@ -61,13 +66,14 @@ def state_over(_: events.Event) -> Commands:
     yield from ()
 
 
-class RoutedStream(EarlyResponseStream):
+class RoutedStream(HttpStream):
     """A stream that is routed if the host says so. `chat` is set once it does.
 
     Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
     counting alone frees what a request has taken, and that may be a hundred megabytes.
     """
 
+    chat: ChatRequest | None = None
     driver: ExchangeDriver | None = None
     """Of the exchange, while that lasts."""
 
@@ -75,6 +81,10 @@ class RoutedStream(EarlyResponseStream):
         super().__init__(context, stream_id)
         self.http_layer = parent
         self.host = host
+        self.credentials: Credentials | None = None
+        self._mask: ResponseMask | None = None
+        self._upload = Upload()
+        self._early = EarlyResponder(self, self._upload, host)
         self._masked_request: http.Request | None = None
         self._server: Server | None = None
         """The connection that the answer comes by."""
@@ -95,6 +105,10 @@ class RoutedStream(EarlyResponseStream):
                 yield from self._on_exchange_input(event)
             elif self._page is not None:
                 yield from self._page.handle_event(event)
+            elif isinstance(event, UploadTimedOut):
+                yield from self._early.on_upload_timeout()
+            elif isinstance(event, RequestBodyMalformed):
+                yield from self._early.on_malformed_body()
             else:
                 yield from super()._handle_event(event)
         except Exception:
@@ -117,6 +131,7 @@ class RoutedStream(EarlyResponseStream):
         """mitmproxy has exceptions that keep the frames which they came by, and those keep the stream."""
         self.client_state = self.server_state = state_over
         self.driver = self._page = self._upload.timer = None
+        del self._early
         if hasattr(self, "flow"):
             self.context.layers.remove(self)
             del self.flow
@@ -147,7 +162,7 @@ class RoutedStream(EarlyResponseStream):
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
                     if isinstance(command, HttpRequestHeadersHook):
                         notify_on_kill(self.flow, self._on_killed)
-                    with self._exposing_proxyauth(command):
+                    with self.exposing_proxyauth(command):
                         yield command
                     if self.credentials is not None:
                         self.credentials.extract_added(self.flow.request)
@@ -161,7 +176,7 @@ class RoutedStream(EarlyResponseStream):
                 bad = self._bad_head(event.request)
                 headers = () if bad else decision.headers
                 answer = self.host.error_response(bad or decision.problem, self.chat, event.request, headers)
-                yield from self._reject(event, answer, is_bad=bad is not None)
+                yield from self._early.reject(event, answer, is_bad=bad is not None)
 
     def _open_page(self, request: http.Request) -> Commands:
         client, serve = self.context.client, partial(self.host.serve_page, stream=self)
@@ -178,6 +193,33 @@ class RoutedStream(EarlyResponseStream):
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
         self.credentials = Credentials.extract(request, self.host.masker)
+
+    @contextmanager
+    def exposing_proxyauth(self, command: commands.Command) -> Iterator[None]:
+        """mitmproxy looks for its own password when a request's head is shown around."""
+        asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
+        with self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
+            yield
+
+    def _bad_head(self, request: http.Request) -> Problem | None:
+        return bad_head(request, self.mode, self.context.options.validate_inbound_headers)
+
+    def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
+        """A bad head is told in the client's dialect."""
+        if self.chat is None or not request:
+            return (yield from super().check_invalid(request))
+        if problem := self._bad_head(self.flow.request):
+            yield from self._early.reject_bad_head(problem)
+        return problem is not None
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
+        """The router's own limit holds for its requests; they are never streamed, nor are their answers held back."""
+        if self.chat is None:
+            return (yield from super().check_body_size(request))
+        is_too_large = request and len(self.request_body_buf) > self.host.max_body
+        if is_too_large:
+            yield from self._early.reject_size()
+        return is_too_large
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -208,7 +250,7 @@ class RoutedStream(EarlyResponseStream):
                 self.driver = self.host.start_driver(opened, self)
                 yield from self._render(self.driver.apply(opened.start))
             case WholeResponse():
-                yield from self._respond(opened)
+                yield from self.respond(opened)
             case ForwardToOrigin():
                 return (yield from self._forward_to_origin())
         return False
@@ -271,9 +313,9 @@ class RoutedStream(EarlyResponseStream):
     def _render(self, effects: list[ClientEffect]) -> Commands:
         match effects:  # known whole: other addons may still change it, as they may any answer that is not streamed
             case [Respond(status, headers), Send(body), End()] if has_content_length(headers):
-                return (yield from self._respond(WholeResponse(status, headers, body)))
+                return (yield from self.respond(WholeResponse(status, headers, body)))
             case [Respond(status, headers), End()] if has_content_length(headers):
-                return (yield from self._respond(WholeResponse(status, headers, b"")))
+                return (yield from self.respond(WholeResponse(status, headers, b"")))
         for effect in effects:
             match effect:
                 case Respond(status, headers):
@@ -302,6 +344,34 @@ class RoutedStream(EarlyResponseStream):
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
         if self.driver and not is_old:
             self.driver.enable_direct_write(self.http_layer.connections[self.context.client])
+
+    def respond(self, answer: WholeResponse) -> Commands:
+        """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
+        body = b"" if self.flow.request.method == "HEAD" else answer.body
+        self.flow.response = client_response(
+            answer.status, (*answer.headers, *self._cors_headers()), body, self.host.masker
+        )
+        hook = HttpResponseHeadersHook(self.flow)
+        with self._without_secrets(hook):
+            yield hook
+        if not (yield from self.check_killed(True)):
+            yield from self.send_response()
+
+    def _cors_headers(self) -> tuple[tuple[str, str], ...]:
+        return self.chat.cors if self.chat else ()
+
+    def _without_secrets(self, command: commands.Command) -> AbstractContextManager[None]:
+        """While addons look at the response."""
+        response, mask = self.flow.response, self._response_mask()
+        if response is None or mask is None or not isinstance(command, HttpResponseHeadersHook | HttpResponseHook):
+            return nullcontext()
+        return mask.masking(response)
+
+    def _response_mask(self) -> ResponseMask | None:
+        """None for a response that is none of the router's business. The head of its own answers is masked already."""
+        if self._mask is None and self.chat is not None:
+            self._mask = ResponseMask(self.host.masker, has_head=False)
+        return self._mask
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
         for command in super().state_wait_for_response_headers(event):  # none of them has a reply
@@ -382,7 +452,7 @@ class RoutedStream(EarlyResponseStream):
                 self.host.discard(driver.exchange)
         if self.flow.response is None:
             assert self.chat
-            yield from self._respond(self.host.error_response(problem, self.chat, self.flow.request))
+            yield from self.respond(self.host.error_response(problem, self.chat, self.flow.request))
         else:
             yield from self._end_with_error("the router failed")
             error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL)
