@@ -24,14 +24,8 @@ class ParentLayer(Protocol):
     """Called whenever the client sends something."""
 
 
-class ClientStream(Protocol):
-    """Implemented by `stream.RoutedStream`."""
-
-    context: Context
-    flow: HTTPFlow
-    stream_id: int
-
-    http_layer: ParentLayer
+class AnswerListener(Protocol):
+    """Is told by its driver what becomes of an exchange. Implemented by `exchange_responder.ExchangeResponder`."""
 
     @property
     def is_killed(self) -> bool:
@@ -45,3 +39,15 @@ class ClientStream(Protocol):
 
     def capture_data(self, data: bytes) -> None:
         """A piece of the answer that is being sent, for people to read."""
+
+
+class ClientStream(Protocol):
+    """Implemented by `stream.RoutedStream`."""
+
+    context: Context
+    flow: HTTPFlow
+    stream_id: int
+    http_layer: ParentLayer
+
+    @property
+    def responder(self) -> AnswerListener: ...

@@ -1,13 +1,8 @@
 """Responses before a request is complete: refused at its headers, too large, stopped, or unreadable."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
-
 from mitmproxy import http
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.commands import CloseConnection, Command
-from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.layers.http import (
     DropStream,
     ErrorCode,
@@ -21,10 +16,9 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
     validate_request,
 )
-from mitmproxy.proxy.utils import ReceiveBuffer
 
-from pointsman.admission import ChatRequest
 from pointsman.transport.mitm_patches.client_buffer import MAX_FRAMING_BYTES
+from pointsman.transport.responding_stream import RespondingStream
 from pointsman.transport.stream_host import StreamHost, WholeResponse
 from pointsman.transport.upload import CONNECTION_CLOSE, MALFORMED_CHUNKING, Upload
 from pointsman.wire.errors import Code, Problem
@@ -34,40 +28,6 @@ UPLOAD_TIMED_OUT = Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the requ
 LONG_HOST = Problem(Code.INVALID_REQUEST, f"The host of this request exceeds {MAX_FRAMING_BYTES} bytes.")
 
 type Commands = layer.CommandGenerator[None]
-
-type State = Callable[[Any], Commands]
-
-
-class ReceivingStream(Protocol):
-    """A stream of mitmproxy whose request is coming in. Implemented by `stream.RoutedStream`."""
-
-    context: Context
-    stream_id: int
-    flow: http.HTTPFlow
-    chat: ChatRequest | None
-    """None: it is a stock stream."""
-    client_state: State
-    server_state: State
-    request_body_buf: ReceiveBuffer
-
-    @property
-    def state_consume_request_body(self) -> State: ...
-
-    @property
-    def state_done(self) -> State: ...
-
-    @property
-    def state_errored(self) -> State: ...
-
-    def flow_done(self) -> Commands: ...
-
-    def handle_protocol_error(self, event: RequestProtocolError) -> Commands: ...
-
-    def respond(self, answer: WholeResponse) -> Commands:
-        """Send the whole of an answer."""
-
-    def exposing_proxyauth(self, command: Command) -> AbstractContextManager[None]:
-        """Around what may be the hook of a request's head."""
 
 
 def has_long_host(request: http.Request) -> bool:
@@ -86,7 +46,7 @@ def bad_head(request: http.Request, mode: HTTPMode, is_strict: bool) -> Problem 
 class EarlyResponder:
     """Answers the client of `stream` in the dialect of its chat path, and takes in what is on its way of the body."""
 
-    def __init__(self, stream: ReceivingStream, upload: Upload, host: StreamHost) -> None:
+    def __init__(self, stream: RespondingStream, upload: Upload, host: StreamHost) -> None:
         self._stream, self._upload, self._host = stream, upload, host
 
     def reject(self, event: RequestHeaders, answer: WholeResponse, is_bad: bool) -> Commands:

@@ -85,7 +85,7 @@ class ExchangeDriver:
         self.exchange = exchange
         self._worker = worker
         self._observer = recorder
-        self._stream = stream
+        self._stream, self._listener = stream, stream.responder
         self._handler = handler
         self._client = providers
         self._upstream = upstream
@@ -198,10 +198,10 @@ class ExchangeDriver:
         """Tell the stream, once each, who has won and that the exchange has ended."""
         if not self._is_winner_reported and (server := self.winner_connection()):
             self._is_winner_reported = True
-            self._stream.on_winner(server)
+            self._listener.on_winner(server)
         if self.exchange.ended and not self._is_end_reported:
             self._is_end_reported = True
-            self._stream.on_exchange_ended(self.exchange)
+            self._listener.on_exchange_ended(self.exchange)
 
     def _stop_attempt(self, n: int, among: set[int]) -> None:
         """Attempt `n` is over. It ends by itself where its own words have led to this; else it waits for bytes that may
@@ -291,7 +291,7 @@ class ExchangeDriver:
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
         done, content, line = self._loop.create_future(), answer.content, protocol_of(answer)
-        if line is None or n in self._released | self._cancelled or self._stream.is_killed:
+        if line is None or n in self._released | self._cancelled or self._listener.is_killed:
             return
 
         def on_bytes() -> None:
@@ -326,14 +326,14 @@ class ExchangeDriver:
             writer.write(pieces)
         self._handler.timeout_watchdog.register_activity()
         is_over = n in self._released or n in self._cancelled
-        return not (is_over or self._deferred or self._stream.is_killed or self._flow_control.is_above_high_water)
+        return not (is_over or self._deferred or self._listener.is_killed or self._flow_control.is_above_high_water)
 
     def _encode(self, effects: list[ClientEffect]) -> bytes:
         """The client's bytes. What cannot be written directly waits for the next posted input, and all after it too."""
         pieces: list[bytes] = []
         for effect in effects:
             if isinstance(effect, Send) and not self._deferred:
-                self._stream.capture_data(effect.data)
+                self._listener.capture_data(effect.data)
                 pieces.append(encode_chunk(effect.data))
             else:
                 self._deferred.append(effect)

@@ -11,45 +11,37 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from uuid import uuid4
 
-from mitmproxy import flow as mflow
 from mitmproxy import http
-from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
-    DropStream,
     ErrorCode,
-    HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
     HttpResponseHook,
     HttpStream,
     RequestHeaders,
     RequestProtocolError,
-    ResponseData,
     ResponseHeaders,
     ResponseProtocolError,
     SendHttp,
 )
 
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage, Refusal
-from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
-from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ParentLayer
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import EarlyResponder, bad_head, has_long_host
-from pointsman.transport.exchange_driver import ClientEffect, ExchangeDriver
+from pointsman.transport.exchange_responder import ExchangeResponder
 from pointsman.transport.http1 import RequestBodyMalformed
-from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
+from pointsman.transport.mitm_patches.flow_kill import notify_on_kill
 from pointsman.transport.mitm_patches.layer_state import has_paused_event
 from pointsman.transport.mitm_patches.unchecked_messages import without_cycle
 from pointsman.transport.page_responder import PageResponder, send_reply
-from pointsman.transport.response import client_response, has_content_length
+from pointsman.transport.response import client_response
 from pointsman.transport.response_mask import ResponseMask
-from pointsman.transport.server_info import mark_closed
 from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
 from pointsman.transport.upload import Upload
@@ -74,8 +66,6 @@ class RoutedStream(HttpStream):
     """
 
     chat: ChatRequest | None = None
-    driver: ExchangeDriver | None = None
-    """Of the exchange, while that lasts."""
 
     def __init__(self, context: Context, stream_id: int, parent: ParentLayer, host: StreamHost) -> None:
         super().__init__(context, stream_id)
@@ -85,13 +75,9 @@ class RoutedStream(HttpStream):
         self._mask: ResponseMask | None = None
         self._upload = Upload()
         self._early = EarlyResponder(self, self._upload, host)
+        self.responder = ExchangeResponder(self, host)
         self._masked_request: http.Request | None = None
-        self._server: Server | None = None
-        """The connection that the answer comes by."""
-        self._capture: BodyCapture | None = None
-        """Of a streamed answer, for people to read."""
         self._is_being_read = False
-        self._is_exchange_over = False
         self._page: PageResponder | None = None
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -102,7 +88,7 @@ class RoutedStream(HttpStream):
         self._upload.track(event)
         try:
             if isinstance(event, ExchangeInputEvent):
-                yield from self._on_exchange_input(event)
+                yield from self.responder.on_input(event)
             elif self._page is not None:
                 yield from self._page.handle_event(event)
             elif isinstance(event, UploadTimedOut):
@@ -117,9 +103,10 @@ class RoutedStream(HttpStream):
             elif self.chat is None:
                 raise
             else:
-                yield from self._on_crash()
-        if self.driver is not None and self.driver.is_done:
-            self.driver = None
+                yield from self.responder.on_crash()
+        if self.client_state is state_over:  # since an event within this one, of which stock code makes some
+            return
+        self.responder.release()
         if self._is_over():
             self._let_go()
 
@@ -130,8 +117,8 @@ class RoutedStream(HttpStream):
     def _let_go(self) -> None:
         """mitmproxy has exceptions that keep the frames which they came by, and those keep the stream."""
         self.client_state = self.server_state = state_over
-        self.driver = self._page = self._upload.timer = None
-        del self._early
+        self._page = self._upload.timer = None
+        del self._early, self.responder
         if hasattr(self, "flow"):
             self.context.layers.remove(self)
             del self.flow
@@ -161,7 +148,7 @@ class RoutedStream(HttpStream):
                 self._take_over(event.request, decision.entry_mode)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
                     if isinstance(command, HttpRequestHeadersHook):
-                        notify_on_kill(self.flow, self._on_killed)
+                        notify_on_kill(self.flow, self.responder.on_killed)
                     with self.exposing_proxyauth(command):
                         yield command
                     if self.credentials is not None:
@@ -247,8 +234,7 @@ class RoutedStream(HttpStream):
         opened = self.host.open_exchange(self.flow, self.chat, read)
         match opened:
             case Exchange():
-                self.driver = self.host.start_driver(opened, self)
-                yield from self._render(self.driver.apply(opened.start))
+                yield from self.responder.begin(self.host.start_driver(opened, self))
             case WholeResponse():
                 yield from self.respond(opened)
             case ForwardToOrigin():
@@ -279,77 +265,11 @@ class RoutedStream(HttpStream):
 
     # The answer.
 
-    def _on_exchange_input(self, event: ExchangeInputEvent) -> Commands:
-        event.on_taken()
-        if self.driver is None:
-            return
-        if self.is_killed and not self.driver.exchange.ended:
-            yield from self._kill()
-        else:
-            yield from self._render(self.driver.apply(event.exchange_input))
-
-    def _on_killed(self) -> None:
-        if self.driver and not self.driver.exchange.ended:
-            self.driver.on_flow_killed()
-
-    @property
-    def is_killed(self) -> bool:
-        return bool(self.flow.error and self.flow.error.msg == mflow.Error.KILLED_MESSAGE)
-
-    def on_winner(self, server: Server) -> None:
-        self._server = self.flow.server_conn = server
-
-    def on_exchange_ended(self, exchange: Exchange) -> None:
-        self._is_exchange_over = True
-        stop_notifying(self.flow)
-        if self._server is not None:
-            mark_closed(self._server)
-        try:
-            self.host.on_exchange_ended(exchange, self.flow)
-        except Exception:  # the client's answer is not at fault
-            logger.exception(f"The record of exchange {exchange.client_request.request_id} was lost.")
-            self.host.discard(exchange)
-
-    def _render(self, effects: list[ClientEffect]) -> Commands:
-        match effects:  # known whole: other addons may still change it, as they may any answer that is not streamed
-            case [Respond(status, headers), Send(body), End()] if has_content_length(headers):
-                return (yield from self.respond(WholeResponse(status, headers, body)))
-            case [Respond(status, headers), End()] if has_content_length(headers):
-                return (yield from self.respond(WholeResponse(status, headers, b"")))
-        for effect in effects:
-            match effect:
-                case Respond(status, headers):
-                    yield from self._start_response(status, headers)
-                    if self.server_state == self.state_errored:
-                        return
-                case Send(data):
-                    self.capture_data(data)
-                    yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
-                case End():
-                    yield from self._end_response()
-                case Abort(reason):
-                    yield from self._abort(reason)
-
-    def _start_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
-        is_old = self.flow.request.http_version == "HTTP/1.0"
-        framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
-        self.flow.response = client_response(status, (*headers, *self._cors_headers(), framing), None, self.host.masker)
-        yield HttpResponseHeadersHook(self.flow)
-        if self.is_killed:
-            return (yield from self._kill())
-        self.flow.response.stream = True
-        assert self.driver
-        self._capture = BodyCapture(self.driver.started_at)
-        self.server_state = self.state_stream_response_body
-        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
-        if self.driver and not is_old:
-            self.driver.enable_direct_write(self.http_layer.connections[self.context.client])
-
     def respond(self, answer: WholeResponse) -> Commands:
         """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
         body = b"" if self.flow.request.method == "HEAD" else answer.body
         self.flow.response = client_response(
-            answer.status, (*answer.headers, *self._cors_headers()), body, self.host.masker
+            answer.status, (*answer.headers, *self.cors_headers()), body, self.host.masker
         )
         hook = HttpResponseHeadersHook(self.flow)
         with self._without_secrets(hook):
@@ -357,7 +277,7 @@ class RoutedStream(HttpStream):
         if not (yield from self.check_killed(True)):
             yield from self.send_response()
 
-    def _cors_headers(self) -> tuple[tuple[str, str], ...]:
+    def cors_headers(self) -> tuple[tuple[str, str], ...]:
         return self.chat.cors if self.chat else ()
 
     def _without_secrets(self, command: commands.Command) -> AbstractContextManager[None]:
@@ -389,75 +309,11 @@ class RoutedStream(HttpStream):
         if (mask := self._response_mask()) and self.flow.response:
             mask.apply(self.flow.response)
 
-    def _end_response(self) -> Commands:
-        self._store_capture()
-        yield from self.send_response(already_streamed=True)
-
-    def capture_data(self, data: bytes) -> None:
-        if self._capture and self.driver:
-            self._capture.add(data, self.driver.now())
-
-    def _store_capture(self) -> None:
-        if self._capture and self._capture.size and self.flow.response is not None:
-            self.host.store_capture(self._capture, self.flow)
-            self._capture = None
-
-    # Other ends.
-
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        is_ours = self._is_being_read or self._is_exchange_over or self.driver is not None
-        if not is_ours or not isinstance(event, RequestProtocolError):
-            yield from super().handle_protocol_error(event)
-            return
-        if self.driver is not None:
-            self.driver.apply(self.driver.exchange.on_client_disconnected)
-        if self.flow.live:
-            yield from self._end_with_error(event.message)
-        yield DropStream(self.stream_id)
-
-    def _abort(self, reason: str) -> Commands:
-        assert self.driver
-        yield from self._end_with_error(reason)
-        yield SendHttp(ResponseProtocolError(self.stream_id, reason, ErrorCode.CANCEL), self.context.client)
-        yield DropStream(self.stream_id)
-        if not self.flow.request.is_http2:
-            self.driver.abort_client()
-
-    def _kill(self) -> Commands:
-        """The flow was killed in the user interface."""
-        assert self.driver
-        self.driver.apply(self.driver.exchange.on_client_disconnected)
-        yield from self._end_with_error(mflow.Error.KILLED_MESSAGE)
-        yield SendHttp(ResponseProtocolError(self.stream_id, "killed", ErrorCode.KILL), self.context.client)
-        yield DropStream(self.stream_id)
-
-    def _end_with_error(self, message: str) -> Commands:
-        self._store_capture()
-        self.client_state = self.server_state = self.state_errored
-        self.flow.error = self.flow.error or mflow.Error(message)
-        self.flow.live = False
-        yield HttpErrorHook(self.flow)
-
-    def _on_crash(self) -> Commands:
-        """An exception of ours ends this exchange only: 502 while nothing is out, else an error frame."""
-        name, problem = self.host.request_id(self.flow.request), self.host.internal_error(self.flow.request)
-        logger.exception(f"The router failed on exchange {name}.")
-        driver = self.driver
-        if driver and not driver.exchange.ended:
-            try:
-                yield from self._render(driver.apply(partial(driver.exchange.fail_with, problem)))
-                return
-            except Exception:
-                logger.exception(f"The router failed to end exchange {name}.")
-                self.host.discard(driver.exchange)
-        if self.flow.response is None:
-            assert self.chat
-            yield from self.respond(self.host.error_response(problem, self.chat, self.flow.request))
+        if isinstance(event, RequestProtocolError) and (self._is_being_read or self.responder.has_begun):
+            yield from self.responder.on_client_error(event.message)
         else:
-            yield from self._end_with_error("the router failed")
-            error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL)
-            yield SendHttp(error, self.context.client)
-            yield DropStream(self.stream_id)
+            yield from super().handle_protocol_error(event)
 
     def _on_head_crash(self) -> Commands:
         """No addon has seen this request yet, so there is no flow to end."""
