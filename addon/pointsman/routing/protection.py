@@ -16,7 +16,7 @@ from pointsman.domain.targets import Target
 
 FAILURES_TO_BAN = 2
 """Failures in a row that ban at `model-skip`."""
-NOT_PROVIDER_FAULTS = frozenset({Failure.INTERNAL, Failure.REQUEST})
+NOT_PROVIDER_FAULTS = frozenset({Failure.OURS, Failure.REQUEST})
 """Faults of the router and of the request: no reason for a ban."""
 
 

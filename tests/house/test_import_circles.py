@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
+PACKAGE = Path(__file__).parents[2] / "addon" / "pointsman"
 
 MODULES = {
     ".".join(("pointsman", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
