@@ -216,7 +216,7 @@ class Gateway:
         return decision
 
     def is_local(self, client: Client) -> bool:
-        """On this machine. The router itself never connects to itself on behalf of somebody else."""
+        """Whether the client is on this machine. The router never connects to itself for a client."""
         return entry_mode.is_local(client)
 
     def forwarding_problem(self, client: Client) -> str | None:

@@ -131,7 +131,7 @@ class Masker:
         )
 
     def displayed_headers(self, headers: Headers) -> Headers:
-        """Headers that somebody may look at: those that hold credentials are masked, whatever their value is."""
+        """Headers for display: those that hold credentials are masked, whatever their value."""
         shown = tuple((name, masked_credential(value) if holds_secret(name) else value) for name, value in headers)
         return self.headers(shown)
 

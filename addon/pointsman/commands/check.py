@@ -73,7 +73,6 @@ def _print_results(found: list[tuple[str, dict[str, Any]]]) -> Iterator[bool]:
     width = max((len(name) for name, _ in found), default=0)
     for name, result in found:
         models = f", {result['models']} models" if result["models"] is not None else ""
-        print(
-            f"{'ok    ' if result['ok'] else 'FAILED'}  {name:<{width}}  {result['message']}{models} ({result['ms']:.0f} ms)"
-        )
+        verdict = "ok" if result["ok"] else "FAILED"
+        print(f"{verdict:<6}  {name:<{width}}  {result['message']}{models} ({result['ms']:.0f} ms)")
         yield result["ok"]

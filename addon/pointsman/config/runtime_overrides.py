@@ -19,7 +19,7 @@ type ConfigKeyId = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TargetChange:
-    """None: as the file says."""
+    """None: the file's value."""
 
     enabled: bool | None = None
     pool: Pool | None = None

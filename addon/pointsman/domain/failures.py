@@ -44,7 +44,7 @@ class SkipScope(Enum):
     SMALLER = auto()
     """Every target with no larger window."""
     ALL = auto()
-    """The request itself is at fault: the provider's answer is the client's."""
+    """The request itself is invalid: the provider's answer goes to the client."""
 
 
 class CooldownKind(Enum):
@@ -160,7 +160,7 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
 """Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
-that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
+that only means a server's trouble is as unspecific as a 400: the status was not chosen for it.
 """
 
 

@@ -158,8 +158,8 @@ class Inventory:
 
 
 def _redirect_targets(settings: Settings) -> Iterator[Target]:
-    """Names that a redirect yields without their being listed as models: nothing is known of them, and nobody gets
-    them who has not asked for them.
+    """Names that a redirect yields without their being listed as models: nothing is known of them, and only
+    requests that name them get them.
     """
     for provider in settings.providers.values():
         for redirect in provider.redirects:

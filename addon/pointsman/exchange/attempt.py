@@ -53,7 +53,7 @@ class Attempt:
         self.last_event = now
         self.last_ping = now
         self.last_data = now
-        """Bytes of the body, whatever they say."""
+        """When bytes of the body last arrived, of any kind."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
@@ -118,7 +118,7 @@ class Attempt:
 
     @property
     def model_sent(self) -> str:
-        """The name that its provider is asked for."""
+        """The model name that is sent to its provider."""
         return self.redirect.redirected_model if self.redirect else self.candidate.target.model.id
 
     @property

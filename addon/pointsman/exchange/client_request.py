@@ -86,7 +86,7 @@ class Planner(Protocol):
         ...
 
     def is_final(self, fault: Fault) -> bool:
-        """The request itself is at fault, so no other candidate will do."""
+        """The request itself is invalid, so no other candidate is tried."""
         ...
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
@@ -116,7 +116,7 @@ class Planner(Protocol):
         ...
 
     def on_ended(self, failed: bool, now: float) -> None:
-        """The exchange is over; `failed`: its client was told of a failure."""
+        """The exchange has ended; `failed`: the client received an error."""
         ...
 
     def discard(self) -> None:

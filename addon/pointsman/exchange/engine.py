@@ -362,9 +362,9 @@ class Exchange:
         self._response.end(now)
 
     def _fail(self, attempt: Attempt, fault: Fault, now: float) -> None:
-        """An attempt that the client has seen nothing of has failed.
+        """An attempt failed before its commit.
 
-        The next one follows, unless the request itself is at fault.
+        The next one follows, unless the request itself is invalid.
         """
         if attempt.codec and attempt.codec.refuses_usage(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)

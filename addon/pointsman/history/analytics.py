@@ -1,4 +1,4 @@
-"""What the log says of a window of time, for people: counts, rates, waits and failures of each group."""
+"""Aggregates over a time window of the log: counts, rates, waits and failures of each group."""
 
 import sqlite3
 from collections import Counter

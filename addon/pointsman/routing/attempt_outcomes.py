@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     CENSORED = "later"
     """Nothing is known but that the first content would have come later than the attempt was cancelled."""
     NOTHING = "nothing"
-    """The client left, or its request was at fault."""
+    """The client disconnected, or its request was invalid."""
 
 
 KEY_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, Failure.FORBIDDEN})

@@ -70,7 +70,7 @@ class Exclusions:
         """Why this key of a target that may take it may not."""
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
         if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
-            detail = "this session uses another key of it"
+            detail = "this session uses another key of this provider"
             return Exclusion(
                 candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.bans_end_at
             )

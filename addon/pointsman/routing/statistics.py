@@ -1,4 +1,4 @@
-"""What recent traffic says about each target, in hourly sums that fade over a week.
+"""Statistics of recent traffic for each target, in hourly sums that fade over a week.
 
 An observation weighs `min(1, max(0, 1 - age / 7 days))`, its age counted from the end of its hour: what happened within
 the last hour weighs 1. Hours that lie in the future, because the clock was set back, are taken for the present one.

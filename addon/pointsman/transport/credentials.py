@@ -84,7 +84,7 @@ class Credentials:
         mask_proxyauth(flow)
 
     def with_credentials(self, request: http.Request) -> http.Request:
-        """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
+        """A copy of `request` with the credentials in it, except those edited since, and for the
         one that was meant for this proxy.
         """
         copy = request.copy()

@@ -17,7 +17,7 @@ from pointsman.web.logins import LoginSession, LoginSessions
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
-CROSS_SITE_MESSAGE = "Refused: this comes from another site's page, or for a host name that server.hosts does not list."
+CROSS_SITE_MESSAGE = "Refused: the request comes from another site's page, or its host name is not in server.hosts."
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 

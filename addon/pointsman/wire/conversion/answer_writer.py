@@ -85,7 +85,7 @@ class AnswerWriter:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
         if piece.id in self._closed_ids:
             if piece.text.strip():
-                raise Inconvertible("more of a call that was whole")
+                raise Inconvertible("more data for a complete tool call")
             return b""
         part = self._part(piece)
         out = self._turn_to(part)

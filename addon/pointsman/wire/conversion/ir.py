@@ -53,7 +53,7 @@ class Part:
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
-            raise Inconvertible(f"the arguments of a call of {self.name!r} are no JSON object")
+            raise Inconvertible(f"the arguments of a call of {self.name!r} are not a JSON object")
         return arguments
 
 
