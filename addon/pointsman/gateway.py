@@ -90,11 +90,11 @@ class Gateway:
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.auth_throttle = AuthThrottle()
-        """Of the client key."""
+        """Counts wrong client keys."""
         self.flow_queue = FlowQueue()
-        """For the flows of attempts."""
+        """Attempts that wait to be shown as flows."""
         self.worker = Worker()
-        """For large requests."""
+        """The thread that reads and converts large requests."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = tuple(secrets)

@@ -160,7 +160,7 @@ class Masker:
         return is_cut and self._cut_within(data) is not None
 
     def _spans(self, data: bytes, layers: int, is_cut: bool) -> list[Span]:
-        """Where secrets stand in the data."""
+        """The spans of the data that contain secrets."""
         spans = list(self._found(data, is_cut))
         above: list[Unescaped] = []
         for _ in range(layers - 1):
@@ -181,7 +181,7 @@ class Masker:
             yield Span(start_of_cut, len(data))
 
     def _cut_within(self, data: bytes) -> int | None:
-        """Where the beginning of a secret stands that the data ends within."""
+        """The index at which a secret begins that is cut off by the end of the data."""
         for secret in self._plain:
             start = data.find(secret[:MIN_SECRET_LENGTH], max(0, len(data) - len(secret) + 1))
             while start >= 0:

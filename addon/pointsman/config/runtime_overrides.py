@@ -27,7 +27,7 @@ class TargetChange:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """Of a key that stands in the file. None: as it says."""
+    """Changes to a key of the file. None: the file's value."""
 
     enabled: bool | None = None
     label: str | None = None

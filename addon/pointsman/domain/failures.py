@@ -35,7 +35,7 @@ class Failure(StrEnum):
 
 
 class SkipScope(Enum):
-    """For the rest of this exchange."""
+    """What a failure excludes from the rest of the exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -48,7 +48,7 @@ class SkipScope(Enum):
 
 
 class CooldownKind(Enum):
-    """For everyone."""
+    """What a failure cools down for all exchanges."""
 
     NOTHING = auto()
     TARGET = auto()

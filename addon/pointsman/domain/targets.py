@@ -30,7 +30,7 @@ class Target:
 
     @property
     def addresses(self) -> tuple[object, ...]:
-        """Where the provider is, in every dialect."""
+        """The provider's base URL, main dialect, and base URLs by dialect."""
         return self.provider.base_url, self.provider.dialect, dict(self.provider.dialects)
 
     @property

@@ -67,7 +67,7 @@ class Attempt:
         self.state = next_state(ATTEMPT_TRANSITIONS, self.state, step)
 
     def is_slow_to_make(self, body: bytes) -> bool:
-        """To make its request of the client's."""
+        """Whether converting the client's request takes so long that it needs a thread."""
         if self.codec is None or not self.codec.takes_long(body):
             return False
         self.connect_deadline = None
@@ -127,13 +127,13 @@ class Attempt:
         return self.candidate.target.provider.hedge.max_parallel
 
     def stall_deadline(self) -> float:
-        """When this attempt, committed, has been silent too long."""
+        """When the committed attempt counts as stalled."""
         by_data = self.last_event + self.timeouts.stall
         by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PING_GRACE)
         return max(by_data, by_pings)
 
     def last_activity(self) -> float:
-        """When it last heard of its provider."""
+        """When its provider last sent anything, on the exchange's clock."""
         return max(self.last_data, self.first_byte_at or 0.0, self.connected_at or 0.0)
 
     def pause(self, seconds: float, now: float) -> None:

@@ -51,7 +51,7 @@ class ExchangeRules:
     deadline: float
     stream: Stream
     prefix: str
-    """Of the sticky headers and of `<prefix>Endpoint`."""
+    """The prefix of the sticky headers and of `<prefix>Endpoint`, such as `X-`."""
     masker: Masker = field(repr=False)
 
     @classmethod

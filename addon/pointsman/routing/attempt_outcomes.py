@@ -119,7 +119,7 @@ def _verdict_alone(attempt: AttemptRecord, later: Sequence[AttemptRecord]) -> Ve
 
 
 def _answers_instead(other: AttemptRecord, failed: AttemptRecord) -> bool:
-    """With another key of the same target."""
+    """Whether `other` got content with another key of the target that `failed` used."""
     return _target(other) == _target(failed) and other.key != failed.key and other.first_content_ms is not None
 
 

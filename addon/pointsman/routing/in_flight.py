@@ -31,7 +31,7 @@ class InFlight:
     def __init__(self) -> None:
         self._entries: dict[str, dict[InFlightEntry, None]] = {}
         self._holders: dict[str, dict[object, int]] = {}
-        """Of each scope, with how many entries each has."""
+        """Sessions served by each scope, with the number of entries of each."""
         self._first_stale: dict[str, float] = {}
         """No entry of the scope is stale before then."""
 

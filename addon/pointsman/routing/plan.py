@@ -72,9 +72,9 @@ class Plan:
     _ranks: dict[Target, int] = field(default_factory=dict)
     """Of each target that was looked at, in the strategy's order; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
-    """Of each attempt in flight, and when it was launched."""
+    """The lease of each attempt in flight, and when it was launched (routing clock)."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
-    """Of each attempt in flight at a guarded target."""
+    """The entry of each attempt in flight at a guarded target."""
     _struck: set[Target] = field(default_factory=set)
     """Targets whose failure has counted in this exchange."""
 

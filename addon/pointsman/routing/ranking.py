@@ -127,7 +127,7 @@ class Ranking:
         return terms.score_line.at(terms.reliability.mean) * self.headroom(target, now) - terms.penalty
 
     def headroom(self, target: Target, now: float) -> float:
-        """Of the key that has most; `now` is on the routing clock."""
+        """The headroom, from 0 to 1, of the key that has most; `now` is on the routing clock."""
         limits, room = target.model.limits, self._limits.headroom
         left = [room((target.label, each.key_label), limits, now) for each in self._inventory.keys[target]]
         return headroom(max(left, default=1.0))

@@ -111,7 +111,7 @@ class SessionBinding:
 
     @property
     def mutable_penalties(self) -> SessionPenalties:
-        """To write to."""
+        """The session's penalties, created and stored if there are none yet."""
         penalties = self.penalties or SessionPenalties()
         if self.session:
             self.session.penalties = penalties
@@ -121,7 +121,7 @@ class SessionBinding:
 
     @property
     def bans_end_at(self) -> float | None:
-        """When its bans end; None where they last as long as the exchange."""
+        """When its bans end, on the routing clock; None if they last as long as the exchange."""
         if self.session is None or self.store is None or self.session not in self.store:
             return None
         return self.store.expires_at(self.session)
@@ -150,7 +150,7 @@ class SessionBinding:
             self.session.pin = None
 
     def failure_count(self, scope: str) -> int:
-        """In a row, in this session."""
+        """Consecutive failures of that provider or target in this session."""
         return self.penalties.failure_count(scope) if self.penalties else 0
 
     def record_failure(self, scope: str, streamed: bool) -> None:

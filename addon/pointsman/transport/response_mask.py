@@ -34,7 +34,7 @@ class ResponseMask:
             response.data.content = told[1]
 
     def apply(self, response: http.Response) -> None:
-        """For good."""
+        """Masks the response permanently."""
         data = response.data
         if self._masks_headers:
             sent = tuple(data.headers.items(multi=True))

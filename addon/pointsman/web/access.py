@@ -30,7 +30,7 @@ class AccessLevel(Enum):
     OPERATOR = auto()
     """Clients on this machine, others with the admin key."""
     ADMIN = auto()
-    """With the admin key, or a session that began with it."""
+    """Clients with the admin key, or with a login session."""
     LOGIN = auto()
     """Requests from the dashboard or from no web page; the admin key is in the body."""
 
@@ -43,7 +43,7 @@ class AccessControl:
     admin_key: Callable[[], str]
     logins: LoginSessions = field(default_factory=LoginSessions)
     admin_throttle: AuthThrottle = field(default_factory=AuthThrottle)
-    """Of the admin key."""
+    """Counts wrong admin keys."""
     client_throttle: AuthThrottle = field(default_factory=AuthThrottle)
 
     def access_problem(self, gate: AccessLevel, request: PageRequest) -> Problem | None:

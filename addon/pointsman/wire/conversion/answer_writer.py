@@ -21,7 +21,7 @@ class DialectWriter(Protocol):
 
     @property
     def opening(self) -> Opening | None:
-        """As a `Reader`'s."""
+        """Like `Reader.opening`."""
         ...
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes: ...

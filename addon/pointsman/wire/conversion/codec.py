@@ -50,7 +50,7 @@ class Codec(Protocol):
         ...
 
     def reader(self, status: int, content_type: str) -> Reader:
-        """For the provider's answer; gives bytes for the client."""
+        """A reader of the provider's answer; its frames hold bytes for the client."""
         ...
 
     def refuses_usage(self, fault: Fault) -> bool:

@@ -24,7 +24,7 @@ class Kind(Enum):
     THOUGHT = auto()
     REFUSAL = auto()
     CALL = auto()
-    """Of a tool; its text is the arguments as JSON."""
+    """A tool call; its text is the arguments as JSON."""
 
 
 class Piece(NamedTuple):

@@ -177,7 +177,7 @@ class Dialect:
 
     # control_events.py
     control_events: Callable[[Listener], ControlEvents]
-    """For the stream that this client asked for."""
+    """Makes the events that the router adds to the client's stream."""
 
     # messages.py
     conversation: Callable[[Members], Conversation]
