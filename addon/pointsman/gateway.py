@@ -284,7 +284,7 @@ class Gateway:
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Exchange | WholeResponse | ForwardToOrigin:
-        """The request is whole: what it asks for decides whether an exchange begins."""
+        """The request is complete: its content decides whether an exchange begins."""
         request = flow.request
         try:
             if self.closing:

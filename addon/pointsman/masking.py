@@ -16,7 +16,7 @@ from pointsman.wire.headers import Headers, holds_secret, is_one_line, one_line
 
 MASK = "***"
 KEY_PREFIX = "sk-"
-"""How keys begin that say no more by it than that they are keys."""
+"""A common prefix of keys, which may be shown."""
 MIN_LENGTH_TO_SHOW_END = 16
 MIN_SECRET_LENGTH = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""

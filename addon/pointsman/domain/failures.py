@@ -1,4 +1,4 @@
-"""What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
+"""The consequences of each failure: for its exchange, for all exchanges, for its session. One table.
 
 `classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. Wordings count as the status they mean,
 in a 400 and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a

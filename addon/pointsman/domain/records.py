@@ -78,7 +78,7 @@ class AttemptRecord:
 
     @property
     def is_informational(self) -> bool:
-        """It tells something of an attempt that went on; another record tells how that one ended."""
+        """The record is informational: the attempt went on, and another record has its end."""
         return self.outcome is Outcome.HEDGE_TRIGGERED
 
     @property

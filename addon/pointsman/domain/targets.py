@@ -35,7 +35,7 @@ class Target:
 
     @property
     def spoken_dialects(self) -> tuple[Dialect, ...]:
-        """The dialects that the provider speaks, its main one first."""
+        """The provider's dialects, its main one first."""
         return self.provider.dialect, *self.provider.dialects
 
     def needs_conversion(self, dialect: Dialect) -> bool:
@@ -43,7 +43,7 @@ class Target:
         return dialect not in self.spoken_dialects
 
     def base_url_for(self, dialect: Dialect) -> str | None:
-        """The base URL under which the provider speaks this dialect, or None."""
+        """The provider's base URL for this dialect, or None."""
         if dialect in self.provider.dialects:
             return self.provider.dialects[dialect]
         return self.provider.base_url if dialect == self.provider.dialect else None

@@ -16,7 +16,7 @@ from pointsman.wire.frames import Frame, Reader
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
 ERROR_BODY_TIMEOUT = 5.0
-"""Seconds for the body of an answer whose status has already said that it is none."""
+"""Seconds for the body of an answer with an error status."""
 PING_GRACE = 300.0
 """Seconds for which a committed attempt's own comments and pings may stand in for data."""
 
@@ -35,7 +35,7 @@ class Attempt:
         self.candidate = candidate
         self.base_url = base_url
         self.redirect: AppliedRedirect | None = None
-        """What its provider is asked for instead of the target's own name."""
+        """The redirect of the model name, None if the target's own name is sent."""
         self.timeouts = timeouts
         self.state = AttemptState.LAUNCHED
         self.is_over = False

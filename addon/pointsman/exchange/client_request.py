@@ -45,7 +45,7 @@ class ClientRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRules:
-    """What the configuration says about exchanges as such. Times in seconds."""
+    """The configuration of exchanges. Times in seconds."""
 
     max_attempts: int
     deadline: float
@@ -66,7 +66,7 @@ class ExchangeRules:
 
 
 class Planner(Protocol):
-    """What an exchange asks of routing."""
+    """What an exchange needs from routing."""
 
     @property
     def mode(self) -> str: ...
@@ -148,7 +148,7 @@ class Planner(Protocol):
         ...
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
-        """What the candidate's provider is asked for instead of its target's own name."""
+        """The redirect of the model name for this candidate, None if its target's own name is sent."""
         ...
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:

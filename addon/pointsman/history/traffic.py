@@ -1,4 +1,4 @@
-"""What the log says over time, for charts: how much went where, how well, and how long people waited."""
+"""Time series from the log, for charts: attempts, success rates and waits by target."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

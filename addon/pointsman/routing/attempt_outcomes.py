@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     KEY = "key"
-    """It speaks of one key of the target, and not of the target."""
+    """It concerns one key of the target, not the target."""
     CENSORED = "later"
     """Nothing is known but that the first content would have come later than the attempt was cancelled."""
     NOTHING = "nothing"
@@ -35,7 +35,7 @@ TARGET_FAILURES = SERVER_FAILURES | {
     Failure.MODEL_GONE,
     Failure.BROKEN,
 }
-"""Every other failure speaks of the request, or of the router."""
+"""Every other failure concerns the request, or the router."""
 MAX_TOKENS = 10_000_000
 """Tokens of one answer that a provider may claim and be believed."""
 MIN_STREAM_SECONDS = 0.1

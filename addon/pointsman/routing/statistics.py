@@ -22,7 +22,7 @@ by a thousandth meanwhile.
 MAX_WAITS = 128
 """Waits for first content that are kept of each target, for their percentiles."""
 MIN_WAITS = 5
-"""Waits that tell them."""
+"""Fewer waits give no percentiles."""
 RATE_LIMIT_DECAY = 100.0
 """Seconds in which a rate limit's weight falls to 1/e; after five minutes it is 0.05."""
 
