@@ -37,11 +37,11 @@ class Figure:
     other: Sequence[float | None] = ()
 
     def ratios(self) -> list[float]:
-        """router / bare mitmproxy, round by round; incomplete rounds are left out."""
+        """router / bare mitmproxy, round by round; incomplete rounds are omitted."""
         return _ratios(self.router, self.bare)
 
     def other_ratios(self) -> list[float]:
-        """router / other version, round by round; incomplete rounds are left out."""
+        """router / other version, round by round; incomplete rounds are omitted."""
         return _ratios(self.router, self.other)
 
     def as_data(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_hook_eagerly(hook: StartHook, stream: "RoutedStream", handler: ConnectionHandler) -> bool:
-    """Asks all addons. False: somebody lets the flow wait, and the stream will get `HookFinished` when that is over."""
+    """Asks all addons. False: an addon lets the flow wait, and the stream will get `HookFinished` when that is over."""
     task = asyncio.Task(handler.handle_hook(hook), loop=asyncio.get_running_loop(), eager_start=True)
     if task.done():
         _log_failure(hook, task)
