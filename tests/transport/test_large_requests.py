@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_meanwhile_costs_nothing(tmp_path: Path) -> N
         await busy.end()
         await no_leaks(router)
         assert (one.seen, router.drivers) == ([], [])
-        assert [kind for kind, _ in router.watcher.ended] == ["error"]
+        await soon(lambda: [kind for kind, _ in router.watcher.ended] == ["error"])
         assert (await ask(router.base_url)).status == 200
 
 
