@@ -14,8 +14,8 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import Providers, called, request, status, wrapped
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 BOTH = pytest.mark.parametrize("made", [status, wrapped], ids=["by status", "wrapped"])

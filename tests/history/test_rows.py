@@ -8,7 +8,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.history.rows import AttemptRow, RowKind, attempt_rows
 from pointsman.wire.frames import Usage
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 
 def test_an_attempt_that_answered() -> None:

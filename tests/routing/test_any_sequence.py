@@ -22,8 +22,8 @@ from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from routing.routing_builders import request, status
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 WALL = 1_700_000_000.0

@@ -8,7 +8,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observations
 from pointsman.wire.frames import Usage
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 KEY, FAILURE, SUCCESS, LATER, NOTHING = Verdict.KEY, Verdict.FAILURE, Verdict.SUCCESS, Verdict.CENSORED, Verdict.NOTHING
 

@@ -16,7 +16,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
 from routing.routing_builders import labels, request, status
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
 NOW = 1000.0

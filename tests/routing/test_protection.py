@@ -16,8 +16,8 @@ from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import called, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
-from support.callers import caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import caller
 from support.settings import provider
 
 BAN, SKIP, OFF = (f"{level}" for level in ProtectionLevel)

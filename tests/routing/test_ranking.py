@@ -14,8 +14,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.ranking import MAX_TERMS_REFRESHED, TERMS_LIFETIME
 from pointsman.routing.router import Router
 from routing.routing_builders import called, labels, request
-from support.callers import SECRET, caller
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
+from support.clients_in_core import SECRET, caller
 from support.settings import LISTED, provider
 
 NOW = 1000.0

@@ -16,7 +16,7 @@ from pointsman.routing.router import Router
 from pointsman.routing.strategies import registry
 from pointsman.routing.strategies.base import FixedStrategy, OrderFacts, Strategy
 from routing.routing_builders import called, request
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))

@@ -22,10 +22,10 @@ from pointsman.transport import upstream_client as pools
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.http_layer import RoutedHttpLayer
 from pointsman.transport.stream import RoutedStream
+from support.audit_records import exchange_record
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.leak_checks import leaks, no_leaks, soon
-from support.records import exchange_record
 from support.router import Router, running
 from support.settings import provider
 

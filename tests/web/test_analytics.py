@@ -13,7 +13,7 @@ from pointsman.web.analytics import analytics_page
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 from web.page_requests import ADMIN, payload_of, request
 
 

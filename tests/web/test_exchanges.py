@@ -6,7 +6,7 @@ from pointsman.recent_exchanges import MAX_RECORDS, RecentExchanges
 from pointsman.web.exchanges import DEFAULT_LIMIT, exchange_page, exchanges_page
 from pointsman.web.status import healthz
 from pointsman.wire.errors import Code, Problem
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 from web.page_requests import payload_of, request
 
 
