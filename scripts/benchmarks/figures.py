@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-COLUMNS = "{:<16}  {:<20}  {:>9}  {:>9}  {:>6}  {:>13}"
+COLUMNS = "{:<26}  {:<20}  {:>9}  {:>9}  {:>6}  {:>13}"
 OTHER_COLUMNS = "  {:>9}  {:>12}  {:>13}"
 """Appended where another version takes part."""
 
