@@ -75,9 +75,9 @@ class Gateway:
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.flow_queue = FlowQueue()
-        """For the flows of attempts."""
+        """Attempts that wait to be shown as flows."""
         self.worker = Worker()
-        """For large requests."""
+        """The thread that reads and converts large requests."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = tuple(secrets)
@@ -162,7 +162,7 @@ class Gateway:
         return decision
 
     def is_local(self, client: Client) -> bool:
-        """On this machine. The router itself never connects to itself on behalf of somebody else."""
+        """Whether the client is on this machine. The router never connects to itself for a client."""
         return entry_mode.is_local(client)
 
     # Answers without an exchange.
@@ -217,7 +217,7 @@ class Gateway:
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Exchange | WholeResponse | ForwardToOrigin:
-        """The request is whole: what it asks for decides whether an exchange begins."""
+        """The request is complete: its content decides whether an exchange begins."""
         try:
             if self.closing:
                 raise shutting_down()

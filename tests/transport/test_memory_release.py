@@ -21,8 +21,11 @@ from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import started
 from support.leak_checks import no_leaks, soon
+from support.patches import needs_patch
 from support.router import Router, running
 from support.settings import provider
+
+pytestmark = needs_patch("request_twin", "a request's memory is kept until all garbage is collected")
 
 SMALL, LARGE = "x", "x" * 600_000
 

@@ -17,7 +17,7 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
-from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly
+from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
 from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
 from pointsman.transport.stream_events import HookFinished, RunInThread, StreamEvent, ThreadCompleted, ThreadFinished
@@ -60,22 +60,23 @@ class RoutedHttpLayer(HttpLayer):
             yield commands.SendData(client, b"".join(pending))
 
     def _run_hooks(self, event: events.Event) -> Commands:
-        """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it, and
-        so does what comes after the first few: requests that were sent ahead are no reason to keep others waiting.
+        """A hook that every addon answers at once is over at once. After the first few, hooks go round the event loop,
+        as all do in the stock code: requests that were sent ahead are no reason to keep others waiting.
         """
         due, left = deque([event]), MAX_EAGER_HOOKS if switches().eager_hooks else 0
         while due:
             for command in self._handle(due.popleft()):
                 stream = command.blocking
-                if not left or not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
-                    if isinstance(command, RunInThread) and isinstance(stream, RoutedStream):
-                        self._begin_work(command, stream)
-                    else:
-                        yield command
-                    continue
-                left -= 1
-                if run_hook_eagerly(command, stream, self.handler):
-                    due.append(events.HookCompleted(command))
+                if not isinstance(stream, RoutedStream) or not isinstance(command, commands.StartHook | RunInThread):
+                    yield command
+                elif isinstance(command, RunInThread):
+                    self._begin_work(command, stream)
+                elif not left:
+                    run_hook_in_task(command, stream, self.handler)
+                else:
+                    left -= 1
+                    if run_hook_eagerly(command, stream, self.handler):
+                        due.append(events.HookCompleted(command))
                 del command, stream  # an exception that mitmproxy has dealt with may keep this frame
 
     def _begin_work(self, command: RunInThread, stream: RoutedStream) -> None:

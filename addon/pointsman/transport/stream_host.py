@@ -51,7 +51,7 @@ class StreamHost(Protocol):
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision: ...
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        """Of a flow that is replayed."""
+        """The decision about a replayed flow."""
 
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
