@@ -37,8 +37,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.stream import RoutedStream
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
@@ -179,7 +179,7 @@ class Gateway:
         name = self.request_id(request)
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
 
-    def start_upload_timer(self, stream: RoutedStream) -> UploadTimer:
+    def start_upload_timer(self, stream: ClientStream) -> UploadTimer:
         handler = stream.http_layer.handler
 
         def expired() -> None:
@@ -189,7 +189,7 @@ class Gateway:
 
         return UploadTimer(expired)
 
-    def serve_page(self, request: PageRequest, stream: RoutedStream) -> PageReply | None:
+    def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         assert self.pages
         reply = self.pages.handle(request)
         if isinstance(reply, PageReply):
@@ -249,7 +249,7 @@ class Gateway:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
         return self.router.plan(read.facts, chat.dialect, read.caller, time.monotonic(), time.time())
 
-    def start_driver(self, exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
+    def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
         recorder = None
         if ctx.options.pointsman_record_attempts:

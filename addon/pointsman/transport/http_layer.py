@@ -6,6 +6,7 @@ addons are asked here too.
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -14,7 +15,6 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
 from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
@@ -38,10 +38,11 @@ class RoutedHttpLayer(HttpLayer):
         super().__init__(context, mode)
         self.host = host
         self.handler = handler
-        self.waiting_drivers: set[ExchangeDriver] = set()
+        self.on_client_activity: set[Callable[[], None]] = set()
+        """Of the exchanges that wait for the client; each removes its own."""
 
     def make_stream(self, stream_id: int) -> Commands:
-        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self)
+        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self, self.host)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -94,20 +95,21 @@ class RoutedHttpLayer(HttpLayer):
             return
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived) and event.connection is self.context.client:
-            for driver in list(self.waiting_drivers):
-                driver.on_client_activity()
+            for notify in list(self.on_client_activity):
+                notify()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
             server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.host, self._post)
             yield from self.event_to_child(server, event)
 
     def _deliver(self, event: StreamEvent) -> Commands:
+        addressee: object = event.stream
         if event.stream.http_layer is self:
             if isinstance(event, HookFinished):
                 yield from super()._handle_event(events.HookCompleted(event.hook))
             elif isinstance(event, ThreadFinished):
                 yield from super()._handle_event(event.completed)
-            elif self.streams.get(event.stream.stream_id) is event.stream:
-                yield from self.event_to_child(event.stream, event)
+            elif (stream := self.streams.get(event.stream.stream_id)) and stream is addressee:
+                yield from self.event_to_child(stream, event)
             return
         yield from self._pass_inward(event)
 

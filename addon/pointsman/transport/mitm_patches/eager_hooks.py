@@ -10,21 +10,18 @@ Either way a flow goes on when an addon raises what mitmproxy lets pass; in the 
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.stream_events import HookFinished
-
-if TYPE_CHECKING:
-    from pointsman.transport.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
 
 
-def run_hook_eagerly(hook: StartHook, stream: "RoutedStream", handler: ConnectionHandler) -> bool:
+def run_hook_eagerly(hook: StartHook, stream: ClientStream, handler: ConnectionHandler) -> bool:
     """Asks all addons. False: an addon lets the flow wait, and the stream will get `HookFinished` when that is over."""
     task = asyncio.Task(handler.handle_hook(hook), loop=asyncio.get_running_loop(), eager_start=True)
     if task.done():
@@ -41,7 +38,7 @@ def run_hook_eagerly(hook: StartHook, stream: "RoutedStream", handler: Connectio
     return False
 
 
-def run_hook_in_task(hook: StartHook, stream: "RoutedStream", handler: ConnectionHandler) -> None:
+def run_hook_in_task(hook: StartHook, stream: ClientStream, handler: ConnectionHandler) -> None:
     """Asks all addons in a later turn of the loop; then the stream gets `HookFinished`."""
 
     async def ask() -> None:
