@@ -32,7 +32,7 @@ async def test_a_change_takes_effect_at_the_next_look(tmp_path: Path) -> None:
     async with started(tmp_path) as (router, base_url, b):
         assert (await ask(base_url)).headers["x-routed-via"] == "a/m"
         write(tmp_path, {"b": provider(b.base_url)})
-        await router.prints("is in force")
+        await router.prints("was reloaded")
         assert (await ask(base_url)).headers["x-routed-via"] == "b/m"
         router.tell(signal.SIGTERM)
         await router.ends_cleanly()
