@@ -223,5 +223,8 @@ def foreign_listeners(pid: int) -> list[str]:
 
 
 def sockets(pid: int) -> list[str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return [target[8:-1] for fd in folder.iterdir() if (target := os.readlink(fd)).startswith("socket:[")]
+    targets = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(os.readlink(fd))
+    return [target[8:-1] for target in targets if target.startswith("socket:[")]
