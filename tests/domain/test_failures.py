@@ -312,7 +312,7 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
     assert yard.cooling("targets", "model") == list(row.targets)
     assert yard.cooling("keys", "key") == list(row.keys)
     assert yard.router.cooldowns.invalid_keys == {("a", label) for label in row.invalid}
-    assert yard.own.binding.failure_count("a") == row.counts
+    assert yard.own.binding.failure_count("a/m") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
 
@@ -323,7 +323,7 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
     assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
 
@@ -332,7 +332,7 @@ def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
     assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert set(called(yard.own.ranked_candidates(NOW))) == {FIRST, SECOND, OTHER}
 

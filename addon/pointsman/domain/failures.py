@@ -1,4 +1,4 @@
-"""What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
+"""The consequences of each failure: for its exchange, for all exchanges, for its session. One table.
 
 `classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. Wordings count as the status they mean,
 in a 400 and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a
@@ -43,7 +43,7 @@ class Failure(StrEnum):
     NOT_FOUND = "not_found"
     """Something does not exist, and nothing says that it is the model."""
     CONTEXT_TOO_LARGE = "context_too_large"
-    TOO_LARGE = "request_too_large"
+    REQUEST_TOO_LARGE = "request_too_large"
     """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""
     CONTENT_FILTER = "content_filter"
     """The filter of a hosting service; another host may have none."""
@@ -61,7 +61,7 @@ class Failure(StrEnum):
 
 
 class SkipScope(Enum):
-    """What is not tried again in this exchange."""
+    """What a failure excludes from the rest of the exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -70,7 +70,7 @@ class SkipScope(Enum):
     SMALLER = auto()
     """Every target with no larger window."""
     ALL = auto()
-    """The request itself is at fault: the provider's answer is the client's."""
+    """The request itself is invalid: the provider's answer goes to the client."""
 
 
 class Scope(Enum):
@@ -148,7 +148,7 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, Scope.TARGET, CooldownLength.GONE),
     Failure.NOT_FOUND: FailurePolicy(SkipScope.TARGET),
     Failure.CONTEXT_TOO_LARGE: FailurePolicy(SkipScope.SMALLER),
-    Failure.TOO_LARGE: FailurePolicy(SkipScope.TARGET),
+    Failure.REQUEST_TOO_LARGE: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
@@ -224,7 +224,7 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
 """Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
-that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
+that only means a server's trouble is as unspecific as a 400: the status was not chosen for it.
 """
 
 
