@@ -217,7 +217,8 @@ AMOUNTS = (
         "fewer tokens",
         Failure.UNAFFORDABLE,
         402,
-        "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford "
+        "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can "
+        "only afford "
         "3919. To increase, visit https://openrouter.ai/settings/credits and add more credits",
     ),
     claude(
@@ -249,25 +250,26 @@ AMOUNTS = (
         maker="DeepSeek",
         model="deepseek-chat",
     ),
-    claude("window", Failure.CONTEXT, 400, "prompt is too long: 208310 tokens > 200000 maximum"),
+    claude("window", Failure.CONTEXT_TOO_LARGE, 400, "prompt is too long: 208310 tokens > 200000 maximum"),
     claude(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         400,
         "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or "
         "`max_tokens` and try again",
     ),
     openai(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         400,
-        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 tokens. Please "
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 "
+        "tokens. Please "
         "reduce the length of the messages.",
         code="context_length_exceeded",
     ),
     openai(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         400,
         "Please reduce the length of the messages or completion.",
         maker="Groq",
@@ -276,17 +278,24 @@ AMOUNTS = (
     ),
     openai(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         400,
         "the request exceeds the available context size, try increasing it",
         maker="llama.cpp",
         type="exceed_context_size_error",
         code=400,
     ),
-    openai("window", Failure.CONTEXT, 500, "input exceeds the context window", maker="gateways", type="server_error"),
     openai(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
+        500,
+        "input exceeds the context window",
+        maker="gateways",
+        type="server_error",
+    ),
+    openai(
+        "window",
+        Failure.CONTEXT_TOO_LARGE,
         400,
         "Range of input length should be [1, 129024]",
         maker="Alibaba",
@@ -294,16 +303,17 @@ AMOUNTS = (
     ),
     google(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         400,
         "The input token count (1200000) exceeds the maximum number of tokens allowed (1048575).",
         "INVALID_ARGUMENT",
     ),
     openai(
         "more than a minute's tokens",
-        Failure.TOO_LARGE,
+        Failure.REQUEST_TOO_LARGE,
         413,
-        "Request too large for model `openai/gpt-oss-20b` in organization `org_01` service tier `on_demand` on tokens per "
+        "Request too large for model `openai/gpt-oss-20b` in organization `org_01` service tier `on_demand` on "
+        "tokens per "
         "minute (TPM): Limit 8000, Requested 14000, please reduce your message size and try again.",
         maker="Groq",
         code="rate_limit_exceeded",
@@ -312,7 +322,7 @@ AMOUNTS = (
     ),
     openai(
         "more than a minute's tokens",
-        Failure.TOO_LARGE,
+        Failure.REQUEST_TOO_LARGE,
         429,
         "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Requested 40811. The "
         "input or output tokens must be reduced in order to run successfully.",
@@ -321,13 +331,13 @@ AMOUNTS = (
     ),
     claude(
         None,
-        Failure.TOO_LARGE,
+        Failure.REQUEST_TOO_LARGE,
         413,
         "Request exceeds the maximum allowed number of bytes.",
         "request_too_large",
     ),
     plain(
-        Failure.TOO_LARGE,
+        Failure.REQUEST_TOO_LARGE,
         413,
         "<html><head><title>413 Request Entity Too Large</title></head><body>nginx</body></html>",
         "nginx",
@@ -439,7 +449,8 @@ LIMITS = (
         "tokens of a day of a model",
         Failure.QUOTA,
         429,
-        "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_01` service tier `on_demand` on tokens "
+        "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_01` service tier "
+        "`on_demand` on tokens "
         "per day (TPD): Limit 100000, Used 99336, Requested 1500. Please try again in 12m2.304s.",
         maker="Groq",
         type="tokens",
@@ -451,7 +462,8 @@ LIMITS = (
         "rate of a model",
         Failure.RATE_LIMIT,
         429,
-        "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_01` service tier `on_demand` on tokens "
+        "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_01` service tier "
+        "`on_demand` on tokens "
         "per minute (TPM): Limit 12000, Used 11000, Requested 2500. Please try again in 7.5s.",
         maker="Groq",
         type="tokens",
@@ -492,7 +504,8 @@ LIMITS = (
         "organization's tokens per minute",
         Failure.RATE_LIMIT,
         429,
-        "This request would exceed your organization's rate limit of 50,000 input tokens per minute. For details, refer "
+        "This request would exceed your organization's rate limit of 50,000 input tokens per minute. For "
+        "details, refer "
         "to: https://docs.claude.com/en/api/rate-limits.",
         "rate_limit_error",
     ),
@@ -522,7 +535,8 @@ ACCOUNTS = (
         "credit",
         Failure.ACCOUNT,
         400,
-        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase "
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
+        "purchase "
         "credits.",
     ),
     openai(
@@ -725,7 +739,8 @@ MODELS = (
         "another way to ask a model",
         Failure.REFUSED,
         404,
-        "No endpoints found that support tool use. To learn more about provider routing, visit: https://openrouter.ai/docs",
+        "No endpoints found that support tool use. To learn more about provider routing, visit: "
+        "https://openrouter.ai/docs",
     ),
     router("another way to ask a model", Failure.REFUSED, 404, "No endpoints found that support image input"),
     router(
@@ -841,7 +856,8 @@ CONTENT = (
         "host's filter",
         Failure.CONTENT_FILTER,
         400,
-        "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify "
+        "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. "
+        "Please modify "
         "your prompt and retry.",
         maker="Azure",
         type=None,
@@ -925,17 +941,17 @@ FEATURES = (
         maker="gateways",
         type="server_error",
     ),
-    openai(None, Failure.SERVER, 500, "The tool 'truncated' failed", maker="gateways", type="server_error"),
-    openai(None, Failure.SERVER, 503, "Overloaded", maker="gateways", type="overloaded_error"),
+    openai(None, Failure.SERVER_ERROR, 500, "The tool 'truncated' failed", maker="gateways", type="server_error"),
+    openai(None, Failure.SERVER_ERROR, 503, "Overloaded", maker="gateways", type="overloaded_error"),
 )
 
 NESTED = (
     router(
         "window",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         400,
         "Provider returned error",
-        raw='{"error":{"message":"This model\'s maximum context length is 8192 tokens","code":"context_length_exceeded"}}',
+        raw='{"error":{"message":"The maximum context length is 8192 tokens","code":"context_length_exceeded"}}',
         provider_name="Together",
     ),
     router(

@@ -115,7 +115,7 @@ def test_a_model_is_gone_only_if_it_is_the_one_that_was_asked_for(model: str, go
 def test_a_name_in_a_wrapped_error_says_nothing() -> None:
     fault = wrapped_fault({"error": {"message": "The tool 'rate limit' has failed"}})
     assert fault
-    assert (fault.status, classify(fault)) == (502, Failure.SERVER)
+    assert (fault.status, classify(fault)) == (502, Failure.SERVER_ERROR)
 
 
 @pytest.mark.parametrize(

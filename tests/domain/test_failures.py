@@ -14,12 +14,16 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import Providers, called, request, status, wrapped
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 BOTH = pytest.mark.parametrize("made", [status, wrapped], ids=["by status", "wrapped"])
 type Made = Callable[..., Fault]
+
+
+def test_a_failure_is_named_like_its_word():
+    assert [failure.name.lower() for failure in Failure] == [*Failure]
 
 
 @BOTH
@@ -36,17 +40,17 @@ type Made = Callable[..., Fault]
         (451, Failure.FORBIDDEN),
         (404, Failure.MODEL_GONE),
         (410, Failure.MODEL_GONE),
-        (413, Failure.CONTEXT),
+        (413, Failure.CONTEXT_TOO_LARGE),
         (429, Failure.RATE_LIMIT),
-        (500, Failure.SERVER),
-        (502, Failure.SERVER),
-        (503, Failure.SERVER),
-        (504, Failure.SERVER),
-        (408, Failure.OTHER_SERVER),
-        (425, Failure.OTHER_SERVER),
-        (529, Failure.OTHER_SERVER),
-        (301, Failure.OTHER_SERVER),
-        (None, Failure.OTHER_SERVER),
+        (500, Failure.SERVER_ERROR),
+        (502, Failure.SERVER_ERROR),
+        (503, Failure.SERVER_ERROR),
+        (504, Failure.SERVER_ERROR),
+        (408, Failure.ODD_SERVER_ERROR),
+        (425, Failure.ODD_SERVER_ERROR),
+        (529, Failure.ODD_SERVER_ERROR),
+        (301, Failure.ODD_SERVER_ERROR),
+        (None, Failure.ODD_SERVER_ERROR),
     ],
 )
 def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | None, failure: Failure) -> None:
@@ -57,8 +61,8 @@ def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | N
 @pytest.mark.parametrize(
     ("number", "said", "failure"),
     [
-        (400, "This model's maximum context length is 8192 tokens", Failure.CONTEXT),
-        (500, "exceeds the context window", Failure.CONTEXT),
+        (400, "This model's maximum context length is 8192 tokens", Failure.CONTEXT_TOO_LARGE),
+        (500, "exceeds the context window", Failure.CONTEXT_TOO_LARGE),
         (400, "Invalid API key provided", Failure.KEY_INVALID),
         (403, "Your credential has expired", Failure.KEY_INVALID),
         (403, "not available in your country", Failure.FORBIDDEN),
@@ -79,7 +83,14 @@ def test_words_say_more_than_a_status_that_says_little(made: Made, number: int, 
 
 @BOTH
 def test_the_word_for_an_error_counts_like_its_message(made: Made) -> None:
-    assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT
+    assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT_TOO_LARGE
+
+
+@BOTH
+def test_what_is_forbidden_for_a_while_is_a_limit(made: Made) -> None:
+    assert classify(made(403, message="not now", retry_after=30.0)) is Failure.RATE_LIMIT
+    assert classify(made(403, message="Your credential has expired", retry_after=30.0)) is Failure.KEY_INVALID
+    assert classify(made(403, message="not now")) is Failure.FORBIDDEN
 
 
 def test_a_page_is_nobodys_word() -> None:
@@ -100,7 +111,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.EMPTY, Failure.NO_ANSWER),
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
-        (FaultKind.INTERNAL, Failure.INTERNAL),
+        (FaultKind.INTERNAL, Failure.OURS),
     ],
 )
 @pytest.mark.parametrize("number", [None, 400, 429, 504])
@@ -113,7 +124,7 @@ def test_any_other_fault_is_what_it_is_even_with_a_status_beside_it(
 @pytest.mark.parametrize("kind", FaultKind)
 def test_every_kind_of_fault_has_a_row_before_and_after_commit(kind: FaultKind) -> None:
     assert classify(Fault(kind)) in FAILURE_POLICIES
-    assert classify(Fault(kind), committed=True) is (Failure.INTERNAL if kind is FaultKind.INTERNAL else Failure.BROKEN)
+    assert classify(Fault(kind), committed=True) is (Failure.OURS if kind is FaultKind.INTERNAL else Failure.BROKEN)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +312,7 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
     assert yard.cooling("targets", "model") == list(row.targets)
     assert yard.cooling("keys", "key") == list(row.keys)
     assert yard.router.cooldowns.invalid_keys == {("a", label) for label in row.invalid}
-    assert yard.own.binding.failure_count("a") == row.counts
+    assert yard.own.binding.failure_count("a/m") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
 
@@ -312,7 +323,7 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
     assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
 
@@ -321,7 +332,7 @@ def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
     assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert set(called(yard.own.ranked_candidates(NOW))) == {FIRST, SECOND, OTHER}
 

@@ -16,8 +16,8 @@ from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import called, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
-from support.callers import caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import caller
 from support.settings import provider
 
 BAN, SKIP, OFF = (f"{level}" for level in ProtectionLevel)
@@ -297,7 +297,7 @@ class TestBans:
             "This session has banned every usable candidate until 2023-11-14T22:23:20+00:00"
             ": a/m (503, provider-ban); b/m (503, provider-ban)."
         )
-        assert problem.retry_after == 600.0
+        assert problem.retry_after == 60.0, "no provider has stated a time"
 
     def test_their_end_is_fixed_and_refused_requests_do_not_move_it(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"})
@@ -562,7 +562,7 @@ class TestRest:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why.endswith("; the pin is resting") if chosen == "b/m" else why == "pin"
+        assert why.endswith("; the pin is paused") if chosen == "b/m" else why == "pin"
         assert own.launch() == chosen
 
     def test_the_ranking_may_still_choose_it(self) -> None:
@@ -678,7 +678,7 @@ class TestCountingTokens:
         )
         for candidate in list(own.ranked_candidates(talks.now))[:1]:
             own.on_launched(1, candidate, talks.now)
-            own.on_settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
+            own.on_settled(candidate, attempt_record(failure=Failure.SERVER_ERROR), status(503), talks.now)
         again = talks.router.count_tokens_plan(
             facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now
         )

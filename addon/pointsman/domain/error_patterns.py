@@ -376,7 +376,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "window",
         "OpenAI, Anthropic, Google, Alibaba, llama.cpp",
-        Failure.CONTEXT,
+        Failure.CONTEXT_TOO_LARGE,
         ANY,
         codes=(
             "context_length_exceeded",
@@ -401,7 +401,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "more than a minute's tokens",
         "Groq, OpenAI",
-        Failure.TOO_LARGE,
+        Failure.REQUEST_TOO_LARGE,
         frozenset({400, 413, 429}),
         words=(r"request too large for", r"\brequest (is )?too large\b"),
     ),

@@ -1,4 +1,4 @@
-"""What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
+"""The consequences of each failure: for its exchange, for all exchanges, for its session. One table.
 
 `classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. What makers say of a failure stands in
 `error_patterns`; where none of it fits, the status alone counts.
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class SkipScope(Enum):
-    """What is not tried again in this exchange."""
+    """What a failure excludes from the rest of the exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -36,7 +36,7 @@ class SkipScope(Enum):
     SMALLER = auto()
     """Every target with no larger window."""
     ALL = auto()
-    """The request itself is at fault: the provider's answer is the client's."""
+    """The request itself is invalid: the provider's answer goes to the client."""
 
 
 class Scope(Enum):
@@ -96,8 +96,8 @@ def _transient(skip: SkipScope, **more: bool) -> FailurePolicy:
 
 FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.CONNECT: _transient(SkipScope.TARGET, counts_as_strike=True),
-    Failure.SERVER: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
-    Failure.OTHER_SERVER: _transient(SkipScope.KEY, after_all_keys=True),
+    Failure.SERVER_ERROR: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
+    Failure.ODD_SERVER_ERROR: _transient(SkipScope.KEY, after_all_keys=True),
     Failure.TIMEOUT: _transient(SkipScope.TARGET, counts_as_strike=True),
     Failure.NO_ANSWER: _transient(SkipScope.TARGET),
     Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.RATE_LIMIT),
@@ -113,8 +113,8 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.FORBIDDEN: FailurePolicy(SkipScope.TARGET),
     Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, Scope.TARGET, CooldownLength.GONE),
     Failure.NOT_FOUND: FailurePolicy(SkipScope.TARGET),
-    Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
-    Failure.TOO_LARGE: FailurePolicy(SkipScope.TARGET),
+    Failure.CONTEXT_TOO_LARGE: FailurePolicy(SkipScope.SMALLER),
+    Failure.REQUEST_TOO_LARGE: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
@@ -122,7 +122,7 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
-    Failure.INTERNAL: FailurePolicy(SkipScope.TARGET),
+    Failure.OURS: FailurePolicy(SkipScope.TARGET),
 }
 
 FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
@@ -137,7 +137,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
-    FaultKind.INTERNAL: Failure.INTERNAL,
+    FaultKind.INTERNAL: Failure.OURS,
 }
 
 FAILURE_BY_STATUS: Mapping[int, Failure] = {
@@ -146,28 +146,28 @@ FAILURE_BY_STATUS: Mapping[int, Failure] = {
     402: Failure.ACCOUNT,
     403: Failure.FORBIDDEN,
     404: Failure.NOT_FOUND,
-    408: Failure.OTHER_SERVER,
-    409: Failure.OTHER_SERVER,
+    408: Failure.ODD_SERVER_ERROR,
+    409: Failure.ODD_SERVER_ERROR,
     410: Failure.NOT_FOUND,
-    413: Failure.TOO_LARGE,
+    413: Failure.REQUEST_TOO_LARGE,
     422: Failure.REQUEST,
-    425: Failure.OTHER_SERVER,
+    425: Failure.ODD_SERVER_ERROR,
     429: Failure.RATE_LIMIT,
     451: Failure.FORBIDDEN,
-    500: Failure.SERVER,
-    502: Failure.SERVER,
-    503: Failure.SERVER,
-    504: Failure.SERVER,
+    500: Failure.SERVER_ERROR,
+    502: Failure.SERVER_ERROR,
+    503: Failure.SERVER_ERROR,
+    504: Failure.SERVER_ERROR,
 }
 """What a status means that comes without words that are understood."""
 
-SERVER_FAILURES = frozenset({Failure.SERVER, Failure.OTHER_SERVER})
+SERVER_FAILURES = frozenset({Failure.SERVER_ERROR, Failure.ODD_SERVER_ERROR})
 CONTENT_FAILURES = frozenset({Failure.CONTENT_FILTER, Failure.CONTENT_POLICY})
 RELAYED_FAILURES = CONTENT_FAILURES | {
     Failure.FORBIDDEN,
     Failure.NOT_FOUND,
     Failure.REFUSED,
-    Failure.TOO_LARGE,
+    Failure.REQUEST_TOO_LARGE,
     Failure.UNAFFORDABLE,
     Failure.FOREIGN_STATE,
 }
@@ -189,10 +189,12 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
         statuses.add(400)  # nobody chose a server's status for it
     pattern = matching_pattern(statuses, (fault.code, *fault.codes), error_text(fault))
     meant = pattern.means if pattern else plain
+    if meant is Failure.FORBIDDEN and fault.retry_after is not None:
+        return Failure.RATE_LIMIT  # what is forbidden for a while is a limit
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
 
 
 def _from_status(status: int) -> Failure:
     if status in FAILURE_BY_STATUS:
         return FAILURE_BY_STATUS[status]
-    return Failure.REFUSED if 400 <= status < 500 else Failure.OTHER_SERVER
+    return Failure.REFUSED if 400 <= status < 500 else Failure.ODD_SERVER_ERROR

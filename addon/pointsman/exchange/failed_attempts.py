@@ -15,10 +15,10 @@ class FailedAttempts:
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
     """Attempts whose answer may be the client's, with the provider's word on it."""
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
-    """Attempts that plainly had nothing to say, with how they said it."""
+    """Attempts that ended empty with `stop`, with their answers."""
 
     def empty_answer(self) -> tuple[Attempt, bytes] | None:
-        """The last one, where every attempt had nothing to say: then that is the truth."""
+        """The last empty answer, if every attempt ended so: it is then the client's answer. Else None."""
         return self.empty_answers[-1] if self.empty_answers and len(self.empty_answers) == self.count else None
 
     def refusal(self) -> tuple[Attempt, Fault] | None:

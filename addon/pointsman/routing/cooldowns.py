@@ -27,12 +27,13 @@ type KeyId = tuple[str, str | None]
 
 
 class Cooldown(NamedTuple):
-    """`extended_at` is when it was last extended."""
+    """`extended_at` is when it was last extended. `is_stated`: its provider has named its end."""
 
     reason: str
     since: float
     until: float
     extended_at: float
+    is_stated: bool = False
 
 
 class CooldownTable:
@@ -43,7 +44,7 @@ class CooldownTable:
     def __init__(self, durations: Durations) -> None:
         self.durations = durations
         self._refused: dict[KeyId, float] = {}
-        """When each was refused last."""
+        """Last refusal of each key, on the routing clock."""
         self._targets: dict[str, Cooldown] = {}
         self._keys: dict[KeyId, Cooldown] = {}
         self._repeats: dict[KeyId, int] = {}
@@ -59,8 +60,10 @@ class CooldownTable:
     def key_cooldown(self, name: KeyId, now: float) -> Cooldown | None:
         return _current(self._keys, name, now)
 
-    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> Cooldown | None:
-        return _extend(self._targets, label, reason, seconds, now)
+    def cool_target(
+        self, label: str, reason: str, seconds: float, now: float, is_stated: bool = False
+    ) -> Cooldown | None:
+        return _extend(self._targets, label, reason, seconds, now, is_stated)
 
     def cool_rate_limited(self, name: KeyId, stated: float | None, now: float) -> Cooldown | None:
         """For the stated time, else longer and longer. Requests that were in flight together count once."""
@@ -68,12 +71,13 @@ class CooldownTable:
             self._repeats[name] = self._repeats.get(name, 0) + 1
         repeats = self._repeats.get(name, 1)
         doubled = min(self.durations.rate_limit * 2 ** min(repeats - 1, 16), MAX_RATE_LIMIT_COOLDOWN)
-        return _extend(self._keys, name, "rate_limit", doubled if stated is None else within_bounds(stated), now)
+        seconds = doubled if stated is None else within_bounds(stated)
+        return _extend(self._keys, name, "rate_limit", seconds, now, stated is not None)
 
     def cool_quota(self, name: KeyId, stated: float | None, now: float, wall: float) -> Cooldown | None:
         """For the stated time, else until the next midnight in UTC; `wall` is Unix time."""
         seconds = DAY - wall % DAY if stated is None else within_bounds(stated)
-        return _extend(self._keys, name, "quota", seconds, now)
+        return _extend(self._keys, name, "quota", seconds, now, stated is not None)
 
     def cool_invalid(self, name: KeyId, now: float) -> Cooldown | None:
         self._refused[name] = now
@@ -157,15 +161,17 @@ def _current[K](table: dict[K, Cooldown], name: K, now: float) -> Cooldown | Non
     return cooldown
 
 
-def _extend[K](table: dict[K, Cooldown], name: K, reason: str, seconds: float, now: float) -> Cooldown | None:
+def _extend[K](
+    table: dict[K, Cooldown], name: K, reason: str, seconds: float, now: float, is_stated: bool = False
+) -> Cooldown | None:
     """A repeated failure extends what is there, and never shortens it."""
     before = _current(table, name, now)
     if seconds <= 0:
         return before
-    cooldown = Cooldown(reason, now, now + seconds, now)
+    cooldown = Cooldown(reason, now, now + seconds, now, is_stated)
     if before:
         longer = max(cooldown, before, key=lambda each: each.until)
-        cooldown = Cooldown(longer.reason, before.since, longer.until, now)
+        cooldown = longer._replace(since=before.since, extended_at=now)
     table[name] = cooldown
     return cooldown
 

@@ -19,8 +19,8 @@ CODE_BY_FAILURE: Mapping[Failure, Code] = {
     Failure.NO_ACCESS: Code.PROVIDER_AUTH,
     Failure.REGION: Code.PROVIDER_AUTH,
     Failure.FORBIDDEN: Code.PROVIDER_AUTH,
-    Failure.CONTEXT: Code.CONTEXT_TOO_LARGE,
-    Failure.TOO_LARGE: Code.CONTEXT_TOO_LARGE,
+    Failure.CONTEXT_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
+    Failure.REQUEST_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 

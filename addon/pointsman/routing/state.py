@@ -169,7 +169,7 @@ class RoutingState:
         return _recovery_message(name) if self.health.on_recovered(name) else None
 
     def _on_provider_lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
-        """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
+        """The provider is unreachable, or without a valid key, from now on: its pins are removed, once."""
         name, invalid = candidate.target.provider.name, self.cooldowns.invalid_keys
         if failure is Failure.CONNECT and self.health.on_connection_failed(name, fault.label, now):
             state = "healthy and is unhealthy"
@@ -204,9 +204,10 @@ class RoutingState:
         seconds = self.cooldowns.durations.transient
         if is_nearby(target.provider.base_url):
             seconds = min(seconds, MAX_NEARBY_COOLDOWN)
+        is_stated = fault.retry_after is not None
         if fault.retry_after is not None:
             seconds = within_bounds(fault.retry_after)
-        return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
+        return self.cooldowns.cool_target(target.label, fault.label, seconds, now, is_stated)
 
 
 def _recovery_message(provider: str) -> str:

@@ -8,12 +8,13 @@ shapes that providers wrap their errors in stand in `SHAPES`, what their words m
 import re
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
+from itertools import islice
 from typing import Any
 
 from pointsman.wire import jsontext
 from pointsman.wire.error_text import without_names
+from pointsman.wire.error_waits import MAX_MEMBERS, StatedWait, is_wait_member, wait_in_error, wait_in_text
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.retry_after import duration, prose
 
 MESSAGE_LIMIT = 1000
 TEXT_LIMIT = 200
@@ -35,7 +36,7 @@ PART_MEMBERS = ("details", "violations", "innererror", "metadata", "error")
 MAX_CODES, MAX_CODE, MAX_DEPTH = 32, 100, 3
 JSON_TEXT = re.compile(r"(?s)(?:[\w.: ]{1,80} - )?\s*b?'?(\{.*\})'?\s*")
 """JSON, perhaps after the name of an exception."""
-WAIT_MEMBERS = ("retry_after", "retryAfter", "retryDelay")
+DETAIL_MEMBERS = ("details", "metadata")
 
 UNKNOWN = 502
 
@@ -85,12 +86,14 @@ def wrapped_fault(document: object) -> Fault | None:
     if error is None:
         return None
     status = _status(error) or UNKNOWN
+    wait = wait_in_error(error)
     return Fault(
         FaultKind.WRAPPED,
         _message(error),
         status,
         _code(error),
-        _retry_after(error),
+        wait.seconds,
+        retry_at=wait.moments,
         codes=_codes(error),
         upstream=_upstream_message(error),
     )
@@ -109,16 +112,18 @@ def error_fault(status: int, body: bytes, content_type: str) -> Fault:
         document = None
     error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
     message = _message(error)
-    wait = _retry_after(error)
+    shown = message or _text(body)
+    wait = wait_in_error(error) if error else _wait_in_plain_text(body, shown)
     return Fault(
         FaultKind.STATUS,
-        message or _text(body),
+        shown,
         status,
         _code(error),
-        wait,
+        wait.seconds,
         body,
         content_type,
-        bool(message),
+        structured=bool(message),
+        retry_at=wait.moments,
         codes=_codes(error),
         upstream=_upstream_message(error),
     )
@@ -143,7 +148,8 @@ def _error_member(document: Error) -> Error | None:
 
 
 def _beside(document: Error) -> Error:
-    members = (*NUMBER_MEMBERS, *WAIT_MEMBERS, *MESSAGE_MEMBERS)
+    waits = filter(is_wait_member, islice(document, MAX_MEMBERS))
+    members = (*NUMBER_MEMBERS, *MESSAGE_MEMBERS, *DETAIL_MEMBERS, *waits)
     return {member: document[member] for member in members if document.get(member) is not None}
 
 
@@ -207,7 +213,7 @@ def _code(error: Error) -> str:
 def _codes(error: Error) -> tuple[str, ...]:
     """Every word and number that names the failure: its own, those in its details, those of a provider behind it."""
     values = (_plain(part.get(member)) for part in _parts(error, 0) for member in CODE_MEMBERS)
-    return tuple(dict.fromkeys(value[:MAX_CODE] for value in values if value))[:MAX_CODES]
+    return tuple(dict.fromkeys(value for value in values if re.fullmatch(rf"\S{{1,{MAX_CODE}}}", value)))[:MAX_CODES]
 
 
 def _upstream_message(error: Error) -> str:
@@ -259,13 +265,9 @@ def _message(error: Error) -> str:
     return ""
 
 
-def _retry_after(error: Error) -> float | None:
-    """Seconds; Google has them in a RetryInfo among its details, others in words."""
-    details = error.get("details")
-    sources = [error, *(details if isinstance(details, list) else [details])]
-    values = (source.get(member) for source in sources if isinstance(source, Mapping) for member in WAIT_MEMBERS)
-    stated = next((wait for wait in map(duration, map(_plain, values)) if wait is not None), None)
-    return stated if stated is not None else prose(_message(error))
+def _wait_in_plain_text(body: bytes, shown: str) -> StatedWait:
+    """A page is not believed, a line of text is."""
+    return StatedWait() if body.lstrip()[:1] in b"<{[" else wait_in_text(shown)
 
 
 def _text(body: bytes) -> str:

@@ -35,7 +35,8 @@ class Fault:
     `status` is the HTTP status the provider sent, or the one a wrapped error means. `code` and `message` come from
     structured error fields only, never from a model's own words. `codes` are all words and numbers that name the
     failure, in any of its fields. `upstream` is the message of the provider behind an aggregator. `retry_after` is in
-    seconds. `body` is the provider's whole error body (bounded), kept because a client error goes out unchanged.
+    seconds; `retry_at` are moments as the body states them, the last of which counts, until `retry_after.dated` makes
+    seconds of it. `body` is the provider's whole error body (bounded), kept because a client error goes out unchanged.
     """
 
     kind: FaultKind
@@ -53,6 +54,7 @@ class Fault:
     upstream: str = ""
     model: str = ""
     """The name that the provider was asked for."""
+    retry_at: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -121,8 +123,8 @@ STATUS_OF: dict[Code, int] = {
 class Problem(Exception):
     """An error that the router itself answers with.
 
-    `details` are further plain members of the error object (the trail, the reasons of the candidates left out); they
-    never hold a secret. `retry_after` is in seconds. `param` names the request's member at fault.
+    `details` are further plain members of the error object (the trail, the reasons of excluded candidates); they
+    never hold a secret. `retry_after` is in seconds. `param` names the invalid member of the request.
     """
 
     code: Code
