@@ -54,7 +54,7 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
         ],
         *[
             (failed(failure, last=last), FAILURE if last else KEY)
-            for failure in KEY_FAILURES
+            for failure in sorted(KEY_FAILURES)
             for last in (True, False)
         ],
         *[
