@@ -140,7 +140,7 @@ class TestClientErrors:
         stage = ExchangeHarness(2, routing={"content_filter": setting}).start().answers(1, 400, body)
         assert stage.launched == asked
         if setting == "next":
-            stage.answers(2, 400, b"{}" + body)
+            stage.answers(2, 400, b" " + body)
         assert (stage.response.status, stage.sent) == (400, body)
 
     def test_by_default_only_the_policy_of_the_models_maker_is_final(self):
