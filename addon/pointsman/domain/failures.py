@@ -5,6 +5,7 @@ in a 400 and in wrapped errors too; they are read in structured error fields onl
 page.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -28,6 +29,10 @@ class Failure(StrEnum):
     CONTEXT = "context_too_large"
     REFUSED = "refused"
     """This target does not take such a request; another one may."""
+    FOREIGN_STATE = "foreign_state"
+    """A signature or encrypted content that another provider or account has issued."""
+    NOT_FOUND = "not_found"
+    """It does not know an id: of an answer, a file or the like."""
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
@@ -89,6 +94,8 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET_LONG),
     Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
+    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.KEY),
+    Failure.NOT_FOUND: FailurePolicy(SkipScope.KEY),
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: FailurePolicy(SkipScope.NOTHING, CooldownKind.TARGET, counts_as_strike=True, clears_pin=True),
@@ -163,6 +170,22 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
 that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
 """
 
+FOREIGN_STATE = re.compile(
+    r"invalid_encrypted_content|encrypted content\b.*(could not|cannot|did not match|invalid|not valid)"
+    r"|thinking_signature|thinking\.signature|redacted_thinking\.data|expected `?thinking"
+    r"|signature.{0,40}\b(thinking|thought|reasoning)|\b(thinking|thought|reasoning)[_ ]?(block.{0,20})?signature"
+    r"|invalid `?data`? in `?redacted_thinking|`?(redacted_)?thinking`? blocks.*cannot be modified"
+)
+"""A signature or encrypted content is refused: Anthropic's words, OpenAI's and Google's, and what gateways make of
+them.
+"""
+UNKNOWN_ID = re.compile(
+    r"previous_response_not_found|no such file"
+    r"|\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached ?content|container"
+    r"|vector store|stored \w+)\b.{0,160}(not found|not exist|no longer exist|expired)"
+)
+"""An id of what one account holds is not known."""
+
 
 def classify(fault: Fault, committed: bool = False) -> Failure:
     """The row of a fault; `committed`: the client has seen part of the answer. A converted request that is refused may
@@ -175,8 +198,18 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
         return FAILURE_BY_KIND[fault.kind]
     plain = _from_status(fault.status or 0)
     taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES else {plain}
+    if about_state := _about_state(said, taken_as):
+        return about_state
     meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _contains_any(said, words)), plain)
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
+
+
+def _about_state(said: str, taken_as: set[Failure]) -> Failure | None:
+    """A part of the request, or an id in it, belongs to another provider or account."""
+    unspecific = taken_as & {*UNSPECIFIC_FAILURES, Failure.FORBIDDEN, Failure.MODEL_GONE}
+    if (unspecific or taken_as & SERVER_FAILURES) and FOREIGN_STATE.search(said):
+        return Failure.FOREIGN_STATE
+    return Failure.NOT_FOUND if unspecific and UNKNOWN_ID.search(said) else None
 
 
 def _from_status(status: int) -> Failure:

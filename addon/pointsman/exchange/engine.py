@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
+from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
@@ -31,6 +32,7 @@ from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
+from pointsman.wire.thinking_signatures import PartId
 
 NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
 """What a provider says beside its answer."""
@@ -240,10 +242,14 @@ class Exchange:
             self.attempt_log.record(attempt, Outcome.HEDGE_TRIGGERED, None, now)
             self._launch(candidate, now)
 
-    def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
+    def _launch(
+        self, candidate: Candidate, now: float, asks_usage: bool = True, sends_signed_parts: bool = True
+    ) -> None:
         self._launched += 1
         wall = self.attempt_log.wall_time(now)
-        attempt = create_attempt(self.client_request, self.plan, self._launched, candidate, now, wall, asks_usage)
+        attempt = create_attempt(
+            self.client_request, self.plan, self._launched, candidate, now, wall, asks_usage, sends_signed_parts
+        )
         self._running[attempt.n] = attempt
         self.plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
         if attempt.is_slow_to_make(self.client_request.body):
@@ -355,7 +361,7 @@ class Exchange:
         """The winner's answer is whole."""
         passed = self.attempt_log.others(attempt)
         if attempt.reader and attempt.reader.opening:
-            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""))
+            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""), attempt.candidate, now)
         unraced = Outcome.RETRY_SUCCESS if passed else Outcome.REQUEST_SUCCESS
         outcome = Outcome.HEDGE_WINNER if self._raced else unraced
         self._settle(attempt, outcome, None, now)
@@ -368,12 +374,16 @@ class Exchange:
         """
         if attempt.codec and attempt.codec.refuses_usage(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-            self._launch(attempt.candidate, now, asks_usage=False)
+            self._launch(attempt.candidate, now, False, attempt.sends_signed_parts)
+            return
+        if classify(fault) is Failure.FOREIGN_STATE and (parts := attempt.removable_parts()) is not None:
+            self._repeat_unsigned(attempt, fault, parts, now)
             return
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
-        self._failed.count += 1
         if self.plan.is_refusal(fault):
-            self._failed.refusals.append((attempt, fault))
+            self._failed.add_refusal(attempt, fault)
+        else:
+            self._failed.count += 1
         if not self.plan.is_final(fault):
             self._settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)
@@ -381,6 +391,13 @@ class Exchange:
         self._settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
         self._settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
         self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
+
+    def _repeat_unsigned(self, attempt: Attempt, fault: Fault, parts: Sequence[PartId], now: float) -> None:
+        """The provider refused what another one has signed: it is asked once more, without any signed part."""
+        self._failed.add_refusal(attempt, fault)
+        self.plan.on_parts_refused(attempt.candidate, parts)
+        self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+        self._launch(attempt.candidate, now, attempt.asks_usage, sends_signed_parts=False)
 
     def _on_provider_broken(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.

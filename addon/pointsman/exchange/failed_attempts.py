@@ -16,10 +16,15 @@ class FailedAttempts:
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
     """Attempts that plainly had nothing to say, with how they said it."""
 
+    def add_refusal(self, attempt: Attempt, fault: Fault) -> None:
+        """One more that failed, by refusing the request."""
+        self.count += 1
+        self.refusals.append((attempt, fault))
+
     def empty_answer(self) -> tuple[Attempt, bytes] | None:
         """The last one, where every attempt had nothing to say: then that is the truth."""
         return self.empty_answers[-1] if self.empty_answers and len(self.empty_answers) == self.count else None
 
     def refusal(self) -> tuple[Attempt, Fault] | None:
-        """The last one, where every attempt was refused alike."""
-        return self.refusals[-1] if self.refusals and len(self.refusals) == self.count else None
+        """The first one, where every attempt was refused alike."""
+        return self.refusals[0] if self.refusals and len(self.refusals) == self.count else None

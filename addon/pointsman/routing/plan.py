@@ -40,9 +40,13 @@ from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
+from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 LAST_RESORT_REASONS = frozenset({ExclusionReason.COOLING, ExclusionReason.UNHEALTHY})
 """What is used all the same when nothing else is left."""
+
+REFUSALS = frozenset({Failure.REFUSED, Failure.FOREIGN_STATE, Failure.NOT_FOUND})
+"""What another candidate may take; if none does, the first one's answer is the client's."""
 
 
 @dataclass(slots=True)
@@ -162,7 +166,7 @@ class Plan:
 
     def is_refusal(self, fault: Fault) -> bool:
         """Another target may take what this one refused; if none can, its answer is the client's."""
-        return classify(fault) is Failure.REFUSED
+        return classify(fault) in REFUSALS
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
@@ -242,7 +246,13 @@ class Plan:
     def needs_answer(self) -> bool:
         return self.binding.is_prefix_keyed
 
-    def on_answer_id(self, answer_id: str) -> None:
+    def parts_left_out(self, candidate: Candidate) -> LeftOut:
+        return LeftOut(self.binding.refused_parts(candidate.target.provider.name))
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        self.binding.record_refused_parts(candidate.target.provider.name, parts)
+
+    def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
 
     def on_answer(self, answer: bytes, now: float) -> None:

@@ -1,10 +1,12 @@
-"""A session's penalties: bans, failures in a row, and the keys it has used.
+"""A session's penalties: bans, failures in a row, the keys it has used, and what providers refused of it.
 
 Everything is by scope: a provider's name, or `provider/model` where protection is configured for that target alone. It
 lives as long as its session, or its exchange if there is none, and has at most one entry per configured scope.
 """
 
 from typing import NamedTuple
+
+from pointsman.wire.thinking_signatures import PartId
 
 
 def scope_to_dict(scope: str) -> dict[str, str | None]:
@@ -23,7 +25,7 @@ class FailureStreak(NamedTuple):
 class SessionPenalties:
     """The penalties of one session."""
 
-    __slots__ = ("bans", "broken_stream", "failures", "used_keys")
+    __slots__ = ("bans", "broken_stream", "failures", "refused_parts", "used_keys")
 
     def __init__(self) -> None:
         self.bans: dict[str, str] = {}
@@ -31,13 +33,15 @@ class SessionPenalties:
         self.failures: dict[str, FailureStreak] = {}
         self.used_keys: dict[str, str | None] = {}
         """The label of the one key that a guarded scope has been shown."""
+        self.refused_parts: dict[str, frozenset[PartId]] = {}
+        """Provider -> the last signed parts that it refused; at most MAX_PART_IDS for each configured provider."""
         self.broken_stream: bytes | None = None
         """The digest of the last streamed request, if its answer ended badly."""
 
     def copy(self) -> "SessionPenalties":
         twin = SessionPenalties()
         twin.bans, twin.failures, twin.used_keys = self.bans.copy(), self.failures.copy(), self.used_keys.copy()
-        twin.broken_stream = self.broken_stream
+        twin.refused_parts, twin.broken_stream = self.refused_parts.copy(), self.broken_stream
         return twin
 
     def ban_reason(self, provider: str, label: str) -> str | None:
