@@ -82,7 +82,7 @@ FOREIGN_WORDS = (
     "messages.3.content.0: Invalid `data` in `redacted_thinking` block",
     "messages.3.content.0.thinking.signature: Field required",
     "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
-    "messages.5.content.1: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified.",
+    "messages.5.content.1: `thinking` or `redacted_thinking` blocks in the latest message cannot be modified.",
     "The encrypted content gAAAAABo could not be verified. Reason: Encrypted content organization_id did not match",
     "The encrypted content for item rs_1 could not be verified. Reason: it could not be decrypted or parsed.",
     "Thought signature is not valid",

@@ -1,7 +1,7 @@
 """Signed and marked parts of requests do not reach those who would refuse them, and nothing else changes."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -120,7 +120,8 @@ class TestAnthropic:
     def test_all_other_bytes_stay(self) -> None:
         body = (
             b'{ "n": 123456789012345678901234567890, "messages":[ {"role":"user", "content":"\\u00e9"} ,'
-            b'{"role":"assistant","content":[{"type":"thinking","signature":"s"},{"type":"text","text":"t"}]} ], "x":1.0}'
+            b'{"role":"assistant","content":[{"type":"thinking","signature":"s"},{"type":"text","text":"t"}]} ],'
+            b' "x":1.0}'
         )
         assert without_foreign_thoughts(DIALECTS[ANTHROPIC], body, EVERYTHING, "m") == (
             b'{ "n": 123456789012345678901234567890, "messages":[{"role":"user", "content":"\\u00e9"},'
@@ -129,9 +130,9 @@ class TestAnthropic:
 
 
 class TestResponses:
-    REASONING: Any = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
-    CALL: Any = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "get", "arguments": "{}"}
-    OUTPUT: Any = {"type": "function_call_output", "call_id": "c", "output": "r"}
+    REASONING: ClassVar[Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    CALL: ClassVar[Any] = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "get", "arguments": "{}"}
+    OUTPUT: ClassVar[Any] = {"type": "function_call_output", "call_id": "c", "output": "r"}
 
     def test_reasoning_goes_and_calls_stay_without_an_id_that_stands_for_it(self) -> None:
         asked = {"role": "user", "content": "hi"}
@@ -155,7 +156,7 @@ class TestGemini:
     def content(*parts: Any, role: str = "model") -> dict[str, Any]:
         return {"role": role, "parts": list(parts)}
 
-    CALL: Any = {"functionCall": {"name": "get", "args": {}}}
+    CALL: ClassVar[Any] = {"functionCall": {"name": "get", "args": {}}}
 
     @pytest.mark.parametrize("spelling", ["thoughtSignature", "thought_signature"])
     def test_a_call_gets_the_word_for_calls_without_a_signature(self, spelling: str) -> None:

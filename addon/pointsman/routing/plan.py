@@ -25,6 +25,7 @@ from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
+from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
@@ -36,7 +37,7 @@ from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import answer_message
-from pointsman.wire.errors import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
@@ -67,6 +68,8 @@ class Plan:
     """Seconds the client has to wait because it repeats a failing request; no attempt is made."""
     wall_offset: float = 0.0
     rng: Random | None = None
+    holder: Holder | None = None
+    """Who alone can serve the request, as it refers to what this account holds."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """Who takes part."""
@@ -83,7 +86,7 @@ class Plan:
     """Targets whose failure has counted in this exchange."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding)
+        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
@@ -133,6 +136,8 @@ class Plan:
         target, notes = candidate.target, []
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
+        if self.holder:
+            return "; ".join(("holder of what the request refers to", *notes))
         if self._is_pinned(target):
             return "; ".join(("pin", *notes))
         if self.candidates.note:
@@ -165,8 +170,12 @@ class Plan:
         return FAILURE_POLICIES[classify(fault)].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another target may take what this one refused; if none can, its answer is the client's."""
-        return classify(fault) in REFUSALS
+        """Another target may take what this one refused; if none can, its answer is the client's. So is any answer of
+        the only one that knows what the request refers to.
+        """
+        failure = classify(fault)
+        is_last_word = self.holder is not None and fault.kind is FaultKind.STATUS and failure is not Failure.KEY_INVALID
+        return failure in REFUSALS or is_last_word
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
@@ -207,7 +216,7 @@ class Plan:
         if self.state.inventory.can_route(candidate) and not self.binding.ban_reason(
             target.provider.name, target.label
         ):
-            self.binding.set_pin(Pin(target.provider.name, target.model.id, candidate.key_label), now)
+            self.binding.set_pin(_pin_on(candidate), now)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
         """An attempt has ended; `fault` is None when the attempt is not to blame. Returns what that changes for
@@ -220,7 +229,7 @@ class Plan:
         if record.first_byte_ms is not None:
             self.state.health.on_reached(target.provider.name)
         if fault is None:
-            return self._on_success(candidate, launched) if record.outcome.is_success else None
+            return self._on_success(candidate, launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
@@ -254,6 +263,14 @@ class Plan:
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
+        if answer_id and self.facts.stores_answer:
+            self._record_issued((answer_id,), candidate, now)
+
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
+        """Its account holds them, unless the answer is a converted one."""
+        target = candidate.target
+        if ids and not target.needs_conversion(self.dialect):
+            self.state.issued_ids.record(ids, _pin_on(candidate), now)
 
     def on_answer(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
@@ -287,9 +304,18 @@ class Plan:
                 if target is not pinned:
                     yield target
 
+    @property
+    def _preferred_pin(self) -> Pin | None:
+        """Who is to be asked first: the holder of what the request refers to; else the session's pin, even if it rests
+        where the request refers to anything.
+        """
+        if self.holder:
+            return self.holder.pin
+        return self.binding.pin if self.facts.held else self.binding.preferred_pin
+
     def _pinned_target(self) -> Target | None:
         """The target of the session's pin, if the name means it: whatever its pool."""
-        pin = self.binding.preferred_pin
+        pin = self._preferred_pin
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}") if pin else None
         return pinned if pinned in self.resolution.targets else None
 
@@ -308,8 +334,8 @@ class Plan:
         candidates = self.inventory.keys_in_turn(target)
         if len(candidates) < 2:
             return candidates
-        pin, limits, state = self.binding.preferred_pin, target.model.limits, self.state
-        own = pin.key if pin and self._is_pinned(target) else None
+        pin, limits, state = self._preferred_pin, target.model.limits, self.state
+        own = pin.key if pin and (self.holder or self._is_pinned(target)) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
             room = state.limits.headroom((target.label, each.key_label), limits, now)
@@ -334,7 +360,7 @@ class Plan:
         return best[1] if best else None
 
     def _is_pinned(self, target: Target) -> bool:
-        pin = self.binding.preferred_pin
+        pin = self._preferred_pin
         return pin is not None and _target_name(target) == (pin.provider, pin.model)
 
     # Protection.
@@ -360,9 +386,11 @@ class Plan:
         self.binding.ban(target.scope, action.reason)
         return f"session {self.session or '(none)'} bans {target.scope}: {action.reason}"
 
-    def _on_success(self, candidate: Candidate, launched: float) -> str | None:
+    def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         target, binding = candidate.target, self.binding
+        held = self.facts.held
+        self._record_issued((*held.own, *held.shared), candidate, now)
         binding.record_success(target.scope)
         if binding.fingerprint is not None:
             turn = binding.fingerprint
@@ -382,6 +410,10 @@ class Plan:
         tokens = usage.prompt + usage.completion if usage else None
         self.state.limits.settle(lease, tokens, record.connected_ms is not None)
         return launched
+
+
+def _pin_on(candidate: Candidate) -> Pin:
+    return Pin(candidate.target.provider.name, candidate.target.model.id, candidate.key_label)
 
 
 def _target_name(target: Target | None) -> tuple[str, str] | None:
