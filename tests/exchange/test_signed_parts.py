@@ -185,3 +185,19 @@ def test_a_large_request_is_repeated_too() -> None:
     assert stage.records[0].failure is Failure.FOREIGN_STATE
     [_, repeat] = stage.effects_of(LaunchLarge)
     assert FOREIGN not in repeat.make().body.decode()
+
+
+@pytest.mark.parametrize(("number", "code"), [(503, "upstream_error"), (404, "invalid_request")])
+def test_a_holders_error_that_comes_late_is_an_error_frame(number: int, code: str) -> None:
+    asked = {"model": "m", "stream": True, "input": "hi"}
+    first = stage_of(RESPONSES, request={**asked, "stream": False}).answers(1, 200, said(ANSWERS[RESPONSES]))
+    stage = stage_of(
+        RESPONSES,
+        request={**asked, "previous_response_id": "resp_1"},
+        stream=True,
+        router=first.router,
+        timing={"early_headers": "1s"},
+    )
+    stage.wait(2).answers(1, number, said(REFUSALS[RESPONSES]))
+    assert (stage.launched, stage.ended) == (["a"], True)
+    assert code.encode() in stage.sent

@@ -10,7 +10,7 @@ import pytest
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, classify
 from pointsman.routing.exclusion_reasons import ExclusionReason
-from pointsman.routing.protection import FailureContext, ProtectionAction, evaluate
+from pointsman.routing.protection import NOT_PROVIDER_FAULTS, FailureContext, ProtectionAction, evaluate
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
@@ -53,6 +53,8 @@ ROWS = {
     "405": Row(status(405), False, "target", "target", BANNED, "target"),
     "truncated": Row(status(500, message=CUT), False, "target", "target", BANNED, "target"),
     "400": Row(status(400), False, "target", "target", "target", "target"),
+    "foreign": Row(status(400, message="Thought signature is not valid"), False, "key", "key", "target", "key"),
+    "unknown file": Row(status(404, message="No such File object: f"), False, "key", "key", "target", "key"),
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
     "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, ""),
     "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, ""),
@@ -165,7 +167,7 @@ def test_the_rule_is_a_function_of_level_failure_and_count(failure: Failure) -> 
         is FAILURE_POLICIES[failure].counts_as_strike
     )
     at_once = evaluate(FailureContext(ProtectionLevel.PROVIDER_BAN, failure, 0, "503"))
-    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.INTERNAL))
+    assert at_once.ban_provider is (failure not in NOT_PROVIDER_FAULTS)
     if at_once.ban_provider:
         assert at_once == ProtectionAction(True, True, True, "503, provider-ban")
 

@@ -11,7 +11,7 @@ from pointsman.sessions.penalties import SessionPenalties
 from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import Pin, Session, SessionStore
 from pointsman.wire.headers import Headers
-from pointsman.wire.thinking_signatures import MAX_PART_IDS, PartId
+from pointsman.wire.thinking_signatures import MAX_PART_IDS, PART_ID_SIZE, PartId
 
 
 class Stickiness(StrEnum):
@@ -181,12 +181,12 @@ class SessionBinding:
 
     def refused_parts(self, provider: str) -> frozenset[PartId]:
         """The last of the signed parts of the conversation that this provider has refused."""
-        penalties = self.penalties
-        return penalties.refused_parts.get(provider, frozenset()) if penalties else frozenset()
+        ids = self.penalties.refused_parts.get(provider, b"") if self.penalties else b""
+        return frozenset(ids[at : at + PART_ID_SIZE] for at in range(0, len(ids), PART_ID_SIZE))
 
     def record_refused_parts(self, provider: str, parts: Sequence[PartId]) -> None:
         if parts:
-            self.mutable_penalties.refused_parts[provider] = frozenset(parts[-MAX_PART_IDS:])
+            self.mutable_penalties.refused_parts[provider] = b"".join(parts[-MAX_PART_IDS:])
 
     def _is_retry(self, fingerprint: bytes, streamed: bool) -> bool:
         """The client repeats a turn by itself: its SDK counts, or it wants whole what broke off as a stream."""

@@ -6,8 +6,6 @@ lives as long as its session, or its exchange if there is none, and has at most 
 
 from typing import NamedTuple
 
-from pointsman.wire.thinking_signatures import PartId
-
 
 def scope_to_dict(scope: str) -> dict[str, str | None]:
     """A scope in plain JSON types: a provider, or a provider's model."""
@@ -33,8 +31,8 @@ class SessionPenalties:
         self.failures: dict[str, FailureStreak] = {}
         self.used_keys: dict[str, str | None] = {}
         """The label of the one key that a guarded scope has been shown."""
-        self.refused_parts: dict[str, frozenset[PartId]] = {}
-        """Provider -> the last signed parts that it refused; at most MAX_PART_IDS for each configured provider."""
+        self.refused_parts: dict[str, bytes] = {}
+        """Provider -> the ids of the last signed parts that it refused, at most MAX_PART_IDS, one behind another."""
         self.broken_stream: bytes | None = None
         """The digest of the last streamed request, if its answer ended badly."""
 

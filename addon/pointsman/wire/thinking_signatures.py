@@ -23,7 +23,8 @@ UNSIGNED = "skip_thought_signature_validator"
 _OLDER_GEMINI = re.compile(r"gemini-[12](?!\d)")
 
 type PartId = bytes
-"""Stands for a signature: 8 bytes."""
+"""Stands for a signature."""
+PART_ID_SIZE = 8
 
 MAX_PART_IDS = 16
 """Of the last signatures that a provider refused: those before them are refused too."""
@@ -104,7 +105,7 @@ def _drops(signatures: Any, messages: Sequence[Members], left_out: LeftOut) -> D
 
 
 def _part_id(signature: str) -> PartId:
-    return blake2b(signature.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return blake2b(signature.encode("utf-8", "surrogatepass"), digest_size=PART_ID_SIZE).digest()
 
 
 def _spliced(body: bytes, document: Members, dialect: Dialect, changed: Edit) -> bytes:

@@ -12,15 +12,13 @@ COMPACTION = "compaction"
 
 def held_ids(document: Members, parts: Iterable[Members]) -> HeldIds:
     """`parts`: the items, and whatever they consist of."""
-    items = [item.get("id") for item in mappings(document.get("input")) if _is_reference(item)]
-    shared = [part.get("file_id") for part in parts]
-    shared += (
-        part.get("encrypted_content") for part in mappings(document.get("input")) if part.get("type") == COMPACTION
-    )
+    items = mappings(document.get("input"))
+    summaries = (item.get("encrypted_content") for item in items if item.get("type") == COMPACTION)
+    files = (part.get("file_id") for part in parts)
     return HeldIds.of(
         answers=(id_of(document.get(name)) for name in ANSWERS),
-        items=items,
-        shared=(mapping(document.get("prompt")).get("id"), *shared, *_of_tools(document)),
+        items=(item.get("id") for item in items if _is_reference(item)),
+        shared=(mapping(document.get("prompt")).get("id"), *files, *summaries, *_of_tools(document)),
     )
 
 
