@@ -192,7 +192,7 @@ class Pointsman:
 
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         access = AccessControl(
-            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.auth_throttle
+            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
         )
         return PageContext(
             router=gateway.router,

@@ -16,7 +16,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
 from routing.routing_builders import labels, request, status
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
 NOW = 1000.0
@@ -150,7 +150,7 @@ class TestSmartFirst:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
         candidate = router.inventory.keys[router.inventory.by_label["openrouter/openrouter/owl-alpha"]][0]
-        router.state.on_failure(candidate, Failure.SERVER, status(503), False, NOW, NOW)
+        router.state.on_failure(candidate, Failure.SERVER_ERROR, status(503), False, NOW, NOW)
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         reasons = [e.reason for e in later.exclusions(NOW) if e.target is candidate.target]
         assert reasons == [ExclusionReason.COOLING]

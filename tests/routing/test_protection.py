@@ -10,14 +10,14 @@ import pytest
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, classify
 from pointsman.routing.exclusion_reasons import ExclusionReason
-from pointsman.routing.protection import NOT_PROVIDER_FAULTS, FailureContext, ProtectionAction, evaluate
+from pointsman.routing.protection import FailureContext, ProtectionAction, evaluate
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import called, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
-from support.callers import caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import caller
 from support.settings import provider
 
 BAN, SKIP, OFF = (f"{level}" for level in ProtectionLevel)
@@ -167,7 +167,8 @@ def test_the_rule_is_a_function_of_level_failure_and_count(failure: Failure) -> 
         is FAILURE_POLICIES[failure].counts_as_strike
     )
     at_once = evaluate(FailureContext(ProtectionLevel.PROVIDER_BAN, failure, 0, "503"))
-    assert at_once.ban_provider is (failure not in NOT_PROVIDER_FAULTS)
+    innocent = (Failure.REQUEST, Failure.OURS, Failure.FOREIGN_STATE, Failure.NOT_FOUND)
+    assert at_once.ban_provider is (failure not in innocent)
     if at_once.ban_provider:
         assert at_once == ProtectionAction(True, True, True, "503, provider-ban")
 
@@ -527,7 +528,7 @@ class TestCountingTokens:
         )
         for candidate in list(own.ranked_candidates(talks.now))[:1]:
             own.on_launched(1, candidate, talks.now)
-            own.on_settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
+            own.on_settled(candidate, attempt_record(failure=Failure.SERVER_ERROR), status(503), talks.now)
         again = talks.router.count_tokens_plan(
             facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now
         )

@@ -15,12 +15,12 @@ import zstandard
 
 from pointsman.demo import Provider, behaviours
 from pointsman.transport import early_response, upload_timeout
-from support.framing import BODY, LENGTH, NEXT, PATH, chunked, post, said
+from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import ask
 from support.leak_checks import no_leaks, soon
-from support.no_damage import connected, memory_below, unharmed
+from support.raw_requests import BODY, LENGTH, NEXT, PATH, chunked, post, said
 from support.router import running
 from support.settings import provider
 

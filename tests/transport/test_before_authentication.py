@@ -24,10 +24,10 @@ from pointsman.transport.stream import RoutedStream
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE
-from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
+from support.damage_checks import connected
 from support.h1client import H1Client, h1_through
 from support.leak_checks import soon
-from support.no_damage import connected
+from support.raw_requests import BODY, LENGTH, NEXT, chunked, chunks, post, said
 
 ECHO = behaviours.echo("", "")
 MANY = 5_000_000

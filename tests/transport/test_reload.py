@@ -14,11 +14,11 @@ from mitmproxy.exceptions import OptionsError
 
 from pointsman import config, config_watcher
 from pointsman.demo import Provider, behaviours
+from support.audit_records import exchange_record
 from support.h1client import chat, h1_to
 from support.http_requests import Asked, ask
 from support.leak_checks import no_leaks, soon
 from support.ports import free_port
-from support.records import exchange_record
 from support.router import Router, running
 from support.settings import provider, write
 
@@ -195,10 +195,12 @@ class TestRefusing:
         await yard.change("b")
         assert await yard.via() == "b/m"
 
-    async def test_it_is_told_once_not_at_every_look(self, yard: Yard) -> None:
+    async def test_it_is_told_once_not_at_every_look(self, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
         await yard.open("a")
         await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
-        await asyncio.sleep(10 * config_watcher.POLL_INTERVAL)
+        look, looks = config_watcher.ConfigWatcher._fingerprint, []
+        monkeypatch.setattr(config_watcher.ConfigWatcher, "_fingerprint", lambda own: looks.append(1) or look(own))
+        await soon(lambda: len(looks) > 10)
         assert yard.told("keeps its configuration") == 1
 
     @pytest.mark.parametrize(

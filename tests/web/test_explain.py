@@ -18,7 +18,7 @@ from pointsman.sessions.store import Pin
 from pointsman.web.explain import explain_page, target_to_dict
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import request as facts
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.http_requests import ask, get, post, started
 from support.router import running
 from support.settings import provider

@@ -50,13 +50,17 @@ class AdminClient:
 
 def add_router(parser: argparse.ArgumentParser) -> None:
     """The arguments that say where the router is and which configuration holds its key."""
+    add_router_argument(parser)
+    add_config_argument(parser)
+
+
+def add_router_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--router",
         default=DEFAULT_ROUTER_URL,
         metavar="URL",
         help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
     )
-    add_config_argument(parser)
 
 
 def connect(given: argparse.Namespace) -> AdminClient:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from pointsman.commands.admin_client import ADMIN_KEY_VARIABLE, DEFAULT_ROUTER_URL, REQUEST_TIMEOUT, describe_error
+from pointsman.commands.admin_client import ADMIN_KEY_VARIABLE, REQUEST_TIMEOUT, add_router_argument, describe_error
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
@@ -19,12 +19,7 @@ COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
     parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
-    parser.add_argument(
-        "--router",
-        default=DEFAULT_ROUTER_URL,
-        metavar="URL",
-        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
-    )
+    add_router_argument(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
     parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
     given = parser.parse_args(arguments)

@@ -1,6 +1,7 @@
 """One upstream request made for an exchange: its phase, what it holds back, and the times it leaves in the record."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from pointsman.config import Timeouts
 from pointsman.domain.failures import classify
@@ -11,7 +12,7 @@ from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.frames import Frame, Reader
+from pointsman.wire.frames import Frame, FrameKind, Reader
 from pointsman.wire.thinking_signatures import PartId
 
 MAX_HELD_EVENTS = 64
@@ -174,6 +175,31 @@ class Attempt:
         self.last_data = now
         self.bytes_received += len(data)
         return self.reader.read(data)
+
+    def relay(self, frames: Sequence[Frame], masker: Masker, now: float) -> tuple[bytes, Frame | None]:
+        """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does."""
+        out: list[bytes] = []
+        for frame in frames:
+            match frame.kind:
+                case FrameKind.CONTENT | FrameKind.NEUTRAL:
+                    self.last_event = now
+                    out.append(frame.data)
+                case FrameKind.PING:
+                    self.last_ping = now
+                    out.append(masker.data(frame.data))
+                case FrameKind.ERROR:
+                    self.last_event = now
+                    out.append(masker.data(frame.data))
+                    return b"".join(out), frame
+                case FrameKind.END:
+                    self.last_event = now
+                    out.append(frame.data)
+                    return b"".join(out), frame
+                case FrameKind.MALFORMED:
+                    return b"".join(out), frame
+                case _ as never:
+                    assert_never(never)
+        return b"".join(out), None
 
     def to_record(
         self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False

@@ -12,7 +12,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -91,7 +91,7 @@ class Plan:
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
-        strategy = copy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
+        strategy = deepcopy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
         self._order = strategy.for_exchange(facts)
 
     # Asked.

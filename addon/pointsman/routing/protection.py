@@ -16,7 +16,7 @@ from pointsman.domain.targets import Target
 
 FAILURES_TO_BAN = 2
 """Failures in a row that ban at `model-skip`."""
-NOT_PROVIDER_FAULTS = frozenset({Failure.INTERNAL, Failure.REQUEST, Failure.FOREIGN_STATE, Failure.NOT_FOUND})
+NOT_PROVIDER_FAULTS = frozenset({Failure.OURS, Failure.REQUEST, Failure.FOREIGN_STATE, Failure.NOT_FOUND})
 """Faults of the router and of the request, or of what it brings along: no reason for a ban."""
 
 

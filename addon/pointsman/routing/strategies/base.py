@@ -52,7 +52,9 @@ class TargetOrder(Protocol):
 
 
 class Strategy(ABC):
-    """One instance per router, so what it counts across exchanges is its own."""
+    """One instance per router, so what it counts across exchanges is its own. A preview, such as `pointsman explain`
+    shows, asks a deep copy and so counts nothing: keep plain data.
+    """
 
     rule: ScoringRule = DEFAULT_RULE
     """How the scores in `OrderFacts` are computed."""

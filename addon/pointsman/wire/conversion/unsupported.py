@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pointsman.config.enums import Capability
 from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.conversion.base import Wish
-from pointsman.wire.conversion.tools import can_do_without, hosted_tools
+from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts

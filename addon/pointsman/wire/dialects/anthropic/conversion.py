@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
-from pointsman.wire.conversion.tools import unless_of_type
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text

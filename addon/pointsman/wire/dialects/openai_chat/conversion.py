@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.tools import unless_of_type
 from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.answer_writer import WRAPPED
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, dumps
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.tools import unless_of_type
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, free_tools, namespaces

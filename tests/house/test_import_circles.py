@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
+PACKAGE = Path(__file__).parents[2] / "addon" / "pointsman"
 CIRCLE = "pointsman.transport."
 """A layer makes streams, a stream starts its driver, and the driver posts events through the layer."""
 
