@@ -16,8 +16,8 @@ from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.request_facts import NO_IDS, HeldIds, RequestFacts
 from routing.routing_builders import called, status
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOW, WALL = 0.0, 1_700_000_000.0
