@@ -37,8 +37,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.stream import RoutedStream
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
@@ -75,9 +75,9 @@ class Gateway:
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.flow_queue = FlowQueue()
-        """For the flows of attempts."""
+        """Attempts that wait to be shown as flows."""
         self.worker = Worker()
-        """For large requests."""
+        """The thread that reads and converts large requests."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = tuple(secrets)
@@ -162,7 +162,7 @@ class Gateway:
         return decision
 
     def is_local(self, client: Client) -> bool:
-        """On this machine. The router itself never connects to itself on behalf of somebody else."""
+        """Whether the client is on this machine. The router never connects to itself for a client."""
         return entry_mode.is_local(client)
 
     # Answers without an exchange.
@@ -179,7 +179,7 @@ class Gateway:
         name = self.request_id(request)
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
 
-    def start_upload_timer(self, stream: RoutedStream) -> UploadTimer:
+    def start_upload_timer(self, stream: ClientStream) -> UploadTimer:
         handler = stream.http_layer.handler
 
         def expired() -> None:
@@ -189,7 +189,7 @@ class Gateway:
 
         return UploadTimer(expired)
 
-    def serve_page(self, request: PageRequest, stream: RoutedStream) -> PageReply | None:
+    def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         assert self.pages
         reply = self.pages.handle(request)
         if isinstance(reply, PageReply):
@@ -217,7 +217,7 @@ class Gateway:
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Exchange | WholeResponse | ForwardToOrigin:
-        """The request is whole: what it asks for decides whether an exchange begins."""
+        """The request is complete: its content decides whether an exchange begins."""
         try:
             if self.closing:
                 raise shutting_down()
@@ -249,7 +249,7 @@ class Gateway:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
         return self.router.plan(read.facts, chat.dialect, read.caller, time.monotonic(), time.time())
 
-    def start_driver(self, exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
+    def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
         recorder = None
         if ctx.options.pointsman_record_attempts:

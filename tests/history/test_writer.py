@@ -200,7 +200,7 @@ class TestOutOfReach:
                 steady.now += RETRY_DELAY
             assert recorder.problem
             assert [record.levelno for record in caplog.records] == [logging.WARNING]
-            assert "no history is written" in caplog.text
+            assert "cannot write the history" in caplog.text
             (tmp_path / "file").unlink()
             recorder.flush()
             assert recorder.problem is None

@@ -102,10 +102,7 @@ INNER_NAMES = {
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PATCHED = {"kill", "trigger", "trigger_event", "ReplayHandler", "__class__"}
-OVERRIDDEN = {
-    PACKAGE / "transport" / f"{name}.py": {"_handle_event"}
-    for name in ("early_response", "http1", "http_layer", "page_stream", "stream")
-}
+OVERRIDDEN = {PACKAGE / "transport" / f"{name}.py": {"_handle_event"} for name in ("http1", "http_layer", "stream")}
 """What subclasses of mitmproxy's layers override; compat_check knows the parameters."""
 
 

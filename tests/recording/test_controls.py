@@ -130,7 +130,7 @@ class TestKilled:
                 await no_leaks(router)
         told = [attempt["outcome"] for attempt in note(flow)["attempts"]]
         assert told == ["hedge_triggered", "client_abort", "client_abort"]
-        assert flow.comment.startswith("nobody answered · 2 attempts · one@client_abort · two@client_abort")
+        assert flow.comment.startswith("not answered · 2 attempts · one@client_abort · two@client_abort")
 
     async def test_a_flow_that_has_ended_is_not_killed_again(self, tmp_path: Path) -> None:
         async with (

@@ -77,12 +77,12 @@ class TestExclusions:
             (
                 {"a": provider(BASE, dialect="anthropic")},
                 ExclusionReason.DIALECT,
-                "n = 2 does not cross (speaks anthropic, not openai-chat)",
+                "n = 2 cannot be converted (openai-chat to anthropic)",
             ),
             (
                 {"a": provider(BASE, quirks={"flat_content": True})},
                 ExclusionReason.DIALECT,
-                "takes content as plain text only",
+                "accepts only plain-text content",
             ),
             (
                 {"a": provider(BASE, keys=[{"value": "first-secret", "enabled": False}])},

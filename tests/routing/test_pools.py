@@ -123,7 +123,7 @@ class TestSmartFirst:
         assert own.next_candidate(NOW) is None
         assert own.final_error(NOW, NOW).code is Code.NO_CANDIDATE
         assert [(e.reason, e.detail) for e in own.exclusions(NOW)] == [
-            (ExclusionReason.SMART_FIRST, "by name, by pin or in auto-smart only")
+            (ExclusionReason.SMART_FIRST, "only by name, by pin or in auto-smart")
         ]
 
     def test_they_stand_at_the_front_in_smart_while_a_key_has_capacity(self, router: Router) -> None:

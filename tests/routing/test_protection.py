@@ -412,7 +412,7 @@ class TestRest:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why.endswith("; the pin is resting") if chosen == "b/m" else why == "pin"
+        assert why.endswith("; the pin is paused") if chosen == "b/m" else why == "pin"
         assert own.launch() == chosen
 
     def test_the_ranking_may_still_choose_it(self) -> None:

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,10 @@ from benchmarks import chunked, processes, provider
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import SCENARIOS, converted, routing, sessions, streams
+from benchmarks.scenarios import SCENARIOS, converted, patches, routing, sessions, streams
 from benchmarks.testbed import HERE, ROUTER, Versions
 
+from pointsman.transport.mitm_patches.switches import ALL, Switches, switches
 from support import h2server
 from support.certificate_authority import CertificateAuthority
 
@@ -328,6 +329,27 @@ class TestAnotherVersion:
         with pytest.raises(SystemExit):
             command.parse(arguments)
         assert complaint in capsys.readouterr().err
+
+
+class TestPatches:
+    def test_only_patches_that_have_a_switch_are_measured(self):
+        assert patches.CASES.keys() <= {ALL, *(each.name for each in fields(Switches))}
+
+    async def test_one_router_has_all_patches_and_the_other_all_but_one(self, checkout, monkeypatch):
+        with (checkout / "addon" / "pointsman" / "addon.py").open("a") as module:
+            module.write("    note.write(f' without {os.environ[\"POINTSMAN_PATCHES_OFF\"]!r};')\n")
+        monkeypatch.setattr(patches, "CASES", {"hook_cache": (streams.Case(2, name="bursts"),)})
+        report = await patches.run(Rounds(2, 0.1, 0.1), Versions(checkout / "addon" / "main.py"))
+        assert (checkout / "imported-in").read_text() == "with without '';without without 'hook_cache';"
+        assert {len(figure.bare) for figure in report.figures if figure.name != "peak memory, MiB"} == {2}
+
+    def test_a_head_is_made_with_and_without_the_check(self, monkeypatch):
+        seen = []
+        monkeypatch.setattr(patches, "HEADS", 1)
+        monkeypatch.setattr(patches, "new_response", lambda *_: seen.append(switches().unchecked_response))
+        assert patches.head_time("") > 0
+        assert patches.head_time("unchecked_response") > 0
+        assert seen == [True, False]
 
 
 class TestProcesses:

@@ -327,7 +327,7 @@ class TestExclusions:
             ANTHROPIC: (
                 "/v1/messages",
                 {"messages": [{"role": "user", "content": [{"type": "document"}]}], "max_tokens": 9},
-                "content of this kind does not cross: document",
+                "content of this kind cannot be converted: document",
             ),
             GENAI: (
                 "/v1beta/models/m:generateContent",

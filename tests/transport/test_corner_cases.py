@@ -11,6 +11,7 @@ import pytest
 from pointsman.demo import Behaviour, behaviours, closed_port
 from support.http_requests import ask, started
 from support.leak_checks import no_leaks, soon
+from support.patches import needs_patch
 from support.router import running
 from support.settings import provider
 
@@ -157,6 +158,7 @@ async def test_an_error_whose_body_never_ends_does_not_hold_up_the_next_provider
     assert answer.headers["x-fallback-trail"] == "bad/m@503"
 
 
+@needs_patch("flow_kill", "a kill waits for the next piece of the answer")
 async def test_a_flow_that_is_killed_ends_though_nothing_comes(stack, tmp_path):
     [one] = await started(stack, behaviours.hang())
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))

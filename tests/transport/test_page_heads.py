@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.admission import OWN_HOST
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.page_stream import MAX_PAGE_BODY_BYTES
+from pointsman.transport.page_responder import MAX_PAGE_BODY_BYTES
 from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import head
 from support.h2client import h2_through

@@ -62,15 +62,15 @@ class Yard:
         await self.take(lambda: write(self.folder, self.entries(*names), **sections))
 
     async def take(self, edit: Any) -> None:
-        count = self.told("is in force")
+        count = self.told("was reloaded")
         edit()
-        await soon(lambda: self.told("is in force") > count, lambda: self.log.text)
+        await soon(lambda: self.told("was reloaded") > count, lambda: self.log.text)
 
     async def refuse(self, edit: Any) -> str:
         """Waits until the edited file has been refused. Returns what the log says of it."""
-        count = self.told("keeps its configuration")
+        count = self.told("the previous configuration stays")
         edit()
-        await soon(lambda: self.told("keeps its configuration") > count, lambda: self.log.text)
+        await soon(lambda: self.told("the previous configuration stays") > count, lambda: self.log.text)
         return self.log.messages[-1]
 
     def told(self, words: str) -> int:
@@ -201,7 +201,7 @@ class TestRefusing:
         look, looks = config_watcher.ConfigWatcher._fingerprint, []
         monkeypatch.setattr(config_watcher.ConfigWatcher, "_fingerprint", lambda own: looks.append(1) or look(own))
         await soon(lambda: len(looks) > 10)
-        assert yard.told("keeps its configuration") == 1
+        assert yard.told("the previous configuration stays") == 1
 
     @pytest.mark.parametrize(
         "edit",

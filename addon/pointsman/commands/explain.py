@@ -1,5 +1,5 @@
-"""`pointsman explain FILE`: whom the running router would choose for the chat request in the file, and why. Nothing is
-sent to any provider.
+"""`pointsman explain FILE`: which candidates the running router would choose for the chat request in the file, and why.
+Nothing is sent to any provider.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
     add_router_argument(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
-    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
-    """Raises OSError, HTTPError among them, and ValueError for an answer that is no JSON."""
+    """The answer of `/internal/explain`. Raises OSError (HTTPError included), and ValueError if it is not JSON."""
     key = os.environ.get(ADMIN_KEY_VARIABLE)
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     request = Request(f"{router.rstrip('/')}/internal/explain?path={quote(path, safe='')}", body, headers)
@@ -45,7 +45,7 @@ def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
 
 
 def table(answer: dict[str, Any]) -> list[str]:
-    """For people."""
+    """The answer as lines of text: candidates in order with their scores, then the excluded ones."""
     weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
     lines = [f"{answer['model']} means {answer['means']}, mode {answer['mode']} ({weights})"]
     if answer["note"]:
@@ -56,7 +56,7 @@ def table(answer: dict[str, Any]) -> list[str]:
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
     if answer["excluded"]:
-        lines += ["", "left out:"]
+        lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
 
 

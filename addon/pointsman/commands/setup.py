@@ -1,4 +1,4 @@
-"""`pointsman setup CLIENT`: the settings that lead a client to the router. Nothing is changed."""
+"""`pointsman setup CLIENT`: prints the settings that point a client at the router. Changes nothing."""
 
 import argparse
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from pointsman.commands.admin_client import DEFAULT_ROUTER_URL, add_router_argum
 
 
 class Client(NamedTuple):
-    """`where` says where `settings` belong; the router's usual address in them gives way to another one."""
+    """`where` says where `settings` go; the default address in them is replaced by that of `--router`."""
 
     name: str
     where: str

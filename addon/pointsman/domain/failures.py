@@ -1,4 +1,4 @@
-"""What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
+"""The consequences of each failure: for its exchange, for all exchanges, for its session. One table.
 
 `classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. Wordings count as the status they mean,
 in a 400 and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a
@@ -41,7 +41,7 @@ class Failure(StrEnum):
 
 
 class SkipScope(Enum):
-    """For the rest of this exchange."""
+    """What a failure excludes from the rest of the exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -50,11 +50,11 @@ class SkipScope(Enum):
     SMALLER = auto()
     """Every target with no larger window."""
     ALL = auto()
-    """The request itself is at fault: the provider's answer is the client's."""
+    """The request itself is invalid: the provider's answer goes to the client."""
 
 
 class CooldownKind(Enum):
-    """For everyone."""
+    """What a failure cools down for all exchanges."""
 
     NOTHING = auto()
     TARGET = auto()
@@ -168,7 +168,7 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
 """Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
-that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
+that only means a server's trouble is as unspecific as a 400: the status was not chosen for it.
 """
 
 FOREIGN_STATE = re.compile(

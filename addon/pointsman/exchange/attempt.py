@@ -18,7 +18,7 @@ from pointsman.wire.thinking_signatures import PartId
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
 ERROR_BODY_TIMEOUT = 5.0
-"""Seconds for the body of an answer whose status has already said that it is none."""
+"""Seconds for the body of an answer with an error status."""
 PING_GRACE = 300.0
 """Seconds for which a committed attempt's own comments and pings may stand in for data."""
 
@@ -37,7 +37,7 @@ class Attempt:
         self.candidate = candidate
         self.base_url = base_url
         self.redirect: AppliedRedirect | None = None
-        """What its provider is asked for instead of the target's own name."""
+        """The redirect of the model name, None if the target's own name is sent."""
         self.timeouts = timeouts
         self.state = AttemptState.LAUNCHED
         self.is_over = False
@@ -55,7 +55,7 @@ class Attempt:
         self.last_event = now
         self.last_ping = now
         self.last_data = now
-        """Bytes of the body, whatever they say."""
+        """When bytes of the body last arrived, of any kind."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
@@ -73,7 +73,7 @@ class Attempt:
         self.state = next_state(ATTEMPT_TRANSITIONS, self.state, step)
 
     def is_slow_to_make(self, body: bytes) -> bool:
-        """To make its request of the client's."""
+        """Whether converting the client's request takes so long that it needs a thread."""
         if self.codec is None or not self.codec.takes_long(body):
             return False
         self.connect_deadline = None
@@ -124,7 +124,7 @@ class Attempt:
 
     @property
     def model_sent(self) -> str:
-        """The name that its provider is asked for."""
+        """The model name that is sent to its provider."""
         return self.redirect.redirected_model if self.redirect else self.candidate.target.model.id
 
     def removable_parts(self) -> Sequence[PartId] | None:
@@ -137,13 +137,13 @@ class Attempt:
         return self.candidate.target.provider.hedge.max_parallel
 
     def stall_deadline(self) -> float:
-        """When this attempt, committed, has been silent too long."""
+        """When the committed attempt counts as stalled."""
         by_data = self.last_event + self.timeouts.stall
         by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PING_GRACE)
         return max(by_data, by_pings)
 
     def last_activity(self) -> float:
-        """When it last heard of its provider."""
+        """When its provider last sent anything, on the exchange's clock."""
         return max(self.last_data, self.first_byte_at or 0.0, self.connected_at or 0.0)
 
     def pause(self, seconds: float, now: float) -> None:

@@ -291,7 +291,7 @@ class Exchange:
         self._fail(attempt, Fault(FaultKind.EMPTY, "the answer had no content"), now)
 
     def _handle_silent_end(self, attempt: Attempt, now: float) -> None:
-        """The body ended, and no frame said so."""
+        """The body ended without an end frame."""
         assert attempt.reader
         if attempt.state is AttemptState.WINNER and attempt.reader.finished:
             self._complete(attempt, now)
@@ -329,9 +329,9 @@ class Exchange:
         self._response.end(now)
 
     def _fail(self, attempt: Attempt, fault: Fault, now: float) -> None:
-        """An attempt that the client has seen nothing of has failed.
+        """An attempt failed before its commit.
 
-        The next one follows, unless the request itself is at fault.
+        The next one follows, unless the request itself is invalid.
         """
         if attempt.codec and attempt.codec.refuses_usage(fault):
             self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
@@ -375,7 +375,7 @@ class Exchange:
             self._end_broken(attempt, fault, now)
 
     def _end_broken(self, attempt: Attempt, fault: Fault, now: float, has_said_so: bool = False) -> None:
-        """The winner's answer stays half an answer, and the client is told, unless the provider has done so."""
+        """The winner's answer stays incomplete. The client gets an error frame, unless the provider sent one."""
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:

@@ -39,7 +39,7 @@ class OrderFacts:
 
 
 class TargetOrder(Protocol):
-    """The order of one exchange. It is asked at each launch, so it must not change without a cause.
+    """The order of one exchange. It is read at each launch, so it must not change without a cause.
 
     `now` is on the routing clock, `wall` on the wall clock, both in seconds.
     """

@@ -21,7 +21,7 @@ BLOCKS = ("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_re
 
 def unsupported(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
-        yield "hosted tools do not cross: mcp_servers, container"
+        yield "hosted tools cannot be converted: mcp_servers, container"
     yield from unknown_kinds("content", _blocks(document), BLOCKS)
     yield from file_ids(mapping(block.get("source")) for block in _blocks(document))
 
@@ -52,7 +52,7 @@ def prepare(document: Document) -> None:
 
 def cannot_express(wish: Wish) -> Iterator[str]:
     if wish.response_format and wish.response_format.schema is None:
-        yield "anthropic has no words for JSON without a schema"
+        yield "anthropic does not support JSON output without a schema"
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:

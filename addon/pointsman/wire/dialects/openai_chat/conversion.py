@@ -19,15 +19,15 @@ PARTS = ("text", "image_url", "refusal")
 def unsupported(document: Members) -> Iterator[str]:
     count = document.get("n")
     if isinstance(count, int) and count > 1:
-        yield f"n = {count} does not cross"
+        yield f"n = {count} cannot be converted"
     if document.get("logprobs") or document.get("top_logprobs"):
-        yield "logprobs do not cross"
+        yield "logprobs cannot be converted"
     if document.get("functions") or document.get("function_call"):
-        yield "legacy `functions` do not cross; `tools` do"
+        yield "`functions` cannot be converted; use `tools`"
     if any(tool.get("type") == "custom" for tool in mappings(document.get("tools"))):
-        yield "custom tools do not cross"
+        yield "custom tools cannot be converted"
     if "web_search_options" in document:
-        yield "hosted tools do not cross: web search"
+        yield "hosted tools cannot be converted: web search"
     yield from unknown_kinds("content", parts_of(document.get("messages")), PARTS)
 
 
