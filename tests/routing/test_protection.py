@@ -53,6 +53,8 @@ ROWS = {
     "405": Row(status(405), False, "target", "target", "target", "target"),
     "truncated": Row(status(500, message=CUT), False, "target", "target", "target", "target"),
     "400": Row(status(400), False, "target", "target", "target", "target"),
+    "foreign": Row(status(400, message="Thought signature is not valid"), False, "key", "key", "target", "key"),
+    "unknown file": Row(status(404, message="No such File object: f"), False, "key", "key", "target", "key"),
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
     "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, "unpin"),
     "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, "unpin"),

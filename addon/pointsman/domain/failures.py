@@ -5,6 +5,7 @@ in a 400 and in wrapped errors too; they are read in structured error fields onl
 page.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -42,6 +43,8 @@ class Failure(StrEnum):
     MODEL_GONE = "model_gone"
     NOT_FOUND = "not_found"
     """Something does not exist, and nothing says that it is the model."""
+    UNKNOWN_ID = "unknown_id"
+    """It does not know an id: of an answer, a file or the like. Another account may have issued it."""
     CONTEXT_TOO_LARGE = "context_too_large"
     REQUEST_TOO_LARGE = "request_too_large"
     """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""
@@ -152,7 +155,8 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
-    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.TARGET),
+    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.KEY),
+    Failure.UNKNOWN_ID: FailurePolicy(SkipScope.KEY),
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
@@ -227,6 +231,22 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
 that only means a server's trouble is as unspecific as a 400: the status was not chosen for it.
 """
 
+FOREIGN_STATE = re.compile(
+    r"invalid_encrypted_content|encrypted content\b.*(could not|cannot|did not match|invalid|not valid)"
+    r"|thinking_signature|thinking\.signature|redacted_thinking\.data|expected `?thinking"
+    r"|signature.{0,40}\b(thinking|thought|reasoning)|\b(thinking|thought|reasoning)[_ ]?(block.{0,20})?signature"
+    r"|invalid `?data`? in `?redacted_thinking|`?(redacted_)?thinking`? blocks.*cannot be modified"
+)
+"""A signature or encrypted content is refused: Anthropic's words, OpenAI's and Google's, and what gateways make of
+them.
+"""
+UNKNOWN_ID = re.compile(
+    r"previous_response_not_found|no such file"
+    r"|\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached ?content|container"
+    r"|vector store|stored \w+)\b.{0,160}(not found|not exist|no longer exist|expired)"
+)
+"""An id of what one account holds is not known."""
+
 
 def classify(fault: Fault, committed: bool = False) -> Failure:
     """The row of a fault; `committed`: the client has seen part of the answer. A converted request that is refused may
@@ -239,10 +259,20 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
         return FAILURE_BY_KIND[fault.kind]
     plain = _from_status(fault.status or 0)
     taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES else {plain}
+    if about_state := _about_state(said, taken_as):
+        return about_state
     meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _contains_any(said, words)), plain)
     if meant is Failure.FORBIDDEN and fault.retry_after is not None:
         return Failure.RATE_LIMIT  # what is forbidden for a while is a limit
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
+
+
+def _about_state(said: str, taken_as: set[Failure]) -> Failure | None:
+    """A part of the request, or an id in it, belongs to another provider or account."""
+    unspecific = taken_as & {*UNSPECIFIC_FAILURES, Failure.FORBIDDEN, Failure.MODEL_GONE}
+    if (unspecific or taken_as & SERVER_FAILURES) and FOREIGN_STATE.search(said):
+        return Failure.FOREIGN_STATE
+    return Failure.UNKNOWN_ID if unspecific and UNKNOWN_ID.search(said) else None
 
 
 def _from_status(status: int) -> Failure:

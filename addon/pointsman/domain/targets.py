@@ -152,6 +152,12 @@ class Inventory:
         keys = (each for target in self.targets if target.provider.name == provider for each in self.keys[target])
         return frozenset(each.key_id for each in keys)
 
+    def has_key(self, provider: str, label: str | None) -> bool:
+        """The provider can be asked with this key; None where it wants none."""
+        return any(t.enabled and t.provider.name == provider for t in self.targets) and (
+            (provider, label) in self.key_ids(provider)
+        )
+
     def routable_providers(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])

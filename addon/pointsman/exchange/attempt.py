@@ -13,6 +13,7 @@ from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Reader
+from pointsman.wire.thinking_signatures import PartId
 
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
@@ -59,6 +60,10 @@ class Attempt:
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
+        self.asks_usage = True
+        """It may ask for usage of the router's own accord."""
+        self.sends_signed_parts = True
+        """Its request has the parts that only their issuer accepts, except those that its provider has refused."""
         self.reader: Reader | None = None
         self.bytes_received = 0
         self._held: list[bytes] = []
@@ -121,6 +126,10 @@ class Attempt:
     def model_sent(self) -> str:
         """The model name that is sent to its provider."""
         return self.redirect.redirected_model if self.redirect else self.candidate.target.model.id
+
+    def removable_parts(self) -> Sequence[PartId] | None:
+        """The signed parts that its provider may refuse; None if there are none, or none were sent."""
+        return self.codec.removable_parts(self.model_sent) if self.codec and self.sends_signed_parts else None
 
     @property
     def max_parallel(self) -> int:

@@ -35,11 +35,13 @@ class RunningAttempts:
         """Those that run now. They may settle meanwhile."""
         return iter(list(self.by_number.values()))
 
-    def launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> Attempt:
+    def launch(self, candidate: Candidate, now: float, asks_usage: bool, sends_signed_parts: bool) -> Attempt:
         """A new attempt, running, whose request is still to be sent."""
         self.launched += 1
         wall = self._log.wall_time(now)
-        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, asks_usage)
+        attempt = create_attempt(
+            self._client_request, self._plan, self.launched, candidate, now, wall, asks_usage, sends_signed_parts
+        )
         self.by_number[attempt.n] = attempt
         self._plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
         return attempt

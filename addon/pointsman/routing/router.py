@@ -86,7 +86,8 @@ class Router:
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead)
+        holder = self.state.holder_of(facts.held, binding.pin, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead, holder=holder)
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -100,9 +101,8 @@ class Router:
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
-        return Plan(
-            resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, copy(self.state.rng)
-        )
+        rng, holder = copy(self.state.rng), self.state.holder_of(facts.held, binding.pin, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, rng, holder)
 
     def _return_home(self, binding: SessionBinding, now: float) -> None:
         """The session goes back to the target of before, once that has been well for `sticky.return_after`."""
