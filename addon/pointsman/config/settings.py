@@ -150,6 +150,8 @@ class Sticky(ConfigModel):
         "session_id",
         "thread-id",
         "x-session-affinity",
+        "x-opencode-session",
+        "X-OpenWebUI-Chat-Id",
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
 
