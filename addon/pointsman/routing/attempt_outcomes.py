@@ -90,7 +90,7 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
         first_content=_content_wait(attempt, verdict, streamed),
         tokens=tokens,
         seconds=seconds,
-        rate_limited=attempt.failure is Failure.RATE_LIMIT,
+        rate_limited=attempt.failure is Failure.RATE_LIMIT and verdict is Verdict.FAILURE,
     )
 
 
@@ -111,10 +111,10 @@ def _verdict_alone(attempt: AttemptRecord, later: Sequence[AttemptRecord]) -> Ve
         return Verdict.CENSORED
     if attempt.outcome is Outcome.CLIENT_ABORT or attempt.failure is None:
         return Verdict.NOTHING
+    if attempt.failure in KEY_FAILURES | SERVER_FAILURES and any(_answers_instead(other, attempt) for other in later):
+        return Verdict.KEY
     if attempt.failure in KEY_FAILURES:
         return Verdict.FAILURE if attempt.was_last_key else Verdict.KEY
-    if attempt.failure in SERVER_FAILURES and any(_answers_instead(other, attempt) for other in later):
-        return Verdict.KEY
     return Verdict.FAILURE if attempt.failure in TARGET_FAILURES else Verdict.NOTHING
 
 
