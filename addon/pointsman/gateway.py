@@ -313,7 +313,11 @@ class Gateway:
     def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
-        return self.router.plan(read.facts, chat.dialect, read.caller, time.monotonic(), time.time())
+        now = time.monotonic()
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
+        if notice := self.router.pin_rest_notice(plan, now):
+            logger.info(f"Pointsman: {notice}")
+        return plan
 
     def start_driver(self, exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
         client = stream.context.client

@@ -333,7 +333,21 @@ PROVIDERS = [
         f"must be at most {10**12}, got {10**13}",
     ),
     (model("limits: {rps: 1}"), "providers.p.models[0].limits.rps", 'is not a known key (did you mean "rpm"?)'),
-    (model("smart_first: 1"), "providers.p.models[0].smart_first", "must be true or false, got 1"),
+    (
+        model("smart_first: first"),
+        "providers.p.models[0].smart_first",
+        'must be true, false or an integer from 1 to 1000, got "first"',
+    ),
+    (
+        model("smart_first: -1"),
+        "providers.p.models[0].smart_first",
+        "must be true, false or an integer from 1 to 1000, got -1",
+    ),
+    (
+        model("protection: ban"),
+        "providers.p.models[0].protection",
+        'must be one of provider-ban, model-skip, off, got "ban"',
+    ),
     (model("enabled: off"), "providers.p.models[0].enabled", 'must be true or false, got "off"'),
 ]
 

@@ -124,11 +124,22 @@ def _settings(
         **{
             **dict(sections),
             "providers": MappingProxyType(providers),
-            "protection": MappingProxyType({**sections.protection, **levels, **over.levels}),
+            "protection": MappingProxyType(
+                {**_levels_of_models(sections), **sections.protection, **levels, **over.levels}
+            ),
             "order": over.order,
             "warnings": (*known, *config_warnings(sections, catalog.known()), *warnings),
         }
     )
+
+
+def _levels_of_models(sections: ConfigSections) -> dict[str, ProtectionLevel]:
+    return {
+        f"{provider.name}/{model.id}": model.protection
+        for provider in sections.providers.values()
+        for model in provider.models
+        if model.protection is not None
+    }
 
 
 def _levels_from_environment(text: str, sections: ConfigSections) -> tuple[dict[str, ProtectionLevel], list[str]]:

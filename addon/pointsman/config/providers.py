@@ -10,7 +10,7 @@ from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mappin
 from pointsman.config.enums import Capability, Dialect, Pool, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.stream import Hedge, Stream
-from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, Timer, unique
+from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, SmartFirst, Timer, unique
 
 
 class Key(ConfigModel):
@@ -54,13 +54,15 @@ class Model(ConfigModel):
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
     limits: LimitSettings = LimitSettings()
-    smart_first: Flag = False  # stands before the others of its pool, which is `smart` unless written otherwise
+    # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
+    smart_first: SmartFirst = 0
+    protection: ProtectionLevel | None = None  # None: its provider's
     enabled: Flag = True
 
     @model_validator(mode="before")
     @classmethod
     def _smart_first_is_smart(cls, written: Any) -> Any:
-        if isinstance(written, dict) and written.get("smart_first") is True:
+        if isinstance(written, dict) and written.get("smart_first") not in (None, False, 0):
             return {"pool": Pool.SMART, **written}
         return written
 

@@ -142,6 +142,16 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _smart_first(value: object) -> int:
+    try:
+        return int(_flag(value))
+    except ValueError:
+        pass
+    if not isinstance(value, int) or not 1 <= value <= 1000:
+        raise ValueError("must be true, false or an integer from 1 to 1000")
+    return value
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         remedy = "; put it in quotes" if isinstance(value, int | float) else ""
@@ -246,6 +256,7 @@ TimerOrOff = Annotated[float | None, duration_or("off")]
 HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]
 Weight = Annotated[float, PlainValidator(_weight)]
 Flag = Annotated[bool, PlainValidator(_flag)]
+SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
 Secret = Annotated[SecretStr, PlainValidator(_secret)]

@@ -110,6 +110,14 @@ class Router:
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
         return is_pin_resting(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
 
+    def pin_rest_notice(self, plan: Plan, now: float) -> str | None:
+        """In words that the session's pin is not preferred for this request, None where none rests."""
+        session, pin = plan.binding.session, plan.binding.pin
+        if session is None or pin is None or not (plan.binding.pin_rests and plan.binding.prefers_pin):
+            return None
+        age = now - session.pin_used
+        return f"the pin of session {session.label} on {pin.provider}/{pin.model} rests: last used {age:.0f} s ago"
+
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)

@@ -147,6 +147,7 @@ TARGET = object_schema(
     smart_first=BOOLEAN,
     intelligence=nullable(INTEGER),
     speed=nullable(INTEGER),
+    speedRank={**nullable(INTEGER), "description": "`speed` by its longer name. 1 is best."},
     context=nullable(INTEGER),
     supports=nullable(array_of(TEXT)),
     protection=enum_of(*ProtectionLevel),
