@@ -7,6 +7,7 @@ with.
 
 import asyncio
 import logging
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -52,6 +53,7 @@ from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.own_listeners import listening
+from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream import RoutedStream
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
@@ -97,7 +99,7 @@ class Gateway:
         """For large requests."""
         self.closing = False
         """No new exchange begins."""
-        self._own_secrets = tuple(secrets)
+        self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
         self._server = _server_settings(settings)
 
@@ -396,6 +398,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """
     server = [key.get_secret_value() for key in (settings.server.client_key, settings.server.admin_key) if key]
     keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
+    proxies = [word for each in settings.providers.values() for word in proxy_passwords(each.own_proxy or "")]
     public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
     names = "\n".join(word for words in public for word in words)
-    return [secret for secret in (*server, *keys) if secret not in names]
+    return [secret for secret in (*server, *keys, *proxies) if secret not in names]

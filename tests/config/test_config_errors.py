@@ -6,6 +6,7 @@ import pytest
 
 type Faults = Callable[..., dict[str, str]]
 
+PROXY = "must be direct or the URL of an HTTP proxy, such as http://proxy.example.com:3128"
 GOOD = "providers: {local: {base_url: http://127.0.0.1:9/v1, models: [{id: m}]}}\n"
 
 
@@ -207,6 +208,20 @@ PROVIDERS = [
     (provider("modles: []"), "providers.p.modles", 'is not a known key (did you mean "models"?)'),
     (provider("enabled: 0"), "providers.p.enabled", "must be true or false, got 0"),
     ("providers: {p: {base_url: api.x.com/v1}}", "providers.p.base_url", f'{URL}, got "api.x.com/v1"'),
+    *[
+        (f"providers: {{p: {{base_url: 'http://x/v1', proxy: '{wrong}'}}}}", "providers.p.proxy", PROXY)
+        for wrong in ("Direct", "http://", "me:hunter2@p:1", "http://me:hunter2@p:port", "http://p:1/path", "ftp://p")
+    ],
+    (
+        "providers: {p: {base_url: 'http://x/v1', proxy: 'socks5://me:hunter2@p:1'}}",
+        "providers.p.proxy",
+        "must be an HTTP proxy: SOCKS is not supported",
+    ),
+    (
+        "providers: {p: {base_url: 'http://x/v1', proxy: 1}}",
+        "providers.p.proxy",
+        "must be text; put it in quotes, got a number",
+    ),
     ("providers: {p: {base_url: ftp://x/v1}}", "providers.p.base_url", f'{URL}, got "ftp://x/v1"'),
     ("providers: {p: {base_url: http://}}", "providers.p.base_url", f'{URL}, got "http://"'),
     ("providers: {p: {base_url: 'http://x:99999/v1'}}", "providers.p.base_url", f'{URL}, got "http://x:99999/v1"'),
