@@ -66,6 +66,18 @@ async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
         assert strict.seen == []
 
 
+async def test_a_provider_at_fault_is_told_and_the_others_are_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Provider(behaviours.answer("x")) as good:
+        entries = {"good": provider(good.base_url), "bad": provider("ftp://x")}
+        assert await check(tmp_path, entries) == 1
+    told = capsys.readouterr()
+    assert "providers.bad.base_url: must be an absolute http or https URL" in told.err
+    assert "is valid" not in told.out
+    assert "good   good" in told.out
+
+
 def test_every_fault_of_the_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(json.dumps({"providers": {"a": {"base_url": "ftp://x"}}, "nonsense": 1}))

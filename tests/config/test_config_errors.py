@@ -433,7 +433,7 @@ def test_every_fault_is_reported_at_once_whatever_kind_it_is_of(faults_in: Fault
         "providers: {groq: {keys: [sk-abcdef: x]}}",
         "providers: {groq: {keys: [[sk-abcdef]]}}",
         "providers: {groq: {keys: [sk-abcdef, sk-abcdef]}}",
-        "providers: {groq: {keys: ['sk-abcdef ']}}",
+        "providers: {groq: {keys: ['sk-abcdef x']}}",
         "providers: {groq: {keys: [{value: x, enabled: sk-abcdef}]}}",
         "providers: {groq: {keys: [{value: x, label: [sk-abcdef]}]}}",
         "providers: {groq: sk-abcdef}",

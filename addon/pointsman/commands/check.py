@@ -4,6 +4,7 @@ list of models, which costs nothing.
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,11 +32,16 @@ def main(arguments: list[str]) -> int:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("check", error)
-    print(f"{path} is valid." if path else "There is no configuration file: the built-in demo providers would be used.")
+    if settings.faults:
+        print(f"{path} is at fault:", *settings.faults, sep="\n", file=sys.stderr)
+    elif path:
+        print(f"{path} is valid.")
+    else:
+        print("There is no configuration file: the built-in demo providers would be used.")
     for warning in settings.warnings:
         print(f"warning: {warning}")
     faults = 0 if given.no_keys else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))
-    return 1 if faults else 0
+    return 1 if faults or settings.faults else 0
 
 
 async def check_keys(settings: Settings) -> list[tuple[str, dict[str, Any]]]:

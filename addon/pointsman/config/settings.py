@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
 from pointsman.config.enums import Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
@@ -189,6 +190,7 @@ class Settings(ConfigSections):
     """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
+    faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written
     order: tuple[str, ...] = ()  # targets, `provider/model`, that come before all others
 
     def targets(self) -> list[tuple[Provider, Model]]:
