@@ -356,6 +356,8 @@ class Gateway:
             if exchange.client_request.own_answer is None:  # it was no count of tokens, which says nothing of answering
                 self.router.observe(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
+                for notice in self.router.base_url_notices(record):
+                    logger.warning(f"Pointsman: {notice}")
             if getattr(ctx.options, "flow_detail", 1):  # else mitmdump is to say nothing of flows
                 logger.info(f"{record.request_id} {record.model}: {comment}")
         except Exception:

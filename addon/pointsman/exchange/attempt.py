@@ -12,6 +12,7 @@ from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, Reader
+from pointsman.wire.unknown_path import is_unknown_path
 
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
@@ -202,4 +203,5 @@ class Attempt:
             usage=self.reader.usage if self.reader else None,
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
+            is_unknown_path=fault is not None and is_unknown_path(fault),
         )
