@@ -11,7 +11,7 @@ from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.frames import Frame, Reader
+from pointsman.wire.frames import Frame, Reader, Usage
 from pointsman.wire.unknown_path import is_unknown_path
 
 MAX_HELD_EVENTS = 64
@@ -168,7 +168,14 @@ class Attempt:
         return self.reader.read(data)
 
     def to_record(
-        self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False
+        self,
+        outcome: Outcome,
+        fault: Fault | None,
+        wall: float,
+        now: float,
+        masker: Masker,
+        was_last_key: bool = False,
+        estimate: Usage | None = None,
     ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 
@@ -200,7 +207,7 @@ class Attempt:
             first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
-            usage=self.reader.usage if self.reader else None,
+            usage=(self.reader.usage if self.reader else None) or estimate,
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
             is_unknown_path=fault is not None and is_unknown_path(fault),

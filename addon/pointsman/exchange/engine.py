@@ -29,7 +29,7 @@ from pointsman.exchange.failed_attempts import FailedAttempts
 from pointsman.exchange.state_machines import AttemptMove, AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
-from pointsman.wire.frames import Frame, FrameKind
+from pointsman.wire.frames import Frame, FrameKind, Usage
 from pointsman.wire.retry_after import dated
 
 NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
@@ -416,9 +416,16 @@ class Exchange:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self.plan.is_last_key(attempt.candidate, now)
-        record = self.attempt_log.record(attempt, outcome, fault, now, was_last_key)
+        record = self.attempt_log.record(attempt, outcome, fault, now, was_last_key, self._estimate(attempt))
         notice = self.plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
         self._effects.append(Settled(record, notice))
+
+    def _estimate(self, attempt: Attempt) -> Usage | None:
+        """Of its usage, where the client has seen an answer of it that reports none."""
+        reports = attempt.reader is not None and attempt.reader.usage is not None
+        if reports or attempt is not self._winner or self.client_request.own_answer is not None:
+            return None
+        return self._response.estimated_usage()
 
     def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in list(self._running.values()):

@@ -48,7 +48,7 @@ class Observation:
 
     `first_content` is the wait for the first content; with `Verdict.CENSORED` what the wait was longer than. It is None
     where there was none, and for a whole answer, which comes all at once. `tokens` are those that the provider reports,
-    which took `seconds`.
+    or that are estimated, which took `seconds`.
     """
 
     label: str
@@ -95,7 +95,7 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
 
 
 def _generation(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
-    """The reported tokens of an answer and the seconds that they took; zeros if none are reported."""
+    """The tokens of an answer, reported or estimated, and the seconds that they took; zeros where neither is known."""
     tokens = attempt.usage.completion if attempt.usage else 0
     whole = (attempt.settled_ms or 0.0) / 1000
     flowing = whole - (attempt.first_content_ms or 0.0) / 1000
