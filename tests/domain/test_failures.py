@@ -14,12 +14,16 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import Providers, called, request, status, wrapped
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 BOTH = pytest.mark.parametrize("made", [status, wrapped], ids=["by status", "wrapped"])
 type Made = Callable[..., Fault]
+
+
+def test_a_failure_is_named_like_its_word():
+    assert [failure.name.lower() for failure in Failure] == [*Failure]
 
 
 @BOTH
@@ -36,17 +40,17 @@ type Made = Callable[..., Fault]
         (451, Failure.FORBIDDEN),
         (404, Failure.MODEL_GONE),
         (410, Failure.MODEL_GONE),
-        (413, Failure.CONTEXT),
+        (413, Failure.CONTEXT_TOO_LARGE),
         (429, Failure.RATE_LIMIT),
-        (500, Failure.SERVER),
-        (502, Failure.SERVER),
-        (503, Failure.SERVER),
-        (504, Failure.SERVER),
-        (408, Failure.OTHER_SERVER),
-        (425, Failure.OTHER_SERVER),
-        (529, Failure.OTHER_SERVER),
-        (301, Failure.OTHER_SERVER),
-        (None, Failure.OTHER_SERVER),
+        (500, Failure.SERVER_ERROR),
+        (502, Failure.SERVER_ERROR),
+        (503, Failure.SERVER_ERROR),
+        (504, Failure.SERVER_ERROR),
+        (408, Failure.ODD_SERVER_ERROR),
+        (425, Failure.ODD_SERVER_ERROR),
+        (529, Failure.ODD_SERVER_ERROR),
+        (301, Failure.ODD_SERVER_ERROR),
+        (None, Failure.ODD_SERVER_ERROR),
     ],
 )
 def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | None, failure: Failure) -> None:
@@ -57,8 +61,8 @@ def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | N
 @pytest.mark.parametrize(
     ("number", "said", "failure"),
     [
-        (400, "This model's maximum context length is 8192 tokens", Failure.CONTEXT),
-        (500, "exceeds the context window", Failure.CONTEXT),
+        (400, "This model's maximum context length is 8192 tokens", Failure.CONTEXT_TOO_LARGE),
+        (500, "exceeds the context window", Failure.CONTEXT_TOO_LARGE),
         (400, "Invalid API key provided", Failure.KEY_INVALID),
         (403, "Your credential has expired", Failure.KEY_INVALID),
         (403, "not available in your country", Failure.FORBIDDEN),
@@ -79,7 +83,7 @@ def test_words_say_more_than_a_status_that_says_little(made: Made, number: int, 
 
 @BOTH
 def test_the_word_for_an_error_counts_like_its_message(made: Made) -> None:
-    assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT
+    assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT_TOO_LARGE
 
 
 def test_a_page_is_nobodys_word() -> None:
@@ -100,7 +104,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.EMPTY, Failure.NO_ANSWER),
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
-        (FaultKind.INTERNAL, Failure.INTERNAL),
+        (FaultKind.INTERNAL, Failure.OURS),
     ],
 )
 @pytest.mark.parametrize("number", [None, 400, 429, 504])
@@ -113,7 +117,7 @@ def test_any_other_fault_is_what_it_is_even_with_a_status_beside_it(
 @pytest.mark.parametrize("kind", FaultKind)
 def test_every_kind_of_fault_has_a_row_before_and_after_commit(kind: FaultKind) -> None:
     assert classify(Fault(kind)) in FAILURE_POLICIES
-    assert classify(Fault(kind), committed=True) is (Failure.INTERNAL if kind is FaultKind.INTERNAL else Failure.BROKEN)
+    assert classify(Fault(kind), committed=True) is (Failure.OURS if kind is FaultKind.INTERNAL else Failure.BROKEN)
 
 
 @pytest.mark.parametrize(

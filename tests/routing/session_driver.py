@@ -14,8 +14,8 @@ from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import Providers
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOW, WALL = 1000.0, 1_700_000_000.0

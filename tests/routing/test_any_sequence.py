@@ -22,8 +22,8 @@ from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from routing.routing_builders import request, status
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 WALL = 1_700_000_000.0
@@ -51,7 +51,7 @@ FAULTS = st.one_of(
 MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
 LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
 """b itself is left to the default."""
-COUNTING = {Failure.CONNECT, Failure.SERVER, Failure.TIMEOUT}
+COUNTING = {Failure.CONNECT, Failure.SERVER_ERROR, Failure.TIMEOUT}
 """What counts against a provider in a session."""
 GUARDED = ProtectionLevel.PROVIDER_BAN
 

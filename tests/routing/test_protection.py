@@ -16,8 +16,8 @@ from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import called, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
-from support.callers import caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import caller
 from support.settings import provider
 
 BAN, SKIP, OFF = (f"{level}" for level in ProtectionLevel)
@@ -165,7 +165,7 @@ def test_the_rule_is_a_function_of_level_failure_and_count(failure: Failure) -> 
         is FAILURE_POLICIES[failure].counts_as_strike
     )
     at_once = evaluate(FailureContext(ProtectionLevel.PROVIDER_BAN, failure, 0, "503"))
-    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.INTERNAL))
+    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.OURS))
     if at_once.ban_provider:
         assert at_once == ProtectionAction(True, True, True, "503, provider-ban")
 
@@ -409,7 +409,7 @@ class TestRest:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why.endswith("; the pin is resting") if chosen == "b/m" else why == "pin"
+        assert why.endswith("; the pin is paused") if chosen == "b/m" else why == "pin"
         assert own.launch() == chosen
 
     def test_the_ranking_may_still_choose_it(self) -> None:
@@ -525,7 +525,7 @@ class TestCountingTokens:
         )
         for candidate in list(own.ranked_candidates(talks.now))[:1]:
             own.on_launched(1, candidate, talks.now)
-            own.on_settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
+            own.on_settled(candidate, attempt_record(failure=Failure.SERVER_ERROR), status(503), talks.now)
         again = talks.router.count_tokens_plan(
             facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now
         )

@@ -261,9 +261,9 @@ class TestGuard:
         yard.b.script = [behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="m", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "a"]
-        told = [line for line in caplog.messages if " rests" in line]
+        told = [line for line in caplog.messages if "the pin of session" in line]
         assert len(told) == 1
-        assert re.fullmatch(rf"Pointsman: the pin of session {name} on a/m rests: last used \d+ s ago", told[0])
+        assert re.fullmatch(rf"Pointsman: the pin of session {name} on a/m is paused: last used \d+ s ago", told[0])
 
 
 class TestReadingAndMending:

@@ -17,7 +17,7 @@ from pointsman.key_check import KeyCheck
 from pointsman.transport.proxies import EnvironmentProxies, Proxy, is_on_this_machine
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
 from support.forward_proxy import ForwardProxy, behind_proxy
 from support.http_requests import ask, get
 from support.leak_checks import soon
@@ -150,7 +150,7 @@ class TestProviders:
     async def test_the_environments_proxy_is_used_where_nothing_else_is_said(
         self, tmp_path: Path, stack: AsyncExitStack, environment: pytest.MonkeyPatch, secure: bool
     ) -> None:
-        authority = Authority(tmp_path)
+        authority = CertificateAuthority(tmp_path)
         proxy = await stack.enter_async_context(ForwardProxy(CREDENTIAL))
         environment.setenv("https_proxy" if secure else "HTTP_PROXY", with_password(proxy))
         environment.setenv("HTTP_PROXY" if secure else "https_proxy", DEAD)

@@ -18,7 +18,7 @@ from pointsman.sessions.store import Pin
 from pointsman.web.explain import explain_page, target_to_dict
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import request as facts
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.http_requests import ask, get, post, started
 from support.router import running
 from support.settings import provider
@@ -94,7 +94,7 @@ class TestExplain:
         answer = explained(own, x_session_id="it")
         assert answer["pin"] is None
         assert {each["provider"] for each in answer["candidates"]} == {"a", "b"}
-        assert "the pin is resting" in answer["candidates"][0]["why"]
+        assert "the pin is paused" in answer["candidates"][0]["why"]
 
     def test_a_ban_says_until_when(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
@@ -113,17 +113,17 @@ class TestExplain:
             (
                 "/v1/messages",
                 b'{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"container":"c"}',
-                "hosted tools do not cross: mcp_servers, container (speaks openai-chat, not anthropic)",
+                "hosted tools cannot be converted: mcp_servers, container (anthropic to openai-chat)",
             ),
             (
                 "/v1beta/models/auto:generateContent",
                 b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"cachedContent":"c"}',
-                "`cachedContent` refers to what only its own provider keeps (speaks openai-chat, not gemini)",
+                "`cachedContent` is known only to the provider that issued it (gemini to openai-chat)",
             ),
             (
                 "/v1/responses",
                 b'{"model":"auto","input":"hi","background":true}',
-                "answers in the background do not cross (speaks openai-chat, not openai-responses)",
+                "background answers cannot be converted (openai-responses to openai-chat)",
             ),
         ],
     )

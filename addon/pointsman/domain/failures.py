@@ -1,4 +1,4 @@
-"""What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
+"""The consequences of each failure: for its exchange, for all exchanges, for its session. One table.
 
 `classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. Wordings count as the status they mean,
 in a 400 and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a
@@ -16,8 +16,8 @@ class Failure(StrEnum):
     """The rows."""
 
     CONNECT = "connect"
-    SERVER = "server_error"
-    OTHER_SERVER = "odd_server_error"
+    SERVER_ERROR = "server_error"
+    ODD_SERVER_ERROR = "odd_server_error"
     TIMEOUT = "timeout"
     NO_ANSWER = "no_answer"
     RATE_LIMIT = "rate_limit"
@@ -25,17 +25,18 @@ class Failure(StrEnum):
     KEY_INVALID = "key_invalid"
     FORBIDDEN = "forbidden"
     MODEL_GONE = "model_gone"
-    CONTEXT = "context_too_large"
+    CONTEXT_TOO_LARGE = "context_too_large"
     REFUSED = "refused"
     """This target does not take such a request; another one may."""
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
-    INTERNAL = "ours"
+    OURS = "ours"
+    """The router itself is at fault, and no provider."""
 
 
 class SkipScope(Enum):
-    """For the rest of this exchange."""
+    """What a failure excludes from the rest of the exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -44,11 +45,11 @@ class SkipScope(Enum):
     SMALLER = auto()
     """Every target with no larger window."""
     ALL = auto()
-    """The request itself is at fault: the provider's answer is the client's."""
+    """The request itself is invalid: the provider's answer goes to the client."""
 
 
 class CooldownKind(Enum):
-    """For everyone."""
+    """What a failure cools down for all exchanges."""
 
     NOTHING = auto()
     TARGET = auto()
@@ -78,8 +79,8 @@ class FailurePolicy:
 
 FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.CONNECT: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET, counts_as_strike=True),
-    Failure.SERVER: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS, counts_as_strike=True),
-    Failure.OTHER_SERVER: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS),
+    Failure.SERVER_ERROR: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS, counts_as_strike=True),
+    Failure.ODD_SERVER_ERROR: FailurePolicy(SkipScope.KEY, CooldownKind.TARGET_BY_ALL_KEYS),
     Failure.TIMEOUT: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET, counts_as_strike=True),
     Failure.NO_ANSWER: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET),
     Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_RATE),
@@ -87,12 +88,12 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.KEY_INVALID: FailurePolicy(SkipScope.KEY, CooldownKind.KEY_INVALID),
     Failure.FORBIDDEN: FailurePolicy(SkipScope.TARGET),
     Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, CooldownKind.TARGET_LONG),
-    Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
+    Failure.CONTEXT_TOO_LARGE: FailurePolicy(SkipScope.SMALLER),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: FailurePolicy(SkipScope.NOTHING, CooldownKind.TARGET, counts_as_strike=True, clears_pin=True),
-    Failure.INTERNAL: FailurePolicy(SkipScope.TARGET),
+    Failure.OURS: FailurePolicy(SkipScope.TARGET),
 }
 
 FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
@@ -107,7 +108,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
-    FaultKind.INTERNAL: Failure.INTERNAL,
+    FaultKind.INTERNAL: Failure.OURS,
 }
 
 FAILURE_BY_STATUS: Mapping[int, Failure] = {
@@ -116,18 +117,18 @@ FAILURE_BY_STATUS: Mapping[int, Failure] = {
     402: Failure.QUOTA,
     403: Failure.FORBIDDEN,
     404: Failure.MODEL_GONE,
-    408: Failure.OTHER_SERVER,
-    409: Failure.OTHER_SERVER,
+    408: Failure.ODD_SERVER_ERROR,
+    409: Failure.ODD_SERVER_ERROR,
     410: Failure.MODEL_GONE,
-    413: Failure.CONTEXT,
+    413: Failure.CONTEXT_TOO_LARGE,
     422: Failure.REQUEST,
-    425: Failure.OTHER_SERVER,
+    425: Failure.ODD_SERVER_ERROR,
     429: Failure.RATE_LIMIT,
     451: Failure.FORBIDDEN,
-    500: Failure.SERVER,
-    502: Failure.SERVER,
-    503: Failure.SERVER,
-    504: Failure.SERVER,
+    500: Failure.SERVER_ERROR,
+    502: Failure.SERVER_ERROR,
+    503: Failure.SERVER_ERROR,
+    504: Failure.SERVER_ERROR,
 }
 
 CONTEXT_WORDS = (
@@ -146,11 +147,11 @@ RATE_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "quo
 DAY_WORDS = ("per day", "per-day", "per_day", "perday", "daily", "insufficient_quota")
 
 UNSPECIFIC_FAILURES = frozenset({Failure.REQUEST, Failure.REFUSED})
-SERVER_FAILURES = frozenset({Failure.SERVER, Failure.OTHER_SERVER})
+SERVER_FAILURES = frozenset({Failure.SERVER_ERROR, Failure.ODD_SERVER_ERROR})
 
 WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | SERVER_FAILURES, TRUNCATION_WORDS, Failure.TRUNCATED),
-    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT),
+    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT_TOO_LARGE),
     (UNSPECIFIC_FAILURES, KEY_WORDS, Failure.KEY_INVALID),
     (frozenset({Failure.FORBIDDEN}), AUTH_WORDS, Failure.KEY_INVALID),
     (UNSPECIFIC_FAILURES, GONE_WORDS, Failure.MODEL_GONE),
@@ -160,7 +161,7 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
 """Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
-that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
+that only means a server's trouble is as unspecific as a 400: the status was not chosen for it.
 """
 
 
@@ -182,7 +183,7 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
 def _from_status(status: int) -> Failure:
     if status in FAILURE_BY_STATUS:
         return FAILURE_BY_STATUS[status]
-    return Failure.REFUSED if 400 <= status < 500 else Failure.OTHER_SERVER
+    return Failure.REFUSED if 400 <= status < 500 else Failure.ODD_SERVER_ERROR
 
 
 def _contains_any(said: str, words: tuple[str, ...]) -> bool:

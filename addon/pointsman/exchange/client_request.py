@@ -45,13 +45,13 @@ class ClientRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRules:
-    """What the configuration says about exchanges as such. Times in seconds."""
+    """The configuration of exchanges. Times in seconds."""
 
     max_attempts: int
     deadline: float
     stream: Stream
     prefix: str
-    """Of the sticky headers and of `<prefix>Endpoint`."""
+    """The prefix of the sticky headers and of `<prefix>Endpoint`, such as `X-`."""
     masker: Masker = field(repr=False)
 
     @classmethod
@@ -66,7 +66,7 @@ class ExchangeRules:
 
 
 class Planner(Protocol):
-    """What an exchange asks of routing."""
+    """What an exchange needs from routing."""
 
     @property
     def mode(self) -> str: ...
@@ -86,7 +86,7 @@ class Planner(Protocol):
         ...
 
     def is_final(self, fault: Fault) -> bool:
-        """The request itself is at fault, so no other candidate will do."""
+        """The request itself is invalid, so no other candidate is tried."""
         ...
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
@@ -116,7 +116,7 @@ class Planner(Protocol):
         ...
 
     def on_ended(self, failed: bool, now: float) -> None:
-        """The exchange is over; `failed`: its client was told of a failure."""
+        """The exchange has ended; `failed`: the client received an error."""
         ...
 
     def discard(self) -> None:
@@ -148,7 +148,7 @@ class Planner(Protocol):
         ...
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
-        """What the candidate's provider is asked for instead of its target's own name."""
+        """The redirect of the model name for this candidate, None if its target's own name is sent."""
         ...
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:

@@ -38,7 +38,7 @@ class CooldownTable:
     def __init__(self, durations: Durations) -> None:
         self.durations = durations
         self._refused: dict[KeyId, float] = {}
-        """When each was refused last."""
+        """Last refusal of each key, on the routing clock."""
         self._targets: dict[str, Cooldown] = {}
         self._keys: dict[KeyId, Cooldown] = {}
         self._repeats: dict[KeyId, int] = {}

@@ -10,8 +10,8 @@ from pointsman.wire.errors import Fault
 
 
 class CountTokensPlan(Plan):
-    """A provider that cannot count is not at fault, so each one is asked once and then passed over. What the session
-    has banned is not asked.
+    """A provider that cannot count tokens has not failed: each is tried once. Providers that the session has banned are
+    not tried.
     """
 
     def on_launched(

@@ -1,4 +1,4 @@
-"""Why a candidate was left out: a closed set, printed alike by headers, audit, pages and logs."""
+"""Why a candidate was excluded: a closed set, the same in headers, audit, pages and logs."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class ExclusionReason(StrEnum):
     """Never chosen automatically in this mode."""
     CONTEXT = "context_too_small"
     BANNED = "banned"
-    """Its provider, or it alone, has treated this session badly."""
+    """The session has banned its provider, or the target itself."""
     OTHER_KEY = "other_key"
     """A guarded provider is shown one key by a session, and that is another one."""
     UNHEALTHY = "unhealthy"
@@ -35,7 +35,7 @@ class ExclusionReason(StrEnum):
 
 
 class Exclusion(NamedTuple):
-    """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if
+    """One excluded candidate; `key` is None when the reason holds for the whole target. `until` is when it ends, if
     it does by itself.
     """
 

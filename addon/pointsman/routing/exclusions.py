@@ -70,7 +70,7 @@ class Exclusions:
         """Why this key of a target that may take it may not."""
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
         if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
-            detail = "this session uses another key of it"
+            detail = "this session uses another key of this provider"
             return Exclusion(
                 candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.bans_end_at
             )
@@ -106,7 +106,7 @@ class Exclusions:
     # Told.
 
     def skip(self, candidate: Candidate, failure: Failure, fault: Fault) -> None:
-        """For the rest of this exchange."""
+        """Excludes the candidate, or its target, from the rest of this exchange, as the failure's policy says."""
         target = candidate.target
         match FAILURE_POLICIES[failure].skip:
             case SkipScope.NOTHING:
@@ -123,13 +123,13 @@ class Exclusions:
                 assert_never(never)
 
     def skip_target(self, target: Target, why: str) -> None:
-        """For the rest of this exchange."""
+        """Excludes the target from the rest of this exchange."""
         self._skipped[target] = why
 
     # How.
 
     def _shared_key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
-        """For everyone."""
+        """The exclusion of a key that holds for all exchanges: invalid, cooling down, or out of limits."""
         target, key = candidate.target, candidate.key_label
         if cooldown := self.state.cooldowns.key_cooldown(candidate.key_id, now):
             reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED

@@ -13,7 +13,7 @@ CODE_BY_FAILURE: Mapping[Failure, Code] = {
     Failure.QUOTA: Code.RATE_LIMITED,
     Failure.KEY_INVALID: Code.PROVIDER_AUTH,
     Failure.FORBIDDEN: Code.PROVIDER_AUTH,
-    Failure.CONTEXT: Code.CONTEXT_TOO_LARGE,
+    Failure.CONTEXT_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 

@@ -12,7 +12,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -72,9 +72,9 @@ class Plan:
     _ranks: dict[Target, int] = field(default_factory=dict)
     """Of each target that was looked at, in the strategy's order; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
-    """Of each attempt in flight, and when it was launched."""
+    """The lease of each attempt in flight, and when it was launched (routing clock)."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
-    """Of each attempt in flight at a guarded target."""
+    """The entry of each attempt in flight at a guarded target."""
     _struck: set[Target] = field(default_factory=set)
     """Targets whose failure has counted in this exchange."""
 
@@ -84,7 +84,7 @@ class Plan:
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
-        strategy = copy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
+        strategy = deepcopy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
         self._order = strategy.for_exchange(facts)
 
     # Asked.
@@ -107,7 +107,7 @@ class Plan:
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
-        """Another provider than those that run; and a guarded one is not disturbed as long as somebody is at work."""
+        """A provider other than those running; a guarded one is not used while it serves another session."""
         target = candidate.target
         busy = self.state.in_flight.serves_another_session(target, self.binding.holder, now)
         return target.provider.name not in taken and not busy
@@ -133,8 +133,8 @@ class Plan:
             return "; ".join(("pin", *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
-        if self.binding.pin_rests:
-            notes.append("the pin is resting")
+        if self.binding.pin_paused:
+            notes.append("the pin is paused")
         why = self._order.why(target, now, wall)
         return "; ".join((f"rank {self._ranks.get(target, 1)}, {why}", *notes))
 
@@ -147,7 +147,7 @@ class Plan:
         return self.state.hedge_delay(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:
-        """Every candidate left out, with its reason."""
+        """Every excluded candidate, with its reason."""
         pinned = self._pinned_target()
         outside = [exclusion for exclusion in self.candidates.excluded if exclusion.target is not pinned]
         return [*self._exclusions.every_exclusion(self._all_targets(), now), *outside]
@@ -169,7 +169,7 @@ class Plan:
         return not self._exclusions.has_other_key(candidate, now)
 
     def final_error(self, now: float, wall: float) -> Problem:
-        """What to tell the client when nothing is left."""
+        """The error for the client when no candidate is left."""
         if self.retry_wait is not None:
             message = "This request keeps failing and is repeated too fast; wait before retrying."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
@@ -227,7 +227,7 @@ class Plan:
         return "; ".join(filter(None, (notice, banned))) or None
 
     def on_ended(self, failed: bool, now: float) -> None:
-        """The exchange is over; `failed`: its client was told of a failure."""
+        """The exchange has ended; `failed`: the client received an error."""
         turn = self.binding.fingerprint
         if failed and turn is not None and self.retry_wait is None:
             self.state.retry_storms.on_failure(self.binding.client_id, turn.digest, now)
@@ -251,7 +251,7 @@ class Plan:
             self.state.sessions.on_answer(self.binding, message)
 
     def on_response_started(self, answered: Target | None) -> None:
-        """The client has been told who answered; what it was told of its session counts."""
+        """The response headers were sent; counts their sticky result."""
         self.binding.count_outcome(_target_name(answered))
 
     def early_session_headers(self, prefix: str) -> Headers:

@@ -16,7 +16,7 @@ from pointsman.domain.targets import Target
 
 FAILURES_TO_BAN = 2
 """Failures in a row that ban at `model-skip`."""
-NOT_PROVIDER_FAULTS = frozenset({Failure.INTERNAL, Failure.REQUEST})
+NOT_PROVIDER_FAULTS = frozenset({Failure.OURS, Failure.REQUEST})
 """Faults of the router and of the request: no reason for a ban."""
 
 
@@ -60,9 +60,9 @@ def evaluate(context: FailureContext) -> ProtectionAction:
             assert_never(never)
 
 
-def is_pin_resting(pinned: Target | None, used: float, automatic: bool, rest: float, now: float) -> bool:
+def is_pin_paused(pinned: Target | None, used: float, automatic: bool, rest: float, now: float) -> bool:
     """The pinned target, last used then, is not preferred for this request: it is guarded, and has served this session
-    less than `rest` seconds ago. Who names a model gets it (`automatic` is false).
+    less than `rest` seconds ago. A model requested by name is used anyway (`automatic` is false).
     """
     return (
         automatic

@@ -13,7 +13,7 @@ from pointsman.routing.base_url_faults import BaseUrlFaults
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
-from pointsman.routing.protection import is_pin_resting
+from pointsman.routing.protection import is_pin_paused
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
 from pointsman.routing.state import RoutingState, limit_key
@@ -90,7 +90,7 @@ class Router:
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
-        binding.pin_rests = self._is_pin_resting(binding, resolution, now)
+        binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
@@ -107,28 +107,28 @@ class Router:
         resolution = resolve(facts.model, self.settings, self.inventory)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
-        binding.pin_rests = self._is_pin_resting(binding, resolution, now)
+        binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         return Plan(
             resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, copy(self.state.rng)
         )
 
-    def _is_pin_resting(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
+    def _is_pin_paused(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
         pin, session = binding.pin, binding.session
         if pin is None or session is None:
             return False
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
-        return is_pin_resting(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
+        return is_pin_paused(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
 
-    def pin_rest_notice(self, plan: Plan, now: float) -> str | None:
-        """In words that the session's pin is not preferred for this request, None where none rests."""
+    def pin_pause_notice(self, plan: Plan, now: float) -> str | None:
+        """In words that the session's pin is not preferred for this request, None where none is paused."""
         session, pin = plan.binding.session, plan.binding.pin
-        if session is None or pin is None or not (plan.binding.pin_rests and plan.binding.prefers_pin):
+        if session is None or pin is None or not (plan.binding.pin_paused and plan.binding.prefers_pin):
             return None
         age = now - session.pin_used
-        return f"the pin of session {session.label} on {pin.provider}/{pin.model} rests: last used {age:.0f} s ago"
+        return f"the pin of session {session.label} on {pin.provider}/{pin.model} is paused: last used {age:.0f} s ago"
 
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
-        """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
+        """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
         return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state)

@@ -149,7 +149,7 @@ class RoutingState:
         return _recovery_message(name) if self.health.on_recovered(name) else None
 
     def _on_provider_lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
-        """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
+        """The provider is unreachable, or without a valid key, from now on: its pins are removed, once."""
         name, invalid = candidate.target.provider.name, self.cooldowns.invalid_keys
         if failure is Failure.CONNECT and self.health.on_connection_failed(name, fault.label, now):
             state = "healthy and is unhealthy"

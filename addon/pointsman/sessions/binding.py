@@ -25,7 +25,7 @@ class Stickiness(StrEnum):
 class SessionBinding:
     """`key` is None if nothing identifies the conversation, `store` if sticky sessions are off.
 
-    `prefers_pin` is false in modes that keep the pin but do not prefer it, `pin_rests` while the pin is not used.
+    `prefers_pin` is false in modes that keep the pin but do not prefer it, `pin_paused` while the pin is not used.
     """
 
     store: SessionStore | None
@@ -35,14 +35,14 @@ class SessionBinding:
     pin: Pin | None = field(default=None)
     """The session's pin when the exchange began."""
     fingerprint: RequestFingerprint | None = None
-    pin_rests: bool = False
+    pin_paused: bool = False
     unbound_penalties: SessionPenalties | None = None
     """What counts where there is no session: that of the exchange itself, or of a session that it only looks at."""
 
     @property
     def preferred_pin(self) -> Pin | None:
         """The pin that goes to the front of the ranking."""
-        return self.pin if self.prefers_pin and not self.pin_rests else None
+        return self.pin if self.prefers_pin and not self.pin_paused else None
 
     @property
     def is_prefix_keyed(self) -> bool:
@@ -62,7 +62,7 @@ class SessionBinding:
         return Stickiness.HIT if answered == (self.pin.provider, self.pin.model) else Stickiness.REPIN
 
     def count_outcome(self, answered: tuple[str, str] | None) -> None:
-        """The client has been told, once, of how its session fared: it counts."""
+        """Counts the sticky result, once, when the client has received it."""
         if self.store is None or self.key is None:
             return
         counts, source = self.store.counts, self.key.source
@@ -111,7 +111,7 @@ class SessionBinding:
 
     @property
     def mutable_penalties(self) -> SessionPenalties:
-        """To write to."""
+        """The session's penalties, created and stored if there are none yet."""
         penalties = self.penalties or SessionPenalties()
         if self.session:
             self.session.penalties = penalties
@@ -121,7 +121,7 @@ class SessionBinding:
 
     @property
     def bans_end_at(self) -> float | None:
-        """When its bans end; None where they last as long as the exchange."""
+        """When its bans end, on the routing clock; None if they last as long as the exchange."""
         if self.session is None or self.store is None or self.session not in self.store:
             return None
         return self.store.expires_at(self.session)
@@ -150,7 +150,7 @@ class SessionBinding:
             self.session.pin = None
 
     def failure_count(self, scope: str) -> int:
-        """In a row, in this session."""
+        """Consecutive failures of that provider or target in this session."""
         return self.penalties.failure_count(scope) if self.penalties else 0
 
     def record_failure(self, scope: str, streamed: bool) -> None:
@@ -165,7 +165,7 @@ class SessionBinding:
             self.penalties.record_success(scope)
 
     def record_broken_stream(self, streamed: bool) -> None:
-        """The client has been told of a failure."""
+        """The client has received an error."""
         if self.session is not None and self.fingerprint and streamed:
             self.mutable_penalties.broken_stream = self.fingerprint.digest
 

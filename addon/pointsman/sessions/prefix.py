@@ -5,7 +5,7 @@ an Fi that ends a request or an answer. A later request of the same conversation
 the boundary among its own. F0 alone never counts: whole teams share one system prompt. Boundaries begin with the first
 user message that says something, because clients that send a blank one have only that in common.
 
-Some clients write their past anew: the preamble holds today's files, a reminder hangs below the newest question only.
+Some clients rewrite earlier messages: the preamble holds today's files, a reminder follows the newest message only.
 So each boundary has a second name, its outline: without the preamble, and with only the beginning of what the user
 said before the last message. It is weaker, so it counts for less: only behind the exact name, and only once the
 conversation has gone on from there.

@@ -123,7 +123,7 @@ class SessionRegistry:
 
     @property
     def count(self) -> int:
-        """Of sessions."""
+        """The number of sessions."""
         return len(self._store)
 
     def to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ class SessionRegistry:
         return [scope_to_dict(scope) | {"reason": why, "until": until} for scope, why in bans.items()]
 
     def stats(self, now: float) -> dict[str, Any]:
-        """In plain JSON types."""
+        """The answer of `/internal/stats/sticky`, in plain JSON types."""
         if not self._sticky.enabled:
             return {"enabled": False}
         self._store.expire(now)

@@ -106,7 +106,7 @@ class SessionStore:
         return session in self._sessions
 
     def expires_at(self, session: Session) -> float:
-        """When it will, unless it is used again."""
+        """When the session expires unless it is used again, on the routing clock."""
         return session.used + self._idle_ttl
 
     def find_or_begin(self, key: SessionKey, now: float, is_retry: bool = False) -> Session:

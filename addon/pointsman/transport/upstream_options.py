@@ -49,7 +49,7 @@ class UpstreamOptions:
 
     @classmethod
     def from_options(cls, options: Options, mode: ProxyMode, env: Mapping[str, str] = environ) -> "UpstreamOptions":
-        """Of mitmproxy's options and the environment, for clients that come in by `mode`."""
+        """From mitmproxy's options and the environment, for clients connected through `mode`."""
         upstream = f"{mode.scheme}://{_authority(*mode.address)}" if isinstance(mode, UpstreamMode) else None
         auth = getattr(options, "upstream_auth", None)  # an option of an addon, which an embedder may have left out
         basic = f"Basic {b64encode(auth.encode()).decode()}" if auth else None

@@ -116,8 +116,8 @@ STATUS_OF: dict[Code, int] = {
 class Problem(Exception):
     """An error that the router itself answers with.
 
-    `details` are further plain members of the error object (the trail, the reasons of the candidates left out); they
-    never hold a secret. `retry_after` is in seconds. `param` names the request's member at fault.
+    `details` are further plain members of the error object (the trail, the reasons of excluded candidates); they
+    never hold a secret. `retry_after` is in seconds. `param` names the invalid member of the request.
     """
 
     code: Code

@@ -35,7 +35,7 @@ def to_provider(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def completed(headers: Headers, needed: Headers) -> Headers:
-    """With those needed that are not there yet."""
+    """`headers`, plus those of `needed` whose names are missing."""
     given = {name.lower() for name, _ in headers}
     return (*headers, *((name, value) for name, value in needed if name.lower() not in given))
 

@@ -13,8 +13,8 @@ from pointsman.sessions.penalties import SessionPenalties
 from pointsman.web.api.overview import WINDOW_SECONDS, rates
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call
+from support.audit_records import attempt_record, exchange_record
 from support.http_requests import ask
-from support.records import attempt_record, exchange_record
 from support.settings import provider
 
 

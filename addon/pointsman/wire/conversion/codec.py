@@ -38,7 +38,7 @@ class Codec(Protocol):
     """The router asks for a usage event, of its own accord."""
 
     def takes_long(self, body: bytes) -> bool:
-        """Making the provider's request of this body holds everybody up, unless it is done in a thread."""
+        """Whether converting this body would block the event loop too long, so that it needs a thread."""
         ...
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
@@ -50,7 +50,7 @@ class Codec(Protocol):
         ...
 
     def reader(self, status: int, content_type: str) -> Reader:
-        """For the provider's answer; gives bytes for the client."""
+        """A reader of the provider's answer; its frames hold bytes for the client."""
         ...
 
     def refuses_usage(self, fault: Fault) -> bool:

@@ -144,8 +144,8 @@ class Dialect:
     purpose_of: Callable[[str], Purpose | None]
     """What a path (without its query) asks for; None for a path that is not of this dialect."""
     facts: Callable[[bytes, str], RequestFacts]
-    """Of a body and its path. Raises Problem (invalid_request) that names the member at fault, what it must be and what
-    it is.
+    """The facts of a body and its path. Raises Problem (invalid_request) that names the invalid member, what it must be
+    and what it is.
     """
     outbound: Callable[[bytes, RequestFacts, str], tuple[bytes, str]]
     """The body and the path below a provider's base URL, query included, with the model given in place. Everything else
@@ -154,7 +154,7 @@ class Dialect:
     auth_headers: Callable[[str], list[tuple[str, str]]]
     """The headers that carry a provider's key."""
     own_headers: Headers = ()
-    """Headers that a provider requires and a client may have left out."""
+    """Headers that a provider requires and a client may have omitted."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
     usage_option: UsageOption | None = None
@@ -177,7 +177,7 @@ class Dialect:
 
     # control_events.py
     control_events: Callable[[Listener], ControlEvents]
-    """For the stream that this client asked for."""
+    """Makes the events that the router adds to the client's stream."""
 
     # messages.py
     conversation: Callable[[Members], Conversation]

@@ -7,23 +7,24 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent.parent / "scripts"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from benchmarks import __main__ as command
 from benchmarks import chunked, processes, provider
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
-from benchmarks.scenarios import SCENARIOS, converted, routing, sessions, streams
+from benchmarks.scenarios import SCENARIOS, converted, patches, routing, sessions, streams
 from benchmarks.testbed import HERE, ROUTER, Versions
 
+from pointsman.transport.mitm_patches.switches import ALL, Switches, switches
 from support import h2server
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
 
 EVENTS = provider.events(6, 80)
 BODY = b"".join(EVENTS)
@@ -190,13 +191,13 @@ class TestLoad:
 class TestLoadOverHttp2:
     @pytest.mark.parametrize(("connections", "streams_each"), [(1, 1), (1, 4), (3, 2)])
     async def test_every_stream_gets_the_answer(self, tmp_path, connections, streams_each):
-        async with h2server.answering(h2server.Answer(EVENTS), Authority(tmp_path)) as port:
+        async with h2server.answering(h2server.Answer(EVENTS), CertificateAuthority(tmp_path)) as port:
             outcome = await run(replace(one_stream_each(port, connections), streams=streams_each))
         assert outcome.streams == connections * streams_each
         assert 0 < outcome.first_byte <= outcome.seconds
 
     async def test_a_connection_is_used_again_until_the_time_is_up(self, tmp_path):
-        async with h2server.answering(h2server.Answer(EVENTS), Authority(tmp_path)) as port:
+        async with h2server.answering(h2server.Answer(EVENTS), CertificateAuthority(tmp_path)) as port:
             outcome = await run(replace(one_stream_each(port), seconds=0.05, streams=2))
         assert outcome.streams > 2
         assert outcome.seconds >= 0.05
@@ -213,7 +214,7 @@ class TestLoadOverHttp2:
         ids=["an error", "an event lost", "other words", "a reset", "a connection that breaks"],
     )
     async def test_a_wrong_answer_ends_it(self, tmp_path, answer, complaint):
-        async with h2server.answering(answer, Authority(tmp_path)) as port:
+        async with h2server.answering(answer, CertificateAuthority(tmp_path)) as port:
             with pytest.raises(WrongAnswer, match=complaint):
                 await run(replace(one_stream_each(port), streams=1))
 
@@ -221,7 +222,9 @@ class TestLoadOverHttp2:
         async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.close()
 
-        async with await asyncio.start_server(close, "127.0.0.1", 0, ssl=Authority(tmp_path).server()) as server:
+        async with await asyncio.start_server(
+            close, "127.0.0.1", 0, ssl=CertificateAuthority(tmp_path).server()
+        ) as server:
             with pytest.raises(ConnectionError):
                 await run(replace(one_stream_each(server.sockets[0].getsockname()[1]), streams=1))
 
@@ -328,6 +331,27 @@ class TestAnotherVersion:
         assert complaint in capsys.readouterr().err
 
 
+class TestPatches:
+    def test_only_patches_that_have_a_switch_are_measured(self):
+        assert patches.CASES.keys() <= {ALL, *(each.name for each in fields(Switches))}
+
+    async def test_one_router_has_all_patches_and_the_other_all_but_one(self, checkout, monkeypatch):
+        with (checkout / "addon" / "pointsman" / "addon.py").open("a") as module:
+            module.write("    note.write(f' without {os.environ[\"POINTSMAN_PATCHES_OFF\"]!r};')\n")
+        monkeypatch.setattr(patches, "CASES", {"hook_cache": (streams.Case(2, name="bursts"),)})
+        report = await patches.run(Rounds(2, 0.1, 0.1), Versions(checkout / "addon" / "main.py"))
+        assert (checkout / "imported-in").read_text() == "with without '';without without 'hook_cache';"
+        assert {len(figure.bare) for figure in report.figures if figure.name != "peak memory, MiB"} == {2}
+
+    def test_a_head_is_made_with_and_without_the_check(self, monkeypatch):
+        seen = []
+        monkeypatch.setattr(patches, "HEADS", 1)
+        monkeypatch.setattr(patches, "new_response", lambda *_: seen.append(switches().unchecked_response))
+        assert patches.head_time("") > 0
+        assert patches.head_time("unchecked_response") > 0
+        assert seen == [True, False]
+
+
 class TestProcesses:
     @pytest.mark.parametrize(
         ("cputime", "seconds"),
@@ -365,8 +389,7 @@ class TestProcesses:
             assert await processes.read_line("child", process, tmp_path, 10) == "watching\n"
             assert process.stdin
             process.stdin.close()
-            async with asyncio.timeout(10):
-                assert await process.wait() == 0
+            assert await process.wait() == 0
 
     async def test_a_child_that_fails_is_reported_with_its_words(self, tmp_path):
         async with processes.child("child", ["-c", "raise SystemExit('no wish')"], os.environ, tmp_path) as process:

@@ -1,4 +1,4 @@
-// Who rests and for how long, whom sessions stay away from, how providers are; and the buttons that end it.
+// Active cooldowns and bans with the time left and a button that ends each, and the health of the providers.
 
 import { countdown, until } from "./countdown.js";
 import { attribute, h, rows, show, text } from "./dom.js";
@@ -8,34 +8,34 @@ import { button, unseen } from "./tables.js";
 import { health, plain } from "./words.js";
 
 /** The column beside the exchanges: `{ element, update(overview) }`. */
-export function resting(stage) {
+export function cooldownColumn(stage) {
   const cooldowns = part("Cooldowns", "No active cooldowns.", coolingRow(stage));
   const bans = part("Bans", "No active bans.", banRow(stage));
   const providers = part(
     "Providers",
-    "No provider is configured: add one under providers: in pointsman.yaml.",
+    "No providers configured. Add one under providers: in pointsman.yaml.",
     providerRow,
   );
   const storms = h("p", { class: "sheet blank small", hidden: true });
   return {
     element: h("div", { class: "stack" }, storms, cooldowns.element, bans.element, providers.element),
     update(overview) {
-      cooldowns.update([...overview.cooldowns.targets, ...overview.cooldowns.keys], whom);
-      bans.update(overview.bans, whom);
+      cooldowns.update([...overview.cooldowns.targets, ...overview.cooldowns.keys], rowKey);
+      bans.update(overview.bans, rowKey);
       providers.update(overview.providers, (each) => each.name);
       const running = overview.storms.running.length;
       show(storms, running > 0);
       if (running)
-        text(storms, `${plural(running, "client")} repeating a failing request: refused for a while.`);
+        text(storms, `${plural(running, "client")} refused for now: repeating a failing request.`);
     },
   };
 }
 
-const whom = ({ session, provider, model, key }) => JSON.stringify([session, provider, model, key]);
+const rowKey = ({ session, provider, model, key }) => JSON.stringify([session, provider, model, key]);
 
 function part(title, none, make) {
-  const list = h("ul", { class: "rests" });
-  const empty = h("p", { class: "rests-none soft small", text: none });
+  const list = h("ul", { class: "side-list" });
+  const empty = h("p", { class: "side-list-empty soft small", text: none });
   const number = h("span", { class: "soft small" });
   const head = h("div", { class: "sheet-head" }, h("h2", { text: title }), number);
   const element = h("section", { class: "sheet" }, head, list, empty);
@@ -55,13 +55,13 @@ function row(word, act) {
   const why = h("span", { class: "soft small" });
   const left = countdown(0);
   let latest;
-  const whom = unseen("");
+  const target = unseen("");
   const press = button(word, () => act(latest));
-  press.append(whom);
+  press.append(target);
   const element = h(
     "li",
     {},
-    h("div", { class: "rest-name" }, name, h("span", { class: "soft small" }, why, " · ", left)),
+    h("div", { class: "side-name" }, name, h("span", { class: "soft small" }, why, " · ", left)),
     press,
   );
   return [
@@ -70,7 +70,7 @@ function row(word, act) {
       latest = each;
       text(name, title);
       text(why, reason);
-      text(whom, ` ${title}`);
+      text(target, ` ${title}`);
       until(left, each.until);
     },
   ];
@@ -107,7 +107,7 @@ function providerRow() {
   const sign = h("span", { class: "sign", "aria-hidden": "true" });
   const name = h("b");
   const words = h("span", { class: "soft small" });
-  const element = h("li", {}, sign, h("div", { class: "rest-name" }, name, words));
+  const element = h("li", {}, sign, h("div", { class: "side-name" }, name, words));
   return [
     element,
     (each) => {

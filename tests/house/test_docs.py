@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 BASES = (ROOT, ROOT / "addon", ROOT / "addon" / "pointsman")
@@ -116,7 +116,8 @@ def test_what_is_wrong_in_a_page_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# One title\n[here](#one-title) [gone](gone.md) [no anchor](#two) [elsewhere](https://example.com/x)\n"
-        "`tests/test_docs.py:page_id` `tests/test_gone.py` `wire/sse.py:Decoder.feed` `wire/sse.py:Gone` `wire/gone/`\n"
+        "`tests/house/test_docs.py:page_id` `tests/test_gone.py`\n"
+        "`wire/sse.py:Decoder.feed` `wire/sse.py:Gone` `wire/gone/`\n"
         "`groq/llama-3.3-70b` `scripts/chaos --seed 1..20`\n"
     )
     assert list(broken_links(page)) == ["gone.md", "#two"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -16,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support.markers import BROWSER, CORE, SOCKETS, TESTS, marker_of, no_input_or_output
-
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 TOOLS = ("bash", "cat", "chmod", "dirname", "env", "ls", "mkdir", "rm")
 
 PRETEND = """
@@ -333,40 +330,6 @@ class TestSettingUp:
         assert machine.journal[-1] == "pointsman again"
 
 
-class TestMarkers:
-    @pytest.mark.parametrize(
-        ("place", "marker"),
-        [
-            ("wire/test_sse.py", "core"),
-            ("views/reading/test_answers.py", "core"),
-            ("test_house.py", "core"),
-            ("wire/test_control_events_and_sdks.py", "sockets"),
-            ("views/test_views.py", "sockets"),
-            ("transport/mitm_patches/test_flow_kill.py", "sockets"),
-            ("test_scripts.py", "sockets"),
-            ("web/dashboard/test_now.py", "browser"),
-            ("recording/test_browser.py", "browser"),
-        ],
-    )
-    def test_the_place_decides(self, place: str, marker: str) -> None:
-        assert marker_of(TESTS / place) == marker
-
-    def test_every_place_listed_exists(self) -> None:
-        assert [place for place in (*CORE, *SOCKETS, *BROWSER) if not (TESTS / place).exists()] == []
-
-    def test_this_test_has_exactly_one(self, request: pytest.FixtureRequest) -> None:
-        assert {mark.name for mark in request.node.iter_markers()} & {"core", "sockets", "browser"} == {"sockets"}
-
-    def test_a_core_test_can_neither_connect_nor_start_a_process(self) -> None:
-        with no_input_or_output():
-            with socket.socket() as one, pytest.raises(AssertionError, match="core must not use sockets"):
-                one.connect(("127.0.0.1", 9))
-            with pytest.raises(AssertionError, match="core must not use sockets"):
-                subprocess.run([sys.executable, "-c", ""], check=True)
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-
-
 class TestTheTestCommand:
     @pytest.fixture(autouse=True)
     def _python(self, machine: Machine) -> None:
@@ -375,7 +338,7 @@ class TestTheTestCommand:
     def test_without_arguments_it_checks_everything(self, machine: Machine) -> None:
         result = machine.run(f"{machine.repository}/scripts/test")
         assert result.returncode == 0, result.stderr
-        soak, steps = "pytest -q tests/test_soak.py", machine.journal[1:]
+        soak, steps = "pytest -q tests/scripts/test_soak.py", machine.journal[1:]
         steps.remove(soak)  # beside the others
         assert steps[:3] == ["ruff check .", "ruff format --check .", "mypy"]
         assert [line.split()[:2] for line in steps[3:]] == [["pytest", "-q"]]

@@ -9,7 +9,7 @@ import pytest
 from pointsman.config import Server
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageReply, PageRequest, json_reply
-from pointsman.web.router import PageRoute, PageRouter
+from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
 from web.page_requests import ADMIN, CLIENT, FOREIGN_HOST, code_of, payload_of, request
 

@@ -1,4 +1,4 @@
-"""What a bad client or provider must leave behind: nothing, no traceback, and a router that answers the next one."""
+"""Checks after a bad client or provider: nothing is left, no traceback, and the router answers the next request."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Records of the audit for tests, in one line."""
+"""Audit records of attempts and exchanges, in one line."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,21 +1,21 @@
-"""A tap on the line between clients and a router: what clients are told, as the bytes they are."""
+"""A TCP relay between clients and a router that records the bytes the clients receive."""
 
 import asyncio
 
-from support.relay import Relay
+from support.dropping_relay import DroppingRelay
 
 
-class Tap(Relay):
+class RecordingRelay(DroppingRelay):
     """Passes bytes both ways and keeps those that go to clients, heads and framing included."""
 
     def __init__(self, base_url: str) -> None:
         super().__init__(base_url)
-        self.heard = bytearray()
+        self.received = bytearray()
         self._more = asyncio.Event()
 
-    async def hears(self, word: bytes, times: int = 1) -> None:
-        """Waits until that was told so many times."""
-        while self.heard.count(word) < times:
+    async def wait_for(self, word: bytes, times: int = 1) -> None:
+        """Waits until clients have received that so many times."""
+        while self.received.count(word) < times:
             self._more.clear()
             await self._more.wait()
 
@@ -24,7 +24,7 @@ class Tap(Relay):
     ) -> None:
         while data := await source.read(1 << 16):
             if sink is client:
-                self.heard += data
+                self.received += data
                 self._more.set()
             sink.write(data)
             await sink.drain()

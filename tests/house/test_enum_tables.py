@@ -13,7 +13,7 @@ import pytest
 from pointsman.config.enums import Mode
 from pointsman.enum_tables import require_total
 
-PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
+PACKAGE = Path(__file__).parents[2] / "addon" / "pointsman"
 ENUM_BASES = {"Enum", "StrEnum", "IntEnum"}
 ALIASES = {"DialectName": "Dialect"}
 

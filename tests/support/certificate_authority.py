@@ -17,7 +17,7 @@ SERVER_AND_CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, Exte
 DAY = timedelta(days=1)
 
 
-class Authority:
+class CertificateAuthority:
     """`pem` is the file with its own certificate. Everything it issues is written to `folder` too."""
 
     def __init__(self, folder: Path, name: str = "Private Test CA") -> None:

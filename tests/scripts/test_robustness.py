@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent.parent / "scripts"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from robustness.answer_check import AnswerCheck, ReceivedAnswer, events
 from robustness.chaos import seeds

@@ -160,7 +160,7 @@ class TestFilesThatCannotBeWritten:
             _, hard = resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (1, hard))
             assert (await ask(router.base_url)).status == 200
-            await router.process.prints("no history is written")
+            await router.process.prints("cannot write the history")
             refused = await call(router.url, "PUT", "fallback", json=ORDER)
             assert "could not be saved" in refused.json()["error"]["message"]
             assert (await ask(router.base_url)).status == 200
@@ -175,7 +175,7 @@ class TestFilesThatCannotBeWritten:
             machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
         ):
             assert (await ask(router.base_url)).status == 200
-            await router.process.prints("no history is written")
+            await router.process.prints("cannot write the history")
             refused = await call(router.url, "PUT", "fallback", json=ORDER)
             assert "could not be saved" in refused.json()["error"]["message"]
             assert (await ask(router.base_url)).status == 200

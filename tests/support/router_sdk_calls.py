@@ -1,4 +1,4 @@
-"""The unmodified SDKs of all dialects, asked alike: what each one's user gets, failures included."""
+"""Calls through a router with the unmodified SDKs of all dialects: what each SDK's user gets, failures included."""
 
 import asyncio
 import json

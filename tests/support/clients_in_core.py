@@ -1,4 +1,4 @@
-"""Clients as routing sees them."""
+"""Clients as routing and sessions see them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What stands between a router and its provider: a relay that forgets connections, as firewalls and balancers do."""
+"""A TCP relay between a router and its provider that silently drops connections, as firewalls and load balancers do."""
 
 import asyncio
 from types import TracebackType
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pointsman.demo.responder import arm_reset
 
 
-class Relay:
+class DroppingRelay:
     """Passes bytes both ways. A connection it has forgotten looks alive until something is sent on it."""
 
     def __init__(self, base_url: str, *, resets: bool = False) -> None:

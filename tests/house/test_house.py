@@ -14,7 +14,7 @@ import pytest
 from pointsman.transport.mitm_patches import compat_check
 from pointsman.transport.mitm_patches.switches import Switches
 
-PACKAGE = Path(__file__).parents[1] / "addon" / "pointsman"
+PACKAGE = Path(__file__).parents[2] / "addon" / "pointsman"
 CORE = ("domain", "exchange", "sessions", "routing", "wire", "views/reading")
 FORBIDDEN = {
     "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket",
@@ -102,10 +102,7 @@ INNER_NAMES = {
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PATCHED = {"kill", "trigger", "trigger_event", "ReplayHandler", "__class__"}
-OVERRIDDEN = {
-    PACKAGE / "transport" / f"{name}.py": {"_handle_event"}
-    for name in ("early_response", "http1", "http_layer", "page_stream", "stream")
-}
+OVERRIDDEN = {PACKAGE / "transport" / f"{name}.py": {"_handle_event"} for name in ("http1", "http_layer", "stream")}
 """What subclasses of mitmproxy's layers override; compat_check knows the parameters."""
 
 

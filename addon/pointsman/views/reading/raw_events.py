@@ -11,7 +11,7 @@ type Moments = Sequence[Sequence[float]]
 """Pairs, in order: the offset of a piece of the body, and when it came, in seconds."""
 
 
-def frames(body: bytes, moments: Moments) -> str:
+def raw_events(body: bytes, moments: Moments) -> str:
     """Every event as it came; before it the time that passed. Empty where there is none."""
     return "\n\n".join(_parts(body, moments))
 

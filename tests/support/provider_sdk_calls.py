@@ -1,4 +1,4 @@
-"""The vendors' own libraries, unmodified, all asked in the same way."""
+"""Calls to a provider with the vendors' unmodified SDKs: what each one makes of an answer."""
 
 from __future__ import annotations
 
