@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.domain.records import Outcome
 from pointsman.routing.base_url_faults import BaseUrlFaults
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 NOTICE = "provider groq: base_url http://x.test answers 404 to every path; it probably lacks /v1"
 
