@@ -153,16 +153,14 @@ STATE = (
 
 MISTAKES = (
     openai(
-        "previous response",
-        Failure.REQUEST,
+        "unknown id",
+        Failure.UNKNOWN_ID,
         400,
         "Previous response with id 'resp_1' not found.",
         code="previous_response_not_found",
         dialect=RESPONSES,
     ),
-    openai(
-        "previous response", Failure.REQUEST, 404, "Previous response with id 'resp_1' not found.", dialect=RESPONSES
-    ),
+    openai("unknown id", Failure.UNKNOWN_ID, 404, "Previous response with id 'resp_1' not found.", dialect=RESPONSES),
     claude(
         "unanswered tool call",
         Failure.REQUEST,
@@ -201,7 +199,7 @@ MISTAKES = (
     ),
     openai(None, Failure.REQUEST, 400, "Tool 'quota' is not among the tools", code="invalid_value"),
     openai(None, Failure.REQUEST, 400, "Invalid value: 'insufficient balance'. Expected an object."),
-    openai(None, Failure.REQUEST, 400, "The file file-abc does not exist.", code="invalid_file"),
+    openai("unknown id", Failure.UNKNOWN_ID, 400, "The file file-abc does not exist.", code="invalid_file"),
     openai(None, Failure.REQUEST, 422, "messages.0.role: Field required"),
     claude(None, Failure.REQUEST, 400, "tools.0.custom.description: missing description of tool rate_limit"),
     claude(
@@ -819,7 +817,8 @@ MODELS = (
         type="error",
         model="accounts/fireworks/models/x",
     ),
-    openai(None, Failure.NOT_FOUND, 404, "The file file-1 does not exist", type=None),
+    openai("unknown id", Failure.UNKNOWN_ID, 404, "The file file-1 does not exist", type=None),
+    openai(None, Failure.NOT_FOUND, 404, "The assistant asst_1 does not exist", type=None),
     openai(None, Failure.NOT_FOUND, 404, "Tool `m` does not exist for this thread", type=None, model="big"),
     openai(None, Failure.NOT_FOUND, 404, "Invalid URL (POST /chat/completions)", type="invalid_request_error"),
     plain(Failure.NOT_FOUND, 404, "<html><body><h1>404 Not Found</h1></body></html>", "nginx"),

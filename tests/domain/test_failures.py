@@ -82,6 +82,72 @@ def test_words_say_more_than_a_status_that_says_little(made: Made, number: int, 
     assert classify(made(number, message=said.upper())) is failure
 
 
+FOREIGN_WORDS = (
+    "messages.1.content.0: Invalid `signature` in `thinking` block",
+    "messages.3.content.0: Invalid `data` in `redacted_thinking` block",
+    "messages.3.content.0.thinking.signature: Field required",
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+    "messages.5.content.1: `thinking` or `redacted_thinking` blocks in the latest message cannot be modified.",
+    "The encrypted content gAAAAABo could not be verified. Reason: Encrypted content organization_id did not match",
+    "The encrypted content for item rs_1 could not be verified. Reason: it could not be decrypted or parsed.",
+    "Thought signature is not valid",
+    "Corrupted thought signature.",
+    "Function call is missing a thought_signature in functionCall parts.",
+)
+UNKNOWN_WORDS = (
+    "Previous response with id 'resp_1' not found.",
+    "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+    "Conversation with id 'conv_1' not found.",
+    "No such File object: file-abc",
+    "File not found: file_011",
+    "You do not have permission to access the File abc or it may not exist.",
+    "CachedContent not found (or permission denied)",
+    "Container 'cntr_1' has expired.",
+)
+
+
+@BOTH
+@pytest.mark.parametrize("number", [400, 403, 404, 422])
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [
+        *((said, Failure.FOREIGN_STATE) for said in FOREIGN_WORDS),
+        *((said, Failure.UNKNOWN_ID) for said in UNKNOWN_WORDS),
+    ],
+)
+def test_what_another_account_holds_is_neither_the_models_fault_nor_the_keys(
+    made: Made, number: int, said: str, failure: Failure
+) -> None:
+    assert classify(made(number, message=said)) is failure
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "failure"),
+    [
+        (404, "The model `gpt-5` does not exist", Failure.NOT_FOUND),
+        (404, "models/gemini-9 is not found for API version v1beta", Failure.NOT_FOUND),
+        (403, "The request signature we calculated does not match", Failure.FORBIDDEN),
+        (429, "Thought signature is not valid", Failure.RATE_LIMIT),
+        (400, "Encrypted content is not supported with this model.", Failure.REFUSED),
+        (400, "thinking.budget_tokens: must be at least 1024", Failure.REQUEST),
+    ],
+)
+def test_what_sounds_alike_is_something_else(number: int, said: str, failure: Failure) -> None:
+    assert classify(status(number, message=said)) is failure
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        ("invalid_encrypted_content", Failure.FOREIGN_STATE),
+        ("previous_response_not_found", Failure.UNKNOWN_ID),
+    ],
+)
+def test_a_code_is_enough(code: str, failure: Failure) -> None:
+    assert classify(status(400, code=code)) is failure
+    assert classify(wrapped(502, code=code)) is failure
+
+
 @BOTH
 def test_the_word_for_an_error_counts_like_its_message(made: Made) -> None:
     assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT_TOO_LARGE
@@ -272,7 +338,7 @@ ROWS: dict[str, Row] = {
     ),
     "413": Row([status(413)], [OTHER]),
     "a policy": Row([status(400, code="content_policy_violation")], [OTHER]),
-    "foreign state": Row([status(400, code="invalid_encrypted_content")], [OTHER]),
+    "foreign state": Row([status(400, code="invalid_encrypted_content")], [SECOND, OTHER]),
     "the request": Row([status(400)], [OTHER]),
     "context wording": Row([status(400, code="context_length_exceeded")], [OTHER]),
     "unsupported parameter": Row([status(400, message="Unsupported parameter: 'logprobs'")], [OTHER]),
@@ -283,6 +349,10 @@ ROWS: dict[str, Row] = {
         [OTHER],
         targets=cooled("model_gone", seconds=3600.0),
     ),
+    "a foreign signature": Row(
+        [status(400, message="messages.1.content.0: Invalid `signature` in `thinking` block")], [SECOND, OTHER]
+    ),
+    "an unknown file": Row([status(404, message="No such File object: file-abc")], [SECOND, OTHER]),
     "truncation before commit": Row([status(400, message="response_length_limit")], [OTHER]),
     "truncation after commit": broken(Fault(FaultKind.BROKEN, "the answer was truncated")),
     "the window was full after commit": broken(Fault(FaultKind.BROKEN, code="context_length_exceeded")),

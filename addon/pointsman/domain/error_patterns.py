@@ -32,6 +32,7 @@ ANY = frozenset(range(400, 600))
 REFUSAL = CLIENT - {429}
 UNSPECIFIC = frozenset({400, 403, 404, 422})
 """Statuses that gateways use for whatever their provider refused."""
+STATE = ANY - {401, 402, 413, 429}
 LIMIT = frozenset({400, 403, 422, 429})
 NO_KEY = frozenset({401, 403})
 
@@ -56,45 +57,52 @@ GONE = (
 )
 
 PATTERNS: tuple[Pattern, ...] = (
-    # State that another issuer has signed or encrypted.
+    # State that another issuer has signed, encrypted or stored.
     Pattern(
         "foreign signature",
         "Anthropic",
         Failure.FOREIGN_STATE,
-        UNSPECIFIC,
+        STATE,
+        codes=("*thinking_signature*",),
         words=(
-            r"invalid signature in thinking block",
-            r"thinking or redacted_thinking blocks in the latest assistant message cannot be modified",
+            r"signature.{0,40}\b(thinking|reasoning)",
+            r"\b(thinking|reasoning)[_ ]?(block.{0,20})?signature|thinking_signature",
+            r"thinking\.signature|redacted_thinking\.data|invalid (data|…) in redacted_thinking",
+            r"expected thinking",
+            r"thinking blocks.*cannot be modified",
         ),
     ),
     Pattern(
         "foreign encrypted content",
         "OpenAI",
         Failure.FOREIGN_STATE,
-        UNSPECIFIC,
+        STATE,
         codes=("invalid_encrypted_content",),
-        words=(r"encrypted[ _]content\b.*\bcould not be (verified|decrypted|parsed)",),
+        words=(
+            r"invalid_encrypted_content",
+            r"encrypted[ _]content\b.*(could not|cannot|did not match|invalid|not valid)",
+        ),
     ),
     Pattern(
         "foreign thought signature",
         "Google",
         Failure.FOREIGN_STATE,
-        UNSPECIFIC,
+        STATE,
+        words=(r"signature.{0,40}\bthought", r"\bthought[_ ]?signature"),
+    ),
+    Pattern(
+        "unknown id",
+        "OpenAI, Anthropic, Google",
+        Failure.UNKNOWN_ID,
+        REFUSAL - {401, 402, 413},
+        codes=("previous_response_not_found",),
         words=(
-            r"thought[ _]signature is (not valid|invalid|missing)",
-            r"missing an? thought[ _]signature",
-            r"(corrupted|invalid) thought[ _]signature",
+            r"previous_response_not_found|no such file",
+            r"\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached ?content"
+            r"|container|vector store|stored \w+)\b.{0,160}(not found|not exist|no longer exist|expired)",
         ),
     ),
     # The client's own mistake.
-    Pattern(
-        "previous response",
-        "OpenAI",
-        Failure.REQUEST,
-        UNSPECIFIC,
-        codes=("previous_response_not_found",),
-        words=(r"previous response with id … not found",),
-    ),
     Pattern(
         "unanswered tool call",
         "Anthropic",

@@ -33,6 +33,8 @@ class Failure(StrEnum):
     MODEL_GONE = "model_gone"
     NOT_FOUND = "not_found"
     """Something does not exist, and nothing says that it is the model."""
+    UNKNOWN_ID = "unknown_id"
+    """It does not know an id: of an answer, a file or the like. Another account may have issued it."""
     CONTEXT_TOO_LARGE = "context_too_large"
     REQUEST_TOO_LARGE = "request_too_large"
     """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""

@@ -13,9 +13,10 @@ from pointsman.domain.failure_rows import Failure
 from pointsman.wire.errors import Fault, FaultKind
 
 __all__ = [
+    "ALIKE_REFUSALS",
     "CONTENT_FAILURES",
     "FAILURE_POLICIES",
-    "RELAYED_FAILURES",
+    "REFUSALS",
     "SERVER_FAILURES",
     "CooldownLength",
     "Failure",
@@ -118,7 +119,8 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
-    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.TARGET),
+    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.KEY),
+    Failure.UNKNOWN_ID: FailurePolicy(SkipScope.KEY),
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
@@ -163,15 +165,15 @@ FAILURE_BY_STATUS: Mapping[int, Failure] = {
 
 SERVER_FAILURES = frozenset({Failure.SERVER_ERROR, Failure.ODD_SERVER_ERROR})
 CONTENT_FAILURES = frozenset({Failure.CONTENT_FILTER, Failure.CONTENT_POLICY})
-RELAYED_FAILURES = CONTENT_FAILURES | {
+REFUSALS = frozenset({Failure.REFUSED, Failure.FOREIGN_STATE, Failure.UNKNOWN_ID})
+"""What another candidate may take; if none does, the first one's answer is the client's."""
+ALIKE_REFUSALS = CONTENT_FAILURES | {
     Failure.FORBIDDEN,
     Failure.NOT_FOUND,
-    Failure.REFUSED,
     Failure.REQUEST_TOO_LARGE,
     Failure.UNAFFORDABLE,
-    Failure.FOREIGN_STATE,
 }
-"""Where every candidate fails alike in one of these, the first one's own answer is the client's."""
+"""The same, if every candidate fails in the same one of these."""
 
 
 def classify(fault: Fault, committed: bool = False) -> Failure:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
@@ -30,6 +31,7 @@ from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
+from pointsman.wire.thinking_signatures import PartId
 
 
 class Exchange:
@@ -45,7 +47,9 @@ class Exchange:
         self.attempt_log = AttemptLog(client_request.started, rules.masker)
         self._effects: list[Effect] = []
         self._response = ClientResponse(client_request, plan, rules, self._effects)
-        self._attempts = RunningAttempts(client_request, plan, self.attempt_log, self._effects)
+        self._attempts = RunningAttempts(
+            client_request, plan, self.attempt_log, self._effects, self._response.estimated_usage
+        )
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
 
@@ -231,8 +235,10 @@ class Exchange:
             self._attempts.on_hedged(attempt, now)
             self._launch(candidate, now)
 
-    def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
-        attempt = self._attempts.launch(candidate, now, asks_usage)
+    def _launch(
+        self, candidate: Candidate, now: float, asks_usage: bool = True, sends_signed_parts: bool = True
+    ) -> None:
+        attempt = self._attempts.launch(candidate, now, asks_usage, sends_signed_parts)
         try:
             self._attempts.send_request(attempt)
         except Inconvertible as error:
@@ -320,7 +326,7 @@ class Exchange:
     def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
         if attempt.reader and attempt.reader.opening:
-            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""))
+            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""), attempt.candidate, now)
         self._attempts.complete(attempt, now)
         self._response.end(now)
 
@@ -331,13 +337,17 @@ class Exchange:
         """
         if attempt.codec and attempt.codec.refuses_usage(fault):
             self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-            self._launch(attempt.candidate, now, asks_usage=False)
+            self._launch(attempt.candidate, now, False, attempt.sends_signed_parts)
+            return
+        if classify(fault) is Failure.FOREIGN_STATE and (parts := attempt.removable_parts()) is not None:
+            self._repeat_unsigned(attempt, fault, parts, now)
             return
         fault = replace(fault, model=attempt.model_sent)
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
-        self._failed.count += 1
         if self.plan.is_refusal(fault):
-            self._failed.refusals.append((attempt, fault))
+            self._failed.add_refusal(attempt, fault)
+        else:
+            self._failed.count += 1
         if not self.plan.is_final(fault):
             self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)
@@ -345,6 +355,13 @@ class Exchange:
         self._attempts.settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
         self._attempts.settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
         self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
+
+    def _repeat_unsigned(self, attempt: Attempt, fault: Fault, parts: Sequence[PartId], now: float) -> None:
+        """The provider refused what another one has signed: it is asked once more, without any signed part."""
+        self._failed.add_refusal(attempt, fault)
+        self.plan.on_parts_refused(attempt.candidate, parts)
+        self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+        self._launch(attempt.candidate, now, attempt.asks_usage, sends_signed_parts=False)
 
     def _on_provider_broken(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.

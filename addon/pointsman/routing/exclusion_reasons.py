@@ -20,6 +20,8 @@ class ExclusionReason(StrEnum):
     """The session has banned its provider, or the target itself."""
     OTHER_KEY = "other_key"
     """A guarded provider is shown one key by a session, and that is another one."""
+    NOT_HOLDER = "not_holder"
+    """The request refers to what another account holds."""
     UNHEALTHY = "unhealthy"
     """Its provider cannot be reached."""
     COOLING = "cooling"

@@ -15,6 +15,7 @@ from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.routing.issued_ids import Holder
 from pointsman.routing.state import RoutingState
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.penalties import Ban
@@ -41,6 +42,8 @@ class Exclusions:
     inventory: Inventory
     state: RoutingState
     binding: SessionBinding
+    holder: Holder | None = None
+    """Who holds what the request refers to."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
@@ -59,6 +62,8 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.NO_KEY)
         if missing := self._missing_capabilities(target):
             return Exclusion(target, None, ExclusionReason.CAPABILITY, ", ".join(sorted(missing)))
+        if self.holder and target.provider.name != self.holder.pin.provider:
+            return Exclusion(target, None, ExclusionReason.NOT_HOLDER, f"held by {self.holder.pin.provider}")
         if small := self._context_problem(target):
             return Exclusion(target, None, ExclusionReason.CONTEXT, small)
         ban = self.state.ban_on(target, self.binding, now)
@@ -82,6 +87,9 @@ class Exclusions:
 
     def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """Why this key of a target that may take it may not."""
+        if self.holder and self.holder.is_exclusive and candidate.key_label != self.holder.pin.key:
+            detail = f"held by {self.holder.pin.key}"
+            return Exclusion(candidate.target, candidate.key_label, ExclusionReason.NOT_HOLDER, detail)
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
         if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
             detail = "this session uses another key of this provider"

@@ -18,9 +18,10 @@ from random import Random
 
 from pointsman.config.enums import ContentFilter, Dialect, Mode, ProtectionLevel
 from pointsman.domain.failures import (
+    ALIKE_REFUSALS,
     CONTENT_FAILURES,
     FAILURE_POLICIES,
-    RELAYED_FAILURES,
+    REFUSALS,
     Failure,
     SkipScope,
     classify,
@@ -31,6 +32,7 @@ from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
+from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
@@ -42,10 +44,11 @@ from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import answer_message
-from pointsman.wire.errors import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
+from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 LAST_RESORT = (
     ExclusionReason.COOLING,
@@ -77,6 +80,8 @@ class Plan:
     """Seconds the client has to wait because it repeats a failing request; no attempt is made."""
     wall_offset: float = 0.0
     rng: Random | None = None
+    holder: Holder | None = None
+    """The account that alone can serve the request, as it holds what the request refers to."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """Who takes part."""
@@ -97,7 +102,7 @@ class Plan:
     """Targets that did not take what this exchange asks."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding)
+        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
@@ -147,6 +152,8 @@ class Plan:
         target, notes = candidate.target, []
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
+        if self.holder:
+            return "; ".join(("holder of what the request refers to", *notes))
         if self._is_pinned(target):
             return "; ".join(("pin", *notes))
         if self.candidates.note:
@@ -182,8 +189,12 @@ class Plan:
         return FAILURE_POLICIES[failure].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another target may take what this one refused; if all refuse it alike, the first answer is the client's."""
-        return classify(fault) in RELAYED_FAILURES
+        """Another target may take what this one refused; if none can, its answer is the client's. So is any answer of
+        the only one that knows what the request refers to.
+        """
+        failure = classify(fault)
+        is_last_word = self.holder is not None and fault.kind is FaultKind.STATUS and failure is not Failure.KEY_INVALID
+        return failure in REFUSALS | ALIKE_REFUSALS or is_last_word
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
@@ -278,8 +289,22 @@ class Plan:
     def needs_answer(self) -> bool:
         return self.binding.is_prefix_keyed
 
-    def on_answer_id(self, answer_id: str) -> None:
+    def parts_left_out(self, candidate: Candidate) -> LeftOut:
+        return LeftOut(self.binding.refused_parts(candidate.target.provider.name))
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        self.binding.record_refused_parts(candidate.target.provider.name, parts)
+
+    def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
+        if answer_id and self.facts.stores_answer:
+            self._record_issued((answer_id,), candidate, now)
+
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
+        """Its account holds them, unless the answer is a converted one."""
+        target = candidate.target
+        if ids and not target.needs_conversion(self.dialect):
+            self.state.issued_ids.record(ids, _pin(candidate), now)
 
     def on_answer(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
@@ -312,9 +337,18 @@ class Plan:
                 if target not in preferred:
                     yield target
 
+    @property
+    def _preferred_pin(self) -> Pin | None:
+        """The target to ask first: the holder of what the request refers to; else the session's pin, even a paused one
+        if the request refers to anything.
+        """
+        if self.holder:
+            return self.holder.pin
+        return self.binding.pin if self.facts.held else self.binding.preferred_pin
+
     def _pinned_target(self) -> Target | None:
         """The target of the session's pin, if the name means it: whatever its pool."""
-        return self._target_of(self.binding.preferred_pin)
+        return self._target_of(self._preferred_pin)
 
     def _second_target(self) -> Target | None:
         """Comes next where the pinned target does not take the request."""
@@ -340,8 +374,8 @@ class Plan:
         candidates = self.inventory.keys_in_turn(target)
         if len(candidates) < 2:
             return candidates
-        pin, limits, state = self.binding.preferred_pin, target.model.limits, self.state
-        own = pin.key if pin and self._is_pinned(target) else None
+        pin, limits, state = self._preferred_pin, target.model.limits, self.state
+        own = pin.key if pin and (self.holder or self._is_pinned(target)) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
             room = state.limits.headroom((target.label, each.key_label), limits, now)
@@ -374,7 +408,7 @@ class Plan:
         return serves_another, LAST_RESORT.index(worst.reason), now if worst.until is None else worst.until
 
     def _is_pinned(self, target: Target) -> bool:
-        pin = self.binding.preferred_pin
+        pin = self._preferred_pin
         return pin is not None and pin.label == target.label
 
     # Protection.
@@ -426,6 +460,8 @@ class Plan:
     def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         target, binding = candidate.target, self.binding
+        held = self.facts.held
+        self._record_issued((*held.own, *held.shared), candidate, now)
         if target.label in self.state.inventory.by_label:
             self.state.outages.on_outcome(target.provider.name, target.label, binding.client_id, True, now)
         lifted = binding.record_success(target.label)

@@ -1,5 +1,6 @@
 """One exchange's view of its session: the pin to prefer, and what to report to the client and the store afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
@@ -11,6 +12,7 @@ from pointsman.sessions.penalties import Ban, SessionPenalties
 from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import Pin, Session, SessionStore
 from pointsman.wire.headers import Headers
+from pointsman.wire.thinking_signatures import MAX_PART_IDS, PART_ID_SIZE, PartId
 
 
 class Stickiness(StrEnum):
@@ -227,6 +229,15 @@ class SessionBinding:
 
     def record_key(self, scope: str, key: str | None) -> None:
         self.mutable_penalties.used_keys.setdefault(scope, key)
+
+    def refused_parts(self, provider: str) -> frozenset[PartId]:
+        """The last of the signed parts of the conversation that this provider has refused."""
+        ids = self.penalties.refused_parts.get(provider, b"") if self.penalties else b""
+        return frozenset(ids[at : at + PART_ID_SIZE] for at in range(0, len(ids), PART_ID_SIZE))
+
+    def record_refused_parts(self, provider: str, parts: Sequence[PartId]) -> None:
+        if parts:
+            self.mutable_penalties.refused_parts[provider] = b"".join(parts[-MAX_PART_IDS:])
 
     def _is_retry(self, fingerprint: bytes, streamed: bool) -> bool:
         """The client repeats a turn by itself: its SDK counts, or it wants whole what broke off as a stream."""
