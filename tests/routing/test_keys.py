@@ -9,10 +9,9 @@ from pointsman.domain.failures import classify
 from pointsman.domain.records import Outcome
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
-from routing.routing_builders import called, request, status
+from routing.routing_builders import called, candidate_of, pin_on, request, status
 from support.callers import SECRET, caller
 from support.records import attempt_record
 from support.settings import provider, settings
@@ -62,7 +61,7 @@ def test_the_one_with_most_room_goes_first() -> None:
 def test_the_sessions_own_goes_before_that() -> None:
     yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
     plan = yard.plan(**session)
-    plan.binding.set_pin(Pin("a", "m", "key-1"), NOW)
+    plan.binding.set_pin(pin_on(yard.router, "a/m", "key-1"), NOW)
     yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
     assert yard.order(**session)[0] == "a/m#key-1"
     assert yard.order()[0] != "a/m#key-1"
@@ -75,7 +74,7 @@ def test_one_that_was_refused_goes_last_until_it_works() -> None:
     later = NOW + 301
     assert yard.ask(later) == "key-2"
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
-    yard.router.cooldowns.on_success("a/m", ("a", "key-1"), later)
+    yard.router.cooldowns.on_success(candidate_of(yard.router, "a/m", "key-1"), later)
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-1", "a/m#key-2"]
 
 
@@ -140,7 +139,7 @@ class TestExhausted:
         [candidate] = own.ranked_candidates(NOW)
         router.state.on_failure(candidate, classify(status(404)), status(404), False, WALL, NOW)
         router.state.on_failure(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
-        assert own.final_error(NOW, WALL).retry_after == 3600.0
+        assert own.final_error(NOW, WALL).retry_after == 300.0
 
     def test_where_nobody_knows_nothing_is_promised(self) -> None:
         router = Router(settings({"a": provider(enabled=False)}), SECRET)

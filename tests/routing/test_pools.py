@@ -8,14 +8,14 @@ import pytest
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Mode
-from pointsman.domain.failures import Failure
+from pointsman.domain.failures import Failure, Scope
 from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.plan import Plan
 from pointsman.routing.pools import POOL_GROUPS
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
-from routing.routing_builders import labels, request, status
+from routing.routing_builders import cool, labels, request, status
 from support.callers import SECRET, caller
 from support.settings import provider
 
@@ -131,8 +131,8 @@ class TestSmartFirst:
         assert chosen == {
             target.label for target in router.inventory.targets if target.model.smart_first and target.enabled
         }
-        for name in ("longcat", "openrouter"):
-            router.cooldowns.cool_rate_limited((name, "key-1"), 60.0, NOW)
+        for label in chosen:
+            cool(router, Scope.KEY, label, "rate_limit", 60.0, NOW)
         assert {self.first(router, "auto-smart").partition("/")[0] for _ in range(50)} == {"groq"}
 
     @pytest.mark.parametrize("name", ["openrouter/openrouter/owl-alpha", "openrouter/owl-alpha", "LongCat-2.0"])

@@ -23,6 +23,8 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+KEY_REASONS = {"key_invalid": ExclusionReason.KEY_INVALID}
+"""By the reason of the cooldown; all others are limits."""
 MIN_REFUSED_SIZE = 4000
 """Tokens. The estimate for a smaller request does not tell which others are too long as well."""
 
@@ -79,7 +81,7 @@ class Exclusions:
     def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """Why this key of a target that may take it may not."""
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
-        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
+        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_id[1]):
             detail = "this session uses another key of it"
             return Exclusion(
                 candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.expires_at
@@ -141,10 +143,10 @@ class Exclusions:
     def _shared_key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """For everyone."""
         target, key = candidate.target, candidate.key_label
-        if cooldown := self.state.cooldowns.key_cooldown(candidate.key_id, now):
-            reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED
-            return Exclusion(target, key, reason, cooldown.reason, cooldown.until)
-        frees = self.state.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
+        if cooldown := self.state.cooldowns.candidate_cooldown(candidate, now):
+            reason = KEY_REASONS.get(cooldown.reason, ExclusionReason.RATE_LIMITED)
+            return Exclusion(target, key, reason, cooldown.reason, cooldown.next_try)
+        frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
         return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees) if frees > now else None
 
     def _available_at(self, candidate: Candidate, now: float) -> float | None:

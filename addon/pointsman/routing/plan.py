@@ -197,7 +197,7 @@ class Plan:
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
             scope, active = candidate.target.scope, self.state.in_flight
-            self.binding.record_key(scope, candidate.key_label)
+            self.binding.record_key(scope, candidate.key_id[1])
             self._in_flight[n] = active.begin(scope, self.binding.holder, last_byte or (lambda: now), now)
 
     def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
@@ -334,8 +334,8 @@ class Plan:
         own = pin.key if pin and self._is_pinned(target) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
-            room = state.limits.headroom((target.label, each.key_label), limits, now)
-            return own is None or each.key_label != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
+            room = state.limits.headroom(each.pair_id, limits, now)
+            return own is None or each.key_id[1] != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
 
         return sorted(candidates, key=place)
 
@@ -447,7 +447,7 @@ def _target_name(target: Target | None) -> tuple[str, str] | None:
 
 
 def _pin(candidate: Candidate) -> Pin:
-    return Pin(candidate.target.provider.name, candidate.target.model.id, candidate.key_label)
+    return Pin(candidate.target.provider.name, candidate.target.model.id, candidate.key_id[1])
 
 
 def _until(exclusion: Exclusion, offset: float) -> str:
