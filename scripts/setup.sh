@@ -46,7 +46,7 @@ make_environment() {
     clear_place
     say "making $VENV with $PYTHON (once; a minute or so)"
     "$PYTHON" -m venv "$VENV" >&2 || die "$PYTHON could not make a virtual environment in $VENV"
-    # Quiet twice: errors only. A pip.conf may ask for --user, which cannot work in here.
+    # Quiet twice: errors only. A pip.conf may set --user, which cannot work in here.
     PIP_USER=0 "$VENV/bin/python" -m pip install --quiet --quiet --requirement "$LOCK" >&2 ||
         die "pip could not install $LOCK: see above"
     add_project

@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.recent_exchanges import MAX_RECORDS, MAX_STEPS, STEP_SECONDS, RecentExchanges
-from support.records import exchange_record
+from support.audit_records import exchange_record
 
 
 def ledger(*names: str, keep: int = MAX_RECORDS) -> RecentExchanges:

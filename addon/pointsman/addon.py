@@ -63,7 +63,7 @@ OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
 class Pointsman:
-    """Routes LLM chat traffic. `gateway` is None while the configuration is at fault, and then nothing is routed."""
+    """Routes LLM chat traffic. `gateway` is None while the configuration is invalid; nothing is routed then."""
 
     def __init__(self) -> None:
         self.gateway: Gateway | None = None
@@ -112,7 +112,7 @@ class Pointsman:
         if "mode" in updated:
             logger.warning("Pointsman: the new mode applies to new connections; restart to apply it to existing ones.")
         if self.gateway and (problem := self._exposure_problem(self.gateway.settings)):
-            raise OptionsError(f"Pointsman rejects this setting: {problem}")
+            raise OptionsError(f"Pointsman: invalid setting: {problem}")
 
     def _start(self) -> None:
         if faults := compat_check.differences():
@@ -174,7 +174,7 @@ class Pointsman:
         return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
 
     def _store_for(self, settings: Settings) -> OverrideStore | None:
-        """The demo leaves no trace, unless a folder is named for it."""
+        """The demo stores nothing unless a folder is configured."""
         named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
         if self._demo and not named:
             return None
@@ -192,7 +192,7 @@ class Pointsman:
 
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         access = AccessControl(
-            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.auth_throttle
+            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
         )
         return PageContext(
             router=gateway.router,
@@ -249,7 +249,7 @@ class Pointsman:
         self._probe_task = asyncio_utils.create_task(self._prober.run(), name="health watch", keep_ref=True)
 
     async def _listen_on_loopback(self) -> None:
-        """mitmproxy listens everywhere unless told otherwise; this router listens here unless told otherwise."""
+        """mitmproxy listens on all addresses by default; this router listens on 127.0.0.1 by default."""
         server = ctx.master.addons.get("proxyserver")
         if ctx.options.listen_host:
             return

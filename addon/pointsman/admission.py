@@ -89,12 +89,12 @@ class ChatRequest:
     """What lets a web page of this machine read the answer."""
     purpose: Purpose = Purpose.CHAT
     is_replay: bool = False
-    """Not a client but somebody at mitmproxy's own controls sends it."""
+    """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
     """It may go to its original host where no provider has its model."""
 
     def with_path(self, path: str) -> "ChatRequest":
-        """The same, should somebody have changed the path since."""
+        """The same, for a path that may have been edited since."""
         route = route_of_path(path)
         if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
             return self
@@ -314,7 +314,7 @@ def foreign_name(client_host: ClientHost) -> Problem:
         )
     return Problem(
         Code.FORBIDDEN,
-        f"Refused: the router does not know the host name {client_host.name[:100]}."
+        f"Refused: unknown host name {client_host.name[:100]}."
         " If it is one of its own, add it to server.hosts, or set server.client_key and send the key.",
     )
 

@@ -13,5 +13,5 @@ FILE = Path(__file__).with_name("catalog.yaml")
 
 @cache
 def known() -> Mapping[str, Mapping[str, Any]]:
-    """What is known of each provider, by name, as a configuration file would say it. Read once; not to be changed."""
+    """The catalog: each known provider by name, in the form of a configuration file. Read once; not to be changed."""
     return MappingProxyType(YAML(typ="safe", pure=True).load(FILE))

@@ -1,7 +1,7 @@
-"""The `pointsman` command: starts mitmweb or mitmdump with the addon loaded and with defaults that suit it, and
-answers questions about what it would do.
+"""The `pointsman` command: starts mitmweb or mitmdump with the addon and suitable defaults, and inspects the
+configuration and the running router.
 
-A command is one row in `COMMANDS`. What follows its name on the command line is its own to read.
+A command is one row in `COMMANDS`. It parses the arguments after its name itself.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def show_version() -> int:
 def mitmproxy_arguments(defaults: Mapping[str, tuple[str, ...]], user: Sequence[str]) -> list[str]:
     """Arguments for mitmproxy: the addon's script, the defaults that `user` does not set, then all of `user`.
 
-    A default gives way entirely: mitmproxy refuses an option that is set twice in some of the ways it can be set.
+    A default is dropped if `user` sets the option in any form: mitmproxy refuses some options that are set twice.
     """
     arguments = ["-s", str(script_path())]
     for option, setting in defaults.items():
@@ -150,9 +150,9 @@ COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
-    "top": Command(show_top, "watch the running router, live"),
-    "check": Command(check_keys, "check the configuration, and each key with its provider"),
+    "top": Command(show_top, "show the running router live"),
+    "check": Command(check_keys, "check the configuration, and each key at its provider"),
     "setup": Command(set_up_client, "print the settings that point a client at the router"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
-    "explain": Command(explain_request, "show what the running router would choose for a chat request in a file"),
+    "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
 }

@@ -21,7 +21,7 @@ class ClientHost:
 
     authority: str = ""
     fault: str = ""
-    """Why the request cannot be served, whatever else it says; empty if it can."""
+    """Why a request with this host cannot be served; empty if it can."""
     is_target: bool = False
     """It is the name of the server that mitmproxy's reverse mode stands for."""
 

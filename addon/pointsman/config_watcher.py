@@ -1,4 +1,4 @@
-"""Hot reload: a changed configuration file is taken over while the router runs, a broken one is refused."""
+"""Hot reload: a changed configuration file is applied while the router runs, an invalid one is refused."""
 
 import asyncio
 import logging
@@ -10,33 +10,33 @@ from pointsman.config import ConfigError, ConfigIssue
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at the file."""
+"""Seconds between two checks of the file."""
 
 type Fingerprint = tuple[int, int, int]
 
 
 class ConfigWatcher:
-    """`take_over` reads the file and puts it in force, or raises ConfigError."""
+    """`apply` reads the file and applies it to new requests, or raises ConfigError."""
 
-    def __init__(self, path: Path, take_over: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, path: Path, apply: Callable[[], Awaitable[None]]) -> None:
         self.path = path
-        self._take_over = take_over
+        self._apply = apply
         self._last_fingerprint = self._fingerprint()
         self._lock = asyncio.Lock()
 
     async def run(self) -> None:
-        """Looks until it is cancelled."""
+        """Checks the file until cancelled."""
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             if self._fingerprint() != self._last_fingerprint:
                 await self.reload()
 
     async def reload(self) -> list[ConfigIssue]:
-        """Returns why the file was refused; nothing when it is in force."""
+        """Returns the errors for which the file was refused; empty if it was applied."""
         async with self._lock:
             self._last_fingerprint = self._fingerprint()
             try:
-                await self._take_over()
+                await self._apply()
                 faults: list[ConfigIssue] = []
             except ConfigError as error:
                 faults = list(error.issues)
@@ -49,9 +49,11 @@ class ConfigWatcher:
     def _log_result(self, faults: list[ConfigIssue]) -> None:
         if faults:
             lines = "\n".join(map(str, faults))
-            logger.error(f"Pointsman keeps its configuration: the changed {self.path} is invalid.\n{lines}")
+            logger.error(
+                f"Pointsman: the changed {self.path} is invalid; the previous configuration stays in effect.\n{lines}"
+            )
         else:
-            logger.info(f"Pointsman: {self.path} is in force for new requests.")
+            logger.info(f"Pointsman: {self.path} was reloaded and applies to new requests.")
 
     def _fingerprint(self) -> Fingerprint | None:
         try:

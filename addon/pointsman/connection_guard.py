@@ -40,7 +40,7 @@ class ConnectionGuard:
         if await _leads_here(host, port):
             data.server.error = ITSELF
         elif data.client.id in ctx.master.addons.get("proxyserver").connections:  # else it is a replay
-            data.server.error = gateway.forwarding_problem(data.client)
+            data.server.error = gateway.admission.forwarding_problem(data.client)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
         """Checks the address that was connected to: a name may resolve to another one than in `server_connect`."""
@@ -54,7 +54,7 @@ class ConnectionGuard:
 
     def client_disconnected(self, client: Client) -> None:
         if gateway := self._gateway():
-            gateway.trusted_connections.discard(client.id)
+            gateway.admission.trusted_connections.discard(client.id)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if gateway := self._gateway():

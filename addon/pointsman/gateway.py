@@ -10,31 +10,18 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from secrets import token_bytes, token_hex
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.mode_specs import ProxyMode, Socks5Mode
-from mitmproxy.utils import asyncio_utils, human
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.utils import asyncio_utils
 
-from pointsman.admission import (
-    ChatRequest,
-    Decision,
-    EntryMode,
-    NotRouted,
-    Refusal,
-    RequestHead,
-    admit,
-    admit_replay,
-    constant_time_equal,
-    credentials,
-    has_proxy_client_key,
-)
-from pointsman.auth_throttle import AuthThrottle, check_throttle
-from pointsman.config import Forward, Server, Settings
+from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, constant_time_equal
+from pointsman.client_admission import ClientAdmission
+from pointsman.config import Settings
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
@@ -43,16 +30,15 @@ from pointsman.history import History
 from pointsman.masking import Masker
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
-from pointsman.recording.flow_notes import entry_mode_of, note_capture, note_entry_mode, note_exchange, note_refusal
+from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
 from pointsman.recording.flow_queue import FlowQueue
 from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.own_listeners import listening
-from pointsman.transport.stream import RoutedStream
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
@@ -60,9 +46,9 @@ from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
-from pointsman.web.router import PageRouter
+from pointsman.web.page_router import PageRouter
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, count_body
+from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
@@ -84,22 +70,18 @@ class Gateway:
         self.recent_exchanges = RecentExchanges()
         self.history = History(settings.history)
         self.upstream_client = providers
-        self.trusted_connections: set[str] = set()
-        """Ids of client connections whose CONNECT carried the client key, until they end."""
+        self.admission = ClientAdmission(settings.server)
         self.running: dict[Exchange, ExchangeDriver] = {}
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
-        self.auth_throttle = AuthThrottle()
-        """Of the client key."""
         self.flow_queue = FlowQueue()
-        """For the flows of attempts."""
+        """Attempts that wait to be shown as flows."""
         self.worker = Worker()
-        """For large requests."""
+        """The thread that reads and converts large requests."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = tuple(secrets)
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
-        self._server = _server_settings(settings)
 
     @property
     def settings(self) -> Settings:
@@ -111,12 +93,12 @@ class Gateway:
 
     @property
     def max_body(self) -> int:
-        return self._server.max_body
+        return self.admission.server.max_body
 
     def on_options_changed(self) -> None:
         """mitmproxy's options say how providers are reached, and how long a request may be."""
         self._upstream_options.clear()
-        self._server = _server_settings(self.settings)
+        self.admission.update_settings(self.settings.server)
 
     def table_sizes(self, now: float) -> dict[str, int]:
         """How many there are of what comes and goes; `now` is the time that sessions live by."""
@@ -145,7 +127,7 @@ class Gateway:
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
         )
-        self._server = _server_settings(settings)
+        self.admission.update_settings(settings.server)
 
     async def restore_history(self) -> None:
         """Begin the history, and learn what it knows."""
@@ -161,7 +143,7 @@ class Gateway:
         until = time.monotonic() + patience
         while self.running and time.monotonic() < until:
             await asyncio.sleep(SHUTDOWN_POLL_INTERVAL)
-        problem = Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
+        problem = shutting_down()
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
         await self.history.close()
@@ -171,66 +153,17 @@ class Gateway:
     # Heads.
 
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
-        client, proxyauth = context.client, bool(getattr(ctx.options, "proxyauth", None))
-        head = entry_mode.request_head(
-            request, context, mode, listening(), client.id in self.trusted_connections, self.is_local(client), proxyauth
-        )
-        decision = admit(head, self._server)
-        if head.entry_mode is not EntryMode.PROXY:
-            if not isinstance(decision, ChatRequest | Refusal) or not credentials(head.headers, head.path):
-                return decision
-            problem = decision.problem if isinstance(decision, Refusal) else None
-            return self._throttled(decision, problem, head, client)
-        if has_proxy_client_key(head.headers, self.settings.server):
-            return self._trust_client(decision, head, request, client, proxyauth)
-        if isinstance(decision, Refusal) and "proxy-authorization" in head.headers and not proxyauth:
-            return self._throttled(decision, decision.problem, head, client)
-        return decision
-
-    def _trust_client(
-        self, decision: Decision, head: RequestHead, request: http.Request, client: Client, proxyauth: bool
-    ) -> Decision:
-        """A proxy's client has sent the client key as the proxy's password."""
-        if proxyauth:  # which takes it out itself
-            found = decision
-        else:
-            del request.headers["proxy-authorization"]  # it was meant for this proxy, and goes no further
-            found = self._throttled(decision, None, head, client)
-        if head.method == "CONNECT" and found is NotRouted.FORWARD:
-            self.trusted_connections.add(client.id)
-        return found
-
-    def _throttled(self, decision: Decision, problem: Problem | None, head: RequestHead, client: Client) -> Decision:
-        """Refuses addresses that sent too many wrong keys. `problem` is what is wrong with this key."""
-        found = check_throttle(self.auth_throttle, problem, client.peername[0], head.local, time.monotonic())
-        if found is None or found is problem:
-            return decision
-        return Refusal(decision.dialect if isinstance(decision, ChatRequest | Refusal) else DEFAULT.name, found)
+        return self.admission.admit(request, context, mode)
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        local = entry_mode.is_local(context.client)
-        head = entry_mode.request_head(flow.request, context, mode, listening(), vouched=True, local=local)
-        decision = admit_replay(replace(head, entry_mode=entry_mode_of(flow) or head.entry_mode), self._server)
+        decision = self.admission.admit_replay(flow, context, mode)
         if decision is not NotRouted.FORWARD:
             flow.request.headers.pop(REQUEST_ID_HEADER, None)  # it is a new request
         return decision
 
     def is_local(self, client: Client) -> bool:
-        """On this machine. The router itself never connects to itself on behalf of somebody else."""
+        """Whether the client is on this machine. The router never connects to itself for a client."""
         return entry_mode.is_local(client)
-
-    def forwarding_problem(self, client: Client) -> str | None:
-        """Why nothing is dialled for this client, whatever it asks for; None where each request is judged by itself."""
-        if (
-            entry_mode.is_local(client)
-            or not entry_mode.is_forward_proxy(client)
-            or getattr(ctx.options, "proxyauth", None)
-        ):
-            return None
-        policy, is_socks = self.settings.server.forwards, isinstance(client.proxy_mode, Socks5Mode)
-        if policy is Forward.LOCAL or (policy is Forward.KEY and is_socks):
-            return "server.forward lets only clients on this machine connect to other servers this way."
-        return None
 
     # Answers without an exchange.
 
@@ -246,7 +179,7 @@ class Gateway:
         name = self.request_id(request)
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
 
-    def start_upload_timer(self, stream: RoutedStream) -> UploadTimer:
+    def start_upload_timer(self, stream: ClientStream) -> UploadTimer:
         handler = stream.http_layer.handler
 
         def expired() -> None:
@@ -256,7 +189,7 @@ class Gateway:
 
         return UploadTimer(expired)
 
-    def serve_page(self, request: PageRequest, stream: RoutedStream) -> PageReply | None:
+    def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         assert self.pages
         reply = self.pages.handle(request)
         if isinstance(reply, PageReply):
@@ -284,11 +217,10 @@ class Gateway:
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Exchange | WholeResponse | ForwardToOrigin:
-        """The request is whole: what it asks for decides whether an exchange begins."""
-        request = flow.request
+        """The request is complete: its content decides whether an exchange begins."""
         try:
             if self.closing:
-                raise Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
+                raise shutting_down()
             if isinstance(read, Problem):
                 raise read
             plan = self._plan(chat, read)
@@ -296,8 +228,12 @@ class Gateway:
             if problem.code is Code.MODEL_NOT_FOUND and chat.entry_mode is EntryMode.PROXY and chat.may_pass:
                 return ForwardToOrigin()
             note_refusal(flow, problem)
-            return self.error_response(problem, chat, request)
-        call = ClientRequest(
+            return self.error_response(problem, chat, flow.request)
+        note_entry_mode(flow, chat.entry_mode)
+        return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+
+    def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
+        return ClientRequest(
             request_id=self.request_id(request),
             dialect=DIALECTS[chat.dialect],
             facts=read.facts,
@@ -307,15 +243,13 @@ class Gateway:
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
         )
-        note_entry_mode(flow, chat.entry_mode)
-        return Exchange(call, plan, self._rules)
 
     def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
         return self.router.plan(read.facts, chat.dialect, read.caller, time.monotonic(), time.time())
 
-    def start_driver(self, exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
+    def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
         recorder = None
         if ctx.options.pointsman_record_attempts:
@@ -373,17 +307,13 @@ class Gateway:
         return given
 
 
+def shutting_down() -> Problem:
+    return Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
+
+
 def _token_estimate(chat: ChatRequest, facts: RequestFacts) -> bytes | None:
     """The answer to a token count if no provider gives one."""
     return count_body(chat.dialect, facts.tokens) if chat.purpose is Purpose.COUNT else None
-
-
-def _server_settings(settings: Settings) -> Server:
-    """That section, its limit on bodies no larger than mitmproxy's own."""
-    limit = human.parse_size(ctx.options.body_size_limit)
-    if limit is None or limit >= settings.server.max_body:
-        return settings.server
-    return settings.server.model_copy(update={"max_body": limit})
 
 
 def secrets_of(settings: Settings) -> list[str]:

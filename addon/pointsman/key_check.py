@@ -62,7 +62,7 @@ def _describe_status(status: int) -> str:
         case 401 | 403:
             return "the provider rejects this key"
         case 429:
-            return "the key's rate limit is used up for now"
+            return "the key is rate limited at the moment"
         case 404 | 405:
             return "the provider lists no models, so the key could not be checked"
         case _ if status < 300:
@@ -70,7 +70,7 @@ def _describe_status(status: int) -> str:
         case _ if status < 500:
             return f"the provider rejects the request with status {status}"
         case _:
-            return f"the provider fails with status {status}"
+            return f"the provider failed with status {status}"
 
 
 def _count_models(body: bytes) -> int | None:

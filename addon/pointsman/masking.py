@@ -16,7 +16,7 @@ from pointsman.wire.headers import Headers, holds_secret, is_one_line, one_line
 
 MASK = "***"
 KEY_PREFIX = "sk-"
-"""How keys begin that say no more by it than that they are keys."""
+"""A common prefix of keys, which may be shown."""
 MIN_LENGTH_TO_SHOW_END = 16
 MIN_SECRET_LENGTH = 6
 """A shorter value is no secret worth the name, and masking it would shred ordinary text."""
@@ -131,7 +131,7 @@ class Masker:
         )
 
     def displayed_headers(self, headers: Headers) -> Headers:
-        """Headers that somebody may look at: those that hold credentials are masked, whatever their value is."""
+        """Headers for display: those that hold credentials are masked, whatever their value."""
         shown = tuple((name, masked_credential(value) if holds_secret(name) else value) for name, value in headers)
         return self.headers(shown)
 
@@ -160,7 +160,7 @@ class Masker:
         return is_cut and self._cut_within(data) is not None
 
     def _spans(self, data: bytes, layers: int, is_cut: bool) -> list[Span]:
-        """Where secrets stand in the data."""
+        """The spans of the data that contain secrets."""
         spans = list(self._found(data, is_cut))
         above: list[Unescaped] = []
         for _ in range(layers - 1):
@@ -181,7 +181,7 @@ class Masker:
             yield Span(start_of_cut, len(data))
 
     def _cut_within(self, data: bytes) -> int | None:
-        """Where the beginning of a secret stands that the data ends within."""
+        """The index at which a secret begins that is cut off by the end of the data."""
         for secret in self._plain:
             start = data.find(secret[:MIN_SECRET_LENGTH], max(0, len(data) - len(secret) + 1))
             while start >= 0:

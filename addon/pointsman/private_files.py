@@ -15,15 +15,15 @@ NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 """Without it, opening a named pipe would wait for a writer."""
 
-ELSEWHERE = "name a folder of your own"
+ELSEWHERE = "use a folder that you own"
 
 
 class NotPrivate(OSError):
-    """A file or folder is in the hands of others. The message names it and the remedy."""
+    """Other users own or can write a file or folder. The message names it and the remedy."""
 
 
 def make_folder(folder: Path) -> None:
-    """It exists when this returns, and nobody else may write in it. Raises NotPrivate, OSError."""
+    """Creates the folder if needed; only its owner can write to it afterwards. Raises NotPrivate, OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_folder(folder)
 
@@ -37,7 +37,7 @@ def check_file(path: Path) -> None:
     """Raises NotPrivate, OSError; FileNotFoundError if there is none."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
-        raise NotPrivate(f"{path} is a link or no regular file; put the file itself in its place")
+        raise NotPrivate(f"{path} is a link or not a regular file; replace it with a regular file")
     _check(found, path, "600")
 
 

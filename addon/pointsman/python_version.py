@@ -9,11 +9,11 @@ take very long to read, and archives that lead out of their folder.
 
 
 def security_advice(version: tuple[int, int, int] = sys.version_info[:3]) -> str | None:
-    """What to tell people who run an older one; None if there is nothing to tell."""
+    """A warning for older versions; None for `FIRST_FIXED` and newer."""
     if version >= FIRST_FIXED:
         return None
     running, fixed = (".".join(map(str, each)) for each in (version, FIRST_FIXED))
     return (
-        f"Pointsman runs on Python {running}, which works. {fixed} and newer have security fixes in the standard"
-        " library: an update is advised."
+        f"Pointsman: Python {running} works, but {fixed} and newer have security fixes in the standard library."
+        " Consider updating."
     )

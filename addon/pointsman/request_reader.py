@@ -25,7 +25,7 @@ LARGE_BODY_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """What a request says."""
+    """A request, decoded and parsed."""
 
     body: bytes = field(repr=False)
     """Decoded."""

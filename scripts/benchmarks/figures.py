@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-COLUMNS = "{:<16}  {:<20}  {:>9}  {:>9}  {:>6}  {:>13}"
+COLUMNS = "{:<26}  {:<20}  {:>9}  {:>9}  {:>6}  {:>13}"
 OTHER_COLUMNS = "  {:>9}  {:>12}  {:>13}"
 """Appended where another version takes part."""
 
@@ -37,11 +37,11 @@ class Figure:
     other: Sequence[float | None] = ()
 
     def ratios(self) -> list[float]:
-        """router / bare mitmproxy, round by round; incomplete rounds are left out."""
+        """router / bare mitmproxy, round by round; incomplete rounds are omitted."""
         return _ratios(self.router, self.bare)
 
     def other_ratios(self) -> list[float]:
-        """router / other version, round by round; incomplete rounds are left out."""
+        """router / other version, round by round; incomplete rounds are omitted."""
         return _ratios(self.router, self.other)
 
     def as_data(self) -> dict[str, Any]:

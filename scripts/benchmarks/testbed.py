@@ -33,6 +33,8 @@ SETTLED = 256 * 1024
 """Growth in bytes within half a second below which the memory of a process counts as settled."""
 SETTING_PREFIXES = ("POINTSMAN_", "THREAD_PROTECTION_")
 """Environment variables with these prefixes would change what is measured."""
+PATCHES_OFF = "POINTSMAN_PATCHES_OFF"
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,15 @@ class Testbed:
         return Server("provider", int(port), process)
 
     async def router(
-        self, config: Mapping[str, Any], name: str = "router", tool: str = "mitmdump", **options: str
+        self,
+        config: Mapping[str, Any],
+        name: str = "router",
+        tool: str = "mitmdump",
+        patches_off: str = "",
+        **options: str,
     ) -> Server:
-        """mitmdump, or mitmweb, with the router, this configuration and these options of it."""
-        return await self._routing(name, self._versions.router, config, options, tool)
+        """mitmdump, or mitmweb, with the router, this configuration and these options of it, without these patches."""
+        return await self._routing(name, self._versions.router, config, options, tool, {PATCHES_OFF: patches_off})
 
     async def other(self, config: Mapping[str, Any]) -> Server | None:
         """mitmdump with the other version and this configuration; None where there is no other version."""
@@ -116,12 +123,18 @@ class Testbed:
         return await self._mitmproxy("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
 
     async def _routing(
-        self, name: str, script: Path, config: Mapping[str, Any], options: Mapping[str, str], tool: str = "mitmdump"
+        self,
+        name: str,
+        script: Path,
+        config: Mapping[str, Any],
+        options: Mapping[str, str],
+        tool: str = "mitmdump",
+        environment: Mapping[str, str] = NOTHING,
     ) -> Server:
         """The configuration is found in the working folder: names of options may differ between versions."""
         (self._home(name) / "pointsman.yaml").write_text(json.dumps(config))  # JSON is YAML
         arguments = [part for option, value in options.items() for part in ("--set", f"{option}={value}")]
-        return await self._mitmproxy(name, script, arguments, tool)
+        return await self._mitmproxy(name, script, arguments, tool, environment)
 
     @property
     def folder(self) -> Path:
@@ -150,22 +163,35 @@ class Testbed:
             raise processes.ProcessFailed(f"{server.name}: {answer['error']}\n{self.log_tail(server.name)}")
         return Outcome(**answer)
 
-    async def _mitmproxy(self, name: str, script: Path, arguments: Sequence[str], tool: str = "mitmdump") -> Server:
+    async def _mitmproxy(
+        self,
+        name: str,
+        script: Path,
+        arguments: Sequence[str],
+        tool: str = "mitmdump",
+        environment: Mapping[str, str] = NOTHING,
+    ) -> Server:
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
         scripts = ("-s", str(script), "-s", str(HERE / "parent_watch.py"))
         command = ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments]
-        process = await self._start(name, command, imports=script.parent)
+        process = await self._start(name, command, imports=script.parent, environment=environment)
         await processes.wait_until_listening(name, process, port, self._folder)
         return Server(name, port, process)
 
     async def _start(
-        self, name: str, command: Sequence[str], *, reads: bool = False, imports: Path = HERE.parent
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        reads: bool = False,
+        imports: Path = HERE.parent,
+        environment: Mapping[str, str] = NOTHING,
     ) -> Process:
         """`imports` is the folder on its PYTHONPATH: by default that of the benchmarks."""
         home = self._home(name)
-        environment = {**self._environment, "HOME": str(home), "PYTHONPATH": str(imports)}
-        context = processes.child(name, command, environment, self._folder, reads=reads, working_folder=home)
+        variables = {**self._environment, **environment, "HOME": str(home), "PYTHONPATH": str(imports)}
+        context = processes.child(name, command, variables, self._folder, reads=reads, working_folder=home)
         return await self._stack.enter_async_context(context)
 
     def _home(self, name: str) -> Path:

@@ -30,11 +30,11 @@ async def test_each_key_is_tried_and_what_is_wrong_is_said(tmp_path: Path, capsy
         assert await check(tmp_path, entries) == 1
     lines = [line.split(" (")[0].split() for line in capsys.readouterr().out.splitlines()[1:]]
     assert [line[:3] for line in lines] == [
-        ["good", "good", "key-1"],
-        ["good", "good", "second"],
-        ["WRONG", "strict", "key-1"],
-        ["good", "open"],
-        ["WRONG", "gone"],
+        ["ok", "good", "key-1"],
+        ["ok", "good", "second"],
+        ["FAILED", "strict", "key-1"],
+        ["ok", "open"],
+        ["FAILED", "gone"],
     ]
     assert {dict(request.headers)["Authorization"] for request in strict.seen} == {"Bearer sk-three-0003"}
 

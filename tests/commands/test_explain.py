@@ -1,4 +1,4 @@
-"""`pointsman explain`: what the running router says, as a table, and plain words when there is nobody to ask."""
+"""`pointsman explain`: what the running router says, as a table, and plain words when there is no router."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ async def said(tmp_path: Path, *arguments: str) -> int:
         return await asyncio.to_thread(cli.main, ["explain", *arguments, "--router", router.url])
 
 
-async def test_the_table_shows_candidates_and_who_is_left_out(
+async def test_the_table_shows_candidates_and_the_excluded_ones(
     tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await said(tmp_path, str(file)) == 0

@@ -38,7 +38,7 @@ def listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str
         ("mistral", "codestral-latest", "no key: add one to providers.mistral.keys"),
         ("google", "gemini-2.5-flash", "every key of providers.google.keys is disabled"),
         ("cohere", "command-r-08-2024", "providers.cohere.enabled is false"),
-        ("siliconflow", None, "no model is configured, and the catalog lists none"),
+        ("siliconflow", None, "no models configured, and the catalog lists none"),
         ("cerebras", "gpt-oss-120b", "not configured: add providers.cerebras"),
     ],
 )

@@ -38,14 +38,14 @@ async def run(router: Router, *arguments: str) -> int:
     return await asyncio.to_thread(cli.main, [*arguments, "--router", router.url])
 
 
-async def test_status_shows_every_provider_and_what_cools(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_status_shows_every_provider_and_cooldowns(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(router, "status") == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "1 sessions; success 100.0%" in lines[0]
-    assert "bad healthy 1 none needed" in lines
+    assert "bad healthy 1 not needed" in lines
     assert "good healthy 1 1 of 1" in lines
-    assert "off disabled 1 none needed" in lines
-    assert any(line.startswith("bad/m cools for") and line.endswith(": 503") for line in lines)
+    assert "off disabled 1 not needed" in lines
+    assert any(line.startswith("bad/m in cooldown for") and line.endswith(": 503") for line in lines)
 
 
 async def test_status_as_json_is_the_whole_overview(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +57,7 @@ async def test_top_shows_the_last_exchanges(router: Router, capsys: pytest.Captu
     assert await run(router, "top", "--times", "2", "--every", "0.1") == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "m good/m" in out
-    assert "bad/m cools for" in out
+    assert "bad/m in cooldown for" in out
 
 
 @pytest.mark.parametrize("command", ["status", "top"])

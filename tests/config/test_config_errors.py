@@ -43,7 +43,7 @@ SECTIONS = [
     (
         "server: {forward: key}",
         "server.forward",
-        "is key, and there is none: set server.client_key, or choose local or open",
+        "is key, but there is no client key: set server.client_key, or use local or open",
     ),
     ("server: {forward: opn}", "server.forward", 'must be one of local, key, open, got "opn" (did you mean "open"?)'),
     ("server: {client_key: 12345678}", "server.client_key", "must be text; put it in quotes, got a number"),
@@ -241,7 +241,7 @@ PROVIDERS = [
     (
         provider("dialects: {openai-chat: http://x/v1}"),
         "providers.p.dialects",
-        "must not name openai-chat, which base_url already speaks",
+        "must not name openai-chat, the dialect of base_url",
     ),
     (provider("protection: ban"), "providers.p.protection", f'{LEVELS}, got "ban"'),
     (provider("hedge: {aftr: 3s}"), "providers.p.hedge.aftr", 'is not a known key (did you mean "after"?)'),

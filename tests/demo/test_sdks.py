@@ -8,7 +8,7 @@ import pytest
 from google.genai import errors
 
 from pointsman.demo import Provider, behaviours
-from support.sdks import SDKS, Said, forget_environment, responses_helper
+from support.provider_sdk_calls import SDKS, Said, forget_environment, responses_helper
 
 ENDS = {
     "anthropic": {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"},

@@ -14,12 +14,16 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import Providers, called, candidate_of, pin_on, request, status, wrapped
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 BOTH = pytest.mark.parametrize("made", [status, wrapped], ids=["by status", "wrapped"])
 type Made = Callable[..., Fault]
+
+
+def test_a_failure_is_named_like_its_word():
+    assert [failure.name.lower() for failure in Failure] == [*Failure]
 
 
 @BOTH
@@ -36,17 +40,17 @@ type Made = Callable[..., Fault]
         (451, Failure.FORBIDDEN),
         (404, Failure.MODEL_GONE),
         (410, Failure.MODEL_GONE),
-        (413, Failure.CONTEXT),
+        (413, Failure.CONTEXT_TOO_LARGE),
         (429, Failure.RATE_LIMIT),
-        (500, Failure.SERVER),
-        (502, Failure.SERVER),
-        (503, Failure.SERVER),
-        (504, Failure.SERVER),
-        (408, Failure.OTHER_SERVER),
-        (425, Failure.OTHER_SERVER),
-        (529, Failure.OTHER_SERVER),
-        (301, Failure.OTHER_SERVER),
-        (None, Failure.OTHER_SERVER),
+        (500, Failure.SERVER_ERROR),
+        (502, Failure.SERVER_ERROR),
+        (503, Failure.SERVER_ERROR),
+        (504, Failure.SERVER_ERROR),
+        (408, Failure.ODD_SERVER_ERROR),
+        (425, Failure.ODD_SERVER_ERROR),
+        (529, Failure.ODD_SERVER_ERROR),
+        (301, Failure.ODD_SERVER_ERROR),
+        (None, Failure.ODD_SERVER_ERROR),
     ],
 )
 def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | None, failure: Failure) -> None:
@@ -57,8 +61,8 @@ def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | N
 @pytest.mark.parametrize(
     ("number", "said", "failure"),
     [
-        (400, "This model's maximum context length is 8192 tokens", Failure.CONTEXT),
-        (500, "exceeds the context window", Failure.CONTEXT),
+        (400, "This model's maximum context length is 8192 tokens", Failure.CONTEXT_TOO_LARGE),
+        (500, "exceeds the context window", Failure.CONTEXT_TOO_LARGE),
         (400, "Invalid API key provided", Failure.KEY_INVALID),
         (403, "Your credential has expired", Failure.KEY_INVALID),
         (403, "not available in your country", Failure.FORBIDDEN),
@@ -77,9 +81,82 @@ def test_words_say_more_than_a_status_that_says_little(made: Made, number: int, 
     assert classify(made(number, message=said.upper())) is failure
 
 
+FOREIGN_WORDS = (
+    "messages.1.content.0: Invalid `signature` in `thinking` block",
+    "messages.3.content.0: Invalid `data` in `redacted_thinking` block",
+    "messages.3.content.0.thinking.signature: Field required",
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+    "messages.5.content.1: `thinking` or `redacted_thinking` blocks in the latest message cannot be modified.",
+    "The encrypted content gAAAAABo could not be verified. Reason: Encrypted content organization_id did not match",
+    "The encrypted content for item rs_1 could not be verified. Reason: it could not be decrypted or parsed.",
+    "Thought signature is not valid",
+    "Corrupted thought signature.",
+    "Function call is missing a thought_signature in functionCall parts.",
+)
+UNKNOWN_WORDS = (
+    "Previous response with id 'resp_1' not found.",
+    "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+    "Conversation with id 'conv_1' not found.",
+    "No such File object: file-abc",
+    "File not found: file_011",
+    "You do not have permission to access the File abc or it may not exist.",
+    "CachedContent not found (or permission denied)",
+    "Container 'cntr_1' has expired.",
+)
+
+
+@BOTH
+@pytest.mark.parametrize("number", [400, 403, 404, 422])
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [
+        *((said, Failure.FOREIGN_STATE) for said in FOREIGN_WORDS),
+        *((said, Failure.UNKNOWN_ID) for said in UNKNOWN_WORDS),
+    ],
+)
+def test_what_another_account_holds_is_neither_the_models_fault_nor_the_keys(
+    made: Made, number: int, said: str, failure: Failure
+) -> None:
+    assert classify(made(number, message=said)) is failure
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "failure"),
+    [
+        (404, "The model `gpt-5` does not exist", Failure.MODEL_GONE),
+        (404, "models/gemini-9 is not found for API version v1beta", Failure.MODEL_GONE),
+        (403, "The request signature we calculated does not match", Failure.FORBIDDEN),
+        (429, "Thought signature is not valid", Failure.RATE_LIMIT),
+        (400, "Encrypted content is not supported with this model.", Failure.REQUEST),
+        (400, "thinking.budget_tokens: must be at least 1024", Failure.REQUEST),
+    ],
+)
+def test_what_sounds_alike_is_something_else(number: int, said: str, failure: Failure) -> None:
+    assert classify(status(number, message=said)) is failure
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        ("invalid_encrypted_content", Failure.FOREIGN_STATE),
+        ("previous_response_not_found", Failure.UNKNOWN_ID),
+    ],
+)
+def test_a_code_is_enough(code: str, failure: Failure) -> None:
+    assert classify(status(400, code=code)) is failure
+    assert classify(wrapped(502, code=code)) is failure
+
+
 @BOTH
 def test_the_word_for_an_error_counts_like_its_message(made: Made) -> None:
-    assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT
+    assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT_TOO_LARGE
+
+
+@BOTH
+def test_what_is_forbidden_for_a_while_is_a_limit(made: Made) -> None:
+    assert classify(made(403, message="not now", retry_after=30.0)) is Failure.RATE_LIMIT
+    assert classify(made(403, message="Your credential has expired", retry_after=30.0)) is Failure.KEY_INVALID
+    assert classify(made(403, message="not now")) is Failure.FORBIDDEN
 
 
 def test_a_page_is_nobodys_word() -> None:
@@ -100,7 +177,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.EMPTY, Failure.NO_ANSWER),
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
-        (FaultKind.INTERNAL, Failure.INTERNAL),
+        (FaultKind.INTERNAL, Failure.OURS),
     ],
 )
 @pytest.mark.parametrize("number", [None, 400, 429, 504])
@@ -113,7 +190,7 @@ def test_any_other_fault_is_what_it_is_even_with_a_status_beside_it(
 @pytest.mark.parametrize("kind", FaultKind)
 def test_every_kind_of_fault_has_a_row_before_and_after_commit(kind: FaultKind) -> None:
     assert classify(Fault(kind)) in FAILURE_POLICIES
-    assert classify(Fault(kind), committed=True) is (Failure.INTERNAL if kind is FaultKind.INTERNAL else Failure.BROKEN)
+    assert classify(Fault(kind), committed=True) is (Failure.OURS if kind is FaultKind.INTERNAL else Failure.BROKEN)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +315,10 @@ ROWS: dict[str, Row] = {
     "a wrapped error by its wording": Row(
         [wrapped(502, message="No endpoints found for m")], [OTHER], targets=cooled("model_gone", seconds=300.0)
     ),
+    "a foreign signature": Row(
+        [status(400, message="messages.1.content.0: Invalid `signature` in `thinking` block")], [SECOND, OTHER]
+    ),
+    "an unknown file": Row([status(404, message="No such File object: file-abc")], [SECOND, OTHER]),
     "truncation before commit": Row([status(400, message="response_length_limit")], [OTHER]),
     "truncation after commit": Row([Fault(FaultKind.BROKEN, "the answer was truncated")], [OTHER], committed=True),
     "the window was full after commit": Row(
@@ -302,7 +383,7 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
     assert yard.cooling("keys", "key") == list(row.keys)
     invalid = {candidate_of(yard.router, "a/m", label).key_id for label in row.invalid}
     assert yard.router.cooldowns.invalid_keys == invalid
-    assert yard.own.binding.failure_count("a") == row.counts
+    assert yard.own.binding.failure_count("a/m") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
 
@@ -313,7 +394,7 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
     assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
 
@@ -322,7 +403,7 @@ def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
     assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert set(called(yard.own.ranked_candidates(NOW))) == {FIRST, SECOND, OTHER}
 

@@ -7,7 +7,7 @@ import pytest
 
 from pointsman.domain.records import AppliedRedirect, Outcome
 from pointsman.wire.frames import Usage
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pointsman.routing.router import Router
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.headers import Headers
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 WALL = 1_700_000_000.0

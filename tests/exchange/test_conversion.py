@@ -110,7 +110,9 @@ class TestCalls:
     def test_broken_arguments_are_never_told_as_whole(self) -> None:
         stage = claude().start().head(1).data(1, ROLE, call('{"side": "le'), STOP, DONE)
         assert kinds(stage)[-2:] == ["content_block_delta", "error"]
-        assert "the arguments of a call of 'points' are no JSON object" in documents(stage.sent)[-1]["error"]["message"]
+        assert (
+            "the arguments of a call of 'points' are not a JSON object" in documents(stage.sent)[-1]["error"]["message"]
+        )
 
     def test_broken_arguments_of_a_whole_answer_are_the_attempts_failure(self) -> None:
         made = {"id": "c1", "type": "function", "function": {"name": "points", "arguments": '{"side": "le'}}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, ExchangeHarness, event
+from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, WALL, ExchangeHarness, event
 from pointsman.wire.errors import Code, FaultKind, Problem
 
 
@@ -42,6 +42,14 @@ class TestExhaustion:
             .answers(2, 429, b"", {"retry-after": "2.5"})
         )
         assert stage.headers["retry-after"] == "3"
+
+    def test_after_content_a_stated_wait_counts_by_the_clock_of_its_provider(self):
+        error = b'data: {"error":{"code":429,"message":"m","resets_at":1700000060}}\n\n'
+        behind = {**SSE, "date": "Tue, 14 Nov 2023 22:03:20 GMT"}
+        stage = ExchangeHarness(1).start().head(1, 200, behind).data(1, ROLE, event("hi"), error)
+        assert stage.outcomes == ["stream_broken"]
+        [cooldown] = stage.router.cooldowns.to_dict(stage.now, WALL)["targets"]
+        assert cooldown["until"] - cooldown["since"] == 660.0
 
     def test_the_trail_is_at_most_a_kibibyte(self):
         keys = {name: [f"{name}-secret-{i}" for i in range(20)] for name in "abcdefghij"}

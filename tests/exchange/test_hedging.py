@@ -8,7 +8,7 @@ from exchange.exchange_harness import DONE, JSON, ROLE, STOP, WALL, ExchangeHarn
 from pointsman.exchange.effects import Launch
 from pointsman.routing.router import Router
 from pointsman.wire.errors import FaultKind
-from support.callers import SECRET
+from support.clients_in_core import SECRET
 from support.settings import provider, settings
 
 

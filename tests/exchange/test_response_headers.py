@@ -12,7 +12,7 @@ from pointsman.exchange.response_headers import (
     retry_after_headers,
     routing_headers,
 )
-from support.records import attempt_record
+from support.audit_records import attempt_record
 from support.settings import provider, settings
 
 [TARGET] = Inventory.from_settings(settings({"groq": provider("http://127.0.0.1:9/v1", "llama")})).targets

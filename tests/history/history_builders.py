@@ -11,7 +11,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.history.writer import HistoryWriter
 from pointsman.wire.frames import Usage
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 KEEP = 30 * 86400.0
 

@@ -13,7 +13,7 @@ from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.statistics import Statistics
 from pointsman.routing.target_stats import NO_STATS
-from support.records import exchange_record
+from support.audit_records import exchange_record
 
 NOW = 1_800_000_000.0
 LABELS = tuple(f"{provider}/{model}" for provider in ("groq", "Groq", "local") for model in ("llama", "vendor/qwen"))

@@ -8,7 +8,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.history.rows import AttemptRow, RowKind, attempt_rows
 from pointsman.wire.frames import Usage
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 
 def test_an_attempt_that_answered() -> None:
@@ -38,7 +38,7 @@ def test_an_attempt_that_answered() -> None:
 
 def test_one_that_failed_says_why_and_cost_nothing() -> None:
     failed = attempt_record(
-        outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER, error="503", usage=None, first_content_ms=None
+        outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER_ERROR, error="503", usage=None, first_content_ms=None
     )
     [(kind, row)] = attempt_rows(exchange_record(attempts=(failed,)), 99)
     assert (kind.outcome, kind.seen, kind.failure, row.error) == ("retry_failed", "failure", "server_error", "503")

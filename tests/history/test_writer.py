@@ -12,7 +12,7 @@ from pointsman.history import writer as recorder_module
 from pointsman.history.rows import attempt_rows
 from pointsman.history.schema import MIGRATIONS, migrate
 from pointsman.history.writer import BATCH_ROWS, RETRY_DELAY, HistoryWriter
-from support.records import exchange_record
+from support.audit_records import exchange_record
 
 NOW = 1_700_000_000.0
 COUNT = "SELECT count(*) FROM attempts"
@@ -200,7 +200,7 @@ class TestOutOfReach:
                 steady.now += RETRY_DELAY
             assert recorder.problem
             assert [record.levelno for record in caplog.records] == [logging.WARNING]
-            assert "no history is written" in caplog.text
+            assert "cannot write the history" in caplog.text
             (tmp_path / "file").unlink()
             recorder.flush()
             assert recorder.problem is None

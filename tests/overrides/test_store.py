@@ -121,7 +121,7 @@ class TestOtherUsers:
 
     def test_a_folder_that_all_share_is_not_to_be_closed(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o1777)
-        with pytest.raises(NotPrivate, match="name a folder of your own") as caught:
+        with pytest.raises(NotPrivate, match="use a folder that you own") as caught:
             OverrideStore(tmp_path).load()
         assert "chmod" not in str(caught.value)
 
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_moved_aside_with_a_warning(
         assert OverrideStore(tmp_path).load() == NO_OVERRIDES
     assert [path.name for path in tmp_path.iterdir()] == [f"{FILE}.damaged-1"]
     assert (tmp_path / f"{FILE}.damaged-1").read_bytes() == content
-    assert "not in force" in caplog.text
+    assert "not applied" in caplog.text
 
 
 def lose(path: Path) -> None:

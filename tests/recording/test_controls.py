@@ -94,9 +94,7 @@ class TestKilled:
         async with Provider(behaviours.answer("one two", gate_after={1: gate})) as one:
             async with running(tmp_path, {"one": provider(one.base_url)}) as router:
                 asked = asyncio.create_task(ask(router.base_url))
-                async with asyncio.timeout(10):
-                    while not (router.watcher.flows and router.watcher.flows[0].response):
-                        await asyncio.sleep(0.01)
+                await soon(lambda: bool(router.watcher.flows and router.watcher.flows[0].response))
                 [flow], [driver] = router.watcher.flows, router.drivers
                 running_tasks = list(driver._tasks.values())
                 assert running_tasks
@@ -132,7 +130,7 @@ class TestKilled:
                 await no_leaks(router)
         told = [attempt["outcome"] for attempt in note(flow)["attempts"]]
         assert told == ["hedge_triggered", "client_abort", "client_abort"]
-        assert flow.comment.startswith("nobody answered · 2 attempts · one@client_abort · two@client_abort")
+        assert flow.comment.startswith("not answered · 2 attempts · one@client_abort · two@client_abort")
 
     async def test_a_flow_that_has_ended_is_not_killed_again(self, tmp_path: Path) -> None:
         async with (

@@ -21,8 +21,8 @@ from pointsman.recording.flow_notes import (
     note_entry_mode,
     note_exchange,
 )
-from support.records import attempt_record as attempt
-from support.records import exchange_record as exchange
+from support.audit_records import attempt_record as attempt
+from support.audit_records import exchange_record as exchange
 
 
 def ended(*outcomes: Outcome, status: int | None = 200, error: str | None = None) -> ExchangeRecord:

@@ -21,7 +21,7 @@ from pointsman.recording.flow_notes import Mark, note_exchange
 from pointsman.recording.flow_queue import FlowQueue
 from pointsman.recording.mitm_integration import MAX_FLOWS, MitmIntegration
 from pointsman.recording.retention import is_removable, trim
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 
 def finished(**members: object) -> HTTPFlow:

@@ -12,7 +12,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import settings
 
 type Providers = Mapping[str, Mapping[str, Any]]

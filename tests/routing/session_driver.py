@@ -14,8 +14,8 @@ from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import Providers
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOW, WALL = 1000.0, 1_700_000_000.0
@@ -33,12 +33,12 @@ class SessionDriver:
 
     def ask(
         self, name: str | None = "7", model: str = "m", *, said: str = "Hi", stream: bool = True,
-        headers: Mapping[str, str] | None = None, **known: Any,
+        headers: Mapping[str, str] | None = None, tokens: int = 10, **known: Any,
     ) -> "DrivenExchange":  # fmt: skip
         """A request of that conversation; None: of none."""
         own = {"x-session-id": name} if name else {}
         words = Conversation(b"", (Message("user", said.encode()),)) if name else None
-        facts = RequestFacts(model, stream, frozenset(), 10)
+        facts = RequestFacts(model, stream, frozenset(), tokens)
         client = caller(headers={**own, **(headers or {})}, **{"conversation": lambda: words, **known})
         return DrivenExchange(self, self.router.plan(facts, Dialect.OPENAI_CHAT, client, self.now))
 

@@ -8,7 +8,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, Outcome
 from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observations
 from pointsman.wire.frames import Usage
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 KEY, FAILURE, SUCCESS, LATER, NOTHING = Verdict.KEY, Verdict.FAILURE, Verdict.SUCCESS, Verdict.CENSORED, Verdict.NOTHING
 
@@ -44,8 +44,8 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
             (failed(failure, last=last), FAILURE)
             for failure in (
                 Failure.CONNECT,
-                Failure.SERVER,
-                Failure.OTHER_SERVER,
+                Failure.SERVER_ERROR,
+                Failure.ODD_SERVER_ERROR,
                 Failure.TIMEOUT,
                 Failure.NO_ANSWER,
                 Failure.MODEL_GONE,
@@ -59,7 +59,13 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
         ],
         *[
             (failed(failure, last=last), NOTHING)
-            for failure in (Failure.CONTEXT, Failure.REFUSED, Failure.TRUNCATED, Failure.REQUEST, Failure.INTERNAL)
+            for failure in (
+                Failure.CONTEXT_TOO_LARGE,
+                Failure.REFUSED,
+                Failure.TRUNCATED,
+                Failure.REQUEST,
+                Failure.OURS,
+            )
             for last in (True, False)
         ],
     ],
@@ -76,23 +82,29 @@ def test_every_failure_has_its_verdict() -> None:
     ("attempts", "seen"),
     [
         ([], ()),
-        ([failed(Failure.SERVER), answered()], (KEY, SUCCESS)),
-        ([failed(Failure.OTHER_SERVER), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.SERVER_ERROR), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.ODD_SERVER_ERROR), answered()], (KEY, SUCCESS)),
         ([failed(Failure.RATE_LIMIT), answered()], (KEY, SUCCESS)),
-        ([failed(Failure.SERVER), answered(outcome=Outcome.CLIENT_ABORT)], (KEY, NOTHING)),
-        ([failed(Failure.SERVER), answered(outcome=Outcome.CLIENT_ABORT, first_content_ms=None)], (FAILURE, NOTHING)),
-        ([failed(Failure.SERVER), answered(outcome=Outcome.STREAM_BROKEN, failure=Failure.BROKEN)], (KEY, FAILURE)),
-        ([failed(Failure.SERVER), answered("key-1")], (FAILURE, SUCCESS)),
-        ([failed(Failure.SERVER), answered(provider="other")], (FAILURE, SUCCESS)),
-        ([failed(Failure.SERVER), answered(model="other")], (FAILURE, SUCCESS)),
-        ([failed(Failure.TIMEOUT), answered()], (FAILURE, SUCCESS)),
-        ([failed(Failure.SERVER), failed(Failure.SERVER, "key-2", last=True)], (KEY, FAILURE)),
-        ([failed(Failure.RATE_LIMIT), failed(Failure.RATE_LIMIT, "key-2", last=True)], (KEY, FAILURE)),
-        ([failed(Failure.RATE_LIMIT), failed(Failure.SERVER, "key-2", last=True)], (KEY, FAILURE)),
-        ([failed(Failure.SERVER), failed(Failure.RATE_LIMIT, "key-2", last=True)], (KEY, FAILURE)),
-        ([failed(Failure.SERVER), failed(Failure.RATE_LIMIT, "key-2")], (FAILURE, KEY)),
+        ([failed(Failure.SERVER_ERROR), answered(outcome=Outcome.CLIENT_ABORT)], (KEY, NOTHING)),
         (
-            [failed(Failure.SERVER), failed(Failure.SERVER, provider="other"), answered(provider="third")],
+            [failed(Failure.SERVER_ERROR), answered(outcome=Outcome.CLIENT_ABORT, first_content_ms=None)],
+            (FAILURE, NOTHING),
+        ),
+        (
+            [failed(Failure.SERVER_ERROR), answered(outcome=Outcome.STREAM_BROKEN, failure=Failure.BROKEN)],
+            (KEY, FAILURE),
+        ),
+        ([failed(Failure.SERVER_ERROR), answered("key-1")], (FAILURE, SUCCESS)),
+        ([failed(Failure.SERVER_ERROR), answered(provider="other")], (FAILURE, SUCCESS)),
+        ([failed(Failure.SERVER_ERROR), answered(model="other")], (FAILURE, SUCCESS)),
+        ([failed(Failure.TIMEOUT), answered()], (FAILURE, SUCCESS)),
+        ([failed(Failure.SERVER_ERROR), failed(Failure.SERVER_ERROR, "key-2", last=True)], (KEY, FAILURE)),
+        ([failed(Failure.RATE_LIMIT), failed(Failure.RATE_LIMIT, "key-2", last=True)], (KEY, FAILURE)),
+        ([failed(Failure.RATE_LIMIT), failed(Failure.SERVER_ERROR, "key-2", last=True)], (KEY, FAILURE)),
+        ([failed(Failure.SERVER_ERROR), failed(Failure.RATE_LIMIT, "key-2", last=True)], (KEY, FAILURE)),
+        ([failed(Failure.SERVER_ERROR), failed(Failure.RATE_LIMIT, "key-2")], (FAILURE, KEY)),
+        (
+            [failed(Failure.SERVER_ERROR), failed(Failure.SERVER_ERROR, provider="other"), answered(provider="third")],
             (FAILURE, FAILURE, SUCCESS),
         ),
     ],

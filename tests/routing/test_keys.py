@@ -7,13 +7,14 @@ import pytest
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import classify
 from pointsman.domain.records import Outcome
+from pointsman.routing.exclusions import MAX_GUESS
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
 from routing.routing_builders import called, candidate_of, pin_on, request, status
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOW = 6000.0
@@ -133,13 +134,13 @@ class TestExhausted:
             ("key-1", 90.0), ("key-2", 7.0), ("key-3", 30.0), ("key-1", 60.0),
         ]  # fmt: skip
 
-    def test_a_key_that_frees_up_while_its_target_cools_does_not_help(self) -> None:
+    def test_a_key_that_frees_up_while_its_target_cools_does_not_help_and_guesses_are_bounded(self) -> None:
         router = Router(settings({"a": provider("https://a.test/v1", keys=["first-secret"])}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = own.ranked_candidates(NOW)
         router.state.on_failure(candidate, classify(status(404)), status(404), False, WALL, NOW)
         router.state.on_failure(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
-        assert own.final_error(NOW, WALL).retry_after == 300.0
+        assert own.final_error(NOW, WALL).retry_after == MAX_GUESS
 
     def test_where_nobody_knows_nothing_is_promised(self) -> None:
         router = Router(settings({"a": provider(enabled=False)}), SECRET)

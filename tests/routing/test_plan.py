@@ -13,8 +13,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Fault, FaultKind
 from routing.routing_builders import Providers, called, plan, request, status, wrapped
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 BASE = "http://127.0.0.1:9/v1"
@@ -77,12 +77,12 @@ class TestExclusions:
             (
                 {"a": provider(BASE, dialect="anthropic")},
                 ExclusionReason.DIALECT,
-                "n = 2 does not cross (speaks anthropic, not openai-chat)",
+                "n = 2 cannot be converted (openai-chat to anthropic)",
             ),
             (
                 {"a": provider(BASE, quirks={"flat_content": True})},
                 ExclusionReason.DIALECT,
-                "takes content as plain text only",
+                "accepts only plain-text content",
             ),
             (
                 {"a": provider(BASE, keys=[{"value": "first-secret", "enabled": False}])},

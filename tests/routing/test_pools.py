@@ -16,7 +16,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
 from routing.routing_builders import cool, labels, request, status
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
 NOW = 1000.0
@@ -123,7 +123,7 @@ class TestSmartFirst:
         assert own.next_candidate(NOW) is None
         assert own.final_error(NOW, NOW).code is Code.NO_CANDIDATE
         assert [(e.reason, e.detail) for e in own.exclusions(NOW)] == [
-            (ExclusionReason.SMART_FIRST, "by name, by pin or in auto-smart only")
+            (ExclusionReason.SMART_FIRST, "only by name, by pin or in auto-smart")
         ]
 
     def test_they_stand_at_the_front_in_smart_while_a_key_has_capacity(self, router: Router) -> None:
@@ -150,7 +150,7 @@ class TestSmartFirst:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
         candidate = router.inventory.keys[router.inventory.by_label["openrouter/openrouter/owl-alpha"]][0]
-        router.state.on_failure(candidate, Failure.SERVER, status(503), False, NOW, NOW)
+        router.state.on_failure(candidate, Failure.SERVER_ERROR, status(503), False, NOW, NOW)
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         reasons = [e.reason for e in later.exclusions(NOW) if e.target is candidate.target]
         assert reasons == [ExclusionReason.COOLING]

@@ -15,8 +15,8 @@ from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import called, cool, pin_on, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
-from support.callers import caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import caller
 from support.settings import provider
 
 BAN, SKIP, OFF = (f"{level}" for level in ProtectionLevel)
@@ -52,6 +52,8 @@ ROWS = {
     "405": Row(status(405), False, "target", "target", "target", "target"),
     "truncated": Row(status(500, message=CUT), False, "target", "target", "target", "target"),
     "400": Row(status(400), False, "target", "target", "target", "target"),
+    "foreign": Row(status(400, message="Thought signature is not valid"), False, "key", "key", "target", "key"),
+    "unknown file": Row(status(404, message="No such File object: f"), False, "key", "key", "target", "key"),
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
     "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, "unpin"),
     "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, "unpin"),
@@ -296,7 +298,7 @@ class TestBans:
             "This session has banned every usable candidate until 2023-11-14T22:23:20+00:00"
             ": a/m (503, provider-ban); b/m (503, provider-ban)."
         )
-        assert problem.retry_after == 600.0
+        assert problem.retry_after == 60.0, "no provider has stated a time"
 
     def test_their_end_is_fixed_and_refused_requests_do_not_move_it(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"})
@@ -561,7 +563,7 @@ class TestRest:
         candidate = own.plan.next_candidate(talks.now)
         assert candidate
         why = own.plan.selection_reason(candidate, talks.now, WALL)
-        assert why.endswith("; the pin is resting") if chosen == "b/m" else why == "pin"
+        assert why.endswith("; the pin is paused") if chosen == "b/m" else why == "pin"
         assert own.launch() == chosen
 
     def test_the_ranking_may_still_choose_it(self) -> None:
@@ -677,7 +679,7 @@ class TestCountingTokens:
         )
         for candidate in list(own.ranked_candidates(talks.now))[:1]:
             own.on_launched(1, candidate, talks.now)
-            own.on_settled(candidate, attempt_record(failure=Failure.SERVER), status(503), talks.now)
+            own.on_settled(candidate, attempt_record(failure=Failure.SERVER_ERROR), status(503), talks.now)
         again = talks.router.count_tokens_plan(
             facts, Dialect.OPENAI_CHAT, caller(headers={"x-session-id": name}), talks.now
         )

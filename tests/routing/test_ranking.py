@@ -14,8 +14,8 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.ranking import MAX_TERMS_REFRESHED, TERMS_LIFETIME
 from pointsman.routing.router import Router
 from routing.routing_builders import called, labels, request
-from support.callers import SECRET, caller
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
+from support.clients_in_core import SECRET, caller
 from support.settings import LISTED, provider
 
 NOW = 1000.0
@@ -36,7 +36,7 @@ def answered(own: Router, name: str, good: bool, wall: float = WALL) -> None:
     """An exchange of one attempt has ended."""
     attempt = attempt_record(provider=name, model="m", key=None, started=wall)
     if not good:
-        attempt = replace(attempt, outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER, first_content_ms=None)
+        attempt = replace(attempt, outcome=Outcome.RETRY_FAILED, failure=Failure.SERVER_ERROR, first_content_ms=None)
     own.observe(exchange_record(attempts=(attempt,), streamed=True))
 
 

@@ -8,8 +8,8 @@ from pointsman.domain.failures import Scope, classify
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Problem
 from routing.routing_builders import called, cool, request, status
-from support.callers import SECRET, caller
-from support.records import attempt_record
+from support.audit_records import attempt_record
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOW = 1000.0

@@ -17,7 +17,7 @@ from pointsman.routing.router import Router
 from pointsman.routing.strategies import registry
 from pointsman.routing.strategies.base import FixedStrategy, OrderFacts, Strategy
 from routing.routing_builders import called, cool, request
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
@@ -43,6 +43,18 @@ class ReverseAlphabetical(FixedStrategy):
 
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         return f"named {target.label}"
+
+
+class LeastAsked(FixedStrategy):
+    """The target that came first least often, by a table of its own."""
+
+    def __init__(self) -> None:
+        self.firsts: dict[str, int] = {}
+
+    def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
+        best, *others = sorted(targets, key=lambda target: (self.firsts.get(target.label, 0), target.label))
+        self.firsts[best.label] = self.firsts.get(best.label, 0) + 1
+        return [best, *others]
 
 
 @pytest.fixture
@@ -104,6 +116,16 @@ def test_a_preview_shows_its_order_and_changes_nothing(registered: Callable[[], 
             (name, f"rank {rank}, named {name}/m") for rank, name in enumerate("cba", start=1)
         ]
     assert order(own) == ["c/m", "b/m", "a/m"]
+
+
+def test_a_preview_leaves_the_tables_of_a_strategy_alone() -> None:
+    strategy = LeastAsked()
+    own = router(strategy)
+    assert order(own)[0] == "a/m"
+    for _ in range(2):
+        shown = own.preview_plan(request("auto"), Dialect.OPENAI_CHAT, caller(), NOW, WALL)
+        assert called(shown.ranked_candidates(NOW))[0] == "b/m", "the copy knows what was counted"
+    assert strategy.firsts == {"a/m": 1}
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -11,7 +11,7 @@ from pointsman.sessions.key_sources import KeyResolver, SessionKey
 from pointsman.sessions.prefix import PrefixChain
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Conversation, Message, body_ids, conversation
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 
 SCOPE = b"a scope"
 HERE, THERE = Pin("groq", "llama", "key-1"), Pin("longcat", "flash", None)

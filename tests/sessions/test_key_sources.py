@@ -11,7 +11,7 @@ from pointsman.sessions.client_address import normalized_address
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.wire.conversation import Conversation
 from sessions.session_builders import asked, chat, key_resolver, talk
-from support.callers import caller
+from support.clients_in_core import caller
 
 ALL = list(KeySource)
 EVERYTHING: dict[str, Any] = {

@@ -15,7 +15,7 @@ from pointsman.sessions.registry import SessionRegistry
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Message
 from sessions.session_builders import HERE, THERE, talk
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 

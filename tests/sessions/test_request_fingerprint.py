@@ -6,7 +6,7 @@ from pointsman.sessions.digests import Digests
 from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import SessionStore
 from sessions.session_builders import talk, words
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 
 DIGESTS = Digests(SECRET)
 

@@ -20,7 +20,7 @@ ARGUMENTS = (
     "--no-proxy-server", "--remote-debugging-port=0", "--window-size=1500,1000",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
-LONGEST = 30.0
+LONGEST = 90.0
 """Seconds to wait for the browser, or for something on a page."""
 
 

@@ -9,7 +9,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, StreamEnded
 
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Answering(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def answering(answer: Answer, authority: Authority) -> AsyncIterator[int]:
+async def answering(answer: Answer, authority: CertificateAuthority) -> AsyncIterator[int]:
     """Its port."""
     secure = authority.server()
     secure.set_alpn_protocols(["h2"])

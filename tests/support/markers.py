@@ -11,12 +11,11 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 CORE = (
-    "config", "domain", "exchange", "fuzz", "history", "overrides", "routing", "sessions", "simulation",
+    "config", "domain", "exchange", "fuzz", "history", "house", "overrides", "routing", "sessions", "simulation",
     "views/reading", "wire",
-    "test_house.py",
 )  # fmt: skip
-"""Folders and files without sockets and processes. What is not listed gets `sockets`."""
-SOCKETS = ("wire/test_control_events_and_sdks.py",)
+"""Folders without sockets and processes. What is not listed gets `sockets`."""
+SOCKETS = ("house/test_enum_tables.py", "house/test_markers.py", "wire/test_control_events_and_sdks.py")
 """Exceptions within the folders of CORE."""
 BROWSER = ("web/dashboard", "recording/test_browser.py")
 

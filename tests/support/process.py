@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "addon" / "main.py"
-LONGEST = 30.0
-"""Seconds to wait for a line, or for the end."""
+LONGEST = 90.0
+"""Seconds to wait for a line, or for the end: a process on a busy machine may take half a minute to start."""
 
 
 class Process:

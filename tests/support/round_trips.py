@@ -7,7 +7,7 @@ from typing import Any
 from google.genai import types
 
 from pointsman.config.enums import Dialect
-from support.dialect_sdks import ANTHROPIC, ASKED, CHAT, GENAI, KEY, RESPONSES, SCHEMA, TOOL, GenaiSdk
+from support.router_sdk_calls import ANTHROPIC, ASKED, CHAT, GENAI, KEY, RESPONSES, SCHEMA, TOOL, GenaiSdk
 
 RESULT = "the left track is free"
 

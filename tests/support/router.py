@@ -20,8 +20,8 @@ from mitmproxy.test import taddons
 from pointsman.addon import Pointsman
 from pointsman.exchange.engine import Exchange
 from pointsman.gateway import Gateway
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.stream import RoutedStream
 from support.settings import write
 
 MAX_WAIT = 60.0
@@ -131,7 +131,7 @@ def _recorded_drivers(gateway: Gateway) -> list[ExchangeDriver]:
     drivers: list[ExchangeDriver] = []
     conduct = gateway.start_driver
 
-    def recorded(exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
+    def recorded(exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         drivers.append(conduct(exchange, stream))
         return drivers[-1]
 

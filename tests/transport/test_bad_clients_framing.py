@@ -9,11 +9,11 @@ import pytest
 from pointsman.demo import Provider, behaviours
 from pointsman.transport.http1 import MAX_HEAD_BYTES
 from pointsman.transport.mitm_patches.chunked_reader import MAX_CHUNK_LINE_BYTES
-from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
+from support.damage_checks import connected, unharmed
 from support.h1client import chat
 from support.h2client import h2_through
 from support.leak_checks import soon
-from support.no_damage import connected, unharmed
+from support.raw_requests import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
 from support.router import running
 from support.settings import provider
 

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.framing import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
+from support.damage_checks import connected, unharmed
 from support.h1client import Headers, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import get
 from support.leak_checks import soon
-from support.no_damage import connected, unharmed
+from support.raw_requests import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
 from support.router import running
 from support.settings import provider
 

@@ -14,13 +14,13 @@ import pytest
 import zstandard
 
 from pointsman.demo import Provider, behaviours
-from pointsman.transport import early_response, upload_timeout
-from support.framing import BODY, LENGTH, NEXT, PATH, chunked, post, said
+from pointsman.transport import upload, upload_timeout
+from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import ask
 from support.leak_checks import no_leaks, soon
-from support.no_damage import connected, memory_below, unharmed
+from support.raw_requests import BODY, LENGTH, NEXT, PATH, chunked, post, said
 from support.router import running
 from support.settings import provider
 
@@ -138,7 +138,7 @@ class TestTooLarge:
     async def test_a_length_beyond_the_limit_is_refused_at_the_head(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(early_response, "MAX_DISCARDED_BYTES", MIB)
+        monkeypatch.setattr(upload, "MAX_DISCARDED_BYTES", MIB)
         async with connected(tmp_path, caplog, ECHO, server=SMALL) as (client, one, router):
             client.send(head(PATH, 10**15))
             status, headers, body = await client.answer()
@@ -151,7 +151,7 @@ class TestTooLarge:
     async def test_chunks_are_refused_once_they_have_grown_beyond_it(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(early_response, "MAX_DISCARDED_BYTES", MIB)
+        monkeypatch.setattr(upload, "MAX_DISCARDED_BYTES", MIB)
         async with connected(tmp_path, caplog, ECHO, server=SMALL) as (client, one, router):
             with memory_below(8 * MIB):
                 client.send(chunked(b"%x\r\n" % (512 * MIB)))

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, behaviours, closed_port
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
+from support.damage_checks import memory_below, unharmed
 from support.http_requests import Asked, ask
-from support.no_damage import memory_below, unharmed
+from support.leak_checks import soon
 from support.router import running
 from support.settings import provider
 
@@ -208,7 +209,7 @@ class TestUnreachable:
             is_the_good_ones(await asked(f"https://{host}:{port}/v1"), "tls", stream)
 
     async def test_a_certificate_that_nobody_trusts(self, asked: Asking, stream: bool, tmp_path: Path) -> None:
-        async with Provider(behaviours.answer(TEXT), tls=Authority(tmp_path).server("127.0.0.1")) as foreign:
+        async with Provider(behaviours.answer(TEXT), tls=CertificateAuthority(tmp_path).server("127.0.0.1")) as foreign:
             is_the_good_ones(await asked(foreign.base_url), "tls", stream)
             assert foreign.seen == []
 
@@ -216,6 +217,4 @@ class TestUnreachable:
         async with Provider(behaviours.silence()) as mute:
             answer = await asked(mute.base_url.replace("http:", "https:"), SHORT_WAY)
             is_the_good_ones(answer, "connect_timeout", stream)
-            async with asyncio.timeout(5):
-                while mute.connections:
-                    await asyncio.sleep(0.01)
+            await soon(lambda: not mute.connections)

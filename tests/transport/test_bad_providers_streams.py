@@ -9,11 +9,11 @@ import pytest
 
 from pointsman.demo import Behaviour, Provider, Script, behaviours
 from pointsman.demo.compression import Coding
+from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import chat
 from support.h2client import h2_through
 from support.http_requests import Asked, ask
 from support.leak_checks import soon
-from support.no_damage import connected, memory_below, unharmed
 from support.router import running
 from support.settings import provider
 

@@ -13,6 +13,7 @@ from mitmproxy.test import tutils
 from pointsman.admission import host_of
 from pointsman.demo import behaviours
 from pointsman.transport import http1
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import has_long_host
 from pointsman.transport.http1 import MAX_BLANK_BYTES, MAX_PIPELINED
@@ -20,14 +21,13 @@ from pointsman.transport.mitm_patches import client_hello
 from pointsman.transport.mitm_patches.chunked_reader import MalformedChunk, TolerantChunkedReader
 from pointsman.transport.mitm_patches.client_buffer import MAX_FRAMING_BYTES, MAX_LINES, ClientBuffer
 from pointsman.transport.mitm_patches.client_hello import MAX_HELLO_BYTES
-from pointsman.transport.stream import RoutedStream
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.logins import token_of
 from pointsman.web.openapi import COOKIE
-from support.framing import BODY, LENGTH, NEXT, chunked, chunks, post, said
+from support.damage_checks import connected
 from support.h1client import H1Client, h1_through
 from support.leak_checks import soon
-from support.no_damage import connected
+from support.raw_requests import BODY, LENGTH, NEXT, chunked, chunks, post, said
 
 ECHO = behaviours.echo("", "")
 MANY = 5_000_000
@@ -184,7 +184,7 @@ async def test_many_requests_sent_ahead_take_turns_with_others(
                 turn += 1
                 await asyncio.sleep(0)
 
-        def page(request: PageRequest, stream: RoutedStream) -> PageReply | None:
+        def page(request: PageRequest, stream: ClientStream) -> PageReply | None:
             answered[turn] += 1
             return answer(request, stream)
 

@@ -11,11 +11,11 @@ import pytest
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.demo.behaviours.wrappers import Gate
 from pointsman.demo.compression import Coding
+from support.dropping_relay import DroppingRelay
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.http_requests import Asked, ask
 from support.leak_checks import leaks, soon
-from support.relay import Relay
 from support.router import Router, running
 from support.settings import provider
 
@@ -191,7 +191,7 @@ class TestConnections:
         """Only what is sent on it shows that it is gone: the request is repeated on a new one, and nobody can tell."""
         async with (
             Provider(behaviours.answer()) as one,
-            Relay(one.base_url, resets=resets) as relay,
+            DroppingRelay(one.base_url, resets=resets) as relay,
             running(tmp_path, {"one": provider(relay.base_url)}) as router,
         ):
             await ask(router.base_url)

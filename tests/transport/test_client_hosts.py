@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.framing import BODY, LENGTH, PATH, post
 from support.h1client import Headers, h1_to
 from support.h2client import h2_to
+from support.raw_requests import BODY, LENGTH, PATH, post
 from support.router import Router, running
 from support.settings import provider
 

@@ -13,7 +13,13 @@ from mitmproxy.addons.view import View
 
 from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.dialect_sdks import (
+from support.dialects import AUTH, PROVIDER_KEY, credentials_of, entry
+from support.http_requests import get
+from support.leak_checks import no_leaks
+from support.recording_relay import RecordingRelay
+from support.round_trips import RESULT, ROUND_TRIPS, calls_and_results
+from support.router import Router, running
+from support.router_sdk_calls import (
     ALL_SDKS,
     ANTHROPIC,
     CHAT,
@@ -26,12 +32,6 @@ from support.dialect_sdks import (
     forget_environment,
     told,
 )
-from support.dialects import AUTH, PROVIDER_KEY, credentials_of, entry
-from support.http_requests import get
-from support.leak_checks import no_leaks
-from support.round_trips import RESULT, ROUND_TRIPS, calls_and_results
-from support.router import Router, running
-from support.tap import Tap
 
 TEXT = "Take the left track, then the right one."
 HALF = "Take the left"
@@ -288,13 +288,13 @@ class TestStreams:
         dialect = next(each for each in Dialect if each is not sdk.dialect)
         scripted = {"m": (dialect, behaviours.answer(TEXT, gate_after={0: first, 3: middle}))}
         beats = {"early_headers": "20ms", "heartbeat": "20ms"}
-        async with served(tmp_path, scripted, stream=beats) as (router, _), Tap(router.url) as tap:
-            asking = asyncio.create_task(told(sdk.otherwise, tap.base_url))
-            await tap.hears(sdk.beat, 2)
+        async with served(tmp_path, scripted, stream=beats) as (router, _), RecordingRelay(router.url) as relay:
+            asking = asyncio.create_task(told(sdk.otherwise, relay.base_url))
+            await relay.wait_for(sdk.beat, 2)
             first.set()
-            await tap.hears(b"left")
-            del tap.heard[:]
-            await tap.hears(sdk.later_beat, 2)
+            await relay.wait_for(b"left")
+            del relay.received[:]
+            await relay.wait_for(sdk.later_beat, 2)
             middle.set()
             got = await asking
         assert (got.text, got.failure) == (TEXT, None)
@@ -327,7 +327,7 @@ class TestExclusions:
             ANTHROPIC: (
                 "/v1/messages",
                 {"messages": [{"role": "user", "content": [{"type": "document"}]}], "max_tokens": 9},
-                "content of this kind does not cross: document",
+                "content of this kind cannot be converted: document",
             ),
             GENAI: (
                 "/v1beta/models/m:generateContent",

@@ -11,9 +11,9 @@ from google.genai import types
 
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
-from support.dialect_sdks import ANTHROPIC, CHAT, GENAI, KEY, RESPONSES, forget_environment
 from support.dialects import entry
 from support.router import running
+from support.router_sdk_calls import ANTHROPIC, CHAT, GENAI, KEY, RESPONSES, forget_environment
 
 PNG = "iVBORw0KGgo="
 IMAGE = f"data:image/png;base64,{PNG}"

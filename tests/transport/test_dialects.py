@@ -11,10 +11,10 @@ import pytest
 
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
-from support.dialect_sdks import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told
 from support.dialects import AUTH, CHATS, CONTENTS, PROVIDER_KEY, USER, credentials_of, entry, url_for
 from support.http_requests import get
 from support.router import Router, running
+from support.router_sdk_calls import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told
 from support.settings import provider
 
 CLIENT_KEY = "the-client-key-0123456789"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.dialect_sdks import RESPONSES, SDKS, TOOL, Ask, GenaiSdk, Sdk, forget_environment, told
 from support.dialects import entry
+from support.recording_relay import RecordingRelay
 from support.router import Router, running
-from support.tap import Tap
+from support.router_sdk_calls import RESPONSES, SDKS, TOOL, Ask, GenaiSdk, Sdk, forget_environment, told
 
 TEXT = "Take the left track, then the right one."
 HALF = "Take the left"
@@ -95,13 +95,13 @@ class TestAnswers:
     async def test_are_not_touched_by_keep_alives(self, tmp_path: Path, sdk: Sdk, streaming: Ask) -> None:
         first, middle = asyncio.Event(), asyncio.Event()
         answer = behaviours.answer(TEXT, gate_after={0: first, 3: middle})
-        async with served(tmp_path, sdk, answer, stream=BEATS) as (router, _), Tap(router.url) as tap:
-            asking = asyncio.create_task(told(streaming, tap.base_url))
-            await tap.hears(sdk.beat, 3)
+        async with served(tmp_path, sdk, answer, stream=BEATS) as (router, _), RecordingRelay(router.url) as relay:
+            asking = asyncio.create_task(told(streaming, relay.base_url))
+            await relay.wait_for(sdk.beat, 3)
             first.set()
-            await tap.hears(b"left")
-            del tap.heard[:]
-            await tap.hears(sdk.later_beat, 3)
+            await relay.wait_for(b"left")
+            del relay.received[:]
+            await relay.wait_for(sdk.later_beat, 3)
             middle.set()
             got = await asking
             assert (got.text, got.failure) == (TEXT, None)
@@ -112,9 +112,9 @@ class TestAnswers:
         gate = asyncio.Event()
         slow = behaviours.gated(behaviours.status(503), gate)
         async with served(tmp_path, sdk, slow, behaviours.answer(TEXT), stream=BEATS) as (router, _):
-            async with Tap(router.url) as tap:
-                asking = asyncio.create_task(told(streaming, tap.base_url))
-                await tap.hears(sdk.beat, 3)
+            async with RecordingRelay(router.url) as relay:
+                asking = asyncio.create_task(told(streaming, relay.base_url))
+                await relay.wait_for(sdk.beat, 3)
                 gate.set()
                 got = await asking
             assert (got.text, got.failure) == (TEXT, None)
@@ -171,9 +171,9 @@ class TestFailures:
     ) -> None:
         gate = asyncio.Event()
         async with served(tmp_path, sdk, behaviours.gated(behaviours.status(503), gate), stream=BEATS) as (router, _):
-            async with Tap(router.url) as tap:
-                asking = asyncio.create_task(told(streaming, tap.base_url))
-                await tap.hears(sdk.beat, 3)
+            async with RecordingRelay(router.url) as relay:
+                asking = asyncio.create_task(told(streaming, relay.base_url))
+                await relay.wait_for(sdk.beat, 3)
                 gate.set()
                 got = await asking
             assert got.failure

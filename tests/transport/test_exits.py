@@ -396,4 +396,4 @@ def calls_of(name: str) -> Iterator[str]:
 
 def test_every_head_for_a_client_is_made_in_one_place() -> None:
     assert set(calls_of("make_response")) == {"transport/response.py", "recording/attempt_flows.py"}
-    assert set(calls_of("ResponseHeaders")) == {"transport/page_stream.py", "transport/stream.py"}
+    assert set(calls_of("ResponseHeaders")) == {"transport/page_responder.py", "transport/exchange_responder.py"}

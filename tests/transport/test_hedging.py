@@ -71,7 +71,7 @@ async def test_the_quick_one_answers_and_takes_the_conversation(stack: AsyncExit
     ]
     assert told[-1]["first_content_ms"] < 1000 * (took - 2 * HEDGE) + 50
     for loser in (silent, late):
-        assert await asyncio.wait_for(loser.seen[0].closed_by_peer(), 5)
+        assert await loser.seen[0].closed_by_peer()
     assert silent.seen[0].json["model"] == "m-of-p0"
     again = await ask(router.base_url, headers=SESSION)
     assert (again.headers["x-routed-via"], again.headers["x-sticky-session"]) == ("p2/m", "hit")
@@ -93,7 +93,7 @@ async def test_the_first_one_wins_after_the_race_has_begun_and_loses_the_convers
     assert [outcome for _, outcome, _ in outcomes(await attempts(router))] == [
         "hedge_triggered", "hedge_loser_cancelled", "hedge_winner",
     ]  # fmt: skip
-    assert await asyncio.wait_for(second.seen[0].closed_by_peer(), 5)
+    assert await second.seen[0].closed_by_peer()
     again = await ask(router.base_url, headers=SESSION)
     assert again.headers["x-sticky-session"] == "miss"
 
@@ -108,7 +108,7 @@ async def test_a_client_that_leaves_a_race_leaves_nobody_running(
         await soon(lambda: bool(second.seen and second.seen[0].sent))
         getattr(client, way)()
         for each in (first, second):
-            assert await asyncio.wait_for(each.seen[0].closed_by_peer(), 5)
+            assert await each.seen[0].closed_by_peer()
     await no_leaks(router)
     assert outcomes(await attempts(router)) == [
         ("p0", "hedge_triggered", "m-of-p0"),

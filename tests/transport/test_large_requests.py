@@ -21,6 +21,7 @@ from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.http_requests import ask
 from support.leak_checks import no_leaks, soon
+from support.patches import needs_patch
 from support.router import Router, running
 from support.settings import provider
 
@@ -165,6 +166,7 @@ async def test_small_requests_do_not_wait_for_large_ones(tmp_path: Path, over: s
         assert len(one.seen[-1].body) > MIB
 
 
+@needs_patch("eager_hooks", "a reset that comes during a hook may not reach the flow, which then has no error")
 async def test_a_client_that_leaves_meanwhile_costs_nothing(tmp_path: Path) -> None:
     async with Provider(behaviours.answer()) as one, running(tmp_path, {"one": provider(one.base_url)}) as router:
         busy = Busy(router)
@@ -175,7 +177,7 @@ async def test_a_client_that_leaves_meanwhile_costs_nothing(tmp_path: Path) -> N
         await busy.end()
         await no_leaks(router)
         assert (one.seen, router.drivers) == ([], [])
-        assert [kind for kind, _ in router.watcher.ended] == ["error"]
+        await soon(lambda: [kind for kind, _ in router.watcher.ended] == ["error"])
         assert (await ask(router.base_url)).status == 200
 
 

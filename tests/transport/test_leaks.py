@@ -22,10 +22,10 @@ from pointsman.transport import upstream_client as pools
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.http_layer import RoutedHttpLayer
 from pointsman.transport.stream import RoutedStream
+from support.audit_records import exchange_record
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.leak_checks import leaks, no_leaks, soon
-from support.records import exchange_record
 from support.router import Router, running
 from support.settings import provider
 
@@ -147,7 +147,7 @@ def tables(router: Router) -> dict[str, int]:
     scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
         "running": len(gateway.running),
-        "vouched": len(gateway.trusted_connections),
+        "vouched": len(gateway.admission.trusted_connections),
         "connections": len(router.server.connections),
         "outlets": len(gateway._upstream_options),
         "in use": sum(len(connector._acquired) for connector in connectors),

@@ -15,14 +15,17 @@ import pytest
 
 from pointsman.demo import Behaviour, behaviours, closed_port
 from pointsman.exchange.engine import Exchange
+from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.stream import RoutedStream
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.http_requests import started
 from support.leak_checks import no_leaks, soon
+from support.patches import needs_patch
 from support.router import Router, running
 from support.settings import provider
+
+pytestmark = needs_patch("request_twin", "a request's memory is kept until all garbage is collected")
 
 SMALL, LARGE = "x", "x" * 600_000
 
@@ -48,7 +51,7 @@ class Taken:
         del router.gateway.start_driver
         conduct = router.gateway.start_driver
 
-        def noted(exchange: Exchange, stream: RoutedStream) -> ExchangeDriver:
+        def noted(exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
             driver = conduct(exchange, stream)
             self.things += map(ref, (exchange, driver, stream.flow))
             self.held += exchange.client_request.body, exchange.client_request.facts.document

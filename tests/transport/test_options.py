@@ -12,7 +12,7 @@ from mitmproxy.http import HTTPFlow
 
 from pointsman.demo import Provider, behaviours
 from pointsman.transport.upstream_client import MAX_IDLE_SESSIONS
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_through, h1_to, head
 from support.h2client import h2_through
@@ -103,7 +103,7 @@ class TestIgnoreHosts:
 
     @asynccontextmanager
     async def between(self, folder: Path, *ignored: str) -> AsyncIterator[tuple[Router, Provider, str, Path]]:
-        authority = Authority(folder)
+        authority = CertificateAuthority(folder)
         async with (
             Provider(behaviours.answer("from the host itself"), tls=authority.server("localhost")) as host,
             Provider(behaviours.answer("routed")) as one,
@@ -315,7 +315,7 @@ class TestProxyauth:
             ) as router,
             h2_through(router.url, router.ca, connect=RIGHT),
         ):
-            assert len(router.gateway.trusted_connections) == 1
+            assert len(router.gateway.admission.trusted_connections) == 1
 
 
 def leaves_no_trace(router: Router) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from pointsman.admission import OWN_HOST
 from pointsman.demo import Provider, behaviours
-from pointsman.transport.page_stream import MAX_PAGE_BODY_BYTES
-from support.framing import NEXT, said
+from pointsman.transport.page_responder import MAX_PAGE_BODY_BYTES
+from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import head
 from support.h2client import h2_through
-from support.no_damage import connected, memory_below, unharmed
+from support.raw_requests import NEXT, said
 from support.router import running
 from support.settings import provider
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
 from support.http_requests import Asked, ask
 from support.router import Router, running
 from support.settings import provider
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ class Trust:
     """A way to say that a private authority is to be trusted."""
 
     name: str
-    options: Callable[[Authority], dict[str, Any]]
+    options: Callable[[CertificateAuthority], dict[str, Any]]
 
 
 TRUST = pytest.mark.parametrize(
@@ -79,48 +79,54 @@ TRUST = pytest.mark.parametrize(
 
 
 class TestTrust:
-    async def test_an_authority_that_nobody_named_is_not_trusted(self, tmp_path: Path, authority: Authority) -> None:
+    async def test_an_authority_that_nobody_named_is_not_trusted(
+        self, tmp_path: Path, authority: CertificateAuthority
+    ) -> None:
         told = await is_refused(tmp_path, authority.server(), {})
         assert "certificate" in told
 
     @TRUST
-    async def test_one_that_an_option_names_is(self, tmp_path: Path, authority: Authority, trust: Trust) -> None:
+    async def test_one_that_an_option_names_is(
+        self, tmp_path: Path, authority: CertificateAuthority, trust: Trust
+    ) -> None:
         await is_trusted(tmp_path, authority.server(), trust.options(authority))
 
     @TRUST
     async def test_another_one_of_the_same_name_is_not(
-        self, tmp_path: Path, authority: Authority, trust: Trust
+        self, tmp_path: Path, authority: CertificateAuthority, trust: Trust
     ) -> None:
         (tmp_path / "other").mkdir()
-        await is_refused(tmp_path, Authority(tmp_path / "other").server(), trust.options(authority))
+        await is_refused(tmp_path, CertificateAuthority(tmp_path / "other").server(), trust.options(authority))
 
     @TRUST
     @pytest.mark.parametrize("name", ["localhost.test", "127.0.0.2", "*.0.0.1"])
     async def test_a_certificate_for_another_host_is_refused(
-        self, tmp_path: Path, authority: Authority, trust: Trust, name: str
+        self, tmp_path: Path, authority: CertificateAuthority, trust: Trust, name: str
     ) -> None:
         await is_refused(tmp_path, authority.server(name), trust.options(authority))
 
-    async def test_a_hosts_name_counts_not_its_address(self, tmp_path: Path, authority: Authority) -> None:
+    async def test_a_hosts_name_counts_not_its_address(self, tmp_path: Path, authority: CertificateAuthority) -> None:
         options = {"ssl_verify_upstream_trusted_ca": str(authority.pem)}
         await is_trusted(tmp_path, authority.server("localhost"), options, "localhost")
         await is_refused(tmp_path, authority.server("127.0.0.1"), options, "localhost")
 
-    async def test_one_that_has_expired_is_refused(self, tmp_path: Path, authority: Authority) -> None:
+    async def test_one_that_has_expired_is_refused(self, tmp_path: Path, authority: CertificateAuthority) -> None:
         options = {"ssl_verify_upstream_trusted_ca": str(authority.pem)}
         told = await is_refused(tmp_path, authority.server(until=timedelta(hours=-1)), options)
         assert "expired" in told
 
     async def test_one_that_signed_itself_is_refused(self, tmp_path: Path) -> None:
-        stranger = Authority(tmp_path)
+        stranger = CertificateAuthority(tmp_path)
         await is_refused(tmp_path, stranger.server(), {})
 
     @pytest.mark.parametrize("name", ["127.0.0.1", "elsewhere.test"])
-    async def test_with_ssl_insecure_anything_goes(self, tmp_path: Path, authority: Authority, name: str) -> None:
+    async def test_with_ssl_insecure_anything_goes(
+        self, tmp_path: Path, authority: CertificateAuthority, name: str
+    ) -> None:
         await is_trusted(tmp_path, authority.server(name), {"ssl_insecure": True})
 
     async def test_a_file_that_is_missing_fails_the_attempt_and_is_named(
-        self, tmp_path: Path, authority: Authority
+        self, tmp_path: Path, authority: CertificateAuthority
     ) -> None:
         async with asked(
             tmp_path, authority.server(), {"ssl_verify_upstream_trusted_ca": str(tmp_path / "gone.pem")}
@@ -128,7 +134,9 @@ class TestTrust:
             assert answer.status == 502
             assert not one.seen
 
-    async def test_an_older_tls_than_the_option_allows_is_refused(self, tmp_path: Path, authority: Authority) -> None:
+    async def test_an_older_tls_than_the_option_allows_is_refused(
+        self, tmp_path: Path, authority: CertificateAuthority
+    ) -> None:
         old = authority.server()
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         options = {"ssl_verify_upstream_trusted_ca": str(authority.pem)}
@@ -136,7 +144,7 @@ class TestTrust:
         await is_turned_away(tmp_path, old, {**options, "tls_version_server_min": "TLS1_3"})
 
     async def test_trust_that_is_given_while_running_holds_from_then_on(
-        self, tmp_path: Path, authority: Authority
+        self, tmp_path: Path, authority: CertificateAuthority
     ) -> None:
         async with asked(tmp_path, authority.server(), {}) as (answer, _, router):
             assert answer.status == 502
@@ -150,22 +158,22 @@ class TestClientCertificates:
     """`client_certs` names a file, or a folder with a file for each host."""
 
     @pytest.fixture
-    def demanding(self, authority: Authority) -> ssl.SSLContext:
+    def demanding(self, authority: CertificateAuthority) -> ssl.SSLContext:
         return authority.server(asks_for_certificate=True)
 
-    def options(self, authority: Authority, certs: Path | None) -> dict[str, Any]:
+    def options(self, authority: CertificateAuthority, certs: Path | None) -> dict[str, Any]:
         return {
             "ssl_verify_upstream_trusted_ca": str(authority.pem),
             "client_certs": str(certs) if certs else None,
         }
 
     async def test_one_in_a_file_is_shown(
-        self, tmp_path: Path, authority: Authority, demanding: ssl.SSLContext
+        self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         await is_trusted(tmp_path, demanding, self.options(authority, authority.issue("a-client")))
 
     async def test_so_is_the_hosts_own_in_a_folder(
-        self, tmp_path: Path, authority: Authority, demanding: ssl.SSLContext
+        self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         folder = tmp_path / "certs"
         folder.mkdir()
@@ -173,7 +181,7 @@ class TestClientCertificates:
         await is_trusted(tmp_path, demanding, self.options(authority, folder))
 
     async def test_a_folder_without_one_for_the_host_shows_none(
-        self, tmp_path: Path, authority: Authority, demanding: ssl.SSLContext
+        self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         folder = tmp_path / "certs"
         folder.mkdir()
@@ -181,22 +189,22 @@ class TestClientCertificates:
         await is_turned_away(tmp_path, demanding, self.options(authority, folder))
 
     async def test_without_any_a_provider_that_wants_one_turns_the_router_away(
-        self, tmp_path: Path, authority: Authority, demanding: ssl.SSLContext
+        self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         await is_turned_away(tmp_path, demanding, self.options(authority, None))
 
     async def test_one_of_another_authority_is_turned_away_too(
-        self, tmp_path: Path, authority: Authority, demanding: ssl.SSLContext
+        self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         (tmp_path / "other").mkdir()
-        theirs = Authority(tmp_path / "other").issue("a-client")
+        theirs = CertificateAuthority(tmp_path / "other").issue("a-client")
         await is_turned_away(tmp_path, demanding, self.options(authority, theirs))
 
 
 class TestWhatTheFlowShows:
     """The connection of the answer that went out, as mitmproxy shows those it makes itself."""
 
-    async def test_after_a_failover_it_is_the_winners(self, tmp_path: Path, authority: Authority) -> None:
+    async def test_after_a_failover_it_is_the_winners(self, tmp_path: Path, authority: CertificateAuthority) -> None:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             bad = await enter(Provider(behaviours.status(503), tls=authority.server()))
@@ -235,7 +243,7 @@ class TestWhatTheFlowShows:
             assert not server.connected
 
     async def test_one_that_was_kept_from_before_says_all_but_how_it_was_made(
-        self, tmp_path: Path, authority: Authority
+        self, tmp_path: Path, authority: CertificateAuthority
     ) -> None:
         options = {"ssl_verify_upstream_trusted_ca": str(authority.pem)}
         async with asked(tmp_path, authority.server(), options) as (_, one, router):
@@ -261,7 +269,7 @@ class TestWhatTheFlowShows:
             )
             assert flow.server_conn.peername
 
-    async def test_where_nobody_answered_there_is_none(self, tmp_path: Path, authority: Authority) -> None:
+    async def test_where_nobody_answered_there_is_none(self, tmp_path: Path, authority: CertificateAuthority) -> None:
         async with asked(tmp_path, authority.server(), {}) as (_, _, router):
             [(_, flow)] = router.watcher.ended
             assert flow.server_conn.peername is None

@@ -11,7 +11,7 @@ from mitmproxy.test import tflow
 
 from pointsman.connection_guard import ConnectionGuard
 from pointsman.demo import Provider, behaviours
-from support.authority import Authority
+from support.certificate_authority import CertificateAuthority
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, Headers, chat, h1_to
 from support.h2client import H2Client, Stream, h2_through
@@ -295,7 +295,7 @@ class TestUpstream:
             assert "pp-6Tg3" not in str(flow.get_state())
 
     async def test_one_behind_tls_by_a_tunnel_that_the_password_opens(self, tmp_path: Path) -> None:
-        authority = Authority(tmp_path)
+        authority = CertificateAuthority(tmp_path)
         async with (
             Provider(behaviours.answer("hello"), tls=authority.server()) as one,
             ForwardProxy(PASSWORD) as proxy,
@@ -309,7 +309,7 @@ class TestUpstream:
 
     @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
     async def test_the_proxy_itself_may_be_behind_tls(self, tmp_path: Path, secure: bool) -> None:
-        authority = Authority(tmp_path)
+        authority = CertificateAuthority(tmp_path)
         async with (
             Provider(behaviours.answer("hello"), tls=authority.server() if secure else None) as one,
             ForwardProxy(PASSWORD, tls=authority.server()) as proxy,
@@ -322,7 +322,7 @@ class TestUpstream:
     async def test_a_proxy_that_wants_another_password_is_a_failure_of_the_attempt(
         self, tmp_path: Path, secure: bool
     ) -> None:
-        authority = Authority(tmp_path)
+        authority = CertificateAuthority(tmp_path)
         async with (
             Provider(behaviours.answer("hello"), tls=authority.server() if secure else None) as one,
             ForwardProxy("somebody:else") as proxy,

@@ -1,7 +1,6 @@
 """A client that repeats a failing request in a hot loop, over real sockets."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,34 @@ from typing import Any
 import pytest
 
 from pointsman.demo import behaviours
+from pointsman.domain.clock import ManualClock
+from pointsman.routing import state
+from pointsman.routing.retry_storms import RetryStorms
 from support.http_requests import Asked, ask
 from transport.chat_client import ANSWER, RouterFixture, session
 
 
 @pytest.fixture
-async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """The clock of retry storms, which stands still unless it is set: how long requests take does not matter."""
+    clock = ManualClock()
+
+    class Storms(RetryStorms):
+        def required_wait(self, asker: bytes, fingerprint: Callable[[], bytes], now: float) -> float | None:
+            return super().required_wait(asker, fingerprint, clock())
+
+        def on_failure(self, asker: bytes, fingerprint: bytes, now: float) -> None:
+            super().on_failure(asker, fingerprint, clock())
+
+        def to_dict(self, now: float, wall: float) -> dict[str, Any]:
+            return super().to_dict(clock(), wall)
+
+    monkeypatch.setattr(state, "RetryStorms", Storms)
+    return clock
+
+
+@pytest.fixture
+async def yard(tmp_path: Path, clock: ManualClock) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
         own = RouterFixture(tmp_path, stack)
         await own.open("a", cooldowns={"transient": "off"}, protection={"a": "off"})
@@ -27,7 +48,9 @@ async def asked(yard: RouterFixture, **known: Any) -> Asked:
 
 
 @pytest.mark.parametrize("headers", [session("7"), {}], ids=["with a session id", "known by its words"])
-async def test_it_is_turned_away_and_served_again_after_the_pause(yard: RouterFixture, headers: dict[str, str]) -> None:
+async def test_it_is_turned_away_and_served_again_after_the_pause(
+    yard: RouterFixture, clock: ManualClock, headers: dict[str, str]
+) -> None:
     answers = [await asked(yard, headers=headers) for _ in range(7)]
     *served, refused = answers
     assert {answer.status for answer in served} == {200}, "their streams end badly"
@@ -39,7 +62,7 @@ async def test_it_is_turned_away_and_served_again_after_the_pause(yard: RouterFi
 
     yard.a.script = behaviours.answer(ANSWER)
     assert (await asked(yard, headers=session("8"))).status == 200, "others are served"
-    await asyncio.sleep(1.0)
+    clock.set(1.0)
     assert (await asked(yard, headers=headers)).status == 200
     assert (await asked(yard, headers=headers)).status == 200
 

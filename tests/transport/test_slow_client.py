@@ -10,8 +10,8 @@ from mitmproxy.proxy.layers.http import Http2Server
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from pointsman.exchange.client_response import HIGH_WATER
-from pointsman.transport import exchange_driver as conducting
-from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport import exchange_timers
+from pointsman.transport.flow_control import FlowControl
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.leak_checks import no_leaks, soon
@@ -215,24 +215,24 @@ async def test_what_an_attempt_had_to_say_when_it_was_cancelled_is_not_waiting_f
         await soon(lambda: driver.exchange._running[1].bytes_received > 0)
         async with handler._server_event_lock:  # other streams of a connection take turns with this one
             gate.set()
-            await soon(lambda: driver._backlog() > 0)
+            await soon(lambda: driver._flow_control.backlog() > 0)
             attempt.cancel()
             await asyncio.wait([attempt])
-        assert driver._backlog() == 0
+        assert driver._flow_control.backlog() == 0
 
 
 async def test_a_socket_that_another_stream_has_filled_again_is_waited_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that has all it was sent says nothing more: only the socket tells that there is room."""
-    monkeypatch.setattr(conducting, "SLOW_CLIENT_CHECK_INTERVAL", 3600.0)
+    monkeypatch.setattr(exchange_timers, "SLOW_CLIENT_CHECK_INTERVAL", 3600.0)
     async with (
         Provider(behaviours.answer("one two three", pace=0.02)) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
         h1_to(router.host, router.port) as client,
     ):
         found = [HIGH_WATER + 1] * 4  # after a piece by the short way, before the wait, within it and after it
-        monkeypatch.setattr(ExchangeDriver, "_backlog", lambda _: found.pop() if found else 0)
+        monkeypatch.setattr(FlowControl, "backlog", lambda _: found.pop() if found else 0)
         await client.ask(chat())
         await client.head()
         assert b"three" in await client.chunks()

@@ -11,9 +11,9 @@ from pointsman.history import History
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.analytics import analytics_page
 from pointsman.web.http import PageReply, PageRequest, json_reply
-from pointsman.web.router import PageRoute, PageRouter
+from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 from web.page_requests import ADMIN, payload_of, request
 
 

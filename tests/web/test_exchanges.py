@@ -3,10 +3,10 @@
 import pytest
 
 from pointsman.recent_exchanges import MAX_RECORDS, RecentExchanges
-from pointsman.web.exchanges import DEFAULT_LIMIT, exchange_page, exchanges_page
+from pointsman.web.api.exchanges import DEFAULT_LIMIT, ExchangePages
 from pointsman.web.status import healthz
 from pointsman.wire.errors import Code, Problem
-from support.records import attempt_record, exchange_record
+from support.audit_records import attempt_record, exchange_record
 from web.page_requests import payload_of, request
 
 
@@ -38,7 +38,7 @@ class TestExchanges:
     def test_the_newest_come_first_and_no_more_than_asked_for(
         self, ledger: RecentExchanges, query: str, count: int
     ) -> None:
-        listed = payload_of(exchanges_page(ledger)(request(query=query), ""))["exchanges"]
+        listed = payload_of(ExchangePages(ledger).newest(request(query=query), ""))["exchanges"]
         newest = DEFAULT_LIMIT + 9
         assert [each["request_id"] for each in listed] == [f"req-{newest - place}" for place in range(count)]
 
@@ -47,27 +47,27 @@ class TestExchanges:
     )
     def test_any_other_limit_is_named_as_the_fault(self, ledger: RecentExchanges, limit: str) -> None:
         with pytest.raises(Problem) as caught:
-            exchanges_page(ledger)(request(query=f"limit={limit}"), "")
+            ExchangePages(ledger).newest(request(query=f"limit={limit}"), "")
         assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, "limit")
         assert len(caught.value.message) < 200
 
     def test_there_may_be_none(self) -> None:
-        assert payload_of(exchanges_page(RecentExchanges())(request(), "")) == {"exchanges": []}
+        assert payload_of(ExchangePages(RecentExchanges()).newest(request(), "")) == {"exchanges": []}
 
     def test_what_a_provider_says_cannot_take_the_page_down(self) -> None:
         own = RecentExchanges()
         own.add(exchange_record(attempts=(attempt_record(message="\ud800"),)))
-        [listed] = payload_of(exchanges_page(own)(request(), ""))["exchanges"]
+        [listed] = payload_of(ExchangePages(own).newest(request(), ""))["exchanges"]
         assert listed["attempts"][0]["message"] == "\ud800"
 
 
 class TestOneExchange:
     @pytest.mark.parametrize("name", ["req-3", "req%2D3"])
     def test_it_is_found_by_its_id_and_told_in_full(self, ledger: RecentExchanges, name: str) -> None:
-        assert payload_of(exchange_page(ledger)(request(), name)) == exchange_record("req-3").to_dict()
+        assert payload_of(ExchangePages(ledger).one(request(), name)) == exchange_record("req-3").to_dict()
 
     @pytest.mark.parametrize("name", ["nobody", "req-", "", "req-3%20"])
     def test_one_that_is_not_there_is_not_found(self, ledger: RecentExchanges, name: str) -> None:
         with pytest.raises(Problem) as caught:
-            exchange_page(ledger)(request(), name)
+            ExchangePages(ledger).one(request(), name)
         assert caught.value.code is Code.NOT_FOUND

@@ -13,12 +13,14 @@ import pytest
 from pointsman import config
 from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
+from pointsman.domain.failures import Scope
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.web.explain import explain_page, target_to_dict
 from pointsman.wire.errors import Code, Problem
+from routing.routing_builders import cool
 from routing.routing_builders import request as facts
-from support.callers import SECRET, caller
+from support.clients_in_core import SECRET, caller
 from support.http_requests import ask, get, post, started
 from support.router import running
 from support.settings import provider
@@ -94,7 +96,7 @@ class TestExplain:
         answer = explained(own, x_session_id="it")
         assert answer["pin"] is None
         assert {each["provider"] for each in answer["candidates"]} == {"a", "b"}
-        assert "the pin is resting" in answer["candidates"][0]["why"]
+        assert "the pin is paused" in answer["candidates"][0]["why"]
 
     def test_a_ban_says_until_when(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
@@ -113,17 +115,17 @@ class TestExplain:
             (
                 "/v1/messages",
                 b'{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"container":"c"}',
-                "hosted tools do not cross: mcp_servers, container (speaks openai-chat, not anthropic)",
+                "hosted tools cannot be converted: mcp_servers, container (anthropic to openai-chat)",
             ),
             (
                 "/v1beta/models/auto:generateContent",
                 b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"cachedContent":"c"}',
-                "`cachedContent` refers to what only its own provider keeps (speaks openai-chat, not gemini)",
+                "`cachedContent` is known only to the provider that issued it (gemini to openai-chat)",
             ),
             (
                 "/v1/responses",
                 b'{"model":"auto","input":"hi","background":true}',
-                "answers in the background do not cross (speaks openai-chat, not openai-responses)",
+                "background answers cannot be converted (openai-responses to openai-chat)",
             ),
         ],
     )
@@ -157,8 +159,8 @@ class TestExplain:
 
 class TestFallback:
     def test_every_target_stands_there_in_configured_order(self, router: Router) -> None:
-        router.cooldowns.cool_target("b/m", "503", 30.0, NOW)
-        router.cooldowns.cool_rate_limited(("a", "key-2"), 60.0, NOW)
+        cool(router, Scope.TARGET, "b/m", "503", 30.0, NOW)
+        cool(router, Scope.MODEL_OF_KEY, "a/m", "rate_limit", 60.0, NOW, "key-2")
         rows = [target_to_dict(router, target, NOW, WALL) for target in router.inventory.targets]
         assert [(row["provider"], row["model"]) for row in rows] == [("a", "m"), ("b", "m"), ("c", "c"), ("c", "s")]
         assert rows[0]["keys"] == {"usable": 1, "total": 2}

@@ -7,7 +7,7 @@ import pytest
 from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
 from pointsman.web.models import models_page
-from support.callers import SECRET
+from support.clients_in_core import SECRET
 from support.settings import provider, settings
 from web.page_requests import payload_of, request
 

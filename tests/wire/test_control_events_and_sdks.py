@@ -19,7 +19,7 @@ from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Opening
 from pointsman.wire.request_facts import RequestFacts
-from support.sdks import SDKS, Said, forget_environment, responses_helper
+from support.provider_sdk_calls import SDKS, Said, forget_environment, responses_helper
 
 PATHS = {
     Dialect.ANTHROPIC: "/v1/messages",

@@ -70,7 +70,7 @@ class TestFlatContent:
 
     def test_has_no_place_for_images(self) -> None:
         shown = RequestFacts("m", True, frozenset({Capability.VISION}), 0)
-        assert obstacle(self.PROVIDER, shown) == "takes content as plain text only"
+        assert obstacle(self.PROVIDER, shown) == "accepts only plain-text content"
         assert obstacle(entry(), shown) == ""
 
 

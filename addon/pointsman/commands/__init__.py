@@ -1,1 +1,1 @@
-"""Commands that answer questions: each module has a `main` that takes its arguments and returns the exit status."""
+"""The commands besides `web` and `dump`: each module's `main` takes the arguments and returns the exit status."""

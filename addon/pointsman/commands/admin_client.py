@@ -1,5 +1,5 @@
-"""How commands talk to the running router: at its own address, with the admin key that the environment or the
-configuration holds.
+"""How commands reach the running router: at its own address, with the admin key from the environment or the
+configuration.
 """
 
 import argparse
@@ -25,22 +25,22 @@ NOT_POINTSMAN = "the server at {} is not Pointsman; set --router"
 
 
 class AdminApiError(Exception):
-    """The router gave no answer that could be used; the text says why, and what helps."""
+    """The router gave no usable answer; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdminClient:
-    """With the router at an address."""
+    """A client of the admin API at `url`; `key` is the admin key."""
 
     url: str
     key: str | None = field(repr=False)
 
     def get(self, path: str) -> Any:
-        """Raises AdminApiError."""
+        """The JSON at `path`, such as `/api/overview`. Raises AdminApiError."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        asked = Request(f"{self.url.rstrip('/')}{path}", headers=headers)
+        request = Request(f"{self.url.rstrip('/')}{path}", headers=headers)
         try:
-            with build_opener(ProxyHandler({})).open(asked, timeout=REQUEST_TIMEOUT) as response:
+            with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
                 return json.load(response)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND:
@@ -50,13 +50,17 @@ class AdminClient:
 
 def add_router(parser: argparse.ArgumentParser) -> None:
     """The arguments that say where the router is and which configuration holds its key."""
+    add_router_argument(parser)
+    add_config_argument(parser)
+
+
+def add_router_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--router",
         default=DEFAULT_ROUTER_URL,
         metavar="URL",
         help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
     )
-    add_config_argument(parser)
 
 
 def connect(given: argparse.Namespace) -> AdminClient:
@@ -64,7 +68,7 @@ def connect(given: argparse.Namespace) -> AdminClient:
 
 
 def admin_key(named: str | None) -> str | None:
-    """The environment's, else the configuration's. One that is at fault tells none, though its router may run on."""
+    """The environment's, else the configuration's. None if there is none, or the configuration is invalid."""
     if key := os.environ.get(ADMIN_KEY_VARIABLE):
         return key
     try:
@@ -76,10 +80,10 @@ def admin_key(named: str | None) -> str | None:
 
 
 def describe_error(error: Exception, router: str) -> str:
-    """What a request to the router failed of, for people."""
+    """Why a request to the router failed, as one line of text with the remedy."""
     if isinstance(error, HTTPError):
         try:
-            said = json.load(error)["error"]["message"]
+            message = json.load(error)["error"]["message"]
         except (ValueError, KeyError, TypeError):
             return NOT_POINTSMAN.format(router)
         remedy = (
@@ -87,9 +91,9 @@ def describe_error(error: Exception, router: str) -> str:
             if error.code == 401
             else ""
         )
-        return f"{said}{remedy}"
+        return f"{message}{remedy}"
     if isinstance(error, URLError):
-        return f"no router at {router} ({error.reason}); start it, or set --router"
+        return f"cannot connect to the router at {router} ({error.reason}); start it, or set --router"
     if isinstance(error, OSError):
         return f"{error.filename or router}: {error.strerror or error}"
     return NOT_POINTSMAN.format(router)

@@ -1,5 +1,5 @@
-"""`pointsman check`: is the configuration sound, and does each provider accept each key? Providers are asked for their
-list of models, which costs nothing.
+"""`pointsman check`: checks that the configuration is valid and that each provider accepts each key. It requests each
+provider's list of models, which is free of charge.
 """
 
 import argparse
@@ -19,19 +19,23 @@ from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 
 MAX_PARALLEL = 8
-"""Questions in flight."""
+"""Checks in flight."""
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman check", description=__doc__)
     add_config_argument(parser)
-    parser.add_argument("--no-keys", action="store_true", help="check the configuration only, contact no provider")
+    parser.add_argument("--no-keys", action="store_true", help="check the configuration only; do not contact providers")
     given = parser.parse_args(arguments)
     try:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("check", error)
-    print(f"{path} is valid." if path else "There is no configuration file: the built-in demo providers would be used.")
+    print(
+        f"{path} is valid."
+        if path
+        else "No configuration file was found: the router would use the built-in demo providers."
+    )
     for warning in settings.warnings:
         print(f"warning: {warning}")
     faults = 0 if given.no_keys else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))
@@ -39,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def check_keys(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
-    """Each enabled key, by the name that people know it by, with what came of it."""
+    """`(name, result)` for each enabled key: `provider label`, and what `KeyCheck` returned."""
     providers, gate = UpstreamClient(), asyncio.Semaphore(MAX_PARALLEL)
     check = KeyCheck(providers, lambda: UpstreamOptions.from_options(Options(), ProxyMode.parse("regular")))
 
@@ -67,7 +71,8 @@ def _keys_to_check(settings: Settings) -> Iterator[tuple[str, Provider, Key | No
 
 def _print_results(found: list[tuple[str, dict[str, Any]]]) -> Iterator[bool]:
     width = max((len(name) for name, _ in found), default=0)
-    for name, told in found:
-        models = f", {told['models']} models" if told["models"] is not None else ""
-        print(f"{'good ' if told['ok'] else 'WRONG'}  {name:<{width}}  {told['message']}{models} ({told['ms']:.0f} ms)")
-        yield told["ok"]
+    for name, result in found:
+        models = f", {result['models']} models" if result["models"] is not None else ""
+        verdict = "ok" if result["ok"] else "FAILED"
+        print(f"{verdict:<6}  {name:<{width}}  {result['message']}{models} ({result['ms']:.0f} ms)")
+        yield result["ok"]

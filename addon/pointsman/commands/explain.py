@@ -1,5 +1,5 @@
-"""`pointsman explain FILE`: whom the running router would choose for the chat request in the file, and why. Nothing is
-sent to any provider.
+"""`pointsman explain FILE`: which candidates the running router would choose for the chat request in the file, and why.
+Nothing is sent to any provider.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from pointsman.commands.admin_client import ADMIN_KEY_VARIABLE, DEFAULT_ROUTER_URL, REQUEST_TIMEOUT, describe_error
+from pointsman.commands.admin_client import ADMIN_KEY_VARIABLE, REQUEST_TIMEOUT, add_router_argument, describe_error
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
@@ -19,14 +19,9 @@ COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
     parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
-    parser.add_argument(
-        "--router",
-        default=DEFAULT_ROUTER_URL,
-        metavar="URL",
-        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
-    )
+    add_router_argument(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
-    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
@@ -40,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
-    """Raises OSError, HTTPError among them, and ValueError for an answer that is no JSON."""
+    """The answer of `/internal/explain`. Raises OSError (HTTPError included), and ValueError if it is not JSON."""
     key = os.environ.get(ADMIN_KEY_VARIABLE)
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     request = Request(f"{router.rstrip('/')}/internal/explain?path={quote(path, safe='')}", body, headers)
@@ -50,7 +45,7 @@ def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
 
 
 def table(answer: dict[str, Any]) -> list[str]:
-    """For people."""
+    """The answer as lines of text: candidates in order with their scores, then the excluded ones."""
     weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
     lines = [f"{answer['model']} means {answer['means']}, mode {answer['mode']} ({weights})"]
     if answer["note"]:
@@ -61,7 +56,7 @@ def table(answer: dict[str, Any]) -> list[str]:
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
     if answer["excluded"]:
-        lines += ["", "left out:"]
+        lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
 
 

@@ -1,4 +1,4 @@
-"""`pointsman models`: what is usable with the current configuration and keys, and why the rest is not."""
+"""`pointsman models`: which models are usable with the current configuration and keys, and why others are not."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from pointsman.commands.config_args import add_config_argument, load_config, pri
 from pointsman.config import ConfigError, Model, Provider, Settings
 
 WIDTH = 200
-"""Columns where the output is no terminal."""
+"""Columns if the output is not a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class ModelListing:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman models", description=__doc__)
     add_config_argument(parser)
-    parser.add_argument("--usable", action="store_true", help="leave out what is not usable")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--usable", action="store_true", help="list usable models only")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
     given = parser.parse_args(arguments)
     try:
         path, settings = load_config(given.config)
@@ -50,20 +50,20 @@ def main(arguments: list[str]) -> int:
 
 
 def list_models(settings: Settings) -> Iterator[ModelListing]:
-    """Every model of the configuration in its order, then those that only the catalog knows."""
+    """Every model of the configuration in its order, then those that are only in the catalog."""
     known = catalog.known()
     for provider in settings.providers.values():
         for model in provider.models:
             yield _row(provider, model, _why_not(provider, model, needs_key(provider, known)))
         if not provider.models:
-            yield ModelListing(provider.name, None, why_not="no model is configured, and the catalog lists none")
+            yield ModelListing(provider.name, None, why_not="no models configured, and the catalog lists none")
     for name in known:
         if name not in settings.providers:
             yield from _unconfigured(name)
 
 
 def needs_key(provider: Provider, known: Mapping[str, object]) -> bool:
-    """A public provider does, unless the catalog says otherwise; of one that nobody knows its owner knows."""
+    """A provider of the catalog needs one unless it is `keyless`; of any other provider this is not known."""
     return provider.name in known and not provider.keyless
 
 

@@ -1,14 +1,14 @@
-"""`pointsman setup CLIENT`: the settings that lead a client to the router. Nothing is changed."""
+"""`pointsman setup CLIENT`: prints the settings that point a client at the router. Changes nothing."""
 
 import argparse
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pointsman.commands.admin_client import DEFAULT_ROUTER_URL
+from pointsman.commands.admin_client import DEFAULT_ROUTER_URL, add_router_argument
 
 
 class Client(NamedTuple):
-    """`where` says where `settings` belong; the router's usual address in them gives way to another one."""
+    """`where` says where `settings` go; the default address in them is replaced by that of `--router`."""
 
     name: str
     where: str
@@ -109,12 +109,7 @@ KEY = "POINTSMAN_KEY is server.client_key; without one, the router accepts any k
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman setup", description=__doc__)
     parser.add_argument("client", choices=CLIENTS, help=", ".join(CLIENTS), metavar="CLIENT")
-    parser.add_argument(
-        "--router",
-        default=DEFAULT_ROUTER_URL,
-        metavar="URL",
-        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
-    )
+    add_router_argument(parser)
     given = parser.parse_args(arguments)
     client = CLIENTS[given.client]
     print(f"# {client.name}, {client.where}\n")

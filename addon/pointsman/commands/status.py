@@ -1,4 +1,4 @@
-"""`pointsman status`: how the running router, its providers and its keys are."""
+"""`pointsman status`: shows the state of the running router, its providers and its keys."""
 
 import argparse
 import json
@@ -16,13 +16,13 @@ from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
 COLOURS = {"healthy": "green", "busy": "yellow", "unhealthy": "red", "disabled": "dim"}
 WIDTH = 160
-"""Columns where the output is no terminal."""
+"""Columns if the output is not a terminal."""
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman status", description=__doc__)
     add_router(parser)
-    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
         overview = connect(given).get("/api/overview")
@@ -42,7 +42,7 @@ def console() -> Console:
 
 
 def render(overview: dict[str, Any], wall: float) -> RenderableType:
-    """`wall` is the time that cooldowns and bans are counted down to."""
+    """`wall` is the current Unix time, for the time left of cooldowns and bans."""
     lines = [Text(line) for line in (*_summary(overview), *_problems(overview, wall))]
     return Group(lines[0], providers(overview), *lines[1:])
 
@@ -52,18 +52,18 @@ def _summary(overview: dict[str, Any]) -> Iterator[str]:
     yield (
         f"{overview['requests_per_minute']} requests in the last minute, {overview['running']} running,"
         f" {overview['sessions']} sessions; success {rate(overview['success_rate'])}"
-        f" ({rate(overview['first_attempt_success_rate'])} before failover);"
+        f" ({rate(overview['first_attempt_success_rate'])} on the first attempt);"
         f" first content {milliseconds(waits['p50'])} median, {milliseconds(waits['p95'])} p95"
     )
 
 
 def providers(overview: dict[str, Any]) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    for column in ("provider", "status", "targets", "keys usable", "problem"):
-        table.add_column(column, justify="right" if column in ("targets", "keys usable") else "left")
+    for column in ("provider", "status", "targets", "usable keys", "problem"):
+        table.add_column(column, justify="right" if column in ("targets", "usable keys") else "left")
     for each in overview["providers"]:
         keys, status = each["keys"], each["status"]
-        usable = f"{keys['usable']} of {keys['total']}" if keys["total"] else "none needed"
+        usable = f"{keys['usable']} of {keys['total']}" if keys["total"] else "not needed"
         word = Text(status, style=COLOURS.get(status, ""))
         table.add_row(Text(each["name"]), word, str(each["targets"]), usable, Text(each["problem"] or ""))
     return table
@@ -71,14 +71,14 @@ def providers(overview: dict[str, Any]) -> Table:
 
 def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
     for each in overview["cooldowns"]["targets"]:
-        yield f"{each['provider']}/{each['model']} cools for {left(each['until'], wall)}: {each['reason']}"
+        yield f"{each['provider']}/{each['model']} in cooldown for {left(each['until'], wall)}: {each['reason']}"
     for each in overview["cooldowns"]["keys"]:
         of_model = f" for {each['model']}" if each["model"] else ""
         name = f"key {each['key'] or '(none)'} of {each['provider']}{of_model}"
-        yield f"{name} cools for {left(each['until'], wall)}: {each['reason']}"
+        yield f"{name} in cooldown for {left(each['until'], wall)}: {each['reason']}"
     for each in overview["bans"]:
         scope = "/".join(part for part in (each["provider"], each["model"]) if part)
-        yield f"session {each['session']} bans {scope} for {left(each['until'], wall)}: {each['reason']}"
+        yield f"{scope} banned for session {each['session']} for {left(each['until'], wall)}: {each['reason']}"
 
 
 def rate(share: float | None) -> str:

@@ -1,4 +1,4 @@
-"""`pointsman top`: the running router, live, until it is interrupted."""
+"""`pointsman top`: shows the running router live, until interrupted."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from pointsman.commands.admin_client import AdminApiError, AdminClient, add_rout
 from pointsman.commands.status import console, milliseconds, render
 
 ROWS = 15
-"""Exchanges that are shown."""
+"""Exchanges shown."""
 GOOD = frozenset({"request_success", "retry_success", "hedge_winner"})
 
 
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman top", description=__doc__)
     add_router(parser)
     parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="refresh interval (default: 1)")
-    parser.add_argument("--times", type=int, metavar="N", help="stop after so many refreshes")
+    parser.add_argument("--times", type=int, metavar="N", help="stop after N refreshes")
     given = parser.parse_args(arguments)
     try:
         _watch(connect(given), max(0.1, given.every), given.times)
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _watch(router: AdminClient, every: float, times: int | None) -> None:
-    """Raises AdminApiError at the first look only: a router that restarts is waited for."""
+    """Raises AdminApiError on the first request only; later errors are shown, since the router may be restarting."""
     with Live(snapshot(router), console=console(), auto_refresh=False, screen=False) as live:
         while times is None or (times := times - 1) > 0:
             time.sleep(every)
@@ -47,25 +47,25 @@ def _watch(router: AdminClient, every: float, times: int | None) -> None:
 
 
 def snapshot(router: AdminClient) -> RenderableType:
-    """Raises AdminApiError."""
+    """Status and recent exchanges, to print. Raises AdminApiError."""
     overview, last = router.get("/api/overview"), router.get(f"/api/exchanges?limit={ROWS}")
     return Group(render(overview, time.time()), exchanges(last["exchanges"]))
 
 
 def exchanges(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    for column in ("ended", "asked for", "answered by", "attempts", "status", "first content", "whole"):
-        table.add_column(column, justify="right" if column in ("attempts", "first content", "whole") else "left")
+    for column in ("ended", "requested", "answered by", "attempts", "status", "first content", "total"):
+        table.add_column(column, justify="right" if column in ("attempts", "first content", "total") else "left")
     for row in rows:
         winner = next((each for each in row["attempts"] if each["outcome"] in GOOD), None)
-        by = f"{winner['provider']}/{winner['model']}" if winner else row["error"] or "nobody"
+        by = f"{winner['provider']}/{winner['model']}" if winner else row["error"] or "none"
         at = time.strftime("%H:%M:%S", time.localtime(row["started"] + row["ended_ms"] / 1000))
         table.add_row(
             at,
             Text(row["model"]),
             Text(by, style="green" if winner else "red"),
             str(sum(each["outcome"] != "hedge_triggered" for each in row["attempts"])),
-            str(row["status"] or "left"),
+            str(row["status"] or "client left"),
             milliseconds(winner and winner["first_content_ms"]),
             milliseconds(row["ended_ms"]),
         )

@@ -1,4 +1,4 @@
-"""The names in a configuration, read from the tree as it is written, however wrong the rest of it may be."""
+"""The names in a configuration, read from the tree as it is written, even if other parts are invalid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def _ids(provider: Tree) -> list[str]:
 
 
 def _redirects(provider: Tree) -> list[Redirect]:
-    """Those that are well written; the others have a fault of their own."""
+    """The valid ones; the others are reported as errors of their own."""
     good = []
     for written in as_list(provider.get("redirects")):
         try:

@@ -1,4 +1,4 @@
-"""What the environment says: `POINTSMAN_<SECTION>__<KEY>` over the file, and `${NAME}` within it."""
+"""Environment variables: `POINTSMAN_<SECTION>__<KEY>` over the file, and `${NAME}` within it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -25,10 +25,10 @@ MESSAGES = {
     "frozen_set_type": "must be a list",
     "string_type": "must be text",
 }
-"""Our words for pydantic's error types. `enum`, `value_error` and `extra_forbidden` say more, and have code below."""
+"""Messages for pydantic's error types. `enum`, `value_error` and `extra_forbidden` say more, and have code below."""
 
 WRONG_SHAPE = frozenset(MESSAGES) - {"missing", "string_type"}
-"""A value of the wrong shape may be anything, a secret too: only its kind is told."""
+"""A value of the wrong shape may be anything, a secret too: only its kind is shown."""
 
 
 class ConfigIssue(NamedTuple):

@@ -10,7 +10,7 @@ ENV_VARIABLE = "THREAD_PROTECTION_PLATFORMS"
 
 
 class ProtectionEntry(NamedTuple):
-    """`key` is a provider or provider/model; `warning` says why the entry is left out, or what is odd about it."""
+    """`key` is a provider or provider/model; `warning` says why the entry is ignored, or what is wrong with it."""
 
     key: str
     level: ProtectionLevel | None

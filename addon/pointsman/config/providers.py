@@ -144,5 +144,5 @@ class Provider(ConfigModel):
     @classmethod
     def _differ_from_the_first(cls, dialects: Mapping[Dialect, str], info: ValidationInfo) -> Mapping[Dialect, str]:
         if (first := info.data.get("dialect")) in dialects:
-            raise HiddenValueError(f"must not name {first}, which base_url already speaks")
+            raise HiddenValueError(f"must not name {first}, the dialect of base_url")
         return dialects

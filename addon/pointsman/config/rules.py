@@ -50,7 +50,9 @@ def _server_keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
 def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
     server = as_mapping(tree.get("server"))
     if server.get("forward") == Forward.KEY and server.get("client_key") is None:
-        yield ConfigIssue("server.forward", "is key, and there is none: set server.client_key, or choose local or open")
+        yield ConfigIssue(
+            "server.forward", "is key, but there is no client key: set server.client_key, or use local or open"
+        )
 
 
 def _provider_names(tree: Tree) -> Iterator[ConfigIssue]:

@@ -19,7 +19,7 @@ type ConfigKeyId = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TargetChange:
-    """None: as the file says."""
+    """None: the file's value."""
 
     enabled: bool | None = None
     pool: Pool | None = None
@@ -27,7 +27,7 @@ class TargetChange:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """Of a key that stands in the file. None: as it says."""
+    """Changes to a key of the file. None: the file's value."""
 
     enabled: bool | None = None
     label: str | None = None

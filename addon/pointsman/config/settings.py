@@ -1,4 +1,4 @@
-"""The configuration as the rest of Pointsman reads it.
+"""The validated configuration.
 
 Every default stands here, or in the sections imported here, and nowhere else.
 Durations are seconds, sizes are bytes. Everything is frozen; a reload makes a new `Settings`.

@@ -20,7 +20,7 @@ def config_warnings(sections: ConfigSections, catalog: Catalog) -> Iterator[str]
 
 
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
-    """Of the file at `path`, which holds `tree`."""
+    """A warning if the file at `path` contains keys (in `tree`) and other users can read it."""
     if _holds_keys(tree) and others_can_read(path):
         yield f"{path}: holds keys in clear text and can be read by other users; chmod 600 {path}, or use ${{NAME}}"
 

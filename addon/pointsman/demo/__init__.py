@@ -1,4 +1,4 @@
-"""A provider that does whatever its script says: answers well, fails in every known way, or is slow.
+"""A scripted provider: it answers normally, fails in every known way, or is slow.
 
 It is what Pointsman routes to when nothing is configured, and what its tests are run against.
 """

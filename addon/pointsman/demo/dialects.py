@@ -15,7 +15,7 @@ def dialect_for(route: str) -> Dialect | None:
 
 
 def count_member(route: str) -> str | None:
-    """Where the answer has the number, if this path asks for a number of tokens; None for any other path."""
+    """The member with the number, if this path counts tokens; None for any other path."""
     asked = (dialect.count_tokens for dialect in DIALECTS.values() if dialect.demo().asks_count(route))
     return next((count.member for count in asked if count), None)
 

@@ -1,4 +1,4 @@
-"""Requests off the wire: enough HTTP/1.1 for any client, and an error that says what a bad one did wrong."""
+"""Requests off the wire: enough HTTP/1.1 for any client, and an error that names the fault of a malformed one."""
 
 from __future__ import annotations
 

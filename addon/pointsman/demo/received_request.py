@@ -64,12 +64,12 @@ class ReceivedRequest:
 
     @cached_property
     def dialect(self) -> Dialect | None:
-        """The dialect it was asked in, None if its path is no chat path."""
+        """The request's dialect; None if its path is not a chat path."""
         return dialect_for(self.route)
 
     @property
     def question(self) -> str:
-        """The last thing the user said, or ""."""
+        """The text of the last user message, or ""."""
         return self.dialect.demo().question(self.fields) if self.dialect else ""
 
     @property

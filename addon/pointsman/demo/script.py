@@ -1,4 +1,4 @@
-"""Behaviours, and the scripts that say which one answers which request."""
+"""Behaviours, and scripts that select one for each request."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ FIRST_TOKEN_DELAY = 2.5
 DEMO_ROUTING = {
     "weights": {mode: {"reliability": 0, "speed": 0, "latency": 0, "intelligence": 1} for mode in ("balanced", "fast")}
 }
-"""Only ranks count: else the router would soon have learnt to avoid the flaky one, and there were nothing to see. The
+"""Only ranks count: otherwise the router would soon avoid the flaky provider, and no failover would be shown. The
 mode `smart` is as always.
 """
 

@@ -1,3 +1,3 @@
-"""What exchange and routing both speak of: targets, failures, records, the request to a provider. Plain values;
+"""What exchange and routing share: targets, failures, records, the request to a provider. Plain values;
 nothing here imports either of them.
 """

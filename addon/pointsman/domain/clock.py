@@ -1,8 +1,8 @@
-"""A clock for what reads one by itself, in code that is told the time."""
+"""A clock for libraries that read one, in code that gets the time as an argument."""
 
 
 class ManualClock:
-    """The timer of a `cachetools` cache whose owner is told the time: set it first, then use the cache.
+    """The timer of a `cachetools` cache whose owner gets the time as an argument: set it, then use the cache.
 
     >>> clock = ManualClock()
     >>> cache = TTLCache(maxsize=1000, ttl=60.0, timer=clock)

@@ -1,10 +1,11 @@
-"""What each failure teaches: for the exchange that suffered it, for everyone, for its session. One table.
+"""The consequences of each failure: for its exchange, for all exchanges, for its session. One table.
 
 `classify` says which row a fault belongs to, `FAILURE_POLICIES` what follows. Wordings count as the status they mean,
 in a 400 and in wrapped errors too; they are read in structured error fields only, never in a model's own words or in a
 page.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -16,8 +17,8 @@ class Failure(StrEnum):
     """The rows. Their values appear in audits, logs and the list of cooldowns."""
 
     CONNECT = "connect"
-    SERVER = "server_error"
-    OTHER_SERVER = "odd_server_error"
+    SERVER_ERROR = "server_error"
+    ODD_SERVER_ERROR = "odd_server_error"
     TIMEOUT = "timeout"
     NO_ANSWER = "no_answer"
     RATE_LIMIT = "rate_limit"
@@ -42,8 +43,10 @@ class Failure(StrEnum):
     MODEL_GONE = "model_gone"
     NOT_FOUND = "not_found"
     """Something does not exist, and nothing says that it is the model."""
-    CONTEXT = "context_too_large"
-    TOO_LARGE = "request_too_large"
+    UNKNOWN_ID = "unknown_id"
+    """It does not know an id: of an answer, a file or the like. Another account may have issued it."""
+    CONTEXT_TOO_LARGE = "context_too_large"
+    REQUEST_TOO_LARGE = "request_too_large"
     """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""
     CONTENT_FILTER = "content_filter"
     """The filter of a hosting service; another host may have none."""
@@ -56,11 +59,12 @@ class Failure(StrEnum):
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
-    INTERNAL = "ours"
+    OURS = "ours"
+    """The router itself is at fault, and no provider."""
 
 
 class SkipScope(Enum):
-    """What is not tried again in this exchange."""
+    """What a failure excludes from the rest of the exchange."""
 
     NOTHING = auto()
     KEY = auto()
@@ -69,7 +73,7 @@ class SkipScope(Enum):
     SMALLER = auto()
     """Every target with no larger window."""
     ALL = auto()
-    """The request itself is at fault: the provider's answer is the client's."""
+    """The request itself is invalid: the provider's answer goes to the client."""
 
 
 class Scope(Enum):
@@ -129,8 +133,8 @@ def _transient(skip: SkipScope, **more: bool) -> FailurePolicy:
 
 FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.CONNECT: _transient(SkipScope.TARGET, counts_as_strike=True),
-    Failure.SERVER: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
-    Failure.OTHER_SERVER: _transient(SkipScope.KEY, after_all_keys=True),
+    Failure.SERVER_ERROR: _transient(SkipScope.KEY, after_all_keys=True, counts_as_strike=True),
+    Failure.ODD_SERVER_ERROR: _transient(SkipScope.KEY, after_all_keys=True),
     Failure.TIMEOUT: _transient(SkipScope.TARGET, counts_as_strike=True),
     Failure.NO_ANSWER: _transient(SkipScope.TARGET),
     Failure.RATE_LIMIT: FailurePolicy(SkipScope.KEY, Scope.MODEL_OF_KEY, CooldownLength.RATE_LIMIT),
@@ -146,16 +150,17 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.FORBIDDEN: FailurePolicy(SkipScope.TARGET),
     Failure.MODEL_GONE: FailurePolicy(SkipScope.TARGET, Scope.TARGET, CooldownLength.GONE),
     Failure.NOT_FOUND: FailurePolicy(SkipScope.TARGET),
-    Failure.CONTEXT: FailurePolicy(SkipScope.SMALLER),
-    Failure.TOO_LARGE: FailurePolicy(SkipScope.TARGET),
+    Failure.CONTEXT_TOO_LARGE: FailurePolicy(SkipScope.SMALLER),
+    Failure.REQUEST_TOO_LARGE: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_FILTER: FailurePolicy(SkipScope.TARGET),
     Failure.CONTENT_POLICY: FailurePolicy(SkipScope.ALL),
     Failure.REFUSED: FailurePolicy(SkipScope.TARGET),
-    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.TARGET),
+    Failure.FOREIGN_STATE: FailurePolicy(SkipScope.KEY),
+    Failure.UNKNOWN_ID: FailurePolicy(SkipScope.KEY),
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
-    Failure.INTERNAL: FailurePolicy(SkipScope.TARGET),
+    Failure.OURS: FailurePolicy(SkipScope.TARGET),
 }
 
 FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
@@ -170,7 +175,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
-    FaultKind.INTERNAL: Failure.INTERNAL,
+    FaultKind.INTERNAL: Failure.OURS,
 }
 
 FAILURE_BY_STATUS: Mapping[int, Failure] = {
@@ -179,18 +184,18 @@ FAILURE_BY_STATUS: Mapping[int, Failure] = {
     402: Failure.QUOTA,
     403: Failure.FORBIDDEN,
     404: Failure.MODEL_GONE,
-    408: Failure.OTHER_SERVER,
-    409: Failure.OTHER_SERVER,
+    408: Failure.ODD_SERVER_ERROR,
+    409: Failure.ODD_SERVER_ERROR,
     410: Failure.MODEL_GONE,
-    413: Failure.CONTEXT,
+    413: Failure.CONTEXT_TOO_LARGE,
     422: Failure.REQUEST,
-    425: Failure.OTHER_SERVER,
+    425: Failure.ODD_SERVER_ERROR,
     429: Failure.RATE_LIMIT,
     451: Failure.FORBIDDEN,
-    500: Failure.SERVER,
-    502: Failure.SERVER,
-    503: Failure.SERVER,
-    504: Failure.SERVER,
+    500: Failure.SERVER_ERROR,
+    502: Failure.SERVER_ERROR,
+    503: Failure.SERVER_ERROR,
+    504: Failure.SERVER_ERROR,
 }
 
 CONTEXT_WORDS = (
@@ -209,11 +214,11 @@ RATE_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "quo
 DAY_WORDS = ("per day", "per-day", "per_day", "perday", "daily", "insufficient_quota")
 
 UNSPECIFIC_FAILURES = frozenset({Failure.REQUEST, Failure.REFUSED})
-SERVER_FAILURES = frozenset({Failure.SERVER, Failure.OTHER_SERVER})
+SERVER_FAILURES = frozenset({Failure.SERVER_ERROR, Failure.ODD_SERVER_ERROR})
 
 WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | SERVER_FAILURES, TRUNCATION_WORDS, Failure.TRUNCATED),
-    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT),
+    (UNSPECIFIC_FAILURES | SERVER_FAILURES, CONTEXT_WORDS, Failure.CONTEXT_TOO_LARGE),
     (UNSPECIFIC_FAILURES, KEY_WORDS, Failure.KEY_INVALID),
     (frozenset({Failure.FORBIDDEN}), AUTH_WORDS, Failure.KEY_INVALID),
     (UNSPECIFIC_FAILURES, GONE_WORDS, Failure.MODEL_GONE),
@@ -223,8 +228,24 @@ WORDINGS: tuple[tuple[frozenset[Failure], tuple[str, ...], Failure], ...] = (
     (UNSPECIFIC_FAILURES | {Failure.FORBIDDEN}, RATE_WORDS, Failure.RATE_LIMIT),
 )
 """Where the status alone would mean one of these, such words mean that; the first row that fits counts. A wrapped error
-that only means a server's trouble is as unspecific as a 400: nobody chose that status for it.
+that only means a server's trouble is as unspecific as a 400: the status was not chosen for it.
 """
+
+FOREIGN_STATE = re.compile(
+    r"invalid_encrypted_content|encrypted content\b.*(could not|cannot|did not match|invalid|not valid)"
+    r"|thinking_signature|thinking\.signature|redacted_thinking\.data|expected `?thinking"
+    r"|signature.{0,40}\b(thinking|thought|reasoning)|\b(thinking|thought|reasoning)[_ ]?(block.{0,20})?signature"
+    r"|invalid `?data`? in `?redacted_thinking|`?(redacted_)?thinking`? blocks.*cannot be modified"
+)
+"""A signature or encrypted content is refused: Anthropic's words, OpenAI's and Google's, and what gateways make of
+them.
+"""
+UNKNOWN_ID = re.compile(
+    r"previous_response_not_found|no such file"
+    r"|\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached ?content|container"
+    r"|vector store|stored \w+)\b.{0,160}(not found|not exist|no longer exist|expired)"
+)
+"""An id of what one account holds is not known."""
 
 
 def classify(fault: Fault, committed: bool = False) -> Failure:
@@ -238,14 +259,26 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
         return FAILURE_BY_KIND[fault.kind]
     plain = _from_status(fault.status or 0)
     taken_as = {plain, Failure.REQUEST} if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES else {plain}
+    if about_state := _about_state(said, taken_as):
+        return about_state
     meant = next((meant for where, words, meant in WORDINGS if where & taken_as and _contains_any(said, words)), plain)
+    if meant is Failure.FORBIDDEN and fault.retry_after is not None:
+        return Failure.RATE_LIMIT  # what is forbidden for a while is a limit
     return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
+
+
+def _about_state(said: str, taken_as: set[Failure]) -> Failure | None:
+    """A part of the request, or an id in it, belongs to another provider or account."""
+    unspecific = taken_as & {*UNSPECIFIC_FAILURES, Failure.FORBIDDEN, Failure.MODEL_GONE}
+    if (unspecific or taken_as & SERVER_FAILURES) and FOREIGN_STATE.search(said):
+        return Failure.FOREIGN_STATE
+    return Failure.UNKNOWN_ID if unspecific and UNKNOWN_ID.search(said) else None
 
 
 def _from_status(status: int) -> Failure:
     if status in FAILURE_BY_STATUS:
         return FAILURE_BY_STATUS[status]
-    return Failure.REFUSED if 400 <= status < 500 else Failure.OTHER_SERVER
+    return Failure.REFUSED if 400 <= status < 500 else Failure.ODD_SERVER_ERROR
 
 
 def _contains_any(said: str, words: tuple[str, ...]) -> bool:

@@ -55,7 +55,7 @@ class AttemptRecord:
     error: str | None
     message: str
     failure: Failure | None
-    """The row of the failure table, None if the attempt is not at fault."""
+    """The row of the failure table; None if the attempt did not fail."""
     selection_reason: str
     """How the candidate came to be chosen: `rank 1, score 0.81` or `pin`, with what else had a say, or `last_resort`
     and what gave way to it.
@@ -78,7 +78,7 @@ class AttemptRecord:
 
     @property
     def is_informational(self) -> bool:
-        """It tells something of an attempt that went on; another record tells how that one ended."""
+        """The record is informational: the attempt went on, and another record has its end."""
         return self.outcome is Outcome.HEDGE_TRIGGERED
 
     @property

@@ -35,12 +35,12 @@ class Target:
 
     @property
     def addresses(self) -> tuple[object, ...]:
-        """Where the provider is, in every dialect."""
+        """The provider's base URL, main dialect, and base URLs by dialect."""
         return self.provider.base_url, self.provider.dialect, dict(self.provider.dialects)
 
     @property
     def spoken_dialects(self) -> tuple[Dialect, ...]:
-        """The dialects that the provider speaks, its main one first."""
+        """The provider's dialects, its main one first."""
         return self.provider.dialect, *self.provider.dialects
 
     def needs_conversion(self, dialect: Dialect) -> bool:
@@ -48,7 +48,7 @@ class Target:
         return dialect not in self.spoken_dialects
 
     def base_url_for(self, dialect: Dialect) -> str | None:
-        """The base URL under which the provider speaks this dialect, or None."""
+        """The provider's base URL for this dialect, or None."""
         if dialect in self.provider.dialects:
             return self.provider.dialects[dialect]
         return self.provider.base_url if dialect == self.provider.dialect else None
@@ -165,14 +165,20 @@ class Inventory:
         keys = (each for target in self.targets if target.provider.name == provider for each in self.keys[target])
         return frozenset(each.key_id for each in keys)
 
+    def has_key(self, provider: str, label: str | None) -> bool:
+        """The provider can be asked with this key; None where it wants none."""
+        return any(t.enabled and t.provider.name == provider for t in self.targets) and (
+            (provider, label) in self.key_ids(provider)
+        )
+
     def routable_providers(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
 
 
 def _redirect_targets(settings: Settings) -> Iterator[Target]:
-    """Names that a redirect yields without their being listed as models: nothing is known of them, and nobody gets
-    them who has not asked for them.
+    """Names that a redirect yields without their being listed as models: nothing is known of them, and only
+    requests that name them get them.
     """
     for provider in settings.providers.values():
         for redirect in provider.redirects:

@@ -1,6 +1,7 @@
 """One upstream request made for an exchange: its phase, what it holds back, and the times it leaves in the record."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from pointsman.config import Timeouts
 from pointsman.domain.failures import classify
@@ -11,12 +12,13 @@ from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.frames import Frame, Reader
+from pointsman.wire.frames import Frame, FrameKind, Reader
+from pointsman.wire.thinking_signatures import PartId
 
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
 ERROR_BODY_TIMEOUT = 5.0
-"""Seconds for the body of an answer whose status has already said that it is none."""
+"""Seconds for the body of an answer with an error status."""
 PING_GRACE = 300.0
 """Seconds for which a committed attempt's own comments and pings may stand in for data."""
 
@@ -35,7 +37,7 @@ class Attempt:
         self.candidate = candidate
         self.base_url = base_url
         self.redirect: AppliedRedirect | None = None
-        """What its provider is asked for instead of the target's own name."""
+        """The redirect of the model name, None if the target's own name is sent."""
         self.timeouts = timeouts
         self.state = AttemptState.LAUNCHED
         self.is_over = False
@@ -53,11 +55,15 @@ class Attempt:
         self.last_event = now
         self.last_ping = now
         self.last_data = now
-        """Bytes of the body, whatever they say."""
+        """When bytes of the body last arrived, of any kind."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
+        self.asks_usage = True
+        """It may ask for usage of the router's own accord."""
+        self.sends_signed_parts = True
+        """Its request has the parts that only their issuer accepts, except those that its provider has refused."""
         self.reader: Reader | None = None
         self.bytes_received = 0
         self._held: list[bytes] = []
@@ -67,7 +73,7 @@ class Attempt:
         self.state = next_state(ATTEMPT_TRANSITIONS, self.state, step)
 
     def is_slow_to_make(self, body: bytes) -> bool:
-        """To make its request of the client's."""
+        """Whether converting the client's request takes so long that it needs a thread."""
         if self.codec is None or not self.codec.takes_long(body):
             return False
         self.connect_deadline = None
@@ -118,8 +124,12 @@ class Attempt:
 
     @property
     def model_sent(self) -> str:
-        """The name that its provider is asked for."""
+        """The model name that is sent to its provider."""
         return self.redirect.redirected_model if self.redirect else self.candidate.target.model.id
+
+    def removable_parts(self) -> Sequence[PartId] | None:
+        """The signed parts that its provider may refuse; None if there are none, or none were sent."""
+        return self.codec.removable_parts(self.model_sent) if self.codec and self.sends_signed_parts else None
 
     @property
     def max_parallel(self) -> int:
@@ -127,13 +137,13 @@ class Attempt:
         return self.candidate.target.provider.hedge.max_parallel
 
     def stall_deadline(self) -> float:
-        """When this attempt, committed, has been silent too long."""
+        """When the committed attempt counts as stalled."""
         by_data = self.last_event + self.timeouts.stall
         by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PING_GRACE)
         return max(by_data, by_pings)
 
     def last_activity(self) -> float:
-        """When it last heard of its provider."""
+        """When its provider last sent anything, on the exchange's clock."""
         return max(self.last_data, self.first_byte_at or 0.0, self.connected_at or 0.0)
 
     def pause(self, seconds: float, now: float) -> None:
@@ -165,6 +175,31 @@ class Attempt:
         self.last_data = now
         self.bytes_received += len(data)
         return self.reader.read(data)
+
+    def relay(self, frames: Sequence[Frame], masker: Masker, now: float) -> tuple[bytes, Frame | None]:
+        """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does."""
+        out: list[bytes] = []
+        for frame in frames:
+            match frame.kind:
+                case FrameKind.CONTENT | FrameKind.NEUTRAL:
+                    self.last_event = now
+                    out.append(frame.data)
+                case FrameKind.PING:
+                    self.last_ping = now
+                    out.append(masker.data(frame.data))
+                case FrameKind.ERROR:
+                    self.last_event = now
+                    out.append(masker.data(frame.data))
+                    return b"".join(out), frame
+                case FrameKind.END:
+                    self.last_event = now
+                    out.append(frame.data)
+                    return b"".join(out), frame
+                case FrameKind.MALFORMED:
+                    return b"".join(out), frame
+                case _ as never:
+                    assert_never(never)
+        return b"".join(out), None
 
     def to_record(
         self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False

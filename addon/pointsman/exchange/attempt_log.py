@@ -14,7 +14,7 @@ class AttemptLog:
     def __init__(self, started: float, masker: Masker) -> None:
         self.records: list[AttemptRecord] = []
         self.started_at = 0.0
-        """On the exchange's own clock."""
+        """Start of the exchange, on its own clock."""
         self._started_wall = started
         self._masker = masker
 

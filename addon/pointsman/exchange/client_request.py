@@ -8,13 +8,14 @@ from pointsman.config import Settings, Stream
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
 from pointsman.masking import Masker
-from pointsman.wire.conversion.codec import Codec, codec_for, reasons
+from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.dialects.base import Dialect, Listener
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +32,26 @@ class ClientRequest:
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
 
-    def codec(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
+    def codec(self, target: Target, n: int, asks_usage: bool = True, left_out: LeftOut = NOTHING_LEFT_OUT) -> Codec:
         """The way of attempt `n` to a target that can be asked, and back."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started)
         provider_dialect = DIALECTS[spoken]
-        return codec_for(
-            self.dialect, provider_dialect, listener, target.provider, reasons(target.model.supports), asks_usage
-        )
+        can_reason = reasons(target.model.supports)
+        return codec_for(self.dialect, provider_dialect, listener, target.provider, can_reason, asks_usage, left_out)
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRules:
-    """What the configuration says about exchanges as such. Times in seconds."""
+    """The configuration of exchanges. Times in seconds."""
 
     max_attempts: int
     deadline: float
     stream: Stream
     prefix: str
-    """Of the sticky headers and of `<prefix>Endpoint`."""
+    """The prefix of the sticky headers and of `<prefix>Endpoint`, such as `X-`."""
     masker: Masker = field(repr=False)
 
     @classmethod
@@ -66,7 +66,7 @@ class ExchangeRules:
 
 
 class Planner(Protocol):
-    """What an exchange asks of routing."""
+    """What an exchange needs from routing."""
 
     @property
     def mode(self) -> str: ...
@@ -86,15 +86,25 @@ class Planner(Protocol):
         ...
 
     def is_final(self, fault: Fault) -> bool:
-        """The request itself is at fault, so no other candidate will do."""
+        """The request itself is invalid, so no other candidate is tried."""
         ...
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this candidate's answer begin; `was_slow`: so late that another attempt had been started."""
         ...
 
-    def on_answer_id(self, answer_id: str) -> None:
-        """A later request may refer to the whole answer that the client got by this id; empty where it has none."""
+    def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
+        """A later request may refer to the whole answer that the client got of this candidate by this id; empty where
+        it has none.
+        """
+        ...
+
+    def parts_left_out(self, candidate: Candidate) -> LeftOut:
+        """The signed parts that its provider has refused in this session."""
+        ...
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        """Its provider refuses a signed part among these, and is not sent them again in this session."""
         ...
 
     def on_answer(self, answer: bytes, now: float) -> None:
@@ -116,7 +126,7 @@ class Planner(Protocol):
         ...
 
     def on_ended(self, failed: bool, now: float) -> None:
-        """The exchange is over; `failed`: its client was told of a failure."""
+        """The exchange has ended; `failed`: the client received an error."""
         ...
 
     def discard(self) -> None:
@@ -148,7 +158,7 @@ class Planner(Protocol):
         ...
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
-        """What the candidate's provider is asked for instead of its target's own name."""
+        """The redirect of the model name for this candidate, None if its target's own name is sent."""
         ...
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:

@@ -121,7 +121,8 @@ class ClientResponse:
         target = self.answered_by = attempt.candidate.target
         if self.state is not ResponseState.NOTHING_SENT or fault.body is None:
             message = fault.message or "The provider refused the request."
-            self.send_error(Problem(Code.INVALID_REQUEST, message), passed, now, target)
+            code = Code.UPSTREAM_ERROR if (fault.status or 0) >= 500 else Code.INVALID_REQUEST
+            self.send_error(Problem(code, message), passed, now, target)
             return
         assert fault.status
         self.error = fault.label

@@ -36,7 +36,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The rest of attempt `n` is of no interest; its connection may be kept if it ends cleanly and soon."""
+    """The remaining data of attempt `n` is ignored; its connection may be reused if the response ends soon."""
 
     n: int
 

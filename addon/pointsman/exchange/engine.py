@@ -14,26 +14,24 @@ Input for a settled attempt is ignored. The tables in `state_machines` define th
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import assert_never
 
+from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
-from pointsman.exchange.attempt_factory import create_attempt, upstream_request
 from pointsman.exchange.attempt_log import AttemptLog
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Planner
 from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientResponse
-from pointsman.exchange.effects import Abort, Cancel, Effect, Launch, LaunchLarge, Release, Settled
+from pointsman.exchange.effects import Abort, Effect
 from pointsman.exchange.failed_attempts import FailedAttempts
-from pointsman.exchange.state_machines import AttemptMove, AttemptState
+from pointsman.exchange.running_attempts import RunningAttempts
+from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
-
-NO_ANSWER = (FrameKind.ERROR, FrameKind.PING)
-"""What a provider says beside its answer."""
+from pointsman.wire.thinking_signatures import PartId
 
 
 class Exchange:
@@ -49,11 +47,8 @@ class Exchange:
         self.attempt_log = AttemptLog(client_request.started, rules.masker)
         self._effects: list[Effect] = []
         self._response = ClientResponse(client_request, plan, rules, self._effects)
-        self._running: dict[int, Attempt] = {}
-        self._winner: Attempt | None = None
-        self._raced = False
-        """There was, at some time before commit, a reason to run two attempts beside each other."""
-        self._launched = 0
+        self._attempts = RunningAttempts(client_request, plan, self.attempt_log, self._effects)
+        self._running = self._attempts.by_number
         self._failed = FailedAttempts()
 
     # Inputs.
@@ -131,9 +126,9 @@ class Exchange:
                 self._on_client_lost(now)
                 self._effects.append(Abort(f"the client read nothing for {CLIENT_STALL_TIMEOUT:g} s"))
             return self._take_effects()
-        for attempt in list(self._running.values()):
+        for attempt in self._attempts:
             self._tick_attempt(attempt, now)
-        for attempt in list(self._running.values()):
+        for attempt in self._attempts:
             self._hedge(attempt, now)
         if not self.ended:
             self._response.on_tick(now)
@@ -155,7 +150,7 @@ class Exchange:
     def fail_with(self, problem: Problem, now: float) -> list[Effect]:
         """The router cannot continue: the exchange ends with this error, and no provider is blamed."""
         if not self.ended:
-            self._settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
+            self._attempts.settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
             self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
 
@@ -190,7 +185,7 @@ class Exchange:
     @property
     def winner_number(self) -> int | None:
         """The number of the attempt that the client sees."""
-        return self._winner.n if self._winner else None
+        return self._attempts.winner.n if self._attempts.winner else None
 
     def to_record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
@@ -200,7 +195,7 @@ class Exchange:
 
     def _advance(self, now: float) -> None:
         """The one place that decides how an exchange without a winner goes on."""
-        if self.ended or self._winner:
+        if self.ended or self._attempts.winner:
             return
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
@@ -224,33 +219,26 @@ class Exchange:
             )
 
     def _next_candidate(self, now: float) -> Candidate | None:
-        if self._launched >= self.rules.max_attempts or now - self.attempt_log.started_at >= self.rules.deadline:
+        is_late = now - self.attempt_log.started_at >= self.rules.deadline
+        if is_late or self._attempts.launched >= self.rules.max_attempts:
             return None
         return self.plan.next_candidate(now, self.running_candidates)
 
     def _hedge(self, attempt: Attempt, now: float) -> None:
         """Starts another attempt beside a stream that is slow to begin, if the limit allows it."""
-        if attempt.hedge_at is None or now < attempt.hedge_at or self._winner or self.ended:
+        if attempt.hedge_at is None or now < attempt.hedge_at or self._attempts.winner or self.ended:
             return
         attempt.hedge_at = None
-        if attempt.n not in self._running or len(self._running) >= attempt.max_parallel:
-            return
-        if candidate := self._next_candidate(now):
-            attempt.was_hedged = True
-            self.attempt_log.record(attempt, Outcome.HEDGE_TRIGGERED, None, now)
+        if self._attempts.may_hedge(attempt) and (candidate := self._next_candidate(now)):
+            self._attempts.on_hedged(attempt, now)
             self._launch(candidate, now)
 
-    def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
-        self._launched += 1
-        wall = self.attempt_log.wall_time(now)
-        attempt = create_attempt(self.client_request, self.plan, self._launched, candidate, now, wall, asks_usage)
-        self._running[attempt.n] = attempt
-        self.plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
-        if attempt.is_slow_to_make(self.client_request.body):
-            self._effects.append(LaunchLarge(attempt.n, partial(upstream_request, self.client_request, attempt)))
-            return
+    def _launch(
+        self, candidate: Candidate, now: float, asks_usage: bool = True, sends_signed_parts: bool = True
+    ) -> None:
+        attempt = self._attempts.launch(candidate, now, asks_usage, sends_signed_parts)
         try:
-            self._effects.append(Launch(attempt.n, upstream_request(self.client_request, attempt)))
+            self._attempts.send_request(attempt)
         except Inconvertible as error:
             self._fail_unsent(attempt, str(error), now)
 
@@ -303,7 +291,7 @@ class Exchange:
         self._fail(attempt, Fault(FaultKind.EMPTY, "the answer had no content"), now)
 
     def _handle_silent_end(self, attempt: Attempt, now: float) -> None:
-        """The body ended, and no frame said so."""
+        """The body ended without an end frame."""
         assert attempt.reader
         if attempt.state is AttemptState.WINNER and attempt.reader.finished:
             self._complete(attempt, now)
@@ -314,21 +302,8 @@ class Exchange:
 
     def _relay(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         """The winner's frames go out as they are, in one piece for one read."""
-        out: list[bytes] = []
-        last: Frame | None = None
-        for frame in frames:
-            if frame.kind is FrameKind.MALFORMED:
-                last = frame
-                break
-            if frame.kind is FrameKind.PING:
-                attempt.last_ping = now
-            else:
-                attempt.last_event = now
-            out.append(self.rules.masker.data(frame.data) if frame.kind in NO_ANSWER else frame.data)
-            if frame.kind is FrameKind.ERROR or frame.kind is FrameKind.END:
-                last = frame
-                break
-        self._response.send_provider_data(b"".join(out), now)
+        data, last = attempt.relay(frames, self.rules.masker, now)
+        self._response.send_provider_data(data, now)
         if last is None:
             return
         if last.kind is FrameKind.END:
@@ -339,48 +314,51 @@ class Exchange:
         else:
             self._on_provider_broken(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
 
-    # Endings of attempts.
+    # Commit and endings.
 
     def _commit(self, attempt: Attempt, data: bytes, now: float) -> None:
         """From here the client sees this attempt, and no other."""
-        attempt.commit(now)
-        self._winner = attempt
-        self._raced = len(self._running) > 1 or self.attempt_log.had_race()
-        for other in [each for each in self._running.values() if each is not attempt]:
-            self._settle(other, Outcome.HEDGE_LOSER_CANCELLED, None, now)
-        self.plan.on_committed(attempt.candidate, now, attempt.was_hedged)
+        self._attempts.commit(attempt, now)
         self._response.start_answer(attempt, attempt.take_held() + data, self.attempt_log.others(attempt), now)
 
     def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
-        passed = self.attempt_log.others(attempt)
         if attempt.reader and attempt.reader.opening:
-            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""))
-        unraced = Outcome.RETRY_SUCCESS if passed else Outcome.REQUEST_SUCCESS
-        outcome = Outcome.HEDGE_WINNER if self._raced else unraced
-        self._settle(attempt, outcome, None, now)
+            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""), attempt.candidate, now)
+        self._attempts.complete(attempt, now)
         self._response.end(now)
 
     def _fail(self, attempt: Attempt, fault: Fault, now: float) -> None:
-        """An attempt that the client has seen nothing of has failed.
+        """An attempt failed before its commit.
 
-        The next one follows, unless the request itself is at fault.
+        The next one follows, unless the request itself is invalid.
         """
         if attempt.codec and attempt.codec.refuses_usage(fault):
-            self._settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-            self._launch(attempt.candidate, now, asks_usage=False)
+            self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+            self._launch(attempt.candidate, now, False, attempt.sends_signed_parts)
+            return
+        if classify(fault) is Failure.FOREIGN_STATE and (parts := attempt.removable_parts()) is not None:
+            self._repeat_unsigned(attempt, fault, parts, now)
             return
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
-        self._failed.count += 1
         if self.plan.is_refusal(fault):
-            self._failed.refusals.append((attempt, fault))
+            self._failed.add_refusal(attempt, fault)
+        else:
+            self._failed.count += 1
         if not self.plan.is_final(fault):
-            self._settle(attempt, Outcome.RETRY_FAILED, fault, now)
+            self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)
             return
-        self._settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
-        self._settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
+        self._attempts.settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
+        self._attempts.settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
         self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
+
+    def _repeat_unsigned(self, attempt: Attempt, fault: Fault, parts: Sequence[PartId], now: float) -> None:
+        """The provider refused what another one has signed: it is asked once more, without any signed part."""
+        self._failed.add_refusal(attempt, fault)
+        self.plan.on_parts_refused(attempt.candidate, parts)
+        self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+        self._launch(attempt.candidate, now, attempt.asks_usage, sends_signed_parts=False)
 
     def _on_provider_broken(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.
@@ -397,48 +375,31 @@ class Exchange:
             self._end_broken(attempt, fault, now)
 
     def _end_broken(self, attempt: Attempt, fault: Fault, now: float, has_said_so: bool = False) -> None:
-        """The winner's answer stays half an answer, and the client is told, unless the provider has done so."""
+        """The winner's answer stays incomplete. The client gets an error frame, unless the provider sent one."""
+        fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:
             outcome, code, fault = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN, replace(fault, kind=FaultKind.BROKEN)
-        self._settle(attempt, outcome, fault, now)
+        self._attempts.settle(attempt, outcome, fault, now)
         problem = Problem(code, f"The provider's answer was interrupted: {fault.message or fault.label}.")
         self._response.end_broken(problem, now, has_said_so)
 
-    def _settle(
-        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, is_ours: bool = False
-    ) -> None:
-        """`is_ours`: the router itself is to blame for the fault."""
-        attempt.transition(AttemptMove.SETTLE)
-        del self._running[attempt.n]
-        if not attempt.is_over:
-            whole = attempt.reader is not None and attempt.reader.finished
-            self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
-        was_last_key = self.plan.is_last_key(attempt.candidate, now)
-        record = self.attempt_log.record(attempt, outcome, fault, now, was_last_key)
-        notice = self.plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
-        self._effects.append(Settled(record, notice))
-
-    def _settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
-        for attempt in list(self._running.values()):
-            self._settle(attempt, outcome, fault, now)
-
     def _on_client_lost(self, now: float) -> None:
-        self._settle_all(Outcome.CLIENT_ABORT, now)
+        self._attempts.settle_all(Outcome.CLIENT_ABORT, now)
         self._response.on_client_disconnected(now)
 
     # Time.
 
     def _deadlines(self) -> Iterator[float]:
         for attempt in self._running.values():
-            yield attempt.stall_deadline() if attempt is self._winner else attempt.deadline()
+            yield attempt.stall_deadline() if attempt is self._attempts.winner else attempt.deadline()
         yield from self._response.deadlines()
 
     def _tick_attempt(self, attempt: Attempt, now: float) -> None:
         if attempt.state is AttemptState.SETTLED:
             return
-        if attempt is not self._winner:
+        if attempt is not self._attempts.winner:
             if fault := attempt.timeout_fault(self.client_request.facts.stream, now):
                 self._fail(attempt, fault, now)
         elif now >= attempt.stall_deadline():

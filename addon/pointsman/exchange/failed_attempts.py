@@ -12,14 +12,19 @@ class FailedAttempts:
 
     count: int = 0
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
-    """Attempts whose target does not take such a request, with the provider's word on it."""
+    """Attempts whose target does not take such a request, with the provider's error."""
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
-    """Attempts that plainly had nothing to say, with how they said it."""
+    """Attempts that ended empty with `stop`, with their answers."""
+
+    def add_refusal(self, attempt: Attempt, fault: Fault) -> None:
+        """One more that failed, by refusing the request."""
+        self.count += 1
+        self.refusals.append((attempt, fault))
 
     def empty_answer(self) -> tuple[Attempt, bytes] | None:
-        """The last one, where every attempt had nothing to say: then that is the truth."""
+        """The last empty answer, if every attempt ended so: it is then the client's answer. Else None."""
         return self.empty_answers[-1] if self.empty_answers and len(self.empty_answers) == self.count else None
 
     def refusal(self) -> tuple[Attempt, Fault] | None:
-        """The last one, where every attempt was refused alike."""
-        return self.refusals[-1] if self.refusals and len(self.refusals) == self.count else None
+        """The first refusal, if every attempt was refused. Else None."""
+        return self.refusals[0] if self.refusals and len(self.refusals) == self.count else None

@@ -23,7 +23,7 @@ def routing_headers(request_id: str, prefix: str, target: Target | None, passed:
 
 
 def attempt_trail(records: Sequence[AttemptRecord]) -> str:
-    """Every attempt passed over, one word each, at most 1 KiB; a longer trail says so by its last word."""
+    """The trail: one word for each failed attempt, at most 1 KiB; a longer trail ends with a mark."""
     words: list[str] = []
     room = MAX_TRAIL_BYTES - len(" ...")
     for record in records:

@@ -11,7 +11,7 @@ def summary(record: ExchangeRecord) -> str:
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
     seen = next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
-    parts = [f"{seen.provider}/{seen.model}" if seen else "nobody answered"]
+    parts = [f"{seen.provider}/{seen.model}" if seen else "not answered"]
     if seen and not seen.outcome.is_success:
         parts.append(seen.outcome.value)
     if record.error:

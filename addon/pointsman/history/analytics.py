@@ -1,4 +1,4 @@
-"""What the log says of a window of time, for people: counts, rates, waits and failures of each group."""
+"""Aggregates over a time window of the log: counts, rates, waits and failures of each group."""
 
 import sqlite3
 from collections import Counter
@@ -54,7 +54,7 @@ FROM kinds JOIN log ON kind = kinds.id AND ended > :since GROUP BY kinds.id
 
 @dataclass(slots=True)
 class Tally:
-    """Of one group. `waits` are milliseconds to first content."""
+    """Sums of one group. `waits` are milliseconds to first content."""
 
     raw: Counter[str] = field(default_factory=Counter)
     weighted: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0.0))
@@ -116,5 +116,5 @@ def _rate(counts: Mapping[str, float]) -> float | None:
 
 
 def _name(group: tuple[str | None, ...]) -> str:
-    """Of attempts without a key, by key: their provider's."""
+    """A group's name: its values joined by `/`, without those that are None."""
     return "/".join(part for part in group if part is not None)

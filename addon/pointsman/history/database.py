@@ -67,7 +67,7 @@ def move_aside(path: Path, stamp: str, why: Exception) -> None:
 
 
 def _make(path: Path) -> None:
-    """Who talked to whom, and when, is its owner's business. Raises OSError."""
+    """The file is readable by its owner only. Raises OSError."""
     private_files.make_folder(path.parent)
     try:
         os.close(private_files.create(path))

@@ -62,18 +62,18 @@ class History:
         return await asyncio.to_thread(_restore, self._writer, tuple(labels))
 
     async def analytics(self, window: TimeWindow, by: GroupBy) -> dict[str, Any]:
-        """In plain JSON types. `problem` says why nothing is told, or None."""
+        """In plain JSON types. `problem` says why there is no data, or None."""
         found, problem = await self._query(lambda path: analytics(path, window, by, time.time()))
         dropped = self._writer.dropped if self._writer else 0
         return {"window": window.value, "by": by.value, "rows": found or [], "dropped": dropped, "problem": problem}
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:
-        """In plain JSON types. `problem` says why nothing is told, or None."""
+        """In plain JSON types. `problem` says why there is no data, or None."""
         found, problem = await self._query(lambda path: traffic(path, window, time.time()))
         return {**(found or empty_traffic(window, time.time())), "problem": problem}
 
     async def _query[T](self, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
-        """What the file answers, or why it does not."""
+        """`(answer, None)`, or `(None, problem)`."""
         if self._writer is None:
             return None, OFF_MESSAGE
         return await asyncio.to_thread(_query_file, self._writer, ask)
@@ -96,7 +96,7 @@ def _restore(recorder: HistoryWriter, labels: Collection[str]) -> EarlierRuns:
 
 
 def _query_file[T](recorder: HistoryWriter, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
-    """What has been put until now is told of too."""
+    """`(answer, None)`, or `(None, problem)`. All rows put so far are written first."""
     recorder.flush()
     if recorder.problem:
         return None, recorder.problem

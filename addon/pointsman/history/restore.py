@@ -71,7 +71,7 @@ def _sums(db: sqlite3.Connection, asked: dict[str, Any], verdict: str) -> Iterat
 
 
 def _ended(db: sqlite3.Connection, asked: dict[str, Any]) -> list[float]:
-    """When the latest attempts ended."""
+    """Unix times at which the latest attempts ended, newest first."""
     return [_number(ended) for (ended,) in db.execute(ATTEMPTS_QUERY, asked)]
 
 

@@ -1,4 +1,4 @@
-"""One row for each attempt of an exchange that has ended: what it says of itself, and no secret."""
+"""One row for each attempt of an ended exchange, without secrets."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

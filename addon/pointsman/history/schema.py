@@ -1,4 +1,4 @@
-"""The file's form, and how an older one becomes it. `PRAGMA user_version` says which form a file has."""
+"""The schema of the file, and the migrations from older ones. `PRAGMA user_version` is a file's version."""
 
 import sqlite3
 from collections.abc import Sequence

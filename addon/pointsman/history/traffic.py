@@ -1,4 +1,4 @@
-"""What the log says over time, for charts: how much went where, how well, and how long people waited."""
+"""Time series from the log, for charts: attempts, success rates and waits by target."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ STEPS: Mapping[TimeWindow, tuple[float, int]] = {
 }
 """Seconds of one step, and how many there are. Steps begin at full multiples of their length."""
 MAX_SERIES = 8
-"""Targets with a series of their own; the rest are added up."""
+"""Targets with a series of their own; the others are summed."""
 OTHERS = "others"
 SUMS_QUERY = """
 SELECT provider || '/' || model AS target, seen, group_concat(CAST(ended / :step AS INTEGER) - :first) AS places,
@@ -87,7 +87,7 @@ def traffic(path: Path, window: TimeWindow, now: float) -> dict[str, Any]:
 
 
 def empty_traffic(window: TimeWindow, now: float) -> dict[str, Any]:
-    """The same, of a history that tells nothing."""
+    """The same without a history: no data, with the reason."""
     step, length = STEPS[window]
     return _response(window, step, int(now // step) - length + 1, length, ())
 

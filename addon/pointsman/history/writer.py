@@ -34,8 +34,8 @@ type LogEntry = tuple[RowKind, AttemptRow]
 
 
 class HistoryWriter:
-    """`problem` says why nothing is written, None while all is well. `dropped` counts rows that were lost. `retention`
-    is seconds and may be changed; `last_earlier_row` is the last row that the file had when it was opened.
+    """`problem` says why nothing is written; None while writing works. `dropped` counts lost rows. `retention` is in
+    seconds and may be changed; `last_earlier_row` is the last row that the file had when it was opened.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class HistoryWriter:
         return done.wait(patience)
 
     def report_error(self, error: Exception) -> None:
-        """Somebody who read the file has met this."""
+        """A reader of the file reported this."""
         if is_damage(error):
             self._reported_error = error
             self._wake.set()
@@ -147,7 +147,7 @@ class HistoryWriter:
             self.last_earlier_row = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
             self._kinds = {RowKind(*kind): number for number, *kind in self._db.execute(ALL_KINDS)}
             if self.problem:
-                logger.info(f"Pointsman: the history {self.path} is written again.")
+                logger.info(f"Pointsman: writing to the history {self.path} has resumed.")
             self.problem = None
         return self._db
 
@@ -186,7 +186,7 @@ class HistoryWriter:
         problem = str(error)
         if problem != self.problem:
             logger.warning(
-                f"Pointsman: no history is written in {self.path}: {problem}."
+                f"Pointsman: cannot write the history {self.path}: {problem}."
                 " Routing continues, and writing is retried; to use another file, set history.path."
             )
         self.problem = problem

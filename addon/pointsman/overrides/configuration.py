@@ -52,11 +52,11 @@ class Configuration:
 
     @property
     def current(self) -> ActiveConfig:
-        assert self._state, "nothing has begun yet"
+        assert self._state, "start() was not called"
         return self._state
 
     def start(self) -> Settings:
-        """Raises ConfigError when the file is at fault, or the folder of the changes is in the hands of others. Changes
+        """Raises ConfigError if the file is invalid, or other users can write the folder of the changes. Changes
         that no longer fit the file are moved aside.
         """
         written = self._read()
@@ -73,7 +73,7 @@ class Configuration:
         return settings
 
     async def reload(self) -> None:
-        """Read the file again. Raises ConfigError when it is refused, and the old one stays in force."""
+        """Reads the file again. Raises ConfigError if it is invalid; the previous configuration then remains."""
         async with self._lock:
             state = await asyncio.to_thread(self._reread, self.current.overrides)
             self._check(state.settings)

@@ -92,7 +92,7 @@ class OverrideStore:
         except NotPrivate:
             raise
         except OSError as error:
-            logger.warning(f"Pointsman: saved changes are not in force: {self.path} cannot be read ({error}).")
+            logger.warning(f"Pointsman: saved changes are not applied: {self.path} cannot be read ({error}).")
             return NO_OVERRIDES
         try:
             written = StoredOverrides.model_validate(json.loads(data))
@@ -103,7 +103,7 @@ class OverrideStore:
 
     def set_aside(self, why: str) -> None:
         """Start without the changes; the file is kept for inspection."""
-        logger.warning(f"Pointsman: saved changes are not in force: {self.path} {why}. {_moved(self.path)}")
+        logger.warning(f"Pointsman: saved changes are not applied: {self.path} {why}. {_moved(self.path)}")
 
     def _check(self) -> None:
         """Raises NotPrivate if others may write it."""
@@ -163,7 +163,7 @@ class OverrideStore:
         moved = [_moved(path) for path in (self.path, self._encryption.path) if path.exists()]
         logger.warning(
             f"Pointsman: {lost} keys that were added earlier cannot be read: {error}. Add them again."
-            f" {' '.join(moved)} Other saved changes are in force."
+            f" {' '.join(moved)} Other saved changes are applied."
         )
         self._encryption = KeyEncryption(self._encryption.path)
         try:

@@ -17,7 +17,7 @@ from pointsman.wire.errors import Problem
 
 NOTE = "pointsman"
 MAX_EXCLUDED = 50
-"""Candidates left out of which a flow tells; the exchange's own page has all of them."""
+"""Excluded candidates listed in a flow, at most; `/internal/exchanges/<id>` lists all."""
 
 
 class NoteKind(StrEnum):
@@ -93,7 +93,7 @@ def note_attempt(shown: http.HTTPFlow, record: AttemptRecord, request_id: str, c
 
 
 def _note(shown: http.HTTPFlow, kind: NoteKind, mark: Mark, **more: object) -> None:
-    """A mark that somebody has set by hand stays."""
+    """A marker set by the user is kept."""
     if not is_marked_by_hand(shown):
         shown.marked = mark.value
     shown.metadata[NOTE] = {**note(shown), "kind": kind.value, "mark": mark.value, **more}

@@ -46,7 +46,7 @@ class FlowQueue:
         finally:
             self._add_task = None
         if self._dropped:
-            logger.warning(f"Pointsman: {self._dropped} attempts were not recorded: they came too fast.")
+            logger.warning(f"Pointsman: {self._dropped} attempts were not recorded: the queue was full.")
             self._dropped = 0
 
     async def _add(self, make: FlowFactory) -> None:

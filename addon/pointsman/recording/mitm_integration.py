@@ -27,7 +27,7 @@ class MitmIntegration:
             retention.OPTION,
             int,
             MAX_FLOWS,
-            "Maximum number of flows in the view. The oldest go; live, intercepted and hand-marked ones stay.",
+            "Maximum number of flows in the view. The oldest are removed; live, intercepted and marked ones are kept.",
         )
         for view in VIEWS:
             if contentviews.registry.get(view.name.lower()) is not view:

@@ -31,11 +31,11 @@ def replace_layer(host: StreamHost, handler: clientplayback.ReplayHandler) -> No
 
 
 def replay_refusal(replayed: flow.Flow) -> str | None:
-    """Why this flow cannot be replayed; None where nothing of ours speaks against it."""
+    """Why this flow cannot be replayed; None if it can be."""
     if not is_attempt(replayed):
         return None
     notes = note(replayed)
     return (
-        "Pointsman: an attempt cannot be replayed, since its key is masked."
+        "Pointsman: an attempt cannot be replayed because its key is masked."
         f" Replay the client's flow instead, of exchange {notes.get('request_id')}."
     )

@@ -19,11 +19,11 @@ class Verdict(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     KEY = "key"
-    """It speaks of one key of the target, and not of the target."""
+    """It concerns one key of the target, not the target."""
     CENSORED = "later"
     """Nothing is known but that the first content would have come later than the attempt was cancelled."""
     NOTHING = "nothing"
-    """The client left, or its request was at fault."""
+    """The client disconnected, or its request was invalid."""
 
 
 KEY_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, Failure.FORBIDDEN})
@@ -35,7 +35,7 @@ TARGET_FAILURES = SERVER_FAILURES | {
     Failure.MODEL_GONE,
     Failure.BROKEN,
 }
-"""Every other failure speaks of the request, or of the router."""
+"""Every other failure concerns the request, or the router."""
 MAX_TOKENS = 10_000_000
 """Tokens of one answer that a provider may claim and be believed."""
 MIN_STREAM_SECONDS = 0.1
@@ -119,7 +119,7 @@ def _verdict_alone(attempt: AttemptRecord, later: Sequence[AttemptRecord]) -> Ve
 
 
 def _answers_instead(other: AttemptRecord, failed: AttemptRecord) -> bool:
-    """With another key of the same target."""
+    """Whether `other` got content with another key of the target that `failed` used."""
     return _target(other) == _target(failed) and other.key != failed.key and other.first_content_ms is not None
 
 

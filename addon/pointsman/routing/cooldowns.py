@@ -28,7 +28,7 @@ KEY_INVALID = "key_invalid"
 
 class Cooldown(NamedTuple):
     """`extended_at` is when it was last extended, `next_try` when one request may try: at the end, or before that
-    where the end is a guess.
+    where the end is a guess. `is_stated`: its provider has named its end.
     """
 
     reason: str
@@ -36,15 +36,18 @@ class Cooldown(NamedTuple):
     until: float
     extended_at: float
     next_try: float
+    is_stated: bool = False
 
 
 class Wait(NamedTuple):
     """How long something cools. `doubles_to`: each time in a row it is twice as long, up to so many seconds.
-    `is_guess`: the provider has not stated the end.
+    `is_stated`: the provider has named the end. `is_guess`: when it ends is not known, so that one request tries each
+    hour.
     """
 
     seconds: float
     doubles_to: float | None = None
+    is_stated: bool = False
     is_guess: bool = False
 
     def after(self, repeats: int) -> float:
@@ -83,7 +86,9 @@ class Slots[Name]:
 
     def is_tried(self, name: Name, by_others_than: object, now: float) -> bool:
         slot = self._slots.get(name)
-        return slot is not None and not slot.is_closed(now) and slot.trial not in (None, by_others_than)
+        if slot is None or slot.trial is None or slot.is_closed(now):
+            return False
+        return slot.trial is not by_others_than
 
     def begin_trial(self, name: Name, holder: object, now: float) -> None:
         """Nothing if it has not cooled, still does, or is being tried."""
@@ -115,7 +120,8 @@ class Slots[Name]:
                 del self._slots[name]
             return before
         until = now + seconds
-        cooldown = Cooldown(reason, now, until, now, min(until, now + GUESS_RETRY) if wait.is_guess else until)
+        next_try = min(until, now + GUESS_RETRY) if wait.is_guess else until
+        cooldown = Cooldown(reason, now, until, now, next_try, wait.is_stated)
         self._slots[name] = Slot(_merged(before, cooldown, now) if before else cooldown, repeats)
         return self._slots[name].cooldown
 
@@ -154,7 +160,7 @@ def _merged(before: Cooldown, new: Cooldown, now: float) -> Cooldown:
     next_try = min(max(new.next_try, before.next_try), later.until)
     if before.next_try <= now and later is before:
         next_try = min(max(new.next_try, now + GUESS_RETRY), later.until)
-    return Cooldown(later.reason, before.since, later.until, now, next_try)
+    return later._replace(since=before.since, extended_at=now, next_try=next_try)
 
 
 class CooldownTable:
@@ -166,7 +172,7 @@ class CooldownTable:
         self._keys: Slots[KeyId] = Slots()
         self._pairs: Slots[PairId] = Slots()
         self._refused: dict[KeyId, float] = {}
-        """When each was refused last."""
+        """Last refusal of each key, on the routing clock."""
 
     @property
     def invalid_keys(self) -> KeysView[KeyId]:

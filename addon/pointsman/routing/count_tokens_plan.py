@@ -1,17 +1,18 @@
 """The plan of a request to count tokens. It goes to a provider that can count, and leaves no trace in statistics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
 from pointsman.wire.errors import Fault
+from pointsman.wire.thinking_signatures import PartId
 
 
 class CountTokensPlan(Plan):
-    """A provider that cannot count is not at fault, so each one is asked once and then passed over. What the session
-    has banned is not asked.
+    """A provider that cannot count tokens has not failed: each is tried once. Providers that the session has banned are
+    not tried.
     """
 
     def on_launched(
@@ -28,6 +29,9 @@ class CountTokensPlan(Plan):
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
         if fault is not None:
             self._exclusions.skip(candidate, Failure.FORBIDDEN, fault)
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        pass
 
     def is_final(self, fault: Fault) -> bool:
         return False

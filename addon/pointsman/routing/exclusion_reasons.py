@@ -1,4 +1,4 @@
-"""Why a candidate was left out: a closed set, printed alike by headers, audit, pages and logs."""
+"""Why a candidate was excluded: a closed set, the same in headers, audit, pages and logs."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,9 +17,11 @@ class ExclusionReason(StrEnum):
     """Never chosen automatically in this mode."""
     CONTEXT = "context_too_small"
     BANNED = "banned"
-    """It, or its provider, has failed this session."""
+    """The session has banned its provider, or the target itself."""
     OTHER_KEY = "other_key"
     """A guarded provider is shown one key by a session, and that is another one."""
+    NOT_HOLDER = "not_holder"
+    """The request refers to what another account holds."""
     UNHEALTHY = "unhealthy"
     """Its provider cannot be reached."""
     COOLING = "cooling"
@@ -37,8 +39,8 @@ class ExclusionReason(StrEnum):
 
 
 class Exclusion(NamedTuple):
-    """One candidate left out; `key` is None when the reason holds for the whole target. `until` is when it ends, if
-    it does by itself.
+    """One excluded candidate; `key` is None when the reason holds for the whole target. `until` is when it ends, if
+    it does by itself; `is_estimate`: that is the router's own guess.
     """
 
     target: Target
@@ -46,6 +48,7 @@ class Exclusion(NamedTuple):
     reason: ExclusionReason
     detail: str = ""
     until: float | None = None
+    is_estimate: bool = False
     holds: bool = True
     """It is not used even when nothing else is left."""
 

@@ -1,4 +1,4 @@
-"""Why candidates would be chosen in this order: one plan's ranking, term by term, and everyone it leaves out."""
+"""Why candidates would be chosen in this order: one plan's ranking, term by term, and the excluded candidates."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -51,18 +51,18 @@ def _reason(length: CooldownLength, failure: Failure, fault: Fault) -> str:
 
 
 def _wait(length: CooldownLength, fault: Fault, provider: Provider, durations: CooldownSettings, wall: float) -> Wait:
-    stated = None if fault.retry_after is None else within_bounds(fault.retry_after)
+    stated = None if fault.retry_after is None else Wait(within_bounds(fault.retry_after), is_stated=True)
     match length:
         case CooldownLength.TRANSIENT:
-            return Wait(_transient(provider, durations) if stated is None else stated)
+            return stated or Wait(_transient(provider, durations))
         case CooldownLength.RATE_LIMIT:
-            return Wait(durations.rate_limit, MAX_RATE_LIMIT_COOLDOWN) if stated is None else Wait(stated)
+            return stated or Wait(durations.rate_limit, MAX_RATE_LIMIT_COOLDOWN)
         case CooldownLength.CONCURRENCY:
-            return Wait(CONCURRENCY_COOLDOWN if stated is None else stated)
+            return stated or Wait(CONCURRENCY_COOLDOWN)
         case CooldownLength.QUOTA:
-            return Wait(DAY - wall % DAY, is_guess=True) if stated is None else Wait(stated)
+            return stated or Wait(DAY - wall % DAY, is_guess=True)
         case CooldownLength.ACCOUNT:
-            return Wait(max(HOUR, stated or 0.0))
+            return stated if stated and stated.seconds > HOUR else Wait(HOUR)
         case CooldownLength.NO_ACCESS:
             return Wait(HOUR)
         case CooldownLength.KEY_INVALID:

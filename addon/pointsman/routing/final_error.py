@@ -13,7 +13,7 @@ CODE_BY_FAILURE: Mapping[Failure, Code] = {
     Failure.QUOTA: Code.RATE_LIMITED,
     Failure.KEY_INVALID: Code.PROVIDER_AUTH,
     Failure.FORBIDDEN: Code.PROVIDER_AUTH,
-    Failure.CONTEXT: Code.CONTEXT_TOO_LARGE,
+    Failure.CONTEXT_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 
@@ -24,6 +24,7 @@ INCAPABLE_REASONS = frozenset(
         ExclusionReason.NO_KEY,
         ExclusionReason.CAPABILITY,
         ExclusionReason.OTHER_KEY,
+        ExclusionReason.NOT_HOLDER,
         ExclusionReason.POOL,
         ExclusionReason.SMART_FIRST,
     }
@@ -73,8 +74,14 @@ def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[C
         return Code.NO_CANDIDATE, _banned(
             [each for each in exclusions if each.reason is ExclusionReason.BANNED], offset
         )
+    if not telling and (elsewhere := next((each for each in exclusions if _is_of_holder(each)), None)):
+        return Code.NO_CANDIDATE, f"What the request refers to is {elsewhere.detail}, which cannot serve this request."
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
     return Code.NO_CANDIDATE, f"No candidate can serve this request: {named}."
+
+
+def _is_of_holder(exclusion: Exclusion) -> bool:
+    return exclusion.reason is ExclusionReason.NOT_HOLDER
 
 
 def _banned(bans: Sequence[Exclusion], offset: float) -> str:

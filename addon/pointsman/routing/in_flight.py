@@ -31,7 +31,7 @@ class InFlight:
     def __init__(self) -> None:
         self._entries: dict[str, dict[InFlightEntry, None]] = {}
         self._holders: dict[str, dict[object, int]] = {}
-        """Of each scope, with how many entries each has."""
+        """Sessions served by each scope, with the number of entries of each."""
         self._first_stale: dict[str, float] = {}
         """No entry of the scope is stale before then."""
 
@@ -60,7 +60,7 @@ class InFlight:
             del self._entries[entry.scope], self._holders[entry.scope], self._first_stale[entry.scope]
 
     def serves_another_session(self, target: Target, holder: object, now: float) -> bool:
-        """The target is guarded, and its scope is serving somebody else."""
+        """The target is guarded, and its scope is serving another session."""
         if target.protection_level is not ProtectionLevel.PROVIDER_BAN or target.scope not in self._entries:
             return False
         self._expire_stale(target.scope, now)
@@ -68,7 +68,7 @@ class InFlight:
         return len(holders) > (holder in holders)
 
     def busy_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
-        """In the same order, but those that serve somebody else behind all others."""
+        """In the same order, but those that serve another session last."""
         taken = []
         for target in targets:
             if self._entries and self.serves_another_session(target, holder, now):

@@ -1,4 +1,4 @@
-"""The names that providers are asked for, where they differ from the names that targets have."""
+"""Model redirects: the model names sent to providers, where they differ from the targets' names."""
 
 from pointsman.config import Provider
 from pointsman.config.enums import RedirectMatch

@@ -11,7 +11,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -24,6 +24,7 @@ from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
+from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
@@ -35,10 +36,11 @@ from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import answer_message
-from pointsman.wire.errors import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
+from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 LAST_RESORT = (
     ExclusionReason.COOLING,
@@ -50,6 +52,9 @@ LAST_RESORT = (
 """What is used all the same when nothing else is left, the most likely to work first."""
 REQUEST_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT})
 """They speak of the request, and not of the target."""
+
+REFUSALS = frozenset({Failure.REFUSED, Failure.FOREIGN_STATE, Failure.UNKNOWN_ID})
+"""What another candidate may take; if none does, the first one's answer is the client's."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,8 @@ class Plan:
     """Seconds the client has to wait because it repeats a failing request; no attempt is made."""
     wall_offset: float = 0.0
     rng: Random | None = None
+    holder: Holder | None = None
+    """The account that alone can serve the request, as it holds what the request refers to."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """Who takes part."""
@@ -79,9 +86,11 @@ class Plan:
     _ranks: dict[Target, int] = field(default_factory=dict)
     """Of each target that was looked at, in the strategy's order; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
-    """Of each attempt in flight, and when it was launched."""
+    """The lease of each attempt in flight, and when it was launched (routing clock)."""
+    _running: dict[int, Candidate] = field(default_factory=dict)
+    """Of each attempt in flight."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
-    """Of each attempt in flight at a guarded target."""
+    """The entry of each attempt in flight at a guarded target."""
     _struck: set[Target] = field(default_factory=set)
     """Targets whose failure has counted in this exchange."""
     _failed: set[Target] = field(default_factory=set)
@@ -90,12 +99,12 @@ class Plan:
     """Targets that did not take what this exchange asks."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding)
+        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
-        strategy = copy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
+        strategy = deepcopy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
         self._order = strategy.for_exchange(facts)
 
     # Asked.
@@ -118,7 +127,7 @@ class Plan:
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
-        """Another provider than those that run; and a guarded one is not disturbed as long as somebody is at work."""
+        """A provider other than those running; a guarded one is not used while it serves another session."""
         target = candidate.target
         busy = self.state.in_flight.serves_another_session(target, self.binding.holder, now)
         return target.provider.name not in taken and not busy
@@ -140,12 +149,14 @@ class Plan:
         target, notes = candidate.target, []
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
+        if self.holder:
+            return "; ".join(("holder of what the request refers to", *notes))
         if self._is_pinned(target):
             return "; ".join(("pin", *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
-        if self.binding.pin_rests:
-            notes.append("the pin is resting")
+        if self.binding.pin_paused:
+            notes.append("the pin is paused")
         why = self._order.why(target, now, wall)
         return "; ".join((f"rank {self._ranks.get(target, 1)}, {why}", *notes))
 
@@ -158,7 +169,7 @@ class Plan:
         return self.state.hedge_delay(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:
-        """Every candidate left out, with its reason."""
+        """Every excluded candidate, with its reason."""
         pinned = self._pinned_target()
         outside = [exclusion for exclusion in self.candidates.excluded if exclusion.target is not pinned]
         return [*self._exclusions.every_exclusion(self._all_targets(), now), *outside]
@@ -172,15 +183,19 @@ class Plan:
         return FAILURE_POLICIES[classify(fault)].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another target may take what this one refused; if none can, its answer is the client's."""
-        return classify(fault) is Failure.REFUSED
+        """Another target may take what this one refused; if none can, its answer is the client's. So is any answer of
+        the only one that knows what the request refers to.
+        """
+        failure = classify(fault)
+        is_last_word = self.holder is not None and fault.kind is FaultKind.STATUS and failure is not Failure.KEY_INVALID
+        return failure in REFUSALS or is_last_word
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
         return not self._exclusions.has_other_key(candidate, now)
 
     def final_error(self, now: float, wall: float) -> Problem:
-        """What to tell the client when nothing is left."""
+        """The error for the client when no candidate is left."""
         if self.retry_wait is not None:
             message = "This request keeps failing and is repeated too fast; wait before retrying."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
@@ -194,6 +209,8 @@ class Plan:
     ) -> None:
         self.binding.touch(now)
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
+        self._running[n] = candidate
+        self._exclusions.begin_trial(candidate, now)
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
             scope, active = candidate.target.scope, self.state.in_flight
@@ -208,6 +225,7 @@ class Plan:
         """The session's pin is written here, never at selection: only now is a cache warm. A candidate so slow that
         another one was started beside it does not get the conversation back.
         """
+        self._exclusions.end_trial(candidate, has_passed=True)
         if was_slow:
             self.binding.clear_pin()
             return
@@ -253,7 +271,7 @@ class Plan:
         return "; ".join(filter(None, (notice, banned))) or None
 
     def on_ended(self, failed: bool, now: float) -> None:
-        """The exchange is over; `failed`: its client was told of a failure."""
+        """The exchange has ended; `failed`: the client received an error."""
         turn = self.binding.fingerprint
         if failed and turn is not None and self.retry_wait is None:
             self.state.retry_storms.on_failure(self.binding.client_id, turn.digest, now)
@@ -261,15 +279,29 @@ class Plan:
 
     def discard(self) -> None:
         """The exchange ends without further notice."""
-        for n in list(self._in_flight):
+        for n in list(self._running):
             self._release(n)
 
     @property
     def needs_answer(self) -> bool:
         return self.binding.is_prefix_keyed
 
-    def on_answer_id(self, answer_id: str) -> None:
+    def parts_left_out(self, candidate: Candidate) -> LeftOut:
+        return LeftOut(self.binding.refused_parts(candidate.target.provider.name))
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        self.binding.record_refused_parts(candidate.target.provider.name, parts)
+
+    def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
+        if answer_id and self.facts.stores_answer:
+            self._record_issued((answer_id,), candidate, now)
+
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
+        """Its account holds them, unless the answer is a converted one."""
+        target = candidate.target
+        if ids and not target.needs_conversion(self.dialect):
+            self.state.issued_ids.record(ids, _pin(candidate), now)
 
     def on_answer(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
@@ -277,7 +309,7 @@ class Plan:
             self.state.sessions.on_answer(self.binding, message)
 
     def on_response_started(self, answered: Target | None) -> None:
-        """The client has been told who answered; what it was told of its session counts."""
+        """The response headers were sent; counts their sticky result."""
         self.binding.count_outcome(_target_name(answered))
 
     def early_session_headers(self, prefix: str) -> Headers:
@@ -302,9 +334,18 @@ class Plan:
                 if target not in preferred:
                     yield target
 
+    @property
+    def _preferred_pin(self) -> Pin | None:
+        """The target to ask first: the holder of what the request refers to; else the session's pin, even a paused one
+        if the request refers to anything.
+        """
+        if self.holder:
+            return self.holder.pin
+        return self.binding.pin if self.facts.held else self.binding.preferred_pin
+
     def _pinned_target(self) -> Target | None:
         """The target of the session's pin, if the name means it: whatever its pool."""
-        return self._target_of(self.binding.preferred_pin)
+        return self._target_of(self._preferred_pin)
 
     def _second_target(self) -> Target | None:
         """Comes next where the pinned target does not take the request."""
@@ -330,8 +371,8 @@ class Plan:
         candidates = self.inventory.keys_in_turn(target)
         if len(candidates) < 2:
             return candidates
-        pin, limits, state = self.binding.preferred_pin, target.model.limits, self.state
-        own = pin.key if pin and self._is_pinned(target) else None
+        pin, limits, state = self._preferred_pin, target.model.limits, self.state
+        own = pin.key if pin and (self.holder or self._is_pinned(target)) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
             room = state.limits.headroom(each.pair_id, limits, now)
@@ -364,13 +405,13 @@ class Plan:
         return serves_another, LAST_RESORT.index(worst.reason), now if worst.until is None else worst.until
 
     def _is_pinned(self, target: Target) -> bool:
-        pin = self.binding.preferred_pin
+        pin = self._preferred_pin
         return pin is not None and pin.label == target.label
 
     # Protection.
 
     def _note_failure(self, target: Target, failure: Failure, now: float) -> None:
-        if failure is Failure.CONTEXT:
+        if failure is Failure.CONTEXT_TOO_LARGE:
             self.binding.record_refused_size(target.label, self.facts.tokens)
         if not FAILURE_POLICIES[failure].moves_pin:
             self._refused.add(target)
@@ -416,6 +457,8 @@ class Plan:
     def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         target, binding = candidate.target, self.binding
+        held = self.facts.held
+        self._record_issued((*held.own, *held.shared), candidate, now)
         if target.label in self.state.inventory.by_label:
             self.state.outages.on_outcome(target.provider.name, target.label, binding.client_id, True, now)
         lifted = binding.record_success(target.label)
@@ -428,6 +471,7 @@ class Plan:
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted_notice))) or None
 
     def _release(self, n: int) -> None:
+        self._exclusions.end_trial(self._running.pop(n))
         if entry := self._in_flight.pop(n, None):
             self.state.in_flight.end(entry)
 

@@ -43,7 +43,7 @@ class CandidateSet:
 
 
 def for_named_model(resolution: Resolution) -> CandidateSet:
-    """The client named what it wants: pools have no say."""
+    """The client named a model: pools do not apply."""
     return CandidateSet((resolution.targets,), resolution.targets)
 
 
@@ -89,5 +89,5 @@ def _note(targets: list[Target], used: list[PoolGroup], inventory: Inventory) ->
 
 def _pool_exclusion(target: Target, mode: Mode) -> Exclusion:
     if target.model.smart_first:
-        return Exclusion(target, None, ExclusionReason.SMART_FIRST, "by name, by pin or in auto-smart only")
+        return Exclusion(target, None, ExclusionReason.SMART_FIRST, "only by name, by pin or in auto-smart")
     return Exclusion(target, None, ExclusionReason.POOL, f"pool {target.model.pool} is not used in mode {mode}")

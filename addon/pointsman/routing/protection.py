@@ -69,9 +69,9 @@ def ban_scope(target: Target) -> str:
     return target.scope if target.protection_level is ProtectionLevel.PROVIDER_BAN else target.label
 
 
-def is_pin_resting(pinned: Target | None, used: float, automatic: bool, rest: float, now: float) -> bool:
+def is_pin_paused(pinned: Target | None, used: float, automatic: bool, rest: float, now: float) -> bool:
     """The pinned target, last used then, is not preferred for this request: it is guarded, and has served this session
-    less than `rest` seconds ago. Who names a model gets it (`automatic` is false).
+    less than `rest` seconds ago. A model requested by name is used anyway (`automatic` is false).
     """
     return (
         automatic

@@ -36,7 +36,7 @@ from pointsman.routing.target_stats import TargetStats
 TERMS_LIFETIME = 20.0
 """Seconds for which the terms of a target without new outcomes are good."""
 MAX_TERMS_REFRESHED = 16
-"""Stale terms that one exchange brings up to date; the rest wait for the next one, so that none pays for all."""
+"""Stale terms that one exchange updates, at most; the others wait for the next one, to bound the cost of each."""
 
 type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
@@ -127,7 +127,7 @@ class Ranking:
         return terms.score_line.at(terms.reliability.mean) * self.headroom(target, now) - terms.penalty
 
     def headroom(self, target: Target, now: float) -> float:
-        """Of the key that has most; `now` is on the routing clock."""
+        """The headroom, from 0 to 1, of the key that has most; `now` is on the routing clock."""
         limits, room = target.model.limits, self._limits.headroom
         left = [room(each.pair_id, limits, now) for each in self._inventory.keys[target]]
         return headroom(max(left, default=1.0))

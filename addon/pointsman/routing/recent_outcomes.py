@@ -29,7 +29,7 @@ class OutcomeCounts(NamedTuple):
         return self.successes + self.failures
 
     def decayed(self, wall: float) -> "OutcomeCounts":
-        """As it is at that time; a clock that went back fades nothing."""
+        """The counts decayed to that Unix time; an earlier time changes nothing."""
         left = 0.5 ** (max(0.0, wall - self.as_of) / HALF_LIFE)
         return OutcomeCounts(self.successes * left, self.failures * left, max(wall, self.as_of))
 

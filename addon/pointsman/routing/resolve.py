@@ -88,7 +88,7 @@ def _resolve_redirect(requested: str, name: str, mode: Mode, inventory: Inventor
 
 
 def mode_from_name(name: str, default: Mode) -> Mode | None:
-    """The mode that `auto` or `auto-<mode>` asks for, None for any other name."""
+    """The mode of `auto` or `auto-<mode>`; None for any other name."""
     if name == AUTO:
         return default
     prefix, _, mode = name.partition("-")

@@ -26,7 +26,7 @@ MAX_ENTRIES = 1000
 """Requests kept; the one heard of longest ago goes first."""
 
 type StormKey = tuple[bytes, bytes]
-"""Who asks, and what."""
+"""The client, and the digest of its request."""
 
 
 @dataclass(slots=True)

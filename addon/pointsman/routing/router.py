@@ -13,7 +13,7 @@ from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
-from pointsman.routing.protection import is_pin_resting
+from pointsman.routing.protection import is_pin_paused
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
 from pointsman.routing.state import RoutingState
@@ -82,12 +82,13 @@ class Router:
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
-        binding.pin_rests = self._is_pin_resting(binding, resolution, now)
+        binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead)
+        holder = self.state.holder_of(facts.held, binding.pin, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead, holder=holder)
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -100,10 +101,9 @@ class Router:
         resolution = resolve(facts.model, self.settings, self.inventory)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
-        binding.pin_rests = self._is_pin_resting(binding, resolution, now)
-        return Plan(
-            resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, copy(self.state.rng)
-        )
+        binding.pin_paused = self._is_pin_paused(binding, resolution, now)
+        rng, holder = copy(self.state.rng), self.state.holder_of(facts.held, binding.pin, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, rng, holder)
 
     def _return_home(self, binding: SessionBinding, now: float) -> None:
         """The session goes back to the target of before, once that has been well for `sticky.return_after`."""
@@ -117,15 +117,15 @@ class Router:
         if now - since >= after and is_usable and self.cooldowns.target_cooldown(home.label, now) is None:
             binding.return_home()
 
-    def _is_pin_resting(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
+    def _is_pin_paused(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
         pin, session = binding.pin, binding.session
         if pin is None or session is None:
             return False
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
-        return is_pin_resting(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
+        return is_pin_paused(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
 
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
-        """Whom to ask how many tokens a request has. Raises Problem (model_not_found)."""
+        """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
         return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state)

@@ -120,7 +120,7 @@ class ScoringRule:
     """How memories become a belief, and a belief a score. A class, so that another rule can be compared with it."""
 
     def estimate(self, past: TargetStats, lately: OutcomeCounts) -> BetaDistribution:
-        """The long memory counts as long as the last attempts agree with it. These count in both: they tell most."""
+        """The long-term statistics count as long as the last attempts, which count in both, agree with them."""
         successes, failures = _count(past.successes), _count(past.failures)
         expected = lately.total * (successes + PRIOR_COUNT) / (successes + failures + 2 * PRIOR_COUNT)
         surprise = max(0.0, abs(lately.successes - expected) - SURPRISE_TOLERANCE)

@@ -14,6 +14,7 @@ from pointsman.routing.failure_costs import cooldown_of, is_nearby
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
+from pointsman.routing.issued_ids import Holder, IssuedIds
 from pointsman.routing.limits import Lease, RateLimits
 from pointsman.routing.outages import LocalNetwork, Outages
 from pointsman.routing.ranking import Ranking
@@ -25,7 +26,9 @@ from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.penalties import Ban
 from pointsman.sessions.registry import SessionRegistry
+from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault
+from pointsman.wire.request_facts import HeldIds
 
 
 class RoutingState:
@@ -46,6 +49,7 @@ class RoutingState:
         self.outages = Outages()
         self.network = LocalNetwork()
         self.retry_storms = RetryStorms()
+        self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
         self.rng, self.strategy = rng, strategy
         self.ranking = self._make_ranking()
@@ -97,6 +101,18 @@ class RoutingState:
     def hedge_delay(self, target: Target, wall: float) -> float | None:
         """Seconds after which a second attempt starts beside one at this target; None for never."""
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
+
+    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
+        """Who holds what a request refers to; None where nobody is known to, or no longer configured. Stored parts of
+        answers are with whoever the session is pinned to.
+        """
+        if not held:
+            return None
+        pin = self.issued_ids.find(held.own, now) or (session_pin if held.items else None)
+        holder = Holder(pin, is_exclusive=True) if pin else None
+        if holder is None and (pin := self.issued_ids.find(held.shared, now)):
+            holder = Holder(pin, is_exclusive=False)
+        return holder if holder and self.inventory.has_key(holder.pin.provider, holder.pin.key) else None
 
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
@@ -158,7 +174,7 @@ class RoutingState:
         return _recovery_message(name) if self.health.on_recovered(name) else None
 
     def _on_provider_lost(self, candidate: Candidate, failure: Failure, fault: Fault, now: float) -> str | None:
-        """The provider is unreachable, or without a valid key, from now on: its pins are taken back, once."""
+        """The provider is unreachable, or without a valid key, from now on: its pins are removed, once."""
         name, invalid = candidate.target.provider.name, self.cooldowns.invalid_keys
         if failure is Failure.CONNECT and self.health.on_connection_failed(name, fault.label, now):
             state = "healthy and is unhealthy"

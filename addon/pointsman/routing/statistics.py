@@ -1,4 +1,4 @@
-"""What recent traffic says about each target, in hourly sums that fade over a week.
+"""Statistics of recent traffic for each target, in hourly sums that fade over a week.
 
 An observation weighs `min(1, max(0, 1 - age / 7 days))`, its age counted from the end of its hour: what happened within
 the last hour weighs 1. Hours that lie in the future, because the clock was set back, are taken for the present one.
@@ -22,7 +22,7 @@ by a thousandth meanwhile.
 MAX_WAITS = 128
 """Waits for first content that are kept of each target, for their percentiles."""
 MIN_WAITS = 5
-"""Waits that tell them."""
+"""Fewer waits give no percentiles."""
 RATE_LIMIT_DECAY = 100.0
 """Seconds in which a rate limit's weight falls to 1/e; after five minutes it is 0.05."""
 
@@ -99,7 +99,7 @@ class TargetHistory:
     stats_at: float | None = None
     """When `stats` were drawn up; None: something has happened since."""
     percentiles: WaitPercentiles | None = None
-    """As far as `waits` tell it."""
+    """Percentiles of `waits`."""
 
     def hour_sums(self, wall: float, now: float) -> HourlySums:
         """The sums to which an observation of then belongs."""
@@ -135,7 +135,7 @@ class Statistics:
         return self._histories.keys()
 
     def observe(self, observation: Observation) -> None:
-        """Of targets that are not configured nothing is kept."""
+        """Adds an observation; ignored if its target is not configured."""
         history = self._histories.get(observation.label)
         if history is None:
             return
@@ -162,7 +162,7 @@ class Statistics:
         return history.stats._replace(rate_limited=history.recent_rate_limits(wall))
 
     def wait_percentiles(self, label: str, wall: float) -> WaitPercentiles | None:
-        """For the first content; None while too few are known."""
+        """Seconds to the first content; None while too few are known."""
         history = self._histories.get(label)
         if history is None:
             return None
@@ -196,7 +196,7 @@ class Statistics:
 
 
 def recency_weight(hour: int, wall: float) -> float:
-    """Of what happened in that hour since 1970."""
+    """The weight, from 0 to 1, of observations in that hour (counted since 1970)."""
     return min(1.0, max(0.0, 1 - (wall - (hour + 1) * HOUR) / WEEK))
 
 

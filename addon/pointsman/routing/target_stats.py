@@ -1,4 +1,4 @@
-"""What recent traffic says about one target, as choosing reads it."""
+"""Statistics of recent traffic for one target, as scoring reads them."""
 
 from typing import NamedTuple
 

@@ -1,5 +1,6 @@
 """One exchange's view of its session: the pin to prefer, and what to report to the client and the store afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
@@ -11,6 +12,7 @@ from pointsman.sessions.penalties import Ban, SessionPenalties
 from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import Pin, Session, SessionStore
 from pointsman.wire.headers import Headers
+from pointsman.wire.thinking_signatures import MAX_PART_IDS, PART_ID_SIZE, PartId
 
 
 class Stickiness(StrEnum):
@@ -26,7 +28,7 @@ class Stickiness(StrEnum):
 class SessionBinding:
     """`key` is None if nothing identifies the conversation, `store` if sticky sessions are off.
 
-    `prefers_pin` is false in modes that keep the pin but do not prefer it, `pin_rests` while the pin is not used.
+    `prefers_pin` is false in modes that keep the pin but do not prefer it, `pin_paused` while the pin is not used.
     """
 
     store: SessionStore | None
@@ -36,14 +38,14 @@ class SessionBinding:
     pin: Pin | None = field(default=None)
     """The session's pin when the exchange began."""
     fingerprint: RequestFingerprint | None = None
-    pin_rests: bool = False
+    pin_paused: bool = False
     unbound_penalties: SessionPenalties | None = None
     """What counts where there is no session: that of the exchange itself, or of a session that it only looks at."""
 
     @property
     def preferred_pin(self) -> Pin | None:
         """The pin that goes to the front of the ranking."""
-        return self.pin if self.prefers_pin and not self.pin_rests else None
+        return self.pin if self.prefers_pin and not self.pin_paused else None
 
     @property
     def is_prefix_keyed(self) -> bool:
@@ -63,7 +65,7 @@ class SessionBinding:
         return Stickiness.HIT if answered == (self.pin.provider, self.pin.model) else Stickiness.REPIN
 
     def count_outcome(self, answered: tuple[str, str] | None) -> None:
-        """The client has been told, once, of how its session fared: it counts."""
+        """Counts the sticky result, once, when the client has received it."""
         if self.store is None or self.key is None:
             return
         counts, source = self.store.counts, self.key.source
@@ -142,7 +144,7 @@ class SessionBinding:
 
     @property
     def mutable_penalties(self) -> SessionPenalties:
-        """To write to."""
+        """The session's penalties, created and stored if there are none yet."""
         penalties = self.penalties or SessionPenalties()
         if self.session:
             self.session.penalties = penalties
@@ -183,7 +185,7 @@ class SessionBinding:
             self._leave_pin(now)
 
     def failure_count(self, label: str) -> int:
-        """In a row, in this session."""
+        """Consecutive failures of that target in this session."""
         return self.penalties.failure_count(label) if self.penalties else 0
 
     def failure_counted_at(self, label: str) -> float | None:
@@ -216,7 +218,7 @@ class SessionBinding:
         sizes[label] = min(tokens, sizes.get(label, tokens))
 
     def record_broken_stream(self, streamed: bool) -> None:
-        """The client has been told of a failure."""
+        """The client has received an error."""
         if self.session is not None and self.fingerprint and streamed:
             self.mutable_penalties.broken_stream = self.fingerprint.digest
 
@@ -227,6 +229,15 @@ class SessionBinding:
 
     def record_key(self, scope: str, key: str | None) -> None:
         self.mutable_penalties.used_keys.setdefault(scope, key)
+
+    def refused_parts(self, provider: str) -> frozenset[PartId]:
+        """The last of the signed parts of the conversation that this provider has refused."""
+        ids = self.penalties.refused_parts.get(provider, b"") if self.penalties else b""
+        return frozenset(ids[at : at + PART_ID_SIZE] for at in range(0, len(ids), PART_ID_SIZE))
+
+    def record_refused_parts(self, provider: str, parts: Sequence[PartId]) -> None:
+        if parts:
+            self.mutable_penalties.refused_parts[provider] = b"".join(parts[-MAX_PART_IDS:])
 
     def _is_retry(self, fingerprint: bytes, streamed: bool) -> bool:
         """The client repeats a turn by itself: its SDK counts, or it wants whole what broke off as a stream."""

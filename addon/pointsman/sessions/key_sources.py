@@ -54,7 +54,7 @@ class RequestWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what of the request can name its conversation. Header names are in lower case.
+    """The client, and the parts of its request that can identify a conversation. Header names are in lower case.
 
     `credential` is what the client sent, None when it sent none or when it is the shared client key. `model` is the
     name asked for, after aliases. `body_ids` and `conversation` are read off the body only if a source needs them.
@@ -67,7 +67,7 @@ class Caller:
     conversation: Callable[[], Conversation | None] = field(repr=False)
     model: str = ""
     words: RequestWords | None = field(default=None, repr=False)
-    """What was found out beforehand, for the model asked for."""
+    """The words of the request, if they were computed beforehand for this model."""
 
     def with_model(self, model: str) -> "Caller":
         return replace(self, model=model)

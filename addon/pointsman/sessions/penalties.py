@@ -1,4 +1,4 @@
-"""A session's penalties: bans, failures in a row, and the keys it has used.
+"""A session's penalties: bans, failures in a row, the keys it has used, and what providers refused of it.
 
 Bans and keys are by scope: a provider's name, or `provider/model`; failures by `provider/model`. All of it lives as
 long as its session, or its exchange if there is none, and has at most one entry per configured scope.
@@ -37,7 +37,7 @@ class FailureStreak(NamedTuple):
 class SessionPenalties:
     """The penalties of one session."""
 
-    __slots__ = ("bans", "broken_stream", "failures", "refused_sizes", "used_keys")
+    __slots__ = ("bans", "broken_stream", "failures", "refused_parts", "refused_sizes", "used_keys")
 
     def __init__(self) -> None:
         self.bans: dict[str, Ban] = {}
@@ -48,6 +48,8 @@ class SessionPenalties:
         """The id of the one key that a guarded scope has been shown."""
         self.refused_sizes: dict[str, int] = {}
         """Tokens, as estimated, of the smallest request that was too long for `provider/model`."""
+        self.refused_parts: dict[str, bytes] = {}
+        """Provider -> the ids of the last signed parts that it refused, at most MAX_PART_IDS, one behind another."""
         self.broken_stream: bytes | None = None
         """The digest of the last streamed request, if its answer ended badly."""
 
@@ -55,6 +57,7 @@ class SessionPenalties:
         twin = SessionPenalties()
         twin.bans, twin.failures, twin.used_keys = self.bans.copy(), self.failures.copy(), self.used_keys.copy()
         twin.refused_sizes, twin.broken_stream = self.refused_sizes.copy(), self.broken_stream
+        twin.refused_parts = self.refused_parts.copy()
         return twin
 
     def ban_on(self, provider: str, label: str, now: float) -> Ban | None:

@@ -4,7 +4,7 @@ F0 is the hash of the preamble (system prompt and tools), Fi the hash of Fi-1 an
 an Fi that ends a request or an answer. A later request of the same conversation holds those messages too, so it finds
 the boundary among its own. F0 alone never counts: whole teams share one system prompt.
 
-Some clients write their past anew: the preamble holds today's files, a reminder hangs below the newest question only.
+Some clients rewrite earlier messages: the preamble holds today's files, a reminder follows the newest message only.
 So each boundary has a second name, its outline: without the preamble, and with only the beginning of what the user
 said before the last message. It is weaker, so it counts for less: only behind the exact name, and only once the
 conversation has gone on from there.

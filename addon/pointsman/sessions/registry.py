@@ -124,7 +124,7 @@ class SessionRegistry:
 
     @property
     def count(self) -> int:
-        """Of sessions."""
+        """The number of sessions."""
         return len(self._store)
 
     def to_list(
@@ -157,7 +157,7 @@ class SessionRegistry:
         }
 
     def stats(self, now: float) -> dict[str, Any]:
-        """In plain JSON types."""
+        """The answer of `/internal/stats/sticky`, in plain JSON types."""
         if not self._sticky.enabled:
             return {"enabled": False}
         self._store.expire(now)

@@ -38,7 +38,7 @@ class RequestFingerprint:
 
     @property
     def is_declared_retry(self) -> bool:
-        """The client says itself that it has asked this before."""
+        """The client marks the request as a retry."""
         count = self._caller.headers.get(RETRY_COUNT_HEADER, "").strip()
         return count.isascii() and count.isdigit() and count.strip("0") != ""
 

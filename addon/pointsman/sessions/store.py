@@ -39,10 +39,13 @@ class Pin:
         """`provider/model`."""
         return f"{self.provider}/{self.model}"
 
+    @property
+    def key_id(self) -> KeyId:
+        return self.provider, self.key
+
     def to_dict(self, key_labels: Mapping[KeyId, str | None]) -> dict[str, str | None]:
         """In plain JSON types, with what people call the key."""
-        label = key_labels.get((self.provider, self.key))
-        return {"provider": self.provider, "model": self.model, "key": label}
+        return {"provider": self.provider, "model": self.model, "key": key_labels.get(self.key_id)}
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +125,7 @@ class SessionStore:
         return session in self._sessions
 
     def expires_at(self, session: Session) -> float:
-        """When it will, unless it is used again."""
+        """When the session expires unless it is used again, on the routing clock."""
         return session.used + self._idle_ttl
 
     def find_or_begin(self, key: SessionKey, now: float, is_retry: bool = False) -> Session:

@@ -29,11 +29,11 @@ class Credentials:
     """What a client sent, and what stands in its place."""
 
     headers: dict[str, HeaderValues] = field(repr=False)
-    """By header."""
+    """The values of each masked header, by its name."""
     keys: list[str] = field(repr=False)
-    """Of the query, in order."""
+    """Masked keys of the query, in order."""
     path: tuple[str, str] = field(repr=False)
-    """As it was, and as it is shown."""
+    """The path as received, and as shown."""
     masker: Masker = field(repr=False)
     seen: Fields = field(repr=False)
     """The request's headers as they were when they were last looked at."""
@@ -84,7 +84,7 @@ class Credentials:
         mask_proxyauth(flow)
 
     def with_credentials(self, request: http.Request) -> http.Request:
-        """A copy of `request` with the credentials in it, but for those that somebody has edited since, and for the
+        """A copy of `request` with the credentials in it, except those edited since, and for the
         one that was meant for this proxy.
         """
         copy = request.copy()

@@ -1,19 +1,13 @@
 """Responses before a request is complete: refused at its headers, too large, stopped, or unreadable."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-
 from mitmproxy import http
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.commands import CloseConnection
-from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
     ErrorCode,
+    HTTPMode,
     HttpRequestHeadersHook,
-    HttpResponseHeadersHook,
-    HttpResponseHook,
-    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -23,28 +17,15 @@ from mitmproxy.proxy.layers.http import (
     validate_request,
 )
 
-from pointsman.admission import ChatRequest
-from pointsman.transport.credentials import Credentials
-from pointsman.transport.http1 import RequestBodyMalformed
 from pointsman.transport.mitm_patches.client_buffer import MAX_FRAMING_BYTES
-from pointsman.transport.response import client_response
-from pointsman.transport.response_mask import ResponseMask
-from pointsman.transport.stream_events import UploadTimedOut
+from pointsman.transport.responding_stream import RespondingStream
 from pointsman.transport.stream_host import StreamHost, WholeResponse
-from pointsman.transport.upload_timeout import UploadTimer
+from pointsman.transport.upload import CONNECTION_CLOSE, MALFORMED_CHUNKING, Upload
 from pointsman.wire.errors import Code, Problem
-
-MAX_DISCARDED_BYTES = 128 << 20
-"""Bytes of a refused request's body that are taken in and forgotten: a client that is cut off while it sends may never
-see its answer.
-"""
+from pointsman.wire.headers import Headers
 
 UPLOAD_TIMED_OUT = Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the request body.")
-MALFORMED_CHUNKING = Problem(Code.INVALID_REQUEST, "The request body is not valid chunked encoding.")
-
 LONG_HOST = Problem(Code.INVALID_REQUEST, f"The host of this request exceeds {MAX_FRAMING_BYTES} bytes.")
-
-CONNECTION_CLOSE = (("Connection", "close"),)
 
 type Commands = layer.CommandGenerator[None]
 
@@ -54,168 +35,105 @@ def has_long_host(request: http.Request) -> bool:
     return len(request.host_header or "") > MAX_FRAMING_BYTES
 
 
-class EarlyResponseStream(HttpStream):
-    """A stream that answers its client in the dialect of its chat path, once `chat` is set; else it is a stock
-    stream.
-    """
+def bad_head(request: http.Request, mode: HTTPMode, is_strict: bool) -> Problem | None:
+    """Why a head could be read in two ways, and the like: the stock judgement, for chats and own pages alike."""
+    if has_long_host(request):
+        return LONG_HOST
+    fault = validate_request(mode, request, is_strict)
+    return None if fault is None else Problem(Code.INVALID_REQUEST, fault)
 
-    host: StreamHost
-    chat: ChatRequest | None = None
 
-    def __init__(self, context: Context, stream_id: int) -> None:
-        super().__init__(context, stream_id)
-        self.credentials: Credentials | None = None
-        self._mask: ResponseMask | None = None
-        self._upload: UploadTimer | None = None
-        self._discarded_bytes = 0
+class EarlyResponder:
+    """Answers the client of `stream` in the dialect of its chat path, and takes in what is on its way of the body."""
 
-    @contextmanager
-    def _exposing_proxyauth(self, command: commands.Command) -> Iterator[None]:
-        """mitmproxy looks for its own password when a request's head is shown around."""
-        asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
-        with self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
-            yield
+    def __init__(self, stream: RespondingStream, upload: Upload, host: StreamHost) -> None:
+        self._stream, self._upload, self._host = stream, upload, host
 
-    def _handle_event(self, event: events.Event) -> Commands:
-        self._track_upload(event)
-        match event:
-            case UploadTimedOut():
-                yield from self._on_upload_timeout()
-            case RequestBodyMalformed():
-                yield from self._on_malformed_body()
-            case _:
-                yield from super()._handle_event(event)
-
-    def _bad_head(self, request: http.Request) -> Problem | None:
-        """Why a head could be read in two ways, and the like: the stock judgement, for chats and own pages alike."""
-        if has_long_host(request):
-            return LONG_HOST
-        fault = validate_request(self.mode, request, self.context.options.validate_inbound_headers)
-        return None if fault is None else Problem(Code.INVALID_REQUEST, fault)
-
-    def _reject(self, event: RequestHeaders, answer: WholeResponse, is_bad: bool) -> Commands:
-        """Answer before the body is in. `is_bad`: the end of the body is unknown."""
-        self.flow = http.HTTPFlow(self.context.client, self.context.server)
-        self.flow.request = event.request
-        self.flow.live = True
-        hook = HttpRequestHeadersHook(self.flow)
-        with self._exposing_proxyauth(hook):
+    def reject(self, event: RequestHeaders, answer: WholeResponse, is_bad: bool) -> Commands:
+        """Answer at the request's head. `is_bad`: the end of the body is unknown."""
+        stream = self._stream
+        stream.flow = http.HTTPFlow(stream.context.client, stream.context.server)
+        stream.flow.request = event.request
+        stream.flow.live = True
+        hook = HttpRequestHeadersHook(stream.flow)
+        with stream.exposing_proxyauth(hook):
             yield hook
-        if given := self.flow.response:  # of another addon, such as `proxyauth`: its word comes first
+        if given := stream.flow.response:  # of another addon, such as `proxyauth`: its word comes first
             answer = WholeResponse(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
-        yield from self._respond_early(answer, has_body=is_bad or not event.end_stream)
+        yield from self._respond(answer, has_body=is_bad or not event.end_stream)
         if is_bad:
             yield from self._end_ambiguous()
 
-    def _respond_early(self, answer: WholeResponse, has_body: bool = True) -> Commands:
-        """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
-        self.request_body_buf.clear()
-        self.client_state = self.state_discard_request_body
-        close = CONNECTION_CLOSE if has_body and not self.flow.request.is_http2 else ()
-        yield from self._respond(WholeResponse(answer.status, (*answer.headers, *close), answer.body))
+    def reject_bad_head(self, problem: Problem) -> Commands:
+        yield HttpRequestHeadersHook(self._stream.flow)
+        yield from self._respond(self._error(problem))
+        yield from self._end_ambiguous()
 
-    def state_discard_request_body(self, event: events.Event) -> Commands:
-        if isinstance(event, RequestEndOfMessage):
-            self.client_state = self.state_done
-            if self.server_state == self.state_done:
-                yield from self.flow_done()
-        elif isinstance(event, RequestData):
-            self._discarded_bytes += len(event.data)
-            if self._discarded_bytes > MAX_DISCARDED_BYTES:
-                yield from self._abort_upload()
+    def reject_size(self) -> Commands:
+        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request body exceeds {self._host.max_body} bytes.")
+        yield from self._respond(self._error(problem))
 
-    def _abort_upload(self) -> Commands:
-        if self._upload is not None:
-            self._upload.close()
-        self.client_state = self.server_state = self.state_errored
-        self.flow.live = False
-        yield SendHttp(ResponseProtocolError(self.stream_id, "body refused", ErrorCode.CANCEL), self.context.client)
-        yield DropStream(self.stream_id)
-
-    def _track_upload(self, event: events.Event) -> None:
-        if self._upload is None:
-            return
-        if isinstance(event, RequestData):
-            self._upload.on_data()
-        elif isinstance(event, RequestEndOfMessage | RequestProtocolError | RequestBodyMalformed):
-            self._upload.close()
-
-    def _on_upload_timeout(self) -> Commands:
+    def on_upload_timeout(self) -> Commands:
         """The client has stopped sending: told so if it has been told nothing yet, and cut off either way."""
-        if self.chat and self.client_state == self.state_consume_request_body:
-            yield from self._respond_early(self.host.error_response(UPLOAD_TIMED_OUT, self.chat, self.flow.request))
+        if self._is_receiving_chat:
+            yield from self._respond(self._error(UPLOAD_TIMED_OUT))
         yield from self._end_upload()
 
-    def _end_upload(self) -> Commands:
-        if self.client_state not in (self.state_done, self.state_errored):
-            yield from self._abort_upload()
+    def on_malformed_body(self) -> Commands:
+        """The client can be told, but nothing after this body is a request."""
+        stream = self._stream
+        if stream.client_state == self.state_discard_request_body:
+            yield from self.state_discard_request_body(RequestEndOfMessage(stream.stream_id))
+        elif self._is_receiving_chat:
+            stream.request_body_buf.clear()
+            stream.client_state = stream.state_done
+            yield from stream.respond(self._error(MALFORMED_CHUNKING, CONNECTION_CLOSE))
+        else:
+            error = RequestProtocolError(stream.stream_id, MALFORMED_CHUNKING.message, ErrorCode.GENERIC_CLIENT_ERROR)
+            yield from stream.handle_protocol_error(error)
+            yield CloseConnection(stream.context.client)
 
-    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
-        """The router's own limit holds for its requests; they are never streamed, nor are their answers held back."""
-        if self.chat is None:
-            return (yield from super().check_body_size(request))
-        if not request or len(self.request_body_buf) <= self.host.max_body:
-            return False
-        problem = Problem(Code.REQUEST_TOO_LARGE, f"The request body exceeds {self.host.max_body} bytes.")
-        yield from self._respond_early(self.host.error_response(problem, self.chat, self.flow.request))
-        return True
+    def state_discard_request_body(self, event: events.Event) -> Commands:
+        """The stream's client state after an early answer."""
+        stream = self._stream
+        if isinstance(event, RequestEndOfMessage):
+            stream.client_state = stream.state_done
+            if stream.server_state == stream.state_done:
+                yield from stream.flow_done()
+        elif isinstance(event, RequestData) and not self._upload.discard(len(event.data)):
+            yield from self._abort()
 
-    def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
-        """A bad head is told in the client's dialect."""
-        if self.chat is None or not request:
-            return (yield from super().check_invalid(request))
-        problem = self._bad_head(self.flow.request)
-        if problem is None:
-            return False
-        yield HttpRequestHeadersHook(self.flow)
-        yield from self._respond_early(self.host.error_response(problem, self.chat, self.flow.request))
-        yield from self._end_ambiguous()
-        return True
+    @property
+    def _is_receiving_chat(self) -> bool:
+        stream = self._stream
+        return stream.chat is not None and stream.client_state == stream.state_consume_request_body
+
+    def _error(self, problem: Problem, headers: Headers = ()) -> WholeResponse:
+        assert self._stream.chat
+        return self._host.error_response(problem, self._stream.chat, self._stream.flow.request, headers)
+
+    def _respond(self, answer: WholeResponse, has_body: bool = True) -> Commands:
+        """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""
+        stream = self._stream
+        stream.request_body_buf.clear()
+        stream.client_state = self.state_discard_request_body
+        close = CONNECTION_CLOSE if has_body and not stream.flow.request.is_http2 else ()
+        yield from stream.respond(WholeResponse(answer.status, (*answer.headers, *close), answer.body))
 
     def _end_ambiguous(self) -> Commands:
         """The end of the body is unknown, except in HTTP/2, which frames it."""
-        if not self.flow.request.is_http2:
+        if not self._stream.flow.request.is_http2:
             yield from self._end_upload()
 
-    def _on_malformed_body(self) -> Commands:
-        """The client can be told, but nothing after this body is a request."""
-        if self.client_state == self.state_discard_request_body:
-            yield from self.state_discard_request_body(RequestEndOfMessage(self.stream_id))
-        elif self.chat and self.client_state == self.state_consume_request_body:
-            self.request_body_buf.clear()
-            self.client_state = self.state_done
-            yield from self._respond(
-                self.host.error_response(MALFORMED_CHUNKING, self.chat, self.flow.request, CONNECTION_CLOSE)
-            )
-        else:
-            error = RequestProtocolError(self.stream_id, MALFORMED_CHUNKING.message, ErrorCode.GENERIC_CLIENT_ERROR)
-            yield from self.handle_protocol_error(error)
-            yield CloseConnection(self.context.client)
+    def _end_upload(self) -> Commands:
+        if self._stream.client_state not in (self._stream.state_done, self._stream.state_errored):
+            yield from self._abort()
 
-    def _respond(self, answer: WholeResponse) -> Commands:
-        """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
-        body = b"" if self.flow.request.method == "HEAD" else answer.body
-        self.flow.response = client_response(
-            answer.status, (*answer.headers, *self._cors_headers()), body, self.host.masker
-        )
-        hook = HttpResponseHeadersHook(self.flow)
-        with self._without_secrets(hook):
-            yield hook
-        if not (yield from self.check_killed(True)):
-            yield from self.send_response()
-
-    def _without_secrets(self, command: commands.Command) -> AbstractContextManager[None]:
-        """While addons look at the response."""
-        response, mask = self.flow.response, self._response_mask()
-        if response is None or mask is None or not isinstance(command, HttpResponseHeadersHook | HttpResponseHook):
-            return nullcontext()
-        return mask.masking(response)
-
-    def _response_mask(self) -> ResponseMask | None:
-        """None for a response that is none of the router's business. The head of its own answers is masked already."""
-        if self._mask is None and self.chat is not None:
-            self._mask = ResponseMask(self.host.masker, has_head=False)
-        return self._mask
-
-    def _cors_headers(self) -> tuple[tuple[str, str], ...]:
-        return self.chat.cors if self.chat else ()
+    def _abort(self) -> Commands:
+        stream = self._stream
+        self._upload.close()
+        stream.client_state = stream.server_state = stream.state_errored
+        stream.flow.live = False
+        error = ResponseProtocolError(stream.stream_id, "body refused", ErrorCode.CANCEL)
+        yield SendHttp(error, stream.context.client)
+        yield DropStream(stream.stream_id)

@@ -16,7 +16,7 @@ from pointsman.transport.header_map import header_map
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 
 FORWARD_MODES = (RegularMode, UpstreamMode, Socks5Mode)
-"""In which the client says where it wants to go."""
+"""The modes in which the client names the destination."""
 
 
 def request_head(

@@ -1,5 +1,7 @@
 """The driver of one exchange: it turns effects into tasks and timers, and what happens outside into inputs.
 
+The client's stream gets the effects that are for the client, and renders them.
+
 Every input that may cause effects enters through mitmproxy's connection handler, as mitmproxy's own injected messages
 do, so that they are executed within the client's layer and in order. A provider's answer is read no faster than the
 client's side takes it.
@@ -10,17 +12,15 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, assert_never
 
 import aiohttp
 from mitmproxy.connection import Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
-from typing_extensions import TypeIs
 
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import AttemptRecord
-from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.exchange.effects import (
     Abort,
     Cancel,
@@ -35,26 +35,24 @@ from pointsman.exchange.effects import (
     Settled,
 )
 from pointsman.exchange.engine import Exchange
-from pointsman.transport.mitm_patches.direct_write import direct_writer
+from pointsman.transport.client_stream import ClientStream
+from pointsman.transport.exchange_timers import ExchangeTimers
+from pointsman.transport.flow_control import FlowControl
+from pointsman.transport.mitm_patches.direct_write import direct_writer, encode_chunk
 from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace, protocol_of
 from pointsman.transport.server_info import describe_server
-from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent
+from pointsman.transport.stream_events import ExchangeInput
 from pointsman.transport.upstream_client import UpstreamClient, fault_from_error
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import FaultKind, Problem
 
-if TYPE_CHECKING:
-    from pointsman.transport.stream import RoutedStream
-
 logger = logging.getLogger(__name__)
 
 MAX_DRAIN_BYTES = 64 * 1024
 DRAIN_TIMEOUT = 1.0
 """How much, and how long, to read on after an answer's end so that its connection can be kept."""
-SLOW_CLIENT_CHECK_INTERVAL = 1.0
-"""Seconds between two looks at a client that does not read."""
 
 type ClientEffect = Respond | Send | End | Abort
 
@@ -72,12 +70,12 @@ class AttemptObserver(Protocol):
 
 
 class ExchangeDriver:
-    """Lives from the request's end to the exchange's end; owns the exchange's tasks and its one timer."""
+    """Lives from the request's end to the exchange's end; owns the exchange's tasks and timers."""
 
     def __init__(
         self,
         exchange: Exchange,
-        stream: "RoutedStream",
+        stream: ClientStream,
         handler: ConnectionHandler,
         providers: UpstreamClient,
         upstream: UpstreamOptions,
@@ -87,7 +85,7 @@ class ExchangeDriver:
         self.exchange = exchange
         self._worker = worker
         self._observer = recorder
-        self._stream = stream
+        self._stream, self._listener = stream, stream.responder
         self._handler = handler
         self._client = providers
         self._upstream = upstream
@@ -98,64 +96,35 @@ class ExchangeDriver:
         self._released: set[int] = set()
         self._cancelled: set[int] = set()
         self._traces: dict[int, tuple[str, ConnectionTrace]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._unprocessed = 0
-        self._undrained = 0
-        """Bytes since the last drain, where the writer does not say what it holds."""
-        self._client_check: asyncio.TimerHandle | None = None
+        self._flow_control = FlowControl(stream, handler)
+        self._timers = ExchangeTimers(exchange, handler, self._flow_control)
+        self._deferred: list[ClientEffect] = []
+        """Effects of direct writes that must go through the layers."""
+        self._is_winner_reported = False
+        self._is_end_reported = False
         self._direct_writer: asyncio.StreamWriter | None = None
         """Open from the answer's head on."""
         self._forwarding: int | None = None
         """The attempt whose data is being written directly."""
-        self._check_client()
-        self._client_progress = asyncio.Event()
 
     # For the client's layer.
 
-    def handle_input(self, given: ExchangeInput) -> list[ClientEffect]:
-        """Hand an input to the exchange. Effects for providers are executed at once; those for the client are
-        returned.
+    def apply(self, given: ExchangeInput) -> list[ClientEffect]:
+        """Hand an input to the exchange and carry out what it wants of providers. Returns what is now to be rendered
+        for the client, in order.
         """
-        effects = given(self._loop.time())
-        for_client = [effect for effect in effects if self._is_for_client(effect)]
-        if self._timer is None or len(effects) != 1 or type(effects[0]) is not Send:
-            self._set_timer()  # what is merely sent moves dates only later
+        self._deferred += self._apply(given)
+        for_client, self._deferred = self._deferred, []
         return for_client
 
-    def _check_client(self) -> None:
-        """A client that waits is not idle, whatever mitmproxy thinks; and clocks that stood still for what another
-        stream of the connection had to write go on.
-        """
-        if self.exchange.ended:
-            return
-        watchdog = self._handler.timeout_watchdog
-        watchdog.register_activity()
-        if self.exchange.is_paused and self._backlog() <= HIGH_WATER:
-            asyncio_utils.create_task(self._post(self._tick), name="exchange timer", keep_ref=True)
-        self._client_check = self._loop.call_later(watchdog.timeout / 2, self._check_client)
-        if self.exchange.is_paused:
-            self._check_client_soon()
-
-    def _check_client_soon(self) -> None:
-        """Otherwise the pulse is as slow as it may be: thousands of streams that wait should cost next to nothing."""
-        if self._client_check is not None and self._client_check.when() > (
-            soon := self._loop.time() + SLOW_CLIENT_CHECK_INTERVAL
-        ):
-            self._client_check.cancel()
-            self._client_check = self._loop.call_at(soon, self._check_client)
+    @property
+    def is_done(self) -> bool:
+        """The exchange has ended, and the client's stream has been given all of it."""
+        return self.exchange.ended and not self._deferred
 
     def enable_direct_write(self, server: object) -> None:
         """The answer's head is out; `server` is the client's side of the layer."""
         self._direct_writer = direct_writer(self._stream.context, server, self._handler)
-
-    def _on_processed(self, size: int) -> None:
-        """The layer has processed so many posted bytes."""
-        self._unprocessed -= size
-        self._client_progress.set()
-
-    def on_client_activity(self) -> None:
-        """The client has sent something: perhaps it opened its window."""
-        self._client_progress.set()
 
     def winner_connection(self) -> Server | None:
         """The connection that the client's answer comes by."""
@@ -167,11 +136,11 @@ class ExchangeDriver:
 
     def on_flow_killed(self) -> None:
         """Somebody has killed the flow: the stream sees that by the next event, and this is one."""
-        asyncio_utils.create_task(self._post(_no_effects), name="flow killed", keep_ref=True)
+        asyncio_utils.create_task(self._flow_control.post(_no_effects), name="flow killed", keep_ref=True)
 
     async def fail_with(self, problem: Problem) -> None:
         """End the exchange in the router's own words, and see them off."""
-        await self._post(partial(self.exchange.fail_with, problem))
+        await self._flow_control.post(partial(self.exchange.fail_with, problem))
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_TIMEOUT):
                 await self._handler.drain_writers()
@@ -180,9 +149,7 @@ class ExchangeDriver:
         """The exchange is broken: whatever runs for it ends here."""
         for n in list(self._tasks):
             self._stop_attempt(n, self._cancelled)
-        for timer in (self._timer, self._client_check):
-            if timer is not None:
-                timer.cancel()
+        self._timers.close()
 
     def abort_client(self) -> None:
         """Close the client's socket without waiting for what it does not read."""
@@ -192,25 +159,49 @@ class ExchangeDriver:
 
     # Effects.
 
-    def _is_for_client(self, effect: Effect) -> TypeIs[ClientEffect]:
-        """What is not is carried out here and now."""
-        match effect:
-            case Launch(n, request):
-                self._start_attempt(n, self._run_attempt(n, request))
-            case LaunchLarge(n, make):
-                self._start_attempt(n, self._make_and_run(n, make))
-            case Cancel(n):
-                self._stop_attempt(n, self._cancelled)
-            case Release(n):
-                self._stop_attempt(n, self._released)
-            case Settled(record, learnt):
-                if self._observer and record.n in self._traces:  # else nothing was sent: it did not convert
-                    self._observer.on_settled(record, self._server_info(record.n))
-                if learnt:
-                    logger.info(f"Pointsman: {learnt}")
-            case _:
-                return True
-        return False
+    def _apply(self, given: ExchangeInput) -> list[ClientEffect]:
+        effects = given(self._loop.time())
+        for_client = self.execute(effects)
+        if not self._timers.has_deadline or len(effects) != 1 or type(effects[0]) is not Send:
+            self._timers.update()  # what is merely sent moves dates only later
+        self._report()
+        return for_client
+
+    def execute(self, effects: list[Effect]) -> list[ClientEffect]:
+        """Carry out the effects for providers and observers. Returns the others, in order."""
+        for_client: list[ClientEffect] = []
+        for effect in effects:
+            match effect:
+                case Send() | Respond() | End() | Abort():
+                    for_client.append(effect)
+                case Launch(n, request):
+                    self._start_attempt(n, self._run_attempt(n, request))
+                case LaunchLarge(n, make):
+                    self._start_attempt(n, self._make_and_run(n, make))
+                case Cancel(n):
+                    self._stop_attempt(n, self._cancelled)
+                case Release(n):
+                    self._stop_attempt(n, self._released)
+                case Settled(record, notice):
+                    self._on_settled(record, notice)
+                case _:
+                    assert_never(effect)
+        return for_client
+
+    def _on_settled(self, record: AttemptRecord, notice: str | None) -> None:
+        if self._observer and record.n in self._traces:  # else nothing was sent: it did not convert
+            self._observer.on_settled(record, self._server_info(record.n))
+        if notice:
+            logger.info(f"Pointsman: {notice}")
+
+    def _report(self) -> None:
+        """Tell the stream, once each, who has won and that the exchange has ended."""
+        if not self._is_winner_reported and (server := self.winner_connection()):
+            self._is_winner_reported = True
+            self._listener.on_winner(server)
+        if self.exchange.ended and not self._is_end_reported:
+            self._is_end_reported = True
+            self._listener.on_exchange_ended(self.exchange)
 
     def _stop_attempt(self, n: int, among: set[int]) -> None:
         """Attempt `n` is over. It ends by itself where its own words have led to this; else it waits for bytes that may
@@ -236,45 +227,19 @@ class ExchangeDriver:
         self._traces[n] = request.url, dial
         return dial
 
-    def _set_timer(self) -> None:
-        """A timer that is set too early costs one idle tick; moving it at every byte would cost more."""
-        due = self.exchange.next_tick_at
-        if due is not None and self.exchange.is_paused:
-            self._check_client_soon()
-        if self._timer is not None:
-            if due is not None and self._timer.when() <= due:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer = self._loop.call_at(due, self._on_timer)
-        elif self._client_check is not None and self.exchange.ended:
-            self._client_check.cancel()
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        asyncio_utils.create_task(self._post(self._tick), name="exchange timer", keep_ref=True)
-
-    def _tick(self, now: float) -> list[Effect]:
-        effects = self.exchange.on_client_backlog(
-            self._backlog(), now
-        )  # who has taken anything in the meantime is not stuck
-        due = self.exchange.next_tick_at
-        return effects + self.exchange.on_tick(now) if due is not None and due <= now else effects
-
     # Inputs.
 
     async def _make_and_run(self, n: int, make: Callable[[], UpstreamRequest]) -> None:
         try:
             request = await self._worker.run(make)
         except Inconvertible as error:
-            await self._post(partial(self.exchange.on_request_failed, n, str(error)))
+            await self._flow_control.post(partial(self.exchange.on_request_failed, n, str(error)))
             return
         except Exception as error:
             logger.exception(
                 f"The router failed to make attempt {n} of exchange {self.exchange.client_request.request_id}."
             )
-            await self._post(partial(self.exchange.on_request_failed, n, type(error).__name__))
+            await self._flow_control.post(partial(self.exchange.on_request_failed, n, type(error).__name__))
             return
         self._apply_without_effects(partial(self.exchange.on_request_ready, n))
         attempt = self._run_attempt(n, request)
@@ -301,9 +266,9 @@ class ExchangeDriver:
                         await _drain(answer)
                     if n in self._released or n in self._cancelled:
                         return
-                    if self._backlog() > HIGH_WATER:
-                        await self._wait_for_client()
-                await self._post(partial(exchange.on_end, n))
+                    if self._flow_control.is_above_high_water:
+                        await self._flow_control.wait(self._on_backlog)
+                await self._flow_control.post(partial(exchange.on_end, n))
         except Exception as error:
             kind, message = fault_from_error(error)
             if kind is FaultKind.INTERNAL:
@@ -311,30 +276,22 @@ class ExchangeDriver:
                     f"Attempt {n} of exchange {exchange.client_request.request_id} failed with an internal error."
                 )
             _forget_frames(error)
-            await self._post(partial(exchange.on_connection_error, n, kind, message))
-
-    async def _post(self, given: ExchangeInput, size: int = 0) -> None:
-        self._unprocessed += size
-        try:
-            await self._handler.server_event(ExchangeInputEvent(self._stream, given, partial(self._on_processed, size)))
-        except asyncio.CancelledError:  # while it was queued: it will not be processed
-            self._on_processed(size)
-            raise
+            await self._flow_control.post(partial(exchange.on_connection_error, n, kind, message))
 
     async def _forward_via_layers(self, n: int, data: bytes, is_last: bool) -> None:
         """Through the layers: an answer's beginning, and most short answers as a whole."""
         if self._observer:
             self._observer.on_data(n, data, self._loop.time())
         on_data = self.exchange.on_last_data if is_last else self.exchange.on_data
-        await self._post(partial(on_data, n, data), len(data))
-        self._undrained += len(data)
+        await self._flow_control.post(partial(on_data, n, data), len(data))
+        self._flow_control.on_sent(len(data))
 
     async def _forward_directly(self, n: int, answer: aiohttp.ClientResponse) -> None:
         """As long as nothing stands in the way, what the provider says goes on by the short way, within the very call
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
         done, content, line = self._loop.create_future(), answer.content, protocol_of(answer)
-        if line is None or n in self._released | self._cancelled or self._stream.is_killed:
+        if line is None or n in self._released | self._cancelled or self._listener.is_killed:
             return
 
         def on_bytes() -> None:
@@ -343,9 +300,7 @@ class ExchangeDriver:
             self._forwarding, continues = n, True
             try:
                 while continues and content.exception() is None and (data := content.read_nowait()):
-                    continues = self._forward_piece(
-                        n, data
-                    )  # and reading has made room: what waits to be unpacked follows
+                    continues = self._forward_piece(n, data)  # reading has made room: what waits to be unpacked follows
                 if not continues or content.exception() is not None or content.at_eof():
                     done.set_result(None)
             except Exception as error:
@@ -356,8 +311,8 @@ class ExchangeDriver:
         with line.notifying(on_bytes):
             on_bytes()
             error = await done
-        if error or self._stream.has_deferred:
-            await self._post(partial(_raise_error, error) if error else _no_effects)
+        if error or self._deferred:
+            await self._flow_control.post(partial(_raise_error, error) if error else _no_effects)
 
     def _forward_piece(self, n: int, data: bytes) -> bool:
         """Passes a piece on. Returns whether the next one may go in the same way."""
@@ -365,41 +320,33 @@ class ExchangeDriver:
         assert writer is not None
         if self._observer:
             self._observer.on_data(n, data, self._loop.time())
-        self._undrained += len(data)
-        pieces = self._stream.relay(partial(self.exchange.on_data, n, data))
+        self._flow_control.on_sent(len(data))
+        pieces = self._encode(self._apply(partial(self.exchange.on_data, n, data)))
         if pieces and not writer.is_closing():
             writer.write(pieces)
         self._handler.timeout_watchdog.register_activity()
         is_over = n in self._released or n in self._cancelled
-        return not (is_over or self._stream.has_deferred or self._stream.is_killed or self._backlog() > HIGH_WATER)
+        return not (is_over or self._deferred or self._listener.is_killed or self._flow_control.is_above_high_water)
+
+    def _encode(self, effects: list[ClientEffect]) -> bytes:
+        """The client's bytes. What cannot be written directly waits for the next posted input, and all after it too."""
+        pieces: list[bytes] = []
+        for effect in effects:
+            if isinstance(effect, Send) and not self._deferred:
+                self._listener.capture_data(effect.data)
+                pieces.append(encode_chunk(effect.data))
+            else:
+                self._deferred.append(effect)
+        return b"".join(pieces)
 
     def _apply_without_effects(self, given: ExchangeInput) -> None:
         """An input that never causes effects needs no way through the layer."""
         effects = given(self._loop.time())
         assert not effects, effects
-        self._set_timer()
+        self._timers.update()
 
-    # The client's pace.
-
-    def _backlog(self) -> int:
-        """Bytes on their way to the client that it has not taken."""
-        io = self._handler.transports.get(self._handler.client)
-        transport = getattr(io and io.writer, "transport", None)
-        written = transport.get_write_buffer_size() if transport else self._undrained
-        return self._unprocessed + self._stream.buffered_bytes() + int(written)
-
-    async def _wait_for_client(self) -> None:
-        while (waiting := self._backlog()) > HIGH_WATER:
-            self._apply_without_effects(partial(self.exchange.on_client_backlog, waiting))
-            self._client_progress.clear()
-            await self._handler.drain_writers()
-            self._undrained = 0
-            if self._backlog() > HIGH_WATER and (self._unprocessed or self._stream.buffered_bytes()):
-                with self._stream.notified_of_client(
-                    self
-                ):  # what the socket alone holds, another stream's perhaps, nobody tells
-                    await self._client_progress.wait()
-        self._apply_without_effects(partial(self.exchange.on_client_backlog, waiting))
+    def _on_backlog(self, size: int) -> None:
+        self._apply_without_effects(partial(self.exchange.on_client_backlog, size))
 
 
 def _raise_error(error: Exception, _: float) -> list[Effect]:

@@ -6,6 +6,7 @@ addons are asked here too.
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -14,10 +15,9 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
-from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly
+from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
 from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
 from pointsman.transport.stream_events import HookFinished, RunInThread, StreamEvent, ThreadCompleted, ThreadFinished
@@ -38,10 +38,11 @@ class RoutedHttpLayer(HttpLayer):
         super().__init__(context, mode)
         self.host = host
         self.handler = handler
-        self.waiting_drivers: set[ExchangeDriver] = set()
+        self.on_client_activity: set[Callable[[], None]] = set()
+        """Of the exchanges that wait for the client; each removes its own."""
 
     def make_stream(self, stream_id: int) -> Commands:
-        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self)
+        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self, self.host)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -59,22 +60,23 @@ class RoutedHttpLayer(HttpLayer):
             yield commands.SendData(client, b"".join(pending))
 
     def _run_hooks(self, event: events.Event) -> Commands:
-        """A hook that every addon answers at once is over at once; the stock way goes round the event loop for it, and
-        so does what comes after the first few: requests that were sent ahead are no reason to keep others waiting.
+        """A hook that every addon answers at once is over at once. After the first few, hooks go round the event loop,
+        as all do in the stock code: requests that were sent ahead are no reason to keep others waiting.
         """
         due, left = deque([event]), MAX_EAGER_HOOKS if switches().eager_hooks else 0
         while due:
             for command in self._handle(due.popleft()):
                 stream = command.blocking
-                if not left or not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
-                    if isinstance(command, RunInThread) and isinstance(stream, RoutedStream):
-                        self._begin_work(command, stream)
-                    else:
-                        yield command
-                    continue
-                left -= 1
-                if run_hook_eagerly(command, stream, self.handler):
-                    due.append(events.HookCompleted(command))
+                if not isinstance(stream, RoutedStream) or not isinstance(command, commands.StartHook | RunInThread):
+                    yield command
+                elif isinstance(command, RunInThread):
+                    self._begin_work(command, stream)
+                elif not left:
+                    run_hook_in_task(command, stream, self.handler)
+                else:
+                    left -= 1
+                    if run_hook_eagerly(command, stream, self.handler):
+                        due.append(events.HookCompleted(command))
                 del command, stream  # an exception that mitmproxy has dealt with may keep this frame
 
     def _begin_work(self, command: RunInThread, stream: RoutedStream) -> None:
@@ -93,20 +95,21 @@ class RoutedHttpLayer(HttpLayer):
             return
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived) and event.connection is self.context.client:
-            for driver in list(self.waiting_drivers):
-                driver.on_client_activity()
+            for notify in list(self.on_client_activity):
+                notify()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
             server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.host, self._post)
             yield from self.event_to_child(server, event)
 
     def _deliver(self, event: StreamEvent) -> Commands:
+        addressee: object = event.stream
         if event.stream.http_layer is self:
             if isinstance(event, HookFinished):
                 yield from super()._handle_event(events.HookCompleted(event.hook))
             elif isinstance(event, ThreadFinished):
                 yield from super()._handle_event(event.completed)
-            elif self.streams.get(event.stream.stream_id) is event.stream:
-                yield from self.event_to_child(event.stream, event)
+            elif (stream := self.streams.get(event.stream.stream_id)) and stream is addressee:
+                yield from self.event_to_child(stream, event)
             return
         yield from self._pass_inward(event)
 

@@ -22,7 +22,7 @@ class ResponseMask:
 
     @contextmanager
     def masking(self, response: http.Response) -> Iterator[None]:
-        """While this lasts, the response is without secrets. Then it is as it was, unless somebody has edited it."""
+        """While this lasts, the response is without secrets. Afterwards it is restored, unless it was edited."""
         told = response.data.headers, response.data.content
         self.apply(response)
         headers, content = response.data.headers, response.data.content
@@ -34,7 +34,7 @@ class ResponseMask:
             response.data.content = told[1]
 
     def apply(self, response: http.Response) -> None:
-        """For good."""
+        """Masks the response permanently."""
         data = response.data
         if self._masks_headers:
             sent = tuple(data.headers.items(multi=True))

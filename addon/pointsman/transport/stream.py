@@ -7,56 +7,46 @@ streamed response. A stream that is not routed is a stock stream.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mitmproxy import flow as mflow
 from mitmproxy import http
-from mitmproxy.connection import Server
-from mitmproxy.proxy import events, layer
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.commands import CloseConnection
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
-    DropStream,
     ErrorCode,
-    Http2Server,
-    HttpErrorHook,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    HttpResponseHook,
+    HttpStream,
     RequestHeaders,
     RequestProtocolError,
-    ResponseData,
     ResponseHeaders,
     ResponseProtocolError,
     SendHttp,
 )
 
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage, Refusal
-from pointsman.exchange.effects import Abort, End, Respond, Send
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
-from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.client_stream import ParentLayer
 from pointsman.transport.credentials import Credentials
-from pointsman.transport.early_response import has_long_host
-from pointsman.transport.exchange_driver import ClientEffect, ExchangeDriver
+from pointsman.transport.early_response import EarlyResponder, bad_head, has_long_host
+from pointsman.transport.exchange_responder import ExchangeResponder
 from pointsman.transport.http1 import RequestBodyMalformed
-from pointsman.transport.mitm_patches.direct_write import encode_chunk
-from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
+from pointsman.transport.mitm_patches.flow_kill import notify_on_kill
 from pointsman.transport.mitm_patches.layer_state import has_paused_event
 from pointsman.transport.mitm_patches.unchecked_messages import without_cycle
-from pointsman.transport.page_stream import PageStream
-from pointsman.transport.response import client_response, has_content_length
+from pointsman.transport.page_responder import PageResponder, send_reply
+from pointsman.transport.response import client_response
 from pointsman.transport.response_mask import ResponseMask
-from pointsman.transport.server_info import mark_closed
-from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent, RunInThread
-from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
+from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut
+from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
+from pointsman.transport.upload import Upload
 from pointsman.web.http import error_reply
 from pointsman.wire.errors import Code, Problem
-
-if TYPE_CHECKING:
-    from pointsman.transport.http_layer import RoutedHttpLayer
 
 logger = logging.getLogger(__name__)
 
@@ -68,38 +58,43 @@ def state_over(_: events.Event) -> Commands:
     yield from ()
 
 
-class RoutedStream(PageStream):
+class RoutedStream(HttpStream):
     """A stream that is routed if the host says so. `chat` is set once it does.
 
     Once its exchange has ended, it lets go of it, and once it is over itself, of whatever leads back to it: reference
     counting alone frees what a request has taken, and that may be a hundred megabytes.
     """
 
-    driver: ExchangeDriver | None = None
-    """Of the exchange, while that lasts."""
+    chat: ChatRequest | None = None
 
-    def __init__(self, context: Context, stream_id: int, home: "RoutedHttpLayer") -> None:
+    def __init__(self, context: Context, stream_id: int, parent: ParentLayer, host: StreamHost) -> None:
         super().__init__(context, stream_id)
-        self.http_layer = home
-        self.host = home.host
+        self.http_layer = parent
+        self.host = host
+        self.credentials: Credentials | None = None
+        self._mask: ResponseMask | None = None
+        self._upload = Upload()
+        self._early = EarlyResponder(self, self._upload, host)
+        self.responder = ExchangeResponder(self, host)
         self._masked_request: http.Request | None = None
-        self._server: Server | None = None
-        """The connection that the answer comes by."""
-        self._capture: BodyCapture | None = None
-        """Of a streamed answer, for people to read."""
         self._is_being_read = False
-        self._is_end_reported = False
-        self._deferred: list[ClientEffect] = []
-        """Effects of direct writes that must go through the layers."""
+        self._page: PageResponder | None = None
 
     def _handle_event(self, event: events.Event) -> Commands:
         if self.client_state is state_over:
             if isinstance(event, RequestBodyMalformed):  # found only after the answer: no next request can be read
                 yield CloseConnection(self.context.client)
             return
+        self._upload.track(event)
         try:
             if isinstance(event, ExchangeInputEvent):
-                yield from self._on_exchange_input(event)
+                yield from self.responder.on_input(event)
+            elif self._page is not None:
+                yield from self._page.handle_event(event)
+            elif isinstance(event, UploadTimedOut):
+                yield from self._early.on_upload_timeout()
+            elif isinstance(event, RequestBodyMalformed):
+                yield from self._early.on_malformed_body()
             else:
                 yield from super()._handle_event(event)
         except Exception:
@@ -108,9 +103,10 @@ class RoutedStream(PageStream):
             elif self.chat is None:
                 raise
             else:
-                yield from self._on_crash()
-        if self._is_end_reported and not self._deferred:
-            self.driver = None
+                yield from self.responder.on_crash()
+        if self.client_state is state_over:  # since an event within this one, of which stock code makes some
+            return
+        self.responder.release()
         if self._is_over():
             self._let_go()
 
@@ -121,7 +117,8 @@ class RoutedStream(PageStream):
     def _let_go(self) -> None:
         """mitmproxy has exceptions that keep the frames which they came by, and those keep the stream."""
         self.client_state = self.server_state = state_over
-        self._upload = None
+        self._page = self._upload.timer = None
+        del self._early, self.responder
         if hasattr(self, "flow"):
             self.context.layers.remove(self)
             del self.flow
@@ -138,12 +135,12 @@ class RoutedStream(PageStream):
             decision = self.host.admit(event.request, self.context, self.mode)
         is_tunnel = event.request.method == "CONNECT"
         if decision is not NotRouted.FORWARD and not event.end_stream and not is_tunnel:
-            self._upload = self.host.start_upload_timer(self)
+            self._upload.timer = self.host.start_upload_timer(self)
         match decision:
             case NotRouted():
                 yield from super().state_wait_for_request_headers(event)
             case OwnPage():
-                yield from self.open_page(event)
+                yield from self._open_page(event.request)
             case ChatRequest():
                 self.chat = decision
                 if not event.replay_flow:
@@ -151,21 +148,30 @@ class RoutedStream(PageStream):
                 self._take_over(event.request, decision.entry_mode)
                 for command in super().state_wait_for_request_headers(event):  # none of them has a reply
                     if isinstance(command, HttpRequestHeadersHook):
-                        notify_on_kill(self.flow, self._on_killed)
-                    with self._exposing_proxyauth(command):
+                        notify_on_kill(self.flow, self.responder.on_killed)
+                    with self.exposing_proxyauth(command):
                         yield command
                     if self.credentials is not None:
                         self.credentials.extract_added(self.flow.request)
             case Refusal() if is_tunnel:
                 self.client_state = self.state_errored
-                yield from self.send_reply(error_reply(decision.problem, decision.headers))
+                reply = error_reply(decision.problem, decision.headers)
+                yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
             case Refusal():
                 self.chat = ChatRequest(decision.dialect, EntryMode.OWN)
                 self._take_over(event.request, EntryMode.OWN)
                 bad = self._bad_head(event.request)
                 headers = () if bad else decision.headers
                 answer = self.host.error_response(bad or decision.problem, self.chat, event.request, headers)
-                yield from self._reject(event, answer, is_bad=bad is not None)
+                yield from self._early.reject(event, answer, is_bad=bad is not None)
+
+    def _open_page(self, request: http.Request) -> Commands:
+        client, serve = self.context.client, partial(self.host.serve_page, stream=self)
+        self.flow = http.HTTPFlow(client, self.context.server)
+        self.flow.request = request
+        is_local, masker = self.host.is_local(client), self.host.masker
+        self._page = PageResponder(client, self.stream_id, request, self._upload, masker, serve, is_local)
+        yield from self._page.open(self._bad_head(request))
 
     def _take_over(self, request: http.Request, door: EntryMode) -> None:
         """From here on only this stream knows the client's credentials."""
@@ -174,6 +180,33 @@ class RoutedStream(PageStream):
             request.data.host, request.data.port = sockname[0], sockname[1]
             request.data.scheme = b"https" if self.context.client.tls else b"http"
         self.credentials = Credentials.extract(request, self.host.masker)
+
+    @contextmanager
+    def exposing_proxyauth(self, command: commands.Command) -> Iterator[None]:
+        """mitmproxy looks for its own password when a request's head is shown around."""
+        asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
+        with self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
+            yield
+
+    def _bad_head(self, request: http.Request) -> Problem | None:
+        return bad_head(request, self.mode, self.context.options.validate_inbound_headers)
+
+    def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
+        """A bad head is told in the client's dialect."""
+        if self.chat is None or not request:
+            return (yield from super().check_invalid(request))
+        if problem := self._bad_head(self.flow.request):
+            yield from self._early.reject_bad_head(problem)
+        return problem is not None
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
+        """The router's own limit holds for its requests; they are never streamed, nor are their answers held back."""
+        if self.chat is None:
+            return (yield from super().check_body_size(request))
+        is_too_large = request and len(self.request_body_buf) > self.host.max_body
+        if is_too_large:
+            yield from self._early.reject_size()
+        return is_too_large
 
     def start_request_stream(self) -> Commands:
         if self.chat is None:
@@ -201,10 +234,9 @@ class RoutedStream(PageStream):
         opened = self.host.open_exchange(self.flow, self.chat, read)
         match opened:
             case Exchange():
-                self.driver = self.host.start_driver(opened, self)
-                yield from self._render(self._apply(opened.start))
+                yield from self.responder.begin(self.host.start_driver(opened, self))
             case WholeResponse():
-                yield from self._respond(opened)
+                yield from self.respond(opened)
             case ForwardToOrigin():
                 return (yield from self._forward_to_origin())
         return False
@@ -233,92 +265,33 @@ class RoutedStream(PageStream):
 
     # The answer.
 
-    def _on_exchange_input(self, event: ExchangeInputEvent) -> Commands:
-        event.on_taken()
-        if self.driver is None:
-            return
-        if self.is_killed and not self.driver.exchange.ended:
-            yield from self._kill()
-        else:
-            deferred, self._deferred = self._deferred, []
-            yield from self._render(deferred + self._apply(event.exchange_input))
+    def respond(self, answer: WholeResponse) -> Commands:
+        """A whole answer, by the path that stock code has for answers of addons. To HEAD there is only its head."""
+        body = b"" if self.flow.request.method == "HEAD" else answer.body
+        self.flow.response = client_response(
+            answer.status, (*answer.headers, *self.cors_headers()), body, self.host.masker
+        )
+        hook = HttpResponseHeadersHook(self.flow)
+        with self._without_secrets(hook):
+            yield hook
+        if not (yield from self.check_killed(True)):
+            yield from self.send_response()
 
-    def relay(self, given: ExchangeInput) -> bytes:
-        """An input for a direct write: the client's bytes. Other effects wait for the next posted input."""
-        pieces: list[bytes] = []
-        for effect in self._apply(given):
-            if isinstance(effect, Send) and not self._deferred:
-                self._capture_data(effect.data)
-                pieces.append(encode_chunk(effect.data))
-            else:
-                self._deferred.append(effect)
-        return b"".join(pieces)
+    def cors_headers(self) -> tuple[tuple[str, str], ...]:
+        return self.chat.cors if self.chat else ()
 
-    @property
-    def has_deferred(self) -> bool:
-        """Effects wait to go through the layers."""
-        return bool(self._deferred)
+    def _without_secrets(self, command: commands.Command) -> AbstractContextManager[None]:
+        """While addons look at the response."""
+        response, mask = self.flow.response, self._response_mask()
+        if response is None or mask is None or not isinstance(command, HttpResponseHeadersHook | HttpResponseHook):
+            return nullcontext()
+        return mask.masking(response)
 
-    def _on_killed(self) -> None:
-        if self.driver and not self.driver.exchange.ended:
-            self.driver.on_flow_killed()
-
-    @property
-    def is_killed(self) -> bool:
-        return bool(self.flow.error and self.flow.error.msg == mflow.Error.KILLED_MESSAGE)
-
-    def _apply(self, given: ExchangeInput) -> list[ClientEffect]:
-        assert self.driver
-        effects = self.driver.handle_input(given)
-        exchange = self.driver.exchange
-        if self._server is None and (server := self.driver.winner_connection()):
-            self._server = self.flow.server_conn = server
-        if exchange.ended and not self._is_end_reported:
-            self._is_end_reported = True
-            stop_notifying(self.flow)
-            if self._server is not None:
-                mark_closed(self._server)
-            try:
-                self.host.on_exchange_ended(exchange, self.flow)
-            except Exception:  # the client's answer is not at fault
-                logger.exception(f"The record of exchange {exchange.client_request.request_id} was lost.")
-                self.host.discard(exchange)
-        return effects
-
-    def _render(self, effects: list[ClientEffect]) -> Commands:
-        match effects:  # known whole: other addons may still change it, as they may any answer that is not streamed
-            case [Respond(status, headers), Send(body), End()] if has_content_length(headers):
-                return (yield from self._respond(WholeResponse(status, headers, body)))
-            case [Respond(status, headers), End()] if has_content_length(headers):
-                return (yield from self._respond(WholeResponse(status, headers, b"")))
-        for effect in effects:
-            match effect:
-                case Respond(status, headers):
-                    yield from self._start_response(status, headers)
-                    if self.server_state == self.state_errored:
-                        return
-                case Send(data):
-                    self._capture_data(data)
-                    yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
-                case End():
-                    yield from self._end_response()
-                case Abort(reason):
-                    yield from self._abort(reason)
-
-    def _start_response(self, status: int, headers: tuple[tuple[str, str], ...]) -> Commands:
-        is_old = self.flow.request.http_version == "HTTP/1.0"
-        framing = ("Connection", "close") if is_old else ("Transfer-Encoding", "chunked")
-        self.flow.response = client_response(status, (*headers, *self._cors_headers(), framing), None, self.host.masker)
-        yield HttpResponseHeadersHook(self.flow)
-        if self.is_killed:
-            return (yield from self._kill())
-        self.flow.response.stream = True
-        assert self.driver
-        self._capture = BodyCapture(self.driver.started_at)
-        self.server_state = self.state_stream_response_body
-        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
-        if self.driver and not is_old:
-            self.driver.enable_direct_write(self.http_layer.connections[self.context.client])
+    def _response_mask(self) -> ResponseMask | None:
+        """None for a response that is none of the router's business. The head of its own answers is masked already."""
+        if self._mask is None and self.chat is not None:
+            self._mask = ResponseMask(self.host.masker, has_head=False)
+        return self._mask
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
         for command in super().state_wait_for_response_headers(event):  # none of them has a reply
@@ -336,75 +309,11 @@ class RoutedStream(PageStream):
         if (mask := self._response_mask()) and self.flow.response:
             mask.apply(self.flow.response)
 
-    def _end_response(self) -> Commands:
-        self._store_capture()
-        yield from self.send_response(already_streamed=True)
-
-    def _capture_data(self, data: bytes) -> None:
-        if self._capture and self.driver:
-            self._capture.add(data, self.driver.now())
-
-    def _store_capture(self) -> None:
-        if self._capture and self._capture.size and self.flow.response is not None:
-            self.host.store_capture(self._capture, self.flow)
-            self._capture = None
-
-    # Other ends.
-
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
-        is_ours = self._is_being_read or self._is_end_reported or self.driver is not None
-        if not is_ours or not isinstance(event, RequestProtocolError):
-            yield from super().handle_protocol_error(event)
-            return
-        if self.driver is not None:
-            self._apply(self.driver.exchange.on_client_disconnected)
-        if self.flow.live:
-            yield from self._end_with_error(event.message)
-        yield DropStream(self.stream_id)
-
-    def _abort(self, reason: str) -> Commands:
-        assert self.driver
-        yield from self._end_with_error(reason)
-        yield SendHttp(ResponseProtocolError(self.stream_id, reason, ErrorCode.CANCEL), self.context.client)
-        yield DropStream(self.stream_id)
-        if not self.flow.request.is_http2:
-            self.driver.abort_client()
-
-    def _kill(self) -> Commands:
-        """The flow was killed in the user interface."""
-        assert self.driver
-        self._apply(self.driver.exchange.on_client_disconnected)
-        yield from self._end_with_error(mflow.Error.KILLED_MESSAGE)
-        yield SendHttp(ResponseProtocolError(self.stream_id, "killed", ErrorCode.KILL), self.context.client)
-        yield DropStream(self.stream_id)
-
-    def _end_with_error(self, message: str) -> Commands:
-        self._store_capture()
-        self.client_state = self.server_state = self.state_errored
-        self.flow.error = self.flow.error or mflow.Error(message)
-        self.flow.live = False
-        yield HttpErrorHook(self.flow)
-
-    def _on_crash(self) -> Commands:
-        """An exception of ours ends this exchange only: 502 while nothing is out, else an error frame."""
-        name, problem = self.host.request_id(self.flow.request), self.host.internal_error(self.flow.request)
-        logger.exception(f"The router failed on exchange {name}.")
-        exchange = self.driver.exchange if self.driver else None
-        if exchange and not exchange.ended:
-            try:
-                yield from self._render(self._apply(partial(exchange.fail_with, problem)))
-                return
-            except Exception:
-                logger.exception(f"The router failed to end exchange {name}.")
-                self.host.discard(exchange)
-        if self.flow.response is None:
-            assert self.chat
-            yield from self._respond(self.host.error_response(problem, self.chat, self.flow.request))
+        if isinstance(event, RequestProtocolError) and (self._is_being_read or self.responder.has_begun):
+            yield from self.responder.on_client_error(event.message)
         else:
-            yield from self._end_with_error("the router failed")
-            error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.KILL)
-            yield SendHttp(error, self.context.client)
-            yield DropStream(self.stream_id)
+            yield from super().handle_protocol_error(event)
 
     def _on_head_crash(self) -> Commands:
         """No addon has seen this request yet, so there is no flow to end."""
@@ -412,24 +321,7 @@ class RoutedStream(PageStream):
         name = uuid4().hex
         logger.exception(f"The router failed on a request head ({name}).")
         problem = Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
-        yield from self.send_reply(error_reply(problem, (("X-Request-ID", name), ("Connection", "close"))))
+        reply = error_reply(problem, (("X-Request-ID", name), ("Connection", "close")))
+        yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
         error = ResponseProtocolError(self.stream_id, "the router failed", ErrorCode.CANCEL)
         yield SendHttp(error, self.context.client)
-
-    # For the driver.
-
-    def buffered_bytes(self) -> int:
-        """Bytes that HTTP/2 holds back because the client's window is closed."""
-        connection = self.http_layer.connections.get(self.context.client)
-        if not isinstance(connection, Http2Server):
-            return 0
-        return sum(len(piece.data) for piece in connection.h2_conn.stream_buffers.get(self.stream_id, ()))
-
-    @contextmanager
-    def notified_of_client(self, driver: ExchangeDriver) -> Iterator[None]:
-        """While this lasts, `driver` is told whenever the client sends something."""
-        self.http_layer.waiting_drivers.add(driver)
-        try:
-            yield
-        finally:
-            self.http_layer.waiting_drivers.discard(driver)

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.commands import StartHook
 
 from pointsman.exchange.effects import Effect
+from pointsman.transport.client_stream import ClientStream
 from pointsman.web.http import PageReply
-
-if TYPE_CHECKING:
-    from pointsman.transport.stream import RoutedStream
 
 type ExchangeInput = Callable[[float], list[Effect]]
 """An exchange's input method with everything but the time filled in."""
@@ -20,7 +18,7 @@ type ExchangeInput = Callable[[float], list[Effect]]
 class StreamEvent(events.Event):
     """Finds its way through the layers to `stream`."""
 
-    def __init__(self, stream: "RoutedStream") -> None:
+    def __init__(self, stream: ClientStream) -> None:
         self.stream = stream
 
     def __repr__(self) -> str:
@@ -32,7 +30,7 @@ class ExchangeInputEvent(StreamEvent):
     is.
     """
 
-    def __init__(self, stream: "RoutedStream", given: ExchangeInput, taken: Callable[[], None]) -> None:
+    def __init__(self, stream: ClientStream, given: ExchangeInput, taken: Callable[[], None]) -> None:
         super().__init__(stream)
         self.exchange_input, self.on_taken = given, taken
 
@@ -40,7 +38,7 @@ class ExchangeInputEvent(StreamEvent):
 class HookFinished(StreamEvent):
     """Addons that kept a flow waiting have let it go on."""
 
-    def __init__(self, stream: "RoutedStream", hook: StartHook) -> None:
+    def __init__(self, stream: ClientStream, hook: StartHook) -> None:
         super().__init__(stream)
         self.hook = hook
 
@@ -48,7 +46,7 @@ class HookFinished(StreamEvent):
 class ThreadFinished(StreamEvent):
     """What the stream's layer was waiting for, done elsewhere."""
 
-    def __init__(self, stream: "RoutedStream", completed: "ThreadCompleted") -> None:
+    def __init__(self, stream: ClientStream, completed: "ThreadCompleted") -> None:
         super().__init__(stream)
         self.completed = completed
 
@@ -76,7 +74,7 @@ class ThreadCompleted(events.CommandCompleted):
 class PageReady(StreamEvent):
     """The reply of an own page that had to be waited for."""
 
-    def __init__(self, stream: "RoutedStream", reply: PageReply) -> None:
+    def __init__(self, stream: ClientStream, reply: PageReply) -> None:
         super().__init__(stream)
         self.reply = reply
 

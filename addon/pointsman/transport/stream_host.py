@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mitmproxy import http
 from mitmproxy.connection import Client
@@ -13,14 +13,12 @@ from pointsman.admission import ChatRequest, Decision
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
 from pointsman.transport.body_capture import BodyCapture
+from pointsman.transport.client_stream import ClientStream
+from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
-
-if TYPE_CHECKING:
-    from pointsman.transport.exchange_driver import ExchangeDriver
-    from pointsman.transport.stream import RoutedStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class StreamHost(Protocol):
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision: ...
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
-        """Of a flow that is replayed."""
+        """The decision about a replayed flow."""
 
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
@@ -61,7 +59,7 @@ class StreamHost(Protocol):
 
     def internal_error(self, request: http.Request) -> Problem: ...
 
-    def start_upload_timer(self, stream: "RoutedStream") -> UploadTimer: ...
+    def start_upload_timer(self, stream: ClientStream) -> UploadTimer: ...
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> DeferredReader:
         """What reads the whole request that is in the flow."""
@@ -74,7 +72,7 @@ class StreamHost(Protocol):
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         """Does it in a thread. The result gives what `work` gave, or raises what it raised."""
 
-    def start_driver(self, exchange: Exchange, stream: "RoutedStream") -> "ExchangeDriver": ...
+    def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver: ...
 
     def on_exchange_ended(self, exchange: Exchange, flow: http.HTTPFlow) -> None: ...
 
@@ -88,7 +86,7 @@ class StreamHost(Protocol):
     def discard(self, exchange: Exchange) -> None:
         """It is broken: nothing of it stays."""
 
-    def serve_page(self, request: PageRequest, stream: "RoutedStream") -> PageReply | None:
+    def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         """None: the reply has to be waited for, and will be posted to the stream."""
 
     def is_local(self, client: Client) -> bool: ...

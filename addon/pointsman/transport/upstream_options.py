@@ -40,7 +40,7 @@ class UpstreamOptions:
 
     @classmethod
     def from_options(cls, options: Options, mode: ProxyMode) -> "UpstreamOptions":
-        """Of mitmproxy's options, for clients that come in by `mode`."""
+        """From mitmproxy's options, for clients connected through `mode`."""
         upstream = f"{mode.scheme}://{_authority(*mode.address)}" if isinstance(mode, UpstreamMode) else None
         auth = getattr(options, "upstream_auth", None)  # an option of an addon, which an embedder may have left out
         return cls(

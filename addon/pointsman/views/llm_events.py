@@ -5,7 +5,7 @@ from mitmproxy.http import HTTPFlow
 
 from pointsman.recording.flow_notes import note
 from pointsman.views.reading.chats import is_stream
-from pointsman.views.reading.frames import Moments, frames
+from pointsman.views.reading.raw_events import Moments, raw_events
 
 SECOND_BEST, UNREADABLE = 1.5, -1.0
 
@@ -21,7 +21,7 @@ class LLMEvents(Contentview):
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         try:
-            return frames(data, _moments(metadata)) or _plain(data)
+            return raw_events(data, _moments(metadata)) or _plain(data)
         except Exception:  # whatever a body holds, the user sees it all the same
             return _plain(data)
 

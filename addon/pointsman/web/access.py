@@ -17,7 +17,7 @@ from pointsman.web.logins import LoginSession, LoginSessions
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
-CROSS_SITE_MESSAGE = "Refused: this comes from another site's page, or for a host name that server.hosts does not list."
+CROSS_SITE_MESSAGE = "Refused: the request comes from another site's page, or its host name is not in server.hosts."
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -30,7 +30,7 @@ class AccessLevel(Enum):
     OPERATOR = auto()
     """Clients on this machine, others with the admin key."""
     ADMIN = auto()
-    """With the admin key, or a session that began with it."""
+    """Clients with the admin key, or with a login session."""
     LOGIN = auto()
     """Requests from the dashboard or from no web page; the admin key is in the body."""
 
@@ -43,7 +43,7 @@ class AccessControl:
     admin_key: Callable[[], str]
     logins: LoginSessions = field(default_factory=LoginSessions)
     admin_throttle: AuthThrottle = field(default_factory=AuthThrottle)
-    """Of the admin key."""
+    """Counts wrong admin keys."""
     client_throttle: AuthThrottle = field(default_factory=AuthThrottle)
 
     def access_problem(self, gate: AccessLevel, request: PageRequest) -> Problem | None:

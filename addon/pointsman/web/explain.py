@@ -32,7 +32,7 @@ def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
         found = route_of_path(path)
         if found is None or found.purpose is not Purpose.CHAT:
             known = f"such as {DEFAULT_PATH}, /v1/responses, /v1/messages"
-            raise Problem(Code.INVALID_REQUEST, f"path must be that of a chat request, {known}.", param="path")
+            raise Problem(Code.INVALID_REQUEST, f"path must be the path of a chat request, {known}.", param="path")
         facts = DIALECTS[found.dialect].facts(request.body, path)
         caller = Caller(
             headers=request.headers,

@@ -28,7 +28,7 @@ class PageRequest:
     body: bytes = field(repr=False)
     local: bool
     address: str = ""
-    """Of the peer."""
+    """The client's address."""
     host: ClientHost = NO_HOST
     listener_port: int = 0
 

@@ -95,7 +95,7 @@ ROUTES = (
         query={"limit": _integer(100, MAX_SESSIONS)},
         errors=(400,),
     ),
-    ApiRoute("DELETE", "/api/sessions/{id}", "Forget a session", None, status=204, errors=(404,)),
+    ApiRoute("DELETE", "/api/sessions/{id}", "Delete a session", None, status=204, errors=(404,)),
     ApiRoute(
         "GET",
         "/api/analytics",

@@ -14,13 +14,12 @@ from pointsman.web.api.overview import OverviewPages
 from pointsman.web.api.settings import SettingsPages
 from pointsman.web.api.state import StatePages
 from pointsman.web.context import PageContext
-from pointsman.web.exchanges import exchange_page, exchanges_page
 from pointsman.web.explain import explain_page
 from pointsman.web.http import json_reply
 from pointsman.web.logins import cookie_name
 from pointsman.web.models import models_page
 from pointsman.web.openapi import document
-from pointsman.web.router import PageRoute, PageRouter
+from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,
@@ -56,8 +55,8 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/v1beta/models", CLIENT, models),
         ("GET", "/", OPEN, files.index),
         ("GET", "/static/**", OPEN, files.file),
-        ("GET", "/internal/exchanges", OPERATOR, exchanges_page(context.recent_exchanges)),
-        ("GET", "/internal/exchanges/*", OPERATOR, exchange_page(context.recent_exchanges)),
+        ("GET", "/internal/exchanges", OPERATOR, exchanges.newest),
+        ("GET", "/internal/exchanges/*", OPERATOR, exchanges.one),
         ("GET", "/internal/health", OPEN, health_page(__version__, lambda: clock() - began, context.running)),
         ("GET", "/internal/stats/sticky", OPERATOR, sticky_page(router, clock)),
         ("GET", "/internal/status/cooldowns", OPERATOR, cooldowns_page(router, clock, wall)),
@@ -71,7 +70,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("POST", "/api/logout", ADMIN, account.logout),
         ("GET", "/api/me", ADMIN, account.me),
         ("GET", "/api/overview", ADMIN, overview.now),
-        ("GET", "/api/exchanges", ADMIN, exchanges.last),
+        ("GET", "/api/exchanges", ADMIN, exchanges.page),
         ("GET", "/api/exchanges/*", ADMIN, exchanges.one),
         ("GET", "/api/fallback", ADMIN, fallback.all),
         ("PUT", "/api/fallback", ADMIN, fallback.change),

@@ -115,7 +115,7 @@ EXCHANGE_MEMBERS: Schema = {
     "sticky": TEXT,
     "mode": TEXT,
     "model": TEXT,
-    "status": {**nullable(INTEGER), "description": "What the client got; null: it left before."},
+    "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,
     "ended_ms": NUMBER,
@@ -135,13 +135,13 @@ TERMS = object_schema(
 )
 
 TARGET = object_schema(
-    "`enabled` is the target's own switch; `provider_enabled` its provider's. `overridden` names what was changed.",
+    "`enabled` is the target's own switch; `provider_enabled` its provider's. `overridden` lists the changes.",
     target={**TEXT, "description": "`provider/model`."},
     provider=TEXT,
     model=TEXT,
     name=nullable(TEXT),
     pool=enum_of(*Pool),
-    order={**INTEGER, "description": "0 first."},
+    order={**INTEGER, "description": "Position in the order, from 0."},
     enabled=BOOLEAN,
     provider_enabled=BOOLEAN,
     smart_first=BOOLEAN,
@@ -159,7 +159,7 @@ TARGET = object_schema(
 )
 
 KEY = object_schema(
-    "`source` says where its value comes from. `overridden` names what was changed of a key in the file.",
+    "`source` says where its value comes from. `overridden` lists the changes to a key of the file.",
     id=TEXT,
     provider=TEXT,
     label=TEXT,
@@ -201,8 +201,8 @@ ANALYTICS_ROW = object_schema(
 OVERVIEW = object_schema(
     "Rates and waits are those of the exchanges that ended in the last `window_seconds`, at most the last 1,000.",
     window_seconds=NUMBER,
-    exchanges={**INTEGER, "description": "That ended in the window."},
-    requests_per_minute={**NUMBER, "description": "That ended in the last 60 seconds."},
+    exchanges={**INTEGER, "description": "Exchanges that ended in the window."},
+    requests_per_minute={**NUMBER, "description": "Exchanges that ended in the last 60 seconds."},
     per_minute={**array_of(INTEGER), "description": "Exchanges that ended in each of the last minutes, oldest first."},
     success_rate={**RATE, "description": "After failover: exchanges that ended well."},
     first_attempt_success_rate={**RATE, "description": "Before failover: exchanges whose first attempt ended well."},
@@ -255,7 +255,7 @@ SCHEMAS: dict[str, Schema] = {
     "Target": TARGET,
     "Fallback": object_schema(targets=array_of(ref("Target"))),
     "FallbackChange": object_schema(
-        "Those named stand first, in this order; the others follow as they stood. What GET gives may be sent back.",
+        "Listed targets come first, in this order; the others keep their order. The answer of GET can be sent back.",
         targets={
             "type": "array",
             "maxItems": 10_000,
@@ -269,7 +269,7 @@ SCHEMAS: dict[str, Schema] = {
     "Key": KEY,
     "Keys": object_schema(
         keys=array_of(ref("Key")),
-        providers={**array_of(TEXT), "description": "Those that a key can be added to, configured ones first."},
+        providers={**array_of(TEXT), "description": "Providers that a key can be added to, configured ones first."},
     ),
     "NewKey": without_others(
         with_optional(
@@ -288,7 +288,7 @@ SCHEMAS: dict[str, Schema] = {
         "How the provider's model list responded to this key.",
         ok=BOOLEAN,
         status=nullable(INTEGER),
-        models={**nullable(INTEGER), "description": "How many models it listed, where known."},
+        models={**nullable(INTEGER), "description": "The number of models listed, if known."},
         ms=NUMBER,
         message=TEXT,
     ),
@@ -301,7 +301,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "SettingsChange": {
         "type": "object",
-        "description": 'As the file writes it: {"routing": {"default_mode": "smart"}}. null reverts a change.',
+        "description": 'In the form of the file: {"routing": {"default_mode": "smart"}}. null reverts a change.',
         "additionalProperties": {"type": ["object", "null"]},
     },
     "Session": object_schema(
@@ -314,7 +314,7 @@ SCHEMAS: dict[str, Schema] = {
         bans=array_of(object_schema(**SCOPE, reason=TEXT, until=TIME)),
     ),
     "Sessions": object_schema(
-        "The last used first.",
+        "Most recently used first.",
         sessions=array_of(ref("Session")),
         stats={"type": "object", "description": "Counters since the start."},
     ),
@@ -324,15 +324,15 @@ SCHEMAS: dict[str, Schema] = {
         window=enum_of("24h", "7d", "30d"),
         by=TEXT,
         rows=array_of(ref("AnalyticsRow")),
-        dropped={**INTEGER, "description": "Attempts of this run that could not be recorded."},
+        dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
         problem={**nullable(TEXT), "description": "Why there is no data."},
     ),
     "Series": object_schema(
         name=TEXT, attempts=array_of(INTEGER), success_rate=array_of(RATE), first_content_ms=array_of(MILLISECONDS)
     ),
     "Traffic": object_schema(
-        "`at` are the beginnings of equal steps of time; each series has one value for each of them: the targets with"
-        " most attempts first, `others` last. The wait is the median.",
+        "`at` has the start of each time step; each series has one value per step. The targets with the most attempts"
+        " come first, `others` last. `first_content_ms` is the median.",
         window=enum_of("24h", "7d", "30d"),
         step_seconds=NUMBER,
         at=array_of(TIME),
@@ -342,8 +342,8 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),
     "Me": object_schema(
-        "`csrf` goes into the header X-CSRF-Token of every request but GET that the session's cookie lets in; null for"
-        " those let in by the admin key itself.",
+        "`csrf` is the value of the header X-CSRF-Token, which every request but GET needs in a cookie session; null"
+        " if the admin key itself was sent.",
         by=enum_of("key", "session"),
         csrf=nullable(TEXT),
         expires=nullable(TIME),

@@ -58,7 +58,7 @@ class StaticFiles:
         """Raises Problem (not_found)."""
         found = self._files.get(name)
         if found is None:
-            raise Problem(Code.NOT_FOUND, "The dashboard has no such file.")
+            raise Problem(Code.NOT_FOUND, "There is no such file.")
         return with_etag(request, found)
 
     def index(self, request: PageRequest, _: str) -> PageReply:

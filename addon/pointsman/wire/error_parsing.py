@@ -8,11 +8,12 @@ shapes that providers wrap their errors in stand in `SHAPES`, what their words m
 import re
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
+from itertools import islice
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.error_waits import MAX_MEMBERS, StatedWait, is_wait_member, wait_in_error, wait_in_text
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.retry_after import duration, prose
 
 MESSAGE_LIMIT = 1000
 TEXT_LIMIT = 200
@@ -29,7 +30,7 @@ ANSWER_MEMBERS = frozenset(
 NUMBER_MEMBERS = ("code", "status", "status_code", "statusCode")
 WORD_MEMBERS = ("code", "status", "type")
 MESSAGE_MEMBERS = ("message", "msg", "detail", "error_description", "title")
-WAIT_MEMBERS = ("retry_after", "retryAfter", "retryDelay")
+DETAIL_MEMBERS = ("details", "metadata")
 
 UNKNOWN = 502
 
@@ -79,7 +80,8 @@ def wrapped_fault(document: object) -> Fault | None:
     if error is None:
         return None
     status = _status(error) or UNKNOWN
-    return Fault(FaultKind.WRAPPED, _message(error), status, _code(error), _retry_after(error))
+    wait = wait_in_error(error)
+    return Fault(FaultKind.WRAPPED, _message(error), status, _code(error), wait.seconds, retry_at=wait.moments)
 
 
 def declared_fault(document: object) -> Fault:
@@ -95,9 +97,18 @@ def error_fault(status: int, body: bytes, content_type: str) -> Fault:
         document = None
     error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
     message = _message(error)
-    wait = _retry_after(error)
+    shown = message or _text(body)
+    wait = wait_in_error(error) if error else _wait_in_plain_text(body, shown)
     return Fault(
-        FaultKind.STATUS, message or _text(body), status, _code(error), wait, body, content_type, bool(message)
+        FaultKind.STATUS,
+        shown,
+        status,
+        _code(error),
+        wait.seconds,
+        body,
+        content_type,
+        structured=bool(message),
+        retry_at=wait.moments,
     )
 
 
@@ -120,7 +131,8 @@ def _error_member(document: Error) -> Error | None:
 
 
 def _beside(document: Error) -> Error:
-    members = (*NUMBER_MEMBERS, *WAIT_MEMBERS, *MESSAGE_MEMBERS)
+    waits = filter(is_wait_member, islice(document, MAX_MEMBERS))
+    members = (*NUMBER_MEMBERS, *MESSAGE_MEMBERS, *DETAIL_MEMBERS, *waits)
     return {member: document[member] for member in members if document.get(member) is not None}
 
 
@@ -195,13 +207,9 @@ def _message(error: Error) -> str:
     return ""
 
 
-def _retry_after(error: Error) -> float | None:
-    """Seconds; Google has them in a RetryInfo among its details, others in words."""
-    details = error.get("details")
-    sources = [error, *(details if isinstance(details, list) else [details])]
-    values = (source.get(member) for source in sources if isinstance(source, Mapping) for member in WAIT_MEMBERS)
-    stated = next((wait for wait in map(duration, map(_plain, values)) if wait is not None), None)
-    return stated if stated is not None else prose(_message(error))
+def _wait_in_plain_text(body: bytes, shown: str) -> StatedWait:
+    """A page is not believed, a line of text is."""
+    return StatedWait() if body.lstrip()[:1] in b"<{[" else wait_in_text(shown)
 
 
 def _text(body: bytes) -> str:

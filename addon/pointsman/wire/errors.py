@@ -33,8 +33,9 @@ class Fault:
     """One failure of one attempt.
 
     `status` is the HTTP status the provider sent, or the one a wrapped error means. `code` and `message` come from
-    structured error fields only, never from a model's own words. `retry_after` is in seconds. `body` is the provider's
-    whole error body (bounded), kept because a client error goes out unchanged.
+    structured error fields only, never from a model's own words. `retry_after` is in seconds; `retry_at` are moments as
+    the body states them, the last of which counts, until `retry_after.dated` makes seconds of it. `body` is the
+    provider's whole error body (bounded), kept because a client error goes out unchanged.
     """
 
     kind: FaultKind
@@ -48,6 +49,7 @@ class Fault:
     """`message` comes from a field made for it, not from a page or plain text."""
     converted: bool = False
     """The request reached the provider in another dialect than its client's."""
+    retry_at: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -116,8 +118,8 @@ STATUS_OF: dict[Code, int] = {
 class Problem(Exception):
     """An error that the router itself answers with.
 
-    `details` are further plain members of the error object (the trail, the reasons of the candidates left out); they
-    never hold a secret. `retry_after` is in seconds. `param` names the request's member at fault.
+    `details` are further plain members of the error object (the trail, the reasons of excluded candidates); they
+    never hold a secret. `retry_after` is in seconds. `param` names the invalid member of the request.
     """
 
     code: Code

@@ -1,7 +1,7 @@
 """Messages of a conversation in a form that is the same whenever a client sends them again.
 
 Texts are joined, calls of tools and their results stand by their content, images and the like by their digest. Ids,
-cache markers and reasoning are left out: clients change or drop them between turns.
+cache markers and reasoning are dropped: clients change or drop them between turns.
 """
 
 from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ from pointsman.wire.request_facts import RequestFacts
 def obstacle(provider: Provider, facts: RequestFacts) -> str:
     """What this provider cannot be asked, whatever is done to the request."""
     if provider.quirks.flat_content and Capability.VISION in facts.needs:
-        return "takes content as plain text only"
+        return "accepts only plain-text content"
     return ""
 
 

@@ -13,7 +13,7 @@ from pointsman.wire.structure import MAX_ITEMS, MAX_VALUES, has_too_many_values
 
 
 def refusal(subject: str, must: str, found: str, param: str | None = None) -> Problem:
-    """A refusal that says what is at fault, what it must be, and what it is."""
+    """A Problem that names the invalid part, what it must be, and what it is."""
     return Problem(Code.INVALID_REQUEST, f"{subject} must be {must}; it is {found}.", param=param)
 
 

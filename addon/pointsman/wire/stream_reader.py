@@ -178,8 +178,8 @@ class StreamReader(ABC):
 
     def _verdict(self) -> Frame:
         if self._has_data:
-            return malformed("no event that is JSON")
-        return malformed("a stream without an event", FaultKind.EMPTY)
+            return malformed("no event with valid JSON")
+        return malformed("a stream without events", FaultKind.EMPTY)
 
 
 def _document(text: bytes) -> object:

@@ -16,7 +16,7 @@ SHORTEST_VALUE = 2
 
 MARKS = (b",", b"{", b"[")
 WINDOW = 256 * 1024
-"""Bytes looked at in one go: one call holds everybody up for about a millisecond."""
+"""Bytes looked at in one go: one call blocks the event loop for about a millisecond."""
 
 
 def has_too_many_values(body: bytes) -> bool:

@@ -28,7 +28,7 @@ class Entry:
     pieces: list[EntryPart] = field(default_factory=list)
 
     def add(self, said: object, label: str = "") -> None:
-        """A text as it is, anything else as JSON; what is empty is left out."""
+        """A text as it is, anything else as JSON; empty values are dropped."""
         if said not in (None, "", [], {}):
             self.pieces.append(EntryPart(said if isinstance(said, str) else written(said), label))
 
@@ -105,7 +105,7 @@ def written(value: object) -> str:
 
 
 def laid_out(arguments: str) -> str:
-    """The arguments of a call, which are JSON in a string if all is well."""
+    """The arguments of a call, normally JSON in a string."""
     try:
         parsed: Any = orjson.loads(arguments.encode("utf-8", "surrogatepass"))
     except orjson.JSONDecodeError:

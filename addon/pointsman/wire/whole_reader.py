@@ -24,7 +24,7 @@ def reader_for(streamed: bool, content_type: str, stream: Callable[[], Reader], 
     """The reader for what was asked for and what came. A type that says nothing is taken for what was asked for."""
     media = media_type(content_type)
     if not streamed:
-        return RefusingReader("a stream for a request that asked for none") if media == EVENT_STREAM else whole()
+        return RefusingReader("a stream for a request that is not streamed") if media == EVENT_STREAM else whole()
     if media == "text/html":
         return RefusingReader("an HTML page for a streamed request")
     is_json = media == "application/json" or media.endswith("+json")

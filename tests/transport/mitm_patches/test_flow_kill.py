@@ -10,6 +10,9 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 
 from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_notifying
+from support.patches import needs_patch
+
+AT_ONCE = needs_patch("flow_kill", "a kill is only noted on its flow")
 
 
 class Listener:
@@ -20,6 +23,7 @@ class Listener:
         self.told += 1
 
 
+@AT_ONCE
 def test_who_listens_is_told_after_the_kill() -> None:
     flow, listener = tflow.tflow(), Listener()
     notify_on_kill(flow, listener.killed)
@@ -45,6 +49,7 @@ def test_afterwards_the_flow_is_as_it_was() -> None:
     assert "kill" not in vars(flow)
 
 
+@AT_ONCE
 async def test_who_waits_for_an_intercepted_flow_is_let_go() -> None:
     flow, listener = tflow.tflow(), Listener()
     notify_on_kill(flow, listener.killed)

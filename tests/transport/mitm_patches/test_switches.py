@@ -1,6 +1,7 @@
 """Patches that are turned off: the stock code does the same."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import fields
@@ -10,13 +11,16 @@ import httpx
 import pytest
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.exceptions import OptionsError
+from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons
 
 from pointsman.addon import Pointsman
 from pointsman.demo import Provider, behaviours
 from pointsman.transport.mitm_patches.switches import ALL, VARIABLE, Switches, UnknownSwitch, switches
-from support.http_requests import ask, started
+from support.http_requests import ask, get, started
 from support.leak_checks import no_leaks, soon
+from support.process import mitmdump
 from support.router import running
 from support.settings import provider, write
 
@@ -105,6 +109,50 @@ class TestEverythingOff:
                 await asked
             await no_leaks(router)
             assert [end for end, _ in router.watcher.ended] == ["error"]
+
+    async def test_an_addon_that_fails_at_a_hook_keeps_no_answer_back(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with (
+            Provider(behaviours.exact(EVENTS)) as one,
+            running(tmp_path, {"one": provider(one.base_url)}, addons=[Failing()]) as router,
+        ):
+            answer = await ask(router.base_url)
+            assert (answer.status, answer.body) == (200, b"".join(EVENTS))
+            await no_leaks(router)
+        assert "Addon error at requestheaders: nobody wants this" in caplog.text
+
+
+class Failing:
+    """Raises what mitmproxy lets pass."""
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        raise OptionsError("nobody wants this")
+
+    request = responseheaders = response = requestheaders
+
+
+async def test_a_process_without_patches_serves_what_it_serves_with_them(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        script = (behaviours.exact(EVENTS), behaviours.status(503), behaviours.hang())
+        good, busy, slow = await started(stack, *script)
+        entries = {
+            "busy": provider(busy.base_url, "refused"),
+            "slow": provider(slow.base_url, "hedged"),
+            "good": provider(good.base_url, "streamed", "refused", "hedged"),
+        }
+        write(tmp_path, entries, hedge={"after": "300ms"})
+        confdir = f"confdir={tmp_path}"
+        async with mitmdump("-p", "0", "--set", confdir, folder=tmp_path, **{VARIABLE: ALL}) as process:
+            base_url = await process.base_url()
+            for model in ("streamed", "refused", "hedged"):
+                answer = await ask(base_url, model=model)
+                assert (answer.status, answer.body) == (200, b"".join(EVENTS))
+                assert answer.headers["x-routed-via"] == f"good/{model}"
+            page = await get(base_url.removesuffix("/v1") + "/internal/health")
+            assert (page.status, page.json["status"]) == (200, "healthy")
+            process.tell(signal.SIGTERM)
+            await process.ends_cleanly()
 
 
 @pytest.mark.parametrize("turned_off", NAMES, indirect=True)

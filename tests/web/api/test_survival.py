@@ -50,7 +50,7 @@ async def test_a_damaged_file_of_changes_is_a_warning_and_the_router_starts(tmp_
         (tmp_path / ".pointsman" / "overrides.json").write_text("{")
         async with mitmdump("-p", "0", folder=tmp_path) as router:
             assert (await ask(await router.base_url(), headers=bearer(CLIENT))).status == 200
-            assert "saved changes are not in force" in router.text
+            assert "saved changes are not applied" in router.text
             router.tell(signal.SIGTERM)
             assert await router.ends() == 0
 

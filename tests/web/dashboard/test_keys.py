@@ -53,7 +53,7 @@ async def test_a_key_is_tested_labelled_and_taken_back(yard: tuple[Provider, Rou
     await dashboard.press("Enter")
     await dashboard.until("document.querySelectorAll('tbody tr').length === 2")
     await dashboard.page.click("tbody tr:last-child button", "Test")
-    await dashboard.sees("p takes ")
+    await dashboard.sees("Key accepted: p ")
     await dashboard.page.click("tbody tr:last-child button", "Label")
     await dashboard.type("dialog input", "mine")
     await dashboard.press("Enter")

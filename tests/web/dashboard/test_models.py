@@ -116,7 +116,7 @@ async def test_a_target_changes_its_pool_and_what_was_changed_is_taken_back(yard
     await dashboard.until("document.querySelector('[data-pool=smart] .target')")
     assert await dashboard.texts(HEAD) == ["Balanced", "Smart"]
     await dashboard.act(".room-head .button")
-    await dashboard.sees("Order, state and pools go back to")
+    await dashboard.sees("Order, state and pools will be reset to")
     await dashboard.act("dialog .main")
     await dashboard.until("document.querySelectorAll('[data-pool=balanced] .target').length === 2")
     assert await dashboard.texts(HEAD) == ["Balanced"]

@@ -34,7 +34,7 @@ async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
         await dashboard.until("document.querySelector('.figure').textContent === '1'")
 
 
-async def test_an_exchange_opens_to_its_attempts_and_to_those_passed_over(tmp_path: Path) -> None:
+async def test_an_exchange_opens_to_its_attempts_and_to_its_excluded_candidates(tmp_path: Path) -> None:
     async with Provider(behaviours.status(503)) as bad, Provider(behaviours.answer("The left track.")) as good:
         off = provider("http://127.0.0.1:9/v1") | {"models": [{"id": "m", "enabled": False}]}
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url), "off": off}
@@ -55,8 +55,8 @@ async def test_an_exchange_opens_to_its_attempts_and_to_those_passed_over(tmp_pa
                 "[...document.querySelectorAll('.lane:nth-child(2) .bar')].filter(bar => bar.offsetWidth > 1).length"
             )
             assert bars == 4, "one for each phase"
-            passed = {line.split()[0]: line for line in await dashboard.texts(".passed li")}
-            assert "disabled" in passed["off/m"]
+            excluded = {line.split()[0]: line for line in await dashboard.texts(".excluded li")}
+            assert "disabled" in excluded["off/m"]
 
 
 async def test_what_is_open_and_focused_stays_so_while_new_exchanges_come(tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ async def test_a_cooldown_runs_down_and_is_ended_by_its_button(tmp_path: Path) -
         providers = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         router, dashboard = await stack.enter_async_context(opened(tmp_path, providers, sticky={"enabled": False}))
         await ask(router.base_url)
-        await dashboard.until("document.querySelector('.rests .countdown')")
-        left = await dashboard.texts(".rests .countdown")
-        await dashboard.until(f"document.querySelector('.rests .countdown').innerText !== {left[0]!r}")
-        await dashboard.act(".rests .button")
+        await dashboard.until("document.querySelector('.side-list .countdown')")
+        left = await dashboard.texts(".side-list .countdown")
+        await dashboard.until(f"document.querySelector('.side-list .countdown').innerText !== {left[0]!r}")
+        await dashboard.act(".side-list .button")
         await dashboard.sees("No active cooldowns.")
         bad.script = behaviours.answer("The right track.")
         assert (await ask(router.base_url)).headers["x-routed-via"] == "bad/m"

@@ -115,7 +115,7 @@ async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) 
     assert "good/m" in row
     await dashboard.act("tbody button")
     await dashboard.act("dialog .main")
-    await dashboard.sees("No session yet.")
+    await dashboard.sees("No sessions yet.")
     assert (await ask(router.base_url, headers={"X-Session-ID": "a-chat"})).headers["x-sticky-session"] == "miss"
 
 

@@ -211,7 +211,7 @@ class TestUsage:
 
 
 def test_more_of_a_call_that_was_whole_is_refused() -> None:
-    with pytest.raises(Inconvertible, match="more of a call"):
+    with pytest.raises(Inconvertible, match="more data for a complete tool call"):
         written(MessagesWriter(), [call("a", "{}", "t"), text("x"), call("a", "more")])
 
 

@@ -44,46 +44,50 @@ def item(**members: Any) -> dict[str, Any]:
     return {"input": [members]}
 
 
-NO_STOPS = "openai-responses has no words for stop sequences"
-NO_BARE_JSON = "anthropic has no words for JSON without a schema"
-KEPT = "refers to what only its own provider keeps"
+NO_STOPS = "openai-responses does not support stop sequences"
+NO_BARE_JSON = "anthropic does not support JSON output without a schema"
+KEPT = "is known only to the provider that issued it"
 CASES: tuple[tuple[Dialect, dict[str, Any], str], ...] = (
-    (CHAT, {"n": 3}, "n = 3 does not cross"),
-    (CHAT, {"logprobs": True}, "logprobs do not cross"),
-    (CHAT, {"functions": [{"name": "f"}]}, "legacy `functions` do not cross; `tools` do"),
-    (CHAT, {"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "custom tools do not cross"),
-    (CHAT, {"web_search_options": {}}, "hosted tools do not cross: web search"),
-    (CHAT, part(type="file", file={}), "content of this kind does not cross: file"),
-    (CHAT, part(type="input_audio", input_audio={}), "audio does not cross"),
+    (CHAT, {"n": 3}, "n = 3 cannot be converted"),
+    (CHAT, {"logprobs": True}, "logprobs cannot be converted"),
+    (CHAT, {"functions": [{"name": "f"}]}, "`functions` cannot be converted; use `tools`"),
+    (CHAT, {"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "custom tools cannot be converted"),
+    (CHAT, {"web_search_options": {}}, "hosted tools cannot be converted: web search"),
+    (CHAT, part(type="file", file={}), "content of this kind cannot be converted: file"),
+    (CHAT, part(type="input_audio", input_audio={}), "audio cannot be converted"),
     (
         CHAT,
         part(type="image_url", image_url={"url": "data:image/png,%89PNG"}),
-        "an image's `data:` URL crosses only in base64",
+        "an image's `data:` URL can only be converted from base64",
     ),
-    (CHAT, part(type="x-unknown"), "content of this kind does not cross: x-unknown"),
+    (CHAT, part(type="x-unknown"), "content of this kind cannot be converted: x-unknown"),
     (RESPONSES, {"previous_response_id": "resp_1"}, f"`previous_response_id` {KEPT}"),
     (RESPONSES, {"conversation": {"id": "conv_1"}}, f"`conversation` {KEPT}"),
     (RESPONSES, {"prompt": {"id": "pmpt_1"}}, f"`prompt` {KEPT}"),
-    (RESPONSES, {"background": True}, "answers in the background do not cross"),
-    (RESPONSES, {"include": ["message.output_text.logprobs"]}, "logprobs do not cross"),
-    (RESPONSES, {"tools": [{"type": "web_search"}]}, "hosted tools do not cross: web_search"),
-    (RESPONSES, item(type="item_reference", id="i"), "an item of this kind does not cross: item_reference"),
-    (RESPONSES, item(role="user", content=[{"type": "input_file"}]), "content of this kind does not cross: input_file"),
+    (RESPONSES, {"background": True}, "background answers cannot be converted"),
+    (RESPONSES, {"include": ["message.output_text.logprobs"]}, "logprobs cannot be converted"),
+    (RESPONSES, {"tools": [{"type": "web_search"}]}, "hosted tools cannot be converted: web_search"),
+    (RESPONSES, item(type="item_reference", id="i"), "an item of this kind cannot be converted: item_reference"),
+    (
+        RESPONSES,
+        item(role="user", content=[{"type": "input_file"}]),
+        "content of this kind cannot be converted: input_file",
+    ),
     (RESPONSES, item(role="user", content=[{"type": "input_image", "file_id": "f"}]), f"an image's `file_id` {KEPT}"),
-    (ANTHROPIC, part(type="document", source={}), "content of this kind does not cross: document"),
+    (ANTHROPIC, part(type="document", source={}), "content of this kind cannot be converted: document"),
     (ANTHROPIC, part(type="image", source={"type": "file", "file_id": "f"}), f"an image's `file_id` {KEPT}"),
-    (ANTHROPIC, {"tools": [{"type": "bash_20250124", "name": "b"}]}, "hosted tools do not cross: bash_20250124"),
-    (ANTHROPIC, {"mcp_servers": [{"url": "x"}]}, "hosted tools do not cross: mcp_servers, container"),
-    (GEMINI, {"tools": [{"googleSearch": {}}]}, "hosted tools do not cross: googleSearch"),
+    (ANTHROPIC, {"tools": [{"type": "bash_20250124", "name": "b"}]}, "hosted tools cannot be converted: bash_20250124"),
+    (ANTHROPIC, {"mcp_servers": [{"url": "x"}]}, "hosted tools cannot be converted: mcp_servers, container"),
+    (GEMINI, {"tools": [{"googleSearch": {}}]}, "hosted tools cannot be converted: googleSearch"),
     (GEMINI, {"cachedContent": "cachedContents/1"}, f"`cachedContent` {KEPT}"),
-    (GEMINI, {"generationConfig": {"candidateCount": 2}}, "candidateCount = 2 does not cross"),
-    (GEMINI, {"generation_config": {"response_logprobs": True}}, "logprobs do not cross"),
-    (GEMINI, {"generationConfig": {"responseModalities": ["IMAGE"]}}, "answers other than text do not cross"),
-    (GEMINI, gemini(executableCode={}), "content of this kind does not cross: executableCode"),
+    (GEMINI, {"generationConfig": {"candidateCount": 2}}, "candidateCount = 2 cannot be converted"),
+    (GEMINI, {"generation_config": {"response_logprobs": True}}, "logprobs cannot be converted"),
+    (GEMINI, {"generationConfig": {"responseModalities": ["IMAGE"]}}, "answers other than text cannot be converted"),
+    (GEMINI, gemini(executableCode={}), "content of this kind cannot be converted: executableCode"),
     (
         GEMINI,
         gemini(inlineData={"mimeType": "application/pdf"}),
-        "content of this kind does not cross: application/pdf",
+        "content of this kind cannot be converted: application/pdf",
     ),
     (
         GEMINI,
@@ -108,13 +112,18 @@ def test_what_no_other_dialect_has_words_for(client: Dialect, members: dict[str,
         (ANTHROPIC, {"stop_sequences": ["a"]}, RESPONSES, NO_STOPS),
         (GEMINI, {"generationConfig": {"stopSequences": ["a"]}}, RESPONSES, NO_STOPS),
         (CHAT, {"response_format": {"type": "json_object"}}, ANTHROPIC, NO_BARE_JSON),
-        (CHAT, part(type="image_url", image_url={"url": URL}), GEMINI, "gemini takes no image by its URL"),
-        (ANTHROPIC, part(type="image", source={"type": "url", "url": URL}), GEMINI, "gemini takes no image by its URL"),
+        (CHAT, part(type="image_url", image_url={"url": URL}), GEMINI, "gemini does not accept image URLs"),
+        (
+            ANTHROPIC,
+            part(type="image", source={"type": "url", "url": URL}),
+            GEMINI,
+            "gemini does not accept image URLs",
+        ),
         (
             RESPONSES,
             item(role="user", content=[{"type": "input_image", "image_url": URL}]),
             GEMINI,
-            "gemini takes no image by its URL",
+            "gemini does not accept image URLs",
         ),
     ],
 )
@@ -149,7 +158,7 @@ def test_what_is_no_obstacle(client: Dialect, members: dict[str, Any]) -> None:
     [(ANTHROPIC, "/v1/messages/count_tokens"), (GEMINI, "/v1beta/models/m:countTokens")],
 )
 def test_counts_of_tokens_do_not_cross(client: Dialect, path: str) -> None:
-    assert obstacle(client, CHAT, facts(client, path)) == "counts of tokens do not cross"
+    assert obstacle(client, CHAT, facts(client, path)) == "token counts cannot be converted"
 
 
 class TestHostedTools:
@@ -179,6 +188,6 @@ class TestSpokenTo:
         dialect, why = spoken_to(CHAT, (RESPONSES, GEMINI), facts(CHAT, n=2))
         assert dialect is None
         assert why == (
-            "n = 2 does not cross (speaks openai-responses, not openai-chat);"
-            " n = 2 does not cross (speaks gemini, not openai-chat)"
+            "n = 2 cannot be converted (openai-chat to openai-responses);"
+            " n = 2 cannot be converted (openai-chat to gemini)"
         )

@@ -43,7 +43,7 @@ def silence() -> Behaviour:
 
 
 def hang(where: Literal["before-headers", "after-headers", "after-role"] = "before-headers") -> Behaviour:
-    """Says nothing more, from that place on. `after-role` is after the first event of a stream, before any content."""
+    """Sends nothing more from that place on. `after-role` is after the first event of a stream, before any content."""
     name = f"hang:{where}"
     match where:
         case "before-headers":

@@ -1,4 +1,4 @@
-"""Answers that are errors, said openly with a status or wrapped in a 200, and answers that are none at all."""
+"""Error answers, with an error status or wrapped in a 200, and bodies that are not answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ERRORS = {
 
 
 def demo_error(code: int) -> DemoError:
-    """What providers commonly say with that status."""
+    """A provider's usual message for that status."""
     other = DemoError(f"Error {code}.", "server_error" if code >= 500 else "error", str(code))
     return replace(_ERRORS.get(code, other), status=code)
 

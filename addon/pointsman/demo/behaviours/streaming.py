@@ -11,7 +11,7 @@ from pointsman.demo.script import Action, Behaviour
 from pointsman.wire.dialects.demo_base import DemoAnswer, DemoEvent, EventRole
 
 TEXT = "one two three four five six seven eight"
-"""What is said when nothing else is given."""
+"""The default text of an answer."""
 
 type Compose = Callable[[Responder], DemoAnswer]
 

@@ -57,7 +57,7 @@ def with_trailers(behaviour: Behaviour, trailers: Headers = (("X-Demo-Checksum",
 
 
 def until_close(behaviour: Behaviour) -> Behaviour:
-    """Says nothing of the body's length: it ends when the connection closes."""
+    """Sends no body length: the body ends when the connection closes."""
     return _with_options(behaviour, "until_close", until_close=True)
 
 

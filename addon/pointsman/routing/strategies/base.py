@@ -39,7 +39,7 @@ class OrderFacts:
 
 
 class TargetOrder(Protocol):
-    """The order of one exchange. It is asked at each launch, so it must not change without a cause.
+    """The order of one exchange. It is read at each launch, so it must not change without a cause.
 
     `now` is on the routing clock, `wall` on the wall clock, both in seconds.
     """
@@ -52,7 +52,9 @@ class TargetOrder(Protocol):
 
 
 class Strategy(ABC):
-    """One instance per router, so what it counts across exchanges is its own."""
+    """One instance per router, so what it counts across exchanges is its own. A preview, such as `pointsman explain`
+    shows, asks a deep copy and so counts nothing: keep plain data.
+    """
 
     rule: ScoringRule = DEFAULT_RULE
     """How the scores in `OrderFacts` are computed."""

@@ -1,4 +1,4 @@
-"""What an HTTP/1 client has sent and nobody has read yet, and the lines that are taken from it.
+"""Data that an HTTP/1 client has sent and that is not read yet, and the lines that are taken from it.
 
 Strangers write these lines, so the work they cause must grow no faster than their length. The readers behind this
 buffer search some lines again from each of their bytes, copy a header again for each line it is folded over, and walk

@@ -160,7 +160,7 @@ MESSAGE_FIELDS: Mapping[type, tuple[str, ...]] = {
 
 
 def differences() -> list[str]:
-    """A line for each method or attribute that is not what it was; empty when all is well."""
+    """A line for each method or attribute that is not what it was; empty if there is none."""
     return [*signature_differences(), *missing_attributes(), *changed_fields()]
 
 

@@ -1,8 +1,9 @@
-"""Switches that turn off single patches, for comparing with the stock path and for finding out which patch is at fault.
+"""Switches that turn off single patches, to compare with the stock path and to find the patch that causes a fault.
 
 `POINTSMAN_PATCHES_OFF=eager_hooks,direct_write` turns two of them off, `POINTSMAN_PATCHES_OFF=all` every one. What is
-off is done by the stock code of mitmproxy or aiohttp: the same answers, more slowly. Bounds on what a client may send
-and what keeps the router from dialling itself have no switch: no stock code does that.
+off is done by the stock code of mitmproxy or aiohttp: the same answers, without what the patch brings (see
+ARCHITECTURE.md). Bounds on what a client may send and what keeps the router from dialling itself have no switch: no
+stock code does that.
 """
 
 import os

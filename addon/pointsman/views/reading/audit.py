@@ -1,4 +1,4 @@
-"""The audit of a routed flow as a table: who was asked, what came of it, and who was left out.
+"""The audit of a routed flow as a table: the attempts with their outcomes, and the excluded candidates.
 
 It reads what a flow carries, which may come from a file of another version: what is missing is left blank.
 """
@@ -68,14 +68,14 @@ def _messages(attempts: Sequence[Members]) -> list[str]:
 
 
 def _excluded(audit: Members) -> list[str]:
-    left_out = mappings(audit.get("excluded"))
-    lines = [_left_out(each) for each in left_out]
+    excluded = mappings(audit.get("excluded"))
+    lines = [_exclusion(each) for each in excluded]
     count: Any = audit.get("excluded_count")
-    if isinstance(count, int) and count > len(left_out):
-        lines.append(f"and {count - len(left_out)} more")
-    return ["", "left out:", *lines] if lines else []
+    if isinstance(count, int) and count > len(excluded):
+        lines.append(f"and {count - len(excluded)} more")
+    return ["", "excluded:", *lines] if lines else []
 
 
-def _left_out(candidate: Members) -> str:
+def _exclusion(candidate: Members) -> str:
     key = f" {candidate['key']}" if candidate.get("key") else ""
     return f"  {candidate.get('provider', '?')}/{candidate.get('model', '?')}{key}: {candidate.get('reason', '?')}"

@@ -1,6 +1,7 @@
-"""`/api/exchanges`: what was done to answer the last requests."""
+"""`/api/exchanges` and `/internal/exchanges`: what was done to answer the last requests."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pointsman.domain.records import ExchangeRecord
 from pointsman.recent_exchanges import MAX_RECORDS, RecentExchanges
@@ -16,8 +17,16 @@ class ExchangePages:
     def __init__(self, recent_exchanges: RecentExchanges) -> None:
         self._recent_exchanges = recent_exchanges
 
-    def last(self, request: PageRequest, _: str) -> PageReply:
-        """Raises Problem (invalid_request)."""
+    def newest(self, request: PageRequest, _: str) -> PageReply:
+        """The newest records whole, at most `limit` of them. Raises Problem (invalid_request)."""
+        limit = int_param(dict(parse_qsl(request.query)), "limit", DEFAULT_LIMIT, 1, MAX_EXCHANGES)
+        return json_reply({"exchanges": [record.to_dict() for record in self._recent_exchanges.newest(limit)]})
+
+    def page(self, request: PageRequest, _: str) -> PageReply:
+        """At most `limit` records older than `before`, and where the next page begins.
+
+        Raises Problem (invalid_request).
+        """
         given = query_params(request, "limit", "before")
         limit = int_param(given, "limit", DEFAULT_LIMIT, 1, MAX_EXCHANGES)
         before = int_param(given, "before", 0, 0, MAX_SEQ) if "before" in given else None

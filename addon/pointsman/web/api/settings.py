@@ -110,7 +110,7 @@ def _nested(place: SettingPath, value: Any) -> Tree:
 
 
 def _remove(tree: Tree, place: SettingPath) -> None:
-    """With whatever is left empty by that."""
+    """Removes the value at `place`, and mappings that become empty."""
     first, *rest = place
     inner = tree.get(first)
     if rest and isinstance(inner, dict):

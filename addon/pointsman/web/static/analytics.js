@@ -1,4 +1,4 @@
-// Analytics: what the history says, over time and by group.
+// Analytics: the history over time and by group.
 
 import { chart } from "./chart.js";
 import { attribute, h, rows, show, text } from "./dom.js";
@@ -26,12 +26,12 @@ const MOST_SERIES = 8;
 const COLUMNS = [
   ["Attempts", (row) => count(row.raw.attempts)],
   ["Success", (row) => share(row.success_rate)],
-  ["Lately", (row) => share(row.weighted_success_rate)],
+  ["Recent success", (row) => share(row.weighted_success_rate)],
   ["First content p50", (row) => wait(row.first_content_ms.p50)],
-  ["p95", (row) => wait(row.first_content_ms.p95)],
+  ["First content p95", (row) => wait(row.first_content_ms.p95)],
   ["Tokens in", (row) => large(row.tokens.in)],
-  ["out", (row) => large(row.tokens.out)],
-  ["Races", (row) => count(row.hedged)],
+  ["Tokens out", (row) => large(row.tokens.out)],
+  ["Hedged", (row) => count(row.hedged)],
 ];
 
 export function open(stage) {
@@ -44,7 +44,7 @@ export function open(stage) {
   ];
   const nothing = blank(
     "No data yet.",
-    "Charts begin with the first requests.",
+    "Charts appear after the first requests.",
   );
   const problem = h("p", { class: "blank", role: "alert", hidden: true });
   const hidden = h("p", { class: "soft small", hidden: true });
@@ -89,7 +89,8 @@ export function open(stage) {
       text(problem, traffic.problem ?? "");
       const left = traffic.series.length - busiest.length;
       show(hidden, left > 0);
-      text(hidden, `The ${MOST_SERIES} busiest are drawn; ${plural(left, "other")} are in the table.`);
+      const others = left === 1 ? "1 other is" : `${left} others are`;
+      text(hidden, `The ${MOST_SERIES} busiest are shown; ${others} in the table.`);
     },
   );
   stage.watch(
@@ -131,7 +132,7 @@ function groupTable() {
     h("th", { scope: "col", text: "Failures" }),
   );
   const table = h("table", { class: "table" }, h("thead", {}, head), body);
-  const nothing = h("p", { class: "blank", text: "No attempt in this window." });
+  const nothing = h("p", { class: "blank", text: "No attempts in this window." });
   const dropped = h("p", { class: "blank warn", hidden: true });
   return {
     element: h("div", {}, table, nothing, dropped),
@@ -146,7 +147,7 @@ function groupTable() {
       show(table, told.rows.length > 0);
       show(nothing, told.rows.length === 0);
       show(dropped, told.dropped > 0);
-      text(dropped, `${plural(told.dropped, "attempt")} of this run could not be recorded: see the log.`);
+      text(dropped, `${plural(told.dropped, "attempt")} could not be recorded since the start. See the log.`);
     },
   };
 }

@@ -1,5 +1,5 @@
-// Talking to the router: JSON, with the session's cookie, the token that changes need, and ETags, so that an answer
-// that has not changed costs nothing and comes back as the very same object.
+// Requests to the router: JSON, with the session cookie, the CSRF token for changes, and ETags: an unchanged answer has
+// no body and comes back as the same object.
 
 const KEEP = 32; // answers kept by path, the oldest goes first
 const CSRF_HEADER = "X-CSRF-Token";
@@ -9,7 +9,7 @@ const kept = new Map();
 let csrf = null;
 let ended = () => {};
 
-/** The router refused what was asked. `faults` are the single things that are wrong, each with its place. */
+/** The router refused the request. `faults` lists each problem with its path. */
 export class Refused extends Error {
   constructor(status, error) {
     super(error?.message ?? `The router answered with status ${status}.`);
@@ -17,25 +17,25 @@ export class Refused extends Error {
     this.faults = error?.faults ?? [];
   }
 
-  /** Everything that is wrong, a line each. */
+  /** All problems, one per line. */
   get words() {
     const places = this.faults.map(({ path, problem }) => (path ? `${path}: ${problem}` : problem));
     return places.length ? places.join("\n") : this.message;
   }
 }
 
-/** The session is over, or there never was one: someone has to log in. */
+/** There is no session, or it has ended: the user must log in. */
 export class Ended extends Error {}
 
-/** Nobody answered at all. */
+/** The router did not answer. */
 export class Unreachable extends Error {}
 
-/** What to do when the router says that the session ended. */
+/** Registers the function to call when the session ends. */
 export function onEnd(listen) {
   ended = listen;
 }
 
-/** What the router has at `path`: the same object as before if nothing changed. */
+/** Loads `path`; returns the same object as before if nothing changed. */
 export async function read(path) {
   const known = kept.get(path);
   const answer = await ask(path, { headers: known ? { "If-None-Match": known.tag } : {} });
@@ -48,7 +48,7 @@ export async function read(path) {
   return data;
 }
 
-/** Asks for a change; gives what the router answers, null for nothing. */
+/** Sends a change; returns the router's answer, null for an empty one. */
 export async function send(method, path, body) {
   const headers = { "Content-Type": FOR_CHANGES };
   if (csrf) headers[CSRF_HEADER] = csrf;
@@ -63,7 +63,7 @@ export async function login(key) {
   return remembered(await understood(answer));
 }
 
-/** Who is logged in. Raises Ended if nobody is. */
+/** The current login, `{ by, csrf, version }`. Raises Ended without one. */
 export async function whoami() {
   return remembered(await read("/api/me"));
 }

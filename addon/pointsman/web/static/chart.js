@@ -1,4 +1,4 @@
-// One chart over time, drawn by uPlot. Series differ by colour and by dash; the legend tells the values in text.
+// One chart over time, drawn by uPlot. Series differ by colour and by dash; the legend shows the values as text.
 
 import UPlot from "./vendor/uPlot.js";
 import { h, text } from "./dom.js";
@@ -11,8 +11,8 @@ const DARK = ["#8fb8f5", "#f0a35e", "#6fce9b", "#e39ad8", "#a3afbd", "#f59287", 
 
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
-/** `{ element, update(at, series, step), close() }`. `values(series)` are one for each of `at`, null where there is
- * none; `told(value)` says one in words; `range` is fixed if given. */
+/** `{ element, update(at, series, step), close() }`. `values(series)` has one value for each of `at`, null where there is
+ * none; `told(value)` formats one; `range` is fixed if given. */
 export function chart(title, values, told, range) {
   const place = h("div", { class: "chart-place" });
   const latest = h("p", { class: "unseen" });
@@ -53,7 +53,7 @@ export function chart(title, values, told, range) {
 
 const width = (place) => Math.max(200, Math.floor(place.clientWidth));
 
-/** A time on the axis; midnight is told as its day. */
+/** A time on the axis; midnight is shown as a date. */
 function mark(unix, step) {
   const date = new Date(unix * 1000);
   const isDay = step >= 86_400 || (date.getHours() === 0 && date.getMinutes() === 0);
@@ -73,7 +73,7 @@ function inWords(names, data, told) {
   return names
     .map((name, index) => {
       const known = data[index + 1].filter((value) => value !== null);
-      return `${name}: ${known.length ? `last ${told(known.at(-1))}, most ${told(Math.max(...known))}` : "nothing"}`;
+      return `${name}: ${known.length ? `last ${told(known.at(-1))}, maximum ${told(Math.max(...known))}` : "no data"}`;
     })
     .join("; ");
 }

@@ -1,18 +1,18 @@
-// Times that run down. One clock for the whole page; it stands still while nobody looks.
+// Countdowns. One timer for the whole page; it pauses while the page is hidden.
 
 import { attribute, h, text } from "./dom.js";
 import { span } from "./format.js";
 
 const EVERY = 1000;
 
-/** An element that tells how long it is until `unix` (seconds), and goes on telling. */
+/** An element that shows the time left until `unix` (seconds) and keeps it current. */
 export function countdown(unix) {
   const element = h("time", { class: "countdown" });
   until(element, unix);
   return element;
 }
 
-/** Gives a countdown another end. */
+/** Sets a countdown's end. */
 export function until(element, unix) {
   attribute(element, "data-until", unix);
   attribute(element, "datetime", new Date(unix * 1000).toISOString());

@@ -1,8 +1,8 @@
-// Questions that must be answered before something is done. The browser keeps the focus in them and gives it back.
+// Modal dialogs that ask before an action. The browser keeps the focus inside and restores it afterwards.
 
 import { fresh, h } from "./dom.js";
 
-/** Resolves to true if the reader agrees. */
+/** Resolves to true if the user confirms, else to undefined. */
 export function confirmed(question, explanation, agree) {
   const title = fresh("dialog");
   return asked(
@@ -13,7 +13,7 @@ export function confirmed(question, explanation, agree) {
   );
 }
 
-/** Resolves to the line that the reader wrote, or undefined. */
+/** Resolves to the line that was typed, trimmed, or undefined on cancel. */
 export function written(question, label, value, agree) {
   const title = fresh("dialog");
   const input = h("input", {
@@ -45,7 +45,7 @@ function asked(title, content, agree, answer) {
   return new Promise((resolve) => {
     let given;
     form.addEventListener("submit", (event) => {
-      event.preventDefault(); // forms go nowhere here, the page's policy sees to that
+      event.preventDefault(); // the content security policy forbids form submission
       given = answer();
       dialog.close();
     });

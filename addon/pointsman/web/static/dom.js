@@ -1,5 +1,5 @@
-// Building and patching the page. Whatever comes from outside becomes text, never markup; what is already on the page
-// is changed in place, so that focus, open panels and the reader's eye stay where they are.
+// Building and patching the page. Data becomes text, never markup; existing elements are changed in place, so that
+// focus, open panels and the scroll position are kept.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -80,10 +80,10 @@ function arrange(parent, wanted) {
     else parent.insertBefore(element, here);
   }
   const wasMoved = focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused);
-  if (wasMoved) focused.focus({ preventScroll: true }); // what is moved loses it
+  if (wasMoved) focused.focus({ preventScroll: true }); // a moved element loses it
 }
 
-/** Shows or hides; what is hidden is out of reach of the keyboard too. */
+/** Shows or hides; hidden elements cannot be reached by keyboard either. */
 export function show(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
 }

@@ -1,8 +1,8 @@
-// Sorting a list by its handles, with mouse, pen or finger. The buttons beside do the same for the keyboard.
+// Sorting a list by drag handles, with mouse, pen or touch. The buttons beside them do the same for the keyboard.
 
 import { h, svg } from "./dom.js";
 
-/** `sorted(ids)` is called with the children's `data-id`s in their new order, once, when a child was let go of. */
+/** `sorted(ids)` is called once per drop, with the children's `data-id`s in their new order. */
 export function sortable(list, sorted) {
   let held = null;
   let before = "";
@@ -41,7 +41,7 @@ export function sortable(list, sorted) {
     ["pointermove", move],
     ["pointerup", drop],
     ["pointercancel", drop],
-  ]; // a moved child loses its own
+  ]; // listeners on a moved child would be lost
 
   return {
     isBusy: () => held !== null,

@@ -1,4 +1,4 @@
-// The list of exchanges: one line each, which opens to its attempts and to those who were passed over.
+// The list of exchanges: one line each, which opens to its attempts and its excluded candidates.
 
 import { read } from "./api.js";
 import { countdown } from "./countdown.js";
@@ -32,19 +32,19 @@ function line(record) {
   return [h("li", { class: "exchange", "data-id": record.request_id }, head, panel), () => {}];
 }
 
-/** The attempts are known; who was passed over is asked for when somebody wants to know. */
+/** The attempts are part of the record; excluded candidates are loaded when the panel is opened. */
 async function fill(panel, record) {
-  const passed = h("div", { class: "passed small soft", text: "Loading excluded candidates …" });
-  panel.replaceChildren(facts(record), ...(record.attempts.length ? [timeline(record)] : []), passed);
+  const excludedList = h("div", { class: "excluded small soft", text: "Loading excluded candidates …" });
+  panel.replaceChildren(facts(record), ...(record.attempts.length ? [timeline(record)] : []), excludedList);
   if (!record.excluded_count) {
-    text(passed, "No candidate was excluded.");
+    text(excludedList, "No candidates were excluded.");
     return;
   }
   try {
     const { excluded } = await read(`/api/exchanges/${encodeURIComponent(record.request_id)}`);
-    passed.replaceChildren(passedOver(excluded));
+    excludedList.replaceChildren(excludedSection(excluded));
   } catch (error) {
-    text(passed, `Excluded candidates cannot be loaded: ${error.message}`);
+    text(excludedList, `The excluded candidates could not be loaded: ${error.message}`);
   }
 }
 
@@ -60,12 +60,12 @@ function tell(cells, record) {
   text(cells.first, firstContent(record));
   text(cells.whole, wait(record.ended_ms));
   attribute(cells.first, "title", "time to first content");
-  attribute(cells.whole, "title", "whole time");
+  attribute(cells.whole, "title", "total time");
 }
 
 function trail(record) {
   const said = (record.attempts ?? []).filter((each) => each.outcome !== "hedge_triggered");
-  if (!said.length) return [h("span", { class: "soft", text: "no attempt was made" })];
+  if (!said.length) return [h("span", { class: "soft", text: "no attempts" })];
   return [...said]
     .sort((a, b) => a.n - b.n)
     .map((attempt) => {
@@ -93,30 +93,30 @@ function facts(record) {
     ["error", record.error && plain(record.error)],
     ["session", record.session],
     ["sticky", record.sticky],
-    ["answer", record.stream ? "streamed" : "whole"],
+    ["answer", record.stream ? "streamed" : "not streamed"],
   ].filter(([, value]) => value);
   const list = h("dl", { class: "facts small" });
   rows(list, known, ([name]) => name, fact);
   return list;
 }
 
-function passedOver(excluded) {
+function excludedSection(excluded) {
   return h(
     "section",
     {},
     h("h3", { text: `Excluded (${excluded.length})` }),
-    h("ul", { class: "small" }, excluded.map(passed)),
+    h("ul", { class: "small" }, excluded.map(excludedItem)),
   );
 }
 
-function passed({ provider, model, key, reason, detail, until }) {
-  const rests = until && until * 1000 > Date.now();
+function excludedItem({ provider, model, key, reason, detail, until }) {
+  const isActive = until && until * 1000 > Date.now();
   return h(
     "li",
     {},
     h("b", { text: `${provider}/${model}${key ? `, key ${key}` : ""}` }),
     h("span", { class: "tag", text: plain(reason) }),
     detail ? h("span", { class: "soft", text: detail }) : null,
-    rests ? h("span", { class: "soft" }, "for ", countdown(until)) : null,
+    isActive ? h("span", { class: "soft" }, "for ", countdown(until)) : null,
   );
 }

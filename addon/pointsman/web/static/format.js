@@ -1,4 +1,4 @@
-// Figures and times in words. Nothing known is an en dash.
+// Numbers and times as text. An unknown value is an en dash.
 
 export const NOTHING = "–";
 
@@ -32,7 +32,7 @@ export function wait(ms) {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : span(ms / 1000);
 }
 
-/** Seconds: `4 s`, `1 min 5 s`, `2 h 3 min`, `3 d 4 h`; two units at most, and none of nothing. */
+/** Seconds: `4 s`, `1 min 5 s`, `2 h 3 min`, `3 d 4 h`; two units at most, zero units are omitted. */
 export function span(seconds) {
   if (!known(seconds)) return NOTHING;
   const whole = Math.max(0, Math.round(seconds));

@@ -1,4 +1,4 @@
-// Keys: every key, masked, where it stands and whether it works; and the form that adds one.
+// Keys: every key, masked, with its source and state; and the form that adds one.
 
 import { countdown, until } from "./countdown.js";
 import { confirmed, written } from "./dialogs.js";
@@ -14,14 +14,14 @@ import { plain } from "./words.js";
 export const TITLE = "Keys";
 
 const EVERY = 4000;
-const COLUMNS = ["Provider", "Label", "Key", "State", "From", "In use", ""];
+const COLUMNS = ["Provider", "Label", "Key", "State", "Source", "Enabled", ""];
 const SOURCES = { file: "file", environment: "environment", override: "added here" };
 
 export function open(stage) {
   const form = addForm(stage);
   const body = h("tbody");
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
-  const nothing = blank("No key yet.", "Add one above, or write it under keys: of its provider in pointsman.yaml.");
+  const nothing = blank("No keys yet.", "Add one above, or list it under the provider's keys in pointsman.yaml.");
   const number = h("p", { class: "soft small" });
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
@@ -64,7 +64,7 @@ function addForm(stage) {
     event.preventDefault();
     const named = label.value.trim() && { label: label.value.trim() };
     const asked = { provider: provider.value, value: value.value, ...named };
-    const key = await stage.change("POST", "/api/keys", asked, `The key was added to ${provider.value}.`);
+    const key = await stage.change("POST", "/api/keys", asked, `Key added to ${provider.value}.`);
     if (!key) return;
     value.value = label.value = "";
   });
@@ -83,12 +83,12 @@ function keyRow(first, stage) {
   const flip = toggle((enabled) => stage.change("PATCH", at, { enabled }));
   const rename = async () => {
     const label = await written(`Label of ${key.provider}'s key`, "Label", key.label, "Save");
-    if (label) await stage.change("PATCH", at, { label }, "The label was changed.");
+    if (label) await stage.change("PATCH", at, { label }, "Label changed.");
   };
   const remove = async () => {
-    const explanation = `${key.masked} of ${key.provider} will be deleted; running requests still use it.`;
+    const explanation = `${key.masked} of ${key.provider} will be deleted. Running requests continue to use it.`;
     if (!(await confirmed("Delete this key?", explanation, "Delete"))) return;
-    await stage.change("DELETE", at, undefined, "The key was deleted.");
+    await stage.change("DELETE", at, undefined, "Key deleted.");
   };
   const test = button("Test", () => tried(stage, at, key, test));
   const gone = button("Delete", remove);
@@ -100,8 +100,8 @@ function keyRow(first, stage) {
     cell("Label", cells.label),
     cell("Key", cells.masked),
     cell("State", state.element),
-    cell("From", cells.source),
-    cell("In use", flip.element),
+    cell("Source", cells.source),
+    cell("Enabled", flip.element),
     cell("", buttons, "act"),
   );
   return [
@@ -125,22 +125,22 @@ function keyState(stage) {
   const left = countdown(0);
   let key;
   const end = button("End", () => endCooldown(stage, { provider: key.provider, key: key.label }));
-  const rest = h("span", { class: "key-rest small soft" }, left, end);
+  const cooldown = h("span", { class: "key-cooldown small soft" }, left, end);
   return {
-    element: h("div", { class: "key-state" }, tag, rest),
+    element: h("div", { class: "key-state" }, tag, cooldown),
     update(next) {
       key = next;
-      const rests = key.cooldown && [key.invalid ? "bad" : "warn", `✕ ${plain(key.cooldown.reason)}`];
-      const [tone, words] = rests ?? STATES[String(key.enabled)];
+      const cooling = key.cooldown && [key.invalid ? "bad" : "warn", `✕ ${plain(key.cooldown.reason)}`];
+      const [tone, words] = cooling ?? STATES[String(key.enabled)];
       attribute(tag, "data-tone", tone);
       text(tag, words);
-      show(rest, key.cooldown !== null);
+      show(cooldown, key.cooldown !== null);
       if (key.cooldown) until(left, key.cooldown.until);
     },
   };
 }
 
-const STATES = { true: ["good", "✓ usable"], false: ["idle", "– switched off"] };
+const STATES = { true: ["good", "✓ usable"], false: ["idle", "– disabled"] };
 
 async function tried(stage, at, key, pressed) {
   attribute(pressed, "aria-disabled", "true");
@@ -148,6 +148,6 @@ async function tried(stage, at, key, pressed) {
   attribute(pressed, "aria-disabled", null);
   if (!answer) return;
   const models = answer.models === null ? "" : `, ${plural(answer.models, "model")}`;
-  if (answer.ok) tell(`${key.provider} takes ${key.masked} (${wait(answer.ms)}${models}).`);
-  else complain(`${key.provider} rejects ${key.masked}: ${answer.message}`);
+  if (answer.ok) tell(`Key accepted: ${key.provider} ${key.masked} (${wait(answer.ms)}${models}).`);
+  else complain(`Key rejected: ${key.provider} ${key.masked}: ${answer.message}`);
 }

@@ -1,4 +1,4 @@
-// Where the page begins: who is here, which room is open, and what happens when the session ends.
+// The start of the page: login, navigation, and the end of a session.
 
 import { Ended, login, logout, onEnd, whoami } from "./api.js";
 import { attribute, show, text } from "./dom.js";
@@ -40,7 +40,7 @@ function enter(focus) {
 function pulse(error) {
   const sign = part("pulse");
   attribute(sign, "data-tone", error ? "bad" : "good");
-  text(sign, error ? "no answer" : "live");
+  text(sign, error ? "not responding" : "live");
 }
 
 function letIn(me) {

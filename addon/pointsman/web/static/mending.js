@@ -1,4 +1,4 @@
-// What ends a rest or a ban before its time.
+// Ending a cooldown or a ban early.
 
 /** Ends a cooldown: a target's, or with `key` a key's, as a whole or for one model. */
 export function endCooldown(stage, { provider, model, key }) {
@@ -6,7 +6,7 @@ export function endCooldown(stage, { provider, model, key }) {
   return stage.change("DELETE", `/api/cooldowns?${query(named)}`, undefined, `${provider} can be used again.`);
 }
 
-/** Lets a session go again to a provider, or with `model` to a target. */
+/** Ends a session's ban on a provider, or with `model` on a target. */
 export function unban(stage, { session, provider, model }) {
   const words = `The session can use ${provider} again.`;
   return stage.change("DELETE", `/api/bans?${query({ session, provider, model })}`, undefined, words);

@@ -1,4 +1,4 @@
-// Models: every target in its pool, in the order in which it is tried, with what its score is made of.
+// Models: every target in its pool, in the order in which they are tried, with the terms of its score.
 
 import { confirmed } from "./dialogs.js";
 import { fresh, h, rows, show, text } from "./dom.js";
@@ -12,9 +12,9 @@ export const TITLE = "Models";
 
 const EVERY = 4000;
 const POOLS = [
-  ["fast", "Fast", "small and quick: completions, titles, summaries"],
-  ["balanced", "Balanced", "the middle: everyday work"],
-  ["smart", "Smart", "the strongest: hard problems, agents"],
+  ["fast", "Fast", "small models: completions, titles, summaries"],
+  ["balanced", "Balanced", "mid-size models: everyday work"],
+  ["smart", "Smart", "the strongest models: hard problems, agents"],
 ];
 
 export const id = (target) => `${target.provider}/${target.model}`;
@@ -22,20 +22,20 @@ export const id = (target) => `${target.provider}/${target.model}`;
 export function open(stage) {
   let targets = [];
   const number = h("p", { class: "soft small" });
-  const forget = h("button", { class: "button", type: "button", text: "Revert changes", hidden: true });
+  const revert = h("button", { class: "button", type: "button", text: "Revert changes", hidden: true });
   const nothing = blank(
-    "No target is configured.",
-    "Add providers with models to pointsman.yaml; it is reloaded automatically.",
+    "No targets configured.",
+    "Add providers and models to pointsman.yaml. The file is reloaded automatically.",
   );
   const shown = (fallback) => {
     targets = [...fallback.targets].sort((a, b) => a.order - b.order);
     for (const pool of pools) pool.update(targets);
     show(nothing, targets.length === 0);
     show(
-      forget,
+      revert,
       targets.some((target) => target.overridden.length > 0),
     );
-    text(number, `${plural(targets.length, "target")}, ${targets.filter((each) => each.enabled).length} switched on`);
+    text(number, `${plural(targets.length, "target")}, ${targets.filter((each) => each.enabled).length} enabled`);
   };
   const change = async (changes, done) => {
     const answer = await stage.change("PUT", "/api/fallback", { targets: changes }, done);
@@ -48,14 +48,14 @@ export function open(stage) {
     change: (target, what) => change(amended(targets, target, what)),
   };
   const pools = POOLS.map(([name, title, about]) => poolSection(name, title, about, yard));
-  forget.addEventListener("click", async () => {
-    const explanation = "Order, state and pools go back to those in pointsman.yaml.";
+  revert.addEventListener("click", async () => {
+    const explanation = "Order, state and pools will be reset to those in pointsman.yaml.";
     if (!(await confirmed("Revert changes to targets?", explanation, "Revert"))) return;
-    const answer = await stage.change("DELETE", "/api/fallback", undefined, "Targets are as in the file.");
+    const answer = await stage.change("DELETE", "/api/fallback", undefined, "Changes to targets reverted.");
     if (answer) shown(answer);
   });
   stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, forget),
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, revert),
     h(
       "div",
       { class: "stack" },

@@ -1,9 +1,9 @@
-// Short words in the corner: what was done, what could not be done. Screen readers read them out.
+// Short messages in the corner: results and errors. Screen readers announce them.
 
 import { h } from "./dom.js";
 
 const MOST = 4;
-const STAY = 6000; // milliseconds; trouble stays until it is put away
+const STAY = 6000; // milliseconds; an error stays until it is closed
 
 const corner = () => document.getElementById("notices");
 

@@ -1,9 +1,9 @@
-// Now: how requests fare at this moment, who rests, and what was done to answer the last of them.
+// Now: current figures, cooldowns and bans, and the recent exchanges with their attempts.
 
 import { exchangeList } from "./exchanges.js";
 import { h, rows, show, svg, text } from "./dom.js";
 import { NOTHING, count, plural, share, span, wait } from "./format.js";
-import { resting } from "./resting.js";
+import { cooldownColumn } from "./cooldowns.js";
 import { blank } from "./stage.js";
 
 export const TITLE = "Now";
@@ -12,7 +12,7 @@ const EVERY = 1000;
 const PAGE = 50;
 const MOST = 400;
 const DEMO =
-  "No configuration file was found: three built-in demo providers answer. Create pointsman.yaml and restart to use your own.";
+  "No configuration file was found, so three built-in demo providers are used. Create pointsman.yaml and restart to use your own.";
 const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;
@@ -21,11 +21,11 @@ export function open(stage) {
   const figures = figureStrip();
   const [list, listed] = exchangeList();
   const running = runningList();
-  const rest = resting(stage);
+  const cooldowns = cooldownColumn(stage);
   let limit = PAGE;
-  const nobody = blank(
+  const nothing = blank(
     "No requests yet.",
-    "Point a client at this router, or try it from a terminal:",
+    "Configure a client to use this router, or try it from a terminal:",
     EXAMPLE(location.origin),
   );
   const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
@@ -45,17 +45,17 @@ export function open(stage) {
         h("div", { class: "sheet-head" }, h("h2", { id: "last", text: "Recent exchanges" })),
         running.element,
         list,
-        nobody,
+        nothing,
         h("div", { class: "more" }, more),
       ),
-      rest.element,
+      cooldowns.element,
     ),
   );
 
   stage.watch("/api/overview", EVERY, (overview) => {
     figures.update(overview);
     running.update(overview.running_exchanges);
-    rest.update(overview);
+    cooldowns.update(overview);
     show(demo, overview.demo);
     text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
   });
@@ -64,7 +64,7 @@ export function open(stage) {
     EVERY,
     ({ exchanges, next }) => {
       listed(exchanges);
-      show(nobody, exchanges.length === 0);
+      show(nothing, exchanges.length === 0);
       show(list, exchanges.length > 0);
       show(more, next !== null && limit < MOST);
     },
@@ -76,11 +76,19 @@ export function open(stage) {
 }
 
 const FIGURES = [
-  ["Requests a minute", (o) => count(o.requests_per_minute), () => "ended in the last 60 s"],
-  ["Success after failover", (o) => share(o.success_rate), (o) => `${share(o.first_attempt_success_rate)} before it`],
+  ["Requests per minute", (o) => count(o.requests_per_minute), () => "ended in the last 60 s"],
+  [
+    "Success after failover",
+    (o) => share(o.success_rate),
+    (o) => `${share(o.first_attempt_success_rate)} on the first attempt`,
+  ],
   ["First content, p50", (o) => wait(o.first_content_ms.p50), (o) => `p95 ${wait(o.first_content_ms.p95)}`],
   ["Running", (o) => count(o.running), (o) => plural(o.sessions, "session")],
-  ["Resting", (o) => count(o.cooldowns.targets.length + o.cooldowns.keys.length), (o) => plural(o.bans.length, "ban")],
+  [
+    "Cooldowns",
+    (o) => count(o.cooldowns.targets.length + o.cooldowns.keys.length),
+    (o) => plural(o.bans.length, "ban"),
+  ],
 ];
 
 function figureStrip() {

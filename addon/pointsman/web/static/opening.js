@@ -1,4 +1,4 @@
-// What opens and closes: a real button that says whether it is open, and the panel it belongs to.
+// Disclosure: a real button that states whether its panel is open.
 
 import { attribute, show, svg } from "./dom.js";
 
@@ -7,7 +7,7 @@ export function arrow() {
   return svg("svg", { class: "turn turns", viewBox: "0 0 10 10", "aria-hidden": "true" }, path);
 }
 
-/** Lets a button, which has an arrow, open and close a panel, which has an id. `opened()` is called at each opening. */
+/** Makes a button with an arrow open and close a panel with an id. `opened()` is called each time it opens. */
 export function opens(button, panel, opened = () => {}) {
   attribute(button, "aria-controls", panel.id);
   attribute(button, "aria-expanded", String(!panel.hidden));

@@ -1,4 +1,4 @@
-// Sessions: which conversations there are, where they stay, whom they stay away from.
+// Sessions: the conversations, with the pin and the bans of each.
 
 import { countdown, until } from "./countdown.js";
 import { confirmed } from "./dialogs.js";
@@ -13,14 +13,14 @@ export const TITLE = "Sessions";
 
 const EVERY = 4000;
 const LIMIT = 200;
-const COLUMNS = ["Session", "Known by", "Stays with", "Failures", "Bans", "Last used", "Expires in", ""];
+const COLUMNS = ["Session", "Identified by", "Pinned to", "Failures", "Bans", "Last used", "Expires in", ""];
 
 export function open(stage) {
   const body = h("tbody");
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
   const nothing = blank(
-    "No session yet.",
-    "A session begins with its first answer; sticky.key_sources defines which requests belong together.",
+    "No sessions yet.",
+    "A session begins with its first answer. sticky.key_sources defines which requests share a session.",
   );
   const stats = h("dl", { class: "facts small" });
   const number = h("p", { class: "soft small" });
@@ -43,7 +43,7 @@ export function open(stage) {
     show(table, told.sessions.length > 0);
     show(nothing, told.sessions.length === 0);
     const isFull = told.sessions.length === LIMIT;
-    text(number, isFull ? `the last ${LIMIT} used` : plural(told.sessions.length, "session"));
+    text(number, isFull ? `the ${LIMIT} most recently used` : plural(told.sessions.length, "session"));
     rows(stats, figures(told.stats), ([name]) => name, fact);
   });
 }
@@ -64,22 +64,23 @@ function sessionRow(first, stage) {
   const bans = h("ul", { class: "bans" });
   const left = countdown(first.expires);
   const drop = async () => {
-    const explanation = "Its pin, bans and failure counts are forgotten. Its next request begins a new session.";
-    if (!(await confirmed(`Forget session ${first.session}?`, explanation, "Forget"))) return;
+    const explanation =
+      "Its pin, bans and failure counts will be deleted. The conversation's next request begins a new session.";
+    if (!(await confirmed(`Delete session ${first.session}?`, explanation, "Delete"))) return;
     const at = `/api/sessions/${encodeURIComponent(first.session)}`;
-    await stage.change("DELETE", at, undefined, "The session was deleted.");
+    await stage.change("DELETE", at, undefined, "Session deleted.");
   };
   const row = h(
     "tr",
     { "data-id": first.session },
     cell("Session", cells.session, "lead"),
-    cell("Known by", cells.source),
-    cell("Stays with", cells.pin),
+    cell("Identified by", cells.source),
+    cell("Pinned to", cells.pin),
     cell("Failures", cells.failures),
     cell("Bans", bans),
     cell("Last used", cells.used),
     cell("Expires in", left),
-    cell("", button("Forget", drop, `session ${first.session}`), "act"),
+    cell("", button("Delete", drop, `session ${first.session}`), "act"),
   );
   return [
     row,
@@ -102,7 +103,7 @@ function sessionRow(first, stage) {
 }
 
 function pinned(pin) {
-  if (!pin) return "no provider yet";
+  if (!pin) return "not pinned";
   return `${pin.provider}/${pin.model}${pin.key ? ` · ${pin.key}` : ""}`;
 }
 

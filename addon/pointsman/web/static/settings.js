@@ -1,4 +1,4 @@
-// Settings: every one with its value, where that comes from, and what would hold without a change made here.
+// Settings: each with its value, its source, and the value it has without a change made here.
 
 import { attribute, h, rows, show, text } from "./dom.js";
 import { plain } from "./words.js";
@@ -22,7 +22,7 @@ export function open(stage) {
       files,
       [
         told.file ? `File: ${told.file}` : "No configuration file.",
-        told.kept ? `Changes are saved in ${told.kept}` : "Changes last until the router stops.",
+        told.kept ? `Changes are saved in ${told.kept}` : "Changes are lost when the router stops.",
       ].join(" · "),
     );
     rows(
@@ -40,7 +40,7 @@ export function open(stage) {
     );
   };
   const reload = async () => {
-    const told = await stage.change("POST", "/api/reload", undefined, "The configuration file was reloaded.");
+    const told = await stage.change("POST", "/api/reload", undefined, "Configuration file reloaded.");
     if (told) shown(told);
   };
   stage.element.append(
@@ -48,7 +48,7 @@ export function open(stage) {
       "div",
       { class: "room-head" },
       h("h1", { text: TITLE }),
-      h("button", { class: "button", type: "button", text: "Reload the file", on: { click: reload } }),
+      h("button", { class: "button", type: "button", text: "Reload file", on: { click: reload } }),
     ),
     h("div", { class: "stack" }, files, warnings, sections),
   );
@@ -85,7 +85,7 @@ function section(name, room) {
   ];
 }
 
-/** A value as one would write it in the file. */
+/** A value as it is written in the file. */
 function written(value) {
   if (value === null) return "off";
   if (Array.isArray(value) && value.every((each) => typeof each !== "object")) return value.join(", ");
@@ -103,7 +103,7 @@ function settingRow(first, room) {
       "PATCH",
       "/api/settings",
       change(first.path, value),
-      `${first.name} was changed.`,
+      `${first.name} changed.`,
     );
     if (told) room.shown(told);
     return told;
@@ -133,7 +133,7 @@ function settingRow(first, room) {
       text(
         beneath,
         setting.beneath && setting.source === "override"
-          ? `without it ${written(setting.beneath.value)} (${setting.beneath.source})`
+          ? `otherwise ${written(setting.beneath.value)} (${setting.beneath.source})`
           : "",
       );
     },
@@ -210,8 +210,7 @@ function line(setting, save) {
   };
 }
 
-/** What was typed, in the form that the setting has: a list stays a list, an object an object. The router says what is
- * wrong with the rest. */
+/** The input in the setting's own form: a list stays a list, an object an object. The router reports invalid values. */
 function readAs(kind, typed) {
   if (Array.isArray(kind)) return typed ? typed.split(",").map((each) => each.trim()) : [];
   if (typeof kind === "object" && kind !== null) {

@@ -1,4 +1,4 @@
-// What a room stands on: a place on the page, questions that end when the room is left, and changes with their words.
+// The base of a view: its place on the page, polling that ends with the view, and changes with their messages.
 
 import { Ended, send } from "./api.js";
 import { h, show, text } from "./dom.js";
@@ -6,7 +6,7 @@ import { complain, tell } from "./notices.js";
 import { watch } from "./watch.js";
 
 export class Stage {
-  /** `pulse(error)` is told how the last question went. */
+  /** `pulse(error)` is called after each poll; `error` is null on success. */
   constructor(element, pulse) {
     this.element = element;
     this.watching = [];
@@ -15,13 +15,13 @@ export class Stage {
     this.trouble = h(
       "div",
       { class: "sheet blank", role: "alert", hidden: true },
-      h("b", { text: "This cannot be loaded now." }),
+      h("b", { text: "The data could not be loaded." }),
       h("span"),
     );
     element.append(this.trouble);
   }
 
-  /** Like `watch`; ends with the room. */
+  /** Like `watch`; ends with the view. */
   watch(path, every, shown) {
     const asked = watch(typeof path === "function" ? path : () => path, every, shown, (error) => this.heard(error));
     this.watching.push(asked);
@@ -32,11 +32,11 @@ export class Stage {
     this.pulse(error);
     show(this.trouble, error !== null);
     if (error)
-      text(this.trouble.lastElementChild, `${error.message} The data may be outdated; it is reloaded automatically.`);
+      text(this.trouble.lastElementChild, `${error.message} Loading is retried automatically.`);
   }
 
-  /** Asks for a change, then for everything anew. Gives what was answered, or undefined if it was refused, which the
-   * reader has then been told. */
+  /** Sends a change, then polls everything again. Returns the answer; undefined if it was refused, which is then shown
+   * as an error. */
   async change(method, path, body, done) {
     try {
       const answer = await send(method, path, body);
@@ -53,7 +53,7 @@ export class Stage {
     for (const asked of this.watching) asked.soon();
   }
 
-  /** Something to be done when the room is left. */
+  /** Registers a function to call when the view is left. */
   leaving(end) {
     this.last.push(end);
   }
@@ -65,7 +65,7 @@ export class Stage {
   }
 }
 
-/** What stands where there is nothing to show: why, and what to do next. */
+/** A placeholder for an empty list: why it is empty, and what to do next. */
 export function blank(what, next, code) {
   return h("div", { class: "blank" }, h("b", { text: what }), next, code ? h("pre", { text: code }) : null);
 }

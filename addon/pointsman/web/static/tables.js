@@ -8,10 +8,10 @@ export function headings(columns) {
   return h("thead", {}, h("tr", {}, columns.map(heading)));
 }
 
-/** A cell that says its column's name where there are no columns. `lead` is a card's title, `act` its actions. */
+/** A cell that shows its column's name in the card layout. `lead` is a card's title, `act` its actions. */
 export const cell = (name, content, kind) => h("td", { class: kind, "data-name": name }, content);
 
-/** A button; `more` is for those who do not see what it stands beside. */
+/** A button; `more` is added to its name for screen readers. */
 export function button(name, click, more) {
   return h("button", { class: "button", type: "button", on: { click } }, name, more ? unseen(` ${more}`) : null);
 }

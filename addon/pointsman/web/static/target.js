@@ -1,4 +1,4 @@
-// One target: its place, its switch, its keys, its cooldown, and its scores taken apart.
+// One target: its place, switch, keys and cooldown, and the terms of its scores.
 
 import { countdown, until } from "./countdown.js";
 import { attribute, fresh, h, place, rows, show, svg, text } from "./dom.js";
@@ -87,9 +87,9 @@ function targetState(stage) {
   cooling.append(why, left);
   let target;
   const end = button("End", () => endCooldown(stage, target));
-  const rest = h("span", { class: "target-rest" }, cooling, end);
+  const cooldown = h("span", { class: "target-cooldown" }, cooling, end);
   return {
-    element: h("div", { class: "target-state" }, state, keys, rest),
+    element: h("div", { class: "target-state" }, state, keys, cooldown),
     update(next) {
       target = { provider: next.provider, model: next.model };
       const status = next.provider_enabled && next.enabled ? next.health : "disabled";
@@ -97,12 +97,12 @@ function targetState(stage) {
       attribute(state, "data-tone", tone);
       text(
         state,
-        `${sign} ${status === "disabled" ? (next.provider_enabled ? "switched off" : "provider off") : status}`,
+        `${sign} ${status === "disabled" ? (next.provider_enabled ? "disabled" : "provider disabled") : status}`,
       );
       show(keys, next.keys.total > 0);
       attribute(keys, "data-tone", next.keys.usable ? null : "bad");
       text(keys, `${next.keys.usable}/${next.keys.total} keys usable`);
-      show(rest, next.cooldown !== null);
+      show(cooldown, next.cooldown !== null);
       if (!next.cooldown) return;
       text(why, `${plain(next.cooldown.reason)}: `);
       until(left, next.cooldown.until);
@@ -187,6 +187,6 @@ function described(target) {
     ["intelligence rank", target.intelligence === null ? "unranked" : count(target.intelligence)],
     ["speed rank", target.speed === null ? "unranked" : count(target.speed)],
     ["protection", target.protection],
-    ["changed here", target.overridden.join(", ") || "nothing"],
+    ["changed here", target.overridden.join(", ") || "no"],
   ];
 }

@@ -1,5 +1,5 @@
-// The attempts of one exchange as bars on one scale: colour tells how an attempt ended, texture and height what it was
-// doing, and the line below says both in words.
+// The attempts of one exchange as bars on one scale: the colour shows the outcome, texture and height show the phase,
+// and the line below states both as text.
 
 import { h, place, text } from "./dom.js";
 import { large, wait } from "./format.js";
@@ -82,11 +82,11 @@ function inWords(attempt, slow) {
     const isReached = typeof attempt[MARKS[index]] === "number";
     return `${isReached ? phase : MISSED[index]} ${wait(to - from)}`;
   });
-  if (slow?.settled_ms) parts.push(`slow after ${wait(slow.settled_ms)}: another attempt was started`);
+  if (slow?.settled_ms) parts.push(`slow after ${wait(slow.settled_ms)}: hedge started`);
   if (attempt.why) parts.push(`chosen: ${attempt.why}`);
   if (attempt.key) parts.push(`key ${attempt.key}`);
   const redirect = attempt.redirect;
-  if (redirect) parts.push(`asked for as ${redirect.redirected_model} (${redirect.match} ${redirect.source})`);
+  if (redirect) parts.push(`requested as ${redirect.redirected_model} (${redirect.match} ${redirect.source})`);
   const usage = attempt.usage;
   if (usage) parts.push(`${large(usage.prompt)} tokens in, ${large(usage.completion)} out`);
   if (attempt.finish_reason) parts.push(`finish reason ${attempt.finish_reason}`);

@@ -1,8 +1,8 @@
-// A switch. It shows what the router said last, and is still until the router has answered.
+// A switch. It shows the router's last known state and is inactive until the router has answered.
 
 import { attribute, h } from "./dom.js";
 
-/** `{ element, update(on, name) }`; `flip(on)` asks the router for the change and resolves when it has answered. */
+/** `{ element, update(on, name) }`; `flip(on)` sends the change and resolves with the answer. */
 export function toggle(flip) {
   const element = h("button", { class: "switch", type: "button", role: "switch", "aria-checked": "false" });
   element.addEventListener("click", async () => {

@@ -1,12 +1,12 @@
-// Asking again and again: one question at a time for each path, none while nobody looks, more rarely while the router
-// does not answer.
+// Polling: one request at a time for each path, none while the page is hidden, less often while the router does not
+// answer.
 
 import { Ended, read } from "./api.js";
 
-const MOST = 15_000; // milliseconds between two questions, whatever happened
+const MOST = 15_000; // milliseconds between two polls, at most
 
-/** Shows what is at `path()` now and every `every` milliseconds. `show(data)` is called when there is something new,
- * `trouble(error)` when a question failed, `trouble(null)` when one was answered. Gives `{ stop, soon }`. */
+/** Loads `path()` now and every `every` milliseconds. Calls `show(data)` when the data changed, `trouble(error)` when a
+ * poll failed and `trouble(null)` when one succeeded. Returns `{ stop, soon }`. */
 export function watch(path, every, show, trouble) {
   let timer = null;
   let last = null;
@@ -50,7 +50,7 @@ export function watch(path, every, show, trouble) {
   turn();
 
   return {
-    /** Asks at once: something was changed here. */
+    /** Polls at once, after a change made here. */
     soon: () => plan(0),
     stop() {
       stopped = true;

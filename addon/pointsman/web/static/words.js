@@ -1,5 +1,5 @@
-// What the router's closed sets mean, for people: tone (which sets the colour), sign (which says the same without
-// colour) and words. A word that is not here is shown as it came.
+// The router's closed sets as shown to users: tone (sets the colour), sign (the same without colour) and words. A
+// name that is not listed is shown as received.
 
 const tone = (tone, sign, words) => ({ tone, sign, words });
 
@@ -7,7 +7,7 @@ const OUTCOMES = {
   request_success: tone("good", "✓", "answered"),
   retry_success: tone("good", "✓", "answered after a failure"),
   hedge_winner: tone("good", "✓", "won the race"),
-  hedge_triggered: tone("idle", "…", "slow: another attempt was started"),
+  hedge_triggered: tone("idle", "…", "slow: hedge started"),
   hedge_loser_cancelled: tone("idle", "○", "lost the race, cancelled"),
   retry_failed: tone("bad", "✕", "failed"),
   client_error_non_retryable: tone("warn", "!", "refused the request"),
@@ -21,7 +21,7 @@ export const outcome = (name) => OUTCOMES[name] ?? tone("idle", "·", plain(name
 
 const SEEN = new Set(["stream_stalled", "stream_broken", "client_error_non_retryable"]);
 
-/** How an exchange ended, from its record. */
+/** Tone, sign and words for the end of an exchange, from its record. */
 export function ending(record) {
   const names = (record.attempts ?? []).map((each) => each.outcome);
   const seen = names.find((name) => OUTCOMES[name]?.tone === "good") ?? names.find((name) => SEEN.has(name));
@@ -32,7 +32,7 @@ export function ending(record) {
 
 const HEALTH = { healthy: ["good", "✓"], busy: ["warn", "…"], unhealthy: ["bad", "✕"], disabled: ["idle", "–"] };
 
-/** Tone and sign of how a provider or a target is. */
+/** Tone and sign of a provider's or target's health. */
 export const health = (status) => HEALTH[status] ?? ["idle", "·"];
 
 /** A word of a closed set without its underscores. */

@@ -90,6 +90,6 @@ def _piece(part: Mapping[str, Any]) -> Piece | None:
         case "tool_call":
             given = part["tool_input"]
             if isinstance(given, Mapping) and given.keys() == {UNREAD_ARGUMENTS}:
-                raise Inconvertible(f"the arguments of a call of {part['tool_name']!r} are no JSON object")
+                raise Inconvertible(f"the arguments of a call of {part['tool_name']!r} are not a JSON object")
             return Piece(Kind.CALL, json_text(given), part["tool_call_id"], part["tool_name"])
     return None

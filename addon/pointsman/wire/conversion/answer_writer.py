@@ -21,7 +21,7 @@ class DialectWriter(Protocol):
 
     @property
     def opening(self) -> Opening | None:
-        """As a `Reader`'s."""
+        """Like `Reader.opening`."""
         ...
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes: ...
@@ -85,7 +85,7 @@ class AnswerWriter:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
         if piece.id in self._closed_ids:
             if piece.text.strip():
-                raise Inconvertible("more of a call that was whole")
+                raise Inconvertible("more data for a complete tool call")
             return b""
         part = self._part(piece)
         out = self._turn_to(part)

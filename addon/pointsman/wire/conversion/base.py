@@ -39,7 +39,7 @@ class Wish(NamedTuple):
 
 
 def nothing(*_: Any) -> tuple[()]:
-    """For dialects that have nothing to say at that place."""
+    """The default of optional functions: yields nothing."""
     return ()
 
 
@@ -96,4 +96,4 @@ class Conversion:
 
     # Its answer to a client of this dialect.
     writer: Callable[[RequestFacts], DialectWriter]
-    """For one answer to such a request."""
+    """Makes the writer of one answer to a request."""

@@ -1,5 +1,6 @@
 """The way of one attempt between its client's dialect and its provider's, which are mostly the same."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,8 +20,9 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Reader
 from pointsman.wire.headers import Headers, completed
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.thinking_signatures import without_foreign_thoughts
+from pointsman.wire.thinking_signatures import EVERYTHING, LeftOut, PartId, edit, part_ids, without_foreign_thoughts
 
+NOTHING_LEFT_OUT = LeftOut()
 LARGE_COPY = 1 << 20
 """Bytes of a body of which a copy, one model's name changed, takes about a millisecond."""
 LARGE_CONVERSION = 64 * 1024
@@ -38,7 +40,7 @@ class Codec(Protocol):
     """The router asks for a usage event, of its own accord."""
 
     def takes_long(self, body: bytes) -> bool:
-        """Making the provider's request of this body holds everybody up, unless it is done in a thread."""
+        """Whether converting this body would block the event loop too long, so that it needs a thread."""
         ...
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
@@ -50,23 +52,34 @@ class Codec(Protocol):
         ...
 
     def reader(self, status: int, content_type: str) -> Reader:
-        """For the provider's answer; gives bytes for the client."""
+        """A reader of the provider's answer; its frames hold bytes for the client."""
         ...
 
     def refuses_usage(self, fault: Fault) -> bool:
         """The provider does not understand that the router asked it for usage."""
         ...
 
+    def removable_parts(self, model: str) -> Sequence[PartId] | None:
+        """The signed parts of the request; None if it would be the same without them."""
+        ...
+
 
 def codec_for(
-    client: Dialect, provider_dialect: Dialect, listener: Listener, provider: Provider, reasons: bool, asks_usage: bool
+    client: Dialect,
+    provider_dialect: Dialect,
+    listener: Listener,
+    provider: Provider,
+    reasons: bool,
+    asks_usage: bool,
+    left_out: LeftOut = NOTHING_LEFT_OUT,
 ) -> Codec:
     """For one attempt. `listener` bears the name that an answer gets if its provider gives it none.
 
     `reasons`: the model is known to reason. `asks_usage`: ask for a usage event where the provider understands that.
+    `left_out`: the signed parts that the provider is not sent; none of any request are converted.
     """
     if client is provider_dialect:
-        return PassThrough(client, listener.facts, provider, asks_usage)
+        return PassThrough(client, listener.facts, provider, asks_usage, left_out)
     return Converting(client, provider_dialect, listener, provider, reasons, asks_usage)
 
 
@@ -75,19 +88,21 @@ class PassThrough:
 
     remark = ""
 
-    def __init__(self, dialect: Dialect, facts: RequestFacts, provider: Provider, asks_usage: bool) -> None:
+    def __init__(
+        self, dialect: Dialect, facts: RequestFacts, provider: Provider, asks_usage: bool, left_out: LeftOut
+    ) -> None:
         self.dialect = dialect
-        self._facts, self._provider = facts, provider
+        self._facts, self._provider, self._left_out = facts, provider, left_out
         option = usage_option(dialect, provider)
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
         self.asked_usage = asks_usage and is_silent and option is not None
 
     def takes_long(self, body: bytes) -> bool:
-        return len(body) > LARGE_COPY
+        return len(body) > (LARGE_CONVERSION if self._left_out else LARGE_COPY)
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
-        body = without_foreign_thoughts(self.dialect, body)
+        body = without_foreign_thoughts(self.dialect, body, self._left_out, model)
         body = provider_quirks.mended(self._provider, self.dialect, body, self._facts.document)
         if self.asked_usage and (option := self.dialect.usage_option):
             body = jsontext.insert_member(body, option.member, dumps(option.value))
@@ -103,6 +118,12 @@ class PassThrough:
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)
+
+    def removable_parts(self, model: str) -> Sequence[PartId] | None:
+        bare = edit(self.dialect, self._facts.document, EVERYTHING, model)
+        if bare is None or bare == edit(self.dialect, self._facts.document, self._left_out, model):
+            return None
+        return part_ids(self.dialect, self._facts.document)
 
 
 class Converting:
@@ -157,6 +178,9 @@ class Converting:
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)
+
+    def removable_parts(self, model: str) -> None:
+        return None
 
     def _asked(self, model: str) -> RequestFacts:
         """Facts of the request that the provider gets."""

@@ -63,7 +63,9 @@ class ConvertedReader(ABC):
             try:
                 converted.append(self._frame(frame))
             except Exception as error:  # whatever the library raises
-                message = str(error) if isinstance(error, Inconvertible) else f"no conversion: {type(error).__name__}"
+                message = (
+                    str(error) if isinstance(error, Inconvertible) else f"conversion failed: {type(error).__name__}"
+                )
                 converted.append(Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.INTERNAL, message)))
                 self._has_failed = True
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)

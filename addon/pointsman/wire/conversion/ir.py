@@ -24,7 +24,7 @@ class Kind(Enum):
     THOUGHT = auto()
     REFUSAL = auto()
     CALL = auto()
-    """Of a tool; its text is the arguments as JSON."""
+    """A tool call; its text is the arguments as JSON."""
 
 
 class Piece(NamedTuple):
@@ -53,7 +53,7 @@ class Part:
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
-            raise Inconvertible(f"the arguments of a call of {self.name!r} are no JSON object")
+            raise Inconvertible(f"the arguments of a call of {self.name!r} are not a JSON object")
         return arguments
 
 

@@ -16,7 +16,7 @@ def drop_library_notes(request: Document) -> None:
 
 
 def merged(messages: object, member: str) -> list[Document]:
-    """Messages of one role that follow each other as one; empty ones are left out."""
+    """Messages of one role that follow each other as one; empty ones are dropped."""
     kept: list[Document] = []
     for message in messages if isinstance(messages, list) else ():
         content = message.get(member)

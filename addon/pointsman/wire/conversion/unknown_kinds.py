@@ -1,4 +1,4 @@
-"""Content of requests that no other dialect has a place for, as far as the dialects share how it is found."""
+"""Content of requests that cannot be converted to any other dialect: the checks that the dialects share."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -15,13 +15,13 @@ def unknown_kinds(noun: str, things: Iterable[Members], known: Sequence[object])
     """A sentence for each thing whose `type` is not known."""
     for thing in things:
         if thing.get("type") not in known:
-            yield f"{noun} of this kind does not cross: {str(thing.get('type'))[:40]}"
+            yield f"{noun} of this kind cannot be converted: {str(thing.get('type'))[:40]}"
 
 
 def file_ids(images: Iterable[Members]) -> Iterator[str]:
     """A sentence, if an image is named by the id of a file."""
     if any(image.get("file_id") for image in images):
-        yield "an image's `file_id` refers to what only its own provider keeps"
+        yield "an image's `file_id` is known only to the provider that issued it"
 
 
 def is_url(image: object) -> bool:

@@ -101,6 +101,30 @@ class QuirkRules(NamedTuple):
     """Changes the document."""
 
 
+type DropsPart = Callable[[int, str], bool]
+"""Whether a signed part is left out: by the place of its message, and its signature (empty where it lacks one)."""
+
+
+def _no_members(document: Members, messages: Sequence[Members]) -> Mapping[str, Any]:
+    return {}
+
+
+class SignedParts(NamedTuple):
+    """The parts of a request that only their issuer accepts: signed thoughts, encrypted reasoning, signed calls.
+
+    `without` takes the messages and the model's name, and leaves out what is to be dropped; messages that stay as they
+    were are the same objects, and what remains is a valid request. `other_members` gives the members of the request
+    that must have another value with such messages.
+    """
+
+    member: str
+    """Where the messages stand."""
+    signatures: Callable[[Members], Sequence[str]]
+    """Of one message, in order."""
+    without: Callable[[Sequence[Document], DropsPart, str], list[Document]]
+    other_members: Callable[[Members, Sequence[Members]], Mapping[str, Any]] = _no_members
+
+
 @dataclass(frozen=True, slots=True)
 class ListedModel:
     """One name that a request may carry. `context` is in tokens."""
@@ -144,8 +168,8 @@ class Dialect:
     purpose_of: Callable[[str], Purpose | None]
     """What a path (without its query) asks for; None for a path that is not of this dialect."""
     facts: Callable[[bytes, str], RequestFacts]
-    """Of a body and its path. Raises Problem (invalid_request) that names the member at fault, what it must be and what
-    it is.
+    """The facts of a body and its path. Raises Problem (invalid_request) that names the invalid member, what it must be
+    and what it is.
     """
     outbound: Callable[[bytes, RequestFacts, str], tuple[bytes, str]]
     """The body and the path below a provider's base URL, query included, with the model given in place. Everything else
@@ -154,7 +178,7 @@ class Dialect:
     auth_headers: Callable[[str], list[tuple[str, str]]]
     """The headers that carry a provider's key."""
     own_headers: Headers = ()
-    """Headers that a provider requires and a client may have left out."""
+    """Headers that a provider requires and a client may have omitted."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
     usage_option: UsageOption | None = None
@@ -162,8 +186,10 @@ class Dialect:
 
     # request_repair.py
     quirks: QuirkRules | None = None
-    drop_foreign_thoughts: Callable[[Document], None] | None = None
-    """Takes out of a request the thoughts that bear `thinking_signatures.MARK`; None: providers bear them."""
+
+    # signed_parts.py
+    signed_parts: SignedParts | None = None
+    """None: nothing in a request is signed."""
 
     # answers.py
     reader: MakeReader
@@ -177,7 +203,7 @@ class Dialect:
 
     # control_events.py
     control_events: Callable[[Listener], ControlEvents]
-    """For the stream that this client asked for."""
+    """Makes the events that the router adds to the client's stream."""
 
     # messages.py
     conversation: Callable[[Members], Conversation]

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
-from pointsman.wire.conversion.tools import unless_of_type
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
@@ -21,7 +21,7 @@ BLOCKS = ("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_re
 
 def unsupported(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
-        yield "hosted tools do not cross: mcp_servers, container"
+        yield "hosted tools cannot be converted: mcp_servers, container"
     yield from unknown_kinds("content", _blocks(document), BLOCKS)
     yield from file_ids(mapping(block.get("source")) for block in _blocks(document))
 
@@ -52,7 +52,7 @@ def prepare(document: Document) -> None:
 
 def cannot_express(wish: Wish) -> Iterator[str]:
     if wish.response_format and wish.response_format.schema is None:
-        yield "anthropic has no words for JSON without a schema"
+        yield "anthropic does not support JSON output without a schema"
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:

@@ -42,7 +42,7 @@ def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) 
 
 def list_reader(content_type: str) -> Reader:
     if media_type(content_type) in (EVENT_STREAM, "text/html"):
-        return RefusingReader("something else for a request that asked for a list")
+        return RefusingReader("an answer that is not a list, although the request asked for one")
     return ListReader()
 
 
@@ -82,7 +82,11 @@ class ListReader(EventReader):
             return Frame(FrameKind.END, event.raw)
         frame = super().frame_of(event)
         is_answer_without_list = event.event == ROOT and frame.fault is None
-        return malformed("no list for a request that asked for one") if is_answer_without_list else frame
+        return (
+            malformed("an answer that is not a list, although the request asked for one")
+            if is_answer_without_list
+            else frame
+        )
 
 
 class GeminiWholeReader(WholeReader):

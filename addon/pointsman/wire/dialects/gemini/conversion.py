@@ -30,21 +30,21 @@ def unsupported(document: Members) -> Iterator[str]:
     config = mapping(member(document, "generationConfig"))
     count, modalities = member(config, "candidateCount"), member(config, "responseModalities")
     if isinstance(count, int) and count > 1:
-        yield f"candidateCount = {count} does not cross"
+        yield f"candidateCount = {count} cannot be converted"
     if member(config, "responseLogprobs"):
-        yield "logprobs do not cross"
+        yield "logprobs cannot be converted"
     if isinstance(modalities, list) and any(each != "TEXT" for each in modalities):
-        yield "answers other than text do not cross"
+        yield "answers other than text cannot be converted"
     if member(document, "cachedContent"):
-        yield "`cachedContent` refers to what only its own provider keeps"
+        yield "`cachedContent` is known only to the provider that issued it"
     for part in _parts(document):
         if not any(member(part, name) is not None for name in PARTS):
-            yield f"content of this kind does not cross: {next(iter(part), 'an empty part')}"
+            yield f"content of this kind cannot be converted: {next(iter(part), 'an empty part')}"
         data = mapping(member(part, "inlineData") or member(part, "fileData"))
         if data and not text(member(data, "mimeType")).startswith("image/"):
-            yield f"content of this kind does not cross: {text(member(data, 'mimeType')) or 'data'}"
+            yield f"content of this kind cannot be converted: {text(member(data, 'mimeType')) or 'data'}"
         if OWN_STORE in text(member(data, "fileUri")):
-            yield "`fileData` refers to what only its own provider keeps"
+            yield "`fileData` is known only to the provider that issued it"
 
 
 def images(document: Members) -> Iterator[object]:
@@ -112,7 +112,7 @@ def _pop(members: Document, *names: str) -> Any:
 
 def cannot_express(wish: Wish) -> Iterator[str]:
     if any(map(is_url, wish.images)):
-        yield "gemini takes no image by its URL"
+        yield "gemini does not accept image URLs"
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:

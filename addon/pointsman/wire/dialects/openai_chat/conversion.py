@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.tools import unless_of_type
 from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
@@ -19,15 +19,15 @@ PARTS = ("text", "image_url", "refusal")
 def unsupported(document: Members) -> Iterator[str]:
     count = document.get("n")
     if isinstance(count, int) and count > 1:
-        yield f"n = {count} does not cross"
+        yield f"n = {count} cannot be converted"
     if document.get("logprobs") or document.get("top_logprobs"):
-        yield "logprobs do not cross"
+        yield "logprobs cannot be converted"
     if document.get("functions") or document.get("function_call"):
-        yield "legacy `functions` do not cross; `tools` do"
+        yield "`functions` cannot be converted; use `tools`"
     if any(tool.get("type") == "custom" for tool in mappings(document.get("tools"))):
-        yield "custom tools do not cross"
+        yield "custom tools cannot be converted"
     if "web_search_options" in document:
-        yield "hosted tools do not cross: web search"
+        yield "hosted tools cannot be converted: web search"
     yield from unknown_kinds("content", parts_of(document.get("messages")), PARTS)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.answer_writer import WRAPPED
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, dumps
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.tools import unless_of_type
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, free_tools, namespaces
@@ -28,14 +28,14 @@ STORED = ("previous_response_id", "conversation", "prompt")
 def unsupported(document: Members) -> Iterator[str]:
     for name in STORED:
         if document.get(name):
-            yield f"`{name}` refers to what only its own provider keeps"
+            yield f"`{name}` is known only to the provider that issued it"
     if document.get("background"):
-        yield "answers in the background do not cross"
+        yield "background answers cannot be converted"
     included = document.get("include")
     if document.get("top_logprobs") or (isinstance(included, list) and "message.output_text.logprobs" in included):
-        yield "logprobs do not cross"
+        yield "logprobs cannot be converted"
     if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
-        yield "this kind of `tool_choice` does not cross"
+        yield "this kind of `tool_choice` cannot be converted"
     items = mappings(document.get("input"))
     yield from unknown_kinds("an item", items, ITEMS)
     for name in ("content", "output"):
@@ -74,7 +74,7 @@ def prepare(document: Document) -> None:
 
 def cannot_express(wish: Wish) -> Iterator[str]:
     if wish.has_stop_sequences:
-        yield "openai-responses has no words for stop sequences"
+        yield "openai-responses does not support stop sequences"
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:

@@ -1,0 +1,123 @@
+// Active cooldowns and bans with the time left and a button that ends each, and the health of the providers.
+
+import { countdown, until } from "./countdown.js";
+import { attribute, h, rows, show, text } from "./dom.js";
+import { plural } from "./format.js";
+import { endCooldown, unban } from "./mending.js";
+import { button, unseen } from "./tables.js";
+import { health, plain } from "./words.js";
+
+/** The column beside the exchanges: `{ element, update(overview) }`. */
+export function cooldownColumn(stage) {
+  const cooldowns = part("Cooldowns", "No active cooldowns.", coolingRow(stage));
+  const bans = part("Bans", "No active bans.", banRow(stage));
+  const providers = part(
+    "Providers",
+    "No providers configured. Add one under providers: in pointsman.yaml.",
+    providerRow,
+  );
+  const storms = h("p", { class: "sheet blank small", hidden: true });
+  return {
+    element: h("div", { class: "stack" }, storms, cooldowns.element, bans.element, providers.element),
+    update(overview) {
+      cooldowns.update([...overview.cooldowns.targets, ...overview.cooldowns.keys], rowKey);
+      bans.update(overview.bans, rowKey);
+      providers.update(overview.providers, (each) => each.name);
+      const running = overview.storms.running.length;
+      show(storms, running > 0);
+      if (running)
+        text(storms, `${plural(running, "client")} refused for now: repeating a failing request.`);
+    },
+  };
+}
+
+const rowKey = ({ session, provider, model, key }) => JSON.stringify([session, provider, model, key]);
+
+function part(title, none, make) {
+  const list = h("ul", { class: "side-list" });
+  const empty = h("p", { class: "side-list-empty soft small", text: none });
+  const number = h("span", { class: "soft small" });
+  const head = h("div", { class: "sheet-head" }, h("h2", { text: title }), number);
+  const element = h("section", { class: "sheet" }, head, list, empty);
+  return {
+    element,
+    update(items, key) {
+      rows(list, items, key, make);
+      show(list, items.length > 0);
+      show(empty, items.length === 0);
+      text(number, items.length || "");
+    },
+  };
+}
+
+function row(word, act) {
+  const name = h("b");
+  const why = h("span", { class: "soft small" });
+  const left = countdown(0);
+  let latest;
+  const target = unseen("");
+  const press = button(word, () => act(latest));
+  press.append(target);
+  const element = h(
+    "li",
+    {},
+    h("div", { class: "side-name" }, name, h("span", { class: "soft small" }, why, " · ", left)),
+    press,
+  );
+  return [
+    element,
+    (each, title, reason) => {
+      latest = each;
+      text(name, title);
+      text(why, reason);
+      text(target, ` ${title}`);
+      until(left, each.until);
+    },
+  ];
+}
+
+function coolingRow(stage) {
+  return () => {
+    const [element, update] = row("End", (each) => endCooldown(stage, each));
+    return [
+      element,
+      (each) => {
+        const scope = each.model === null ? each.provider : `${each.provider}/${each.model}`;
+        const name = each.key === undefined ? scope : `${scope}, key ${each.key ?? "none"}`;
+        update(each, name, plain(each.reason));
+      },
+    ];
+  };
+}
+
+function banRow(stage) {
+  return () => {
+    const [element, update] = row("Unban", (each) => unban(stage, each));
+    return [
+      element,
+      (each) => {
+        const name = each.model === null ? each.provider : `${each.provider}/${each.model}`;
+        update(each, name, `session ${each.session} · ${plain(each.reason)}`);
+      },
+    ];
+  };
+}
+
+function providerRow() {
+  const sign = h("span", { class: "sign", "aria-hidden": "true" });
+  const name = h("b");
+  const words = h("span", { class: "soft small" });
+  const element = h("li", {}, sign, h("div", { class: "side-name" }, name, words));
+  return [
+    element,
+    (each) => {
+      const [tone, mark] = health(each.status);
+      attribute(sign, "data-tone", tone);
+      text(sign, mark);
+      text(name, each.name);
+      const keys = each.keys.total ? ` · ${each.keys.usable} of ${plural(each.keys.total, "key")}` : "";
+      const problem = each.problem ? ` · ${plain(each.problem)}` : "";
+      text(words, `${each.status} · ${plural(each.targets, "model")}${keys}${problem}`);
+    },
+  ];
+}

@@ -1,0 +1,266 @@
+"""A router that is told to end while it is busy, in a process of its own."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pointsman.demo import Behaviour, Provider, behaviours
+from support.h1client import H1Client, chat, h1_to, head
+from support.h2client import h2_through
+from support.process import Process, mitmdump, mitmweb
+from support.settings import provider, write
+
+TEXT = "one two three four"
+DONE = b"data: [DONE]\n\n"
+UNLIMITED = "1h"
+"""A drain that the process cannot have waited for when it ends in time."""
+
+type Start = Callable[..., AbstractAsyncContextManager[Process]]
+
+
+def web(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
+    return mitmweb("--no-web-open-browser", "--set", "web_port=0", *arguments, folder=folder)
+
+
+@dataclass
+class Busy:
+    """A router in its own process, and its one provider."""
+
+    process: Process
+    one: Provider
+    host: str
+    port: int
+    folder: Path
+    stack: AsyncExitStack
+
+    async def client(self, room: int | None = None) -> H1Client:
+        return await self.stack.enter_async_context(h1_to(self.host, self.port, room))
+
+    async def streaming(self) -> H1Client:
+        """A client that has got the second word of its answer."""
+        client = await self.client()
+        await client.ask(chat())
+        assert (await client.head())[0] == 200
+        while b" two" not in await client.chunk():
+            pass
+        return client
+
+    async def tell(self, signum: signal.Signals = signal.SIGTERM) -> None:
+        """Returns once nobody new is let in."""
+        self.process.tell(signum)
+        while await self.listens():
+            await asyncio.sleep(0.01)
+
+    async def listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection(self.host, self.port)
+        except ConnectionRefusedError:
+            return False
+        writer.close()
+        return True
+
+    async def ends_in_order(self) -> None:
+        """Waits for its end, which has to come long before an unlimited drain is over."""
+        assert await self.process.ends() == 0, self.process.text
+        for ugly in ("Traceback", "Unhandled", "never retrieved", "was destroyed", "crashed"):
+            assert ugly not in self.process.text, self.process.text
+
+
+@asynccontextmanager
+async def busy(folder: Path, script: Behaviour, drain: str, start: Start = mitmdump) -> AsyncIterator[Busy]:
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(Provider(script))
+        write(folder, {"one": provider(one.base_url)}, server={"drain": drain})
+        process = await stack.enter_async_context(start("-p", "0", "--set", f"confdir={folder}", folder=folder))
+        where = urlsplit(await process.base_url())
+        assert where.hostname
+        assert where.port
+        yield Busy(process, one, where.hostname, where.port, folder, stack)
+
+
+def stalled() -> Behaviour:
+    return behaviours.stall(TEXT, after_tokens=2)
+
+
+def until(gate: asyncio.Event) -> Behaviour:
+    """An answer that stops after its second word until the gate is open."""
+    return behaviours.answer(TEXT, gate_after={2: gate})
+
+
+SIGNALS = pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
+
+
+@SIGNALS
+@pytest.mark.parametrize("start", [mitmdump, web], ids=["mitmdump", "mitmweb"])
+class TestWithinTheDrain:
+    async def test_a_stream_goes_on_to_its_end_and_the_process_ends_with_it(
+        self, tmp_path: Path, signum: signal.Signals, start: Start
+    ) -> None:
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED, start) as router:
+            client = await router.streaming()
+            await router.tell(signum)
+            gate.set()
+            rest = await client.chunks()
+            assert b" four" in rest
+            assert b"error" not in rest
+            assert rest.endswith(DONE)
+            await router.ends_in_order()
+
+
+class TestWhoComesMeanwhile:
+    async def test_a_new_connection_is_refused(self, tmp_path: Path) -> None:
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED) as router:
+            await router.streaming()
+            await router.tell()
+            assert not await router.listens()
+            gate.set()
+            await router.ends_in_order()
+
+    async def test_a_request_on_a_connection_that_is_there_is_told_to_go_elsewhere(self, tmp_path: Path) -> None:
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED) as router:
+            await router.streaming()
+            idle = await router.client()
+            await idle.ask(chat(model="no-such-model"))
+            assert await told(idle) == (404, "model_not_found")
+            await router.tell()
+            for _ in range(2):
+                await idle.ask(chat())
+                status, headers = await idle.head()
+                body = json.loads(await idle.reader.readexactly(int(headers["content-length"])))
+                assert (status, body["error"]["code"]) == (503, "shutting_down")
+                assert int(headers["retry-after"]) > 0
+                assert headers["x-request-id"]
+            assert len(router.one.seen) == 1
+            gate.set()
+            await router.ends_in_order()
+
+    async def test_so_is_one_whose_body_was_still_on_its_way(self, tmp_path: Path) -> None:
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED) as router:
+            await router.streaming()
+            slow, body = await router.client(), chat()
+            slow.send(head("/v1/chat/completions", len(body)) + body[:10])
+            await router.tell()
+            slow.send(body[10:])
+            assert await told(slow) == (503, "shutting_down")
+            gate.set()
+            await router.ends_in_order()
+
+    async def test_own_pages_still_answer(self, tmp_path: Path) -> None:
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED) as router:
+            await router.streaming()
+            idle = await router.client()
+            await router.tell()
+            idle.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await idle.head())[0] == 200
+            gate.set()
+            await router.ends_in_order()
+
+
+@SIGNALS
+class TestBeyondTheDrain:
+    async def test_a_stream_ends_in_one_error_frame_and_the_marker(
+        self, tmp_path: Path, signum: signal.Signals
+    ) -> None:
+        async with busy(tmp_path, stalled(), "300ms") as router:
+            clients = [await router.streaming() for _ in range(3)]
+            await router.tell(signum)
+            for client in clients:
+                rest = await client.chunks()
+                assert rest.count(b'"shutting_down"') == rest.count(b'"error"') == 1
+                assert rest.endswith(DONE)
+                assert await client.reader.read() == b""
+            for seen in router.one.seen:
+                assert await seen.closed_by_peer()
+            await router.ends_in_order()
+
+    async def test_who_has_heard_nothing_yet_gets_the_true_status(self, tmp_path: Path, signum: signal.Signals) -> None:
+        async with busy(tmp_path, behaviours.hang(), "300ms") as router:
+            clients = [await router.client() for _ in range(2)]
+            for client, stream in zip(clients, (True, False), strict=True):
+                await client.ask(chat(stream=stream))
+            await router.one.arrived(2)
+            await router.tell(signum)
+            for client in clients:
+                assert await told(client) == (503, "shutting_down")
+            await router.ends_in_order()
+
+
+class TestWhateverTheClientsDo:
+    async def test_over_http2_each_stream_is_told(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, stalled(), "3s") as router:
+            ca = tmp_path / "mitmproxy-ca-cert.pem"
+            url = f"http://{router.host}:{router.port}"
+            client = await router.stack.enter_async_context(h2_through(url, ca))
+            running = await client.ask(chat())
+            await client.until(lambda: b" two" in running.data)
+            await router.tell()
+            late = await client.ask(chat())
+            assert b'"shutting_down"' in await client.whole(late)
+            assert late.status == 503
+            rest = await client.whole(running)
+            assert rest.count(b'"error"') == 1
+            assert rest.endswith(DONE)
+            await router.ends_in_order()
+
+    async def test_one_that_never_reads_holds_nobody_up(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, behaviours.endless(), "300ms") as router:
+            deaf = await router.client(room=4096)
+            await deaf.ask(chat())
+            await router.one.arrived()
+            await router.tell()
+            await router.ends_in_order()
+
+    async def test_one_that_stays_connected_without_asking_holds_nobody_up(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, stalled(), UNLIMITED) as router:
+            await router.client()
+            await router.tell()
+            await router.ends_in_order()
+
+    async def test_one_that_leaves_during_the_drain_is_not_waited_for(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, stalled(), UNLIMITED) as router:
+            client = await router.streaming()
+            await router.tell()
+            client.close()
+            await router.ends_in_order()
+
+    async def test_a_second_signal_does_no_harm(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, stalled(), "500ms") as router:
+            client = await router.streaming()
+            await router.tell(signal.SIGINT)
+            router.process.tell(signal.SIGINT)
+            assert (await client.chunks()).endswith(DONE)
+            await router.ends_in_order()
+
+    async def test_without_a_drain_streams_end_at_once_and_properly(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, stalled(), "0s") as router:
+            client = await router.streaming()
+            await router.tell()
+            assert (await client.chunks()).endswith(DONE)
+            await router.ends_in_order()
+
+    async def test_what_is_not_routed_is_not_waited_for(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, stalled(), UNLIMITED) as router, Provider(stalled()) as other:
+            client = await router.client()
+            await client.ask(chat(), f"{other.base_url}/chat/completions")
+            await other.arrived()
+            await router.tell()
+            await router.ends_in_order()
+
+
+async def told(client: H1Client) -> tuple[int, str]:
+    """The status and the code of an error."""
+    status, headers = await client.head()
+    body = json.loads(await client.reader.readexactly(int(headers["content-length"])))
+    return status, body["error"]["code"]

@@ -1,0 +1,230 @@
+"""The router as its users start it: mitmproxy's own tools and the console script, each in a process of its own."""
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pointsman.demo import Provider, behaviours
+from support.http_requests import ask, get
+from support.ports import free_port
+from support.process import SCRIPT, Process, mitmdump, mitmweb, pointsman, tool
+from support.settings import provider, write
+
+type Start = Callable[..., AbstractAsyncContextManager[Process]]
+
+KEY = "a-client-key-0123456789"
+
+
+def dump(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
+    return pointsman("dump", *arguments, folder=folder)
+
+
+def web(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
+    return pointsman("web", "--set", "web_port=0", *arguments, folder=folder)
+
+
+def plain_web(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
+    return mitmweb("--no-web-open-browser", "--set", "web_port=0", *arguments, folder=folder)
+
+
+WAYS = pytest.mark.parametrize(
+    "start", [mitmdump, plain_web, dump, web], ids=["mitmdump", "mitmweb", "pointsman dump", "pointsman web"]
+)
+
+
+class TestStarting:
+    @WAYS
+    async def test_it_announces_itself_answers_and_ends_with_status_0(self, tmp_path: Path, start: Start) -> None:
+        async with Provider(behaviours.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)})
+            async with start("-p", "0", folder=tmp_path) as router:
+                base_url = await router.base_url()
+                answer = await ask(base_url)
+                assert (answer.status, answer.headers["x-routed-via"]) == (200, "one/m")
+                assert b"hello" in answer.body
+                assert (await get(f"{base_url.removesuffix('/v1')}/healthz")).json == {"status": "ok"}
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+
+    async def test_a_client_that_knocks_while_it_starts_is_answered_and_does_no_harm(self, tmp_path: Path) -> None:
+        """It listens before mitmproxy runs, and reads its history in between."""
+        async with Provider(behaviours.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)}, history={"path": str(tmp_path / "history.db")})
+            port = free_port()
+            async with mitmdump("--listen-host", "127.0.0.1", "-p", str(port), folder=tmp_path) as router:
+                answer = None
+                async with asyncio.timeout(30):
+                    while answer is None:
+                        with suppress(httpx.ConnectError):
+                            answer = await ask(f"http://127.0.0.1:{port}/v1")
+                assert answer.status == 200
+                await router.base_url()
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+
+    async def test_without_configuration_the_demo_answers(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            base_url = await router.base_url()
+            first, second = await ask(base_url, model="demo"), await ask(base_url, model="demo")
+            assert first.status == second.status == 200
+            assert b"Which" in first.body
+            assert {first.headers["x-fallback-attempts"], second.headers["x-fallback-attempts"]} == {"0", "1"}
+            router.tell(signal.SIGTERM)
+            await router.ends_cleanly()
+
+    @WAYS
+    async def test_a_plain_start_leaves_no_socket_on_a_foreign_address(self, tmp_path: Path, start: Start) -> None:
+        async with start("-p", "0", folder=tmp_path) as router:
+            assert (await router.base_url()).startswith("http://127.0.0.1:")
+            assert foreign_listeners(router.pid) == []
+
+    async def test_several_modes_leave_none_either(self, tmp_path: Path) -> None:
+        ports = [free_port() for _ in range(3)]
+        modes = [f"regular@{ports[0]}", f"reverse:http://127.0.0.1:9@{ports[1]}", f"socks5@{ports[2]}"]
+        async with mitmdump(*(part for mode in modes for part in ("--mode", mode)), folder=tmp_path) as router:
+            await router.base_url()
+            assert {address[9:] for address in listeners(router.pid)} >= {f"{port:04X}" for port in ports}
+            assert foreign_listeners(router.pid) == []
+
+    async def test_listening_elsewhere_with_a_client_key_starts(self, tmp_path: Path) -> None:
+        async with mitmdump(
+            "-p", "0", "--listen-host", "0.0.0.0", folder=tmp_path, POINTSMAN_SERVER__CLIENT_KEY=KEY
+        ) as router:
+            port = (await router.prints(r"base URL http://0\.0\.0\.0:(\d+)/v1"))[1]
+            assert foreign_listeners(router.pid)
+            assert (await ask(f"http://127.0.0.1:{port}/v1", model="demo")).status == 401
+            assert (await get(f"http://127.0.0.1:{port}/healthz")).status == 200
+
+    async def test_a_script_that_is_touched_while_it_runs_is_not_started_twice(self, tmp_path: Path) -> None:
+        """mitmproxy loads scripts again when their files change."""
+        script = tmp_path / "main.py"
+        script.write_bytes(SCRIPT.read_bytes())
+        async with Provider(behaviours.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)})
+            async with tool("mitmdump", ["-p", "0"], tmp_path, {}, script) as router:
+                base_url = await router.base_url()
+                script.write_bytes(script.read_bytes() + b"\n")
+                await router.prints("(?s)Loading script.*Loading script")
+                assert (await ask(base_url)).headers["x-routed-via"] == "one/m"
+                write(tmp_path, {"two": provider(one.base_url)})
+                await router.prints("was reloaded")
+                assert (await ask(base_url)).headers["x-routed-via"] == "two/m"
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+                assert router.text.count("was reloaded") == router.text.count("base URL") == 1
+
+    async def test_a_damaged_history_is_moved_aside_and_the_router_starts(self, tmp_path: Path) -> None:
+        (tmp_path / "history.db").write_bytes(b"no database at all" * 1000)
+        async with Provider(behaviours.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url)}, history={"path": "history.db"})
+            async with mitmdump("-p", "0", folder=tmp_path) as router:
+                base_url = await router.base_url()
+                assert "history.db is damaged" in router.text
+                assert (await ask(base_url)).status == 200
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+        assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
+
+    async def test_the_demo_leaves_nothing_at_home(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            await ask(await router.base_url(), model="demo")
+            router.tell(signal.SIGTERM)
+            await router.ends_cleanly()
+        assert not (tmp_path / ".pointsman").exists()
+
+
+class TestRefusingToStart:
+    @WAYS
+    async def test_serving_other_machines_without_a_client_key_is_refused_in_one_line(
+        self, tmp_path: Path, start: Start
+    ) -> None:
+        async with start("-p", "0", "--listen-host", "0.0.0.0", folder=tmp_path) as router:
+            assert await router.ends() == 1
+            [line] = [line for line in router.lines if "Pointsman" in line and "errored" not in line]
+            assert "does not start" in line
+            assert "0.0.0.0" in line
+            assert "server.client_key" in line
+            assert "Traceback" not in router.text
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--mode", "regular@0.0.0.0:0"], "client_key"),
+            (["--mode", "regular", "--mode", "reverse:http://127.0.0.1:9@0.0.0.0:0"], "client_key"),
+            (["--set", "pointsman_config=nowhere.yaml"], "nowhere.yaml"),
+        ],
+    )
+    async def test_what_must_not_start_ends_with_status_1_and_says_why(
+        self, tmp_path: Path, arguments: list[str], said: str
+    ) -> None:
+        async with mitmdump("-p", "0", *arguments, folder=tmp_path) as router:
+            assert await router.ends() == 1
+            assert said in router.text
+            assert "Traceback" not in router.text
+
+    @WAYS
+    async def test_every_fault_of_the_configuration_is_told_at_once(self, tmp_path: Path, start: Start) -> None:
+        (tmp_path / "pointsman.yaml").write_text(
+            "providers: {a: {base_url: ftp://x, models: [{id: m, limits: {rpm: 30/min}}]}}\nstream: {stall: soon}\n"
+        )
+        async with start("-p", "0", folder=tmp_path) as router:
+            assert await router.ends() == 1
+            for path in ("providers.a.base_url", "providers.a.models[0].limits.rpm", "stream.stall"):
+                assert path in router.text
+            assert "Traceback" not in router.text
+
+    @pytest.mark.parametrize("start", [mitmdump, plain_web], ids=["mitmdump", "mitmweb"])
+    async def test_another_mitmproxy_than_was_tested_is_refused_by_name(self, tmp_path: Path, start: Start) -> None:
+        """Each of two methods has got a parameter more than the router knows of."""
+        (tmp_path / "sitecustomize.py").write_text(CHANGED_MITMPROXY)
+        async with start("-p", "0", folder=tmp_path) as router:
+            assert await router.ends() == 1
+            assert "mitmproxy, aiohttp or h11 differs from the tested version" in router.text
+            for changed in ("HttpStream.flow_done: expected (self), found (self, more)", "HttpLayer.make_stream"):
+                assert changed in router.text
+            assert "HttpStream.check_killed" not in router.text
+            assert "Traceback" not in router.text
+            assert not re.search("base URL", router.text)
+
+
+CHANGED_MITMPROXY = """
+from mitmproxy.proxy.layers import http
+
+def flow_done(self, more): ...
+def make_stream(self, stream_id, more): ...
+
+flow_done.__qualname__, make_stream.__qualname__ = "HttpStream.flow_done", "HttpLayer.make_stream"
+http.HttpStream.flow_done, http.HttpLayer.make_stream = flow_done, make_stream
+"""
+
+
+def listeners(pid: int) -> list[str]:
+    """Addresses that the process listens on, as the system knows them."""
+    inodes = set(sockets(pid))
+    found = []
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = row.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                found.append(fields[1])
+    return found
+
+
+def foreign_listeners(pid: int) -> list[str]:
+    loopback = ("0100007F:", "00000000000000000000000001000000:")
+    return [address for address in listeners(pid) if not address.startswith(loopback)]
+
+
+def sockets(pid: int) -> list[str]:
+    targets = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(os.readlink(fd))
+    return [target[8:-1] for target in targets if target.startswith("socket:[")]

@@ -1,0 +1,185 @@
+"""The robustness tests themselves: the check finds every wrong byte and accepts every right one."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
+
+from robustness.answer_check import AnswerCheck, ReceivedAnswer, events
+from robustness.chaos import seeds
+from robustness.chaos_run import ChaosRun
+from robustness.deployment import deployment
+from robustness.expected_answer import expected_body
+from robustness.faults import FAULTS, FAULTY, STEADY, Kind, assignment
+from robustness.plot import plot
+from robustness.requests import ChatRequest, Dialect
+from robustness.samples import CAPPED, growth, since_full
+from robustness.soak import ALLOWED_GROWTH, FLOWS, grown
+
+MOST = 7
+
+
+def request(
+    kind: Kind = Kind.GOOD, dialect: Dialect = Dialect.CHAT, stream: bool = True, plain: bool = False
+) -> ChatRequest:
+    return next(requests(kind, dialect, stream, plain))
+
+
+def requests(
+    kind: Kind, dialect: Dialect = Dialect.CHAT, stream: bool = True, plain: bool = False
+) -> Iterator[ChatRequest]:
+    """Requests with several events for which p1 has this kind of behaviour."""
+
+    def fits(one: ChatRequest) -> bool:
+        mine = assignment(one, "p1")
+        is_kind = mine.kind is kind and (mine.name == "plain" or not plain)
+        return is_kind and (one.dialect, one.stream) == (dialect, stream) and 5 < one.words < 100
+
+    return (one for one in (ChatRequest.of(7, n) for n in range(5000)) if fits(one))
+
+
+def record(one: ChatRequest, outcome: str, status: int = 200) -> dict[str, object]:
+    attempts = [{"n": 1, "provider": "p1", "outcome": outcome, "error": None}]
+    return {"status": status, "attempts": attempts, "excluded": []}
+
+
+def judged(
+    one: ChatRequest, answer: bytes, status: int = 200, via: str = "p1", outcome: str = "request_success"
+) -> list[str]:
+    headers = {"x-request-id": one.id, **({"x-routed-via": f"{via}/{one.model}"} if via else {})}
+    return AnswerCheck(
+        one, ReceivedAnswer(status, headers, answer, ended=True), record(one, outcome, status), MOST
+    ).violations()
+
+
+class TestAnswerCheck:
+    @pytest.mark.parametrize("dialect", Dialect)
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_what_the_provider_said_is_right(self, dialect: Dialect, stream: bool) -> None:
+        one = request(dialect=dialect, stream=stream, plain=True)
+        assert judged(one, expected_body(one, "p1")) == []
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda said: said[:300] + said[301:],
+            lambda said: said[:300] + b"x" + said[300:],
+            lambda said: b"\n\n".join([*said.split(b"\n\n")[:2], *said.split(b"\n\n")[3:]]),
+            lambda said: b"\n\n".join([*said.split(b"\n\n")[:3], *said.split(b"\n\n")[2:]]),
+            lambda said: said.replace(b"[DONE]", b""),
+            lambda said: said + b"data: [DONE]\n\n",
+            lambda said: said[:-20],
+        ],
+        ids=["a byte lost", "a byte too many", "an event lost", "an event twice", "no end", "two ends", "cut"],
+    )
+    def test_anything_else_is_not(self, spoil: Callable[[bytes], bytes]) -> None:
+        one = request(plain=True)
+        assert judged(one, spoil(expected_body(one, "p1")))
+
+    def test_an_answer_of_another_request_is_foreign(self) -> None:
+        one = request(plain=True)
+        assert judged(one, expected_body(request(Kind.BREAKS), "p1"))
+
+    def test_signs_of_life_may_come_between_events_and_not_within(self) -> None:
+        one = request(plain=True)
+        first, rest = expected_body(one, "p1").split(b"\n\n", 1)
+        assert judged(one, first + b"\n\n: keep-alive\n\n" + rest) == []
+        assert judged(one, first[:20] + b": keep-alive\n\n" + first[20:] + b"\n\n" + rest)
+
+    def test_an_answer_that_breaks_off_ends_in_one_error_and_the_end(self) -> None:
+        one, error, done = request(Kind.BREAKS), b'data: {"error": {}}\n\n', b"data: [DONE]\n\n"
+        said = b"".join(event + b"\n\n" for event in events(expected_body(one, "p1"))[:2])
+        assert judged(one, said + error + done, outcome="stream_broken") == []
+        for wrong in (error, done, error + error + done, error + done + done, b""):
+            assert judged(one, said + wrong, outcome="stream_broken"), wrong
+
+    def test_a_refusal_is_wrong_where_somebody_could_have_answered(self) -> None:
+        one = next(each for each in (ChatRequest.of(7, n) for n in range(999)) if each.is_safe)
+        told = judged(one, json.dumps({"error": {}}).encode(), 502, via="", outcome="retry_failed")
+        assert f"{STEADY} could have answered: tried: p1 retry_failed None; excluded: none" in told
+
+    @pytest.mark.parametrize(("kind", "is_right"), [(Kind.REFUSES, True), (Kind.FAILS, False)])
+    def test_who_refuses_behind_an_early_head_settles_it(self, kind: Kind, is_right: bool) -> None:
+        told = b'data: {"error": {"message": "no such track"}}\n\ndata: [DONE]\n\n'
+        others_can = (
+            one for one in requests(kind) if any(assignment(one, name).kind is Kind.GOOD for name in FAULTY[1:])
+        )
+        said = judged(next(others_can), told, via="", outcome="client_error_non_retryable")
+        assert (said == []) is is_right
+
+    @pytest.mark.parametrize(
+        ("is_old", "complaints"), [(False, ["the router has no record of the exchange"]), (True, [])]
+    )
+    def test_only_an_old_exchange_may_have_no_record(self, is_old: bool, complaints: list[str]) -> None:
+        one = request(plain=True)
+        answer = ReceivedAnswer(
+            200, {"x-request-id": one.id, "x-routed-via": f"p1/{one.model}"}, expected_body(one, "p1"), ended=True
+        )
+        assert AnswerCheck(one, answer, None, MOST, is_old).violations() == complaints
+
+
+class TestRequests:
+    def test_the_seed_decides_everything(self) -> None:
+        assert ChatRequest.of(3, 5) == ChatRequest.of(3, 5)
+        assert ChatRequest.of(3, 5).body != ChatRequest.of(4, 5).body
+        assert assignment(ChatRequest.of(3, 5), "p1").name == assignment(ChatRequest.of(3, 5), "p1").name
+
+    def test_a_provider_knows_it_again(self) -> None:
+        for n in range(40):
+            assert ChatRequest.of_received(ChatRequest.of(9, n).received()) == ChatRequest.of(9, n)
+
+    def test_every_fault_and_every_dialect_has_its_turn(self) -> None:
+        asked = [ChatRequest.of(1, n) for n in range(1000)]
+        assert {assignment(one, name).name for one in asked for name in FAULTY} == set(FAULTS)
+        assert {one.dialect for one in asked} == set(Dialect)
+
+
+@pytest.mark.parametrize(("text", "chosen"), [("4", [4]), ("1..3", [1, 2, 3])])
+def test_seeds_are_one_or_a_range(text: str, chosen: list[int]) -> None:
+    assert list(seeds(text)) == chosen
+
+
+def test_growth_compares_the_last_two_quarters() -> None:
+    samples = [{"files": float(n)} for n in range(8)]
+    assert growth(samples, "files") == (4.5, 6.5)
+
+
+def test_growth_begins_to_count_when_the_tables_are_full() -> None:
+    full = dict.fromkeys(CAPPED, 100.0)
+    levels = [full | {"records": held} for held in (10, 60, 94, 96, 99, 100)]
+    assert since_full(levels) == levels[3:]
+    assert since_full(levels[:1]) == levels[:1]
+
+
+def taken(seconds: float, **more: float) -> dict[str, float]:
+    return {"seconds": seconds, **dict.fromkeys((*CAPPED, *ALLOWED_GROWTH), 100.0), **more}
+
+
+@pytest.mark.parametrize("name", ALLOWED_GROWTH)
+def test_a_soak_complains_of_what_still_grows(name: str) -> None:
+    assert list(grown([taken(n) for n in range(80)])) == []
+    assert [told.split()[0] for told in grown([taken(n, **{name: 100.0 + n * 3}) for n in range(80)])] == [name]
+
+
+def test_a_soak_complains_of_flows_beyond_the_cap() -> None:
+    assert "flows" in "".join(grown([taken(n, flows=FLOWS * 2) for n in range(8)]))
+
+
+def test_the_drawing_has_a_curve_for_each_figure_there_is() -> None:
+    drawn = plot("a <soak>", [{"seconds": n, "files": n * 2, "tasks": 3} for n in range(3)])
+    assert drawn.count("<polyline") == 2
+    assert "a &lt;soak&gt;" in drawn
+
+
+async def test_a_short_run_passes() -> None:
+    async with deployment() as deployed:
+        chaos_run = ChaosRun(deployed, 11, "400ms")
+        await chaos_run.open("mitmdump", "--set", "flow_detail=0")
+        await chaos_run.send(range(60))
+        await chaos_run.close()
+    assert chaos_run.result.violations == []
+    assert chaos_run.result.outcomes.total() == 60

@@ -1,0 +1,194 @@
+"""The table of own pages: which function answers, and who may see what it says."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pointsman.config import Server
+from pointsman.web.access import AccessControl, AccessLevel
+from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.page_router import PageRoute, PageRouter
+from pointsman.wire.errors import Code, Problem
+from web.page_requests import ADMIN, CLIENT, FOREIGN_HOST, code_of, payload_of, request
+
+type Answer = Callable[[PageRequest, str], PageReply]
+
+OPEN = Server()
+KEYED = Server.model_validate({"client_key": CLIENT})
+
+
+def saying(word: str) -> Answer:
+    return lambda _, rest: json_reply({"page": word, "rest": rest})
+
+
+def failing(error: Exception) -> Answer:
+    def answer(_: PageRequest, __: str) -> PageReply:
+        raise error
+
+    return answer
+
+
+def pages(*table: PageRoute, server: Server = OPEN) -> PageRouter:
+    return PageRouter(table, AccessControl(lambda: server, lambda: ADMIN))
+
+
+class TestFinding:
+    table = pages(
+        PageRoute("GET", "/list", AccessLevel.OPEN, saying("list")),
+        PageRoute("POST", "/list", AccessLevel.OPEN, saying("add")),
+        PageRoute("GET", "/list/*", AccessLevel.OPEN, saying("one")),
+        PageRoute("GET", "/list/all", AccessLevel.OPEN, saying("all")),
+        PageRoute("DELETE", "/list/*", AccessLevel.OPEN, saying("remove")),
+    )
+
+    @pytest.mark.parametrize(
+        ("method", "path", "page", "rest"),
+        [
+            ("GET", "/list", "list", ""),
+            ("HEAD", "/list", "list", ""),
+            ("POST", "/list", "add", ""),
+            ("GET", "/list/x", "one", "x"),
+            ("DELETE", "/list/x", "remove", "x"),
+            ("GET", "/list/a%2Fb", "one", "a%2Fb"),
+            ("GET", "/list/*", "one", "*"),
+            ("GET", "/list/all", "all", ""),
+        ],
+    )
+    def test_path_and_method_choose_the_page(self, method: str, path: str, page: str, rest: str) -> None:
+        assert payload_of(self.table.handle(request(path, method))) == {"page": page, "rest": rest}
+
+    @pytest.mark.parametrize("path", ["/", "", "/lis", "/list/", "/list/x/y", "//list", "/LIST", "/x/list", "*"])
+    def test_anything_else_is_not_found(self, path: str) -> None:
+        reply = self.table.handle(request(path))
+        assert (reply.status, code_of(reply)) == (404, "not_found")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "allowed"),
+        [("DELETE", "/list", "GET, POST"), ("POST", "/list/x", "DELETE, GET"), ("get", "/list/all", "GET")],
+    )
+    def test_a_wrong_method_is_told_the_right_ones(self, method: str, path: str, allowed: str) -> None:
+        reply = self.table.handle(request(path, method))
+        assert (reply.status, code_of(reply)) == (405, "method_not_allowed")
+        assert ("Allow", allowed) in reply.headers
+
+    @pytest.mark.parametrize("path", ["/\udcff", "/" + "x" * 100_000])
+    def test_a_strange_path_is_not_found_either_and_not_repeated_at_length(self, path: str) -> None:
+        reply = self.table.handle(request(path))
+        assert reply.status == 404
+        assert len(reply.body) < 500
+
+
+LOCAL_PAGE = "http://localhost:3000"
+BEARER: dict[str, Any] = {"authorization": f"Bearer {ADMIN}"}
+HERE: dict[str, Any] = {"local": True}
+AWAY: dict[str, Any] = {"local": False}
+
+
+class TestGates:
+    @pytest.mark.parametrize(
+        ("gate", "server", "head", "status"),
+        [
+            (AccessLevel.OPEN, KEYED, AWAY, 200),
+            (AccessLevel.OPEN, KEYED, AWAY | {"origin": "https://evil.test"}, 200),
+            (AccessLevel.CLIENT, OPEN, HERE, 200),
+            (AccessLevel.CLIENT, OPEN, AWAY, 401),
+            (AccessLevel.CLIENT, OPEN, HERE | {"origin": "https://evil.test"}, 403),
+            (AccessLevel.CLIENT, KEYED, HERE, 401),
+            (AccessLevel.CLIENT, KEYED, AWAY | {"x_api_key": CLIENT}, 200),
+            (AccessLevel.CLIENT, KEYED, AWAY | {"query": f"key={CLIENT}"}, 200),
+            (AccessLevel.CLIENT, KEYED, HERE | BEARER, 401),
+            (AccessLevel.OPERATOR, KEYED, HERE, 200),
+            (AccessLevel.OPERATOR, OPEN, AWAY, 401),
+            (AccessLevel.OPERATOR, OPEN, AWAY | BEARER, 200),
+            (AccessLevel.OPERATOR, KEYED, AWAY | {"x_api_key": CLIENT}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"origin": LOCAL_PAGE}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"origin": "https://evil.test"}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"sec_fetch_site": "cross-site"}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | FOREIGN_HOST, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | FOREIGN_HOST | BEARER, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "localhost"}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "[::1]:8080"}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "192.168.1.5:8080"}, 200),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": ""}, 401),
+            (AccessLevel.OPERATOR, OPEN, HERE | {"host": "["}, 400),
+            (AccessLevel.ADMIN, OPEN, HERE, 401),
+            (AccessLevel.ADMIN, OPEN, HERE | BEARER, 200),
+            (AccessLevel.ADMIN, OPEN, AWAY | BEARER, 200),
+            (AccessLevel.ADMIN, OPEN, HERE | {"x_api_key": ADMIN}, 200),
+            (AccessLevel.ADMIN, OPEN, HERE | {"query": f"key={ADMIN}"}, 401),
+            (AccessLevel.ADMIN, OPEN, HERE | {"authorization": f"Bearer {ADMIN}x"}, 401),
+            (AccessLevel.ADMIN, KEYED, HERE | {"authorization": f"Bearer {CLIENT}"}, 401),
+        ],
+    )
+    def test_who_may_see_a_page(self, gate: AccessLevel, server: Server, head: dict[str, Any], status: int) -> None:
+        table = pages(PageRoute("GET", "/page", gate, saying("secret")), server=server)
+        reply = table.handle(request("/page", **head))
+        assert reply.status == status
+        assert (b"secret" in reply.body) is (status == 200)
+        assert ADMIN.encode() not in reply.body
+
+    def test_keys_are_asked_for_at_each_request_so_that_a_reload_counts(self) -> None:
+        keys = ["old-admin-key"]
+        table = PageRouter(
+            [PageRoute("GET", "/page", AccessLevel.ADMIN, saying("x"))], AccessControl(lambda: OPEN, lambda: keys[-1])
+        )
+        keys.append("new-admin-key")
+        assert table.handle(request("/page", authorization="Bearer old-admin-key")).status == 401
+        assert table.handle(request("/page", authorization="Bearer new-admin-key")).status == 200
+
+    def test_a_wrong_method_needs_no_key_to_be_told(self) -> None:
+        table = pages(PageRoute("GET", "/page", AccessLevel.ADMIN, saying("x")))
+        assert table.handle(request("/page", "POST", local=False)).status == 405
+
+
+class TestBrowsers:
+    table = pages(
+        PageRoute("GET", "/page", AccessLevel.OPEN, saying("x")),
+        PageRoute("GET", "/bad", AccessLevel.OPEN, failing(KeyError())),
+    )
+
+    @pytest.mark.parametrize("path", ["/page", "/nothing", "/bad"])
+    def test_a_page_of_this_machine_may_read_every_answer(self, path: str) -> None:
+        headers = dict(self.table.handle(request(path, origin=LOCAL_PAGE)).headers)
+        assert headers["Access-Control-Allow-Origin"] == LOCAL_PAGE
+
+    @pytest.mark.parametrize("head", [{}, {"origin": "https://evil.test"}, {"origin": "null"}])
+    @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+    def test_no_other_one_may(self, head: dict[str, Any], method: str) -> None:
+        headers = dict(self.table.handle(request("/page", method, **head)).headers)
+        assert not any(name.startswith("Access-Control-") for name in headers)
+
+    @pytest.mark.parametrize("path", ["/page", "/v1/chat/completions"])
+    def test_a_preflight_of_a_page_of_this_machine_is_granted(self, path: str) -> None:
+        head: dict[str, Any] = {"origin": LOCAL_PAGE, "access-control-request-headers": "authorization, content-type"}
+        reply = self.table.handle(request(path, "OPTIONS", **head))
+        headers = dict(reply.headers)
+        assert (reply.status, reply.body) == (204, b"")
+        assert headers["Access-Control-Allow-Origin"] == LOCAL_PAGE
+        assert headers["Access-Control-Allow-Headers"] == "authorization, content-type"
+        assert "POST" in headers["Access-Control-Allow-Methods"]
+
+    @pytest.mark.parametrize("head", [{}, {"origin": "https://evil.test"}])
+    def test_any_other_preflight_is_refused(self, head: dict[str, Any]) -> None:
+        assert self.table.handle(request("/page", "OPTIONS", **head)).status == 403
+
+
+class TestFailing:
+    def test_a_problem_is_its_answer(self) -> None:
+        table = pages(
+            PageRoute("GET", "/page", AccessLevel.OPEN, failing(Problem(Code.INVALID_REQUEST, "no such x", param="x")))
+        )
+        reply = table.handle(request("/page"))
+        assert (reply.status, code_of(reply)) == (400, "invalid_request")
+
+    def test_anything_else_is_our_own_failure_logged_and_not_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        table = pages(PageRoute("GET", "/page", AccessLevel.OPEN, failing(KeyError("some-inner-detail"))))
+        with caplog.at_level(logging.ERROR):
+            reply = table.handle(request("/page", query="key=sk-very-secret"))
+        assert (reply.status, code_of(reply)) == (502, "internal_error")
+        assert b"some-inner-detail" not in reply.body
+        assert "some-inner-detail" in caplog.text
+        assert "/page" in caplog.text
+        assert "sk-very-secret" not in caplog.text
