@@ -110,7 +110,7 @@ def test_it_is_asked_once_more_without(dialect: Dialect) -> None:
 def test_it_costs_the_provider_nothing() -> None:
     stage = stage_of(more={"protection": "provider-ban"}).answers(1, 400, REFUSAL).answers(2, 200, ANSWER)
     assert stage.router.cooldowns_to_dict(stage.now, stage.now) == {"targets": [], "keys": []}
-    [session] = stage.router.sessions.to_list(stage.now, stage.now)
+    [session] = stage.router.sessions_to_list(stage.now, stage.now)
     assert (session["failures"], session["bans"], session["pin"]["provider"]) == ({}, [], "a")
     assert attempt_verdicts(stage.records) == (Verdict.NOTHING, Verdict.SUCCESS)
 

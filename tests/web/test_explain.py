@@ -68,7 +68,7 @@ class TestExplain:
         for _ in range(10):
             told_order = [(each["provider"], each["key"]) for each in explained(router)["candidates"]]
             own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(), NOW, WALL)
-            assert told_order == [each.key_id for each in own.ranked_candidates(NOW)]
+            assert told_order == [(each.target.provider.name, each.key_label) for each in own.ranked_candidates(NOW)]
 
     def test_nothing_changes_by_asking(self, router: Router) -> None:
         chance, before = copy(router.state.rng), router.sessions.stats(NOW)
