@@ -85,6 +85,8 @@ def test_every_failure_has_its_verdict() -> None:
         ([failed(Failure.SERVER_ERROR), answered()], (KEY, SUCCESS)),
         ([failed(Failure.ODD_SERVER_ERROR), answered()], (KEY, SUCCESS)),
         ([failed(Failure.RATE_LIMIT), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.RATE_LIMIT, last=True), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.RATE_LIMIT, last=True), answered(provider="other")], (FAILURE, SUCCESS)),
         ([failed(Failure.SERVER_ERROR), answered(outcome=Outcome.CLIENT_ABORT)], (KEY, NOTHING)),
         (
             [failed(Failure.SERVER_ERROR), answered(outcome=Outcome.CLIENT_ABORT, first_content_ms=None)],
@@ -149,4 +151,9 @@ class TestObservations:
         aborted = attempt_record(outcome=Outcome.CLIENT_ABORT)
         attempts = (failed(Failure.RATE_LIMIT), answered(provider="Groq"), aborted, answered())
         seen = list(observations(exchange_record(attempts=attempts), {LABEL}))
-        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, True), (SUCCESS, False)]
+        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, False), (SUCCESS, False)]
+
+    def test_a_rate_limit_is_the_targets_once_no_key_is_left(self) -> None:
+        attempts = (failed(Failure.RATE_LIMIT), failed(Failure.RATE_LIMIT, "key-2", last=True))
+        seen = list(observations(exchange_record(attempts=attempts), {LABEL}))
+        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, False), (FAILURE, True)]

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -249,14 +251,21 @@ class TestGuard:
         await soon(lambda: len(yard.router.gateway.router.in_flight) == 0)
         assert (await yard.ask(headers=session("8"))).endpoint == "a"
 
-    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(self, yard: RouterFixture) -> None:
+    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(
+        self, yard: RouterFixture, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
         await yard.open("b", "a", protection=GUARDED, cooldowns=CALM)
         yard.b.script = [behaviours.status(529), behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="auto", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "b"]
+        name = (await yard.sessions(1))[0]
         yard.b.script = [behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="m", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "a"]
+        told = [line for line in caplog.messages if "the pin of session" in line]
+        assert len(told) == 1
+        assert re.fullmatch(rf"Pointsman: the pin of session {name} on a/m is paused: last used \d+ s ago", told[0])
 
 
 class TestReadingAndMending:

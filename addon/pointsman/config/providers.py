@@ -12,7 +12,7 @@ from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mappin
 from pointsman.config.enums import Capability, Dialect, Pool, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.stream import Hedge, Stream
-from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, Timer, unique
+from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, ProxyUrl, Rank, Secret, SmartFirst, Timer, unique
 
 
 class Key(ConfigModel):
@@ -61,13 +61,15 @@ class Model(ConfigModel):
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
     limits: LimitSettings = LimitSettings()
-    smart_first: Flag = False  # stands before the others of its pool, which is `smart` unless written otherwise
+    # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
+    smart_first: SmartFirst = 0
+    protection: ProtectionLevel | None = None  # None: its provider's
     enabled: Flag = True
 
     @model_validator(mode="before")
     @classmethod
     def _smart_first_is_smart(cls, written: Any) -> Any:
-        if isinstance(written, dict) and written.get("smart_first") is True:
+        if isinstance(written, dict) and written.get("smart_first") not in (None, False, 0):
             return {"pool": Pool.SMART, **written}
         return written
 
@@ -130,6 +132,8 @@ class Provider(ConfigModel):
     dialect: Dialect = Dialect.OPENAI_CHAT
     keys: Annotated[tuple[Key, ...], BeforeValidator(labelled)] = ()  # none: no Authorization header
     dialects: FrozenMapping[Dialect, BaseUrl] = empty_mapping()  # further dialects, each with its own base URL
+    # `direct` or a URL, perhaps with a password; None: mitmproxy's upstream mode, or else the environment's proxy.
+    proxy: ProxyUrl | None = None
     protection: ProtectionLevel = ProtectionLevel.MODEL_SKIP
     hedge: Hedge = Hedge()  # what is not written is as in the section `hedge`
     timeouts: Timeouts = Timeouts()
@@ -139,6 +143,11 @@ class Provider(ConfigModel):
     quirks: Quirks = Quirks()
     stream_usage: Flag = False  # it understands stream_options.include_usage
     keyless: Flag = False  # it answers without a key
+
+    @property
+    def own_proxy(self) -> str | None:
+        """`direct`, a URL that may hold a password, or None."""
+        return self.proxy.get_secret_value() if self.proxy else None
 
     @field_validator("dialects")
     @classmethod

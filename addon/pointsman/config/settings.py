@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
 from pointsman.config.enums import Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
@@ -150,6 +151,8 @@ class Sticky(ConfigModel):
         "session_id",
         "thread-id",
         "x-session-affinity",
+        "x-opencode-session",
+        "X-OpenWebUI-Chat-Id",
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
     ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
@@ -189,6 +192,7 @@ class Settings(ConfigSections):
     """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
+    faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written
     order: tuple[str, ...] = ()  # targets, `provider/model`, that come before all others
 
     def targets(self) -> list[tuple[Provider, Model]]:

@@ -4,7 +4,7 @@ An `Inventory` is made once for each configuration and never changes; a reload m
 keep theirs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
@@ -84,6 +84,8 @@ class Inventory:
     targets: tuple[Target, ...]
     by_id: Mapping[str, tuple[Target, ...]] = field(repr=False)
     by_label: Mapping[str, Target] = field(repr=False)
+    ids_by_last_part: Mapping[str, tuple[str, ...]] = field(repr=False)
+    """The different ids with a slash, by what follows their last one: `owl-alpha` of `openrouter/owl-alpha`."""
     keys: Mapping[Target, tuple[Candidate, ...]] = field(repr=False)
     """The candidates of each target: one for each enabled key, a single keyless one where the provider has no keys at
     all.
@@ -110,6 +112,7 @@ class Inventory:
             targets=targets,
             by_id=by_id,
             by_label=by_label,
+            ids_by_last_part=_ids_by_last_part(by_id),
             keys=keys,
             key_labels={each.key_id: each.key_label for candidates in keys.values() for each in candidates},
             providers_with_redirects=tuple(provider for provider in settings.providers.values() if provider.redirects),
@@ -174,6 +177,15 @@ class Inventory:
     def routable_providers(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
+
+
+def _ids_by_last_part(ids: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for id in ids:
+        _, slash, last = id.rpartition("/")
+        if slash and last:
+            found[last] = (*found.get(last, ()), id)
+    return found
 
 
 def _redirect_targets(settings: Settings) -> Iterator[Target]:

@@ -12,8 +12,9 @@ from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.frames import Frame, FrameKind, Reader
+from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.thinking_signatures import PartId
+from pointsman.wire.unknown_path import is_unknown_path
 
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
@@ -202,7 +203,14 @@ class Attempt:
         return b"".join(out), None
 
     def to_record(
-        self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False
+        self,
+        outcome: Outcome,
+        fault: Fault | None,
+        wall: float,
+        now: float,
+        masker: Masker,
+        was_last_key: bool = False,
+        estimate: Usage | None = None,
     ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 
@@ -234,7 +242,8 @@ class Attempt:
             first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
-            usage=self.reader.usage if self.reader else None,
+            usage=(self.reader.usage if self.reader else None) or estimate,
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
+            is_unknown_path=fault is not None and is_unknown_path(fault),
         )

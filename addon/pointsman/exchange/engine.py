@@ -47,7 +47,9 @@ class Exchange:
         self.attempt_log = AttemptLog(client_request.started, rules.masker)
         self._effects: list[Effect] = []
         self._response = ClientResponse(client_request, plan, rules, self._effects)
-        self._attempts = RunningAttempts(client_request, plan, self.attempt_log, self._effects)
+        self._attempts = RunningAttempts(
+            client_request, plan, self.attempt_log, self._effects, self._response.estimated_usage
+        )
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
 

@@ -1,6 +1,6 @@
 """The router: makes the plan of each exchange, and answers questions about the routing state."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from random import Random
 from typing import Any
@@ -10,6 +10,7 @@ from pointsman.config.enums import Dialect
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.base_url_faults import BaseUrlFaults
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
@@ -38,6 +39,7 @@ class Router:
         self, settings: Settings, secret: bytes, rng: Random | None = None, strategy: Strategy | None = None
     ) -> None:
         self.state = state = RoutingState(settings, secret, rng or Random(), strategy or STRATEGIES[DEFAULT_STRATEGY]())
+        self._base_urls = BaseUrlFaults()
         # The parts of the state that a reload does not replace, for those who read them.
         self.sessions, self.cooldowns, self.limits = state.sessions, state.cooldowns, state.limits
         self.statistics, self.recent_outcomes = state.statistics, state.recent_outcomes
@@ -57,6 +59,9 @@ class Router:
 
     def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
+        self._base_urls.keep_only(
+            {(p.name, url) for p in settings.providers.values() for url in (p.base_url, *p.dialects.values())}
+        )
         return self.state.update_settings(settings, now)
 
     def restore(
@@ -72,6 +77,10 @@ class Router:
     def observe(self, record: ExchangeRecord) -> None:
         """The outcomes of an exchange that has ended go into the statistics of its targets."""
         self.state.observe(record)
+
+    def base_url_notices(self, record: ExchangeRecord) -> Iterator[str]:
+        """What an exchange that has ended shows of base URLs that are wrong, in words."""
+        return self._base_urls.observe(record)
 
     def plan(
         self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
@@ -123,6 +132,14 @@ class Router:
             return False
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
         return is_pin_paused(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
+
+    def pin_pause_notice(self, plan: Plan, now: float) -> str | None:
+        """In words that the session's pin is not preferred for this request, None where none is paused."""
+        session, pin = plan.binding.session, plan.binding.pin
+        if session is None or pin is None or not (plan.binding.pin_paused and plan.binding.prefers_pin):
+            return None
+        age = now - session.pin_used
+        return f"the pin of session {session.label} on {pin.provider}/{pin.model} is paused: last used {age:.0f} s ago"
 
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""

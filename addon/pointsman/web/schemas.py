@@ -147,6 +147,7 @@ TARGET = object_schema(
     smart_first=BOOLEAN,
     intelligence=nullable(INTEGER),
     speed=nullable(INTEGER),
+    speedRank={**nullable(INTEGER), "description": "`speed` by its longer name. 1 is best."},
     context=nullable(INTEGER),
     supports=nullable(array_of(TEXT)),
     protection=enum_of(*ProtectionLevel),
@@ -214,11 +215,19 @@ OVERVIEW = object_schema(
     providers=array_of(ref("ProviderHealth")),
     storms=ref("Storms"),
     sessions=INTEGER,
+    faults=array_of(ref("ProviderFault")),
     demo={**BOOLEAN, "description": "No configuration file was found: the providers are the built-in demo ones."},
 )
 
 SCHEMAS: dict[str, Schema] = {
     "Error": ERROR,
+    "ProviderFault": object_schema(
+        "A fault within one provider's entry: it is left out, or its entry from before the reload stays in force.",
+        provider=TEXT,
+        path=TEXT,
+        problem=TEXT,
+        in_force=BOOLEAN,
+    ),
     "KeyCount": object_schema(usable=INTEGER, total=INTEGER),
     "Percentiles": object_schema(p50=MILLISECONDS, p95=MILLISECONDS),
     "Counts": object_schema(attempts=NUMBER, successes=NUMBER, failures=NUMBER),
@@ -298,6 +307,7 @@ SCHEMAS: dict[str, Schema] = {
         file={**nullable(TEXT), "description": "The configuration file, if there is one."},
         kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
         warnings=array_of(TEXT),
+        faults=array_of(ref("ProviderFault")),
     ),
     "SettingsChange": {
         "type": "object",

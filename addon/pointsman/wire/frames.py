@@ -38,11 +38,12 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them."""
+    """Tokens as the provider reports them, or as they are estimated where it does not."""
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

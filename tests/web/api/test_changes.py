@@ -28,6 +28,11 @@ async def setting(one: router.Router, name: str) -> Any:
 
 
 class TestFallback:
+    async def test_it_names_the_speed_rank(self, one: router.Router) -> None:
+        await call(one.url, "POST", "keys", json={"provider": "groq", "value": "gsk-5Tk2nWq8Rb4x"})
+        ranks = {row["target"]: row["speedRank"] for row in (await get(one, "fallback"))["targets"]}
+        assert (ranks["groq/llama-3.3-70b-versatile"], ranks["a/m"]) == (2, None)
+
     async def test_a_target_that_is_switched_off_is_avoided_by_the_next_request(self, one: router.Router) -> None:
         rows = [{"provider": "a", "model": "m", "enabled": False}]
         assert (await call(one.url, "PUT", "fallback", json={"targets": rows})).status_code == 200
