@@ -49,6 +49,13 @@ class LimitSettings(ConfigModel):
     rpd: Limit = None  # requests a day
     tpm: Limit = None  # tokens a minute
     tpd: Limit = None  # tokens a day
+    concurrency: Limit = None  # requests at once
+
+
+class ProviderLimits(ConfigModel):
+    """What a key may use of all models together."""
+
+    concurrency: Limit = None  # requests at once
 
 
 class Model(ConfigModel):
@@ -142,6 +149,7 @@ class Provider(ConfigModel):
     models: tuple[Model, ...] = ()
     drop_params: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # request parameters that it refuses
     quirks: Quirks = Quirks()
+    limits: ProviderLimits = ProviderLimits()
     limits_scope: LimitsScope = LimitsScope.MODEL  # what its rate limits and quotas apply to
     quota_reset: QuotaResetTime = MIDNIGHT_UTC  # when its daily quotas begin again
     stream_usage: Flag = False  # it understands stream_options.include_usage
