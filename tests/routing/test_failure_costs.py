@@ -66,8 +66,9 @@ def test_a_stated_wait_comes_first(length: CooldownLength, stated: float) -> Non
             assert cost(failure, status(429, retry_after=stated)).wait == Wait(stated, is_stated=True)
 
 
-def test_an_account_cools_for_an_hour_at_least() -> None:
-    assert cost(Failure.ACCOUNT, status(402, retry_after=5.0)).wait == Wait(HOUR)
+def test_an_account_cools_for_an_hour_unless_its_provider_names_a_time() -> None:
+    assert cost(Failure.ACCOUNT, status(402)).wait == Wait(HOUR)
+    assert cost(Failure.ACCOUNT, status(402, retry_after=5.0)).wait == Wait(5.0, is_stated=True)
     assert cost(Failure.ACCOUNT, status(402, retry_after=2 * HOUR)).wait == Wait(2 * HOUR, is_stated=True)
 
 
