@@ -66,7 +66,7 @@ def _wait(length: CooldownLength, fault: Fault, provider: Provider, durations: C
         case CooldownLength.QUOTA:
             return stated or Wait(provider.quota_reset.seconds_until(wall), is_guess=True)
         case CooldownLength.ACCOUNT:
-            return stated if stated and stated.seconds > HOUR else Wait(HOUR)
+            return stated or Wait(HOUR)
         case CooldownLength.NO_ACCESS:
             return Wait(HOUR)
         case CooldownLength.KEY_INVALID:
