@@ -58,6 +58,7 @@ def test_a_failure_that_nobody_pays_for_cools_nothing() -> None:
         (CooldownLength.RATE_LIMIT, 40.0),
         (CooldownLength.CONCURRENCY, 40.0),
         (CooldownLength.QUOTA, 40.0),
+        (CooldownLength.ACCOUNT, 40.0),
     ],
 )
 def test_a_stated_wait_comes_first(length: CooldownLength, stated: float) -> None:
