@@ -53,6 +53,7 @@ from pointsman.wire.thinking_signatures import LeftOut, PartId
 LAST_RESORT = (
     ExclusionReason.COOLING,
     ExclusionReason.HALF_OPEN,
+    ExclusionReason.RATE_LIMITED,  # where a learnt limit of concurrency seems reached
     ExclusionReason.UNHEALTHY,
     ExclusionReason.BANNED,
     ExclusionReason.GONE,
