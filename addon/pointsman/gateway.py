@@ -104,7 +104,7 @@ class Gateway:
 
     def table_sizes(self, now: float) -> dict[str, int]:
         """How many there are of what comes and goes; `now` is the time that sessions live by."""
-        cooldowns, view = self.router.cooldowns.to_dict(now, now), ctx.master.addons.get("view")
+        cooldowns, view = self.router.cooldowns_to_dict(now, now), ctx.master.addons.get("view")
         return {
             "exchanges": len(self.running),
             "attempts": self.upstream_client.in_use,

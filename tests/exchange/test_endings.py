@@ -48,7 +48,7 @@ class TestExhaustion:
         behind = {**SSE, "date": "Tue, 14 Nov 2023 22:03:20 GMT"}
         stage = ExchangeHarness(1).start().head(1, 200, behind).data(1, ROLE, event("hi"), error)
         assert stage.outcomes == ["stream_broken"]
-        [cooldown] = stage.router.cooldowns.to_dict(stage.now, WALL)["targets"]
+        [cooldown] = stage.router.cooldowns_to_dict(stage.now, WALL)["targets"]
         assert cooldown["until"] - cooldown["since"] == 660.0
 
     def test_the_trail_is_at_most_a_kibibyte(self):

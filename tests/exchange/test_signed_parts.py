@@ -109,8 +109,8 @@ def test_it_is_asked_once_more_without(dialect: Dialect) -> None:
 
 def test_it_costs_the_provider_nothing() -> None:
     stage = stage_of(more={"protection": "provider-ban"}).answers(1, 400, REFUSAL).answers(2, 200, ANSWER)
-    assert stage.router.cooldowns.to_dict(stage.now, stage.now) == {"targets": [], "keys": []}
-    [session] = stage.router.sessions.to_list(stage.now, stage.now)
+    assert stage.router.cooldowns_to_dict(stage.now, stage.now) == {"targets": [], "keys": []}
+    [session] = stage.router.sessions_to_list(stage.now, stage.now)
     assert (session["failures"], session["bans"], session["pin"]["provider"]) == ({}, [], "a")
     assert attempt_verdicts(stage.records) == (Verdict.NOTHING, Verdict.SUCCESS)
 
@@ -174,7 +174,7 @@ def test_a_stream_that_begins_with_the_refusal_is_repeated_too() -> None:
 def test_a_repeat_that_fails_otherwise_fails_as_ever() -> None:
     stage = stage_of().answers(1, 400, REFUSAL).answers(2, 503)
     assert stage.launched == ["a", "a", "b"]
-    assert [each["provider"] for each in stage.router.cooldowns.to_dict(stage.now, stage.now)["targets"]] == ["a"]
+    assert [each["provider"] for each in stage.router.cooldowns_to_dict(stage.now, stage.now)["targets"]] == ["a"]
 
 
 def test_a_large_request_is_repeated_too() -> None:

@@ -63,6 +63,7 @@ def house(name: str) -> Settings:
 
 SESSIONS = st.none() | st.integers(0, 9)
 type Name = tuple[str, str | None]
+"""A provider or a target, and the id of a key."""
 
 
 @dataclass(eq=False)
@@ -89,7 +90,7 @@ class Past:
 
     bans: set[str] = field(default_factory=set)
     failures: Counter[str] = field(default_factory=Counter)
-    keys: dict[str, str | None] = field(default_factory=dict)
+    keys: dict[str, Name] = field(default_factory=dict)
 
 
 class AnyWeather(RuleBasedStateMachine):
@@ -156,19 +157,20 @@ class AnyWeather(RuleBasedStateMachine):
         own.plan.on_launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
         if candidate.target.label == "a/m" and self.router.inventory.contains(candidate):
-            self.used.append((self.now, "a/m", candidate.key_label))
+            self.used.append((self.now, *candidate.pair_id))
 
     def check(self, own: Running, candidate: Candidate, last_resort: bool) -> None:
-        label, key = candidate.target.label, candidate.key_label
+        label, key = candidate.pair_id
         assert candidate.target.enabled
         assert candidate not in own.failed, "it has failed in this exchange"
         assert self.closed_keys.get(candidate.key_id, 0.0) <= self.now, "its key is closed"
+        assert self.closed_keys.get(candidate.pair_id, 0.0) <= self.now, "its key is closed for this model"
         until, gives_way = self.closed_targets.get(label, (0.0, True))
         assert until <= self.now or (last_resort and gives_way), "its target is closed"
         if last_resort:
             assert not list(own.plan.ranked_candidates(self.now)), "there was somebody else"
-            giving_way = (ExclusionReason.COOLING, ExclusionReason.UNHEALTHY)
-            earlier = [e for e in own.plan.exclusions(self.now) if e.reason in giving_way and e.until is not None]
+            giving_way = (ExclusionReason.COOLING, ExclusionReason.UNHEALTHY, ExclusionReason.HALF_OPEN)
+            earlier = [e for e in own.plan.exclusions(self.now) if e.reason in giving_way]
             assert any(each.target is candidate.target for each in earlier)
         if label == "a/m" and self.router.inventory.contains(candidate):
             recent = [at for at, target, used in self.used if (target, used) == (label, key) and at > self.now - MINUTE]
@@ -179,7 +181,7 @@ class AnyWeather(RuleBasedStateMachine):
         assert not past.bans & {target.provider.name, target.label}, "it is banned"
         if target.protection_level is not GUARDED:
             return
-        assert past.keys.setdefault(target.scope, candidate.key_label) == candidate.key_label, "a second key is shown"
+        assert past.keys.setdefault(target.scope, candidate.key_id) == candidate.key_id, "a second key is shown"
         if self.serves_another(own, target):
             free = [each for each in own.plan.ranked_candidates(self.now) if not self.serves_another(own, each.target)]
             assert not free, "somebody else was free"
@@ -235,13 +237,13 @@ class AnyWeather(RuleBasedStateMachine):
     def hear(self, own: Running, candidate: Candidate, limit: int) -> None:
         headers = {"x-ratelimit-limit-requests": str(limit), "x-ratelimit-reset-requests": "1s"}
         own.plan.on_head(candidate, headers, self.now, WALL)
-        place = (candidate.target.label, candidate.key_label)
+        place = candidate.pair_id
         if self.router.inventory.contains(candidate):
             self.stated[place] = min(limit, self.stated.get(place, limit))
 
     def forget(self, own: Running, candidate: Candidate) -> None:
         """It never arrived, so it does not count."""
-        use = (own.launched, candidate.target.label, candidate.key_label)
+        use = (own.launched, *candidate.pair_id)
         if use in self.used:
             self.used.remove(use)
 
@@ -254,15 +256,15 @@ class AnyWeather(RuleBasedStateMachine):
         near = candidate.target.provider.name == "c"
         match failure:
             case Failure.RATE_LIMIT:
-                self.close_key(candidate, stated or 90.0)
+                self.close_key(candidate.pair_id, stated or 90.0)
             case Failure.QUOTA:
-                self.close_key(candidate, stated or 1.0)
+                self.close_key(candidate.pair_id, stated or 1.0)
             case Failure.KEY_INVALID:
-                self.close_key(candidate, 300.0)
+                self.close_key(candidate.key_id, 300.0)
             case Failure.CONNECT | Failure.NO_ANSWER | Failure.TIMEOUT:
                 self.close_target(candidate, 5.0 if near else 15.0, True)
             case Failure.MODEL_GONE:
-                self.close_target(candidate, 3600.0, False)
+                self.close_target(candidate, 300.0, True)
 
     def teach_session(self, own: Running, target: Target, failure: Failure) -> None:
         past = self.pasts[own.holder]
@@ -277,15 +279,17 @@ class AnyWeather(RuleBasedStateMachine):
     def reopen(self, own: Running, candidate: Candidate) -> None:
         """It works: what failed before it was asked is forgotten."""
         self.pasts[own.holder].failures.pop(candidate.target.scope, None)
-        label, name = candidate.target.label, candidate.key_id
+        label = candidate.target.label
         if own.launched >= self.last_failure.get(label, 0.0):
             self.closed_targets.pop(label, None)
-        if own.launched >= self.last_failure.get(name, 0.0):
-            self.closed_keys.pop(name, None)
+        for name in (candidate.key_id, candidate.pair_id):
+            if own.launched >= self.last_failure.get(name, 0.0):
+                self.closed_keys.pop(name, None)
 
-    def close_key(self, candidate: Candidate, seconds: float) -> None:
-        self.last_failure[candidate.key_id] = self.now
-        self.closed_keys[candidate.key_id] = max(self.closed_keys.get(candidate.key_id, 0.0), self.now + seconds)
+    def close_key(self, name: Name, seconds: float) -> None:
+        """For all models, or for one."""
+        self.last_failure[name] = self.now
+        self.closed_keys[name] = max(self.closed_keys.get(name, 0.0), self.now + seconds)
 
     def close_target(self, candidate: Candidate, seconds: float, gives_way: bool) -> None:
         self.last_failure[candidate.target.label] = self.now
@@ -309,8 +313,13 @@ class AnyWeather(RuleBasedStateMachine):
         before = self.router.inventory
         self.router.update_settings(house(name), self.now)
         now = self.router.inventory
-        keys, places = now.unchanged_keys(before), now.limit_keys()
-        self.closed_keys = {name: until for name, until in self.closed_keys.items() if name in keys}
+        keys, places = now.unchanged_keys(before), now.pair_ids()
+        same = now.unchanged_targets(before)
+        self.closed_keys = {
+            name: until
+            for name, until in self.closed_keys.items()
+            if name in keys or (name[0] in same and (name[0].partition("/")[0], name[1]) in keys)
+        }
         self.closed_targets = {k: v for k, v in self.closed_targets.items() if k in now.by_label}
         self.used = [use for use in self.used if use[1:] in places]
         self.stated = {place: limit for place, limit in self.stated.items() if place in places}
@@ -326,15 +335,16 @@ class AnyWeather(RuleBasedStateMachine):
     @invariant()
     def every_table_is_within_its_bound(self) -> None:
         inventory, cooldowns = self.router.inventory, self.router.cooldowns
-        names = {candidate.key_id for keys in inventory.keys.values() for candidate in keys}
-        told = cooldowns.to_dict(self.now, self.now)
+        names = set(inventory.key_labels)
+        told = self.router.cooldowns_to_dict(self.now, self.now)
         assert {f"{row['provider']}/{row['model']}" for row in told["targets"]} <= set(inventory.by_label)
-        assert {(row["provider"], row["key"]) for row in told["keys"]} <= names
         assert all(self.now < row["until"] <= self.now + 86_400 for rows in told.values() for row in rows)
         assert all(row["since"] <= self.now for rows in told.values() for row in rows)
         assert cooldowns.invalid_keys <= names
-        assert set(cooldowns._repeats) <= names
-        assert set(self.router.limits._windows) <= inventory.limit_keys()
+        assert set(cooldowns._targets.names()) <= set(inventory.by_label)
+        assert set(cooldowns._keys.names()) <= names
+        assert set(cooldowns._pairs.names()) <= inventory.pair_ids()
+        assert set(self.router.limits._windows) <= inventory.pair_ids()
         assert self.router.sessions.stats(self.now)["active_sessions"] <= 5
         assert set(self.router.health._outages) <= set(HOUSES["all"])
         assert len(self.router.retry_storms) == self.router.retry_storms._storms_by_client.total() <= MAX_ENTRIES
@@ -350,6 +360,13 @@ class AnyWeather(RuleBasedStateMachine):
         assert len(running) == len(guarded)
         fresh = [each for each in guarded if each.launched + 600 > self.now]
         assert len(entries) >= len(fresh)
+
+    @invariant()
+    def every_trial_belongs_to_a_running_attempt(self) -> None:
+        running = [each.plan._exclusions for each in self.running if each.candidate]
+        cooldowns = self.router.cooldowns
+        for slots in (cooldowns._targets, cooldowns._keys, cooldowns._pairs):
+            assert all(slot.trial is None or slot.trial in running for slot in slots._slots.values())
 
     @invariant()
     def what_sessions_are_told_is_what_they_have_suffered(self) -> None:

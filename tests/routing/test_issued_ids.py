@@ -88,7 +88,7 @@ def test_an_id_that_nobody_is_known_to_hold_is_asked_of_all_the_pinned_one_first
     unknown = status(404, message="Previous response with id 'resp_1' not found.")
     assert called([yard.fail(plan, unknown) for _ in ALL]) == [ALL[1], ALL[0], ALL[2]]
     assert plan.is_refusal(unknown)
-    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
 
 
 def test_a_stored_part_of_an_answer_is_asked_of_the_pin() -> None:

@@ -10,10 +10,9 @@ from pointsman.domain.records import Outcome
 from pointsman.routing.exclusions import MAX_GUESS
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
-from routing.routing_builders import called, request, status
+from routing.routing_builders import called, candidate_of, pin_on, request, status
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -63,7 +62,7 @@ def test_the_one_with_most_room_goes_first() -> None:
 def test_the_sessions_own_goes_before_that() -> None:
     yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
     plan = yard.plan(**session)
-    plan.binding.set_pin(Pin("a", "m", "key-1"), NOW)
+    plan.binding.set_pin(pin_on(yard.router, "a/m", "key-1"), NOW)
     yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
     assert yard.order(**session)[0] == "a/m#key-1"
     assert yard.order()[0] != "a/m#key-1"
@@ -76,7 +75,7 @@ def test_one_that_was_refused_goes_last_until_it_works() -> None:
     later = NOW + 301
     assert yard.ask(later) == "key-2"
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
-    yard.router.cooldowns.on_success("a/m", ("a", "key-1"), later)
+    yard.router.cooldowns.on_success(candidate_of(yard.router, "a/m", "key-1"), later)
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-1", "a/m#key-2"]
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from pointsman.config.enums import Dialect
-from pointsman.domain.failures import classify
+from pointsman.domain.failures import Scope, classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.routing_builders import called, request, status
+from routing.routing_builders import called, cool, request, status
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -97,7 +97,7 @@ def test_a_target_whose_keys_are_closed_is_no_last_resort(router: Router) -> Non
     fail(router, "b", status(429))
     fail(router, "c", status(429))
     assert chosen(plan(router), NOW + 3) is not None
-    router.cooldowns.cool_rate_limited(("a", "key-1"), None, NOW + 3)
+    cool(router, Scope.KEY, "a/m", "rate_limit", 90.0, NOW + 3)
     assert chosen(plan(router), NOW + 3) is None
 
 

@@ -8,14 +8,14 @@ import pytest
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Mode
-from pointsman.domain.failures import Failure
+from pointsman.domain.failures import Failure, Scope
 from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.plan import Plan
 from pointsman.routing.pools import POOL_GROUPS
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
-from routing.routing_builders import labels, request, status
+from routing.routing_builders import cool, labels, request, status
 from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
@@ -132,9 +132,10 @@ class TestSmartFirst:
         chosen = {self.first(router, "auto-smart") for _ in range(500)}
         assert len(chosen) > 1
         assert {label.partition("/")[0] for label in chosen} == {"longcat"}
-        router.cooldowns.cool_rate_limited(("longcat", "key-1"), 60.0, NOW)
+        for label in chosen:
+            cool(router, Scope.KEY, label, "rate_limit", 60.0, NOW)
         assert {self.first(router, "auto-smart") for _ in range(50)} == {"openrouter/openrouter/owl-alpha"}
-        router.cooldowns.cool_rate_limited(("openrouter", "key-1"), 60.0, NOW)
+        cool(router, Scope.KEY, "openrouter/openrouter/owl-alpha", "rate_limit", 60.0, NOW)
         assert {self.first(router, "auto-smart").partition("/")[0] for _ in range(50)} == {"groq"}
 
     @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from pointsman.config.enums import Dialect, ProtectionLevel
-from pointsman.domain.failures import FAILURE_POLICIES, Failure, classify
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope, classify
 from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.protection import FailureContext, ProtectionAction, evaluate
-from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
-from routing.routing_builders import called, status
+from routing.routing_builders import called, cool, pin_on, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
 from support.audit_records import attempt_record
 from support.clients_in_core import caller
@@ -90,7 +89,7 @@ def pinned(level: str, scope: str, **sections: Any) -> SessionDriver:
     assert talks.ask(model="a/m").succeed() == "a/m#key-1"
     session = talks.ask().plan.binding.session
     assert session
-    session.pin = Pin("a", "m", "key-1")
+    session.pin = pin_on(talks.router, "a/m", "key-1")
     return talks
 
 
@@ -115,7 +114,7 @@ class TestTable:
         talks.router.cooldowns.clear(talks.now)
         session = talks.ask().plan.binding.session
         assert session
-        session.pin = Pin("a", "m", "key-1")
+        session.pin = pin_on(talks.router, "a/m", "key-1")
         own = talks.ask(said="Once more")
         if level is ProtectionLevel.PROVIDER_BAN and "ban" in row.ban:
             assert own.launch() == "b/m"
@@ -333,7 +332,7 @@ class TestBans:
         assert talks.bans() == set()
         session = own.plan.binding.session
         assert session
-        assert session.pin == Pin("a", "m", "key-1")
+        assert session.pin == pin_on(talks.router, "a/m", "key-1")
 
     def test_it_is_tried_once_in_an_exchange(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
@@ -406,7 +405,7 @@ class TestLocalNetwork:
         assert talks.ask(said="first").succeed() == "a/m#key-1"
         self.offline(talks, 5)
         assert talks.bans() == set()
-        assert talks.router.cooldowns.to_dict(talks.now, WALL) == {"targets": [], "keys": []}
+        assert talks.router.cooldowns_to_dict(talks.now, WALL) == {"targets": [], "keys": []}
         assert talks.router.health.to_list(0.0) == []
         assert talks.ask(said="last").succeed() == "a/m#key-1"
 
@@ -456,7 +455,7 @@ class TestMoreBans:
     def test_an_operator_may_lift_one(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         talks.ask().fail(status(503))
-        [row] = talks.router.sessions.to_list(talks.now, WALL)
+        [row] = talks.router.sessions_to_list(talks.now, WALL)
         assert row["bans"] == [{"provider": "a", "model": None, "reason": "503, provider-ban", "until": WALL + 600}]
         label = row["session"]
         assert talks.router.sessions.unban("nobody", "a", talks.now) is None
@@ -479,7 +478,7 @@ class TestMoreBans:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
             talks.ask(said=said).fail(status(503))
-        [row] = talks.router.sessions.to_list(talks.now, WALL)
+        [row] = talks.router.sessions_to_list(talks.now, WALL)
         talks.router.sessions.unban(row["session"], "a", talks.now)
         talks.ask(said="three").fail(status(503))
         assert talks.bans() == set()
@@ -506,7 +505,7 @@ class TestKeys:
     def test_another_key_is_never_shown_though_the_first_rests(self, scope: str) -> None:
         talks = SessionDriver(protection={scope: BAN})
         assert talks.ask("7").succeed() == "a/m#key-1"
-        talks.router.cooldowns.cool_rate_limited(("a", "key-1"), 60.0, talks.now)
+        cool(talks.router, Scope.KEY, "a/m", "rate_limit", 60.0, talks.now, "key-1")
         assert talks.ask("8").succeed() == "a/m#key-2"
         assert talks.ask("7", said="So?").launch() == "b/m"
         talks.now += 61
@@ -515,7 +514,7 @@ class TestKeys:
     def test_if_its_key_is_limited_and_nobody_else_is_left_that_is_the_reason(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN})
         talks.ask().succeed()
-        talks.router.cooldowns.cool_rate_limited(("a", "key-1"), 60.0, talks.now)
+        cool(talks.router, Scope.KEY, "a/m", "rate_limit", 60.0, talks.now, "key-1")
         own = talks.ask(said="So?")
         assert own.launch() is None
         assert own.plan.final_error(talks.now, WALL).code is Code.RATE_LIMITED
@@ -527,7 +526,7 @@ class TestKeys:
     def test_a_target_does_not_cool_for_everyone_because_one_conversation_may_not_show_its_other_key(self) -> None:
         talks = SessionDriver(protection={"a": BAN})
         talks.ask().fail(status(503))
-        assert talks.router.cooldowns.to_dict(NOW, WALL)["targets"] == []
+        assert talks.router.cooldowns_to_dict(NOW, WALL)["targets"] == []
 
     def test_at_other_levels_another_key_is_shown(self) -> None:
         talks = SessionDriver()
@@ -546,7 +545,7 @@ class TestRest:
 
     def pinned(self, talks: SessionDriver, model: str) -> None:
         own = talks.ask(model=model)
-        own.plan.binding.set_pin(Pin("a", "m", "key-1"), talks.now)
+        own.plan.binding.set_pin(pin_on(talks.router, "a/m", "key-1"), talks.now)
 
     @pytest.mark.parametrize(
         ("model", "after", "chosen"),
@@ -630,7 +629,7 @@ class TestGuard:
         assert own.launch() == "a/m#key-2"
 
     def test_so_it_does_when_its_own_pin_leads_there(self, talks: SessionDriver) -> None:
-        talks.ask("8").plan.binding.set_pin(Pin("a", "m", "key-1"), talks.now)
+        talks.ask("8").plan.binding.set_pin(pin_on(talks.router, "a/m", "key-1"), talks.now)
         talks.ask("7").launch()
         own = talks.ask("8")
         assert [own.fail(status(429)) for _ in range(2)] == ["b/m#key-1", "b/m#key-2"]
@@ -648,7 +647,7 @@ class TestGuard:
         assert own.launch() == "a/m#key-2", "no other candidate"
 
     def test_one_that_is_free_may_be_raced(self, talks: SessionDriver) -> None:
-        talks.ask("7").plan.binding.set_pin(Pin("b", "m", "key-1"), talks.now)
+        talks.ask("7").plan.binding.set_pin(pin_on(talks.router, "b/m", "key-1"), talks.now)
         own = talks.ask("7")
         assert [own.launch(), own.launch()] == ["b/m#key-1", "a/m#key-1"]
         assert talks.ask("8").launch() == "b/m#key-2", "and it serves this one now"
@@ -656,7 +655,7 @@ class TestGuard:
     def test_among_those_that_cool_it_comes_last(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
         for label, seconds in (("a/m", 10.0), ("b/m", 100.0)):
-            talks.router.cooldowns.cool_target(label, "503", seconds, talks.now)
+            cool(talks.router, Scope.TARGET, label, "503", seconds, talks.now)
         own = talks.ask("8")
         assert own.launch() == "b/m#key-1"
         own.settle(Fault(FaultKind.REFUSED))
@@ -706,5 +705,5 @@ class TestCountingTokens:
     def test_it_leaves_no_trace(self) -> None:
         talks = SessionDriver(protection={"a": BAN})
         self.ranked(talks, "7")
-        assert talks.router.sessions.to_list(talks.now, WALL) == []
+        assert talks.router.sessions_to_list(talks.now, WALL) == []
         assert len(talks.router.in_flight) == len(talks.router.retry_storms) == 0

@@ -16,7 +16,9 @@ import pytest
 from mitmproxy.exceptions import CommandError
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
+from pointsman.domain.failures import Scope
 from pointsman.state_commands import StateCommands
+from routing.routing_builders import cool
 from support.leak_checks import no_leaks, soon
 from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
@@ -78,7 +80,7 @@ class TestProviderBan:
         for _ in range(2):
             await yard.ask(model=model, headers=session("8"))  # each key is taken in turn
         first, *_ = yard.a.seen
-        yard.router.gateway.router.cooldowns.cool_rate_limited(("a", "key-1"), 30.0, _now())
+        cool(yard.router.gateway.router, Scope.KEY, "a/m", "rate_limit", 30.0, _now(), "key-1")
         asked = [await yard.ask(model=model, headers=session("7")) for _ in range(3)]
         assert [each.endpoint for each in asked] == ["b"] * 3
         assert first.header("authorization") == "Bearer sk-first-key"

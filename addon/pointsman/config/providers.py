@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
@@ -19,6 +21,11 @@ class Key(ConfigModel):
     value: Secret
     label: Line
     enabled: Flag = True
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits, of its value alone: it is the same key wherever it stands in the file. Never shown."""
+        return blake2b(self.value.get_secret_value().encode(), digest_size=8).hexdigest()
 
 
 def labelled(written: Any) -> Any:

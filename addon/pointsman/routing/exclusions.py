@@ -26,14 +26,17 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+KEY_REASONS = {"key_invalid": ExclusionReason.KEY_INVALID}
+"""By the reason of the cooldown; all others are limits."""
 MIN_REFUSED_SIZE = 4000
 """Tokens. The estimate for a smaller request does not tell which others are too long as well."""
 MAX_GUESS = 60.0
 """Seconds at most that a client is told to wait where no provider and no configured limit names a time."""
+TRIED_BY_ANOTHER = "another request is trying it"
 SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exclusions:
     """Every answer is computed from the current state; only the skips are stored here."""
 
@@ -83,15 +86,17 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, due, True, holds=False)
         if cooldown:
             return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, *_end_of(cooldown), holds=False)
+        if self.state.cooldowns.is_target_tried(target.label, self, now):
+            return Exclusion(target, None, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
         return None
 
     def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """Why this key of a target that may take it may not."""
-        if self.holder and self.holder.is_exclusive and candidate.key_label != self.holder.pin.key:
-            detail = f"held by {self.holder.pin.key}"
+        if self.holder and self.holder.is_exclusive and candidate.key_id[1] != self.holder.pin.key:
+            detail = f"held by {self.inventory.key_labels.get(self.holder.pin.key_id) or 'another key'}"
             return Exclusion(candidate.target, candidate.key_label, ExclusionReason.NOT_HOLDER, detail)
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
-        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
+        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_id[1]):
             detail = "this session uses another key of this provider"
             return Exclusion(
                 candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.expires_at
@@ -156,16 +161,29 @@ class Exclusions:
         """Excludes the target from the rest of this exchange."""
         self._skipped[target] = why
 
+    def begin_trial(self, candidate: Candidate, now: float) -> None:
+        """A request of this exchange goes there: it tries what has cooled, unless another one is trying it."""
+        if self.state.inventory.contains(candidate):
+            self.state.cooldowns.begin_trial(candidate, self, now)
+
+    def end_trial(self, candidate: Candidate, has_passed: bool = False) -> None:
+        """`has_passed`: the request has content."""
+        self.state.cooldowns.end_trial(candidate, self, has_passed)
+
     # How.
 
     def _shared_key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """The exclusion of a key that holds for all exchanges: invalid, cooling down, or out of limits."""
         target, key = candidate.target, candidate.key_label
-        if cooldown := self.state.cooldowns.key_cooldown(candidate.key_id, now):
-            reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED
+        if cooldown := self.state.cooldowns.candidate_cooldown(candidate, now):
+            reason = KEY_REASONS.get(cooldown.reason, ExclusionReason.RATE_LIMITED)
             return Exclusion(target, key, reason, cooldown.reason, *_end_of(cooldown))
-        frees = self.state.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
-        return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees) if frees > now else None
+        frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
+        if frees > now:
+            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
+        if self.state.cooldowns.is_key_tried(candidate, self, now):
+            return Exclusion(target, key, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
+        return None
 
     def _available_at(self, candidate: Candidate, now: float) -> float | None:
         known = [now]
@@ -214,4 +232,4 @@ def _banned(target: Target, ban: Ban, holds: bool) -> Exclusion:
 
 def _end_of(cooldown: Cooldown | None) -> tuple[float | None, bool]:
     """As an exclusion has it: until when, and whether that is an estimate."""
-    return (cooldown.until, not cooldown.is_stated) if cooldown else (None, False)
+    return (cooldown.next_try, not cooldown.is_stated) if cooldown else (None, False)

@@ -87,6 +87,8 @@ class Plan:
     """Of each target that was looked at, in the strategy's order; 1 is best."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """The lease of each attempt in flight, and when it was launched (routing clock)."""
+    _running: dict[int, Candidate] = field(default_factory=dict)
+    """Of each attempt in flight."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
     """The entry of each attempt in flight at a guarded target."""
     _struck: set[Target] = field(default_factory=set)
@@ -207,10 +209,12 @@ class Plan:
     ) -> None:
         self.binding.touch(now)
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
+        self._running[n] = candidate
+        self._exclusions.begin_trial(candidate, now)
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
             scope, active = candidate.target.scope, self.state.in_flight
-            self.binding.record_key(scope, candidate.key_label)
+            self.binding.record_key(scope, candidate.key_id[1])
             self._in_flight[n] = active.begin(scope, self.binding.holder, last_byte or (lambda: now), now)
 
     def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
@@ -221,6 +225,7 @@ class Plan:
         """The session's pin is written here, never at selection: only now is a cache warm. A candidate so slow that
         another one was started beside it does not get the conversation back.
         """
+        self._exclusions.end_trial(candidate, has_passed=True)
         if was_slow:
             self.binding.clear_pin()
             return
@@ -274,7 +279,7 @@ class Plan:
 
     def discard(self) -> None:
         """The exchange ends without further notice."""
-        for n in list(self._in_flight):
+        for n in list(self._running):
             self._release(n)
 
     @property
@@ -370,8 +375,8 @@ class Plan:
         own = pin.key if pin and (self.holder or self._is_pinned(target)) else None
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
-            room = state.limits.headroom((target.label, each.key_label), limits, now)
-            return own is None or each.key_label != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
+            room = state.limits.headroom(each.pair_id, limits, now)
+            return own is None or each.key_id[1] != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
 
         return sorted(candidates, key=place)
 
@@ -466,6 +471,7 @@ class Plan:
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted_notice))) or None
 
     def _release(self, n: int) -> None:
+        self._exclusions.end_trial(self._running.pop(n))
         if entry := self._in_flight.pop(n, None):
             self.state.in_flight.end(entry)
 
@@ -485,7 +491,7 @@ def _target_name(target: Target | None) -> tuple[str, str] | None:
 
 
 def _pin(candidate: Candidate) -> Pin:
-    return Pin(candidate.target.provider.name, candidate.target.model.id, candidate.key_label)
+    return Pin(candidate.target.provider.name, candidate.target.model.id, candidate.key_id[1])
 
 
 def _until(exclusion: Exclusion, offset: float) -> str:

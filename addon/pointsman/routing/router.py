@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from random import Random
+from typing import Any
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
@@ -16,7 +17,7 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.protection import is_pin_paused
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
-from pointsman.routing.state import RoutingState, limit_key
+from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
@@ -24,7 +25,7 @@ from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.request_facts import RequestFacts
 
-RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota"})
+RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota", "concurrency"})
 
 
 class Router:
@@ -157,12 +158,28 @@ class Router:
         """A probe has ended. Returns what that changes, in words."""
         return self.state.on_probe_result(provider, alive)
 
+    def cooldowns_to_dict(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
+        """Every active cooldown in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
+        return self.cooldowns.to_dict(self.inventory.key_labels, now, wall)
+
+    def lift_cooldowns(self, provider: str, model: str | None, key: str | None, now: float) -> int:
+        """Forget a provider's cooldowns, or those of one model or of the key that is called so. Returns how many there
+        were.
+        """
+        known = self.inventory.key_labels.items()
+        keys = None if key is None else {name for name, label in known if (name[0], label) == (provider, key)}
+        return self.cooldowns.lift(provider, model, keys, now)
+
+    def sessions_to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every session, or so many of them, the last used first, in plain JSON types."""
+        return self.sessions.to_list(now, wall, self.inventory.key_labels, limit)
+
     def usable_keys(self, target: Target, now: float) -> int:
         """How many of its keys may be used now; where it needs none, there is none to count."""
         return sum(
             each.key is not None
-            and self.cooldowns.key_cooldown(each.key_id, now) is None
-            and self.limits.frees_at(limit_key(each), target.model.limits, 1, now) <= now
+            and self.cooldowns.candidate_cooldown(each, now) is None
+            and self.limits.frees_at(each.pair_id, target.model.limits, 1, now) <= now
             for each in self.inventory.keys[target]
         )
 
@@ -177,6 +194,6 @@ class Router:
         return frozenset(name for name, is_limited in limited.items() if is_limited)
 
     def _is_limited(self, candidate: Candidate, now: float) -> bool:
-        if cooldown := self.cooldowns.key_cooldown(candidate.key_id, now):
+        if cooldown := self.cooldowns.candidate_cooldown(candidate, now):
             return cooldown.reason in RATE_LIMIT_REASONS
-        return self.limits.frees_at(limit_key(candidate), candidate.target.model.limits, 1, now) > now
+        return self.limits.frees_at(candidate.pair_id, candidate.target.model.limits, 1, now) > now

@@ -1,22 +1,21 @@
 """What exchanges share: the inventory in force and what attempts have shown. Plans and the router stand on it."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from random import Random
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from pointsman.config import Settings
-from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
-from pointsman.routing.cooldowns import MAX_NEARBY_COOLDOWN, MODEL_GONE_COOLDOWN, Cooldown, CooldownTable, within_bounds
+from pointsman.routing.cooldowns import CooldownTable
+from pointsman.routing.failure_costs import cooldown_of, is_nearby
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
 from pointsman.routing.issued_ids import Holder, IssuedIds
-from pointsman.routing.limits import Lease, LimitKey, RateLimits
+from pointsman.routing.limits import Lease, RateLimits
 from pointsman.routing.outages import LocalNetwork, Outages
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent_outcomes import RecentOutcomes
@@ -64,7 +63,7 @@ class RoutingState:
         self.cooldowns.durations = settings.cooldowns
         same = self.inventory.unchanged_targets(old)
         self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
-        self.limits.keep_only(self.inventory.limit_keys())
+        self.limits.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
         self.outages.keep_only(same)
         self.statistics.set_labels(self.inventory.by_label, same)
@@ -119,13 +118,13 @@ class RoutingState:
         """Room in the candidate's limits for one request of about so many tokens."""
         if not self.inventory.contains(candidate):
             return ()
-        return self.limits.lease(limit_key(candidate), candidate.target.model.limits, tokens, now)
+        return self.limits.lease(candidate.pair_id, candidate.target.model.limits, tokens, now)
 
     def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
         """A provider states its limits: where they are lower than the configured ones, they count."""
         if (limits := list(stated)) and self.inventory.contains(candidate):
             for name, limit in limits:
-                self.limits.lower_limit(limit_key(candidate), candidate.target.model.limits, name, limit)
+                self.limits.lower_limit(candidate.pair_id, candidate.target.model.limits, name, limit)
 
     def ban_on(self, target: Target, binding: SessionBinding, now: float) -> Ban | None:
         """The session's ban on the target; none that gives way for what turned out to be an outage."""
@@ -141,38 +140,28 @@ class RoutingState:
         """
         if not self.inventory.contains(candidate):
             return None
-        target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
-        if failure is Failure.CONNECT and not is_nearby(target.provider.base_url):
-            if concerned := self.network.on_connection_failed(target.provider.name, now):
+        if failure is Failure.CONNECT and not is_nearby(candidate.target.provider.base_url):
+            if concerned := self.network.on_connection_failed(candidate.target.provider.name, now):
                 return self._on_network_lost(concerned, now)
             if self.network.is_down(now):
                 return None
-        cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
-        policy = FAILURE_POLICIES[failure]
-        match policy.cooldown:
-            case CooldownLength.TRANSIENT if not (policy.after_all_keys and has_untried_key):
-                cooldown = self._cool_transient(target, fault, now)
-            case CooldownLength.GONE:
-                cooldown = cooldowns.cool_target(target.label, failure, MODEL_GONE_COOLDOWN, now)
-            case CooldownLength.RATE_LIMIT | CooldownLength.CONCURRENCY:
-                cooldown = cooldowns.cool_rate_limited(name, stated, now)
-            case CooldownLength.QUOTA | CooldownLength.ACCOUNT | CooldownLength.NO_ACCESS:
-                cooldown = cooldowns.cool_quota(name, stated, now, wall)
-            case CooldownLength.KEY_INVALID:
-                cooldown = cooldowns.cool_invalid(name, now)
-            case CooldownLength.TRANSIENT | None:
-                pass
-            case _ as never:
-                assert_never(never)
+        loss = self._on_provider_lost(candidate, failure, fault, now)
+        cooldown = self._cool(candidate, failure, fault, has_untried_key, wall, now)
+        return "; ".join(filter(None, (cooldown, loss))) or None
+
+    def _cool(
+        self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
+    ) -> str | None:
+        """What the failure is charged to is not used for a while. Returns it in words."""
+        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key:
+            return None
+        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall)
+        if cost is None:
+            return None
+        cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
         if cooldown is None:
-            return loss
-        cooled = (
-            f"key {name[1] or '(none)'} of {name[0]}"
-            if policy.scope in (Scope.KEY, Scope.MODEL_OF_KEY)
-            else target.label
-        )
-        notice = f"{cooled} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
-        return f"{notice}; {loss}" if loss else notice
+            return None
+        return f"{_charged_to(candidate, cost.scope)} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
 
     def on_success(self, candidate: Candidate, launched: float) -> str | None:
         """An answer to a request launched then has ended well. Returns what that changes, in words; nothing, if a
@@ -180,7 +169,7 @@ class RoutingState:
         """
         if not self.inventory.contains(candidate):
             return None
-        self.cooldowns.on_success(candidate.target.label, candidate.key_id, launched)
+        self.cooldowns.on_success(candidate, launched)
         name = candidate.target.provider.name
         return _recovery_message(name) if self.health.on_recovered(name) else None
 
@@ -203,7 +192,7 @@ class RoutingState:
             self.health.forget(name)
             for target in self.inventory.targets:
                 if target.provider.name == name:
-                    self.cooldowns.end_connect_cooldown(target.label, now)
+                    self.cooldowns.end_connect_cooldown(target.label)
         named = ", ".join(sorted(providers))
         return f"no connection to {named}: the network on this side seems to be down; no provider cools"
 
@@ -216,31 +205,20 @@ class RoutingState:
         """A probe has ended. Returns what that changes, in words."""
         return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
 
-    def _cool_transient(self, target: Target, fault: Fault, now: float) -> Cooldown | None:
-        seconds = self.cooldowns.durations.transient
-        if is_nearby(target.provider.base_url):
-            seconds = min(seconds, MAX_NEARBY_COOLDOWN)
-        is_stated = fault.retry_after is not None
-        if fault.retry_after is not None:
-            seconds = within_bounds(fault.retry_after)
-        return self.cooldowns.cool_target(target.label, fault.label, seconds, now, is_stated)
-
 
 def _recovery_message(provider: str) -> str:
     return f"provider {provider} was unhealthy and is healthy"
 
 
-def limit_key(candidate: Candidate) -> LimitKey:
-    return candidate.target.label, candidate.key_label
-
-
-def is_nearby(base_url: str) -> bool:
-    """The provider is on this machine or in a private network."""
-    host = urlsplit(base_url).hostname or ""
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_private or address.is_loopback
+def _charged_to(candidate: Candidate, scope: Scope) -> str:
+    """What cools, in words."""
+    target = candidate.target
+    match scope:
+        case Scope.KEY:
+            return f"key {candidate.key_label or '(none)'} of {target.provider.name}"
+        case Scope.MODEL_OF_KEY:
+            return f"key {candidate.key_label or '(none)'} of {target.provider.name} for {target.model.id}"
+        case Scope.TARGET | Scope.REQUEST:
+            return target.label
+        case _ as never:
+            assert_never(never)

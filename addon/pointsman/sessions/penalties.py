@@ -45,7 +45,7 @@ class SessionPenalties:
         self.failures: dict[str, FailureStreak] = {}
         """By `provider/model`."""
         self.used_keys: dict[str, str | None] = {}
-        """The one key that a guarded scope has been shown."""
+        """The id of the one key that a guarded scope has been shown."""
         self.refused_sizes: dict[str, int] = {}
         """Tokens, as estimated, of the smallest request that was too long for `provider/model`."""
         self.refused_parts: dict[str, bytes] = {}

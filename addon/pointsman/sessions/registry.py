@@ -1,11 +1,12 @@
 """Sessions across reloads: settings, key resolver and store. Every exchange gets its session binding here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from pointsman.config import Mode, Settings
+from pointsman.domain.targets import KeyId
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller, KeyResolver, RequestWords
@@ -126,26 +127,31 @@ class SessionRegistry:
         """The number of sessions."""
         return len(self._store)
 
-    def to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+    def to_list(
+        self, now: float, wall: float, key_labels: Mapping[KeyId, str | None], limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Every session, or so many of them, the last used first, in plain JSON types; `wall` is what the wall's clock
         shows at `now`.
         """
         self._store.expire(now)
-        return [self._to_dict(session, now, wall) for session in reversed(list(self._store)[-(limit or 0) :])]
+        listed = reversed(list(self._store)[-(limit or 0) :])
+        return [self._to_dict(session, now, wall, key_labels) for session in listed]
 
     def bans(self, now: float, wall: float) -> list[dict[str, Any]]:
         """Every ban there is."""
         self._store.expire(now)
         return [{"session": session.label, **ban} for session in self._store for ban in _bans_of(session, now, wall)]
 
-    def _to_dict(self, session: Session, now: float, wall: float) -> dict[str, Any]:
+    def _to_dict(
+        self, session: Session, now: float, wall: float, key_labels: Mapping[KeyId, str | None]
+    ) -> dict[str, Any]:
         pin, past, offset = session.pin, session.penalties, wall - now
         return {
             "session": session.label,
             "source": session.source.value,
             "used": session.used + offset,
             "expires": self._store.expires_at(session) + offset,
-            "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
+            "pin": pin and pin.to_dict(key_labels),
             "failures": {scope: row.length for scope, row in past.failures.items()} if past else {},
             "bans": _bans_of(session, now, wall),
         }

@@ -9,11 +9,12 @@ Further names (outlines, ids of answers) lead to a session too, and do not chang
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from pointsman.config.enums import KeySource
+from pointsman.domain.targets import KeyId
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.sessions.penalties import SessionPenalties
 
@@ -27,7 +28,7 @@ MAX_FURTHER_NAMES = 3
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The target, and key, that a session prefers."""
+    """The target that a session prefers, and the id of the key."""
 
     provider: str
     model: str
@@ -37,6 +38,14 @@ class Pin:
     def label(self) -> str:
         """`provider/model`."""
         return f"{self.provider}/{self.model}"
+
+    @property
+    def key_id(self) -> KeyId:
+        return self.provider, self.key
+
+    def to_dict(self, key_labels: Mapping[KeyId, str | None]) -> dict[str, str | None]:
+        """In plain JSON types, with what people call the key."""
+        return {"provider": self.provider, "model": self.model, "key": key_labels.get(self.key_id)}
 
 
 @dataclass(slots=True, eq=False)

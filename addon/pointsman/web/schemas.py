@@ -233,7 +233,7 @@ SCHEMAS: dict[str, Schema] = {
     "Counts": object_schema(attempts=NUMBER, successes=NUMBER, failures=NUMBER),
     "Cooldown": object_schema(**COOLDOWN),
     "TargetCooldown": object_schema(provider=TEXT, model=TEXT, **COOLDOWN),
-    "KeyCooldown": object_schema(provider=TEXT, key=nullable(TEXT), invalid=BOOLEAN, **COOLDOWN),
+    "KeyCooldown": object_schema(provider=TEXT, key=nullable(TEXT), model=nullable(TEXT), invalid=BOOLEAN, **COOLDOWN),
     "Cooldowns": object_schema(targets=array_of(ref("TargetCooldown")), keys=array_of(ref("KeyCooldown"))),
     "Ban": object_schema(session=TEXT, **SCOPE, reason=TEXT, until=TIME),
     "Bans": object_schema(bans=array_of(ref("Ban"))),

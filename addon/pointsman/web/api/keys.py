@@ -138,7 +138,7 @@ class KeyPages:
 
     def _to_dict(self, listed: ListedKey, overrides: RuntimeOverrides) -> dict[str, Any]:
         now, wall = monotonic(), time()
-        key, name = listed.key, (listed.provider, listed.key.label)
+        key, name = listed.key, (listed.provider, listed.key.id)
         change = overrides.keys.get((listed.provider, listed.file_label or ""), KeyChange())
         changed = {"enabled": change.enabled, "label": change.label}
         return {
