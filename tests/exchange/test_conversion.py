@@ -100,6 +100,17 @@ class TestEnds:
         assert json.loads(stage.sent)["error"]["type"] == "invalid_request_error"
         assert "bad temperature" in stage.sent.decode()
 
+    @pytest.mark.parametrize(
+        ("status", "kind"), [(403, "permission_error"), (404, "not_found_error"), (413, "request_too_large")]
+    )
+    def test_it_has_the_status_of_the_first_refusal(self, status: int, kind: str) -> None:
+        stage = claude(2).start()
+        for n, said in ((1, b"first"), (2, b"second")):
+            stage.answers(n, status, b'{"error": {"message": "%s", "type": "whatever"}}' % said)
+        assert stage.response.status == status
+        error = json.loads(stage.sent)["error"]
+        assert (error["type"], error["message"]) == (kind, "first")
+
 
 class TestCalls:
     def test_a_stream_that_ends_within_one_ends_in_an_error(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, Outcome
-from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observations
+from pointsman.routing.attempt_outcomes import KEY_FAILURES, Verdict, attempt_verdicts, observations
 from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
 
@@ -54,7 +54,7 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
         ],
         *[
             (failed(failure, last=last), FAILURE if last else KEY)
-            for failure in (Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, Failure.FORBIDDEN)
+            for failure in sorted(KEY_FAILURES)
             for last in (True, False)
         ],
         *[
@@ -105,6 +105,9 @@ def test_every_failure_has_its_verdict() -> None:
         ([failed(Failure.RATE_LIMIT), failed(Failure.SERVER_ERROR, "key-2", last=True)], (KEY, FAILURE)),
         ([failed(Failure.SERVER_ERROR), failed(Failure.RATE_LIMIT, "key-2", last=True)], (KEY, FAILURE)),
         ([failed(Failure.SERVER_ERROR), failed(Failure.RATE_LIMIT, "key-2")], (FAILURE, KEY)),
+        ([failed(Failure.FORBIDDEN), failed(Failure.FORBIDDEN, provider="other")], (NOTHING, NOTHING)),
+        ([failed(Failure.NOT_FOUND), answered(provider="other")], (FAILURE, SUCCESS)),
+        ([failed(Failure.FORBIDDEN), answered(provider="other")], (FAILURE, SUCCESS)),
         (
             [failed(Failure.SERVER_ERROR), failed(Failure.SERVER_ERROR, provider="other"), answered(provider="third")],
             (FAILURE, FAILURE, SUCCESS),

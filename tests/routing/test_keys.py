@@ -138,7 +138,8 @@ class TestExhausted:
         router = Router(settings({"a": provider("https://a.test/v1", keys=["first-secret"])}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = own.ranked_candidates(NOW)
-        router.state.on_failure(candidate, classify(status(404)), status(404), False, WALL, NOW)
+        gone = status(404, code="model_not_found")
+        router.state.on_failure(candidate, classify(gone), gone, False, WALL, NOW)
         router.state.on_failure(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
         assert own.final_error(NOW, WALL).retry_after == MAX_GUESS
 

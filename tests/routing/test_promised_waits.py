@@ -40,9 +40,10 @@ def told(faults: Sequence[Fault], router: Router | None = None, **sections: Any)
 LONG = {"transient": "10m", "rate_limit": "10m", "key_invalid": "1h"}
 
 
-@pytest.mark.parametrize("number", [401, 402, 404, 429, 500, 503, 529])
+@pytest.mark.parametrize("number", [401, 402, 429, 500, 503, 529])
 def test_a_guess_is_promised_for_a_minute_at_most(number: int) -> None:
     assert told([status(number)], cooldowns=LONG) == MAX_GUESS
+    assert told([status(404, code="model_not_found")], cooldowns=LONG) == MAX_GUESS
     assert told([Fault(FaultKind.REFUSED)], cooldowns=LONG) == MAX_GUESS
 
 

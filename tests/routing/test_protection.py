@@ -34,6 +34,7 @@ class Row(NamedTuple):
 
 
 CUT = "the answer was truncated"
+ACCOUNT_RATE = "Organization-level rate limit exceeded"
 BANNED = "ban target unpin"
 ONCE, TWICE = f"{BANNED} +1", f"{BANNED} +2"
 ROWS = {
@@ -47,7 +48,18 @@ ROWS = {
     "402": Row(status(402), False, "key", "key", BANNED, "key"),
     "401": Row(status(401), False, "key", "key", BANNED, "key"),
     "403": Row(status(403), False, "target", "target", BANNED, "target"),
-    "404": Row(status(404), False, "target", "target", BANNED, "target"),
+    "404": Row(status(404), False, "target", "target", "target", "target"),
+    "model gone": Row(status(404, code="model_not_found"), False, "target", "target", BANNED, "target"),
+    "region": Row(status(403, code="unsupported_location"), False, "target", "target", BANNED, "target"),
+    "no access": Row(status(403, code="model_not_allowed"), False, "key", "key", BANNED, "key"),
+    "concurrency": Row(status(429, code="1302"), False, "key", "key", BANNED, "key"),
+    "rate of the account": Row(status(429, message=ACCOUNT_RATE), False, "key", "key", BANNED, "key"),
+    "quota": Row(status(429, message="Daily limit reached"), False, "key", "key", BANNED, "key"),
+    "quota of the account": Row(status(429, code="usage_limit_reached"), False, "key", "key", BANNED, "key"),
+    "fewer tokens": Row(status(402, message="can only afford 9"), False, "key", "key", "target", "key"),
+    "window": Row(status(400, code="context_length_exceeded"), False, "target", "target", "target", "target"),
+    "filter": Row(status(400, code="content_filter"), False, "target", "target", "target", "target"),
+    "policy": Row(status(400, code="content_policy_violation"), False, "target", "target", "target", "target"),
     "413": Row(status(413), False, "target", "target", "target", "target"),
     "405": Row(status(405), False, "target", "target", "target", "target"),
     "truncated": Row(status(500, message=CUT), False, "target", "target", "target", "target"),
@@ -57,7 +69,7 @@ ROWS = {
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
     "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, "unpin"),
     "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, "unpin"),
-    "truncated within": Row(Fault(FaultKind.BROKEN, CUT), True, "target", "target", BANNED, "target"),
+    "truncated within": Row(Fault(FaultKind.BROKEN, CUT), True, "unpin +1", TWICE, ONCE, "unpin"),
     "our own within": Row(Fault(FaultKind.INTERNAL), True, "target", "target", "target", "target"),
 }  # fmt: skip
 SCOPES = pytest.mark.parametrize("scope", ["a", "a/m"], ids=["provider level", "target level"])

@@ -79,3 +79,10 @@ class UnknownModel(StrEnum):
 
     ERROR = "error"
     AUTO = "auto"
+
+
+class ContentFilter(StrEnum):
+    """Whether a refusal for its content ends a request."""
+
+    FINAL = "final"
+    NEXT = "next"

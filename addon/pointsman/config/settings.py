@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
@@ -121,6 +121,9 @@ class Routing(ConfigModel):
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
     unknown_model: UnknownModel = UnknownModel.ERROR
+    # What follows a refusal for the content: None tries the next candidate after a host's filter alone: the policy of a
+    # model's maker is the same everywhere.
+    content_filter: ContentFilter | None = None
     aliases: FrozenMapping[str, Name] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
 

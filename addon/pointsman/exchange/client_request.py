@@ -144,7 +144,7 @@ class Planner(Protocol):
     def stickiness(self, answered: Target | None) -> str: ...
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another candidate may take what this one refused; if none can, its answer is the client's."""
+        """Another candidate may take what this one refused; if all refuse alike, the first answer is the client's."""
         ...
 
     def on_launched(

@@ -34,6 +34,8 @@ MAX_KEPT_ANSWER_BYTES = 1 << 20
 """Bytes of an answer kept to know the conversation by, and to estimate its tokens; a longer one is not."""
 CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
+CODE_OF_REFUSAL = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 413: Code.REQUEST_TOO_LARGE}
+"""By the provider's status, where its own body cannot go out; any other is an `invalid_request`."""
 
 
 class ClientResponse:
@@ -140,7 +142,8 @@ class ClientResponse:
         target = self.answered_by = attempt.candidate.target
         if self.state is not ResponseState.NOTHING_SENT or fault.body is None:
             message = fault.message or "The provider refused the request."
-            code = Code.UPSTREAM_ERROR if (fault.status or 0) >= 500 else Code.INVALID_REQUEST
+            status = fault.status or 0
+            code = Code.UPSTREAM_ERROR if status >= 500 else CODE_OF_REFUSAL.get(status, Code.INVALID_REQUEST)
             self.send_error(Problem(code, message), passed, now, target)
             return
         assert fault.status

@@ -342,6 +342,7 @@ class Exchange:
         if classify(fault) is Failure.FOREIGN_STATE and (parts := attempt.removable_parts()) is not None:
             self._repeat_unsigned(attempt, fault, parts, now)
             return
+        fault = replace(fault, model=attempt.model_sent)
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         if self.plan.is_refusal(fault):
             self._failed.add_refusal(attempt, fault)

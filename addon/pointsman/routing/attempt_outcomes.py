@@ -26,8 +26,18 @@ class Verdict(StrEnum):
     """The client disconnected, or its request was invalid."""
 
 
-KEY_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, Failure.FORBIDDEN})
+RATE_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.KEY_RATE_LIMIT, Failure.CONCURRENCY})
+KEY_FAILURES = RATE_FAILURES | {
+    Failure.QUOTA,
+    Failure.KEY_QUOTA,
+    Failure.ACCOUNT,
+    Failure.KEY_INVALID,
+    Failure.NO_ACCESS,
+    Failure.REGION,
+}
 """Unless it was the last key that was left."""
+UNCLEAR_FAILURES = frozenset({Failure.FORBIDDEN, Failure.NOT_FOUND})
+"""They speak of the request, unless another target has then answered it."""
 TARGET_FAILURES = SERVER_FAILURES | {
     Failure.CONNECT,
     Failure.TIMEOUT,
@@ -90,7 +100,7 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
         first_content=_content_wait(attempt, verdict, streamed),
         tokens=tokens,
         seconds=seconds,
-        rate_limited=attempt.failure is Failure.RATE_LIMIT and verdict is Verdict.FAILURE,
+        rate_limited=attempt.failure in RATE_FAILURES and verdict is Verdict.FAILURE,
     )
 
 
@@ -111,6 +121,8 @@ def _verdict_alone(attempt: AttemptRecord, later: Sequence[AttemptRecord]) -> Ve
         return Verdict.CENSORED
     if attempt.outcome is Outcome.CLIENT_ABORT or attempt.failure is None:
         return Verdict.NOTHING
+    if attempt.failure in UNCLEAR_FAILURES:
+        return Verdict.FAILURE if any(other.outcome.is_success for other in later) else Verdict.NOTHING
     if attempt.failure in KEY_FAILURES | SERVER_FAILURES and any(_answers_instead(other, attempt) for other in later):
         return Verdict.KEY
     if attempt.failure in KEY_FAILURES:

@@ -10,10 +10,17 @@ from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 CODE_BY_FAILURE: Mapping[Failure, Code] = {
     Failure.TIMEOUT: Code.UPSTREAM_TIMEOUT,
     Failure.RATE_LIMIT: Code.RATE_LIMITED,
+    Failure.KEY_RATE_LIMIT: Code.RATE_LIMITED,
+    Failure.CONCURRENCY: Code.RATE_LIMITED,
     Failure.QUOTA: Code.RATE_LIMITED,
+    Failure.KEY_QUOTA: Code.RATE_LIMITED,
+    Failure.ACCOUNT: Code.PROVIDER_AUTH,
     Failure.KEY_INVALID: Code.PROVIDER_AUTH,
+    Failure.NO_ACCESS: Code.PROVIDER_AUTH,
+    Failure.REGION: Code.PROVIDER_AUTH,
     Failure.FORBIDDEN: Code.PROVIDER_AUTH,
     Failure.CONTEXT_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
+    Failure.REQUEST_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 

@@ -16,8 +16,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from pointsman.config.enums import Dialect, Mode, ProtectionLevel
-from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope, classify
+from pointsman.config.enums import ContentFilter, Dialect, Mode, ProtectionLevel
+from pointsman.domain.failures import (
+    ALIKE_REFUSALS,
+    CONTENT_FAILURES,
+    FAILURE_POLICIES,
+    REFUSALS,
+    Failure,
+    SkipScope,
+    classify,
+)
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -52,9 +60,6 @@ LAST_RESORT = (
 """What is used all the same when nothing else is left, the most likely to work first."""
 REQUEST_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT})
 """They speak of the request, and not of the target."""
-
-REFUSALS = frozenset({Failure.REFUSED, Failure.FOREIGN_STATE, Failure.UNKNOWN_ID})
-"""What another candidate may take; if none does, the first one's answer is the client's."""
 
 
 @dataclass(slots=True)
@@ -180,7 +185,10 @@ class Plan:
 
     def is_final(self, fault: Fault) -> bool:
         """The provider refused the request itself, so its answer is the client's."""
-        return FAILURE_POLICIES[classify(fault)].skip is SkipScope.ALL
+        failure, setting = classify(fault), self.state.settings.routing.content_filter
+        if failure in CONTENT_FAILURES and setting is not None:
+            return setting is ContentFilter.FINAL
+        return FAILURE_POLICIES[failure].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
         """Another target may take what this one refused; if none can, its answer is the client's. So is any answer of
@@ -188,7 +196,7 @@ class Plan:
         """
         failure = classify(fault)
         is_last_word = self.holder is not None and fault.kind is FaultKind.STATUS and failure is not Failure.KEY_INVALID
-        return failure in REFUSALS or is_last_word
+        return failure in REFUSALS | ALIKE_REFUSALS or is_last_word
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""

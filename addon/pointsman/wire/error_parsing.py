@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.error_text import without_names
 from pointsman.wire.error_waits import MAX_MEMBERS, StatedWait, is_wait_member, wait_in_error, wait_in_text
 from pointsman.wire.errors import Fault, FaultKind
 
@@ -30,6 +31,11 @@ ANSWER_MEMBERS = frozenset(
 NUMBER_MEMBERS = ("code", "status", "status_code", "statusCode")
 WORD_MEMBERS = ("code", "status", "type")
 MESSAGE_MEMBERS = ("message", "msg", "detail", "error_description", "title")
+CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code", "__type", "quotaId", "quotaMetric")
+PART_MEMBERS = ("details", "violations", "innererror", "metadata", "error")
+MAX_CODES, MAX_CODE, MAX_DEPTH = 32, 100, 3
+JSON_TEXT = re.compile(r"(?s)(?:[\w.: ]{1,80} - )?\s*b?'?(\{.*\})'?\s*")
+"""JSON, perhaps after the name of an exception."""
 DETAIL_MEMBERS = ("details", "metadata")
 
 UNKNOWN = 502
@@ -81,7 +87,16 @@ def wrapped_fault(document: object) -> Fault | None:
         return None
     status = _status(error) or UNKNOWN
     wait = wait_in_error(error)
-    return Fault(FaultKind.WRAPPED, _message(error), status, _code(error), wait.seconds, retry_at=wait.moments)
+    return Fault(
+        FaultKind.WRAPPED,
+        _message(error),
+        status,
+        _code(error),
+        wait.seconds,
+        retry_at=wait.moments,
+        codes=_codes(error),
+        upstream=_upstream_message(error),
+    )
 
 
 def declared_fault(document: object) -> Fault:
@@ -109,6 +124,8 @@ def error_fault(status: int, body: bytes, content_type: str) -> Fault:
         content_type,
         structured=bool(message),
         retry_at=wait.moments,
+        codes=_codes(error),
+        upstream=_upstream_message(error),
     )
 
 
@@ -177,8 +194,8 @@ def _status_of_code(error: Error) -> int | None:
 
 
 def _status_of_wording(message: str) -> int | None:
-    lowered = message.lower()
-    return next((status for status, wordings in STATUS_OF_WORDING if any(w in lowered for w in wordings)), None)
+    said = without_names(message.lower())
+    return next((status for status, wordings in STATUS_OF_WORDING if any(w in said for w in wordings)), None)
 
 
 def _words(error: Error) -> Iterator[str]:
@@ -191,6 +208,47 @@ def _words(error: Error) -> Iterator[str]:
 def _code(error: Error) -> str:
     """The word that names the failure, else the number in its place."""
     return next(_words(error), _plain(error.get("code")))[:64]
+
+
+def _codes(error: Error) -> tuple[str, ...]:
+    """Every word and number that names the failure: its own, those in its details, those of a provider behind it."""
+    values = (_plain(part.get(member)) for part in _parts(error, 0) for member in CODE_MEMBERS)
+    return tuple(dict.fromkeys(value for value in values if re.fullmatch(rf"\S{{1,{MAX_CODE}}}", value)))[:MAX_CODES]
+
+
+def _upstream_message(error: Error) -> str:
+    inner = _upstream_error(error)
+    return _message(inner) if inner else ""
+
+
+def _parts(error: Error, depth: int) -> Iterator[Error]:
+    """The error and what it holds that may name the failure."""
+    yield error
+    if depth == MAX_DEPTH:
+        return
+    for member in PART_MEMBERS:
+        value = error.get(member)
+        for part in value[:MAX_CODES] if isinstance(value, list) else [value]:
+            if isinstance(part, Mapping):
+                yield from _parts(part, depth + 1)
+    if inner := _upstream_error(error):
+        yield from _parts(inner, depth + 1)
+
+
+def _upstream_error(error: Error) -> Error | None:
+    """Aggregators pass on, as JSON in a text, what the provider behind them has said."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    texts = (raw, *(error.get(member) for member in MESSAGE_MEMBERS))
+    found = (match[1] for text in texts if isinstance(text, str) and (match := JSON_TEXT.match(text)))
+    for text in found:
+        try:
+            document = jsontext.loads(text.encode())
+        except ValueError:
+            continue
+        if inner := _unwrap(document):
+            return inner
+    return {"message": raw} if isinstance(raw, str) and not JSON_TEXT.match(raw) else None
 
 
 def _plain(value: object) -> str:
