@@ -13,7 +13,7 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.routing_builders import Providers, called, request, status, wrapped
+from routing.routing_builders import Providers, called, candidate_of, pin_on, request, status, wrapped
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -300,9 +300,9 @@ ROWS: dict[str, Row] = {
     ),
     "403 of moderation": Row([status(403, message="Your input was flagged")], [OTHER]),
     "403 of a block page": Row([status(403, message="Bad API key? Sorry, you are blocked", structured=False)], [OTHER]),
-    "402": Row([status(402)], [SECOND, OTHER], keys=[("a", "key-1", "quota", TO_MIDNIGHT)]),
+    "402": Row([status(402)], [SECOND, OTHER], keys=[("a", "key-1", "account", 3600.0)]),
     "402 that names a time": Row(
-        [status(402, retry_after=60.0)], [SECOND, OTHER], keys=[("a", "key-1", "quota", 60.0)]
+        [status(402, retry_after=60.0)], [SECOND, OTHER], keys=[("a", "key-1", "account", 60.0)]
     ),
     "daily quota": Row(
         [status(429, message="Rate limit reached: 50 requests per day")],
@@ -313,7 +313,7 @@ ROWS: dict[str, Row] = {
         [status(402, message="This request requires more credits, or fewer max_tokens.")], [SECOND, OTHER]
     ),
     "concurrency": Row(
-        [status(429, code="1302", retry_after=2.0)], [SECOND, OTHER], keys=[("a", "key-1", "rate_limit", 2.0)]
+        [status(429, code="1302", retry_after=2.0)], [SECOND, OTHER], keys=[("a", "key-1", "concurrency", 2.0)]
     ),
     "a daily quota of the account": Row(
         [status(429, message="Your account has reached its daily limit")],
@@ -323,18 +323,18 @@ ROWS: dict[str, Row] = {
     "no access": Row(
         [status(403, message="You do not have access to this model")],
         [SECOND, OTHER],
-        keys=[("a", "key-1", "quota", TO_MIDNIGHT)],
+        keys=[("a", "key-1", "no_access", 3600.0)],
     ),
     "region": Row(
         [status(400, message="User location is not supported for the API use.")],
         [OTHER],
-        keys=[("a", "key-1", "quota", TO_MIDNIGHT)],
+        keys=[("a", "key-1", "region", 3600.0)],
     ),
     **{str(n): Row([status(n)], [OTHER]) for n in (404, 410)},
     "gone by wording": Row(
         [status(400, message="The model `m` does not exist", model="m")],
         [OTHER],
-        targets=cooled("model_gone", seconds=3600.0),
+        targets=cooled("model_gone", seconds=300.0),
     ),
     "413": Row([status(413)], [OTHER]),
     "a policy": Row([status(400, code="content_policy_violation")], [OTHER]),
@@ -347,7 +347,7 @@ ROWS: dict[str, Row] = {
     "a wrapped error by its wording": Row(
         [wrapped(502, message="No endpoints found for m", model="m")],
         [OTHER],
-        targets=cooled("model_gone", seconds=3600.0),
+        targets=cooled("model_gone", seconds=300.0),
     ),
     "a foreign signature": Row(
         [status(400, message="messages.1.content.0: Invalid `signature` in `thinking` block")], [SECOND, OTHER]
@@ -394,12 +394,12 @@ class Yard:
         return self.own.binding.session.pin
 
     def cooling(self, kind: str, named: str) -> list[Cooled]:
-        rows = self.router.cooldowns.to_dict(NOW, WALL)[kind]
+        rows = self.router.cooldowns_to_dict(NOW, WALL)[kind]
         assert all(row["since"] == WALL for row in rows)
         return [(row["provider"], row[named], row["reason"], row["until"] - WALL) for row in rows]
 
 
-PINNED = Pin("a", "m", "key-1")
+PINNED = pin_on(Router(settings(HOUSE), SECRET), "a/m", "key-1")
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
@@ -411,7 +411,8 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
     assert called(yard.own.ranked_candidates(NOW)) == list(row.here)
     assert yard.cooling("targets", "model") == list(row.targets)
     assert yard.cooling("keys", "key") == list(row.keys)
-    assert yard.router.cooldowns.invalid_keys == {("a", label) for label in row.invalid}
+    invalid = {candidate_of(yard.router, "a/m", label).key_id for label in row.invalid}
+    assert yard.router.cooldowns.invalid_keys == invalid
     assert yard.own.binding.failure_count("a/m") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
@@ -422,7 +423,7 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     yard = Yard()
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
-    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
     assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
@@ -431,7 +432,7 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
 def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
-    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
     assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert set(called(yard.own.ranked_candidates(NOW))) == {FIRST, SECOND, OTHER}
@@ -479,7 +480,7 @@ class TestStatedTimes:
         yard = Yard(cooldowns={"transient": "off", "rate_limit": "off", "key_invalid": "off"})
         for fault in (status(429), status(401), Fault(FaultKind.REFUSED)):
             yard.suffer(fault)
-        assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+        assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
 
 
 class TestLog:
@@ -487,9 +488,9 @@ class TestLog:
         ("fault", "words"),
         [
             (Fault(FaultKind.REFUSED), "a/m cools for 15.0 s: connect_refused"),
-            (status(404, code="model_not_found"), "a/m cools for 3600.0 s: model_gone"),
+            (status(404, code="model_not_found"), "a/m cools for 300.0 s: model_gone"),
             (status(404), None),
-            (status(429, retry_after=2.0), "key key-1 of a cools for 2.0 s: rate_limit"),
+            (status(429, retry_after=2.0), "key key-1 of a for m cools for 2.0 s: rate_limit"),
             (status(503), None),
             (status(400), None),
         ],

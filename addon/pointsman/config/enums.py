@@ -46,6 +46,13 @@ class KeySource(StrEnum):
     IP = "ip"
 
 
+class LimitsScope(StrEnum):
+    """What a provider's rate limits and quotas apply to, unless an error says otherwise."""
+
+    MODEL = "model"
+    KEY = "key"
+
+
 class Capability(StrEnum):
     """What a request may need of a model."""
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Capability, Dialect, Pool, ProtectionLevel, RedirectMatch
+from pointsman.config.enums import Capability, Dialect, LimitsScope, Pool, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
+from pointsman.config.quota_reset import MIDNIGHT_UTC, QuotaResetTime
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, ProxyUrl, Rank, Secret, SmartFirst, Timer, unique
 
@@ -48,6 +49,13 @@ class LimitSettings(ConfigModel):
     rpd: Limit = None  # requests a day
     tpm: Limit = None  # tokens a minute
     tpd: Limit = None  # tokens a day
+    concurrency: Limit = None  # requests at once
+
+
+class ProviderLimits(ConfigModel):
+    """What a key may use of all models together."""
+
+    concurrency: Limit = None  # requests at once
 
 
 class Model(ConfigModel):
@@ -124,7 +132,7 @@ class Quirks(ConfigModel):
 
 
 class Provider(ConfigModel):
-    """An upstream account; `name` is its key in the file. The last four are the catalog's, but may be written too."""
+    """An upstream account; `name` is its key in the file. The last ones are the catalog's, but may be written too."""
 
     name: str
     base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
@@ -141,6 +149,9 @@ class Provider(ConfigModel):
     models: tuple[Model, ...] = ()
     drop_params: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # request parameters that it refuses
     quirks: Quirks = Quirks()
+    limits: ProviderLimits = ProviderLimits()
+    limits_scope: LimitsScope = LimitsScope.MODEL  # what its rate limits and quotas apply to
+    quota_reset: QuotaResetTime = MIDNIGHT_UTC  # when its daily quotas begin again
     stream_usage: Flag = False  # it understands stream_options.include_usage
     keyless: Flag = False  # it answers without a key
 

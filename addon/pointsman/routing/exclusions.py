@@ -13,6 +13,7 @@ from typing import assert_never
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.concurrency import RETRY_WAIT
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.issued_ids import Holder
@@ -181,6 +182,8 @@ class Exclusions:
         frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
         if frees > now:
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
+        if self.state.concurrency.is_full(candidate, now):
+            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", now + RETRY_WAIT, True)
         if self.state.cooldowns.is_key_tried(candidate, self, now):
             return Exclusion(target, key, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
         return None

@@ -5,6 +5,7 @@ from typing import NamedTuple, assert_never
 from urllib.parse import urlsplit
 
 from pointsman.config import CooldownSettings, Provider
+from pointsman.config.enums import LimitsScope
 from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope
 from pointsman.routing.cooldowns import MAX_RATE_LIMIT_COOLDOWN, Wait, within_bounds
 from pointsman.wire.errors import Fault
@@ -16,7 +17,7 @@ MAX_NEARBY_COOLDOWN = 5.0
 """Seconds at most that a provider on this machine or network cools unless `cooldowns.transient` is written: it is back
 in a moment, or dead for good.
 """
-DAY = 86_400.0
+LIMITS = frozenset({CooldownLength.RATE_LIMIT, CooldownLength.QUOTA})
 
 
 class Cost(NamedTuple):
@@ -35,7 +36,10 @@ def cooldown_of(
     if policy.cooldown is None:
         return None
     length = policy.cooldown
-    return Cost(policy.scope, _reason(length, failure, fault), _wait(length, fault, provider, durations, wall))
+    scope = policy.scope
+    if scope is Scope.MODEL_OF_KEY and length in LIMITS and provider.limits_scope is LimitsScope.KEY:
+        scope = Scope.KEY
+    return Cost(scope, _reason(length, failure, fault), _wait(length, fault, provider, durations, wall))
 
 
 def _reason(length: CooldownLength, failure: Failure, fault: Fault) -> str:
@@ -60,9 +64,9 @@ def _wait(length: CooldownLength, fault: Fault, provider: Provider, durations: C
         case CooldownLength.CONCURRENCY:
             return stated or Wait(CONCURRENCY_COOLDOWN)
         case CooldownLength.QUOTA:
-            return stated or Wait(DAY - wall % DAY, is_guess=True)
+            return stated or Wait(provider.quota_reset.seconds_until(wall), is_guess=True)
         case CooldownLength.ACCOUNT:
-            return stated if stated and stated.seconds > HOUR else Wait(HOUR)
+            return stated or Wait(HOUR)
         case CooldownLength.NO_ACCESS:
             return Wait(HOUR)
         case CooldownLength.KEY_INVALID:

@@ -218,6 +218,7 @@ class Plan:
         self.binding.touch(now)
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
+        self.state.concurrency.begin(candidate)
         self._exclusions.begin_trial(candidate, now)
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
@@ -479,7 +480,9 @@ class Plan:
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted_notice))) or None
 
     def _release(self, n: int) -> None:
-        self._exclusions.end_trial(self._running.pop(n))
+        candidate = self._running.pop(n)
+        self._exclusions.end_trial(candidate)
+        self.state.concurrency.end(candidate)
         if entry := self._in_flight.pop(n, None):
             self.state.in_flight.end(entry)
 

@@ -9,6 +9,7 @@ from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
+from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
 from pointsman.routing.failure_costs import cooldown_of, is_nearby
 from pointsman.routing.health import Health
@@ -43,6 +44,7 @@ class RoutingState:
         self.sessions = SessionRegistry(settings, Digests(secret))
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
+        self.concurrency = Concurrency()
         self.statistics = Statistics(self.inventory.by_label)
         self.in_flight = InFlight()
         self.health = Health()
@@ -64,6 +66,7 @@ class RoutingState:
         same = self.inventory.unchanged_targets(old)
         self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
         self.limits.keep_only(self.inventory.pair_ids())
+        self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
         self.outages.keep_only(same)
         self.statistics.set_labels(self.inventory.by_label, same)
@@ -147,6 +150,8 @@ class RoutingState:
                 return None
         loss = self._on_provider_lost(candidate, failure, fault, now)
         cooldown = self._cool(candidate, failure, fault, has_untried_key, wall, now)
+        if failure is Failure.CONCURRENCY:
+            self.concurrency.on_refused(candidate, now)
         return "; ".join(filter(None, (cooldown, loss))) or None
 
     def _cool(

@@ -86,7 +86,10 @@ class KeyPages:
     async def test(self, _: PageRequest, key_id: str) -> PageReply:
         """Raises Problem (not_found)."""
         found = self._find(self._configuration.current, key_id)
-        return json_reply(await self._tester(self._configuration.current.settings.providers[found.provider], found.key))
+        result = await self._tester(self._configuration.current.settings.providers[found.provider], found.key)
+        if result["ok"]:
+            self._router.cooldowns.on_key_accepted((found.provider, found.key.id), monotonic())
+        return json_reply(result)
 
     def _one(self, key_id: str, status: int) -> PageReply:
         state = self._configuration.current
