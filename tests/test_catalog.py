@@ -95,7 +95,7 @@ def test_providers_that_answer_without_a_key_say_so(providers: dict[str, Provide
 def test_facts_about_one_model_arrive_whole(providers: dict[str, Provider]) -> None:
     [llama] = [model for model in providers["groq"].models if model.id == "llama-3.3-70b-versatile"]
     assert (llama.name, llama.intelligence, llama.speed, llama.context) == ("Llama 3.3 70B", 17, 2, 131072)
-    assert llama.limits.model_dump() == {"rpm": 30, "rpd": 1000, "tpm": 12000, "tpd": 100000}
+    assert llama.limits.model_dump() == {"rpm": 30, "rpd": 1000, "tpm": 12000, "tpd": 100000, "concurrency": None}
     assert llama.supports == frozenset({Capability.TOOLS, Capability.JSON})
 
 

@@ -312,9 +312,7 @@ ROWS: dict[str, Row] = {
     "402 for fewer tokens": Row(
         [status(402, message="This request requires more credits, or fewer max_tokens.")], [SECOND, OTHER]
     ),
-    "concurrency": Row(
-        [status(429, code="1302", retry_after=2.0)], [SECOND, OTHER], keys=[("a", "key-1", "concurrency", 2.0)]
-    ),
+    "concurrency": Row([status(429, code="1302")], [SECOND, OTHER], keys=[("a", "key-1", "concurrency", 2.0)]),
     "a daily quota of the account": Row(
         [status(429, message="Your account has reached its daily limit")],
         [SECOND, OTHER],

@@ -58,17 +58,13 @@ def test_a_failure_that_nobody_pays_for_cools_nothing() -> None:
         (CooldownLength.RATE_LIMIT, 40.0),
         (CooldownLength.CONCURRENCY, 40.0),
         (CooldownLength.QUOTA, 40.0),
+        (CooldownLength.ACCOUNT, 40.0),
     ],
 )
 def test_a_stated_wait_comes_first(length: CooldownLength, stated: float) -> None:
     for failure, policy in FAILURE_POLICIES.items():
         if policy.cooldown is length:
             assert cost(failure, status(429, retry_after=stated)).wait == Wait(stated, is_stated=True)
-
-
-def test_an_account_cools_for_an_hour_at_least() -> None:
-    assert cost(Failure.ACCOUNT, status(402, retry_after=5.0)).wait == Wait(HOUR)
-    assert cost(Failure.ACCOUNT, status(402, retry_after=2 * HOUR)).wait == Wait(2 * HOUR, is_stated=True)
 
 
 @pytest.mark.parametrize("failure", [Failure.RATE_LIMIT, Failure.QUOTA])

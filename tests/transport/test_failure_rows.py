@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import batched, count
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -33,7 +34,6 @@ from support.settings import provider
 OTHER_MODEL = "another"
 KEYS = ("sk-the-first-key", "sk-the-second-key")
 GOOD = "labore et dolore mag"
-DAY = 86_400.0
 MAX_GUESS = 60.0
 """Seconds that a client is told to wait at most where no provider has stated a time."""
 WRITTEN = {"transient": "40s", "rate_limit": "70s", "key_invalid": "100s"}
@@ -49,6 +49,7 @@ COOLS: Mapping[CooldownLength, tuple[str | None, float | None]] = {
 }
 """The reason (None: the status; "": the failure's name) and the seconds (None: to the end of the day)."""
 IN_A_WHILE = 3000.0
+QUOTA_RESET = "00:00 America/Los_Angeles"
 STATED = (
     (b"reached for model `llama-3.3-70b-versatile` in organization `org_01` service tier `on_demand` on tokens per day",
      722.0),
@@ -221,7 +222,9 @@ async def _desk(stack: AsyncExitStack, folder: Path, dialect: Dialect, models: S
         for name in "ab"
     ]
     entries = {
-        "a": provider(url_for(dialect, a), *models, OTHER_MODEL, keys=list(KEYS), dialect=dialect),
+        "a": provider(
+            url_for(dialect, a), *models, OTHER_MODEL, keys=list(KEYS), dialect=dialect, quota_reset=QUOTA_RESET
+        ),
         "b": provider(url_for(dialect, b), *models, keys=["sk-of-b"], dialect=dialect),
     }
     router = await stack.enter_async_context(running(folder, entries, cooldowns=WRITTEN, sticky={"max_sessions": 5000}))
@@ -273,7 +276,14 @@ def _expected_seconds(sample: Sample, policy: FailurePolicy, wall: float) -> flo
     if (stated := _stated_seconds(sample)) is not None:
         return stated
     seconds = COOLS[policy.cooldown][1]
-    return DAY - wall % DAY if seconds is None else seconds
+    return _until_midnight(wall) if seconds is None else seconds
+
+
+def _until_midnight(wall: float) -> float:
+    """Seconds to the end of the day in Los Angeles."""
+    local = datetime.fromtimestamp(wall, ZoneInfo("America/Los_Angeles"))
+    end = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return end.timestamp() - wall
 
 
 def _stated_seconds(sample: Sample) -> float | None:
@@ -429,6 +439,8 @@ async def _refused_by_all(desk: Desk, sample: Sample, stream: bool) -> list[str]
     desk.reset(sample, everyone_refuses=True)
     told = await desk.ask(sample.model, "refuse this", row.session, stream)
     own, policy = OWN_ERROR.get(sample.expected), row.policy
+    if sample.expected is Failure.ACCOUNT and sample.status in (402, 429):
+        own = 429  # the account may serve again by itself
     row.expect("status", told.answer.status_code, own or sample.status)
     if own is None:
         row.expect("body", told.answer.content, sample.body)

@@ -27,7 +27,12 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
-KEY_REASONS = {"key_invalid": ExclusionReason.KEY_INVALID}
+KEY_REASONS = {
+    Failure.KEY_INVALID.value: ExclusionReason.KEY_INVALID,
+    Failure.ACCOUNT.value: ExclusionReason.ACCOUNT,
+    Failure.NO_ACCESS.value: ExclusionReason.NO_ACCESS,
+    Failure.REGION.value: ExclusionReason.NO_ACCESS,
+}
 """By the reason of the cooldown; all others are limits."""
 MIN_REFUSED_SIZE = 4000
 """Tokens. The estimate for a smaller request does not tell which others are too long as well."""

@@ -1,11 +1,16 @@
 """Changes by the admin API: what they do to the next request, what refuses them, and what is left of them."""
 
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
+from pointsman.demo import closed_port
+from pointsman.domain.failures import Scope
+from routing.routing_builders import cool
 from support import router
-from support.admin import CLIENT, bearer, call
+from support.admin import CLIENT, SERVER, bearer, call
 from support.http_requests import ask
 from support.settings import provider, write
 
@@ -25,6 +30,12 @@ async def target(one: router.Router, label: str) -> Any:
 
 async def setting(one: router.Router, name: str) -> Any:
     return next(row for row in (await get(one, "settings"))["settings"] if row["name"] == name)
+
+
+def cool_key(one: router.Router) -> None:
+    """As a whole, and for one model."""
+    for scope in (Scope.KEY, Scope.MODEL_OF_KEY):
+        cool(one.gateway.router, scope, "a/m", "quota", 9000.0, monotonic())
 
 
 class TestFallback:
@@ -114,6 +125,21 @@ class TestKeys:
         (key,) = (await get(one, "keys"))["keys"]
         told = (await call(one.url, "POST", f"keys/{key['id']}/test")).json()
         assert (told["ok"], told["status"]) == (True, 200)
+
+    async def test_a_key_that_its_provider_accepts_has_no_cooldowns_left(self, one: router.Router) -> None:
+        cool_key(one)
+        (key,) = (await get(one, "keys"))["keys"]
+        assert key["cooldown"]["reason"] == "quota"
+        assert (await call(one.url, "POST", f"keys/{key['id']}/test")).json()["ok"]
+        assert (await get(one, "cooldowns"))["keys"] == []
+
+    async def test_one_that_could_not_be_tested_keeps_them(self, tmp_path: Path) -> None:
+        entries = {"a": provider(closed_port(), keys=["sk-of-nobody-0001"])}
+        async with router.running(tmp_path, entries, server=SERVER) as one:
+            cool_key(one)
+            (key,) = (await get(one, "keys"))["keys"]
+            assert not (await call(one.url, "POST", f"keys/{key['id']}/test")).json()["ok"]
+            assert len((await get(one, "cooldowns"))["keys"]) == 2
 
     @pytest.mark.parametrize(
         ("sent", "paths"),
