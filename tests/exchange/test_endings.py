@@ -120,7 +120,7 @@ class TestClientErrors:
         assert (stage.response.status, stage.sent) == (status, body)
         assert stage.headers["x-routed-via"] == "a/m"
         assert stage.headers["x-fallback-trail"] == f"b/m@{status}"
-        assert stage.router.cooldowns.to_dict(stage.now, WALL) == {"targets": [], "keys": []}
+        assert stage.router.cooldowns_to_dict(stage.now, WALL) == {"targets": [], "keys": []}
 
     @pytest.mark.parametrize(("status", "body"), ALIKE)
     def test_where_another_one_takes_the_request_its_answer_does(self, status, body):
@@ -154,7 +154,7 @@ class TestClientErrors:
         body = b'{"error":{"message":"The model `%s` does not exist"}}' % named.encode()
         stage = ExchangeHarness(2, redirects=rules).start().answers(1, 404, body)
         assert stage.launched == ["a", "b"]
-        rows = stage.router.cooldowns.to_dict(stage.now, WALL)["targets"]
+        rows = stage.router.cooldowns_to_dict(stage.now, WALL)["targets"]
         assert [row["reason"] for row in rows] == cools
 
     def test_configured_secrets_are_masked(self):

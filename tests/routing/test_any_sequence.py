@@ -1,6 +1,5 @@
 """Whatever fails, succeeds, passes or is reloaded, in whatever order: nobody is used who may not be."""
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,8 +50,6 @@ FAULTS = st.one_of(
 MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
 LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
 """b itself is left to the default."""
-COUNTING = {Failure.CONNECT, Failure.SERVER_ERROR, Failure.TIMEOUT}
-"""What counts against a provider in a session."""
 GUARDED = ProtectionLevel.PROVIDER_BAN
 
 
@@ -75,22 +72,11 @@ class Running:
     failed: set[Candidate] = field(default_factory=set)
     candidate: Candidate | None = None
     launched: float = 0.0
-    counted: set[str] = field(default_factory=set)
-    """Targets whose failure has counted here."""
 
     @property
     def holder(self) -> object:
         """Its session, as long as there is one, else the exchange."""
         return self.plan.binding.session or self
-
-
-@dataclass
-class Past:
-    """What a session has suffered and shown, worked out from the rules and not from the router."""
-
-    bans: set[str] = field(default_factory=set)
-    failures: Counter[str] = field(default_factory=Counter)
-    keys: dict[str, Name] = field(default_factory=dict)
 
 
 class AnyWeather(RuleBasedStateMachine):
@@ -107,8 +93,10 @@ class AnyWeather(RuleBasedStateMachine):
         self.used: list[tuple[float, str, str | None]] = []
         """Requests that reached a limited target, and when they were launched."""
         self.stated: dict[tuple[str, str | None], int] = {}
-        self.pasts: defaultdict[object, Past] = defaultdict(Past)
-        """By session, or by exchange where there is none."""
+        self.shown: dict[tuple[object, str], Name] = {}
+        """The key that a session, or an exchange without one, has shown a guarded scope."""
+        self.ban_ends: dict[tuple[object, str, float], float] = {}
+        """By session, scope and beginning."""
 
     @initialize()
     def open(self) -> None:
@@ -153,7 +141,7 @@ class AnyWeather(RuleBasedStateMachine):
             return
         why = own.plan.selection_reason(candidate, self.now, WALL)
         self.check(own, candidate, last_resort=why.startswith("last_resort"))
-        self.check_session(own, candidate)
+        self.check_session(own, candidate, why.startswith("last_resort: banned"))
         own.plan.on_launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
         if candidate.target.label == "a/m" and self.router.inventory.contains(candidate):
@@ -176,12 +164,15 @@ class AnyWeather(RuleBasedStateMachine):
             recent = [at for at, target, used in self.used if (target, used) == (label, key) and at > self.now - MINUTE]
             assert len(recent) < min(RPM, self.stated.get((label, key), RPM)), "its limit is used up"
 
-    def check_session(self, own: Running, candidate: Candidate) -> None:
-        past, target = self.pasts[own.holder], candidate.target
-        assert not past.bans & {target.provider.name, target.label}, "it is banned"
+    def check_session(self, own: Running, candidate: Candidate, is_banned: bool) -> None:
+        target = candidate.target
+        ban = self.router.state.ban_on(target, own.plan.binding, self.now)
+        assert ban is None or (ban.gives_way and is_banned), "it is banned"
         if target.protection_level is not GUARDED:
             return
-        assert past.keys.setdefault(target.scope, candidate.key_id) == candidate.key_id, "a second key is shown"
+        assert self.shown.setdefault((own.holder, target.scope), candidate.key_id) == candidate.key_id, (
+            "a second key is shown"
+        )
         if self.serves_another(own, target):
             free = [each for each in own.plan.ranked_candidates(self.now) if not self.serves_another(own, each.target)]
             assert not free, "somebody else was free"
@@ -249,7 +240,6 @@ class AnyWeather(RuleBasedStateMachine):
 
     def teach(self, own: Running, candidate: Candidate, failure: Failure, fault: Fault) -> None:
         own.failed.add(candidate)
-        self.teach_session(own, candidate.target, failure)
         if not self.router.inventory.contains(candidate):
             return
         stated = None if fault.retry_after is None else min(max(fault.retry_after, 1.0), 86_400.0)
@@ -266,19 +256,8 @@ class AnyWeather(RuleBasedStateMachine):
             case Failure.MODEL_GONE:
                 self.close_target(candidate, 300.0, True)
 
-    def teach_session(self, own: Running, target: Target, failure: Failure) -> None:
-        past = self.pasts[own.holder]
-        if target.protection_level is ProtectionLevel.OFF:
-            return
-        if failure in COUNTING and own.plan.binding.session and target.label not in own.counted:
-            own.counted.add(target.label)
-            past.failures[target.scope] += 1
-        if target.protection_level is GUARDED or (failure in COUNTING and past.failures[target.scope] >= 2):
-            past.bans.add(target.scope)
-
     def reopen(self, own: Running, candidate: Candidate) -> None:
         """It works: what failed before it was asked is forgotten."""
-        self.pasts[own.holder].failures.pop(candidate.target.scope, None)
         label = candidate.target.label
         if own.launched >= self.last_failure.get(label, 0.0):
             self.closed_targets.pop(label, None)
@@ -369,15 +348,13 @@ class AnyWeather(RuleBasedStateMachine):
             assert all(slot.trial is None or slot.trial in running for slot in slots._slots.values())
 
     @invariant()
-    def what_sessions_are_told_is_what_they_have_suffered(self) -> None:
+    def the_end_of_a_ban_is_fixed(self) -> None:
         for session in self.router.sessions._store:
-            past = session.penalties
-            assert (set(past.bans) if past else set()) == self.pasts[session].bans
-            assert not (
-                session.pin
-                and past
-                and past.ban_reason(session.pin.provider, f"{session.pin.provider}/{session.pin.model}")
-            )
+            bans = session.penalties.current_bans(self.now) if session.penalties else {}
+            for scope, ban in bans.items():
+                assert self.now < ban.until <= ban.since + 600
+                assert self.ban_ends.setdefault((session, scope, ban.since), ban.until) == ban.until
+            assert not session.pin or not {session.pin.provider, session.pin.label} & bans.keys()
 
     @invariant()
     def no_counter_is_negative(self) -> None:

@@ -67,6 +67,12 @@ def test_a_stated_wait_comes_first(length: CooldownLength, stated: float) -> Non
             assert cost(failure, status(429, retry_after=stated)).wait == Wait(stated, is_stated=True)
 
 
+def test_an_account_cools_for_an_hour_unless_its_provider_names_a_time() -> None:
+    assert cost(Failure.ACCOUNT, status(402)).wait == Wait(HOUR)
+    assert cost(Failure.ACCOUNT, status(402, retry_after=5.0)).wait == Wait(5.0, is_stated=True)
+    assert cost(Failure.ACCOUNT, status(402, retry_after=2 * HOUR)).wait == Wait(2 * HOUR, is_stated=True)
+
+
 @pytest.mark.parametrize("failure", [Failure.RATE_LIMIT, Failure.QUOTA])
 def test_limits_of_a_whole_key_close_the_key(failure: Failure) -> None:
     assert cost(failure, limits_scope="key").scope is Scope.KEY

@@ -32,7 +32,7 @@ class TestAfterAttempts:
         [
             (status(429), Code.RATE_LIMITED),
             (wrapped(429), Code.RATE_LIMITED),
-            (status(402), Code.PROVIDER_AUTH),
+            (status(402), Code.RATE_LIMITED),
             (status(429, code="1302"), Code.RATE_LIMITED),
             (status(429, code="usage_limit_reached"), Code.RATE_LIMITED),
             (status(403, code="model_not_allowed"), Code.PROVIDER_AUTH),

@@ -100,9 +100,9 @@ class TestExplain:
 
     def test_a_ban_says_until_when(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
-        own.binding.ban("b", "503, provider-ban")
+        own.binding.ban("b", "503, provider-ban", 600.0, False, NOW)
         banned = [each for each in explained(router, x_session_id="it")["excluded"] if each["reason"] == "banned"]
-        assert [(each["provider"], each["until"]) for each in banned] == [("b", WALL + 1800)]
+        assert [(each["provider"], each["until"]) for each in banned] == [("b", WALL + 600)]
 
     def test_a_named_model_has_no_pools(self, router: Router) -> None:
         answer = explained(router, b'{"model":"c/s","messages":[{"role":"user","content":"hi"}]}')

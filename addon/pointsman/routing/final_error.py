@@ -24,6 +24,9 @@ CODE_BY_FAILURE: Mapping[Failure, Code] = {
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
 
+RETRYABLE_ACCOUNT_STATUSES = frozenset({402, 429})
+"""A provider that answers account trouble so may serve the account again by itself."""
+
 INCAPABLE_REASONS = frozenset(
     {
         ExclusionReason.DISABLED,
@@ -60,6 +63,8 @@ def final_error(
 def _cause(failure: Failure, fault: Fault) -> Code:
     if fault.kind is FaultKind.CONNECT_TIMEOUT or fault.status == 504:
         return Code.UPSTREAM_TIMEOUT
+    if failure is Failure.ACCOUNT and fault.status in RETRYABLE_ACCOUNT_STATUSES:
+        return Code.RATE_LIMITED
     return CODE_BY_FAILURE.get(failure, Code.UPSTREAM_ERROR)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pointsman.demo import Provider, behaviours
 from pointsman.domain.failures import Scope
 from pointsman.domain.records import Outcome
-from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.penalties import Ban, SessionPenalties
 from pointsman.web.api.overview import WINDOW_SECONDS, rates
 from routing.routing_builders import cool
 from support import router
@@ -146,7 +146,7 @@ class TestSessions:
 
 def ban(session: Any, *scopes: str) -> None:
     session.penalties = session.penalties or SessionPenalties()
-    session.penalties.bans.update(dict.fromkeys(scopes, "failed twice"))
+    session.penalties.bans.update(dict.fromkeys(scopes, Ban("failed twice", 0.0, monotonic() + 600, True)))
 
 
 async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> None:
