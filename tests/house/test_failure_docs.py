@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope, SkipScope
+from pointsman.routing.candidate_order import LAST_RESORT
 from pointsman.routing.exclusion_reasons import ExclusionReason
-from pointsman.routing.plan import LAST_RESORT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "failures.md").read_text(encoding="utf-8")
 SKIP_WORDS = {

@@ -77,10 +77,10 @@ TALKS = {
 def undamaged(router: Router) -> None:
     """Nobody was charged for anything but being down."""
     routing, now = router.gateway.router, 0.0
-    cooldowns = routing.cooldowns.to_dict(now, now)
+    cooldowns = routing.cooldowns_to_dict(now, now)
     assert all(each["reason"] == "529" for each in cooldowns["targets"])
     assert cooldowns["keys"] == []
-    assert all(not each["bans"] and not each["failures"] for each in routing.sessions.to_list(now, now))
+    assert all(not each["bans"] and not each["failures"] for each in routing.sessions_to_list(now, now))
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])

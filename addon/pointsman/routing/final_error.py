@@ -40,6 +40,7 @@ INCAPABLE_REASONS = frozenset(
     }
 )
 """Such a candidate could not have served the request anyway."""
+LIMIT_REASONS = frozenset({ExclusionReason.RATE_LIMITED, ExclusionReason.ACCOUNT})
 
 
 def final_error(
@@ -80,8 +81,8 @@ def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[C
     telling = reasons - INCAPABLE_REASONS
     if telling == {ExclusionReason.CONTEXT}:
         return Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it."
-    if telling - {ExclusionReason.CONTEXT} == {ExclusionReason.RATE_LIMITED}:
-        return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited."
+    if telling & LIMIT_REASONS and telling <= {ExclusionReason.CONTEXT, *LIMIT_REASONS}:
+        return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited or out of credit."
     if telling == {ExclusionReason.BANNED}:
         return Code.NO_CANDIDATE, _banned(
             [each for each in exclusions if each.reason is ExclusionReason.BANNED], offset
