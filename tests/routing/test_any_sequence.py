@@ -144,7 +144,7 @@ class Suffered(NamedTuple):
     label: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # plans are long
 class Running:
     """An exchange, with its attempt in flight if there is one."""
 
@@ -250,8 +250,10 @@ class AnyWeather(RuleBasedStateMachine):
         self.check_session(own, candidate, why)
         own.plan.on_launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
+        if not self.router.inventory.contains(candidate):
+            return
         own.tries = set() if why.startswith("last_resort") else self.closed.keys() & set(names_of(candidate))
-        if candidate.target.label == "a/m" and self.router.inventory.contains(candidate):
+        if candidate.target.label == "a/m":
             self.used.append((self.now, *candidate.pair_id))
 
     def usable_targets(self, own: Running) -> list[Target]:
