@@ -45,7 +45,7 @@ HOUSES: dict[str, dict[str, Any]] = {
 }
 REMOTE = {"a", "b"}
 """c is on this machine."""
-MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
+MODELS = ["m", "m", "n", "auto", "a/m", "b/m", "b/m", "b/m", "c/m"]
 LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
 """b itself is left to the default."""
 GUARDED, SKIPPING = ProtectionLevel.PROVIDER_BAN, ProtectionLevel.MODEL_SKIP
@@ -109,7 +109,8 @@ FAULTS = st.one_of(
     ),
     st.sampled_from(TELLING),
 )
-SESSIONS = st.none() | st.integers(0, 9)
+SESSIONS = st.sampled_from([None, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6])
+"""The first ones have a long history; more than the table keeps."""
 type Name = tuple[Scope, object]
 """A target, a key, or one model of a key."""
 
@@ -220,6 +221,17 @@ class AnyWeather(RuleBasedStateMachine):
         own.plan.on_ended(False, self.now)
         if known and pin and pin.label in own.refused - own.moved:
             assert known.pin in (pin, None), "its target has only refused this one request"
+
+    @rule(model=st.sampled_from(MODELS), fault=FAULTS, session=SESSIONS, times=st.integers(1, 3))
+    def fail_everywhere(self, model: str, fault: Fault, session: int | None, times: int) -> None:
+        """Whole exchanges, in each of which every attempt fails."""
+        for _ in range(times):
+            own = self.begun(model, 10, session)
+            self.launch_for(own)
+            while own.candidate:
+                self.settle_for(own, fault, True, None)
+                self.launch_for(own)
+            own.plan.on_ended(True, self.now)
 
     @rule(model=st.sampled_from(MODELS), tokens=st.integers(1, 600), session=SESSIONS)
     def begin(self, model: str, tokens: int, session: int | None) -> None:
