@@ -717,6 +717,7 @@ KEYS = (
         code="401",
         model="big",
     ),
+    openai("no access", Failure.NO_ACCESS, 403, "Your account may not use this model.", maker="a gateway"),
     openai("no access", Failure.NO_ACCESS, 403, "No access to model: o1", maker="GitHub", code="no_access", model="o1"),
 )
 

@@ -59,17 +59,31 @@ def test_an_exchange_that_is_discarded_makes_room() -> None:
 
 
 def test_a_refusal_teaches_how_many_may_run() -> None:
-    talks = limited()
-    exchanges = [talks.ask(str(n)) for n in range(4)]
-    assert all(each.launch() for each in exchanges)
+    talks = SessionDriver({name: provider(f"https://{name}.test/v1", keys=[f"sk-of-{name}"]) for name in "ab"})
+    exchanges = [talks.ask(f"{n}", "a/m") for n in range(4)]
+    assert all(each.launch() == "a/m#key-1" for each in exchanges)
     refuse(exchanges[3])
     talks.now += 3
-    assert talks.ask("5").launch() is None, "three are running"
-    assert talks.ask("6", "n").launch() == "a/n#key-1"
+    asked = [talks.ask(f"more {n}", "m") for n in range(20)]
+    assert {each.launch() for each in asked} == {"b/m#key-1"}, "three are running"
     exchanges[0].settle()
-    assert talks.ask("7").launch() == "a/m#key-1"
+    assert "concurrency" not in {each.detail for each in asked[1].plan.exclusions(talks.now)}
+    assert talks.ask("again", "a/m").launch() == "a/m#key-1"
+    assert "concurrency" in {each.detail for each in asked[1].plan.exclusions(talks.now)}
     talks.now += LEARNT_LIFETIME
-    assert talks.ask("8").launch() == "a/m#key-1", "it is forgotten"
+    assert "concurrency" not in {each.detail for each in asked[1].plan.exclusions(talks.now)}, "it is forgotten"
+
+
+def test_what_a_refusal_taught_gives_way_when_nothing_else_is_left() -> None:
+    talks = limited()
+    exchanges = [talks.ask(str(n)) for n in range(2)]
+    assert all(each.launch() for each in exchanges)
+    refuse(exchanges[1])
+    assert talks.ask("3").launch() is None, "it rests for two seconds"
+    talks.now += 2
+    own = talks.ask("4")
+    assert [each.detail for each in own.plan.exclusions(talks.now)] == ["concurrency"]
+    assert own.launch() == "a/m#key-1"
 
 
 def test_one_alone_is_always_allowed() -> None:
@@ -95,7 +109,7 @@ def test_nothing_is_kept_of_what_has_ended_or_is_gone() -> None:
     for candidate in candidates:
         own.begin(candidate)
         own.on_refused(candidate, NOW)
-        assert own.is_full(candidate, NOW)
+        assert own.seems_full(candidate, NOW)
         own.end(candidate)
     assert not own._of_pairs
     assert not own._of_keys

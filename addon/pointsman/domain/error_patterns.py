@@ -324,6 +324,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"no (access|permission) to (the |this )?(model|<model>)",
             r"must be verified to use the model",
             r"key not allowed to access model",
+            r"\b(may|can|must)(not| not) (use|access|call|invoke) (the |this )?(model|<model>)",
             r"<model>( model)? (is )?not (enabled|allowed|available) (for|in|on) (this|your) \w+",
         ),
     ),

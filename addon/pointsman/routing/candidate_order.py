@@ -18,6 +18,7 @@ from pointsman.wire.request_facts import RequestFacts
 LAST_RESORT = (
     ExclusionReason.COOLING,
     ExclusionReason.HALF_OPEN,
+    ExclusionReason.RATE_LIMITED,  # where a learnt limit of concurrency seems reached
     ExclusionReason.UNHEALTHY,
     ExclusionReason.BANNED,
     ExclusionReason.GONE,

@@ -33,16 +33,18 @@ class Concurrency:
         """The provider has refused a request, which has ended, as one too many: those that still run are the limit."""
         self._learnt[candidate.pair_id] = max(1, self._of_pairs[candidate.pair_id]), now + LEARNT_LIFETIME
 
-    def is_full(self, candidate: Candidate, now: float) -> bool:
-        """One more request would be above a limit."""
+    def is_full(self, candidate: Candidate) -> bool:
+        """One more request would be above a configured limit."""
         target, running = candidate.target, self._of_pairs.get(candidate.pair_id, 0)
         of_key, of_model = target.provider.limits.concurrency, target.model.limits.concurrency
         if of_key is not None and self._of_keys.get(candidate.key_id, 0) >= of_key:
             return True
-        if of_model is not None and running >= of_model:
-            return True
+        return of_model is not None and running >= of_model
+
+    def seems_full(self, candidate: Candidate, now: float) -> bool:
+        """One more request would be above a learnt limit, which may be wrong, so it gives way to a last resort."""
         learnt, until = self._learnt.get(candidate.pair_id, (0, 0.0))
-        return now < until and running >= learnt
+        return now < until and self._of_pairs.get(candidate.pair_id, 0) >= learnt
 
     def keep_only(self, pairs: Collection[PairId]) -> None:
         """What was learnt of what is no longer configured is forgotten."""

@@ -187,8 +187,10 @@ class Exclusions:
         frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
         if frees > now:
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
-        if self.state.concurrency.is_full(candidate, now):
-            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", now + RETRY_WAIT, True)
+        is_full = self.state.concurrency.is_full(candidate)
+        if is_full or self.state.concurrency.seems_full(candidate, now):
+            until = now + RETRY_WAIT
+            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", until, True, holds=is_full)
         if self.state.cooldowns.is_key_tried(candidate, self, now):
             return Exclusion(target, key, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
         return None
