@@ -55,6 +55,7 @@ SHARED, REMEMBERED = 30.0, 300.0
 GIVING_WAY = (
     ExclusionReason.COOLING,
     ExclusionReason.HALF_OPEN,
+    ExclusionReason.RATE_LIMITED,
     ExclusionReason.UNHEALTHY,
     ExclusionReason.BANNED,
     ExclusionReason.GONE,
