@@ -45,7 +45,7 @@ HOUSES: dict[str, dict[str, Any]] = {
 }
 REMOTE = {"a", "b"}
 """c is on this machine."""
-MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
+MODELS = ["m", "m", "n", "auto", "a/m", "b/m", "b/m", "b/m", "c/m"]
 LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
 """b itself is left to the default."""
 GUARDED, SKIPPING = ProtectionLevel.PROVIDER_BAN, ProtectionLevel.MODEL_SKIP
@@ -55,6 +55,7 @@ SHARED, REMEMBERED = 30.0, 300.0
 GIVING_WAY = (
     ExclusionReason.COOLING,
     ExclusionReason.HALF_OPEN,
+    ExclusionReason.RATE_LIMITED,
     ExclusionReason.UNHEALTHY,
     ExclusionReason.BANNED,
     ExclusionReason.GONE,
@@ -109,7 +110,8 @@ FAULTS = st.one_of(
     ),
     st.sampled_from(TELLING),
 )
-SESSIONS = st.none() | st.integers(0, 9)
+SESSIONS = st.sampled_from([None, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6])
+"""The first ones have a long history; more than the table keeps."""
 type Name = tuple[Scope, object]
 """A target, a key, or one model of a key."""
 
@@ -144,7 +146,7 @@ class Suffered(NamedTuple):
     label: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # plans are long
 class Running:
     """An exchange, with its attempt in flight if there is one."""
 
@@ -221,6 +223,17 @@ class AnyWeather(RuleBasedStateMachine):
         if known and pin and pin.label in own.refused - own.moved:
             assert known.pin in (pin, None), "its target has only refused this one request"
 
+    @rule(model=st.sampled_from(MODELS), fault=FAULTS, session=SESSIONS, times=st.integers(1, 3))
+    def fail_everywhere(self, model: str, fault: Fault, session: int | None, times: int) -> None:
+        """Whole exchanges, in each of which every attempt fails."""
+        for _ in range(times):
+            own = self.begun(model, 10, session)
+            self.launch_for(own)
+            while own.candidate:
+                self.settle_for(own, fault, True, None)
+                self.launch_for(own)
+            own.plan.on_ended(True, self.now)
+
     @rule(model=st.sampled_from(MODELS), tokens=st.integers(1, 600), session=SESSIONS)
     def begin(self, model: str, tokens: int, session: int | None) -> None:
         for gone in self.running[:-5]:
@@ -250,8 +263,10 @@ class AnyWeather(RuleBasedStateMachine):
         self.check_session(own, candidate, why)
         own.plan.on_launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
+        if not self.router.inventory.contains(candidate):
+            return
         own.tries = set() if why.startswith("last_resort") else self.closed.keys() & set(names_of(candidate))
-        if candidate.target.label == "a/m" and self.router.inventory.contains(candidate):
+        if candidate.target.label == "a/m":
             self.used.append((self.now, *candidate.pair_id))
 
     def usable_targets(self, own: Running) -> list[Target]:

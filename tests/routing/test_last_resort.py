@@ -9,6 +9,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import called, cool, request, status
+from routing.session_driver import SessionDriver
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -117,3 +118,14 @@ def test_a_model_that_is_gone_is_the_very_last_resort(router: Router) -> None:
     assert found
     assert found[0] == "a/m"
     assert found[1].startswith("last_resort: model_gone until ")
+
+
+def test_a_ban_leaves_the_keys_that_were_not_tried_as_a_last_resort() -> None:
+    talks = SessionDriver({"a": provider("https://a.test/v1", keys=["sk-first-secret", "sk-second-secret"])})
+    assert talks.ask(said="one").fail_everywhere(status(500)) == ["a/m#key-1", "a/m#key-2"]
+    talks.now += 60
+    own = talks.ask(said="two")
+    assert own.fail(status(500)) == "a/m#key-1"
+    assert talks.bans() == {"a/m"}
+    assert own.succeed() == "a/m#key-2"
+    assert talks.bans() == set()

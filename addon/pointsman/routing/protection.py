@@ -1,8 +1,9 @@
 """Protection: what a failure costs its target within the session that suffered it. One function decides.
 
 `provider-ban`: whatever moves an exchange on, or breaks an answer off, bans at once, and the ban holds. `model-skip`:
-the second failure in a row that counts there bans the target; that ban gives way when nothing else is left. `off`:
-nothing is recorded for the session. What was wrong with the request bans nothing at any level.
+the second failure in a row that counts there bans the target; that ban gives way when nothing else is left, for another
+key of the target too. `off`: nothing is recorded for the session. What was wrong with the request bans nothing at any
+level.
 """
 
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def evaluate(context: FailureContext) -> ProtectionAction:
         case ProtectionLevel.OFF:
             return ProtectionAction(False, skips, policy.clears_pin)
         case ProtectionLevel.MODEL_SKIP if policy.counts_as_strike and context.in_a_row >= FAILURES_TO_BAN:
-            return ProtectionAction(True, True, True, f"{context.label}, {context.in_a_row} failures in a row")
+            return ProtectionAction(True, skips, True, f"{context.label}, {context.in_a_row} failures in a row")
         case ProtectionLevel.MODEL_SKIP:
             return ProtectionAction(False, skips, policy.clears_pin)
         case ProtectionLevel.PROVIDER_BAN if _speaks_of_provider(context.failure, policy):
