@@ -135,7 +135,7 @@ class TestModelSkip:
         yard.a.script = [stalls, good, stalls, good, stalls, stalls, good]
         asked = [await yard.ask(headers=session("7")) for _ in range(7)]
         assert [each.endpoint for each in asked] == ["a"] * 6 + ["b"]
-        assert await bans(yard) == [("a", None, "stream_timeout, 2 failures in a row")]
+        assert await bans(yard) == [("a", "m", "stream_timeout, 2 failures in a row")]
 
     async def test_expiry_clears(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", cooldowns=CALM, sticky={"idle_ttl": "1s"}, protection=GUARDED)
