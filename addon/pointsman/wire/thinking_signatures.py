@@ -5,6 +5,7 @@ place of the signature, and go no further. Google has a word for calls that none
 """
 
 import json
+import re
 
 from pointsman.wire.dialects.base import Dialect
 
@@ -12,6 +13,12 @@ MARK = "cG9pbnRzbWFu"
 """In the place of a signature, which is in base64."""
 UNSIGNED = "skip_thought_signature_validator"
 """Google's own, for `thoughtSignature`."""
+_OLDER_GEMINI = re.compile(r"gemini-[12](?!\d)")
+
+
+def requires_signatures(model: str) -> bool:
+    """Google's models since Gemini 3 refuse a call without a signature."""
+    return not _OLDER_GEMINI.search(model)
 
 
 def without_foreign_thoughts(dialect: Dialect, body: bytes) -> bytes:

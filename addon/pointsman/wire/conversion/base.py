@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pointsman.wire.conversion.answer_writer import DialectWriter
+from pointsman.wire.conversion.history import History
 from pointsman.wire.conversion.ir import AnswerState, Piece
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
@@ -30,10 +32,10 @@ class Recipient(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What a request asks for that some dialects cannot express. `images`: where each is, if the request says that."""
+    """What a request asks for that some dialects cannot express. `media` are those of the user's last turn."""
 
     response_format: ResponseFormat | None
-    images: list[object]
+    media: list[Media]
     has_stop_sequences: bool
     has_tools: bool
 
@@ -49,12 +51,11 @@ class Conversion:
 
     library_name: str
     """What llm-rosetta calls the dialect."""
+    history: History
 
     # What a client asks in this dialect.
     unsupported: Callable[[Members], Iterator[str]]
     """What a request asks that no other dialect can express, or that would be lost."""
-    images: Callable[[Members], Iterator[object]]
-    """Where each image of a request is, if it says so."""
     stop_sequences: Callable[[Members], object]
     response_format: Callable[[Members], ResponseFormat | None]
     """None where any text will do."""
@@ -70,7 +71,7 @@ class Conversion:
     """Where it says how much to reason, which many models refuse."""
     own_places: Paths = ()
     """What is for a provider of this dialect alone, and nothing is lost without."""
-    prepare: Callable[[Document], None]
+    prepare: Callable[[Document], None] = lambda _: None
     """Takes out or puts right what the library would lose, mistake or warn about."""
 
     # A request for a provider of this dialect, as the library wrote it.

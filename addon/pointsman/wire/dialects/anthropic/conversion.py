@@ -5,36 +5,19 @@ from collections.abc import Iterable, Iterator
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
-from pointsman.wire.conversion.request_fixups import merged
-from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
-from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.dialects.anthropic.history import HISTORY
+from pointsman.wire.json_access import Document, Members, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
-BLOCKS = ("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_result")
-"""Kinds of content that cross."""
 
 
 def unsupported(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
         yield "hosted tools cannot be converted: mcp_servers, container"
-    yield from unknown_kinds("content", _blocks(document), BLOCKS)
-    yield from file_ids(mapping(block.get("source")) for block in _blocks(document))
-
-
-def images(document: Members) -> Iterator[object]:
-    yield from (mapping(block.get("source")).get("url") for block in _blocks(document))
-
-
-def _blocks(document: Members) -> Iterator[Members]:
-    """Those within the results of tools too."""
-    for block in parts_of(document.get("messages")):
-        yield block
-        yield from mappings(block.get("content"))
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -43,45 +26,17 @@ def response_format(document: Members) -> ResponseFormat | None:
     return ResponseFormat(mapping(asked.get("schema"))) if asked.get("type") == "json_schema" else None
 
 
-def prepare(document: Document) -> None:
-    for message in dicts(document.get("messages")):
-        for block in dicts(message.get("content")):
-            if block.get("type") == "tool_result":
-                join_texts(block, "content")
-
-
 def cannot_express(wish: Wish) -> Iterator[str]:
     if wish.response_format and wish.response_format.schema is None:
         yield "anthropic does not support JSON output without a schema"
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """Thoughts that Anthropic has not signed are refused; and after a call without its thoughts, so is thinking."""
-    _gather_system(request, neutral)
-    for message in dicts(request.get("messages")):
-        if isinstance(message.get("content"), list):
-            message["content"] = [block for block in message["content"] if block.get("type") != "thinking"]
-            for block in message["content"]:
-                block.pop("caller", None)
-                if block.get("type") == "tool_use":
-                    request.pop("thinking", None)
-    request["messages"] = merged(request.get("messages"), "content")
+    """After a call without its thoughts, thinking is refused."""
+    if any(block["type"] == "tool_use" for message in request["messages"] for block in message["content"]):
+        request.pop("thinking", None)
     if not request.get("max_tokens"):
         request["max_tokens"] = to.max_tokens or DEFAULT_TOKENS
-
-
-def _gather_system(request: Document, neutral: Members) -> None:
-    """Anthropic has one place for all system prompts; the library forgets those that stand between messages."""
-    first = request.get("system") if neutral.get("system_instruction") else None
-    later = [
-        {"type": "text", "text": part["text"]}
-        for message in mappings(neutral.get("messages"))
-        if message.get("role") == "system"
-        for part in mappings(message.get("content"))
-        if part.get("text")
-    ]
-    if later:
-        request["system"] = [*([{"type": "text", "text": first}] if isinstance(first, str) else first or []), *later]
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -119,15 +74,14 @@ def writer(facts: RequestFacts) -> MessagesWriter:
 
 CONVERSION = Conversion(
     library_name="anthropic",
+    history=HISTORY,
     unsupported=unsupported,
-    images=images,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
     is_hosted=unless_of_type(None, "custom"),
     format_places=(("output_config", "format"), ("output_format",)),
     reasoning_places=(("thinking",), ("output_config", "effort")),
     own_places=(("metadata",), ("context_management",)),
-    prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,

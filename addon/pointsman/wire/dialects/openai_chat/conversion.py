@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
-from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
+from pointsman.wire.dialects.openai_chat.history import HISTORY
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
-
-PARTS = ("text", "image_url", "refusal")
-"""Kinds of content that cross."""
 
 
 def unsupported(document: Members) -> Iterator[str]:
@@ -28,23 +24,11 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "custom tools cannot be converted"
     if "web_search_options" in document:
         yield "hosted tools cannot be converted: web search"
-    yield from unknown_kinds("content", parts_of(document.get("messages")), PARTS)
-
-
-def images(document: Members) -> Iterator[object]:
-    for part in parts_of(document.get("messages")):
-        yield mapping(part.get("image_url")).get("url") or part.get("image_url")
 
 
 def response_format(document: Members) -> ResponseFormat | None:
     asked = mapping(document.get("response_format"))
     return openai_format(asked, mapping(asked.get("json_schema")))
-
-
-def prepare(document: Document) -> None:
-    for message in dicts(document.get("messages")):
-        if message.get("role") == "tool":
-            join_texts(message, "content")
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
@@ -53,17 +37,8 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
     if tokens := request.pop("max_completion_tokens", None) or to.max_tokens:
         request["max_tokens"] = tokens
     for message in dicts(request.get("messages")):
-        if message.get("refusal", "") is None:
-            message.pop("refusal")
         if not to.reasons:
             message.pop("reasoning_content", None)
-        _join_system(message)
-
-
-def _join_system(message: Document) -> None:
-    content = message.get("content")
-    if message.get("role") in ("system", "developer") and isinstance(content, list):
-        message["content"] = "\n".join(part["text"] for part in content if "text" in part)
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -128,15 +103,14 @@ def writer(facts: RequestFacts) -> ChatWriter:
 
 CONVERSION = Conversion(
     library_name="openai_chat",
+    history=HISTORY,
     unsupported=unsupported,
-    images=images,
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
     is_hosted=unless_of_type("function", "custom"),
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
-    prepare=prepare,
     fix_up=fix_up,
     write_format=write_format,
     plain_text=plain_text,

@@ -2,27 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 
-from pointsman.wire.conversion.answer_writer import WRAPPED
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
-from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, dumps
-from pointsman.wire.conversion.request_prepare import join_texts
+from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
-from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, free_tools, namespaces
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.dialects.openai_responses.history import HISTORY
+from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, all_tools, free_tools, namespaces
+from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
-
-PARTS = ("input_text", "output_text", "input_image", "refusal", "summary_text", "reasoning_text", "text")
-ITEMS = (
-    None, "message", "reasoning", "function_call", "function_call_output", "custom_tool_call",
-    "custom_tool_call_output",
-)  # fmt: skip
-"""Kinds of content and of items that cross."""
 
 STORED = ("previous_response_id", "conversation", "prompt")
 """Members of a request that refer to what only one provider keeps."""
+STORED_ITEMS = ("item_reference", "compaction")
+"""Kinds of items that only one provider can read."""
 
 
 def unsupported(document: Members) -> Iterator[str]:
@@ -36,17 +29,9 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "logprobs cannot be converted"
     if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
         yield "this kind of `tool_choice` cannot be converted"
-    items = mappings(document.get("input"))
-    yield from unknown_kinds("an item", items, ITEMS)
-    for name in ("content", "output"):
-        yield from unknown_kinds("content", parts_of(items, name), PARTS)
-        yield from file_ids(parts_of(items, name))
-
-
-def images(document: Members) -> Iterator[object]:
-    items = mappings(document.get("input"))
-    for name in ("content", "output"):
-        yield from (part.get("image_url") for part in parts_of(items, name))
+    for item in mappings(document.get("input")):
+        if item.get("type") in STORED_ITEMS:
+            yield f"`{item['type']}` is known only to the provider that issued it"
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -55,21 +40,8 @@ def response_format(document: Members) -> ResponseFormat | None:
 
 
 def prepare(document: Document) -> None:
-    """Ids of items mean nothing to others, and the library would pass them on; nor do namespaces, and tools that take
-    any text take an object with it elsewhere.
-    """
-    names = {where: name for name, where in namespaces(document).items()}
-    for item in dicts(document.get("input")):
-        item.pop("id", None)
-        item.pop("encrypted_content", None)
-        if where := item.pop("namespace", None):
-            item["name"] = names.get((where, text(item.get("name"))), item.get("name"))
-        if item.get("type") == "custom_tool_call":
-            wrapped = dumps({WRAPPED: item.pop("input", "")}).decode()
-            item.update(type="function_call", arguments=wrapped)
-        elif text(item.get("type")).endswith("_output"):
-            item["type"] = "function_call_output"
-            join_texts(item, "output")
+    """Tools that Codex adds within its items join the others."""
+    document["tools"] = all_tools(document)
 
 
 def cannot_express(wish: Wish) -> Iterator[str]:
@@ -128,8 +100,8 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
 
 CONVERSION = Conversion(
     library_name="openai_responses",
+    history=HISTORY,
     unsupported=unsupported,
-    images=images,
     stop_sequences=lambda document: None,
     response_format=response_format,
     is_hosted=unless_of_type(*CLIENT_TYPES),
