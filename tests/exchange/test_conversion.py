@@ -236,3 +236,27 @@ class TestUsage:
 def test_a_json_body_for_a_streamed_request_is_no_answer_here_either() -> None:
     stage = claude().start().answers(1, 200, b'{"choices": []}', JSON)
     assert stage.launched == ["a", "b"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_call_bears_the_clients_name_of_the_tool_and_an_id_that_is_new(stream: bool) -> None:
+    long = "mcp__" + "server_" * 10
+    history = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "call_0", "name": long, "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_0", "content": "done"}]},
+    ]
+    tools = [{"name": long, "input_schema": {"type": "object", "properties": {}}}]
+    stage = claude(stream=stream, messages=[*MESSAGES["messages"], *history], tools=tools).start()
+    name = json.loads(stage.effects_of(Launch)[0].request.body)["tools"][0]["function"]["name"]
+    assert len(name) <= 64
+    if stream:
+        stage.head(1).data(1, ROLE, call("{}", name, call_id="call_0"), STOP, DONE).end(1)
+        [block] = [each["content_block"] for each in documents(stage.sent) if each["type"] == "content_block_start"]
+    else:
+        made = {"id": "call_0", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [made]}
+        whole = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        stage.answers(1, 200, json.dumps(whole).encode(), JSON)
+        [block] = json.loads(stage.sent)["content"]
+    assert block["name"] == long
+    assert block["id"].startswith("call_0_")

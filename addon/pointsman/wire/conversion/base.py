@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pointsman.wire.conversion.answer_writer import DialectWriter
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.json_access import Document, Members
@@ -49,6 +50,9 @@ class Conversion:
 
     library_name: str
     """What llm-rosetta calls the dialect."""
+    call_ids: Spelling
+    """Of ids of calls."""
+    tool_names: Spelling = Spelling(64, starts_with_letter=True)
 
     # What a client asks in this dialect.
     unsupported: Callable[[Members], Iterator[str]]

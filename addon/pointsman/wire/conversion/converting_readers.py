@@ -11,6 +11,7 @@ from dataclasses import replace
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Inconvertible, Piece
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -24,10 +25,11 @@ LINE, BETWEEN = b"data: ", b"\n\ndata: "
 class ConvertedReader(ABC):
     """What both kinds share: whatever the conversion raises is a fault of the attempt."""
 
-    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
+    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter, identifiers: Identifiers) -> None:
         self._own = own
         self._answer = answer
         self._writer = writer
+        self._identifiers = identifiers
         self._over = False
         self._has_failed = False
 
@@ -78,8 +80,8 @@ class ConvertedReader(ABC):
 class ConvertedStream(ConvertedReader):
     """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
 
-    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
-        super().__init__(own, answer, writer)
+    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter, identifiers: Identifiers) -> None:
+        super().__init__(own, answer, writer, identifiers)
         self._decoder = Decoder(LARGE_EVENT)
         self._has_begun = False
 
@@ -92,7 +94,7 @@ class ConvertedStream(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or frame.kind is FrameKind.PING:
             return frame._replace(data=b"")
-        pieces = self._pieces(frame)
+        pieces = self._identifiers.answer(self._pieces(frame))
         out = b""
         if not self._has_begun:
             self._has_begun = True
@@ -124,7 +126,7 @@ class ConvertedWhole(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or not frame.data:
             return frame
-        pieces = self._answer.whole(jsontext.loads(frame.data))
+        pieces = self._identifiers.answer(self._answer.whole(jsontext.loads(frame.data)))
         finish = self._own.finish_reason or "stop"
         return frame._replace(data=self._writer.whole(self._answer.state.identity, pieces, finish, self._own.usage))
 

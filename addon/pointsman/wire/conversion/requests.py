@@ -6,22 +6,36 @@ from llm_rosetta import ConversionPipeline
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import dumps
 from pointsman.wire.conversion.request_fixups import drop_library_notes
 from pointsman.wire.conversion.request_prepare import prepared
 from pointsman.wire.json_access import Document, mapping
 
 
-def convert(client: Conversion, provider: Conversion, document: Document, to: Recipient) -> dict[str, Any]:
+def identifiers_between(client: Conversion, provider: Conversion, source: str = "") -> Identifiers:
+    return Identifiers(
+        ids=provider.call_ids,
+        names=provider.tool_names,
+        client_ids=client.call_ids,
+        client_names=client.tool_names,
+        source=source,
+    )
+
+
+def convert(
+    client: Conversion, provider: Conversion, document: Document, to: Recipient, identifiers: Identifiers | None = None
+) -> dict[str, Any]:
     """The body for the provider, without its model and without whether it streams. `document` is used up.
 
-    Raises whatever the library raises.
+    `identifiers` learns what the answer needs. Raises whatever the library raises.
     """
+    identifiers = identifiers or identifiers_between(client, provider)
     response_format = client.response_format(document)
     pipeline = ConversionPipeline(
         client.library_name, provider.library_name, upstream_model=to.model, metadata_mode="strip"
     )
-    request = pipeline.convert_request(prepared(client, document, to.reasons))
+    request = pipeline.convert_request(prepared(client, document, to.reasons), on_ir_ready=identifiers.request)
     for member in ("model", "stream"):
         request.pop(member, None)
     if not mapping(pipeline.ir_request.get("generation")).get("max_tokens"):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.request_prepare import join_texts
@@ -119,6 +120,8 @@ def writer(facts: RequestFacts) -> MessagesWriter:
 
 CONVERSION = Conversion(
     library_name="anthropic",
+    call_ids=Spelling(64),
+    tool_names=Spelling(128),
     unsupported=unsupported,
     images=images,
     stop_sequences=lambda document: document.get("stop_sequences"),

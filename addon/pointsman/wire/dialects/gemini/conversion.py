@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.response_format import ResponseFormat
@@ -182,6 +183,7 @@ def writer(facts: RequestFacts) -> GeminiWriter:
 
 CONVERSION = Conversion(
     library_name="google",
+    call_ids=Spelling(64),
     unsupported=unsupported,
     images=images,
     stop_sequences=stop_sequences,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
@@ -128,6 +129,7 @@ def writer(facts: RequestFacts) -> ChatWriter:
 
 CONVERSION = Conversion(
     library_name="openai_chat",
+    call_ids=Spelling(40),
     unsupported=unsupported,
     images=images,
     stop_sequences=lambda document: document.get("stop"),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pointsman.wire.conversion.answer_writer import WRAPPED
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, dumps
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
@@ -128,6 +129,7 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
 
 CONVERSION = Conversion(
     library_name="openai_responses",
+    call_ids=Spelling(64),
     unsupported=unsupported,
     images=images,
     stop_sequences=lambda document: None,
