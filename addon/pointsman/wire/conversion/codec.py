@@ -116,7 +116,7 @@ class Converting:
         self._facts = listener.facts
         self._name = ""
         self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
-        self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
+        self.asked_usage = asks_usage and self._facts.stream and dialect.usage_option is not None
         without = left_out(client, self._facts)
         self.remark = f"without {', '.join(without)}" if without else ""
 
@@ -154,7 +154,7 @@ class Converting:
         answer = AnswerReader(self.dialect.conversion, identity)
         writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
         kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, answer, writer, self._identifiers)
+        return kind(own, answer, writer, self._identifiers, self._facts.tokens)
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)

@@ -51,6 +51,10 @@ class Spelling:
         return f"{stem[: self.longest - DIGEST_LENGTH - 1]}_{digest[:DIGEST_LENGTH]}"
 
 
+COMMON_NAMES = Spelling(64, starts_with_letter=True)
+"""Names of tools that all dialects take."""
+
+
 class Identifiers:
     """Those of one attempt: `request` first, then `answer` for all pieces of the answer.
 

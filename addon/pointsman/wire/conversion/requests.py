@@ -35,7 +35,13 @@ def convert(
     pipeline = ConversionPipeline(
         client.library_name, provider.library_name, upstream_model=to.model, metadata_mode="strip"
     )
-    request = pipeline.convert_request(prepared(client, document, to.reasons), on_ir_ready=identifiers.request)
+    document = prepared(client, document, to.reasons)
+
+    def complete(neutral: Document) -> None:
+        client.complete(document, neutral)
+        identifiers.request(neutral)
+
+    request = pipeline.convert_request(document, on_ir_ready=complete)
     for member in ("model", "stream"):
         request.pop(member, None)
     if not mapping(pipeline.ir_request.get("generation")).get("max_tokens"):

@@ -1,5 +1,6 @@
 """How Anthropic's Messages cross into other dialects, and back."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
@@ -16,6 +17,10 @@ from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
+BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
+"""For api.anthropic.com alone."""
+CACHE_MARKS = 4
+"""As many `cache_control` as Anthropic takes in one request."""
 BLOCKS = ("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_result")
 """Kinds of content that cross."""
 
@@ -45,10 +50,27 @@ def response_format(document: Members) -> ResponseFormat | None:
 
 
 def prepare(document: Document) -> None:
+    _drop_billing_lines(document)
     for message in dicts(document.get("messages")):
         for block in dicts(message.get("content")):
             if block.get("type") == "tool_result":
                 join_texts(block, "content")
+
+
+def _drop_billing_lines(document: Document) -> None:
+    """Claude Code's line differs in every request; at the start of a prompt it would keep other providers from caching
+    any of it.
+    """
+    system = document.get("system")
+    if isinstance(system, str):
+        document["system"] = BILLING_LINE.sub("", system)
+    elif isinstance(system, list):
+        for block in dicts(system):
+            if isinstance(block.get("text"), str):
+                block["text"] = BILLING_LINE.sub("", block["text"])
+        document["system"] = [block for block in system if mapping(block).get("text") != ""]
+    if not document.get("system"):
+        document.pop("system", None)
 
 
 def cannot_express(wish: Wish) -> Iterator[str]:
@@ -67,15 +89,26 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
                 if block.get("type") == "tool_use":
                     request.pop("thinking", None)
     request["messages"] = merged(request.get("messages"), "content")
+    _limit_cache_marks(request)
     if not request.get("max_tokens"):
         request["max_tokens"] = to.max_tokens or DEFAULT_TOKENS
+
+
+def _limit_cache_marks(request: Document) -> None:
+    """The last ones stay: what is cached up to there includes what stands before."""
+    system = request.get("system")
+    blocks = [*dicts(request.get("tools")), *dicts(system)]
+    blocks += [block for message in dicts(request.get("messages")) for block in dicts(message.get("content"))]
+    marked = [block for block in blocks if "cache_control" in block]
+    for block in marked[:-CACHE_MARKS]:
+        del block["cache_control"]
 
 
 def _gather_system(request: Document, neutral: Members) -> None:
     """Anthropic has one place for all system prompts; the library forgets those that stand between messages."""
     first = request.get("system") if neutral.get("system_instruction") else None
     later = [
-        {"type": "text", "text": part["text"]}
+        {"type": "text", "text": part["text"], **_cache_mark(part)}
         for message in mappings(neutral.get("messages"))
         if message.get("role") == "system"
         for part in mappings(message.get("content"))
@@ -83,6 +116,10 @@ def _gather_system(request: Document, neutral: Members) -> None:
     ]
     if later:
         request["system"] = [*([{"type": "text", "text": first}] if isinstance(first, str) else first or []), *later]
+
+
+def _cache_mark(part: Members) -> Document:
+    return {"cache_control": part["cache_hint"]} if part.get("cache_hint") else {}
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -115,7 +152,7 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def writer(facts: RequestFacts) -> MessagesWriter:
-    return MessagesWriter()
+    return MessagesWriter(facts.model)
 
 
 CONVERSION = Conversion(

@@ -9,6 +9,7 @@ from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
+from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
@@ -45,6 +46,7 @@ def response_format(document: Members) -> ResponseFormat | None:
 def prepare(document: Document) -> None:
     for message in dicts(document.get("messages")):
         if message.get("role") == "tool":
+            cache_marks.lift(message)
             join_texts(message, "content")
 
 
@@ -139,6 +141,7 @@ CONVERSION = Conversion(
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
     prepare=prepare,
+    complete=cache_marks.carry,
     fix_up=fix_up,
     write_format=write_format,
     plain_text=plain_text,
