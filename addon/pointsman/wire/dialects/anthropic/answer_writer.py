@@ -28,8 +28,8 @@ DELTAS = {
 
 
 class MessagesWriter:
-    """See `DialectWriter`. `model` is the name that the client asked for: Claude Code drops earlier thoughts when another
-    one answers.
+    """See `DialectWriter`. `model` is the name that the client asked for: Claude Code drops earlier thoughts when
+    another one answers.
     """
 
     opening: Opening | None = None

@@ -1,4 +1,4 @@
-"""Marks of chat completions for caches of prompts: `cache_control`, as Anthropic has it, on texts, messages and tools."""
+"""Marks of chat completions for caches of prompts: Anthropic's `cache_control`, on texts, messages and tools."""
 
 from collections.abc import Mapping
 
