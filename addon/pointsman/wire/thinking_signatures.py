@@ -16,6 +16,10 @@ UNSIGNED = "skip_thought_signature_validator"
 _OLDER_GEMINI = re.compile(r"gemini-[12](?!\d)")
 
 
+def is_of_google(model: str) -> bool:
+    return "gemini" in model.lower()
+
+
 def requires_signatures(model: str) -> bool:
     """Google's models since Gemini 3 refuse a call without a signature."""
     return not _OLDER_GEMINI.search(model)

@@ -15,6 +15,7 @@ from pointsman.wire.conversion.base import Recipient
 from pointsman.wire.conversion.unsupported import unsupported
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.thinking_signatures import UNSIGNED
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 PAIRS = [(client, provider) for client in Dialect for provider in Dialect if client is not provider]
@@ -595,6 +596,101 @@ class TestToldHistory:
         request = crossed(RESPONSES, CHAT, document)
         assert [tool["function"]["name"] for tool in request["tools"]] == ["look", "weigh"]
         assert len(request["messages"]) == 1
+
+
+class TestThoughts:
+    ASKED: Mapping[Dialect, dict[str, Any]] = {
+        RESPONSES: {
+            "input": [
+                {"role": "user", "content": GO},
+                {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "why"}]},
+                {"role": "assistant", "content": [{"type": "output_text", "text": "so"}]},
+                {"role": "user", "content": "on"},
+                {"type": "reasoning", "id": "rs", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]},
+                {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c", "output": "left"},
+            ]
+        },
+        ANTHROPIC: {
+            "max_tokens": 9,
+            "messages": [
+                {"role": "user", "content": GO},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "thinking", "thinking": "why"}, {"type": "text", "text": "so"}],
+                },
+                {"role": "user", "content": "on"},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "thinking", "thinking": "hm", "signature": "s"},
+                        {"type": "redacted_thinking", "data": "d"},
+                        {"type": "tool_use", "id": "c", "name": "look", "input": {}},
+                    ],
+                },
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "left"}]},
+            ],
+        },
+        GEMINI: {
+            "contents": [
+                {"role": "user", "parts": [{"text": GO}]},
+                {"role": "model", "parts": [{"text": "why", "thought": True}, {"text": "so"}]},
+                {"role": "user", "parts": [{"text": "on"}]},
+                {
+                    "role": "model",
+                    "parts": [{"text": "hm", "thought": True}, {"functionCall": {"name": "look", "args": {}}}],
+                },
+                {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"output": "left"}}}]},
+            ]
+        },
+    }
+
+    @pytest.mark.parametrize("client", [RESPONSES, ANTHROPIC, GEMINI])
+    def test_before_calls_go_back_to_chat_by_default(self, client: Dialect) -> None:
+        """DeepSeek's models refuse a call without its thoughts."""
+        request = crossed(client, CHAT, self.ASKED[client])
+        answers = [message for message in request["messages"] if message["role"] == "assistant"]
+        assert [answer.get("reasoning_content") for answer in answers] == [None, "hm"]
+
+    @pytest.mark.parametrize("client", [RESPONSES, ANTHROPIC, GEMINI])
+    def test_all_go_back_to_models_known_to_reason(self, client: Dialect) -> None:
+        document = copy.deepcopy(self.ASKED[client])
+        to = Recipient("m", reasons=True)
+        request = requests.convert(DIALECTS[client].conversion, DIALECTS[CHAT].conversion, document, to)
+        answers = [message for message in request["messages"] if message["role"] == "assistant"]
+        assert [answer.get("reasoning_content") for answer in answers] == ["why", "hm"]
+
+    def test_of_google_keep_the_signatures_of_their_calls(self) -> None:
+        """Both ways between Google's own dialect and its OpenAI-compatible one."""
+        asked = copy.deepcopy(self.ASKED[GEMINI])
+        asked["contents"][3]["parts"][1]["thoughtSignature"] = "c2ln"
+        request = crossed(GEMINI, CHAT, asked, "gemini-3-pro")
+        [call] = request["messages"][3]["tool_calls"]
+        assert call["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+        back = crossed(CHAT, GEMINI, {"messages": request["messages"]}, "gemini-3-pro")
+        [part] = [part for turn in back["contents"] for part in turn["parts"] if "functionCall" in part]
+        assert part["thoughtSignature"] == "c2ln"
+
+    def test_of_google_are_given_to_no_other_model(self) -> None:
+        asked = copy.deepcopy(self.ASKED[GEMINI])
+        asked["contents"][3]["parts"][1]["thoughtSignature"] = "c2ln"
+        for provider in (CHAT, RESPONSES, ANTHROPIC):
+            assert "c2ln" not in json.dumps(crossed(GEMINI, provider, asked, "gpt-5"))
+
+    @pytest.mark.parametrize("client", [RESPONSES, ANTHROPIC])
+    @pytest.mark.parametrize("model", ["gemini-3-pro", "google/gemini-flash-latest", "models/gemini-4-flash"])
+    def test_of_other_models_calls_are_marked_for_google(self, client: Dialect, model: str) -> None:
+        chat = crossed(client, CHAT, self.ASKED[client], model)
+        [call] = [call for message in chat["messages"] for call in message.get("tool_calls", ())]
+        assert call["extra_content"] == {"google": {"thought_signature": UNSIGNED}}
+        own = crossed(client, GEMINI, self.ASKED[client], model)
+        [part] = [part for turn in own["contents"] for part in turn["parts"] if "functionCall" in part]
+        assert part["thoughtSignature"] == UNSIGNED
+
+    def test_older_models_of_google_need_no_mark(self) -> None:
+        for provider in (CHAT, GEMINI):
+            request = crossed(ANTHROPIC, provider, self.ASKED[ANTHROPIC], "gemini-2.5-pro")
+            assert UNSIGNED not in json.dumps(request)
 
 
 class TestTurns:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pointsman.wire.conversion.answer_writer import DialectWriter
 from pointsman.wire.conversion.history import History
+from pointsman.wire.conversion.identifiers import COMMON_NAMES, Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
@@ -52,6 +53,9 @@ class Conversion:
     library_name: str
     """What llm-rosetta calls the dialect."""
     history: History
+    call_ids: Spelling
+    """Of ids of calls."""
+    tool_names: Spelling = COMMON_NAMES
 
     # What a client asks in this dialect.
     unsupported: Callable[[Members], Iterator[str]]
@@ -73,6 +77,8 @@ class Conversion:
     """What is for a provider of this dialect alone, and nothing is lost without."""
     prepare: Callable[[Document], None] = lambda _: None
     """Takes out or puts right what the library would lose, mistake or warn about."""
+    complete: Callable[[Members, Document], object] = nothing
+    """Adds to the library's neutral request what it has not read of a prepared request."""
 
     # A request for a provider of this dialect, as the library wrote it.
     cannot_express: Callable[[Wish], Iterable[str]] = nothing

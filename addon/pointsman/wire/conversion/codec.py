@@ -11,7 +11,7 @@ from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.base import Recipient
 from pointsman.wire.conversion.converting_readers import ConvertedStream, ConvertedWhole, ForeignErrorReader
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
-from pointsman.wire.conversion.requests import convert
+from pointsman.wire.conversion.requests import convert, identifiers_between
 from pointsman.wire.conversion.unsupported import left_out
 from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
 from pointsman.wire.error_reader import ErrorReader
@@ -115,7 +115,8 @@ class Converting:
         self._client, self._listener, self._provider, self._reasons = client, listener, provider, reasons
         self._facts = listener.facts
         self._name = ""
-        self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
+        self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
+        self.asked_usage = asks_usage and self._facts.stream and dialect.usage_option is not None
         without = left_out(client, self._facts)
         self.remark = f"without {', '.join(without)}" if without else ""
 
@@ -126,7 +127,7 @@ class Converting:
         to = Recipient(model, self._reasons, self._provider.quirks.max_tokens)
         conversion = self.dialect.conversion
         try:
-            document = convert(self._client.conversion, conversion, jsontext.loads(body), to)
+            document = convert(self._client.conversion, conversion, jsontext.loads(body), to, self._identifiers)
         except Exception as error:  # whatever the library raises
             raise Inconvertible(
                 f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
@@ -153,7 +154,7 @@ class Converting:
         answer = AnswerReader(self.dialect.conversion, identity)
         writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
         kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, answer, writer)
+        return kind(own, answer, writer, self._identifiers, self._facts.tokens)
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)

@@ -11,10 +11,12 @@ from dataclasses import replace
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Inconvertible, Piece
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.request_facts import BYTES_PER_TOKEN
 from pointsman.wire.sse import LARGE_EVENT, Decoder
 from pointsman.wire.stream_reader import DONE
 
@@ -24,10 +26,17 @@ LINE, BETWEEN = b"data: ", b"\n\ndata: "
 class ConvertedReader(ABC):
     """What both kinds share: whatever the conversion raises is a fault of the attempt."""
 
-    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
+    def __init__(
+        self, own: Reader, answer: AnswerReader, writer: AnswerWriter, identifiers: Identifiers, prompt_tokens: int
+    ) -> None:
+        """`prompt_tokens` is an estimate, for providers that report no usage."""
         self._own = own
         self._answer = answer
         self._writer = writer
+        self._identifiers = identifiers
+        self._prompt_tokens = prompt_tokens
+        self._characters = 0
+        """What the answer has said so far."""
         self._over = False
         self._has_failed = False
 
@@ -71,6 +80,18 @@ class ConvertedReader(ABC):
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
         return converted
 
+    def _renamed(self, pieces: Iterable[Piece]) -> list[Piece]:
+        """The pieces as the client is to see them."""
+        renamed = self._identifiers.answer(pieces)
+        self._characters += sum(len(piece.text) for piece in renamed)
+        return renamed
+
+    def _client_usage(self) -> Usage:
+        """What the provider reports, estimated where it reports nothing: clients shorten their context by these."""
+        told = self._own.usage or Usage()
+        completion = told.completion or -(-self._characters // BYTES_PER_TOKEN)
+        return replace(told, prompt=told.prompt or self._prompt_tokens, completion=completion)
+
     @abstractmethod
     def _frame(self, frame: Frame) -> Frame: ...
 
@@ -78,8 +99,10 @@ class ConvertedReader(ABC):
 class ConvertedStream(ConvertedReader):
     """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
 
-    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
-        super().__init__(own, answer, writer)
+    def __init__(
+        self, own: Reader, answer: AnswerReader, writer: AnswerWriter, identifiers: Identifiers, prompt_tokens: int
+    ) -> None:
+        super().__init__(own, answer, writer, identifiers, prompt_tokens)
         self._decoder = Decoder(LARGE_EVENT)
         self._has_begun = False
 
@@ -92,14 +115,14 @@ class ConvertedStream(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or frame.kind is FrameKind.PING:
             return frame._replace(data=b"")
-        pieces = self._pieces(frame)
+        pieces = self._renamed(self._pieces(frame))
         out = b""
         if not self._has_begun:
             self._has_begun = True
             out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
         out += self._writer.take(pieces)
         if frame.kind is FrameKind.END:
-            out += self._writer.end(self._own.finish_reason or "stop", self._own.usage)
+            out += self._writer.end(self._own.finish_reason or "stop", self._client_usage())
         return frame._replace(data=out)
 
     def _pieces(self, frame: Frame) -> list[Piece]:
@@ -124,9 +147,11 @@ class ConvertedWhole(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or not frame.data:
             return frame
-        pieces = self._answer.whole(jsontext.loads(frame.data))
+        pieces = self._renamed(self._answer.whole(jsontext.loads(frame.data)))
         finish = self._own.finish_reason or "stop"
-        return frame._replace(data=self._writer.whole(self._answer.state.identity, pieces, finish, self._own.usage))
+        return frame._replace(
+            data=self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
+        )
 
 
 class ForeignErrorReader(ErrorReader):

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_rosetta.converters.base.helpers.tool_call_id import sanitize_tool_call_id
-
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.ir import dumps
 from pointsman.wire.conversion.media import Media
@@ -230,7 +228,7 @@ def _with_whole_texts(parts: Iterable[Document]) -> list[Document]:
     whole: list[Document] = []
     for part in parts:
         if part["type"] == "text" and whole and whole[-1]["type"] == "text":
-            whole[-1] = {**whole[-1], "text": whole[-1]["text"] + part["text"]}
+            whole[-1] = {**whole[-1], **part, "text": whole[-1]["text"] + part["text"]}
         else:
             whole.append(part)
     return whole
@@ -238,17 +236,3 @@ def _with_whole_texts(parts: Iterable[Document]) -> list[Document]:
 
 def joined_texts(parts: Iterable[Document], separator: str = "\n\n") -> str:
     return separator.join(part["text"] for part in parts if part["type"] == "text")
-
-
-def said_in_loop(messages: Sequence[Document]) -> list[Document]:
-    """The model's messages since its user last spoke: a model that thinks between its calls needs these thoughts."""
-    last = max((place for place, message in enumerate(messages) if message["role"] == USER), default=-1)
-    return [message for message in messages[last + 1 :] if message["role"] == ASSISTANT]
-
-
-def fit_ids(messages: Iterable[Document]) -> None:
-    """Ids of calls in letters that every dialect takes."""
-    for message in messages:
-        for part in message["content"]:
-            if "tool_call_id" in part:
-                part["tool_call_id"] = sanitize_tool_call_id(part["tool_call_id"])

@@ -9,17 +9,31 @@ from llm_rosetta import ConversionPipeline
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.base import Conversion, Recipient
-from pointsman.wire.conversion.history import arranged, fit_ids
+from pointsman.wire.conversion.history import arranged
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import dumps
 from pointsman.wire.conversion.request_prepare import prepared
 from pointsman.wire.json_access import Document, mapping
 
 
-def convert(client: Conversion, provider: Conversion, document: Document, to: Recipient) -> dict[str, Any]:
+def identifiers_between(client: Conversion, provider: Conversion, source: str = "") -> Identifiers:
+    return Identifiers(
+        ids=provider.call_ids,
+        names=provider.tool_names,
+        client_ids=client.call_ids,
+        client_names=client.tool_names,
+        source=source,
+    )
+
+
+def convert(
+    client: Conversion, provider: Conversion, document: Document, to: Recipient, identifiers: Identifiers | None = None
+) -> dict[str, Any]:
     """The body for the provider, without its model and without whether it streams. `document` is used up.
 
-    Raises whatever the library raises.
+    `identifiers` learns what the answer needs. Raises whatever the library raises.
     """
+    identifiers = identifiers or identifiers_between(client, provider)
     response_format = client.response_format(document)
     history = client.history
     prepared(client, document, to.reasons)
@@ -30,8 +44,15 @@ def convert(client: Conversion, provider: Conversion, document: Document, to: Re
     pipeline = ConversionPipeline(
         client.library_name, provider.library_name, upstream_model=to.model, metadata_mode="strip"
     )
-    request = pipeline.convert_request(document)
-    fit_ids(messages)
+
+    def complete(neutral: Document) -> None:
+        """The library is not given the conversation."""
+        client.complete(document, neutral)
+        stand_in, neutral["messages"] = neutral.get("messages"), messages
+        identifiers.request(neutral)
+        neutral["messages"] = stand_in
+
+    request = pipeline.convert_request(document, on_ir_ready=complete)
     provider.history.write(request, messages)
     for member in ("model", "stream"):
         request.pop(member, None)

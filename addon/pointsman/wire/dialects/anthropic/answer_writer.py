@@ -28,17 +28,20 @@ DELTAS = {
 
 
 class MessagesWriter:
-    """See `DialectWriter`."""
+    """See `DialectWriter`. `model` is the name that the client asked for: Claude Code drops earlier thoughts when
+    another one answers.
+    """
 
     opening: Opening | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, model: str | None = None) -> None:
+        self._model = model
         self._block = -1
         self._head = b""
         """How each delta of the open block begins."""
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
-        message = {**_message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
+        message = {**self._message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
         return _event("message_start", message=message)
 
     def open(self, part: Part) -> bytes:
@@ -67,26 +70,25 @@ class MessagesWriter:
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         message = {
-            **_message(identity),
+            **self._message(identity),
             "content": [_block(part) for part in parts],
             "stop_reason": STOP_REASONS.get(finish, finish),
             "usage": _usage(usage or Usage()),
         }
         return dumps(message)
 
+    def _message(self, identity: Identity) -> dict[str, Any]:
+        return {
+            "id": f"msg_{identity.stem}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._model or identity.model,
+            "stop_sequence": None,
+        }
+
 
 def _event(kind: str, **members: Any) -> bytes:
     return sse.event(kind, dumps({"type": kind, **members}))
-
-
-def _message(identity: Identity) -> dict[str, Any]:
-    return {
-        "id": f"msg_{identity.stem}",
-        "type": "message",
-        "role": "assistant",
-        "model": identity.model,
-        "stop_sequence": None,
-    }
 
 
 def _block(part: Part) -> dict[str, Any]:

@@ -1,18 +1,24 @@
 """How Anthropic's Messages cross into other dialects, and back."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
-from pointsman.wire.json_access import Document, Members, mapping, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
+BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
+"""For api.anthropic.com alone."""
+CACHE_MARKS = 4
+"""As many `cache_control` as Anthropic takes in one request."""
 
 
 def unsupported(document: Members) -> Iterator[str]:
@@ -26,6 +32,22 @@ def response_format(document: Members) -> ResponseFormat | None:
     return ResponseFormat(mapping(asked.get("schema"))) if asked.get("type") == "json_schema" else None
 
 
+def prepare(document: Document) -> None:
+    """Claude Code's line differs in every request; at the start of a prompt it would keep other providers from caching
+    any of it.
+    """
+    system = document.get("system")
+    if isinstance(system, str):
+        document["system"] = BILLING_LINE.sub("", system)
+    elif isinstance(system, list):
+        for block in dicts(system):
+            if isinstance(block.get("text"), str):
+                block["text"] = BILLING_LINE.sub("", block["text"])
+        document["system"] = [block for block in system if mapping(block).get("text") != ""]
+    if not document.get("system"):
+        document.pop("system", None)
+
+
 def cannot_express(wish: Wish) -> Iterator[str]:
     if wish.response_format and wish.response_format.schema is None:
         yield "anthropic does not support JSON output without a schema"
@@ -35,8 +57,19 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
     """After a call without its thoughts, thinking is refused."""
     if any(block["type"] == "tool_use" for message in request["messages"] for block in message["content"]):
         request.pop("thinking", None)
+    _limit_cache_marks(request)
     if not request.get("max_tokens"):
         request["max_tokens"] = to.max_tokens or DEFAULT_TOKENS
+
+
+def _limit_cache_marks(request: Document) -> None:
+    """The last ones stay: what is cached up to there includes what stands before."""
+    system = request.get("system")
+    blocks = [*dicts(request.get("tools")), *dicts(system)]
+    blocks += [block for message in dicts(request.get("messages")) for block in dicts(message.get("content"))]
+    marked = [block for block in blocks if "cache_control" in block]
+    for block in marked[:-CACHE_MARKS]:
+        del block["cache_control"]
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -69,12 +102,14 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def writer(facts: RequestFacts) -> MessagesWriter:
-    return MessagesWriter()
+    return MessagesWriter(facts.model)
 
 
 CONVERSION = Conversion(
     library_name="anthropic",
     history=HISTORY,
+    call_ids=Spelling(64),
+    tool_names=Spelling(128),
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
@@ -82,6 +117,7 @@ CONVERSION = Conversion(
     format_places=(("output_config", "format"), ("output_format",)),
     reasoning_places=(("thinking",), ("output_config", "effort")),
     own_places=(("metadata",), ("context_management",)),
+    prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,

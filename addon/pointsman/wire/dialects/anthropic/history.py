@@ -138,14 +138,17 @@ def write(request: Document, messages: Sequence[Document]) -> None:
 
 def _blocks(parts: Sequence[Document]) -> list[Document]:
     """Thoughts that Anthropic has not signed are refused, so none are told."""
-    return [block for part in parts if (block := _block(part))]
+    return [{**block, **_cache_mark(part)} for part in parts if (block := _block(part))]
+
+
+def _cache_mark(part: Document) -> Document:
+    return {"cache_control": part["cache_hint"]} if part.get("cache_hint") else {}
 
 
 def _block(part: Document) -> Document | None:
     match part["type"]:
         case "text":
-            hint = part.get("cache_hint")
-            return {"type": "text", "text": part["text"], **({"cache_control": hint} if hint else {})}
+            return {"type": "text", "text": part["text"]}
         case "refusal":
             return {"type": "text", "text": part["refusal"]}
         case "media":

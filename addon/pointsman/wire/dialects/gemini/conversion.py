@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
@@ -132,6 +133,7 @@ def writer(facts: RequestFacts) -> GeminiWriter:
 CONVERSION = Conversion(
     library_name="google",
     history=HISTORY,
+    call_ids=Spelling(64),
     unsupported=unsupported,
     stop_sequences=stop_sequences,
     response_format=response_format,

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
-from pointsman.wire.dialects.openai_chat.history import HISTORY
+from pointsman.wire.dialects.openai_chat.history import EXTRA, GOOGLE, HISTORY, SIGNATURE
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
 
 
 def unsupported(document: Members) -> Iterator[str]:
@@ -37,8 +40,21 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
     if tokens := request.pop("max_completion_tokens", None) or to.max_tokens:
         request["max_tokens"] = tokens
     for message in dicts(request.get("messages")):
-        if not to.reasons:
+        if not (to.reasons or message.get("tool_calls")):  # models that think between calls must be given that back
             message.pop("reasoning_content", None)
+        _sign_calls(message, to.model)
+
+
+def _sign_calls(message: Document, model: str) -> None:
+    """Google's models want the signatures of their calls back, and a mark on the first of others; no other model
+    knows them.
+    """
+    calls = dicts(message.get("tool_calls"))
+    if not is_of_google(model):
+        for call in calls:
+            call.pop(EXTRA, None)
+    elif calls and requires_signatures(model):
+        calls[0].setdefault(EXTRA, {GOOGLE: {SIGNATURE: UNSIGNED}})
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -104,6 +120,7 @@ def writer(facts: RequestFacts) -> ChatWriter:
 CONVERSION = Conversion(
     library_name="openai_chat",
     history=HISTORY,
+    call_ids=Spelling(40),
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
@@ -111,6 +128,7 @@ CONVERSION = Conversion(
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
+    complete=cache_marks.carry,
     fix_up=fix_up,
     write_format=write_format,
     plain_text=plain_text,

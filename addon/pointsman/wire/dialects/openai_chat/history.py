@@ -21,6 +21,7 @@ from pointsman.wire.conversion.history import (
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_url
+from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 
 SYSTEM_ROLES = ("system", "developer")
@@ -37,7 +38,8 @@ def read(document: Members) -> list[Document]:
     for message in mappings(document.get("messages")):
         role, parts = text(message.get("role")), list(_parts(message.get("content")))
         if role == TOOL:
-            parts = [result_part(text(message.get("tool_call_id")), parts or [_odd(message)])]
+            result = result_part(text(message.get("tool_call_id")), parts or [_odd(message)])
+            parts = [{**result, **cache_marks.gather(parts)}]
         elif role == "function":
             name = text(message.get("name"))
             parts, role = [result_part(f"{LEGACY_ID}{legacy}", parts or [_odd(message)], name=name)], TOOL
@@ -49,6 +51,7 @@ def read(document: Members) -> list[Document]:
                 parts.append(call_part(f"{LEGACY_ID}{legacy}", text(called.get("name")), called.get("arguments")))
         else:
             role = SYSTEM if role in SYSTEM_ROLES else "user"
+        cache_marks.on_last(message, parts)
         messages.append({"role": role, "content": parts})
     return messages
 
@@ -92,14 +95,14 @@ def _parts(content: object) -> Iterator[Document]:
 def _part(part: Members) -> Iterator[Document]:
     match kind := text(part.get("type")):
         case "text" | "input_text" | "output_text":
-            hint = part.get("cache_control")
-            yield {**text_part(text(part.get("text"))), **({"cache_hint": hint} if hint else {})}
+            yield {**text_part(text(part.get("text"))), **cache_marks.hint(part)}
         case "refusal":
             yield {"type": "refusal", "refusal": text(part.get("refusal"))}
         case "image_url":
             image = part.get("image_url")
             url = image if isinstance(image, str) else text(mapping(image).get("url"))
-            yield media_part(of_url(url, IMAGE, detail=text(mapping(image).get("detail"))))
+            media = of_url(url, IMAGE, detail=text(mapping(image).get("detail")))
+            yield {**media_part(media), **cache_marks.hint(part)}
         case "input_audio":
             sound = mapping(part.get("input_audio"))
             kind = "audio/mpeg" if sound.get("format") == "mp3" else f"audio/{text(sound.get('format')) or 'wav'}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
@@ -101,6 +102,7 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
 CONVERSION = Conversion(
     library_name="openai_responses",
     history=HISTORY,
+    call_ids=Spelling(64),
     unsupported=unsupported,
     stop_sequences=lambda document: None,
     response_format=response_format,
