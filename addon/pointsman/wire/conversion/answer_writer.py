@@ -19,6 +19,9 @@ WRAPPED = "input"
 class DialectWriter(Protocol):
     """Writes answers in one dialect (`answer_writer.py` in its folder). Methods give bytes for the client, or none."""
 
+    signatures: dict[str, str]
+    """Google's, by the ids of the calls that they sign, for dialects that have a place for them."""
+
     @property
     def opening(self) -> Opening | None:
         """Like `Reader.opening`."""

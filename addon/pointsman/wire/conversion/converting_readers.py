@@ -12,7 +12,7 @@ from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.identifiers import Identifiers
-from pointsman.wire.conversion.ir import Inconvertible, Piece
+from pointsman.wire.conversion.ir import Inconvertible, Piece, joined
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
@@ -80,9 +80,15 @@ class ConvertedReader(ABC):
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
         return converted
 
-    def _renamed(self, pieces: Iterable[Piece]) -> list[Piece]:
+    def _renamed(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces as the client is to see them."""
         renamed = self._identifiers.answer(pieces)
+        signatures = self._answer.state.signatures
+        if signatures:
+            named = zip(pieces, renamed, strict=True)
+            self._writer.writer.signatures.update(
+                (two.id, signatures[one.id]) for one, two in named if one.id in signatures
+            )
         self._characters += sum(len(piece.text) for piece in renamed)
         return renamed
 
@@ -147,7 +153,7 @@ class ConvertedWhole(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or not frame.data:
             return frame
-        pieces = self._renamed(self._answer.whole(jsontext.loads(frame.data)))
+        pieces = self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))
         finish = self._own.finish_reason or "stop"
         return frame._replace(
             data=self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())

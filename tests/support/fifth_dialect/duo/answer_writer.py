@@ -9,6 +9,9 @@ OVER = {"stop": "done", "length": "cut"}
 class DuoWriter:
     opening: Opening | None = None
 
+    def __init__(self) -> None:
+        self.signatures: dict[str, str] = {}
+
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         return b""
 

@@ -64,6 +64,7 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
 CONVERSION = Conversion(
     library_name="openai_chat",
     history=CHAT.history,
+    call_ids=CHAT.call_ids,
     unsupported=lambda document: iter(()),
     stop_sequences=lambda document: None,
     response_format=lambda document: None,

@@ -36,6 +36,7 @@ class MessagesWriter:
 
     def __init__(self, model: str | None = None) -> None:
         self._model = model
+        self.signatures: dict[str, str] = {}
         self._block = -1
         self._head = b""
         """How each delta of the open block begins."""
@@ -102,10 +103,10 @@ def _block(part: Part) -> dict[str, Any]:
 
 
 def _usage(usage: Usage) -> dict[str, int]:
-    """Here what came out of a cache is no part of the prompt's count."""
+    """Here what came out of a cache, or went into one, is no part of the prompt's count."""
     return {
-        "input_tokens": max(0, usage.prompt - usage.cached),
-        "cache_creation_input_tokens": 0,
+        "input_tokens": max(0, usage.prompt - usage.cached - usage.cache_written),
+        "cache_creation_input_tokens": usage.cache_written,
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.completion,
     }

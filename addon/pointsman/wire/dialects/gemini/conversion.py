@@ -123,6 +123,8 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
             if isinstance(call := part.get("functionCall"), dict):
                 number = len(state.call_ids)
                 call["id"] = state.call_ids[number] = text(call.get("id")) or state.made_up_id(number)
+                if signature := text(member(part, "thoughtSignature")):
+                    state.signatures[call["id"]] = signature
     return ()
 
 

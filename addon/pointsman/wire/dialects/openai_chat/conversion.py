@@ -9,7 +9,7 @@ from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
-from pointsman.wire.dialects.openai_chat.history import EXTRA, GOOGLE, HISTORY, SIGNATURE
+from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
@@ -54,7 +54,7 @@ def _sign_calls(message: Document, model: str) -> None:
         for call in calls:
             call.pop(EXTRA, None)
     elif calls and requires_signatures(model):
-        calls[0].setdefault(EXTRA, {GOOGLE: {SIGNATURE: UNSIGNED}})
+        calls[0].setdefault(EXTRA, signed(UNSIGNED)[EXTRA])
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -107,6 +107,8 @@ def _repair_message(state: AnswerState, said: Document) -> Iterator[Piece]:
         if is_new:
             state.call_ids[index] = given or state.made_up_id(index)
         call["id"] = state.call_ids[index]
+        if signature := signature_of(call):
+            state.signatures[call["id"]] = signature
 
 
 def _texts(value: object) -> str:

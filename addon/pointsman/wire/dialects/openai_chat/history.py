@@ -23,6 +23,7 @@ from pointsman.wire.conversion.history import (
 from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_url
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
+from pointsman.wire.thinking_signatures import UNSIGNED
 
 SYSTEM_ROLES = ("system", "developer")
 LEGACY_ID = "call_function_"
@@ -79,9 +80,19 @@ def _calls(message: Members) -> Iterator[Document]:
     for call in mappings(message.get("tool_calls")):
         function, custom = mapping(call.get("function")), mapping(call.get("custom"))
         given = {WRAPPED: custom.get("input")} if custom else function.get("arguments")
-        signature = text(mapping(mapping(call.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
         name = text(function.get("name") or custom.get("name"))
-        yield call_part(text(call.get("id")), name, given, signature)
+        yield call_part(text(call.get("id")), name, given, signature_of(call))
+
+
+def signature_of(call: Members) -> str:
+    """Google's, which its OpenAI-compatible endpoints hand out with calls; empty where there is none."""
+    signature = text(mapping(mapping(call.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
+    return "" if signature == UNSIGNED else signature
+
+
+def signed(signature: str | None) -> Document:
+    """The member of a call that bears a signature."""
+    return {EXTRA: {GOOGLE: {SIGNATURE: signature}}} if signature else {}
 
 
 def _parts(content: object) -> Iterator[Document]:
@@ -161,10 +172,8 @@ def _as_text(part: Document) -> Document:
 
 
 def _call(part: Document) -> Document:
-    signature = part.get("signature")
-    extra = {EXTRA: {GOOGLE: {SIGNATURE: signature}}} if signature else {}
     function = {"name": part["tool_name"], "arguments": arguments_text(part)}
-    return {"id": part["tool_call_id"], "type": "function", "function": function, **extra}
+    return {"id": part["tool_call_id"], "type": "function", "function": function, **signed(part.get("signature"))}
 
 
 def _result(part: Document) -> Document:

@@ -33,6 +33,7 @@ class ResponsesWriter:
     def __init__(self, request: Mapping[str, Any], spaces: Mapping[str, tuple[str, str]]) -> None:
         self._echo = {name: request.get(name, default) for name, default in ECHOED.items()}
         self._spaces = spaces
+        self.signatures: dict[str, str] = {}
         self._answer: dict[str, Any] | None = None
         self._number = 0
         self._items: list[dict[str, Any]] = []
@@ -172,9 +173,9 @@ def _ending(finish: str, usage: Usage | None) -> dict[str, Any]:
         "incomplete_details": {"reason": reason} if reason else None,
         "usage": {
             "input_tokens": counts.prompt,
-            "input_tokens_details": {"cached_tokens": counts.cached},
+            "input_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": counts.cache_written},
             "output_tokens": counts.completion,
-            "output_tokens_details": {"reasoning_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": counts.reasoning},
             "total_tokens": counts.prompt + counts.completion,
         },
     }
