@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
@@ -17,6 +20,8 @@ from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
+LEAST_BUDGET = 1024
+"""Tokens of thinking that Anthropic takes."""
 BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
 """For api.anthropic.com alone."""
 CACHE_MARKS = 4
@@ -127,6 +132,29 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
     config["format"] = {"type": "json_schema", "schema": asked.schema or {"type": "object"}}
 
 
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    """A budget must be less than the limit of the answer; after a call without its thoughts, thinking is refused."""
+    request.pop("thinking", None)
+    config = {name: value for name, value in mapping(request.pop("output_config", None)).items() if name != "effort"}
+    if config:
+        request["output_config"] = config
+    if not (thinking.is_on and facts.can_think) or _has_calls(request):
+        return False
+    if facts.thinking == "adaptive":
+        request["thinking"] = {"type": "adaptive"}
+        request["output_config"] = {**config, "effort": thinking.word(facts.efforts)}
+        return True
+    tokens = min(thinking.tokens(facts), request["max_tokens"] - 1)
+    if tokens < LEAST_BUDGET:
+        return False
+    request["thinking"] = {"type": "enabled", "budget_tokens": tokens}
+    return True
+
+
+def _has_calls(request: Members) -> bool:
+    return any(block.get("type") == "tool_use" for block in parts_of(request.get("messages")))
+
+
 def plain_text(document: Document) -> str | None:
     delta = document.get("delta")
     if not isinstance(delta, dict) or delta.get("type") != "text_delta":
@@ -171,6 +199,8 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    parameters=Parameters(("max_tokens",)),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     late=late,

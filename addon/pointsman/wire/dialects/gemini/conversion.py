@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.conversion.unknown_kinds import is_url, parts_of
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
 from pointsman.wire.dialects.gemini.names import member
@@ -157,6 +160,21 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         config["responseJsonSchema"] = {key: value for key, value in asked.schema.items() if key != "$schema"}
 
 
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    config = request.setdefault("generationConfig", {})
+    for name in ("thinking_config", "thinkingConfig"):
+        config.pop(name, None)
+        request.pop(name, None)
+    if facts.thinking == "level":
+        config["thinkingConfig"] = {"thinkingLevel": thinking.word(facts.efforts)}
+    elif facts.thinking == "budget":
+        off = facts.budget.least if facts.budget and facts.always_thinks else 0
+        config["thinkingConfig"] = {"thinkingBudget": thinking.tokens(facts) if thinking.is_on else off}
+    if thinking.is_on and "thinkingConfig" in config:
+        config["thinkingConfig"]["includeThoughts"] = True
+    return thinking.is_on and facts.can_think
+
+
 def asked_in_path(facts: RequestFacts) -> RequestFacts:
     if facts.stream:
         return replace(facts, action=STREAM, query="?alt=sse")
@@ -197,6 +215,8 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    parameters=Parameters(("max_output_tokens", "maxOutputTokens"), holder="generationConfig"),
+    write_thinking=write_thinking,
     stream_member=None,
     asked_in_path=asked_in_path,
     plain_text=lambda _: None,
