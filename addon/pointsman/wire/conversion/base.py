@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.answer_writer import DialectWriter
+from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
 from pointsman.wire.conversion.identifiers import COMMON_NAMES, Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
@@ -17,6 +19,8 @@ from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
+NOTHING_KNOWN = ModelFacts()
+
 type Paths = tuple[tuple[str, ...], ...]
 """Places in a document, each as the names of its members from the root."""
 
@@ -24,12 +28,14 @@ type Paths = tuple[tuple[str, ...], ...]
 class Recipient(NamedTuple):
     """What is known of the target. `reasons`: its model takes a setting for how much to reason, and earlier thoughts.
 
-    `max_tokens` is what the configuration allows an answer whose client names no limit.
+    `max_tokens` is what the configuration allows an answer whose client names no limit. `facts` are those of the model,
+    known by its name.
     """
 
     model: str
     reasons: bool = False
     max_tokens: int | None = None
+    facts: ModelFacts = NOTHING_KNOWN
 
 
 class Wish(NamedTuple):
@@ -85,6 +91,9 @@ class Conversion:
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     write_format: Callable[[ResponseFormat, Document], None]
+    parameters: Parameters
+    """Where a request has its parameters."""
+    write_thinking: WriteThinking
     stream_member: str | None = "stream"
     """The member of the body that asks for a stream; None: the path does."""
     asked_in_path: Callable[[RequestFacts], RequestFacts] = lambda facts: facts

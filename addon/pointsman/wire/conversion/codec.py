@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pointsman.config import Provider
 from pointsman.config.enums import Capability
+from pointsman.model_facts import facts_of
 from pointsman.wire import jsontext, provider_quirks
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
@@ -124,14 +125,18 @@ class Converting:
         return len(body) > LARGE_CONVERSION
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
-        to = Recipient(model, self._reasons, self._provider.quirks.max_tokens)
-        conversion = self.dialect.conversion
+        conversion, facts = self.dialect.conversion, facts_of(model)
+        to = Recipient(model, self._reasons, self._provider.quirks.max_tokens, facts)
+        client = self._client.conversion
+        self._identifiers = identifiers_between(client, conversion, self._listener.request_id, facts)
+        remarks: list[str] = []
         try:
-            document = convert(self._client.conversion, conversion, jsontext.loads(body), to, self._identifiers)
+            document = convert(client, conversion, jsontext.loads(body), to, self._identifiers, remarks)
         except Exception as error:  # whatever the library raises
             raise Inconvertible(
                 f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
             ) from error
+        self.remark = "; ".join(filter(None, (self.remark, *remarks)))
         provider_quirks.mend(self._provider, self.dialect, document)
         if self._facts.stream and conversion.stream_member:
             document[conversion.stream_member] = True

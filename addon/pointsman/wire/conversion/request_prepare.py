@@ -5,7 +5,7 @@ from pointsman.wire.json_access import Document, mapping
 
 
 def prepared(client: Conversion, document: Document, reasons: bool) -> Document:
-    """`reasons`: the model is known to take the client's word on how much to reason. Changes the document."""
+    """`reasons`: the model may take the client's word on how much to reason. Changes the document."""
     drop_nulls(document)
     paths = (*client.format_places, *client.own_places, *(() if reasons else client.reasoning_places))
     for path in paths:

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
 from pointsman.wire.json_access import Document, Members, dicts, mapping, text
@@ -15,6 +18,8 @@ from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
+LEAST_BUDGET = 1024
+"""Tokens of thinking that Anthropic takes."""
 BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
 """For api.anthropic.com alone."""
 CACHE_MARKS = 4
@@ -55,7 +60,7 @@ def cannot_express(wish: Wish) -> Iterator[str]:
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
     """After a call without its thoughts, thinking is refused."""
-    if any(block["type"] == "tool_use" for message in request["messages"] for block in message["content"]):
+    if _has_calls(request):
         request.pop("thinking", None)
     _limit_cache_marks(request)
     if not request.get("max_tokens"):
@@ -75,6 +80,29 @@ def _limit_cache_marks(request: Document) -> None:
 def write_format(asked: ResponseFormat, request: Document) -> None:
     config = request.setdefault("output_config", {})
     config["format"] = {"type": "json_schema", "schema": asked.schema or {"type": "object"}}
+
+
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    """A budget must be less than the limit of the answer; after a call without its thoughts, thinking is refused."""
+    request.pop("thinking", None)
+    config = {name: value for name, value in mapping(request.pop("output_config", None)).items() if name != "effort"}
+    if config:
+        request["output_config"] = config
+    if not (thinking.is_on and facts.can_think) or _has_calls(request):
+        return False
+    if facts.thinking == "adaptive":
+        request["thinking"] = {"type": "adaptive"}
+        request["output_config"] = {**config, "effort": thinking.word(facts.efforts)}
+        return True
+    tokens = min(thinking.tokens(facts), request["max_tokens"] - 1)
+    if tokens < LEAST_BUDGET:
+        return False
+    request["thinking"] = {"type": "enabled", "budget_tokens": tokens}
+    return True
+
+
+def _has_calls(request: Members) -> bool:
+    return any(block["type"] == "tool_use" for message in request["messages"] for block in message["content"])
 
 
 def plain_text(document: Document) -> str | None:
@@ -121,6 +149,8 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    parameters=Parameters(("max_tokens",)),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     late=late,

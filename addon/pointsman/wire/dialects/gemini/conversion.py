@@ -4,10 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
 from pointsman.wire.dialects.gemini.history import HISTORY
 from pointsman.wire.dialects.gemini.names import member
@@ -106,6 +109,21 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         config["responseJsonSchema"] = {key: value for key, value in asked.schema.items() if key != "$schema"}
 
 
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    config = request.setdefault("generationConfig", {})
+    for name in ("thinking_config", "thinkingConfig"):
+        config.pop(name, None)
+        request.pop(name, None)
+    if facts.thinking == "level":
+        config["thinkingConfig"] = {"thinkingLevel": thinking.word(facts.efforts)}
+    elif facts.thinking == "budget":
+        off = facts.budget.least if facts.budget and facts.always_thinks else 0
+        config["thinkingConfig"] = {"thinkingBudget": thinking.tokens(facts) if thinking.is_on else off}
+    if thinking.is_on and "thinkingConfig" in config:
+        config["thinkingConfig"]["includeThoughts"] = True
+    return thinking.is_on and facts.can_think
+
+
 def asked_in_path(facts: RequestFacts) -> RequestFacts:
     if facts.stream:
         return replace(facts, action=STREAM, query="?alt=sse")
@@ -147,6 +165,8 @@ CONVERSION = Conversion(
     prepare=prepare,
     fix_up=fix_up,
     write_format=write_format,
+    parameters=Parameters(("max_output_tokens", "maxOutputTokens"), holder="generationConfig"),
+    write_thinking=write_thinking,
     stream_member=None,
     asked_in_path=asked_in_path,
     plain_text=lambda _: None,

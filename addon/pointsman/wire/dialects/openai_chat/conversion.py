@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
@@ -35,12 +38,15 @@ def response_format(document: Members) -> ResponseFormat | None:
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """`max_tokens` is the name that all providers know."""
+    """`max_tokens` is the name that all providers know, though newer models of OpenAI refuse it."""
     request.pop("reasoning", None)
     if tokens := request.pop("max_completion_tokens", None) or to.max_tokens:
-        request["max_tokens"] = tokens
+        request.pop("max_tokens", None)
+        request[to.facts.limit_name] = tokens
     for message in dicts(request.get("messages")):
-        if not (to.reasons or message.get("tool_calls")):  # models that think between calls must be given that back
+        if not (
+            to.reasons or to.facts.can_think or message.get("tool_calls")
+        ):  # models that think between calls must be given that back
             message.pop("reasoning_content", None)
         _sign_calls(message, to.model)
 
@@ -63,6 +69,18 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         return
     schema = {"name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
     request["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    """By a word, whatever the model: providers that have chat completions make a budget of it where they need one."""
+    request.pop("thinking", None)
+    request.pop("reasoning_effort", None)
+    if not facts.can_think:
+        return False
+    known = facts.efforts if facts.thinking == "effort" else COMMON
+    if (thinking.is_on or facts.thinking == "effort") and (word := thinking.word(known)):
+        request["reasoning_effort"] = word
+    return thinking.is_on
 
 
 def plain_text(document: Document) -> str | None:
@@ -133,6 +151,8 @@ CONVERSION = Conversion(
     complete=cache_marks.carry,
     fix_up=fix_up,
     write_format=write_format,
+    parameters=Parameters(("max_tokens", "max_completion_tokens")),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     writer=writer,

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, all_tools, free_tools, namespaces
@@ -65,6 +68,15 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
     request["text"] = {"format": named}
 
 
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    written = {name: value for name, value in mapping(request.pop("reasoning", None)).items() if name == "summary"}
+    if not facts.can_think:
+        return False
+    if word := thinking.word(facts.efforts or COMMON):
+        request["reasoning"] = {"effort": word, **written}
+    return thinking.is_on
+
+
 def plain_text(document: Document) -> str | None:
     if document.get("type") != "response.output_text.delta":
         return None
@@ -115,6 +127,8 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    parameters=Parameters(("max_output_tokens",), least_limit=16),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     late=late,
