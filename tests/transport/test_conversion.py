@@ -358,6 +358,25 @@ class TestExclusions:
                 assert [each["reason"] for each in shown["excluded"]] == ["dialect"] * 3
 
 
+class TestReferences:
+    async def test_to_items_of_a_converted_answer_are_resolved(self, tmp_path: Path) -> None:
+        async with Provider([behaviours.answer(TEXT), behaviours.answer(TEXT)]) as one:
+            entries = {"p": entry(Dialect.ANTHROPIC, one)}
+            async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
+                first = await client.post(f"{router.url}/v1/responses", json={"model": "m", "input": "hi"})
+                [item] = first.json()["output"]
+                items = [
+                    {"role": "user", "content": "hi"},
+                    {"type": "item_reference", "id": item["id"]},
+                    {"role": "user", "content": "on"},
+                ]
+                second = await client.post(f"{router.url}/v1/responses", json={"model": "m", "input": items})
+                assert second.status_code == 200
+                said = json.loads(one.seen[1].body)["messages"]
+                assert [message["role"] for message in said] == ["user", "assistant", "user"]
+                assert said[1]["content"][0]["text"] == TEXT
+
+
 class TestSessions:
     @every_client
     async def test_know_a_conversation_whichever_dialect_answered(self, tmp_path: Path, sdk: Sdk) -> None:

@@ -10,7 +10,7 @@ from pointsman.domain.targets import Candidate, Target
 from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
-from pointsman.wire.dialects.base import Dialect, Listener
+from pointsman.wire.dialects.base import Dialect, Listener, OnItems
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
@@ -30,13 +30,15 @@ class ClientRequest:
     started: float
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
+    on_items: OnItems = lambda _: None
+    """See `Listener`."""
 
     def codec(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
         """The way of attempt `n` to a target that can be asked, and back."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
-        listener = Listener(self.facts, self.headers, name, self.started)
+        listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
         provider_dialect = DIALECTS[spoken]
         return codec_for(
             self.dialect, provider_dialect, listener, target.provider, reasons(target.model.supports), asks_usage

@@ -159,7 +159,7 @@ class Converting:
         answer = AnswerReader(self.dialect.conversion, identity)
         writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
         kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, answer, writer, self._identifiers, self._facts.tokens)
+        return kind(own, answer, writer, self._identifiers, self._facts.tokens, self._listener.on_items)
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)

@@ -13,6 +13,7 @@ from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Inconvertible, Piece, joined
+from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
@@ -27,9 +28,16 @@ class ConvertedReader(ABC):
     """What both kinds share: whatever the conversion raises is a fault of the attempt."""
 
     def __init__(
-        self, own: Reader, answer: AnswerReader, writer: AnswerWriter, identifiers: Identifiers, prompt_tokens: int
+        self,
+        own: Reader,
+        answer: AnswerReader,
+        writer: AnswerWriter,
+        identifiers: Identifiers,
+        prompt_tokens: int,
+        on_items: OnItems,
     ) -> None:
         """`prompt_tokens` is an estimate, for providers that report no usage."""
+        self._on_items = on_items
         self._own = own
         self._answer = answer
         self._writer = writer
@@ -78,6 +86,8 @@ class ConvertedReader(ABC):
                 converted.append(Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.INTERNAL, message)))
                 self._has_failed = True
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
+            if converted[-1].kind is FrameKind.END:
+                self._on_items(self._writer.writer.items)
         return converted
 
     def _renamed(self, pieces: Sequence[Piece]) -> list[Piece]:
@@ -106,9 +116,15 @@ class ConvertedStream(ConvertedReader):
     """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
 
     def __init__(
-        self, own: Reader, answer: AnswerReader, writer: AnswerWriter, identifiers: Identifiers, prompt_tokens: int
+        self,
+        own: Reader,
+        answer: AnswerReader,
+        writer: AnswerWriter,
+        identifiers: Identifiers,
+        prompt_tokens: int,
+        on_items: OnItems,
     ) -> None:
-        super().__init__(own, answer, writer, identifiers, prompt_tokens)
+        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
         self._decoder = Decoder(LARGE_EVENT)
         self._has_begun = False
 

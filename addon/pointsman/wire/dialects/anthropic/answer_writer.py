@@ -6,6 +6,7 @@ from typing import Any
 from pointsman.wire import sse
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import MARK
 
 STOP_REASONS = {
@@ -36,6 +37,7 @@ class MessagesWriter:
 
     def __init__(self, model: str | None = None) -> None:
         self._model = model
+        self.items: list[Members] = []
         self.signatures: dict[str, str] = {}
         self._block = -1
         self._head = b""

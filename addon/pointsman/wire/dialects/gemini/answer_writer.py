@@ -4,6 +4,7 @@ from typing import Any
 
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import UNSIGNED
 
 FINISH_REASONS = {
@@ -19,6 +20,7 @@ class GeminiWriter:
 
     def __init__(self, is_list: bool) -> None:
         self.opening: Opening | None = None
+        self.items: list[Members] = []
         self.signatures: dict[str, str] = {}
         self._is_list = is_list
         self._frame: dict[str, Any] = {}

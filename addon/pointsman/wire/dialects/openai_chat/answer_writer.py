@@ -5,6 +5,7 @@ from typing import Any
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.dialects.openai_chat.history import signed
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 
 MEMBERS = {Kind.TEXT: "content", Kind.THOUGHT: "reasoning_content", Kind.REFUSAL: "refusal"}
 
@@ -15,6 +16,7 @@ class ChatWriter:
     opening: Opening | None = None
 
     def __init__(self, sends_usage: bool) -> None:
+        self.items: list[Members] = []
         self.signatures: dict[str, str] = {}
         self._sends_usage = sends_usage
         self._frame: dict[str, Any] = {}
