@@ -12,6 +12,7 @@ from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
@@ -199,6 +200,9 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: dicts(request.get("tools")),
+    schema_member="input_schema",
+    schemas=Subset(strict_refused=ANTHROPIC_STRICT_REFUSED, strict_moves=True),
     parameters=Parameters(("max_tokens",)),
     write_thinking=write_thinking,
     plain_text=plain_text,
