@@ -27,6 +27,7 @@ from pointsman.converted_items import ConvertedItems
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
+from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
 from pointsman.history import History
 from pointsman.masking import Masker
@@ -70,6 +71,7 @@ class Gateway:
     def __init__(self, settings: Settings, providers: UpstreamClient, secrets: Iterable[str] = ()) -> None:
         self.router = Router(settings, token_bytes(32))
         self.recent_exchanges = RecentExchanges()
+        self.learnt_refusals = LearntRefusals()
         self.history = History(settings.history)
         self.upstream_client = providers
         self.admission = ClientAdmission(settings.server)
@@ -246,6 +248,7 @@ class Gateway:
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
+            refusals=self.learnt_refusals,
         )
 
     def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:

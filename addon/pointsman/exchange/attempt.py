@@ -202,8 +202,9 @@ class Attempt:
 
         target = self.candidate.target
         finish_reason = self.reader.finish_reason if self.reader else None
+        selected = "; ".join(filter(None, (self.selection_reason, self.codec.remark if self.codec else "")))
         base_url, model_sent, why, finish = masker.texts(
-            (self.base_url, self.model_sent, self.selection_reason, finish_reason or "")
+            (self.base_url, self.model_sent, selected, finish_reason or "")
         )
         return AttemptRecord(
             n=self.n,

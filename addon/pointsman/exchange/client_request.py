@@ -7,6 +7,7 @@ from typing import Protocol
 from pointsman.config import Settings, Stream
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
+from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
@@ -14,6 +15,7 @@ from pointsman.wire.dialects.base import Dialect, Listener, OnItems
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.refusals import Refusal
 from pointsman.wire.request_facts import RequestFacts
 
 
@@ -33,15 +35,18 @@ class ClientRequest:
     on_items: OnItems = lambda _: None
     """See `Listener`."""
 
-    def codec(self, target: Target, n: int, asks_usage: bool = True) -> Codec:
-        """The way of attempt `n` to a target that can be asked, and back."""
+    refusals: LearntRefusals = field(default_factory=LearntRefusals, repr=False)
+    """What earlier requests have taught, and this one may."""
+
+    def codec(self, target: Target, n: int, refusals: Sequence[Refusal] = ()) -> Codec:
+        """The way of attempt `n` to a target that can be asked, and back, without what the target has refused."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
         provider_dialect = DIALECTS[spoken]
         return codec_for(
-            self.dialect, provider_dialect, listener, target.provider, reasons(target.model.supports), asks_usage
+            self.dialect, provider_dialect, listener, target.provider, reasons(target.model.supports), refusals
         )
 
 

@@ -29,7 +29,11 @@ from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
+from pointsman.wire.refusals import Refusal
 from pointsman.wire.retry_after import dated
+
+MAX_REPEATS = 6
+"""Attempts of one exchange that are repeated at once, each without one more parameter that the provider refused."""
 
 
 class Exchange:
@@ -48,6 +52,8 @@ class Exchange:
         self._attempts = RunningAttempts(client_request, plan, self.attempt_log, self._effects)
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
+        self._repeats = 0
+        """Attempts that were repeated without a parameter that was refused."""
 
     # Inputs.
 
@@ -231,8 +237,8 @@ class Exchange:
             self._attempts.on_hedged(attempt, now)
             self._launch(candidate, now)
 
-    def _launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> None:
-        attempt = self._attempts.launch(candidate, now, asks_usage)
+    def _launch(self, candidate: Candidate, now: float, refusals: Sequence[Refusal] | None = None) -> None:
+        attempt = self._attempts.launch(candidate, now, refusals)
         try:
             self._attempts.send_request(attempt)
         except Inconvertible as error:
@@ -329,9 +335,11 @@ class Exchange:
 
         The next one follows, unless the request itself is invalid.
         """
-        if attempt.codec and attempt.codec.refuses_usage(fault):
+        if attempt.codec and (refusal := attempt.codec.refusal(fault)) and self._repeats < MAX_REPEATS:
+            self._repeats += 1
+            self.client_request.refusals.learn(attempt.candidate.target, attempt.model_sent, refusal, now)
             self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-            self._launch(attempt.candidate, now, asks_usage=False)
+            self._launch(attempt.candidate, now, (*attempt.codec.refusals, refusal))
             return
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         self._failed.count += 1

@@ -4,7 +4,7 @@ Each step is reported to the plan and the log, and to the driver as an effect.
 When to launch, to commit and to settle is the exchange's decision.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pointsman.domain.records import Outcome
@@ -16,6 +16,7 @@ from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.effects import Cancel, Effect, Launch, LaunchLarge, Release, Settled
 from pointsman.exchange.state_machines import AttemptMove
 from pointsman.wire.errors import Fault
+from pointsman.wire.refusals import Refusal
 
 
 class RunningAttempts:
@@ -35,11 +36,11 @@ class RunningAttempts:
         """Those that run now. They may settle meanwhile."""
         return iter(list(self.by_number.values()))
 
-    def launch(self, candidate: Candidate, now: float, asks_usage: bool = True) -> Attempt:
+    def launch(self, candidate: Candidate, now: float, refusals: Sequence[Refusal] | None = None) -> Attempt:
         """A new attempt, running, whose request is still to be sent."""
         self.launched += 1
         wall = self._log.wall_time(now)
-        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, asks_usage)
+        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, refusals)
         self.by_number[attempt.n] = attempt
         self._plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
         return attempt

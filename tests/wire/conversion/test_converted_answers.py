@@ -22,7 +22,7 @@ def told(client: Dialect, provider: Dialect, *documents: Mapping[str, Any], stre
     """The documents that the client gets."""
     asked = RequestFacts("m", stream, frozenset(), 0, asks_usage=True, query="?alt=sse")
     listener = Listener(asked, request_id="r", started=1.0)
-    reader = codec_for(DIALECTS[client], DIALECTS[provider], listener, ENTRY, True, True).reader(
+    reader = codec_for(DIALECTS[client], DIALECTS[provider], listener, ENTRY, True).reader(
         200, "text/event-stream" if stream else "application/json"
     )
     body = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in documents)

@@ -192,5 +192,5 @@ def test_ids_of_calls_are_as_long_as_mistral_wants_them() -> None:
     ]
     request, _ = sent(ANTHROPIC, CHAT, "mistral-large-latest", messages=[*HI, *history])
     call_id = request["messages"][1]["tool_calls"][0]["id"]
-    assert len(call_id) == 9 and call_id.isalnum()
+    assert (len(call_id), call_id.isalnum()) == (9, True)
     assert request["messages"][2]["tool_call_id"] == call_id

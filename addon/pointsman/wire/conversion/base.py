@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.answer_writer import DialectWriter
 from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
@@ -16,6 +17,7 @@ from pointsman.wire.conversion.identifiers import COMMON_NAMES, Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.schemas import Subset
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
@@ -91,6 +93,15 @@ class Conversion:
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     write_format: Callable[[ResponseFormat, Document], None]
+    functions: Callable[[Document], Iterable[Document]]
+    """The tools of a request that are functions, each the object with its name."""
+    schema_member: str
+    """What has the schema of such a function."""
+    schemas: Subset
+    """The JSON Schemas that a provider takes."""
+    can_allow: Callable[[AllowedTools, ModelFacts], bool] = lambda *_: False
+    """A request can say which tools may be called; else the others are left out of it."""
+    write_allowed: Callable[[AllowedTools, Document], object] = nothing
     parameters: Parameters
     """Where a request has its parameters."""
     write_thinking: WriteThinking

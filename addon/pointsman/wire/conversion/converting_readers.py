@@ -179,5 +179,9 @@ class ConvertedWhole(ConvertedReader):
 class ForeignErrorReader(ErrorReader):
     """Drops the provider's own error body, so that the client gets the error in its own dialect."""
 
+    def original_fault(self) -> Fault:
+        """With that body."""
+        return super().fault()
+
     def fault(self) -> Fault:
         return replace(super().fault(), body=None, converted=True)

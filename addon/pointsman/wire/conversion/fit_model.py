@@ -40,7 +40,7 @@ def fit(
     """Changes the request; gives what the client may have to know."""
     held = parameters.of(request)
     yield from _fit_limit(held, parameters, facts)
-    refused = dict.fromkeys(facts.refuses, "the model refuses it")
+    refused: dict[str, str] = dict.fromkeys(facts.refuses, "the model refuses it")
     if facts.thinking and (thinking := Thinking.asked_in(neutral)):
         is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
         if thinking.is_on and is_forced and FORCED_TOOL in facts.refuses_when_thinking:

@@ -10,6 +10,7 @@ from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
@@ -149,6 +150,9 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: dicts(request.get("tools")),
+    schema_member="input_schema",
+    schemas=Subset(strict_refused=ANTHROPIC_STRICT_REFUSED, strict_moves=True),
     parameters=Parameters(("max_tokens",)),
     write_thinking=write_thinking,
     plain_text=plain_text,

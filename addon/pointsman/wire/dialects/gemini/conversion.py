@@ -5,17 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
 from pointsman.wire.dialects.gemini.history import HISTORY
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import GENERATE, STREAM, is_sse
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
 
@@ -82,13 +84,9 @@ def _pop(members: Document, *names: str) -> Any:
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """Schemas go as the client wrote them."""
-    schemas = {text(tool.get("name")): mapping(tool.get("parameters")) for tool in mappings(neutral.get("tools"))}
-    for tool in dicts(request.get("tools")):
-        for function in dicts(tool.get("function_declarations")):
-            function.pop("parameters", None)
-            if schema := schemas.get(function["name"]):
-                function["parametersJsonSchema"] = {key: value for key, value in schema.items() if key != "$schema"}
+    """Schemas are JSON Schemas."""
+    for function in functions(request):
+        function.pop("parameters", None)
     if requires_signatures(to.model):
         for content in request["contents"]:
             _mark_calls(content["parts"])
@@ -106,7 +104,16 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
     config = request.setdefault("generationConfig", {})
     config["responseMimeType"] = JSON
     if asked.schema is not None:
-        config["responseJsonSchema"] = {key: value for key, value in asked.schema.items() if key != "$schema"}
+        config["responseJsonSchema"] = asked.schema
+
+
+def functions(request: Members) -> Iterator[Document]:
+    for tool in dicts(request.get("tools")):
+        yield from dicts(tool.get("function_declarations"))
+
+
+def write_allowed(allowed: AllowedTools, request: Document) -> None:
+    request["tool_config"] = {"function_calling_config": {"mode": "ANY", "allowed_function_names": list(allowed.names)}}
 
 
 def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
@@ -165,6 +172,11 @@ CONVERSION = Conversion(
     prepare=prepare,
     fix_up=fix_up,
     write_format=write_format,
+    functions=functions,
+    schema_member="parametersJsonSchema",
+    schemas=Subset(taken=GEMINI_TAKEN, formats=GEMINI_FORMATS, has_strict=False),
+    can_allow=lambda allowed, _: allowed.must_call,
+    write_allowed=write_allowed,
     parameters=Parameters(("max_output_tokens", "maxOutputTokens"), holder="generationConfig"),
     write_thinking=write_thinking,
     stream_member=None,

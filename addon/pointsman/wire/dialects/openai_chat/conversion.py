@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
@@ -69,6 +71,12 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         return
     schema = {"name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
     request["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def write_allowed(allowed: AllowedTools, request: Document) -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in allowed.names]
+    mode = "required" if allowed.must_call else "auto"
+    request["tool_choice"] = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
 
 
 def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
@@ -151,6 +159,11 @@ CONVERSION = Conversion(
     complete=cache_marks.carry,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: [tool["function"] for tool in dicts(request.get("tools")) if "function" in tool],
+    schema_member="parameters",
+    schemas=Subset(strict_refused=OPENAI_STRICT_REFUSED, strict_needs_all=True),
+    can_allow=lambda _, facts: facts.allowed_tools,
+    write_allowed=write_allowed,
     parameters=Parameters(("max_tokens", "max_completion_tokens")),
     write_thinking=write_thinking,
     plain_text=plain_text,

@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Iterator
 
 from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
+from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, all_tools, free_tools, namespaces
-from pointsman.wire.json_access import Document, Members, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
 STORED = ("previous_response_id", "conversation", "prompt")
@@ -31,7 +33,7 @@ def unsupported(document: Members) -> Iterator[str]:
     included = document.get("include")
     if document.get("top_logprobs") or (isinstance(included, list) and "message.output_text.logprobs" in included):
         yield "logprobs cannot be converted"
-    if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
+    if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom", "allowed_tools"):
         yield "this kind of `tool_choice` cannot be converted"
     for item in mappings(document.get("input")):
         if item.get("type") in STORED_ITEMS:
@@ -66,6 +68,12 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         return
     named = {"type": "json_schema", "name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
     request["text"] = {"format": named}
+
+
+def write_allowed(allowed: AllowedTools, request: Document) -> None:
+    tools = [{"type": "function", "name": name} for name in allowed.names]
+    mode = "required" if allowed.must_call else "auto"
+    request["tool_choice"] = {"type": "allowed_tools", "mode": mode, "tools": tools}
 
 
 def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
@@ -127,6 +135,11 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: [tool for tool in dicts(request.get("tools")) if tool.get("type") == "function"],
+    schema_member="parameters",
+    schemas=Subset(strict_refused=OPENAI_STRICT_REFUSED, strict_needs_all=True),
+    can_allow=lambda *_: True,
+    write_allowed=write_allowed,
     parameters=Parameters(("max_output_tokens",), least_limit=16),
     write_thinking=write_thinking,
     plain_text=plain_text,
