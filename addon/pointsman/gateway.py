@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from secrets import token_bytes, token_hex
 
 from mitmproxy import ctx, http
@@ -23,9 +24,11 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, constant_time_equal
 from pointsman.client_admission import ClientAdmission
 from pointsman.config import Settings
+from pointsman.converted_items import ConvertedItems
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
+from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
 from pointsman.history import History
 from pointsman.masking import Masker
@@ -70,6 +73,7 @@ class Gateway:
     def __init__(self, settings: Settings, providers: UpstreamClient, secrets: Iterable[str] = ()) -> None:
         self.router = Router(settings, token_bytes(32))
         self.recent_exchanges = RecentExchanges()
+        self.learnt_refusals = LearntRefusals()
         self.history = History(settings.history)
         self.upstream_client = providers
         self.admission = ClientAdmission(settings.server)
@@ -78,6 +82,7 @@ class Gateway:
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.flow_queue = FlowQueue()
         """Attempts that wait to be shown as flows."""
+        self.converted_items = ConvertedItems(time.monotonic)
         self.worker = Worker()
         """The thread that reads and converts large requests."""
         self.closing = False
@@ -211,7 +216,7 @@ class Gateway:
         shared = settings.client_key
         if shared and credential and constant_time_equal(credential, shared.get_secret_value()):
             credential = None  # a client that sends the key all clients share has told nothing of itself
-        return RequestReader(flow, chat, credential, self.max_body, self.router)
+        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items)
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)
@@ -244,6 +249,8 @@ class Gateway:
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
+            on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
+            refusals=self.learnt_refusals,
         )
 
     def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:

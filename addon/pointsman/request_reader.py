@@ -10,6 +10,7 @@ from functools import partial
 from mitmproxy import http
 
 from pointsman.admission import ChatRequest
+from pointsman.converted_items import ConvertedItems
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.transport.decoding import BodyTooLarge, UnknownCoding, decode
@@ -42,6 +43,7 @@ class RequestReader:
     credential: str | None = field(repr=False)
     max_body: int
     router: Router = field(repr=False)
+    converted_items: ConvertedItems = field(repr=False)
 
     def read_if_small(self) -> ParsedRequest | Problem | None:
         """None for a large request. One that is compressed shows its size only when it is decoded so far."""
@@ -66,9 +68,11 @@ class RequestReader:
         read = self._read(body)
         if isinstance(read, Problem) or self.chat.is_replay:
             return read
-        return ParsedRequest(body, read.facts, self.router.with_words(read.facts, read.caller))
+        return ParsedRequest(read.body, read.facts, self.router.with_words(read.facts, read.caller))
 
     def _read(self, body: bytes) -> ParsedRequest | Problem:
+        if not self.chat.is_replay:
+            body = self.converted_items.resolved(self.credential or self.flow.client_conn.peername[0], body)
         try:
             facts = DIALECTS[self.chat.dialect].facts(body, self.flow.request.path)
         except Problem as problem:

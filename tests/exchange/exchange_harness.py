@@ -8,6 +8,7 @@ from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange
+from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.masking import Masker
 from pointsman.routing.router import Router
 from pointsman.wire.dialects.registry import DIALECTS
@@ -59,6 +60,7 @@ class ExchangeHarness:
         router: Router | None = None,
         speaks: Mapping[str, Dialect] | None = None,
         more: Mapping[str, Any] | None = None,
+        refusals: LearntRefusals | None = None,
         **sections: Any,
     ) -> None:
         """`speaks` names providers with a dialect other than the client's; `more` goes into the entry of each."""
@@ -78,7 +80,9 @@ class ExchangeHarness:
         self.effects: list[Effect] = []
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
-        call = ClientRequest("req-1", spoken, spoken.facts(request, path), path, request, headers, WALL)
+        learnt = refusals or LearntRefusals()
+        facts = spoken.facts(request, path)
+        call = ClientRequest("req-1", spoken, facts, path, request, headers, WALL, refusals=learnt)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)

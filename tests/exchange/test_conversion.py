@@ -226,6 +226,25 @@ class TestUsage:
         delta = documents(stage.sent)[-2]
         assert (delta["usage"]["input_tokens"], delta["usage"]["output_tokens"]) == (7, 2)
 
+    def test_is_asked_for_in_every_conversion(self) -> None:
+        [launch] = claude().start().effects_of(Launch)
+        assert json.loads(launch.request.body)["stream_options"] == {"include_usage": True}
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_is_estimated_where_none_is_told(self, stream: bool) -> None:
+        said = [{"role": "user", "content": "word " * 400}]
+        stage = claude(stream=stream, messages=said).start()
+        if stream:
+            stage.head(1).data(1, ROLE, event("hello"), STOP, DONE).end(1)
+            usage = documents(stage.sent)[-2]["usage"]
+        else:
+            whole = {"choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}
+            stage.answers(1, 200, json.dumps(whole).encode(), JSON)
+            usage = json.loads(stage.sent)["usage"]
+        assert (usage["input_tokens"], usage["output_tokens"]) == (500, 2)
+        assert stage.records[0].usage
+        assert stage.records[0].usage.is_estimated
+
     @pytest.mark.parametrize("status", [400, 422])
     @pytest.mark.parametrize("crosses", [False, True])
     def test_is_not_asked_for_again_where_that_is_refused(self, status: int, crosses: bool) -> None:
@@ -247,3 +266,42 @@ class TestUsage:
 def test_a_json_body_for_a_streamed_request_is_no_answer_here_either() -> None:
     stage = claude().start().answers(1, 200, b'{"choices": []}', JSON)
     assert stage.launched == ["a", "b"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_call_bears_the_clients_name_of_the_tool_and_an_id_that_is_new(stream: bool) -> None:
+    long = "mcp__" + "server_" * 10
+    history = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "call_0", "name": long, "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_0", "content": "done"}]},
+    ]
+    tools = [{"name": long, "input_schema": {"type": "object", "properties": {}}}]
+    stage = claude(stream=stream, messages=[*MESSAGES["messages"], *history], tools=tools).start()
+    name = json.loads(stage.effects_of(Launch)[0].request.body)["tools"][0]["function"]["name"]
+    assert len(name) <= 64
+    if stream:
+        stage.head(1).data(1, ROLE, call("{}", name, call_id="call_0"), STOP, DONE).end(1)
+        [block] = [each["content_block"] for each in documents(stage.sent) if each["type"] == "content_block_start"]
+    else:
+        made = {"id": "call_0", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [made]}
+        whole = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        stage.answers(1, 200, json.dumps(whole).encode(), JSON)
+        [block] = json.loads(stage.sent)["content"]
+    assert block["name"] == long
+    assert block["id"].startswith("call_0_")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_anthropic_client_is_answered_by_the_model_it_asked_for(stream: bool) -> None:
+    stage = claude(stream=stream, model="a/m").start()
+    if stream:
+        named = b'data: {"id":"c","model":"m-2026","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+        stage.head(1).data(1, named, STOP, DONE).end(1)
+        answer = documents(stage.sent)[0]["message"]
+    else:
+        message = {"role": "assistant", "content": "hi"}
+        whole = {"model": "m-2026", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        stage.answers(1, 200, json.dumps(whole).encode(), JSON)
+        answer = json.loads(stage.sent)
+    assert answer["model"] == "a/m"

@@ -128,3 +128,16 @@ class TestWithoutAnAttempt:
 
     def test_an_empty_house_says_so(self) -> None:
         assert told([]).message == "No candidate can serve this request: no target is configured."
+
+    @pytest.mark.parametrize("other", [ExclusionReason.DISABLED, ExclusionReason.NO_KEY, ExclusionReason.CAPABILITY])
+    def test_what_no_dialect_can_express_is_the_requests_fault_and_never_worth_a_repeat(
+        self, other: ExclusionReason
+    ) -> None:
+        whys = [Exclusion(TARGET, None, ExclusionReason.DIALECT, why) for why in ("no words", "no words", "no place")]
+        problem = told([], [*whys, *left_out(other)])
+        assert (problem.status, problem.is_permanent) == (400, True)
+        assert "no words; no place" in problem.message
+
+    def test_what_another_target_may_express_later_is_worth_one(self) -> None:
+        problem = told([], left_out(ExclusionReason.DIALECT, ExclusionReason.BANNED))
+        assert (problem.status, problem.is_permanent) == (503, False)

@@ -61,8 +61,6 @@ class Attempt:
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
-        self.asks_usage = True
-        """It may ask for usage of the router's own accord."""
         self.sends_signed_parts = True
         """Its request has the parts that only their issuer accepts, except those that its provider has refused."""
         self.reader: Reader | None = None
@@ -219,8 +217,9 @@ class Attempt:
 
         target = self.candidate.target
         finish_reason = self.reader.finish_reason if self.reader else None
+        selected = "; ".join(filter(None, (self.selection_reason, self.codec.remark if self.codec else "")))
         base_url, model_sent, why, finish = masker.texts(
-            (self.base_url, self.model_sent, self.selection_reason, finish_reason or "")
+            (self.base_url, self.model_sent, selected, finish_reason or "")
         )
         return AttemptRecord(
             n=self.n,

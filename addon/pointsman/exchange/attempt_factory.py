@@ -4,29 +4,29 @@ from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import ClientRequest, Planner
+from pointsman.exchange.repeats import Repeat
 from pointsman.wire.thinking_signatures import EVERYTHING
 
 
 def create_attempt(
-    call: ClientRequest,
-    plan: Planner,
-    n: int,
-    candidate: Candidate,
-    now: float,
-    wall: float,
-    asks_usage: bool,
-    sends_signed_parts: bool,
+    call: ClientRequest, plan: Planner, n: int, candidate: Candidate, now: float, wall: float, repeat: Repeat | None
 ) -> Attempt:
-    """Attempt `n`, with its own way to the provider's dialect, its own redirect and its own timers."""
-    target, streamed = candidate.target, call.facts.stream
-    left_out = plan.parts_left_out(candidate) if sends_signed_parts else EVERYTHING
-    codec = call.codec(target, n, asks_usage, left_out)
+    """Attempt `n`, with its own way to the provider's dialect, its own redirect and its own timers.
+
+    `repeat`: what it leaves out, where it repeats another one; else what earlier requests have taught.
+    """
+    target, streamed, redirect = candidate.target, call.facts.stream, plan.redirect(candidate)
+    if repeat is None:
+        model = redirect.redirected_model if redirect else target.model.id
+        repeat = Repeat(call.refusals.of(target, model, now), sends_signed_parts=True)
+    left_out = plan.parts_left_out(candidate) if repeat.sends_signed_parts else EVERYTHING
+    codec = call.codec(target, n, repeat.refusals, left_out)
     base_url = target.base_url_for(codec.dialect.name)
     assert base_url
     attempt = Attempt(n, candidate, base_url, target.provider.timeouts, streamed, now)
-    attempt.codec, attempt.asks_usage, attempt.sends_signed_parts = codec, asks_usage, sends_signed_parts
-    attempt.selection_reason = "; ".join(filter(None, (plan.selection_reason(candidate, now, wall), codec.remark)))
-    attempt.redirect = plan.redirect(candidate)
+    attempt.codec, attempt.sends_signed_parts = codec, repeat.sends_signed_parts
+    attempt.selection_reason = plan.selection_reason(candidate, now, wall)
+    attempt.redirect = redirect
     if streamed and (delay := plan.hedge_delay(candidate, wall)) is not None:
         attempt.hedge_at = now + delay
     return attempt

@@ -7,13 +7,15 @@ from typing import Protocol
 from pointsman.config import Settings, Stream
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
+from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
-from pointsman.wire.dialects.base import Dialect, Listener
+from pointsman.wire.dialects.base import Dialect, Listener, OnItems
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.refusals import Refusal
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import LeftOut, PartId
 
@@ -31,16 +33,23 @@ class ClientRequest:
     started: float
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
+    on_items: OnItems = lambda _: None
+    """See `Listener`."""
 
-    def codec(self, target: Target, n: int, asks_usage: bool = True, left_out: LeftOut = NOTHING_LEFT_OUT) -> Codec:
-        """The way of attempt `n` to a target that can be asked, and back."""
+    refusals: LearntRefusals = field(default_factory=LearntRefusals, repr=False)
+    """What earlier requests have taught, and this one may."""
+
+    def codec(
+        self, target: Target, n: int, refusals: Sequence[Refusal] = (), left_out: LeftOut = NOTHING_LEFT_OUT
+    ) -> Codec:
+        """The way of attempt `n` to a target that can be asked, and back, without what the target has refused."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
-        listener = Listener(self.facts, self.headers, name, self.started)
+        listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
         provider_dialect = DIALECTS[spoken]
         can_reason = reasons(target.model.supports)
-        return codec_for(self.dialect, provider_dialect, listener, target.provider, can_reason, asks_usage, left_out)
+        return codec_for(self.dialect, provider_dialect, listener, target.provider, can_reason, refusals, left_out)
 
 
 @dataclass(frozen=True, slots=True)

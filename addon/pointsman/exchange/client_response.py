@@ -15,6 +15,7 @@ from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.response_headers import (
     attempt_trail,
     body_headers,
+    permanence_headers,
     retry_after_headers,
     routing_headers,
     stream_headers,
@@ -57,6 +58,8 @@ class ClientResponse:
         self._source: Reader | None = None
         self._is_whole = False
         """The client got a whole answer of a provider's."""
+        self._is_refused = False
+        """The client was told that its request will never be served."""
         self._answer_parts: list[bytes] | None = []
         """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer."""
         self._answer_bytes = 0
@@ -166,7 +169,7 @@ class ClientResponse:
         self, problem: Problem, records: Sequence[AttemptRecord], now: float, target: Target | None = None
     ) -> None:
         """As a response while that is still possible, else as an error frame."""
-        self.error = problem.code
+        self.error, self._is_refused = problem.code, problem.is_permanent
         if self.state is ResponseState.ANSWERING and not self._client_request.facts.stream:
             self._effects.append(Abort("an answer that is not streamed cannot be replaced midway"))
             self.on_client_disconnected(now)
@@ -177,6 +180,7 @@ class ClientResponse:
         if self.state is ResponseState.NOTHING_SENT:
             body = self._rules.masker.data(self._client_request.dialect.error_body(problem))
             form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
+            form += permanence_headers(problem.is_permanent)
             self._send_whole(problem.status, (*form, *self._routing_headers(target, records)), body, now)
             return
         self.send(self._error_frames(problem), now)
@@ -268,4 +272,4 @@ class ClientResponse:
         self.state = next_state(RESPONSE_TRANSITIONS, self.state, step)
         self.ended_at = now
         if self.ended:
-            self._plan.on_ended(self.error is not None, now)
+            self._plan.on_ended(self.error is not None and not self._is_refused, now)

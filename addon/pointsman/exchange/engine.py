@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from pointsman.domain.failures import Failure, classify
 from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
@@ -25,13 +24,13 @@ from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Plan
 from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientResponse
 from pointsman.exchange.effects import Abort, Effect
 from pointsman.exchange.failed_attempts import FailedAttempts
+from pointsman.exchange.repeats import Repeat, Repeats
 from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
-from pointsman.wire.thinking_signatures import PartId
 
 
 class Exchange:
@@ -52,6 +51,7 @@ class Exchange:
         )
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
+        self._repeats = Repeats(client_request, plan)
 
     # Inputs.
 
@@ -235,10 +235,8 @@ class Exchange:
             self._attempts.on_hedged(attempt, now)
             self._launch(candidate, now)
 
-    def _launch(
-        self, candidate: Candidate, now: float, asks_usage: bool = True, sends_signed_parts: bool = True
-    ) -> None:
-        attempt = self._attempts.launch(candidate, now, asks_usage, sends_signed_parts)
+    def _launch(self, candidate: Candidate, now: float, repeat: Repeat | None = None) -> None:
+        attempt = self._attempts.launch(candidate, now, repeat)
         try:
             self._attempts.send_request(attempt)
         except Inconvertible as error:
@@ -335,12 +333,8 @@ class Exchange:
 
         The next one follows, unless the request itself is invalid.
         """
-        if attempt.codec and attempt.codec.refuses_usage(fault):
-            self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-            self._launch(attempt.candidate, now, False, attempt.sends_signed_parts)
-            return
-        if classify(fault) is Failure.FOREIGN_STATE and (parts := attempt.removable_parts()) is not None:
-            self._repeat_unsigned(attempt, fault, parts, now)
+        if repeat := self._repeats.after(attempt, fault, now):
+            self._repeat(attempt, fault, repeat, now)
             return
         fault = replace(fault, model=attempt.model_sent)
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
@@ -356,12 +350,12 @@ class Exchange:
         self._attempts.settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
         self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
 
-    def _repeat_unsigned(self, attempt: Attempt, fault: Fault, parts: Sequence[PartId], now: float) -> None:
-        """The provider refused what another one has signed: it is asked once more, without any signed part."""
-        self._failed.add_refusal(attempt, fault)
-        self.plan.on_parts_refused(attempt.candidate, parts)
+    def _repeat(self, attempt: Attempt, fault: Fault, repeat: Repeat, now: float) -> None:
+        """The provider is asked once more, without what it has refused."""
+        if not repeat.sends_signed_parts and attempt.sends_signed_parts:
+            self._failed.add_refusal(attempt, fault)
         self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-        self._launch(attempt.candidate, now, attempt.asks_usage, sends_signed_parts=False)
+        self._launch(attempt.candidate, now, repeat)
 
     def _on_provider_broken(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.

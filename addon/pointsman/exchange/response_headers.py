@@ -40,6 +40,11 @@ def retry_after_headers(seconds: float | None) -> Headers:
     return () if seconds is None else (("Retry-After", str(max(1, ceil(seconds)))),)
 
 
+def permanence_headers(is_permanent: bool) -> Headers:
+    """OpenAI's and Anthropic's libraries heed this header."""
+    return (("X-Should-Retry", "false"),) if is_permanent else ()
+
+
 def stream_headers(content_type: str) -> Headers:
     return (("Content-Type", content_type), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
 

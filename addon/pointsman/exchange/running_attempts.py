@@ -14,6 +14,7 @@ from pointsman.exchange.attempt_factory import create_attempt, upstream_request
 from pointsman.exchange.attempt_log import AttemptLog
 from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.effects import Cancel, Effect, Launch, LaunchLarge, Release, Settled
+from pointsman.exchange.repeats import Repeat
 from pointsman.exchange.state_machines import AttemptMove
 from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Usage
@@ -46,13 +47,11 @@ class RunningAttempts:
         """Those that run now. They may settle meanwhile."""
         return iter(list(self.by_number.values()))
 
-    def launch(self, candidate: Candidate, now: float, asks_usage: bool, sends_signed_parts: bool) -> Attempt:
+    def launch(self, candidate: Candidate, now: float, repeat: Repeat | None) -> Attempt:
         """A new attempt, running, whose request is still to be sent."""
         self.launched += 1
         wall = self._log.wall_time(now)
-        attempt = create_attempt(
-            self._client_request, self._plan, self.launched, candidate, now, wall, asks_usage, sends_signed_parts
-        )
+        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, repeat)
         self.by_number[attempt.n] = attempt
         self._plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
         return attempt

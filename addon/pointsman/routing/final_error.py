@@ -52,6 +52,8 @@ def final_error(
     the wall is ahead of the one that exclusions are on.
     """
     details = (("reasons", [exclusion.to_dict(offset) for exclusion in exclusions]),)
+    if not faults and (why := _inconvertible(exclusions)):
+        return Problem(Code.INVALID_REQUEST, why, details=details, is_permanent=True)
     if not faults:
         code, message = _nothing_launched(exclusions, offset)
     else:
@@ -59,6 +61,14 @@ def final_error(
         code = causes.pop() if len(causes) == 1 else Code.UPSTREAM_ERROR
         message = _message(code, [fault for _, fault in faults])
     return Problem(code, message, retry_after=free_in, details=details)
+
+
+def _inconvertible(exclusions: Sequence[Exclusion]) -> str:
+    """Why no candidate's dialect can express the request; empty if one could serve it at another time."""
+    if not {exclusion.reason for exclusion in exclusions} <= INCAPABLE_REASONS:
+        return ""
+    whys = dict.fromkeys(each.detail for each in exclusions if each.reason is ExclusionReason.DIALECT)
+    return f"This request fits no dialect of the models that could serve it: {'; '.join(whys)}." if whys else ""
 
 
 def _cause(failure: Failure, fault: Fault) -> Code:

@@ -124,7 +124,8 @@ class Problem(Exception):
     """An error that the router itself answers with.
 
     `details` are further plain members of the error object (the trail, the reasons of excluded candidates); they
-    never hold a secret. `retry_after` is in seconds. `param` names the invalid member of the request.
+    never hold a secret. `retry_after` is in seconds. `param` names the invalid member of the request. `is_permanent`:
+    the same request will never be served, so clients are told not to repeat it.
     """
 
     code: Code
@@ -132,6 +133,7 @@ class Problem(Exception):
     retry_after: float | None = None
     param: str | None = None
     details: tuple[tuple[str, object], ...] = ()
+    is_permanent: bool = False
 
     def __str__(self) -> str:
         return self.message

@@ -30,6 +30,10 @@ MAX_PART_IDS = 16
 """Of the last signatures that a provider refused: those before them are refused too."""
 
 
+def is_of_google(model: str) -> bool:
+    return "gemini" in model.lower()
+
+
 def requires_signatures(model: str) -> bool:
     """Google's models since Gemini 3 refuse a call without a signature."""
     return not _OLDER_GEMINI.search(model)

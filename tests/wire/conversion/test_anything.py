@@ -72,7 +72,7 @@ class TestAnything:
         self, client: Dialect, provider: Dialect, document: dict[str, Any]
     ) -> None:
         asked = Listener(facts(document), request_id="r", started=1.0)
-        way = codec_for(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True, True)
+        way = codec_for(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True)
         try:
             body, path = way.outbound(json.dumps(document).encode(), "m")
         except Inconvertible:
@@ -86,7 +86,7 @@ class TestAnything:
         self, client: Dialect, provider: Dialect, documents: list[dict[str, Any]], stream: bool
     ) -> None:
         asked = Listener(facts({}, stream), request_id="r", started=1.0)
-        way = codec_for(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True, True)
+        way = codec_for(DIALECTS[client], DIALECTS[provider], asked, ENTRY, True)
         reader = way.reader(200, "text/event-stream" if stream else "application/json")
         if stream:
             sent = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in documents)

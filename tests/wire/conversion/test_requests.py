@@ -278,13 +278,16 @@ class TestEveryPair:
     def test_nothing_of_the_library_or_of_the_client_alone_goes_along(self, client: Dialect, provider: Dialect) -> None:
         text = json.dumps(crossed(client, provider, prompt_cache_key="k", metadata={"user_id": "u"}))
         for foreign in ("_provider_metadata", "cache_control", "signature", "encrypted_content", '"k"', '"u"', '"x"'):
-            assert foreign not in text.replace("thoughtSignature", "")
+            assert foreign not in text.replace(f'"thoughtSignature": "{UNSIGNED}"', "")
 
     def test_how_much_to_reason_is_told_only_to_models_known_to_reason(
         self, client: Dialect, provider: Dialect
     ) -> None:
         words = ("reasoning", "thinking", "effort")
-        told, untold = (json.dumps(crossed(client, provider, Recipient("m", reasons))) for reasons in (True, False))
+        told, untold = (
+            json.dumps(crossed(client, provider, Recipient("m", reasons))).replace('"reasoning_content": "hm"', "")
+            for reasons in (True, False)
+        )
         assert not any(word in untold.lower() for word in words)
         if provider is not ANTHROPIC:  # which takes back no thoughts that it has not signed
             assert any(word in told.lower() for word in words)

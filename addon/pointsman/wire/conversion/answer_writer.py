@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, Piece, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 
 LONGEST = 16 << 20
 """Characters that one answer may have: a call is kept until it is whole, an answer for events that repeat it."""
@@ -18,6 +19,11 @@ WRAPPED = "input"
 
 class DialectWriter(Protocol):
     """Writes answers in one dialect (`answer_writer.py` in its folder). Methods give bytes for the client, or none."""
+
+    items: list[Members]
+    """What later requests may refer to by its id; empty in most dialects."""
+    signatures: dict[str, str]
+    """Google's, by the ids of the calls that they sign, for dialects that have a place for them."""
 
     @property
     def opening(self) -> Opening | None:

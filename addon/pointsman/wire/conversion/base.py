@@ -8,11 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.answer_writer import DialectWriter
+from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
+from pointsman.wire.conversion.history import History
+from pointsman.wire.conversion.identifiers import COMMON_NAMES, Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
+from pointsman.wire.conversion.schemas import Subset
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
+
+NOTHING_KNOWN = ModelFacts()
 
 type Paths = tuple[tuple[str, ...], ...]
 """Places in a document, each as the names of its members from the root."""
@@ -21,19 +30,21 @@ type Paths = tuple[tuple[str, ...], ...]
 class Recipient(NamedTuple):
     """What is known of the target. `reasons`: its model takes a setting for how much to reason, and earlier thoughts.
 
-    `max_tokens` is what the configuration allows an answer whose client names no limit.
+    `max_tokens` is what the configuration allows an answer whose client names no limit. `facts` are those of the model,
+    known by its name.
     """
 
     model: str
     reasons: bool = False
     max_tokens: int | None = None
+    facts: ModelFacts = NOTHING_KNOWN
 
 
 class Wish(NamedTuple):
-    """What a request asks for that some dialects cannot express. `images`: where each is, if the request says that."""
+    """What a request asks for that some dialects cannot express. `media` are those of the user's last turn."""
 
     response_format: ResponseFormat | None
-    images: list[object]
+    media: list[Media]
     has_stop_sequences: bool
     has_tools: bool
 
@@ -49,12 +60,14 @@ class Conversion:
 
     library_name: str
     """What llm-rosetta calls the dialect."""
+    history: History
+    call_ids: Spelling
+    """Of ids of calls."""
+    tool_names: Spelling = COMMON_NAMES
 
     # What a client asks in this dialect.
     unsupported: Callable[[Members], Iterator[str]]
     """What a request asks that no other dialect can express, or that would be lost."""
-    images: Callable[[Members], Iterator[object]]
-    """Where each image of a request is, if it says so."""
     stop_sequences: Callable[[Members], object]
     response_format: Callable[[Members], ResponseFormat | None]
     """None where any text will do."""
@@ -70,14 +83,28 @@ class Conversion:
     """Where it says how much to reason, which many models refuse."""
     own_places: Paths = ()
     """What is for a provider of this dialect alone, and nothing is lost without."""
-    prepare: Callable[[Document], None]
+    prepare: Callable[[Document], None] = lambda _: None
     """Takes out or puts right what the library would lose, mistake or warn about."""
+    complete: Callable[[Members, Document], object] = nothing
+    """Adds to the library's neutral request what it has not read of a prepared request."""
 
     # A request for a provider of this dialect, as the library wrote it.
     cannot_express: Callable[[Wish], Iterable[str]] = nothing
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     write_format: Callable[[ResponseFormat, Document], None]
+    functions: Callable[[Document], Iterable[Document]]
+    """The tools of a request that are functions, each the object with its name."""
+    schema_member: str
+    """What has the schema of such a function."""
+    schemas: Subset
+    """The JSON Schemas that a provider takes."""
+    can_allow: Callable[[AllowedTools, ModelFacts], bool] = lambda *_: False
+    """A request can say which tools may be called; else the others are left out of it."""
+    write_allowed: Callable[[AllowedTools, Document], object] = nothing
+    parameters: Parameters
+    """Where a request has its parameters."""
+    write_thinking: WriteThinking
     stream_member: str | None = "stream"
     """The member of the body that asks for a stream; None: the path does."""
     asked_in_path: Callable[[RequestFacts], RequestFacts] = lambda facts: facts

@@ -1,24 +1,28 @@
 """The way of one attempt between its client's dialect and its provider's, which are mostly the same."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from pointsman.config import Provider
 from pointsman.config.enums import Capability
+from pointsman.model_facts import facts_of
 from pointsman.wire import jsontext, provider_quirks
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.base import Recipient
 from pointsman.wire.conversion.converting_readers import ConvertedStream, ConvertedWhole, ForeignErrorReader
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
-from pointsman.wire.conversion.requests import convert
+from pointsman.wire.conversion.requests import convert, identifiers_between
 from pointsman.wire.conversion.unsupported import left_out
 from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Reader
 from pointsman.wire.headers import Headers, completed
+from pointsman.wire.json_access import Members
+from pointsman.wire.refusals import Refusal, is_refused, refusal_in, without_refused
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import EVERYTHING, LeftOut, PartId, edit, part_ids, without_foreign_thoughts
 
@@ -55,8 +59,13 @@ class Codec(Protocol):
         """A reader of the provider's answer; its frames hold bytes for the client."""
         ...
 
-    def refuses_usage(self, fault: Fault) -> bool:
-        """The provider does not understand that the router asked it for usage."""
+    @property
+    def refusals(self) -> Sequence[Refusal]:
+        """What the target is known to refuse."""
+        ...
+
+    def refusal(self, fault: Fault) -> Refusal | None:
+        """What the provider refused of its request, which may be repeated without."""
         ...
 
     def removable_parts(self, model: str) -> Sequence[PartId] | None:
@@ -70,40 +79,51 @@ def codec_for(
     listener: Listener,
     provider: Provider,
     reasons: bool,
-    asks_usage: bool,
+    refusals: Sequence[Refusal] = (),
     left_out: LeftOut = NOTHING_LEFT_OUT,
 ) -> Codec:
     """For one attempt. `listener` bears the name that an answer gets if its provider gives it none.
 
-    `reasons`: the model is known to reason. `asks_usage`: ask for a usage event where the provider understands that.
-    `left_out`: the signed parts that the provider is not sent; none of any request are converted.
+    `reasons`: the model is known to reason. `refusals`: what it has refused. `left_out`: the signed parts that the
+    provider is not sent; none of any request are converted.
     """
     if client is provider_dialect:
-        return PassThrough(client, listener.facts, provider, asks_usage, left_out)
-    return Converting(client, provider_dialect, listener, provider, reasons, asks_usage)
+        return PassThrough(client, listener.facts, provider, refusals, left_out)
+    return Converting(client, provider_dialect, listener, provider, reasons, refusals)
 
 
 class PassThrough:
-    """Client and provider speak alike: the bytes pass."""
+    """Client and provider speak alike: the bytes pass, but for what the provider has refused."""
 
     remark = ""
 
     def __init__(
-        self, dialect: Dialect, facts: RequestFacts, provider: Provider, asks_usage: bool, left_out: LeftOut
+        self,
+        dialect: Dialect,
+        facts: RequestFacts,
+        provider: Provider,
+        refusals: Sequence[Refusal] = (),
+        left_out: LeftOut = NOTHING_LEFT_OUT,
     ) -> None:
-        self.dialect = dialect
+        self.dialect, self.refusals = dialect, refusals
         self._facts, self._provider, self._left_out = facts, provider, left_out
         option = usage_option(dialect, provider)
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
-        self.asked_usage = asks_usage and is_silent and option is not None
+        self.asked_usage = is_silent and option is not None and may_ask_usage(dialect, refusals)
+        self._sent: Members = facts.document
+        self._has_refused = is_refused(refusals, facts.document)
 
     def takes_long(self, body: bytes) -> bool:
-        return len(body) > (LARGE_CONVERSION if self._left_out else LARGE_COPY)
+        return len(body) > (LARGE_CONVERSION if self._has_refused or self._left_out else LARGE_COPY)
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
         body = without_foreign_thoughts(self.dialect, body, self._left_out, model)
         body = provider_quirks.mended(self._provider, self.dialect, body, self._facts.document)
+        if self._has_refused:
+            self._sent = document = json.loads(body)  # integers of any length survive
+            self.remark = "; ".join(without_refused(self.refusals, document))
+            body = json.dumps(document).encode()
         if self.asked_usage and (option := self.dialect.usage_option):
             body = jsontext.insert_member(body, option.member, dumps(option.value))
         return body, path
@@ -116,8 +136,11 @@ class PassThrough:
             return self.dialect.reader(self._facts, content_type, self.asked_usage)
         return ErrorReader(self.dialect, status, content_type)
 
-    def refuses_usage(self, fault: Fault) -> bool:
-        return self.asked_usage and refuses_usage(self.dialect, fault)
+    def refusal(self, fault: Fault) -> Refusal | None:
+        sent = dict(self._sent)
+        if self.asked_usage and (option := self.dialect.usage_option):
+            sent[option.member] = option.value
+        return new_refusal(self.refusals, sent, fault)
 
     def removable_parts(self, model: str) -> Sequence[PartId] | None:
         bare = edit(self.dialect, self._facts.document, EVERYTHING, model)
@@ -130,13 +153,23 @@ class Converting:
     """Each speaks a dialect of its own."""
 
     def __init__(
-        self, client: Dialect, dialect: Dialect, listener: Listener, provider: Provider, reasons: bool, asks_usage: bool
+        self,
+        client: Dialect,
+        dialect: Dialect,
+        listener: Listener,
+        provider: Provider,
+        reasons: bool,
+        refusals: Sequence[Refusal] = (),
     ) -> None:
-        self.dialect = dialect
+        self.dialect, self.refusals = dialect, refusals
+        self._sent: Members = {}
+        """The request, as the provider got it."""
+        self._error_reader: ForeignErrorReader | None = None
         self._client, self._listener, self._provider, self._reasons = client, listener, provider, reasons
         self._facts = listener.facts
         self._name = ""
-        self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
+        self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
+        self.asked_usage = self._facts.stream and may_ask_usage(dialect, refusals)
         without = left_out(client, self._facts)
         self.remark = f"without {', '.join(without)}" if without else ""
 
@@ -144,20 +177,25 @@ class Converting:
         return len(body) > LARGE_CONVERSION
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
-        to = Recipient(model, self._reasons, self._provider.quirks.max_tokens)
-        conversion = self.dialect.conversion
+        conversion, facts = self.dialect.conversion, facts_of(model)
+        to = Recipient(model, self._reasons, self._provider.quirks.max_tokens, facts)
+        client = self._client.conversion
+        self._identifiers = identifiers_between(client, conversion, self._listener.request_id, facts)
+        remarks: list[str] = []
         try:
-            document = convert(self._client.conversion, conversion, jsontext.loads(body), to)
+            document = convert(client, conversion, jsontext.loads(body), to, self._identifiers, remarks)
         except Exception as error:  # whatever the library raises
             raise Inconvertible(
                 f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
             ) from error
         provider_quirks.mend(self._provider, self.dialect, document)
+        remarks += without_refused(self.refusals, document)
+        self.remark = "; ".join(filter(None, (self.remark, *remarks)))
         if self._facts.stream and conversion.stream_member:
             document[conversion.stream_member] = True
         if self.asked_usage and (option := self.dialect.usage_option):
             document[option.member] = dict(option.value)
-        self._name = model
+        self._name, self._sent = model, document
         return self.dialect.outbound(dumps(document), self._asked(model), model)
 
     def headers(self, headers: Headers) -> Headers:
@@ -167,17 +205,19 @@ class Converting:
 
     def reader(self, status: int, content_type: str) -> Reader:
         if not 200 <= status < 300:
-            return ForeignErrorReader(self.dialect, status, content_type)
+            self._error_reader = ForeignErrorReader(self.dialect, status, content_type)
+            return self._error_reader
         own = self.dialect.reader(self._asked(self._name), content_type)
         identity = Identity(self._listener.request_id, self._name, int(self._listener.started))
         client = self._client.conversion
         answer = AnswerReader(self.dialect.conversion, identity)
         writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
         kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, answer, writer)
+        return kind(own, answer, writer, self._identifiers, self._facts.tokens, self._listener.on_items)
 
-    def refuses_usage(self, fault: Fault) -> bool:
-        return self.asked_usage and refuses_usage(self.dialect, fault)
+    def refusal(self, fault: Fault) -> Refusal | None:
+        told = self._error_reader.original_fault() if self._error_reader else fault
+        return new_refusal(self.refusals, self._sent, told)
 
     def removable_parts(self, model: str) -> None:
         return None
@@ -193,11 +233,16 @@ def usage_option(dialect: Dialect, provider: Provider) -> UsageOption | None:
     return dialect.usage_option if provider.stream_usage else None
 
 
-def refuses_usage(dialect: Dialect, fault: Fault) -> bool:
-    """The provider does not understand that it is asked for usage, after all."""
+def may_ask_usage(dialect: Dialect, refusals: Sequence[Refusal]) -> bool:
+    """Usage can be asked for, and the provider has not refused that."""
     option = dialect.usage_option
-    said = fault.message.encode() + (fault.body or b"")
-    return option is not None and fault.status in (400, 422) and option.member.encode() in said
+    return option is not None and not is_refused(refusals, {option.member: option.value})
+
+
+def new_refusal(known: Sequence[Refusal], sent: Members, fault: Fault) -> Refusal | None:
+    """What a fault says of the request that was sent, if that is not known already."""
+    refusal = refusal_in(sent, fault)
+    return refusal if refusal not in known else None
 
 
 def reasons(supports: frozenset[Capability] | None) -> bool:

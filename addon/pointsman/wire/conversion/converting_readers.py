@@ -11,10 +11,13 @@ from dataclasses import replace
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
-from pointsman.wire.conversion.ir import Inconvertible, Piece
+from pointsman.wire.conversion.identifiers import Identifiers
+from pointsman.wire.conversion.ir import Inconvertible, Piece, joined
+from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.request_facts import BYTES_PER_TOKEN
 from pointsman.wire.sse import LARGE_EVENT, Decoder
 from pointsman.wire.stream_reader import DONE
 
@@ -24,10 +27,24 @@ LINE, BETWEEN = b"data: ", b"\n\ndata: "
 class ConvertedReader(ABC):
     """What both kinds share: whatever the conversion raises is a fault of the attempt."""
 
-    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
+    def __init__(
+        self,
+        own: Reader,
+        answer: AnswerReader,
+        writer: AnswerWriter,
+        identifiers: Identifiers,
+        prompt_tokens: int,
+        on_items: OnItems,
+    ) -> None:
+        """`prompt_tokens` is an estimate, for providers that report no usage."""
+        self._on_items = on_items
         self._own = own
         self._answer = answer
         self._writer = writer
+        self._identifiers = identifiers
+        self._prompt_tokens = prompt_tokens
+        self._characters = 0
+        """What the answer has said so far."""
         self._over = False
         self._has_failed = False
 
@@ -69,7 +86,27 @@ class ConvertedReader(ABC):
                 converted.append(Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.INTERNAL, message)))
                 self._has_failed = True
             self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
+            if converted[-1].kind is FrameKind.END:
+                self._on_items(self._writer.writer.items)
         return converted
+
+    def _renamed(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces as the client is to see them."""
+        renamed = self._identifiers.answer(pieces)
+        signatures = self._answer.state.signatures
+        if signatures:
+            named = zip(pieces, renamed, strict=True)
+            self._writer.writer.signatures.update(
+                (two.id, signatures[one.id]) for one, two in named if one.id in signatures
+            )
+        self._characters += sum(len(piece.text) for piece in renamed)
+        return renamed
+
+    def _client_usage(self) -> Usage:
+        """What the provider reports, estimated where it reports nothing: clients shorten their context by these."""
+        told = self._own.usage or Usage()
+        completion = told.completion or -(-self._characters // BYTES_PER_TOKEN)
+        return replace(told, prompt=told.prompt or self._prompt_tokens, completion=completion)
 
     @abstractmethod
     def _frame(self, frame: Frame) -> Frame: ...
@@ -78,8 +115,16 @@ class ConvertedReader(ABC):
 class ConvertedStream(ConvertedReader):
     """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
 
-    def __init__(self, own: Reader, answer: AnswerReader, writer: AnswerWriter) -> None:
-        super().__init__(own, answer, writer)
+    def __init__(
+        self,
+        own: Reader,
+        answer: AnswerReader,
+        writer: AnswerWriter,
+        identifiers: Identifiers,
+        prompt_tokens: int,
+        on_items: OnItems,
+    ) -> None:
+        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
         self._decoder = Decoder(LARGE_EVENT)
         self._has_begun = False
 
@@ -92,14 +137,14 @@ class ConvertedStream(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or frame.kind is FrameKind.PING:
             return frame._replace(data=b"")
-        pieces = self._pieces(frame)
+        pieces = self._renamed(self._pieces(frame))
         out = b""
         if not self._has_begun:
             self._has_begun = True
             out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
         out += self._writer.take(pieces)
         if frame.kind is FrameKind.END:
-            out += self._writer.end(self._own.finish_reason or "stop", self._own.usage)
+            out += self._writer.end(self._own.finish_reason or "stop", self._client_usage())
         return frame._replace(data=out)
 
     def _pieces(self, frame: Frame) -> list[Piece]:
@@ -124,13 +169,19 @@ class ConvertedWhole(ConvertedReader):
     def _frame(self, frame: Frame) -> Frame:
         if frame.fault or not frame.data:
             return frame
-        pieces = self._answer.whole(jsontext.loads(frame.data))
+        pieces = self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))
         finish = self._own.finish_reason or "stop"
-        return frame._replace(data=self._writer.whole(self._answer.state.identity, pieces, finish, self._own.usage))
+        return frame._replace(
+            data=self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
+        )
 
 
 class ForeignErrorReader(ErrorReader):
     """Drops the provider's own error body, so that the client gets the error in its own dialect."""
+
+    def original_fault(self) -> Fault:
+        """With that body."""
+        return super().fault()
 
     def fault(self) -> Fault:
         return replace(super().fault(), body=None, converted=True)

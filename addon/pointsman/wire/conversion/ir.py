@@ -3,6 +3,7 @@
 [Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -34,6 +35,17 @@ class Piece(NamedTuple):
     text: str
     id: str = ""
     name: str = ""
+
+
+def joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """The pieces of a whole answer. Texts that follow each other are one text, as they are in a stream."""
+    whole: list[Piece] = []
+    for piece in pieces:
+        if whole and whole[-1].kind is piece.kind is not Kind.CALL:
+            whole[-1] = whole[-1]._replace(text=whole[-1].text + piece.text)
+        else:
+            whole.append(piece)
+    return whole
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +85,8 @@ class AnswerState:
     """
 
     identity: Identity
+    signatures: dict[str, str] = field(default_factory=dict)
+    """Google's, by the ids of the calls that they sign."""
     call_ids: dict[object, str] = field(default_factory=dict)
     """By the provider's index of the call."""
     spoken_ids: set[str] = field(default_factory=set)

@@ -1,18 +1,6 @@
 """Fixups of a request that the library wrote, which all dialects share."""
 
-from pointsman.wire.json_access import Document, dicts
-
-NOTES = "_provider_metadata"
-NESTED = ("content", "parts", "tool_calls")
-"""Where the library leaves notes of its own."""
-
-
-def drop_library_notes(request: Document) -> None:
-    """The library's own notes are no member of any dialect."""
-    for messages in ("messages", "contents", "input"):
-        for message in dicts(request.get(messages)):
-            for inner in (message, *(part for name in NESTED for part in dicts(message.get(name)))):
-                inner.pop(NOTES, None)
+from pointsman.wire.json_access import Document
 
 
 def merged(messages: object, member: str) -> list[Document]:

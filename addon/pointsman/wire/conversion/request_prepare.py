@@ -5,15 +5,16 @@ from pointsman.wire.json_access import Document, mapping
 
 
 def prepared(client: Conversion, document: Document, reasons: bool) -> Document:
-    """`reasons`: the model is known to take the client's word on how much to reason. Changes the document."""
+    """`reasons`: the model may take the client's word on how much to reason. Changes the document."""
+    drop_nulls(document)
     paths = (*client.format_places, *client.own_places, *(() if reasons else client.reasoning_places))
     for path in paths:
         _take_out(document, path)
+    client.prepare(document)
     if isinstance(document.get("tools"), list):
         document["tools"] = [tool for tool in document["tools"] if not client.is_hosted(mapping(tool))]
     if not document.get("tools"):
         document.pop("tools", None)
-    client.prepare(document)
     return document
 
 
@@ -27,8 +28,21 @@ def _take_out(document: Document, path: tuple[str, ...]) -> None:
     document.pop(last, None)
 
 
-def join_texts(holder: Document, name: str) -> None:
-    """What a tool gave back is one text, if it is nothing but texts."""
-    parts = holder.get(name)
-    if isinstance(parts, list) and all(isinstance(mapping(part).get("text"), str) for part in parts):
-        holder[name] = "\n".join(part["text"] for part in parts)
+OPAQUE = (
+    "input", "arguments", "args", "response", "parameters", "input_schema", "schema", "action", "metadata",
+    "parametersJsonSchema", "parameters_json_schema", "responseSchema", "response_schema",
+    "responseJsonSchema", "response_json_schema",
+)  # fmt: skip
+"""Objects in which null is a value of the client's own."""
+
+
+def drop_nulls(value: object, name: str = "") -> None:
+    """Null for an optional member is its absence, in every dialect."""
+    if isinstance(value, list):
+        for each in value:
+            drop_nulls(each)
+    elif isinstance(value, dict) and name not in OPAQUE:
+        for inner in [inner for inner, given in value.items() if given is None]:
+            del value[inner]
+        for inner, given in value.items():
+            drop_nulls(given, inner)

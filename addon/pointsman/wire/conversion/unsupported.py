@@ -6,12 +6,14 @@ the model need not call: it is dropped, and `left_out` names it.
 
 from collections.abc import Iterator, Sequence
 
-from pointsman.config.enums import Capability
 from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.conversion.base import Wish
+from pointsman.wire.conversion.history import USER, History, asked_last
 from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
 
@@ -45,20 +47,34 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
-    if Capability.AUDIO in facts.needs:
-        yield "audio cannot be converted"
     yield from asked.unsupported(document)
     hosted = hosted_tools(asked, document)
     if hosted and not can_do_without(asked, document):
         yield f"hosted tools cannot be converted: {', '.join(hosted)}"
-    images = list(asked.images(document))
-    if any(_is_odd_data(image) for image in images):
-        yield "an image's `data:` URL can only be converted from base64"
+    media: list[Media] = []
+    for part in _asked_parts(asked.history, document):
+        if part["type"] == "unknown":
+            yield f"content of this kind cannot be converted: {part['kind']}"
+        else:
+            media.append(part["media"])
+    for each in media:
+        yield from _without_place(each, provider)
     wish = Wish(
-        asked.response_format(document), images, bool(asked.stop_sequences(document)), bool(document.get("tools"))
+        asked.response_format(document), media, bool(asked.stop_sequences(document)), bool(document.get("tools"))
     )
     yield from provider.conversion.cannot_express(wish)
 
 
-def _is_odd_data(image: object) -> bool:
-    return isinstance(image, str) and image.startswith("data:") and ";base64," not in image
+def _asked_parts(history: History, document: Members) -> Iterator[Document]:
+    """What the user shows the model now. Of what was shown before, models are told in words."""
+    for message in asked_last(history, document):
+        if message["role"] == USER:
+            yield from (part for part in message["content"] if part["type"] in ("media", "unknown"))
+
+
+def _without_place(media: Media, provider: Dialect) -> Iterator[str]:
+    if media.file_id:
+        article = "an" if media.noun[0] in "ai" else "a"
+        yield f"{article} {media.noun}'s id is known only to the provider that issued it"
+    elif provider.conversion.history.media(media) is None and media.as_text() is None:
+        yield f"{provider.name} does not accept {f'{media.noun} URLs' if media.url else media.kind or media.noun}"

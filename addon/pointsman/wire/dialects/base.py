@@ -27,6 +27,9 @@ class Purpose(Enum):
     """How many tokens would this be?"""
 
 
+type OnItems = Callable[[Sequence[Members]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """The client of an answer: its request's facts, and those of its headers that a provider may see.
@@ -38,6 +41,8 @@ class Listener:
     headers: Headers = field(default=(), repr=False)
     request_id: str = ""
     started: float = 0.0
+    on_items: OnItems = lambda _: None
+    """Is told the items of a converted answer that later requests may refer to."""
 
 
 class ControlEvents(Protocol):

@@ -2,12 +2,17 @@
 
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 
 OVER = {"stop": "done", "length": "cut"}
 
 
 class DuoWriter:
     opening: Opening | None = None
+
+    def __init__(self) -> None:
+        self.items: list[Members] = []
+        self.signatures: dict[str, str] = {}
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         return b""

@@ -26,7 +26,7 @@ def prepare(document: Document) -> None:
 def cannot_express(wish: Wish) -> Iterator[str]:
     if wish.has_tools:
         yield "duo has no tools"
-    if wish.images:
+    if wish.media:
         yield "duo has no images"
     if wish.response_format:
         yield "duo has no formats"
@@ -63,8 +63,14 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 CONVERSION = Conversion(
     library_name="openai_chat",
+    history=CHAT.history,
+    call_ids=CHAT.call_ids,
+    functions=lambda request: [],
+    schema_member=CHAT.schema_member,
+    schemas=CHAT.schemas,
+    parameters=CHAT.parameters,
+    write_thinking=lambda *_: False,
     unsupported=lambda document: iter(()),
-    images=lambda document: iter(()),
     stop_sequences=lambda document: None,
     response_format=lambda document: None,
     is_hosted=lambda tool: False,

@@ -6,6 +6,7 @@ from typing import Any
 from pointsman.wire import sse
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import MARK
 
 STOP_REASONS = {
@@ -28,17 +29,22 @@ DELTAS = {
 
 
 class MessagesWriter:
-    """See `DialectWriter`."""
+    """See `DialectWriter`. `model` is the name that the client asked for: Claude Code drops earlier thoughts when
+    another one answers.
+    """
 
     opening: Opening | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, model: str | None = None) -> None:
+        self._model = model
+        self.items: list[Members] = []
+        self.signatures: dict[str, str] = {}
         self._block = -1
         self._head = b""
         """How each delta of the open block begins."""
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
-        message = {**_message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
+        message = {**self._message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
         return _event("message_start", message=message)
 
     def open(self, part: Part) -> bytes:
@@ -67,26 +73,25 @@ class MessagesWriter:
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         message = {
-            **_message(identity),
+            **self._message(identity),
             "content": [_block(part) for part in parts],
             "stop_reason": STOP_REASONS.get(finish, finish),
             "usage": _usage(usage or Usage()),
         }
         return dumps(message)
 
+    def _message(self, identity: Identity) -> dict[str, Any]:
+        return {
+            "id": f"msg_{identity.stem}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._model or identity.model,
+            "stop_sequence": None,
+        }
+
 
 def _event(kind: str, **members: Any) -> bytes:
     return sse.event(kind, dumps({"type": kind, **members}))
-
-
-def _message(identity: Identity) -> dict[str, Any]:
-    return {
-        "id": f"msg_{identity.stem}",
-        "type": "message",
-        "role": "assistant",
-        "model": identity.model,
-        "stop_sequence": None,
-    }
 
 
 def _block(part: Part) -> dict[str, Any]:
@@ -100,10 +105,10 @@ def _block(part: Part) -> dict[str, Any]:
 
 
 def _usage(usage: Usage) -> dict[str, int]:
-    """Here what came out of a cache is no part of the prompt's count."""
+    """Here what came out of a cache, or went into one, is no part of the prompt's count."""
     return {
-        "input_tokens": max(0, usage.prompt - usage.cached),
-        "cache_creation_input_tokens": 0,
+        "input_tokens": max(0, usage.prompt - usage.cached - usage.cache_written),
+        "cache_creation_input_tokens": usage.cache_written,
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.completion,
     }

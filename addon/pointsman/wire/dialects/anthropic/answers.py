@@ -111,6 +111,12 @@ def speaks(delta: Mapping[str, Any]) -> bool:
 
 
 def usage_of(counts: Mapping[str, Any]) -> Usage:
-    """The prompt is counted in three parts, of which one was cached."""
+    """The prompt is counted in three parts: what was cached, what is now, and the rest."""
     prompt = sum(count(counts.get(name)) for name in PROMPT_COUNTS)
-    return Usage(prompt, count(counts.get("output_tokens")), count(counts.get("cache_read_input_tokens")))
+    return Usage(
+        prompt,
+        count(counts.get("output_tokens")),
+        count(counts.get("cache_read_input_tokens")),
+        count(counts.get("cache_creation_input_tokens")),
+        count(mapping(counts.get("output_tokens_details")).get("thinking_tokens")),
+    )

@@ -1,40 +1,35 @@
 """How Anthropic's Messages cross into other dialects, and back."""
 
+import re
 from collections.abc import Iterable, Iterator
 
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
-from pointsman.wire.conversion.request_fixups import merged
-from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
-from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
+from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
+from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.dialects.anthropic.history import HISTORY
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
-BLOCKS = ("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_result")
-"""Kinds of content that cross."""
+LEAST_BUDGET = 1024
+"""Tokens of thinking that Anthropic takes."""
+BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
+"""For api.anthropic.com alone."""
+CACHE_MARKS = 4
+"""As many `cache_control` as Anthropic takes in one request."""
 
 
 def unsupported(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
         yield "hosted tools cannot be converted: mcp_servers, container"
-    yield from unknown_kinds("content", _blocks(document), BLOCKS)
-    yield from file_ids(mapping(block.get("source")) for block in _blocks(document))
-
-
-def images(document: Members) -> Iterator[object]:
-    yield from (mapping(block.get("source")).get("url") for block in _blocks(document))
-
-
-def _blocks(document: Members) -> Iterator[Members]:
-    """Those within the results of tools too."""
-    for block in parts_of(document.get("messages")):
-        yield block
-        yield from mappings(block.get("content"))
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -44,10 +39,19 @@ def response_format(document: Members) -> ResponseFormat | None:
 
 
 def prepare(document: Document) -> None:
-    for message in dicts(document.get("messages")):
-        for block in dicts(message.get("content")):
-            if block.get("type") == "tool_result":
-                join_texts(block, "content")
+    """Claude Code's line differs in every request; at the start of a prompt it would keep other providers from caching
+    any of it.
+    """
+    system = document.get("system")
+    if isinstance(system, str):
+        document["system"] = BILLING_LINE.sub("", system)
+    elif isinstance(system, list):
+        for block in dicts(system):
+            if isinstance(block.get("text"), str):
+                block["text"] = BILLING_LINE.sub("", block["text"])
+        document["system"] = [block for block in system if mapping(block).get("text") != ""]
+    if not document.get("system"):
+        document.pop("system", None)
 
 
 def cannot_express(wish: Wish) -> Iterator[str]:
@@ -56,37 +60,50 @@ def cannot_express(wish: Wish) -> Iterator[str]:
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """Thoughts that Anthropic has not signed are refused; and after a call without its thoughts, so is thinking."""
-    _gather_system(request, neutral)
-    for message in dicts(request.get("messages")):
-        if isinstance(message.get("content"), list):
-            message["content"] = [block for block in message["content"] if block.get("type") != "thinking"]
-            for block in message["content"]:
-                block.pop("caller", None)
-                if block.get("type") == "tool_use":
-                    request.pop("thinking", None)
-    request["messages"] = merged(request.get("messages"), "content")
+    """After a call without its thoughts, thinking is refused."""
+    if _has_calls(request):
+        request.pop("thinking", None)
+    _limit_cache_marks(request)
     if not request.get("max_tokens"):
         request["max_tokens"] = to.max_tokens or DEFAULT_TOKENS
 
 
-def _gather_system(request: Document, neutral: Members) -> None:
-    """Anthropic has one place for all system prompts; the library forgets those that stand between messages."""
-    first = request.get("system") if neutral.get("system_instruction") else None
-    later = [
-        {"type": "text", "text": part["text"]}
-        for message in mappings(neutral.get("messages"))
-        if message.get("role") == "system"
-        for part in mappings(message.get("content"))
-        if part.get("text")
-    ]
-    if later:
-        request["system"] = [*([{"type": "text", "text": first}] if isinstance(first, str) else first or []), *later]
+def _limit_cache_marks(request: Document) -> None:
+    """The last ones stay: what is cached up to there includes what stands before."""
+    system = request.get("system")
+    blocks = [*dicts(request.get("tools")), *dicts(system)]
+    blocks += [block for message in dicts(request.get("messages")) for block in dicts(message.get("content"))]
+    marked = [block for block in blocks if "cache_control" in block]
+    for block in marked[:-CACHE_MARKS]:
+        del block["cache_control"]
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
     config = request.setdefault("output_config", {})
     config["format"] = {"type": "json_schema", "schema": asked.schema or {"type": "object"}}
+
+
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    """A budget must be less than the limit of the answer; after a call without its thoughts, thinking is refused."""
+    request.pop("thinking", None)
+    config = {name: value for name, value in mapping(request.pop("output_config", None)).items() if name != "effort"}
+    if config:
+        request["output_config"] = config
+    if not (thinking.is_on and facts.can_think) or _has_calls(request):
+        return False
+    if facts.thinking == "adaptive":
+        request["thinking"] = {"type": "adaptive"}
+        request["output_config"] = {**config, "effort": thinking.word(facts.efforts)}
+        return True
+    tokens = min(thinking.tokens(facts), request["max_tokens"] - 1)
+    if tokens < LEAST_BUDGET:
+        return False
+    request["thinking"] = {"type": "enabled", "budget_tokens": tokens}
+    return True
+
+
+def _has_calls(request: Members) -> bool:
+    return any(block["type"] == "tool_use" for message in request["messages"] for block in message["content"])
 
 
 def plain_text(document: Document) -> str | None:
@@ -114,13 +131,15 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def writer(facts: RequestFacts) -> MessagesWriter:
-    return MessagesWriter()
+    return MessagesWriter(facts.model)
 
 
 CONVERSION = Conversion(
     library_name="anthropic",
+    history=HISTORY,
+    call_ids=Spelling(64),
+    tool_names=Spelling(128),
     unsupported=unsupported,
-    images=images,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
     is_hosted=unless_of_type(None, "custom"),
@@ -131,6 +150,11 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: dicts(request.get("tools")),
+    schema_member="input_schema",
+    schemas=Subset(strict_refused=ANTHROPIC_STRICT_REFUSED, strict_moves=True),
+    parameters=Parameters(("max_tokens",)),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     late=late,

@@ -4,6 +4,7 @@ from typing import Any
 
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import UNSIGNED
 
 FINISH_REASONS = {
@@ -19,6 +20,8 @@ class GeminiWriter:
 
     def __init__(self, is_list: bool) -> None:
         self.opening: Opening | None = None
+        self.items: list[Members] = []
+        self.signatures: dict[str, str] = {}
         self._is_list = is_list
         self._frame: dict[str, Any] = {}
 
@@ -30,10 +33,10 @@ class GeminiWriter:
         return b""
 
     def more(self, part: Part, text: str) -> bytes:
-        return b"" if part.kind is Kind.CALL else self._chunk(_part(part, text))
+        return b"" if part.kind is Kind.CALL else self._chunk(self._part(part, text))
 
     def close(self, part: Part) -> bytes:
-        return self._chunk(_part(part, part.text)) if part.kind is Kind.CALL else b""
+        return self._chunk(self._part(part, part.text)) if part.kind is Kind.CALL else b""
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
@@ -41,9 +44,19 @@ class GeminiWriter:
         return out + b"]" if self._is_list else out
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
-        said = [_part(part, part.text) for part in parts]
+        said = [self._part(part, part.text) for part in parts]
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
         return dumps({**_frame(identity), **_candidates(said, last), **_usage(usage)})
+
+    def _part(self, part: Part, text: str) -> dict[str, Any]:
+        match part.kind:
+            case Kind.CALL:
+                call = {"id": part.id, "name": part.name, "args": part.arguments()}
+                return {"functionCall": call, "thoughtSignature": self.signatures.get(part.id, UNSIGNED)}
+            case Kind.THOUGHT:
+                return {"text": text, "thought": True}
+            case Kind.TEXT | Kind.REFUSAL:
+                return {"text": text}
 
     def _chunk(self, part: dict[str, Any]) -> bytes:
         return self._said({**self._frame, **_candidates([part], {})})
@@ -58,17 +71,6 @@ def _frame(identity: Identity) -> dict[str, Any]:
     return {"modelVersion": identity.model, "responseId": identity.stem}
 
 
-def _part(part: Part, text: str) -> dict[str, Any]:
-    match part.kind:
-        case Kind.CALL:
-            call = {"id": part.id, "name": part.name, "args": part.arguments()}
-            return {"functionCall": call, "thoughtSignature": UNSIGNED}
-        case Kind.THOUGHT:
-            return {"text": text, "thought": True}
-        case Kind.TEXT | Kind.REFUSAL:
-            return {"text": text}
-
-
 def _candidates(parts: list[dict[str, Any]], more: dict[str, Any]) -> dict[str, Any]:
     return {"candidates": [{"content": {"role": "model", "parts": parts}, "index": 0, **more}]}
 
@@ -78,7 +80,8 @@ def _usage(usage: Usage | None) -> dict[str, Any]:
         return {}
     counts = {
         "promptTokenCount": usage.prompt,
-        "candidatesTokenCount": usage.completion,
+        "candidatesTokenCount": max(0, usage.completion - usage.reasoning),
         "totalTokenCount": usage.prompt + usage.completion,
     }
-    return {"usageMetadata": {**counts, "cachedContentTokenCount": usage.cached} if usage.cached else counts}
+    optional = {"cachedContentTokenCount": usage.cached, "thoughtsTokenCount": usage.reasoning}
+    return {"usageMetadata": {**counts, **{name: number for name, number in optional.items() if number}}}

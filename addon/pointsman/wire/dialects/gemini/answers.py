@@ -138,5 +138,10 @@ def usage_of(document: Members) -> Usage | None:
     usage = document.get("usageMetadata")
     if not isinstance(usage, Mapping):
         return None
-    said = count(usage.get("candidatesTokenCount")) + count(usage.get("thoughtsTokenCount"))
-    return Usage(count(usage.get("promptTokenCount")), said, count(usage.get("cachedContentTokenCount")))
+    thoughts = count(usage.get("thoughtsTokenCount"))
+    return Usage(
+        count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount")),
+        count(usage.get("candidatesTokenCount")) + thoughts,
+        count(usage.get("cachedContentTokenCount")),
+        reasoning=thoughts,
+    )

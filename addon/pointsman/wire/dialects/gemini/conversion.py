@@ -4,22 +4,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
+from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.fit_model import Parameters
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
-from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.response_format import ResponseFormat
-from pointsman.wire.conversion.unknown_kinds import is_url, parts_of
+from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
+from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
+from pointsman.wire.dialects.gemini.history import HISTORY
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import GENERATE, STREAM, is_sse
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.thinking_signatures import UNSIGNED
+from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
 
 JSON = "application/json"
-PARTS = ("text", "functionCall", "functionResponse", "inlineData", "fileData", "thought", "thoughtSignature")
-"""Members of content that cross."""
-OWN_STORE = "generativelanguage.googleapis.com"
 FORMAT_MEMBERS = (
     "responseMimeType", "responseSchema", "responseJsonSchema",
     "response_mime_type", "response_schema", "response_json_schema",
@@ -37,22 +39,6 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "answers other than text cannot be converted"
     if member(document, "cachedContent"):
         yield "`cachedContent` is known only to the provider that issued it"
-    for part in _parts(document):
-        if not any(member(part, name) is not None for name in PARTS):
-            yield f"content of this kind cannot be converted: {next(iter(part), 'an empty part')}"
-        data = mapping(member(part, "inlineData") or member(part, "fileData"))
-        if data and not text(member(data, "mimeType")).startswith("image/"):
-            yield f"content of this kind cannot be converted: {text(member(data, 'mimeType')) or 'data'}"
-        if OWN_STORE in text(member(data, "fileUri")):
-            yield "`fileData` is known only to the provider that issued it"
-
-
-def images(document: Members) -> Iterator[object]:
-    yield from (mapping(member(part, "fileData")).get("fileUri") for part in _parts(document))
-
-
-def _parts(document: Members) -> Iterator[Members]:
-    return parts_of(document.get("contents"), "parts")
 
 
 def stop_sequences(document: Members) -> object:
@@ -85,62 +71,27 @@ def is_hosted(tool: Members) -> bool:
 
 
 def prepare(document: Document) -> None:
-    """Calls get ids that are the same whenever the conversation is sent again."""
+    """Schemas stand in one place, in the words of JSON Schema."""
     for tool in dicts(document.get("tools")):
         for function in dicts(member(tool, "functionDeclarations")):
             schema = _pop(function, "parametersJsonSchema", "parameters_json_schema") or function.get("parameters")
             if schema:
                 function["parameters"] = lowered(schema)
-    waiting: dict[str, list[str]] = {}
-    number = 0
-    for content in dicts(document.get("contents")):
-        content["parts"] = [part for part in dicts(content.get("parts")) if part != {"text": ""}]
-        for part in dicts(content.get("parts")):
-            call, result = member(part, "functionCall"), member(part, "functionResponse")
-            if isinstance(call, dict):
-                number += 1
-                call_id = call.setdefault("id", f"call_{number}")
-                waiting.setdefault(text(call.get("name")), []).append(call_id)
-            elif isinstance(result, dict) and "id" not in result:
-                ids = waiting.get(text(result.get("name"))) or [f"call_{number}"]
-                result["id"] = ids.pop(0)
 
 
 def _pop(members: Document, *names: str) -> Any:
     return next((members.pop(name) for name in names if name in members), None)
 
 
-def cannot_express(wish: Wish) -> Iterator[str]:
-    if any(map(is_url, wish.images)):
-        yield "gemini does not accept image URLs"
-
-
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """Schemas go as the client wrote them; all results of one turn stand together."""
-    schemas = {text(tool.get("name")): mapping(tool.get("parameters")) for tool in mappings(neutral.get("tools"))}
-    for tool in dicts(request.get("tools")):
-        for function in dicts(tool.get("function_declarations")):
-            function.pop("parameters", None)
-            if schema := schemas.get(function["name"]):
-                function["parametersJsonSchema"] = {key: value for key, value in schema.items() if key != "$schema"}
-    request["contents"] = merged(request.get("contents"), "parts")
-    for content in request["contents"]:
-        content["parts"] = [right for part in content["parts"] for right in _apart(part)]
-        if "gemini-3" in to.model:
+    """Schemas are JSON Schemas."""
+    for function in functions(request):
+        function.pop("parameters", None)
+    if requires_signatures(to.model):
+        for content in request["contents"]:
             _mark_calls(content["parts"])
     if to.max_tokens:
         request.setdefault("generationConfig", {}).setdefault("max_output_tokens", to.max_tokens)
-
-
-def _apart(part: Document) -> Iterable[Document]:
-    """Images that a tool gave back stand beside its result."""
-    response = mapping(mapping(part.get("functionResponse")).get("response"))
-    for name, said in response.items():
-        if isinstance(said, list):
-            texts = [each["text"] for each in said if "text" in each]
-            part["functionResponse"]["response"] = {name: "\n".join(texts)}
-            return [part, *(each for each in said if "inlineData" in each)]
-    return [part]
 
 
 def _mark_calls(parts: list[Document]) -> None:
@@ -153,7 +104,31 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
     config = request.setdefault("generationConfig", {})
     config["responseMimeType"] = JSON
     if asked.schema is not None:
-        config["responseJsonSchema"] = {key: value for key, value in asked.schema.items() if key != "$schema"}
+        config["responseJsonSchema"] = asked.schema
+
+
+def functions(request: Members) -> Iterator[Document]:
+    for tool in dicts(request.get("tools")):
+        yield from dicts(tool.get("function_declarations"))
+
+
+def write_allowed(allowed: AllowedTools, request: Document) -> None:
+    request["tool_config"] = {"function_calling_config": {"mode": "ANY", "allowed_function_names": list(allowed.names)}}
+
+
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    config = request.setdefault("generationConfig", {})
+    for name in ("thinking_config", "thinkingConfig"):
+        config.pop(name, None)
+        request.pop(name, None)
+    if facts.thinking == "level":
+        config["thinkingConfig"] = {"thinkingLevel": thinking.word(facts.efforts)}
+    elif facts.thinking == "budget":
+        off = facts.budget.least if facts.budget and facts.always_thinks else 0
+        config["thinkingConfig"] = {"thinkingBudget": thinking.tokens(facts) if thinking.is_on else off}
+    if thinking.is_on and "thinkingConfig" in config:
+        config["thinkingConfig"]["includeThoughts"] = True
+    return thinking.is_on and facts.can_think
 
 
 def asked_in_path(facts: RequestFacts) -> RequestFacts:
@@ -173,6 +148,8 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
             if isinstance(call := part.get("functionCall"), dict):
                 number = len(state.call_ids)
                 call["id"] = state.call_ids[number] = text(call.get("id")) or state.made_up_id(number)
+                if signature := text(member(part, "thoughtSignature")):
+                    state.signatures[call["id"]] = signature
     return ()
 
 
@@ -182,8 +159,9 @@ def writer(facts: RequestFacts) -> GeminiWriter:
 
 CONVERSION = Conversion(
     library_name="google",
+    history=HISTORY,
+    call_ids=Spelling(64),
     unsupported=unsupported,
-    images=images,
     stop_sequences=stop_sequences,
     response_format=response_format,
     is_hosted=is_hosted,
@@ -192,9 +170,15 @@ CONVERSION = Conversion(
     ),
     reasoning_places=(("generationConfig", "thinkingConfig"), ("generation_config", "thinking_config")),
     prepare=prepare,
-    cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    functions=functions,
+    schema_member="parametersJsonSchema",
+    schemas=Subset(taken=GEMINI_TAKEN, formats=GEMINI_FORMATS, has_strict=False),
+    can_allow=lambda allowed, _: allowed.must_call,
+    write_allowed=write_allowed,
+    parameters=Parameters(("max_output_tokens", "maxOutputTokens"), holder="generationConfig"),
+    write_thinking=write_thinking,
     stream_member=None,
     asked_in_path=asked_in_path,
     plain_text=lambda _: None,

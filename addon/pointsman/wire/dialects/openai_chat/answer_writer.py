@@ -3,7 +3,9 @@
 from typing import Any
 
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.dialects.openai_chat.history import signed
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 
 MEMBERS = {Kind.TEXT: "content", Kind.THOUGHT: "reasoning_content", Kind.REFUSAL: "refusal"}
 
@@ -14,6 +16,8 @@ class ChatWriter:
     opening: Opening | None = None
 
     def __init__(self, sends_usage: bool) -> None:
+        self.items: list[Members] = []
+        self.signatures: dict[str, str] = {}
         self._sends_usage = sends_usage
         self._frame: dict[str, Any] = {}
         self._head = b""
@@ -28,7 +32,7 @@ class ChatWriter:
         if part.kind is not Kind.CALL:
             return b""
         self._calls += 1
-        return self._chunk({"tool_calls": [{"index": self._calls, **_call(part, "")}]})
+        return self._chunk({"tool_calls": [{"index": self._calls, **self._call(part, "")}]})
 
     def more(self, part: Part, text: str) -> bytes:
         if part.kind is Kind.CALL:
@@ -46,7 +50,7 @@ class ChatWriter:
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         said = {kind: "".join(part.text for part in parts if part.kind is kind) for kind in MEMBERS}
-        calls = [_call(part, part.text) for part in parts if part.kind is Kind.CALL]
+        calls = [self._call(part, part.text) for part in parts if part.kind is Kind.CALL]
         message: dict[str, Any] = {
             "role": "assistant",
             "content": said[Kind.TEXT] if said[Kind.TEXT] or not calls else None,
@@ -59,6 +63,10 @@ class ChatWriter:
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         answer = {**_frame(identity, "chat.completion"), "choices": [choice]}
         return dumps({**answer, "usage": _usage(usage)} if usage else answer)
+
+    def _call(self, part: Part, arguments: str) -> dict[str, Any]:
+        function = {"name": part.name, "arguments": arguments}
+        return {"id": part.id, "type": "function", "function": function, **signed(self.signatures.get(part.id))}
 
     def _chunk(self, delta: dict[str, Any]) -> bytes:
         return self._head + dumps(delta) + b',"logprobs":null,"finish_reason":null}]}\n\n'
@@ -73,14 +81,11 @@ def _frame(identity: Identity, kind: str) -> dict[str, Any]:
     }
 
 
-def _call(part: Part, arguments: str) -> dict[str, Any]:
-    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": arguments}}
-
-
 def _usage(usage: Usage) -> dict[str, Any]:
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }

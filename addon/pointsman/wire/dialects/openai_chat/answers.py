@@ -127,9 +127,15 @@ def finish_reason_of(choices: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def usage_of(document: Mapping[str, Any]) -> Usage | None:
-    """The root's usage; Groq streams it in a member of its own."""
+    """The root's usage; Groq streams it in a member of its own. DeepSeek has its own name for what was cached."""
     usage = document.get("usage") or mapping(document.get("x_groq")).get("usage")
     if not isinstance(usage, Mapping):
         return None
-    cached = mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
-    return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), count(cached))
+    prompt, completion = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
+    return Usage(
+        count(usage.get("prompt_tokens")),
+        count(usage.get("completion_tokens")),
+        count(prompt.get("cached_tokens")) or count(usage.get("prompt_cache_hit_tokens")),
+        count(prompt.get("cache_write_tokens")) or count(usage.get("cache_creation_input_tokens")),
+        count(completion.get("reasoning_tokens")),
+    )

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 
+from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
-from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
+from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
+from pointsman.wire.conversion.thinking import COMMON, Thinking
+from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
+from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
-
-PARTS = ("text", "image_url", "refusal")
-"""Kinds of content that cross."""
+from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
 
 
 def unsupported(document: Members) -> Iterator[str]:
@@ -28,12 +32,6 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "custom tools cannot be converted"
     if "web_search_options" in document:
         yield "hosted tools cannot be converted: web search"
-    yield from unknown_kinds("content", parts_of(document.get("messages")), PARTS)
-
-
-def images(document: Members) -> Iterator[object]:
-    for part in parts_of(document.get("messages")):
-        yield mapping(part.get("image_url")).get("url") or part.get("image_url")
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -41,29 +39,30 @@ def response_format(document: Members) -> ResponseFormat | None:
     return openai_format(asked, mapping(asked.get("json_schema")))
 
 
-def prepare(document: Document) -> None:
-    for message in dicts(document.get("messages")):
-        if message.get("role") == "tool":
-            join_texts(message, "content")
-
-
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """`max_tokens` is the name that all providers know."""
+    """`max_tokens` is the name that all providers know, though newer models of OpenAI refuse it."""
     request.pop("reasoning", None)
     if tokens := request.pop("max_completion_tokens", None) or to.max_tokens:
-        request["max_tokens"] = tokens
+        request.pop("max_tokens", None)
+        request[to.facts.limit_name] = tokens
     for message in dicts(request.get("messages")):
-        if message.get("refusal", "") is None:
-            message.pop("refusal")
-        if not to.reasons:
+        if not (
+            to.reasons or to.facts.can_think or message.get("tool_calls")
+        ):  # models that think between calls must be given that back
             message.pop("reasoning_content", None)
-        _join_system(message)
+        _sign_calls(message, to.model)
 
 
-def _join_system(message: Document) -> None:
-    content = message.get("content")
-    if message.get("role") in ("system", "developer") and isinstance(content, list):
-        message["content"] = "\n".join(part["text"] for part in content if "text" in part)
+def _sign_calls(message: Document, model: str) -> None:
+    """Google's models want the signatures of their calls back, and a mark on the first of others; no other model
+    knows them.
+    """
+    calls = dicts(message.get("tool_calls"))
+    if not is_of_google(model):
+        for call in calls:
+            call.pop(EXTRA, None)
+    elif calls and requires_signatures(model):
+        calls[0].setdefault(EXTRA, signed(UNSIGNED)[EXTRA])
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -72,6 +71,24 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         return
     schema = {"name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
     request["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def write_allowed(allowed: AllowedTools, request: Document) -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in allowed.names]
+    mode = "required" if allowed.must_call else "auto"
+    request["tool_choice"] = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    """By a word, whatever the model: providers that have chat completions make a budget of it where they need one."""
+    request.pop("thinking", None)
+    request.pop("reasoning_effort", None)
+    if not facts.can_think:
+        return False
+    known = facts.efforts if facts.thinking == "effort" else COMMON
+    if (thinking.is_on or facts.thinking == "effort") and (word := thinking.word(known)):
+        request["reasoning_effort"] = word
+    return thinking.is_on
 
 
 def plain_text(document: Document) -> str | None:
@@ -116,6 +133,8 @@ def _repair_message(state: AnswerState, said: Document) -> Iterator[Piece]:
         if is_new:
             state.call_ids[index] = given or state.made_up_id(index)
         call["id"] = state.call_ids[index]
+        if signature := signature_of(call):
+            state.signatures[call["id"]] = signature
 
 
 def _texts(value: object) -> str:
@@ -128,17 +147,25 @@ def writer(facts: RequestFacts) -> ChatWriter:
 
 CONVERSION = Conversion(
     library_name="openai_chat",
+    history=HISTORY,
+    call_ids=Spelling(40),
     unsupported=unsupported,
-    images=images,
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
     is_hosted=unless_of_type("function", "custom"),
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
-    prepare=prepare,
+    complete=cache_marks.carry,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: [tool["function"] for tool in dicts(request.get("tools")) if "function" in tool],
+    schema_member="parameters",
+    schemas=Subset(strict_refused=OPENAI_STRICT_REFUSED, strict_needs_all=True),
+    can_allow=lambda _, facts: facts.allowed_tools,
+    write_allowed=write_allowed,
+    parameters=Parameters(("max_tokens", "max_completion_tokens")),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     writer=writer,

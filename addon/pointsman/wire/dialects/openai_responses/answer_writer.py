@@ -6,6 +6,7 @@ from typing import Any
 from pointsman.wire import sse
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.frames import Opening, Usage
+from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import MARK
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -33,9 +34,10 @@ class ResponsesWriter:
     def __init__(self, request: Mapping[str, Any], spaces: Mapping[str, tuple[str, str]]) -> None:
         self._echo = {name: request.get(name, default) for name, default in ECHOED.items()}
         self._spaces = spaces
+        self.signatures: dict[str, str] = {}
         self._answer: dict[str, Any] | None = None
         self._number = 0
-        self._items: list[dict[str, Any]] = []
+        self.items: list[Members] = []
 
     @property
     def opening(self) -> Opening | None:
@@ -86,24 +88,24 @@ class ResponsesWriter:
             done += self._of_item("response.content_part.done", part, content_index=0, part=whole)
         item = self._item(part, "completed")
         done += self._event("response.output_item.done", output_index=self._place, item=item)
-        self._items.append(item)
+        self.items.append(item)
         return done
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         assert self._answer is not None
-        answer = {**self._answer, "output": self._items, **_ending(finish, usage)}
+        answer = {**self._answer, "output": self.items, **_ending(finish, usage)}
         kind = "response.incomplete" if answer["status"] == "incomplete" else "response.completed"
         return self._event(kind, response=answer)
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         self._answer = self._frame(identity)
         for part in parts:
-            self._items.append(self._item(part, "completed"))
-        return dumps({**self._answer, "output": self._items, **_ending(finish, usage)})
+            self.items.append(self._item(part, "completed"))
+        return dumps({**self._answer, "output": self.items, **_ending(finish, usage)})
 
     @property
     def _place(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     def _id(self, part: Part) -> str:
         assert self._answer
@@ -172,9 +174,9 @@ def _ending(finish: str, usage: Usage | None) -> dict[str, Any]:
         "incomplete_details": {"reason": reason} if reason else None,
         "usage": {
             "input_tokens": counts.prompt,
-            "input_tokens_details": {"cached_tokens": counts.cached},
+            "input_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": counts.cache_written},
             "output_tokens": counts.completion,
-            "output_tokens_details": {"reasoning_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": counts.reasoning},
             "total_tokens": counts.prompt + counts.completion,
         },
     }

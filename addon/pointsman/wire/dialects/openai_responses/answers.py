@@ -126,8 +126,14 @@ def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     usage = answer.get("usage")
     if not isinstance(usage, Mapping):
         return None
-    cached = mapping(usage.get("input_tokens_details")).get("cached_tokens")
-    return Usage(count(usage.get("input_tokens")), count(usage.get("output_tokens")), count(cached))
+    prompt, completion = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
+    return Usage(
+        count(usage.get("input_tokens")),
+        count(usage.get("output_tokens")),
+        count(prompt.get("cached_tokens")),
+        count(prompt.get("cache_write_tokens")),
+        count(completion.get("reasoning_tokens")),
+    )
 
 
 def number_of(raw: bytes) -> int:

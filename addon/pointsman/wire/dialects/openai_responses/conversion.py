@@ -2,27 +2,26 @@
 
 from collections.abc import Iterable, Iterator
 
-from pointsman.wire.conversion.answer_writer import WRAPPED
+from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
-from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, dumps
-from pointsman.wire.conversion.request_prepare import join_texts
+from pointsman.wire.conversion.identifiers import Spelling
+from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
-from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
+from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
+from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
-from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, free_tools, namespaces
+from pointsman.wire.dialects.openai_responses.history import HISTORY
+from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, all_tools, free_tools, namespaces
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
-PARTS = ("input_text", "output_text", "input_image", "refusal", "summary_text", "reasoning_text", "text")
-ITEMS = (
-    None, "message", "reasoning", "function_call", "function_call_output", "custom_tool_call",
-    "custom_tool_call_output",
-)  # fmt: skip
-"""Kinds of content and of items that cross."""
-
 STORED = ("previous_response_id", "conversation", "prompt")
 """Members of a request that refer to what only one provider keeps."""
+STORED_ITEMS = ("item_reference", "compaction")
+"""Kinds of items that only one provider can read."""
 
 
 def unsupported(document: Members) -> Iterator[str]:
@@ -34,19 +33,11 @@ def unsupported(document: Members) -> Iterator[str]:
     included = document.get("include")
     if document.get("top_logprobs") or (isinstance(included, list) and "message.output_text.logprobs" in included):
         yield "logprobs cannot be converted"
-    if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom"):
+    if mapping(document.get("tool_choice")).get("type") not in (None, "function", "custom", "allowed_tools"):
         yield "this kind of `tool_choice` cannot be converted"
-    items = mappings(document.get("input"))
-    yield from unknown_kinds("an item", items, ITEMS)
-    for name in ("content", "output"):
-        yield from unknown_kinds("content", parts_of(items, name), PARTS)
-        yield from file_ids(parts_of(items, name))
-
-
-def images(document: Members) -> Iterator[object]:
-    items = mappings(document.get("input"))
-    for name in ("content", "output"):
-        yield from (part.get("image_url") for part in parts_of(items, name))
+    for item in mappings(document.get("input")):
+        if item.get("type") in STORED_ITEMS:
+            yield f"`{item['type']}` is known only to the provider that issued it"
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -55,21 +46,8 @@ def response_format(document: Members) -> ResponseFormat | None:
 
 
 def prepare(document: Document) -> None:
-    """Ids of items mean nothing to others, and the library would pass them on; nor do namespaces, and tools that take
-    any text take an object with it elsewhere.
-    """
-    names = {where: name for name, where in namespaces(document).items()}
-    for item in dicts(document.get("input")):
-        item.pop("id", None)
-        item.pop("encrypted_content", None)
-        if where := item.pop("namespace", None):
-            item["name"] = names.get((where, text(item.get("name"))), item.get("name"))
-        if item.get("type") == "custom_tool_call":
-            wrapped = dumps({WRAPPED: item.pop("input", "")}).decode()
-            item.update(type="function_call", arguments=wrapped)
-        elif text(item.get("type")).endswith("_output"):
-            item["type"] = "function_call_output"
-            join_texts(item, "output")
+    """Tools that Codex adds within its items join the others."""
+    document["tools"] = all_tools(document)
 
 
 def cannot_express(wish: Wish) -> Iterator[str]:
@@ -90,6 +68,21 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         return
     named = {"type": "json_schema", "name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
     request["text"] = {"format": named}
+
+
+def write_allowed(allowed: AllowedTools, request: Document) -> None:
+    tools = [{"type": "function", "name": name} for name in allowed.names]
+    mode = "required" if allowed.must_call else "auto"
+    request["tool_choice"] = {"type": "allowed_tools", "mode": mode, "tools": tools}
+
+
+def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> bool:
+    written = {name: value for name, value in mapping(request.pop("reasoning", None)).items() if name == "summary"}
+    if not facts.can_think:
+        return False
+    if word := thinking.word(facts.efforts or COMMON):
+        request["reasoning"] = {"effort": word, **written}
+    return thinking.is_on
 
 
 def plain_text(document: Document) -> str | None:
@@ -128,8 +121,9 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
 
 CONVERSION = Conversion(
     library_name="openai_responses",
+    history=HISTORY,
+    call_ids=Spelling(64),
     unsupported=unsupported,
-    images=images,
     stop_sequences=lambda document: None,
     response_format=response_format,
     is_hosted=unless_of_type(*CLIENT_TYPES),
@@ -141,6 +135,13 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     write_format=write_format,
+    functions=lambda request: [tool for tool in dicts(request.get("tools")) if tool.get("type") == "function"],
+    schema_member="parameters",
+    schemas=Subset(strict_refused=OPENAI_STRICT_REFUSED, strict_needs_all=True),
+    can_allow=lambda *_: True,
+    write_allowed=write_allowed,
+    parameters=Parameters(("max_output_tokens",), least_limit=16),
+    write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
     late=late,

@@ -7,6 +7,14 @@ from pointsman.wire.json_access import Members, mappings, text
 
 CLIENT_TYPES = ("function", "custom", "namespace")
 """Types of tools that the client itself runs."""
+ADDED = "additional_tools"
+"""An item with tools."""
+
+
+def all_tools(document: Members) -> list[Members]:
+    """Those that Codex adds within its items too."""
+    added = (item for item in mappings(document.get("input")) if item.get("type") == ADDED)
+    return [*mappings(document.get("tools")), *(tool for item in added for tool in mappings(item.get("tools")))]
 
 
 def free_tools(document: Members) -> frozenset[str]:
@@ -20,7 +28,7 @@ def namespaces(document: Members) -> dict[str, tuple[str, str]]:
     """
     names = Counter(text(tool.get("name")) for tool in _flat(document))
     found: dict[str, tuple[str, str]] = {}
-    for space in mappings(document.get("tools")):
+    for space in all_tools(document):
         if space.get("type") == "namespace":
             for tool in mappings(space.get("tools")):
                 where = text(space.get("name")), text(tool.get("name"))
@@ -29,5 +37,5 @@ def namespaces(document: Members) -> dict[str, tuple[str, str]]:
 
 
 def _flat(document: Members) -> Iterable[Members]:
-    for tool in mappings(document.get("tools")):
+    for tool in all_tools(document):
         yield from mappings(tool.get("tools")) if tool.get("type") == "namespace" else [tool]

@@ -1,0 +1,96 @@
+"""A converted request, made to fit its model: what is known of it stands in `model_facts.yaml`.
+
+Each change gives a remark for people, which the audit has.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion.thinking import Thinking
+from pointsman.wire.json_access import Document, Members, dicts, mapping
+
+FORCED_TOOL = "forced_tool"
+FORCED_MODES = ("any", "tool")
+"""The library's words for a tool choice that leaves the model none."""
+AFTER_PREFILL = "Go on exactly where your last message ends."
+
+type WriteThinking = Callable[[Document, Thinking, ModelFacts], bool]
+"""Puts it into a request in place of what the library wrote. Returns whether the request now asks for thinking."""
+
+
+class Parameters(NamedTuple):
+    """Where a dialect has the parameters of a request. `holder` is the member that they stand in, if they do.
+
+    `limits` are the names that the limit of an answer may have, `least_limit` is the least that a provider takes.
+    """
+
+    limits: tuple[str, ...]
+    holder: str | None = None
+    least_limit: int = 1
+
+    def of(self, request: Document) -> Document:
+        held = request.get(self.holder) if self.holder else request
+        return held if isinstance(held, dict) else {}
+
+
+def fit(
+    request: Document, parameters: Parameters, write_thinking: WriteThinking, facts: ModelFacts, neutral: Members
+) -> Iterator[str]:
+    """Changes the request; gives what the client may have to know."""
+    held = parameters.of(request)
+    yield from _fit_limit(held, parameters, facts)
+    refused: dict[str, str] = dict.fromkeys(facts.refuses, "the model refuses it")
+    if facts.thinking and (thinking := Thinking.asked_in(neutral)):
+        is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
+        if thinking.is_on and is_forced and FORCED_TOOL in facts.refuses_when_thinking:
+            write_thinking(request, Thinking(is_on=False), facts)
+            yield "without thinking: the model refuses it with a forced tool"
+        elif write_thinking(request, thinking, facts):
+            refused |= dict.fromkeys(facts.refuses_when_thinking, "the model refuses it when thinking")
+        elif thinking.is_on and facts.can_think:
+            yield "without thinking: it does not fit this request"
+    for names in facts.exclusive:
+        given = [name for name in names if name in held]
+        refused |= dict.fromkeys(given[1:], f"the model refuses it beside {', '.join(given[:1])}")
+    yield from _drop(held, refused)
+    yield from _fit_temperature(held, facts, neutral)
+    yield from _fit_roles(request, facts)
+
+
+def _fit_limit(held: Document, parameters: Parameters, facts: ModelFacts) -> Iterator[str]:
+    for name in parameters.limits:
+        limit = held.get(name)
+        if not isinstance(limit, int):
+            continue
+        if facts.max_output and limit > facts.max_output:
+            held[name] = facts.max_output
+            yield f"{name} {limit} lowered to {facts.max_output}: the model's limit"
+        elif limit < parameters.least_limit:
+            held[name] = parameters.least_limit
+            yield f"{name} {limit} raised to {parameters.least_limit}: the least that the provider takes"
+
+
+def _drop(held: Document, refused: Mapping[str, str]) -> Iterator[str]:
+    for name, why in refused.items():
+        if held.pop(name, None) is not None:
+            yield f"without {name}: {why}"
+
+
+def _fit_temperature(held: Document, facts: ModelFacts, neutral: Members) -> Iterator[str]:
+    """The library may have lowered it already."""
+    given = mapping(neutral.get("generation")).get("temperature") if "temperature" in held else None
+    if facts.max_temperature is not None and isinstance(given, int | float) and given > facts.max_temperature:
+        held["temperature"] = facts.max_temperature
+        yield f"temperature {given} lowered to {facts.max_temperature:g}: the model's limit"
+
+
+def _fit_roles(request: Document, facts: ModelFacts) -> Iterator[str]:
+    messages = dicts(request.get("messages"))
+    for message in messages:
+        if message.get("role") in ("system", "developer"):
+            message["role"] = facts.system_role
+    last = messages[-1] if messages else {}
+    if facts.prefill is False and last.get("role") == "assistant" and not last.get("tool_calls"):
+        request["messages"].append({"role": "user", "content": AFTER_PREFILL})
+        yield "the model does not go on from the assistant's words: a user's turn was added"

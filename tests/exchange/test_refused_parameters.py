@@ -1,0 +1,110 @@
+"""Requests that a provider refuses for a parameter: repeated once without it, and not sent with it again."""
+
+import json
+from typing import Any
+
+import pytest
+
+from exchange.exchange_harness import DONE, JSON, ROLE, STOP, ExchangeHarness, event
+from pointsman.config.enums import Dialect
+from pointsman.domain.records import Outcome
+from pointsman.exchange.client_request import ClientRequest
+from pointsman.exchange.effects import Launch
+from pointsman.exchange.learnt_refusals import LIFETIME, MAX_REFUSALS, LearntRefusals
+from pointsman.wire.refusals import Refusal, Remedy
+
+HI = [{"role": "user", "content": "hi"}]
+OK = json.dumps({"choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}).encode()
+
+
+def refusal(message: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error"}}).encode()
+
+
+def stage(crosses: bool, learnt: LearntRefusals, **request: Any) -> ExchangeHarness:
+    """A client of chat completions, or one of Anthropic's, and a provider of chat completions."""
+    document = {"model": "m", "messages": HI, "max_tokens": 32_000, **request}
+    client, path = (Dialect.ANTHROPIC, "/v1/messages") if crosses else (Dialect.OPENAI_CHAT, "/v1/chat/completions")
+    made = ExchangeHarness(
+        1,
+        dialect=client,
+        path=path,
+        request=json.dumps(document).encode(),
+        speaks={"a": Dialect.OPENAI_CHAT},
+        refusals=learnt,
+    )
+    return made.start()
+
+
+def bodies(made: ExchangeHarness) -> list[dict[str, Any]]:
+    return [json.loads(launch.request.body) for launch in made.effects_of(Launch)]
+
+
+@pytest.mark.parametrize("crosses", [False, True])
+class TestEitherWay:
+    def test_it_is_repeated_without_and_learnt(self, crosses: bool) -> None:
+        learnt = LearntRefusals()
+        first = stage(crosses, learnt, temperature=0.5)
+        first.answers(1, 400, refusal("Unsupported parameter: 'temperature' is not supported with this model."))
+        first.answers(2, 200, OK, JSON)
+        assert ["temperature" in body for body in bodies(first)] == [True, False]
+        assert first.response.status == 200
+        assert [record.outcome for record in first.records] == [Outcome.RETRY_FAILED, Outcome.RETRY_SUCCESS]
+        assert "without temperature: the provider refused it" in first.records[1].selection_reason
+        second = stage(crosses, learnt, temperature=0.5).answers(1, 200, OK, JSON)
+        assert ["temperature" in body for body in bodies(second)] == [False]
+
+    def test_a_limit_is_lowered_and_renamed(self, crosses: bool) -> None:
+        made = stage(crosses, LearntRefusals())
+        made.answers(1, 400, refusal("'max_tokens' is not supported. Use 'max_completion_tokens' instead."))
+        made.answers(2, 400, refusal("max_completion_tokens is too large: 32000. This model supports at most 16384."))
+        made.answers(3, 200, OK, JSON)
+        limits = [{name: body[name] for name in body if name.startswith("max_")} for body in bodies(made)]
+        assert limits == [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {"max_completion_tokens": 16_384}]
+        assert made.response.status == 200
+
+    def test_the_same_refusal_again_is_the_clients(self, crosses: bool) -> None:
+        made = stage(crosses, LearntRefusals(), temperature=0.5)
+        said = refusal("Unsupported parameter: 'temperature' is not supported with this model.")
+        made.answers(1, 400, said).answers(2, 400, said)
+        assert (len(bodies(made)), made.response.status) == (2, 400)
+
+    def test_what_the_client_got_wrong_is_not_repeated(self, crosses: bool) -> None:
+        made = stage(crosses, LearntRefusals(), temperature=5)
+        made.answers(1, 400, refusal("temperature must be between 0 and 2"))
+        assert (len(bodies(made)), made.response.status) == (1, 400)
+
+
+def test_a_converted_stream_asks_for_usage_once_only() -> None:
+    learnt = LearntRefusals()
+    first = stage(True, learnt, stream=True)
+    first.answers(1, 400, refusal("Unrecognized request argument supplied: stream_options"))
+    first.head(2).data(2, ROLE, event("hello"), STOP, DONE)
+    second = stage(True, learnt, stream=True)
+    assert ["stream_options" in body for body in (*bodies(first), *bodies(second))] == [True, False, False]
+
+
+def test_bytes_stay_as_they_were_where_nothing_was_refused() -> None:
+    learnt = LearntRefusals()
+    first = stage(False, learnt, temperature=0.5)
+    first.answers(1, 400, refusal("Unsupported parameter: 'temperature' is not supported with this model."))
+    second = stage(False, learnt, seed=12345678901234567890123)
+    call: ClientRequest = second.exchange.client_request
+    assert second.effects_of(Launch)[0].request.body == call.body
+
+
+class TestTable:
+    def test_is_bounded_and_forgets(self) -> None:
+        table, target = LearntRefusals(), next(iter(ExchangeHarness(1).start().exchange.running_candidates)).target
+        for number in range(MAX_REFUSALS + 3):
+            table.learn(target, "m", Refusal(Remedy.DROP, f"p{number}"), 0.0)
+        assert len(table.of(target, "m", 0.0)) == MAX_REFUSALS
+        assert table.of(target, "other", 0.0) == ()
+        assert table.of(target, "m", LIFETIME + 1) == ()
+
+    def test_keeps_the_newest_limit_alone_and_none_of_one_prompt(self) -> None:
+        table, target = LearntRefusals(), next(iter(ExchangeHarness(1).start().exchange.running_candidates)).target
+        for most in (9000, 8000):
+            table.learn(target, "m", Refusal(Remedy.LOWER, "max_tokens", most), 0.0)
+        table.learn(target, "m", Refusal(Remedy.LOWER, "max_tokens", 2000, is_lasting=False), 0.0)
+        assert table.of(target, "m", 0.0) == (Refusal(Remedy.LOWER, "max_tokens", 8000),)

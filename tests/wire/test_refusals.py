@@ -1,0 +1,160 @@
+"""Refusals that name a parameter: which are understood, and what the request is without it."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from pointsman.wire.errors import Fault, FaultKind
+from pointsman.wire.refusals import Refusal, Remedy, refusal_in, without_refused
+
+CHAT: dict[str, Any] = {
+    "messages": [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}],
+    "max_tokens": 32_000,
+    "temperature": 0.2,
+    "top_p": 0.9,
+    "reasoning_effort": "minimal",
+    "stream_options": {"include_usage": True},
+    "parallel_tool_calls": False,
+    "user": "u",
+}
+GEMINI: dict[str, Any] = {"contents": [], "generationConfig": {"thinkingConfig": {"thinkingLevel": "low"}, "topK": 5}}
+ANTHROPIC: dict[str, Any] = {
+    "max_tokens": 64_000,
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "max", "format": {"type": "json_schema"}},
+    "messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]}],
+    "tools": [{"name": "f", "strict": True, "input_schema": {"properties": {"strict": {}}}}],
+}
+
+
+def refused(sent: dict[str, Any], message: str, status: int = 400, body: bytes | None = None) -> Refusal | None:
+    return refusal_in(sent, Fault(FaultKind.STATUS, message, status, body=body))
+
+
+LIMITS = [
+    (CHAT, "`max_tokens` must be less than or equal to `8192`", 8192),
+    (CHAT, "max_tokens is too large: 32000. This model supports at most 16384 completion tokens", 16_384),
+    (CHAT, "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
+    (CHAT, "max_tokens must be between 1 and 16,000, got 32000 (request 0193-77)", 16_000),
+    (CHAT, "supported range of max_tokens is from 1 (inclusive) to 8193 (exclusive)", 8192),
+    (ANTHROPIC, "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens for m-4-1", 32_000),
+]
+DROPPED = [
+    (CHAT, "Unsupported parameter: 'top_p' is not supported with this model.", "top_p"),
+    (
+        CHAT,
+        "Unsupported value: 'temperature' does not support 0.2 with this model. Only 1 is supported.",
+        "temperature",
+    ),
+    (CHAT, "`temperature` and `top_p` cannot both be specified for this model.", "top_p"),
+    (CHAT, "Unrecognized request argument supplied: stream_options", "stream_options"),
+    (CHAT, "Unrecognized request argument supplied: user", "user"),
+    (CHAT, "parallel_tool_calls: Extra inputs are not permitted", "parallel_tool_calls"),
+    (ANTHROPIC, "adaptive thinking is not supported on this model", "thinking"),
+    (ANTHROPIC, "messages.0.content.0.cache_control: Extra inputs are not permitted", "cache_control"),
+    (ANTHROPIC, "tools.0.custom.strict: Extra inputs are not permitted", "strict"),
+    (ANTHROPIC, "output_config.effort: Extra inputs are not permitted", "output_config"),
+    (GEMINI, "Thinking level is not supported for this model.", "thinkingConfig"),
+    (GEMINI, "Invalid JSON payload received. Unknown name \"topK\" at 'generation_config': Cannot find field.", "topK"),
+]
+UNDERSTOOD_OTHERWISE = [
+    (CHAT, "temperature must be between 0 and 2"),
+    (CHAT, "The model does not support images of the user"),
+    (CHAT, "Invalid 'messages[1].tool_calls[0].id': string too long"),
+    (CHAT, "messages: unexpected end of input"),
+    (CHAT, "Unsupported parameter: 'messages'"),
+    (CHAT, "Unsupported parameter: 'seed'"),
+    (CHAT, "This model's maximum context length is 8192 tokens"),
+    (CHAT, "This model's maximum context length is 8192 tokens and your request has 8000 input tokens"),
+    (ANTHROPIC, "messages.3: `thinking` blocks cannot be modified"),
+    ({}, "Unsupported parameter: 'temperature'"),
+]
+
+
+@pytest.mark.parametrize(("sent", "message", "most"), LIMITS)
+def test_a_limit_is_lowered_to_what_is_taken(sent: dict[str, Any], message: str, most: int) -> None:
+    assert refused(sent, message) == Refusal(Remedy.LOWER, "max_tokens", most)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "maximum context length is 16384 tokens and your request has 5000 input tokens (32000 > 16384 - 5000).",
+        "maximum context length is 16384 tokens. However, you requested 37000 tokens (5000 in the messages, …)",
+        "input length and `max_tokens` exceed context limit: 5000 + 32000 > 16384, decrease input length",
+    ],
+)
+def test_what_a_prompt_leaves_is_no_lesson_for_others(message: str) -> None:
+    assert refused(CHAT, message) == Refusal(Remedy.LOWER, "max_tokens", 11_384, is_lasting=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")]
+)
+def test_a_limit_is_called_by_its_other_name(old: str, new: str) -> None:
+    sent = {"messages": [], old: 5}
+    refusal = refused(sent, f"Unsupported parameter: '{old}' is not supported with this model. Use '{new}' instead.")
+    assert refusal == Refusal(Remedy.RENAME, old)
+    assert without_refused([refusal], sent) == [f"named otherwise: {old}: the provider refused it"]
+    assert sent == {"messages": [], new: 5}
+
+
+@pytest.mark.parametrize(("sent", "message", "name"), DROPPED)
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_parameter_is_dropped(sent: dict[str, Any], message: str, name: str, status: int) -> None:
+    refusal = refused(sent, message, status)
+    assert refusal is not None
+    assert (refusal.remedy, refusal.name) == (Remedy.DROP, name)
+    changed = copy.deepcopy(sent)
+    [remark] = without_refused([refusal], changed)
+    assert remark == f"without {name}: the provider refused it"
+    assert not refusal.is_met(changed)
+    assert json.dumps(changed).count(f'"{name}"') == json.dumps(sent).count(f'"{name}"') - 1 or name == "output_config"
+
+
+def test_a_name_may_stand_in_the_body_alone() -> None:
+    body = b'{"detail": [{"loc": ["body", "top_p"], "msg": "Extra inputs are not permitted"}]}'
+    refusal = refused(CHAT, "", 422, body)
+    assert refusal == Refusal(Remedy.DROP, "top_p")
+
+
+def test_the_form_of_the_answer_stays() -> None:
+    changed = copy.deepcopy(ANTHROPIC)
+    without_refused([Refusal(Remedy.DROP, "output_config")], changed)
+    assert changed["output_config"] == {"format": {"type": "json_schema"}}
+
+
+def test_a_word_that_is_refused_is_refused_alone() -> None:
+    said = "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model."
+    refusal = refused(CHAT, said)
+    assert refusal == Refusal(Remedy.DROP, "reasoning_effort", "minimal")
+    assert refusal.is_met({"reasoning_effort": "minimal"})
+    assert not refusal.is_met({"reasoning_effort": "high"})
+
+
+def test_a_developer_becomes_the_system() -> None:
+    refusal = refused(CHAT, "'developer' is not one of ['system', 'assistant', 'user', 'tool'] - 'messages.0.role'")
+    assert refusal == Refusal(Remedy.ROLE, "developer")
+    changed = copy.deepcopy(CHAT)
+    without_refused([refusal], changed)
+    assert [message["role"] for message in changed["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize(("sent", "message"), UNDERSTOOD_OTHERWISE)
+def test_nothing_else_is_touched(sent: dict[str, Any], message: str) -> None:
+    assert refused(sent, message) is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 413, 429, 500])
+def test_other_statuses_refuse_no_parameter(status: int) -> None:
+    assert refused(CHAT, "Unsupported parameter: 'top_p' is not supported", status) is None
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", [], {}, [None], {"effort": []}])
+def test_odd_values_do_no_harm(odd: Any) -> None:
+    sent = dict.fromkeys(("messages", "tools", "generationConfig", "temperature", "thinking", "max_tokens"), odd)
+    for _, message, _ in [*DROPPED, *LIMITS]:
+        if refusal := refused(sent, message):
+            without_refused([refusal], copy.deepcopy(sent))
