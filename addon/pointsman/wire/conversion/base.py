@@ -89,6 +89,10 @@ class Conversion:
     """
     repair: Callable[[AnswerState, Document], Iterable[Piece]]
     """Puts an event or a whole answer right before the library reads it, and gives what the library would not see."""
+    calls: Callable[[AnswerState, Document], Iterable[Piece]] | None = None
+    """The pieces of calls in an event or a whole answer, taken out before the library reads the rest; they follow that.
+    None: the library reads them.
+    """
     late: Callable[[AnswerState, Document], Iterable[Piece]] = nothing
     """What some providers say only when a part begins, or is done."""
     repeated_answer: Callable[[Document], Document | None] | None = None

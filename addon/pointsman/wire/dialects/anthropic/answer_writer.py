@@ -30,6 +30,7 @@ DELTAS = {
 class MessagesWriter:
     """See `DialectWriter`."""
 
+    only_objects = True
     opening: Opening | None = None
 
     def __init__(self) -> None:

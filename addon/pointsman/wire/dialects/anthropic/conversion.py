@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.hosted_tools import unless_of_type
-from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
+from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
@@ -99,7 +99,27 @@ def plain_text(document: Document) -> str | None:
 
 def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     document.setdefault("role", "assistant")
+    for place, block in enumerate(dicts(document.get("content"))):
+        if block.get("type") == "tool_use":
+            call = state.add_call(place, block.get("id"), block.get("name"))
+            call.add(block.get("input"))
+            block.update({"id": call.id, "name": call.name, "input": {}})
     return ()
+
+
+def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
+    """An event about a call is about nothing else."""
+    key, block = document.get("index"), mapping(document.get("content_block"))
+    match document.get("type"):
+        case "content_block_start" if block.get("type") == "tool_use":
+            document.clear()
+            yield state.add_call(key, block.get("id"), block.get("name")).add(block.get("input") or "")
+        case "content_block_delta" if (delta := mapping(document.get("delta"))).get("type") == "input_json_delta":
+            document.clear()
+            if call := state.calls.get(key):
+                yield call.add(delta.get("partial_json"))
+        case "content_block_stop" if call := state.calls.get(key):
+            yield call.add("")._replace(is_last=True)
 
 
 def late(state: AnswerState, document: Document) -> Iterator[Piece]:
@@ -107,10 +127,10 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
     if document.get("type") != "content_block_start":
         return
     block = mapping(document.get("content_block"))
-    if given := block.get("input"):
-        yield Piece(Kind.CALL, json_text(given), text(block.get("id")))
-    elif said := text(block.get("text")):
+    if said := text(block.get("text")):
         yield Piece(Kind.TEXT, said)
+    elif said := text(block.get("thinking")):
+        yield Piece(Kind.THOUGHT, said)
 
 
 def writer(facts: RequestFacts) -> MessagesWriter:
@@ -133,6 +153,7 @@ CONVERSION = Conversion(
     write_format=write_format,
     plain_text=plain_text,
     repair=repair,
+    calls=calls,
     late=late,
     writer=writer,
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.request_fixups import merged
@@ -167,12 +168,14 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     document["candidates"] = candidates = [each for each in dicts(document.get("candidates")) if not each.get("index")]
     for candidate in candidates:
         candidate.pop("finishReason", None)
+        if isinstance(content := candidate.get("content"), dict):
+            content["role"] = "model"
         for part in dicts(mapping(candidate.get("content")).get("parts")):
             if "inlineData" in part:
                 raise Inconvertible("an answer with data in it")
             if isinstance(call := part.get("functionCall"), dict):
-                number = len(state.call_ids)
-                call["id"] = state.call_ids[number] = text(call.get("id")) or state.made_up_id(number)
+                known = state.add_call(len(state.calls), call.get("id"), call.get("name"))
+                call.update({"id": known.id, "name": known.name, "args": as_object(call.get("args"))})
     return ()
 
 
