@@ -102,7 +102,6 @@ class Attempt:
     def commit(self, now: float) -> None:
         self.transition(AttemptMove.COMMIT)
         self.first_content_at = self.last_event = self.last_ping = now
-        self.note_finish(now)
 
     def hold_back(self, data: bytes) -> bool:
         """Keep a neutral frame back until commit; False when there is no more room for it."""
@@ -184,12 +183,13 @@ class Attempt:
         assert self.reader
         self.last_data = now
         self.bytes_received += len(data)
-        return self.reader.read(data)
+        frames = self.reader.read(data)
+        self.note_finish(now)
+        return frames
 
     def relay(self, frames: Sequence[Frame], masker: Masker, now: float) -> tuple[bytes, Frame | None]:
         """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does."""
         out: list[bytes] = []
-        self.note_finish(now)
         for frame in frames:
             match frame.kind:
                 case FrameKind.CONTENT | FrameKind.NEUTRAL:

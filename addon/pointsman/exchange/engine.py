@@ -261,7 +261,6 @@ class Exchange:
             case FrameKind.PING:
                 pass
             case FrameKind.NEUTRAL:
-                attempt.note_finish(now)
                 if not attempt.hold_back(frame.data):
                     self._fail(attempt, Fault(FaultKind.MALFORMED, "too much data before the first content"), now)
             case FrameKind.CONTENT:

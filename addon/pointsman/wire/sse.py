@@ -12,8 +12,8 @@ from typing import NamedTuple
 MAX_EVENT = 1 << 20
 """Bytes that one event may have, unless its dialect puts images or whole answers into one."""
 
-LARGE_EVENT = 16 << 20
-"""The same where it does."""
+LARGE_EVENT = 40 << 20
+"""The same where it does: an image of 4K has 30 MB in base64."""
 EVENT_STREAM = "text/event-stream"
 
 _BOM = b"\xef\xbb\xbf"

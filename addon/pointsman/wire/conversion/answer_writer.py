@@ -11,7 +11,7 @@ from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, Pi
 from pointsman.wire.finish_reasons import Finish, finish_of
 from pointsman.wire.frames import Opening, Usage
 
-LONGEST = 16 << 20
+LONGEST = 32 << 20
 """Characters that one answer may have: a call is kept until it is whole, an answer for events that repeat it."""
 WRAPPED = "input"
 """The member that stands for the whole text of a tool that takes any."""
@@ -75,18 +75,29 @@ class AnswerWriter:
         return b"".join(out) + self.writer.end(self.finish(finish), usage)
 
     def whole(self, identity: Identity, pieces: Iterable[Piece], finish: str, usage: Usage | None) -> bytes:
-        parts: list[Part] = []
-        for piece in pieces:
-            if piece.kind is Kind.CALL:
-                parts.append(Part(Kind.CALL, id=piece.id, name=piece.name))
-                parts[-1].said.add(piece.text)
-            elif piece.text:
-                parts.append(Part(piece.kind, piece.text))
+        parts = self._gathered(pieces)
         for part in parts:
             part.is_cut = finish_of(finish) is Finish.LENGTH and part is parts[-1]
             if part.kind is Kind.CALL:
                 self._complete(part)
         return self.writer.whole(identity, parts, self.finish(finish), usage)
+
+    def _gathered(self, pieces: Iterable[Piece]) -> list[Part]:
+        """Texts that follow each other are one text; the pieces of a call belong together wherever they stand."""
+        parts: list[Part] = []
+        for piece in pieces:
+            if piece.kind is Kind.CALL:
+                if piece.id not in self._calls:
+                    self._calls[piece.id] = Part(Kind.CALL, id=piece.id)
+                    parts.append(self._calls[piece.id])
+                call = self._calls[piece.id]
+                call.name = call.name or piece.name
+                call.said.add(piece.text)
+            elif piece.text and parts and parts[-1].kind is piece.kind:
+                parts[-1].text += piece.text
+            elif piece.text:
+                parts.append(Part(piece.kind, piece.text))
+        return parts
 
     def finish(self, word: str) -> Finish:
         """In the words of `Finish`. Not every dialect says that an answer stopped for its calls, or within one."""

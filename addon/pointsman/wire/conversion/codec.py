@@ -9,7 +9,14 @@ from pointsman.wire import jsontext, provider_quirks
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.base import Recipient
-from pointsman.wire.conversion.converting_readers import ConvertedStream, ConvertedWhole, ForeignErrorReader
+from pointsman.wire.conversion.converting_readers import (
+    ConvertedReader,
+    ConvertedStream,
+    ConvertedWhole,
+    ForeignErrorReader,
+    JoinedStream,
+    SplitWhole,
+)
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.requests import convert
 from pointsman.wire.conversion.unsupported import left_out
@@ -19,7 +26,9 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Reader
 from pointsman.wire.headers import Headers, completed
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.thinking_signatures import without_foreign_thoughts
+from pointsman.wire.whole_reader import is_json, media_type
 
 LARGE_COPY = 1 << 20
 """Bytes of a body of which a copy, one model's name changed, takes about a millisecond."""
@@ -66,7 +75,7 @@ def codec_for(
     `reasons`: the model is known to reason. `asks_usage`: ask for a usage event where the provider understands that.
     """
     if client is provider_dialect:
-        return PassThrough(client, listener.facts, provider, asks_usage)
+        return PassThrough(client, listener, provider, asks_usage)
     return Converting(client, provider_dialect, listener, provider, reasons, asks_usage)
 
 
@@ -75,9 +84,10 @@ class PassThrough:
 
     remark = ""
 
-    def __init__(self, dialect: Dialect, facts: RequestFacts, provider: Provider, asks_usage: bool) -> None:
+    def __init__(self, dialect: Dialect, listener: Listener, provider: Provider, asks_usage: bool) -> None:
         self.dialect = dialect
-        self._facts, self._provider = facts, provider
+        facts = listener.facts
+        self._listener, self._facts, self._provider = listener, facts, provider
         option = usage_option(dialect, provider)
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
         self.asked_usage = asks_usage and is_silent and option is not None
@@ -97,9 +107,11 @@ class PassThrough:
         return completed(headers, self.dialect.own_headers)
 
     def reader(self, status: int, content_type: str) -> Reader:
-        if 200 <= status < 300:
-            return self.dialect.reader(self._facts, content_type, self.asked_usage)
-        return ErrorReader(self.dialect, status, content_type)
+        if not 200 <= status < 300:
+            return ErrorReader(self.dialect, status, content_type)
+        if is_other_form(self._facts, self.dialect, self._listener, content_type):
+            return converting_reader(self.dialect, self.dialect, self._listener, self._facts, content_type)
+        return self.dialect.reader(self._facts, content_type, self.asked_usage)
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)
@@ -147,13 +159,7 @@ class Converting:
     def reader(self, status: int, content_type: str) -> Reader:
         if not 200 <= status < 300:
             return ForeignErrorReader(self.dialect, status, content_type)
-        own = self.dialect.reader(self._asked(self._name), content_type)
-        identity = Identity(self._listener.request_id, self._name, int(self._listener.started))
-        client = self._client.conversion
-        answer = AnswerReader(self.dialect.conversion, identity)
-        writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
-        kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, answer, writer)
+        return converting_reader(self._client, self.dialect, self._listener, self._asked(self._name), content_type)
 
     def refuses_usage(self, fault: Fault) -> bool:
         return self.asked_usage and refuses_usage(self.dialect, fault)
@@ -162,6 +168,37 @@ class Converting:
         """Facts of the request that the provider gets."""
         facts = replace(self._facts, model=model, model_span=None, document={}, action="", query="")
         return self.dialect.conversion.asked_in_path(facts)
+
+
+def converting_reader(
+    client: Dialect, dialect: Dialect, listener: Listener, asked: RequestFacts, content_type: str
+) -> Reader:
+    """A reader that writes the provider's answer anew for the client. `asked` are the facts of the request that the
+    provider got. An answer that came whole instead of streamed is split, one that came as a stream instead is joined.
+    """
+    stream = is_stream = listener.facts.stream
+    if is_other_form(asked, dialect, listener, content_type):
+        is_stream = not stream
+        asked = dialect.conversion.asked_in_path(replace(asked, stream=is_stream))
+    identity = Identity(listener.request_id, asked.model or "", int(listener.started))
+    conversion = client.conversion
+    answer = AnswerReader(dialect.conversion, identity)
+    writer = AnswerWriter(conversion.writer(listener.facts), conversion.free_tools(listener.facts.document))
+    kinds: dict[tuple[bool, bool], type[ConvertedReader]] = {
+        (True, True): ConvertedStream, (True, False): JoinedStream,
+        (False, True): SplitWhole, (False, False): ConvertedWhole,
+    }  # fmt: skip
+    return kinds[is_stream, stream](dialect.reader(asked, content_type), answer, writer)
+
+
+def is_other_form(asked: RequestFacts, dialect: Dialect, listener: Listener, content_type: str) -> bool:
+    """JSON came where a stream was due, or the other way round."""
+    if dialect.count_tokens and asked.action == dialect.count_tokens.action:
+        return False
+    if not asked.stream:
+        return media_type(content_type) == EVENT_STREAM
+    is_events = dialect.control_events(replace(listener, facts=asked)).stream_type == EVENT_STREAM
+    return is_events and is_json(content_type)
 
 
 def usage_option(dialect: Dialect, provider: Provider) -> UsageOption | None:

@@ -9,7 +9,7 @@ from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.sse import Event
+from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import DONE, StreamReader, malformed
 from pointsman.wire.whole_reader import WholeReader, reader_for
 
@@ -43,7 +43,7 @@ class ChatStreamReader(StreamReader):
     """
 
     def __init__(self, drop_usage: bool, choices: int = 1) -> None:
-        super().__init__()
+        super().__init__(Decoder(LARGE_EVENT))
         self._drop_usage = drop_usage
         self._choices = choices
         self._finished: set[object] = set()
