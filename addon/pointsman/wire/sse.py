@@ -98,7 +98,7 @@ class Decoder:
         raws = []
         start = 0
         while (end := find_end(stream, self._searched)) > 0:
-            raws.append(bytes(stream[start:end]))
+            raws.append(chunk[start:end] if stream is chunk else bytes(memoryview(stream)[start:end]))
             self._searched = start = end
         if stream is chunk:
             self._held += chunk[start:]

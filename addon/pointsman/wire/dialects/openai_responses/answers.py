@@ -51,7 +51,7 @@ class ResponsesStreamReader(StreamReader):
         return is_run_of(data, b"event: response.output_text.delta\ndata: {")
 
     def frame_of(self, event: Event) -> Frame:
-        if self.has_spoken and event.event.endswith(DELTA):
+        if event.event.endswith(PARTIAL_IMAGE) or (self.has_spoken and event.event.endswith(DELTA)):
             return Frame(FrameKind.CONTENT, event.raw)
         document = jsontext.loads(event.data or b"")
         if isinstance(document, Mapping):
