@@ -77,6 +77,9 @@ class Conversion:
     cannot_express: Callable[[Wish], Iterable[str]] = nothing
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
+    refuses_blank_stops: bool = False
+    make_valid: Callable[[Document], None] = lambda _: None
+    """Completes a request that the dialect would refuse for want of anything said, last of all."""
     write_format: Callable[[ResponseFormat, Document], None]
     stream_member: str | None = "stream"
     """The member of the body that asks for a stream; None: the path does."""

@@ -19,7 +19,7 @@ from pointsman.wire.conversion.converting_readers import (
 )
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.requests import convert
-from pointsman.wire.conversion.unsupported import left_out
+from pointsman.wire.conversion.unsupported import blank_stops, left_out
 from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault
@@ -128,7 +128,7 @@ class Converting:
         self._facts = listener.facts
         self._name = ""
         self.asked_usage = asks_usage and self._facts.stream and usage_option(dialect, provider) is not None
-        without = left_out(client, self._facts)
+        without = [*left_out(client, self._facts), *blank_stops(client, dialect, self._facts)]
         self.remark = f"without {', '.join(without)}" if without else ""
 
     def takes_long(self, body: bytes) -> bool:

@@ -32,4 +32,5 @@ def convert(client: Conversion, provider: Conversion, document: Document, to: Re
     provider.fix_up(request, to, pipeline.ir_request)
     if response_format:
         provider.write_format(response_format, request)
+    provider.make_valid(request)
     return request

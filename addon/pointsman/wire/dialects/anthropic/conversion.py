@@ -10,6 +10,7 @@ from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
+from pointsman.wire.dialects.anthropic.valid_request import make_valid
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
@@ -150,6 +151,8 @@ CONVERSION = Conversion(
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
+    make_valid=make_valid,
+    refuses_blank_stops=True,
     write_format=write_format,
     plain_text=plain_text,
     repair=repair,

@@ -13,6 +13,7 @@ from pointsman.wire.conversion.unknown_kinds import is_url, parts_of
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import GENERATE, STREAM, is_sse
+from pointsman.wire.dialects.gemini.valid_request import make_valid
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED
@@ -197,6 +198,7 @@ CONVERSION = Conversion(
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
+    make_valid=make_valid,
     write_format=write_format,
     stream_member=None,
     asked_in_path=asked_in_path,

@@ -8,6 +8,7 @@ from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, js
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.unknown_kinds import parts_of, unknown_kinds
+from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
@@ -58,6 +59,11 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
         if not to.reasons:
             message.pop("reasoning_content", None)
         _join_system(message)
+
+
+def make_valid(request: Document) -> None:
+    if not request.get("messages"):
+        request["messages"] = [{"role": "user", "content": NOTHING_SAID}]
 
 
 def _join_system(message: Document) -> None:
@@ -173,6 +179,7 @@ CONVERSION = Conversion(
     own_places=(("prompt_cache_key",), ("stream_options",)),
     prepare=prepare,
     fix_up=fix_up,
+    make_valid=make_valid,
     write_format=write_format,
     plain_text=plain_text,
     repair=repair,

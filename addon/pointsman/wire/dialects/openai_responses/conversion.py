@@ -9,6 +9,7 @@ from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, du
 from pointsman.wire.conversion.request_prepare import join_texts
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.unknown_kinds import file_ids, parts_of, unknown_kinds
+from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, free_tools, namespaces
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
@@ -89,6 +90,13 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
     request["store"] = False
     if to.max_tokens:
         request.setdefault("max_output_tokens", to.max_tokens)
+
+
+def make_valid(request: Document) -> None:
+    """Something must be said, by the user: instructions alone are refused."""
+    if not request.get("input"):
+        said = text(request.pop("instructions", "")).strip() or NOTHING_SAID
+        request["input"] = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": said}]}]
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -200,6 +208,7 @@ CONVERSION = Conversion(
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
+    make_valid=make_valid,
     write_format=write_format,
     plain_text=plain_text,
     repair=repair,
