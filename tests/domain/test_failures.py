@@ -103,6 +103,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.ANSWER_TIMEOUT, Failure.TIMEOUT),
         (FaultKind.EMPTY, Failure.NO_ANSWER),
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
+        (FaultKind.UNUSABLE, Failure.UNUSABLE),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
         (FaultKind.INTERNAL, Failure.OURS),
     ],
@@ -253,6 +254,7 @@ ROWS: dict[str, Row] = {
     "a break after commit": Row(
         [Fault(FaultKind.BROKEN)], [OTHER], cooled("stream_broken"), counts=True, committed=True, keeps_pin=False
     ),
+    "an answer that the model spoiled": Row([Fault(FaultKind.UNUSABLE)], [OTHER]),
     "a fault of the router's own": Row([Fault(FaultKind.INTERNAL)], [OTHER]),
 }
 

@@ -31,6 +31,8 @@ class Failure(StrEnum):
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
+    UNUSABLE = "unusable"
+    """What the model wrote is no answer, which is not its provider's fault."""
     OURS = "ours"
     """The router itself is at fault, and no provider."""
 
@@ -93,6 +95,7 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: FailurePolicy(SkipScope.NOTHING, CooldownKind.TARGET, counts_as_strike=True, clears_pin=True),
+    Failure.UNUSABLE: FailurePolicy(SkipScope.TARGET),
     Failure.OURS: FailurePolicy(SkipScope.TARGET),
 }
 
@@ -108,6 +111,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
+    FaultKind.UNUSABLE: Failure.UNUSABLE,
     FaultKind.INTERNAL: Failure.OURS,
 }
 
