@@ -20,7 +20,7 @@ class FaultKind(StrEnum):
     STATUS = "status"
     WRAPPED = "wrapped"
     EMPTY = "empty"
-    UNUSABLE = "unusable"
+    UNUSABLE = "unusable_answer"
     """Nothing was said, and the finish reason blames what the model tried to say."""
     MALFORMED = "malformed"
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"
