@@ -260,7 +260,7 @@ def _other(name: Name, data: bytes) -> Name:
 
 def _crossing(client: Name, provider: Name, known: RequestFacts) -> Codec:
     listener = Listener(known, request_id="r", started=1.0)
-    return codec_for(DIALECTS[client], DIALECTS[provider], listener, PROVIDER, True, True)
+    return codec_for(DIALECTS[client], DIALECTS[provider], listener, PROVIDER, True)
 
 
 def _asked(name: str) -> ReceivedRequest:

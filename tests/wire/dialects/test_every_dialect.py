@@ -35,7 +35,7 @@ def request_of(dialect: Dialect, stream: bool) -> tuple[bytes, str]:
     """A request of that dialect, and its path: a chat request, taken across."""
     body = json.dumps({"model": "x", "stream": stream, "messages": [{"role": "user", "content": QUESTION}]}).encode()
     listener = Listener(DEFAULT.facts(body, "/v1/chat/completions"), request_id="r", started=1.0)
-    body, path = codec_for(DEFAULT, dialect, listener, ENTRY, False, False).outbound(body, "m")
+    body, path = codec_for(DEFAULT, dialect, listener, ENTRY, False).outbound(body, "m")
     return body, f"/v1{path}"
 
 
@@ -175,7 +175,7 @@ class TestEveryPair:
     def test_a_chat_goes_through_both_ways(self, client: Dialect, provider: Dialect, stream: bool) -> None:
         body, path = request_of(client, stream)
         listener = Listener(client.facts(body, path), request_id="r", started=1.0)
-        way = codec_for(client, provider, listener, ENTRY, False, False)
+        way = codec_for(client, provider, listener, ENTRY, False)
         sent, its_path = way.outbound(body, "theirs")
         asked = provider.facts(sent, f"/v1{its_path}")
         assert (asked.model, asked.stream) == ("theirs", stream)
@@ -194,7 +194,7 @@ class TestEveryPair:
     def test_an_error_is_told_in_the_clients_words(self, client: Dialect, provider: Dialect, stream: bool) -> None:
         body, path = request_of(client, stream)
         listener = Listener(client.facts(body, path), request_id="r", started=1.0)
-        way = codec_for(client, provider, listener, ENTRY, False, False)
+        way = codec_for(client, provider, listener, ENTRY, False)
         way.outbound(body, "theirs")
         [frame] = read(way.reader(429, JSON), provider.demo().error_body(demo_error(429)))
         assert frame.fault
