@@ -96,8 +96,10 @@ def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> 
         request["thinking"] = {"type": "adaptive"}
         request["output_config"] = {**config, "effort": thinking.word(facts.efforts)}
         return True
-    tokens = min(thinking.tokens(facts), request["max_tokens"] - 1)
-    if tokens < LEAST_BUDGET:
+    tokens, limit = thinking.tokens(facts), request["max_tokens"]
+    if tokens >= limit:
+        tokens = max(limit * 3 // 4, LEAST_BUDGET)  # the answer needs some of the limit, too
+    if tokens >= limit:
         return False
     request["thinking"] = {"type": "enabled", "budget_tokens": tokens}
     return True
