@@ -177,6 +177,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.ANSWER_TIMEOUT, Failure.TIMEOUT),
         (FaultKind.EMPTY, Failure.NO_ANSWER),
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
+        (FaultKind.UNUSABLE, Failure.UNUSABLE),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
         (FaultKind.INTERNAL, Failure.OURS),
     ],
@@ -358,6 +359,7 @@ ROWS: dict[str, Row] = {
         [Fault(FaultKind.STALLED)], [OTHER], cooled("stream_timeout"), counts=True, committed=True, keeps_pin=False
     ),
     "a break after commit": broken(Fault(FaultKind.BROKEN)),
+    "an answer that the model spoiled": Row([Fault(FaultKind.UNUSABLE)], [OTHER]),
     "a fault of the router's own": Row([Fault(FaultKind.INTERNAL)], [OTHER]),
 }
 

@@ -4,6 +4,7 @@ import pytest
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, ExchangeHarness, event
 from pointsman.wire.errors import FaultKind
+from pointsman.wire.sse import LARGE_EVENT
 
 ERROR = b'data: {"error":{"message":"overloaded","code":503}}\n\n'
 
@@ -149,7 +150,7 @@ def test_what_follows_the_end_marker_is_nobodys_business():
 
 
 def test_an_event_that_grows_without_end_after_commit_breaks_the_stream():
-    stage = ExchangeHarness().start().head(1).data(1, event("x"), b"data: " + b"x" * (1 << 20))
+    stage = ExchangeHarness().start().head(1).data(1, event("x"), b"data: " + b"x" * LARGE_EVENT)
     assert stage.outcomes == ["stream_broken"]
     assert stage.cancelled == [1]
 
@@ -177,7 +178,7 @@ class TestWholeAnswers:
             (503, b"", JSON, "503"),
             (200, b'{"error":"no"}', JSON, "wrapped_502"),
             (200, b"<html>", {"content-type": "text/html"}, "malformed"),
-            (200, event("x"), SSE, "malformed"),
+            (200, event("x"), SSE, "stream_broken"),
             (200, b"", JSON, "empty"),
             (204, b"", {}, "empty"),
             (301, b"", {"location": "http://elsewhere.test/"}, "301"),

@@ -7,6 +7,7 @@ import pytest
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, ExchangeHarness, event
 from pointsman.config.enums import Dialect
+from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
 from pointsman.wire.errors import FaultKind
@@ -118,20 +119,31 @@ class TestCalls:
         assert kinds(stage)[-1] == "error"
         assert (stage.ended, stage.outcomes) == (True, [Outcome.STREAM_BROKEN])
 
-    def test_broken_arguments_are_never_told_as_whole(self) -> None:
-        stage = claude().start().head(1).data(1, ROLE, call('{"side": "le'), STOP, DONE)
-        assert kinds(stage)[-2:] == ["content_block_delta", "error"]
-        assert (
-            "the arguments of a call of 'points' are not a JSON object" in documents(stage.sent)[-1]["error"]["message"]
-        )
+    @pytest.mark.parametrize("finish", ["length", "stop", "tool_calls"])
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_one_that_was_cut_is_told_as_cut_and_charged_to_no_provider(self, finish: str, stream: bool) -> None:
+        stage = claude(stream=stream).start()
+        if stream:
+            last = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
+            stage.head(1).data(1, ROLE, call('{"side": "le'), b"data: " + json.dumps(last).encode() + b"\n\n", DONE)
+            told = next(each["delta"] for each in documents(stage.sent) if each["type"] == "message_delta")
+        else:
+            made = {"id": "c1", "type": "function", "function": {"name": "points", "arguments": '{"side": "le'}}
+            message = {"content": None, "tool_calls": [made]}
+            answer = {"id": "c", "choices": [{"message": message, "finish_reason": finish}]}
+            stage.answers(1, 200, json.dumps(answer).encode())
+            told = json.loads(stage.sent)
+        assert told["stop_reason"] == "max_tokens"
+        assert (stage.response.status, stage.outcomes) == (200, [Outcome.REQUEST_SUCCESS])
+        assert stage.records[0].failure is None
 
-    def test_broken_arguments_of_a_whole_answer_are_the_attempts_failure(self) -> None:
-        made = {"id": "c1", "type": "function", "function": {"name": "points", "arguments": '{"side": "le'}}
-        answer = {"id": "c", "choices": [{"message": {"content": None, "tool_calls": [made]}, "finish_reason": "stop"}]}
-        stage = claude(stream=False).start().answers(1, 200, json.dumps(answer).encode())
-        assert (stage.launched, stage.sent, stage.outcomes) == (["a", "b"], b"", [Outcome.RETRY_FAILED])
-        assert stage.records[0].error == "internal"
-        assert "points" in stage.records[0].message
+    def test_what_the_conversion_cannot_do_after_commit_is_charged_to_no_provider(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pointsman.wire.conversion.answer_writer.LONGEST", 8)
+        stage = claude().start().head(1).data(1, ROLE, event("hello"), event("longer"))
+        assert kinds(stage)[-1] == "error"
+        assert (stage.outcomes, stage.records[0].failure) == ([Outcome.STREAM_BROKEN], Failure.OURS)
 
 
 class TestConverters:

@@ -63,6 +63,7 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
                 Failure.CONTEXT_TOO_LARGE,
                 Failure.REFUSED,
                 Failure.TRUNCATED,
+                Failure.UNUSABLE,
                 Failure.REQUEST,
                 Failure.OURS,
             )

@@ -66,6 +66,7 @@ ROWS = {
     "400": Row(status(400), False, "target", "target", "target", "target"),
     "foreign": Row(status(400, message="Thought signature is not valid"), False, "key", "key", "target", "key"),
     "unknown file": Row(status(404, message="No such File object: f"), False, "key", "key", "target", "key"),
+    "spoiled by the model": Row(Fault(FaultKind.UNUSABLE), False, "target", "target", "target", "target"),
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
     "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, "unpin"),
     "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, "unpin"),

@@ -49,5 +49,7 @@ class Failure(StrEnum):
     TRUNCATED = "truncated"
     REQUEST = "request"
     BROKEN = "broken"
+    UNUSABLE = "unusable"
+    """What the model wrote is no answer, which is not its provider's fault."""
     OURS = "ours"
     """The router itself is at fault, and no provider."""

@@ -124,6 +124,7 @@ FAILURE_POLICIES: Mapping[Failure, FailurePolicy] = {
     Failure.TRUNCATED: FailurePolicy(SkipScope.TARGET),
     Failure.REQUEST: FailurePolicy(SkipScope.ALL),
     Failure.BROKEN: _transient(SkipScope.NOTHING, counts_as_strike=True, clears_pin=True),
+    Failure.UNUSABLE: FailurePolicy(SkipScope.TARGET),
     Failure.OURS: FailurePolicy(SkipScope.TARGET),
 }
 
@@ -139,6 +140,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.MALFORMED: Failure.NO_ANSWER,
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
+    FaultKind.UNUSABLE: Failure.UNUSABLE,
     FaultKind.INTERNAL: Failure.OURS,
 }
 

@@ -20,6 +20,8 @@ MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
 ERROR_BODY_TIMEOUT = 5.0
 """Seconds for the body of an answer with an error status."""
+END_GRACE = 2.0
+"""Seconds after the finish reason in which usage and the end marker may come."""
 PING_GRACE = 300.0
 """Seconds for which a committed attempt's own comments and pings may stand in for data."""
 
@@ -57,6 +59,8 @@ class Attempt:
         self.last_ping = now
         self.last_data = now
         """When bytes of the body last arrived, of any kind."""
+        self.finished_at: float | None = None
+        """When its finish reason came, or content behind it, while no end marker has."""
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
@@ -119,7 +123,18 @@ class Attempt:
         due = self.content_deadline
         if self.connect_deadline is not None:
             due = min(due, self.connect_deadline)
+        if self.finished_at is not None:
+            due = min(due, self.finished_at + END_GRACE)
         return due if self.hedge_at is None else min(due, self.hedge_at)
+
+    def note_finish(self, now: float) -> None:
+        """Starts the time for the end of an answer that has said its finish reason."""
+        if self.finished_at is None and self.reader and self.reader.finished:
+            self.finished_at = now
+
+    def has_ended_silently(self, now: float) -> bool:
+        """The finish reason came a while ago, and nothing that ends the answer."""
+        return self.finished_at is not None and now >= self.finished_at + END_GRACE
 
     @property
     def model_sent(self) -> str:
@@ -139,7 +154,8 @@ class Attempt:
         """When the committed attempt counts as stalled."""
         by_data = self.last_event + self.timeouts.stall
         by_pings = min(self.last_ping + self.timeouts.stall, self.last_event + PING_GRACE)
-        return max(by_data, by_pings)
+        due = max(by_data, by_pings)
+        return due if self.finished_at is None else min(due, self.finished_at + END_GRACE)
 
     def last_activity(self) -> float:
         """When its provider last sent anything, on the exchange's clock."""
@@ -150,6 +166,8 @@ class Attempt:
         self.content_deadline += seconds
         if self.hedge_at is not None:
             self.hedge_at += seconds
+        if self.finished_at is not None:
+            self.finished_at += seconds
         self.last_event = min(now, self.last_event + seconds)
         self.last_ping = min(now, self.last_ping + seconds)
 
@@ -173,7 +191,9 @@ class Attempt:
         assert self.reader
         self.last_data = now
         self.bytes_received += len(data)
-        return self.reader.read(data)
+        frames = self.reader.read(data)
+        self.note_finish(now)
+        return frames
 
     def relay(self, frames: Sequence[Frame], masker: Masker, now: float) -> tuple[bytes, Frame | None]:
         """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does."""
@@ -182,6 +202,8 @@ class Attempt:
             match frame.kind:
                 case FrameKind.CONTENT | FrameKind.NEUTRAL:
                     self.last_event = now
+                    if self.finished_at is not None and frame.kind is FrameKind.CONTENT:
+                        self.finished_at = now
                     out.append(frame.data)
                 case FrameKind.PING:
                     self.last_ping = now

@@ -28,6 +28,8 @@ from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_type, to_client
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
+from pointsman.wire.sse import EVENT_STREAM
+from pointsman.wire.whole_reader import media_type
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
@@ -87,6 +89,8 @@ class ClientResponse:
         else:
             assert attempt.status
             said_type = safe_type(attempt.headers.get("content-type", ""), is_json=True)
+            if media_type(said_type) == EVENT_STREAM:  # it was joined
+                said_type = "application/json"
             form = self._stream_headers if self._client_request.facts.stream else body_headers(said_type, data)
             self._respond(
                 attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), now

@@ -29,6 +29,7 @@ from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
+from pointsman.wire.finish_reasons import finish_of, may_be_empty
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
 
@@ -277,18 +278,27 @@ class Exchange:
                 assert_never(never)
 
     def _handle_empty_answer(self, attempt: Attempt, data: bytes, now: float) -> None:
-        """A whole answer without content. Cut short by a limit or a filter it is the answer; a plain stop is a
-        failure.
+        """A whole answer without content. Cut short by a limit or a filter it is the answer; with any other ending it
+        is a failure, and one of the model alone where the ending has a word of its own.
         """
         assert attempt.reader
         finish = attempt.reader.finish_reason
-        if finish not in (None, "stop"):
+        if may_be_empty(finish):
             self._commit(attempt, data, now)
             self._complete(attempt, now)
             return
-        if finish == "stop":
+        if finish:
             self._failed.empty_answers.append((attempt, attempt.take_held() + data))
-        self._fail(attempt, Fault(FaultKind.EMPTY, "the answer had no content"), now)
+        kind = FaultKind.EMPTY if finish is None or finish_of(finish) else FaultKind.UNUSABLE
+        ending = f" and ended with {finish!r}" if kind is FaultKind.UNUSABLE else ""
+        self._fail(attempt, Fault(kind, f"the answer had no content{ending}"), now)
+
+    def _close_finished(self, attempt: Attempt, now: float) -> None:
+        """The answer is whole, but its provider keeps the body open."""
+        assert attempt.reader
+        self._handle_frames(attempt, attempt.reader.close(), now)
+        if attempt.n in self._running:
+            self._handle_silent_end(attempt, now)
 
     def _handle_silent_end(self, attempt: Attempt, now: float) -> None:
         """The body ended without an end frame."""
@@ -312,7 +322,7 @@ class Exchange:
             assert last.fault
             self._end_broken(attempt, last.fault, now, has_said_so=bool(last.data))
         else:
-            self._on_provider_broken(attempt, Fault(FaultKind.BROKEN, last.fault.message if last.fault else ""), now)
+            self._on_provider_broken(attempt, last.fault or Fault(FaultKind.BROKEN), now)
 
     # Commit and endings.
 
@@ -377,7 +387,9 @@ class Exchange:
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:
-            outcome, code, fault = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN, replace(fault, kind=FaultKind.BROKEN)
+            outcome, code = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN
+            if fault.kind is not FaultKind.INTERNAL:
+                fault = replace(fault, kind=FaultKind.BROKEN)
         self._attempts.settle(attempt, outcome, fault, now)
         problem = Problem(code, f"The provider's answer was interrupted: {fault.message or fault.label}.")
         self._response.end_broken(problem, now, has_said_so)
@@ -396,7 +408,9 @@ class Exchange:
     def _tick_attempt(self, attempt: Attempt, now: float) -> None:
         if attempt.state is AttemptState.SETTLED:
             return
-        if attempt is not self._attempts.winner:
+        if attempt.has_ended_silently(now):
+            self._close_finished(attempt, now)
+        elif attempt is not self._attempts.winner:
             if fault := attempt.timeout_fault(self.client_request.facts.stream, now):
                 self._fail(attempt, fault, now)
         elif now >= attempt.stall_deadline():

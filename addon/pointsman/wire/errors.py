@@ -20,6 +20,8 @@ class FaultKind(StrEnum):
     STATUS = "status"
     WRAPPED = "wrapped"
     EMPTY = "empty"
+    UNUSABLE = "unusable_answer"
+    """Nothing was said, and the finish reason blames what the model tried to say."""
     MALFORMED = "malformed"
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"
     ANSWER_TIMEOUT = "answer_timeout"

@@ -27,8 +27,12 @@ def reader_for(streamed: bool, content_type: str, stream: Callable[[], Reader], 
         return RefusingReader("a stream for a request that is not streamed") if media == EVENT_STREAM else whole()
     if media == "text/html":
         return RefusingReader("an HTML page for a streamed request")
-    is_json = media == "application/json" or media.endswith("+json")
-    return UnstreamedReader() if is_json else stream()
+    return UnstreamedReader() if is_json(content_type) else stream()
+
+
+def is_json(content_type: str) -> bool:
+    media = media_type(content_type)
+    return media == "application/json" or media.endswith("+json")
 
 
 class WholeReader(ABC):

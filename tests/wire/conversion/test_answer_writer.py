@@ -103,13 +103,6 @@ class TestEveryDialect:
         ]
         assert said[0] == said[1] is not None
 
-    @pytest.mark.parametrize("arguments", ['{"x', "[1]", "7", '{"x":1}}'])
-    def test_broken_arguments_are_refused(self, dialect: Dialect, arguments: str) -> None:
-        with pytest.raises(Inconvertible, match="'t'"):
-            written(WRITERS[dialect](), [call("a", arguments, "t")])
-        with pytest.raises(Inconvertible, match="'t'"):
-            AnswerWriter(WRITERS[dialect]()).whole(WHO, [call("a", arguments, "t")], "stop", None)
-
     def test_lone_surrogates_and_controls_are_told(self, dialect: Dialect) -> None:
         for odd in ("\ud83d", "\x00\x1f", "\u2028 \u2029", "\r\n\n"):
             reader = DIALECTS[dialect].reader(facts(dialect, True), "text/event-stream")
@@ -208,11 +201,6 @@ class TestUsage:
 
     def test_is_told_to_a_client_of_chat_completions_only_if_it_asked(self) -> None:
         assert b'"usage"' not in written(ChatWriter(sends_usage=False), [text("x")])
-
-
-def test_more_of_a_call_that_was_whole_is_refused() -> None:
-    with pytest.raises(Inconvertible, match="more data for a complete tool call"):
-        written(MessagesWriter(), [call("a", "{}", "t"), text("x"), call("a", "more")])
 
 
 def test_an_endless_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

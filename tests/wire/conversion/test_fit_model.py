@@ -159,13 +159,25 @@ class TestThinking:
     def test_a_budget_is_less_than_the_answer_may_have(self) -> None:
         wish = {"reasoning_effort": "high"}
         request, remarks = sent(CHAT, ANTHROPIC, "claude-sonnet-4-5", max_tokens=4000, **wish)
-        assert (request["thinking"]["budget_tokens"], remarks) == (3999, [])
+        assert (request["thinking"]["budget_tokens"], remarks) == (3000, [])
         request, [remark] = sent(CHAT, ANTHROPIC, "claude-sonnet-4-5", max_tokens=500, **wish)
         assert ("thinking" in request, "without thinking" in remark) == (False, True)
 
     @pytest.mark.parametrize("effort", EFFORTS)
     def test_a_word_comes_back_from_its_number(self, effort: str) -> None:
         assert Thinking(True, budget=BUDGETS[effort]).word(EFFORTS) == effort
+
+    @pytest.mark.parametrize(
+        ("word", "effort"), [("HIGH", "high"), ("Low", "low"), ("ultra", None), (None, None), (7, None)]
+    )
+    def test_words_are_spelt_in_any_way(self, word: Any, effort: str | None) -> None:
+        asked = {
+            GEMINI: {"generationConfig": {"thinkingConfig": {"thinkingLevel": word}}},
+            RESPONSES: {"reasoning": {"effort": word}},
+            ANTHROPIC: {"output_config": {"effort": word}},
+        }
+        for client, wish in asked.items():
+            assert thinking(CHAT, sent(client, CHAT, "gpt-5", **wish)[0]) == effort
 
 
 class TestRoles:

@@ -10,11 +10,8 @@ from typing import Any
 from llm_rosetta import ConversionContext, get_converter_for_provider
 
 from pointsman.wire.conversion.base import Conversion
-from pointsman.wire.conversion.ir import AnswerState, Identity, Inconvertible, Kind, Piece, json_text, stem_of
+from pointsman.wire.conversion.ir import AnswerState, Identity, Kind, Piece, json_text, stem_of
 from pointsman.wire.json_access import Document, dicts, mapping, text
-
-UNREAD_ARGUMENTS = "raw_arguments"
-"""The one member of arguments that the library could not parse."""
 
 warnings.filterwarnings("ignore", module=r"llm_rosetta\.")  # what it would say, `unsupported` has said
 
@@ -29,6 +26,7 @@ class AnswerReader:
     def __init__(self, provider: Conversion, identity: Identity) -> None:
         self.state = AnswerState(identity)
         self._plain_text, self._repair, self._late = provider.plain_text, provider.repair, provider.late
+        self._calls = provider.calls
         self._repeated = provider.repeated_answer
         self._converter = get_converter_for_provider(provider.library_name)
         self._context = self._converter.create_stream_context()
@@ -40,6 +38,21 @@ class AnswerReader:
         if self._is_named and (said := self._plain_text(document)):
             return [Piece(Kind.TEXT, said)]
         pieces = list(self._repair(self.state, document))
+        calls = list(self._calls(self.state, document)) if self._calls else []
+        pieces += self._library_pieces(document)
+        pieces += [*calls, *self._late(self.state, document)]
+        state = self.state
+        if self._repeated and not state.spoken_ids and (whole := self._repeated(document)):
+            pieces += self.whole(whole)
+        state.spoken_ids.update([piece.id for piece in pieces if piece.text])
+        state.spoken_kinds.update([piece.kind for piece in pieces if piece.text])
+        self._is_named = self._is_named or any(piece.kind is Kind.TEXT for piece in pieces)
+        return pieces
+
+    def _library_pieces(self, document: Document) -> list[Piece]:
+        """A call that the library reads stands whole in its event."""
+        pieces: list[Piece] = []
+        whole_calls: list[Piece] = []
         for said in self._converter.stream_response_from_provider(document, context=self._context):
             match said["type"]:
                 case "text_delta" if said["text"]:
@@ -50,25 +63,37 @@ class AnswerReader:
                     pieces.append(Piece(Kind.REFUSAL, said["refusal"]))
                 case "tool_call_start":
                     pieces.append(Piece(Kind.CALL, "", said["tool_call_id"], said["tool_name"] or ""))
+                    whole_calls.append(Piece(Kind.CALL, "", said["tool_call_id"], is_last=True))
                 case "tool_call_delta" if said["arguments_delta"]:
                     pieces.append(Piece(Kind.CALL, said["arguments_delta"], said["tool_call_id"]))
                 case "stream_start":
                     self._name(said)
-        pieces += self._late(self.state, document)
-        spoken = self.state.spoken_ids
-        if self._repeated and not spoken and (whole := self._repeated(document)):
-            pieces += self.whole(whole)
-        spoken.update([piece.id for piece in pieces if piece.text])
-        self._is_named = self._is_named or any(piece.kind is Kind.TEXT for piece in pieces)
-        return pieces
+        return [*pieces, *whole_calls]
 
     def whole(self, document: Document) -> list[Piece]:
-        """The parts of an answer that was not streamed, each in one piece. Raises Inconvertible."""
+        """The parts of an answer that was not streamed, each in one piece."""
         found = list(self._repair(self.state, document))
+        calls = list(self._calls(self.state, document)) if self._calls else []
         answer = self._converter.response_from_provider(document, context=ConversionContext())
         self._name({**answer, "response_id": answer.get("id")})
         parts = dicts(mapping(mapping(next(iter(answer.get("choices") or ()), None)).get("message")).get("content"))
-        return [*found, *(piece for part in parts if (piece := _piece(part)))]
+        return [*found, *(piece for part in parts if (piece := self._piece(part))), *calls]
+
+    def _piece(self, part: Mapping[str, Any]) -> Piece | None:
+        match part.get("type"):
+            case "text":
+                return Piece(Kind.TEXT, part["text"])
+            case "reasoning":
+                return Piece(Kind.THOUGHT, text(part.get("reasoning")))
+            case "refusal":
+                return Piece(Kind.REFUSAL, text(part.get("refusal")))
+            case "tool_call":
+                call_id = part["tool_call_id"]
+                said = self.state.arguments_of(call_id)
+                return Piece(
+                    Kind.CALL, json_text(part["tool_input"]) if said is None else said, call_id, part["tool_name"]
+                )
+        return None
 
     def _name(self, said: Mapping[str, Any]) -> None:
         before = self.state.identity
@@ -77,19 +102,3 @@ class AnswerReader:
             text(said.get("model")) or before.model,
             said.get("created") or before.created,
         )
-
-
-def _piece(part: Mapping[str, Any]) -> Piece | None:
-    match part.get("type"):
-        case "text":
-            return Piece(Kind.TEXT, part["text"])
-        case "reasoning":
-            return Piece(Kind.THOUGHT, text(part.get("reasoning")))
-        case "refusal":
-            return Piece(Kind.REFUSAL, text(part.get("refusal")))
-        case "tool_call":
-            given = part["tool_input"]
-            if isinstance(given, Mapping) and given.keys() == {UNREAD_ARGUMENTS}:
-                raise Inconvertible(f"the arguments of a call of {part['tool_name']!r} are not a JSON object")
-            return Piece(Kind.CALL, json_text(given), part["tool_call_id"], part["tool_name"])
-    return None

@@ -1,17 +1,18 @@
 """Writes an answer in order: one part after the other, each opened, continued and closed.
 
-Providers may mix the pieces of several calls. Most dialects cannot say that, so a call that begins within another one
-waits until the arguments of the other are whole.
+Providers may mix the pieces of several calls, and of calls and texts. Most dialects cannot say that, so what begins
+within a call waits until the arguments of that are whole. A call that was cut is told as far as it came.
 """
 
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, Piece, dumps
+from pointsman.wire.finish_reasons import Finish, finish_of
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
 
-LONGEST = 16 << 20
+LONGEST = 32 << 20
 """Characters that one answer may have: a call is kept until it is whole, an answer for events that repeat it."""
 WRAPPED = "input"
 """The member that stands for the whole text of a tool that takes any."""
@@ -24,6 +25,8 @@ class DialectWriter(Protocol):
     """What later requests may refer to by its id; empty in most dialects."""
     signatures: dict[str, str]
     """Google's, by the ids of the calls that they sign, for dialects that have a place for them."""
+    only_objects: bool
+    """Arguments of calls are objects here; in other dialects they are texts, of any form."""
 
     @property
     def opening(self) -> Opening | None:
@@ -37,11 +40,11 @@ class DialectWriter(Protocol):
     def more(self, part: Part, text: str) -> bytes: ...
 
     def close(self, part: Part) -> bytes:
-        """The part is whole. Raises Inconvertible."""
+        """The part is whole, or cut (`part.is_cut`)."""
         ...
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
-        """`finish` is in the words of `Reader.finish_reason`."""
+        """`finish` is `stop`, `length`, `content_filter` or `tool_calls`."""
         ...
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
@@ -61,6 +64,7 @@ class AnswerWriter:
         self._calls: dict[str, Part] = {}
         self._closed_ids: set[str] = set()
         """Ids of calls that are closed."""
+        self._has_cut_call = False
         self._length = 0
 
     def take(self, pieces: Iterable[Piece]) -> bytes:
@@ -68,41 +72,69 @@ class AnswerWriter:
         return b"".join([self._take(piece) for piece in pieces])
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
-        """What is left, and the end. Raises Inconvertible."""
-        out = [self._close()]
+        """What is left, and the end."""
+        is_cut = finish_of(finish) is Finish.LENGTH
+        out = [self._close(is_cut and not self._waiting)]
         while self._waiting:
-            out += [self._begin(self._waiting.pop(0)), self._close()]
+            out += [self._begin(self._waiting.pop(0)), self._close(is_cut and not self._waiting)]
         return b"".join(out) + self.writer.end(self.finish(finish), usage)
 
     def whole(self, identity: Identity, pieces: Iterable[Piece], finish: str, usage: Usage | None) -> bytes:
-        parts = [Part(*piece) for piece in pieces if piece.text or piece.kind is Kind.CALL]
+        parts = self._gathered(pieces)
         for part in parts:
+            part.is_cut = finish_of(finish) is Finish.LENGTH and part is parts[-1]
             if part.kind is Kind.CALL:
                 self._complete(part)
         return self.writer.whole(identity, parts, self.finish(finish), usage)
 
-    def finish(self, finish: str) -> str:
-        """Not every dialect says that an answer stopped for its calls."""
-        return "tool_calls" if finish == "stop" and self.has_called else finish
+    def _gathered(self, pieces: Iterable[Piece]) -> list[Part]:
+        """Texts that follow each other are one text; the pieces of a call belong together wherever they stand."""
+        parts: list[Part] = []
+        for piece in pieces:
+            if piece.kind is Kind.CALL:
+                if piece.id not in self._calls:
+                    self._calls[piece.id] = Part(Kind.CALL, id=piece.id)
+                    parts.append(self._calls[piece.id])
+                call = self._calls[piece.id]
+                call.name = call.name or piece.name
+                call.said.add(piece.text)
+            elif piece.text and parts and parts[-1].kind is piece.kind:
+                parts[-1].text += piece.text
+            elif piece.text:
+                parts.append(Part(piece.kind, piece.text))
+        return parts
+
+    def finish(self, word: str) -> Finish:
+        """In the words of `Finish`. Not every dialect says that an answer stopped for its calls, or within one."""
+        finish = finish_of(word) or Finish.STOP
+        if finish in (Finish.STOP, Finish.TOOL_CALLS) and self._has_cut_call:
+            return Finish.LENGTH
+        return Finish.TOOL_CALLS if finish is Finish.STOP and self.has_called else finish
 
     def _take(self, piece: Piece) -> bytes:
         self._length += len(piece.text)
         if self._length > LONGEST:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
         if piece.id in self._closed_ids:
-            if piece.text.strip():
-                raise Inconvertible("more data for a complete tool call")
-            return b""
+            return b""  # its arguments were an object; what follows that is a repetition, or nothing a client could use
         part = self._part(piece)
         out = self._turn_to(part)
-        part.text += piece.text
-        is_written = self._open is part and piece.text and not part.is_free
-        return out + self.writer.more(part, piece.text) if is_written else out
+        if piece.kind is not Kind.CALL:
+            part.text += piece.text
+            return out + (self.writer.more(part, piece.text) if self._open is part and piece.text else b"")
+        passed = part.said.add(piece.text)
+        part.text += passed
+        part.said.has_ended = part.said.has_ended or piece.is_last
+        if piece.name and not part.name:
+            part.name, part.is_free = piece.name, piece.name in self._free_tools
+            return out + (self._announce(part) if self._open is part else b"")
+        is_written = self._open is part and passed and part.name and not part.is_free
+        return out + self.writer.more(part, passed) if is_written else out
 
     def _part(self, piece: Piece) -> Part:
         if piece.kind is not Kind.CALL:
-            same = self._open if self._open and self._open.kind is piece.kind else None
-            return same or Part(piece.kind)
+            last = self._waiting[-1] if self._waiting else self._open
+            return last if last and last.kind is piece.kind else Part(piece.kind)
         part = self._calls.get(piece.id)
         if part is None:
             is_free = piece.name in self._free_tools
@@ -113,7 +145,7 @@ class AnswerWriter:
         """Makes it the open part, unless an open call has to be finished first: then it waits."""
         out = []
         while self._open is not part:
-            if part.kind is Kind.CALL and self._is_unfinished():
+            if self._open and self._open.kind is Kind.CALL and not self._open.said.is_whole:
                 if part not in self._waiting:
                     self._waiting.append(part)
                 break
@@ -121,41 +153,45 @@ class AnswerWriter:
             out.append(self._begin(self._waiting.pop(0) if self._waiting else part))
         return b"".join(out)
 
-    def _is_unfinished(self) -> bool:
-        """A call without arguments may still get some."""
-        if self._open is None or self._open.kind is not Kind.CALL:
-            return False
-        try:
-            self._open.arguments()
-        except Inconvertible:
-            return True
-        return not self._open.text.strip()
-
     def _begin(self, part: Part) -> bytes:
         self._open = part
-        if part.is_free:
+        return self._announce(part)
+
+    def _announce(self, part: Part) -> bytes:
+        """Nothing is told of a call before its name is known, nor of one that takes any text before that is whole."""
+        if part.kind is Kind.CALL and (part.is_free or not part.name):
             return b""
         return self.writer.open(part) + (self.writer.more(part, part.text) if part.text else b"")
 
-    def _close(self) -> bytes:
+    def _close(self, is_cut: bool = False) -> bytes:
         part, self._open = self._open, None
         if part is None:
             return b""
+        part.is_cut = is_cut
         out = b""
         if part.kind is Kind.CALL:
+            told = part.text
             self._complete(part)
             self._closed_ids.add(part.id)
-            if part.is_free:
-                out = self.writer.open(part) + self.writer.more(part, part.text)
+            if part.is_free or not part.name:
+                out, told = self.writer.open(part), ""
+            if rest := part.text[len(told) :]:
+                out += self.writer.more(part, rest)
         return out + self.writer.close(part)
 
     def _complete(self, part: Part) -> None:
-        """A call is whole: its arguments must be, too."""
+        """A call is over. Its arguments may be cut, or no object: they are told as well as the dialect can."""
         self.has_called = True
-        arguments = part.arguments()
         part.is_free = part.name in self._free_tools
+        only_object = part.is_free or self.writer.only_objects
+        told = part.text
+        part.said.finish(only_object)
+        part.text = part.said.text
+        is_readable = part.is_readable()
+        part.is_cut = not is_readable and (part.is_cut or part.said.is_open)
+        self._has_cut_call = self._has_cut_call or part.is_cut
         if part.is_free:
-            wrapped = arguments.get(WRAPPED)
-            part.text = wrapped if isinstance(wrapped, str) else dumps(arguments).decode()
-        elif not part.text.strip():
-            part.text = "{}"
+            wrapped = part.arguments().get(WRAPPED) if is_readable else None
+            part.text = wrapped if isinstance(wrapped, str) else part.text
+        elif not is_readable and self.writer.only_objects and not told:
+            part.text = dumps(part.arguments()).decode()

@@ -92,6 +92,9 @@ class Conversion:
     cannot_express: Callable[[Wish], Iterable[str]] = nothing
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
+    refuses_blank_stops: bool = False
+    make_valid: Callable[[Document], None] = lambda _: None
+    """Completes a request that the dialect would refuse for want of anything said, last of all."""
     write_format: Callable[[ResponseFormat, Document], None]
     functions: Callable[[Document], Iterable[Document]]
     """The tools of a request that are functions, each the object with its name."""
@@ -116,6 +119,10 @@ class Conversion:
     """
     repair: Callable[[AnswerState, Document], Iterable[Piece]]
     """Puts an event or a whole answer right before the library reads it, and gives what the library would not see."""
+    calls: Callable[[AnswerState, Document], Iterable[Piece]] | None = None
+    """The pieces of calls in an event or a whole answer, taken out before the library reads the rest; they follow that.
+    None: the library reads them.
+    """
     late: Callable[[AnswerState, Document], Iterable[Piece]] = nothing
     """What some providers say only when a part begins, or is done."""
     repeated_answer: Callable[[Document], Document | None] | None = None

@@ -12,10 +12,18 @@ from pointsman.wire import jsontext, provider_quirks
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.base import Recipient
-from pointsman.wire.conversion.converting_readers import ConvertedStream, ConvertedWhole, ForeignErrorReader
+from pointsman.wire.conversion.converting_readers import (
+    ConvertedReader,
+    ConvertedStream,
+    ConvertedWhole,
+    ForeignErrorReader,
+    JoinedStream,
+    SplitWhole,
+)
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.requests import convert, identifiers_between
-from pointsman.wire.conversion.unsupported import left_out
+from pointsman.wire.conversion.unsupported import blank_stops, left_out
 from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault
@@ -24,7 +32,9 @@ from pointsman.wire.headers import Headers, completed
 from pointsman.wire.json_access import Members
 from pointsman.wire.refusals import Refusal, is_refused, refusal_in, without_refused
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.thinking_signatures import EVERYTHING, LeftOut, PartId, edit, part_ids, without_foreign_thoughts
+from pointsman.wire.whole_reader import is_json, media_type
 
 NOTHING_LEFT_OUT = LeftOut()
 LARGE_COPY = 1 << 20
@@ -88,7 +98,7 @@ def codec_for(
     provider is not sent; none of any request are converted.
     """
     if client is provider_dialect:
-        return PassThrough(client, listener.facts, provider, refusals, left_out)
+        return PassThrough(client, listener, provider, refusals, left_out)
     return Converting(client, provider_dialect, listener, provider, reasons, refusals)
 
 
@@ -100,13 +110,14 @@ class PassThrough:
     def __init__(
         self,
         dialect: Dialect,
-        facts: RequestFacts,
+        listener: Listener,
         provider: Provider,
         refusals: Sequence[Refusal] = (),
         left_out: LeftOut = NOTHING_LEFT_OUT,
     ) -> None:
         self.dialect, self.refusals = dialect, refusals
-        self._facts, self._provider, self._left_out = facts, provider, left_out
+        facts = listener.facts
+        self._listener, self._facts, self._provider, self._left_out = listener, facts, provider, left_out
         option = usage_option(dialect, provider)
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
         self.asked_usage = is_silent and option is not None and may_ask_usage(dialect, refusals)
@@ -132,9 +143,13 @@ class PassThrough:
         return completed(headers, self.dialect.own_headers)
 
     def reader(self, status: int, content_type: str) -> Reader:
-        if 200 <= status < 300:
-            return self.dialect.reader(self._facts, content_type, self.asked_usage)
-        return ErrorReader(self.dialect, status, content_type)
+        if not 200 <= status < 300:
+            return ErrorReader(self.dialect, status, content_type)
+        if is_other_form(self._facts, self.dialect, self._listener, content_type):
+            own = self.dialect.conversion
+            identifiers = identifiers_between(own, own, self._listener.request_id)
+            return converting_reader(self.dialect, self.dialect, self._listener, self._facts, content_type, identifiers)
+        return self.dialect.reader(self._facts, content_type, self.asked_usage)
 
     def refusal(self, fault: Fault) -> Refusal | None:
         sent = dict(self._sent)
@@ -170,7 +185,7 @@ class Converting:
         self._name = ""
         self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
         self.asked_usage = self._facts.stream and may_ask_usage(dialect, refusals)
-        without = left_out(client, self._facts)
+        without = [*left_out(client, self._facts), *blank_stops(client, dialect, self._facts)]
         self.remark = f"without {', '.join(without)}" if without else ""
 
     def takes_long(self, body: bytes) -> bool:
@@ -207,13 +222,8 @@ class Converting:
         if not 200 <= status < 300:
             self._error_reader = ForeignErrorReader(self.dialect, status, content_type)
             return self._error_reader
-        own = self.dialect.reader(self._asked(self._name), content_type)
-        identity = Identity(self._listener.request_id, self._name, int(self._listener.started))
-        client = self._client.conversion
-        answer = AnswerReader(self.dialect.conversion, identity)
-        writer = AnswerWriter(client.writer(self._facts), client.free_tools(self._facts.document))
-        kind = ConvertedStream if self._facts.stream else ConvertedWhole
-        return kind(own, answer, writer, self._identifiers, self._facts.tokens, self._listener.on_items)
+        asked = self._asked(self._name)
+        return converting_reader(self._client, self.dialect, self._listener, asked, content_type, self._identifiers)
 
     def refusal(self, fault: Fault) -> Refusal | None:
         told = self._error_reader.original_fault() if self._error_reader else fault
@@ -226,6 +236,43 @@ class Converting:
         """Facts of the request that the provider gets."""
         facts = replace(self._facts, model=model, model_span=None, document={}, action="", query="")
         return self.dialect.conversion.asked_in_path(facts)
+
+
+def converting_reader(
+    client: Dialect,
+    dialect: Dialect,
+    listener: Listener,
+    asked: RequestFacts,
+    content_type: str,
+    identifiers: Identifiers,
+) -> Reader:
+    """A reader that writes the provider's answer anew for the client. `asked` are the facts of the request that the
+    provider got. An answer that came whole instead of streamed is split, one that came as a stream instead is joined.
+    """
+    stream = is_stream = listener.facts.stream
+    if is_other_form(asked, dialect, listener, content_type):
+        is_stream = not stream
+        asked = dialect.conversion.asked_in_path(replace(asked, stream=is_stream))
+    identity = Identity(listener.request_id, asked.model or "", int(listener.started))
+    conversion = client.conversion
+    answer = AnswerReader(dialect.conversion, identity)
+    writer = AnswerWriter(conversion.writer(listener.facts), conversion.free_tools(listener.facts.document))
+    kinds: dict[tuple[bool, bool], type[ConvertedReader]] = {
+        (True, True): ConvertedStream, (True, False): JoinedStream,
+        (False, True): SplitWhole, (False, False): ConvertedWhole,
+    }  # fmt: skip
+    own = dialect.reader(asked, content_type)
+    return kinds[is_stream, stream](own, answer, writer, identifiers, listener.facts.tokens, listener.on_items)
+
+
+def is_other_form(asked: RequestFacts, dialect: Dialect, listener: Listener, content_type: str) -> bool:
+    """JSON came where a stream was due, or the other way round."""
+    if dialect.count_tokens and asked.action == dialect.count_tokens.action:
+        return False
+    if not asked.stream:
+        return media_type(content_type) == EVENT_STREAM
+    is_events = dialect.control_events(replace(listener, facts=asked)).stream_type == EVENT_STREAM
+    return is_events and is_json(content_type)
 
 
 def usage_option(dialect: Dialect, provider: Provider) -> UsageOption | None:

@@ -5,21 +5,23 @@ client gets for each frame is written here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.identifiers import Identifiers
-from pointsman.wire.conversion.ir import Inconvertible, Piece, joined
+from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece, joined
 from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.json_access import Document
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 from pointsman.wire.sse import LARGE_EVENT, Decoder
 from pointsman.wire.stream_reader import DONE
+from pointsman.wire.whole_reader import MAX_ANSWER
 
 LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
@@ -78,15 +80,15 @@ class ConvertedReader(ABC):
             if frame.kind is FrameKind.ERROR and frame.fault:
                 frame = Frame(FrameKind.ERROR, b"", replace(frame.fault, converted=True))
             try:
-                converted.append(self._frame(frame))
+                converted += self._frames(frame)
             except Exception as error:  # whatever the library raises
                 message = (
                     str(error) if isinstance(error, Inconvertible) else f"conversion failed: {type(error).__name__}"
                 )
                 converted.append(Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.INTERNAL, message)))
                 self._has_failed = True
-            self._over = converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
-            if converted[-1].kind is FrameKind.END:
+            self._over = bool(converted) and converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
+            if self._over and converted[-1].kind is FrameKind.END:
                 self._on_items(self._writer.writer.items)
         return converted
 
@@ -109,7 +111,34 @@ class ConvertedReader(ABC):
         return replace(told, prompt=told.prompt or self._prompt_tokens, completion=completion)
 
     @abstractmethod
-    def _frame(self, frame: Frame) -> Frame: ...
+    def _frames(self, frame: Frame) -> Sequence[Frame]:
+        """What the client gets for a frame of the provider's."""
+
+    def _whole(self, pieces: list[Piece]) -> bytes:
+        finish = self._own.finish_reason or "stop"
+        return self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
+
+
+class StreamDocuments:
+    """The documents that the events of a stream hold."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(LARGE_EVENT)
+
+    def of(self, raw: bytes) -> Iterator[Document]:
+        """What cannot be read is left out: the provider's own reader has counted it."""
+        for data in self._data_of(raw):
+            if data and data.strip() != DONE:
+                try:
+                    yield jsontext.loads(data)
+                except ValueError:
+                    continue
+
+    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
+        """Most events come as one line each, and need no decoder."""
+        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
+            return raw[len(LINE) : -2].split(BETWEEN)
+        return [event.data for event in self._decoder.feed(raw)]
 
 
 class ConvertedStream(ConvertedReader):
@@ -125,7 +154,7 @@ class ConvertedStream(ConvertedReader):
         on_items: OnItems,
     ) -> None:
         super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
-        self._decoder = Decoder(LARGE_EVENT)
+        self._documents = StreamDocuments()
         self._has_begun = False
 
     def close(self) -> Sequence[Frame]:
@@ -134,10 +163,12 @@ class ConvertedStream(ConvertedReader):
             frames += self._converted([Frame(FrameKind.END, b"")])
         return frames
 
-    def _frame(self, frame: Frame) -> Frame:
+    def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or frame.kind is FrameKind.PING:
-            return frame._replace(data=b"")
-        pieces = self._renamed(self._pieces(frame))
+            return [frame._replace(data=b"")]
+        pieces = self._renamed(
+            [piece for document in self._documents.of(frame.data) for piece in self._answer.event(document)]
+        )
         out = b""
         if not self._has_begun:
             self._has_begun = True
@@ -145,35 +176,64 @@ class ConvertedStream(ConvertedReader):
         out += self._writer.take(pieces)
         if frame.kind is FrameKind.END:
             out += self._writer.end(self._own.finish_reason or "stop", self._client_usage())
-        return frame._replace(data=out)
-
-    def _pieces(self, frame: Frame) -> list[Piece]:
-        pieces: list[Piece] = []
-        for data in self._data_of(frame.data):
-            if data and data.strip() != DONE:
-                try:
-                    document = jsontext.loads(data)
-                except ValueError:
-                    continue  # the provider's own reader has counted it
-                pieces += self._answer.event(document)
-        return pieces
-
-    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
-        """What the events say; most come as one line each, and need no decoder."""
-        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
-            return raw[len(LINE) : -2].split(BETWEEN)
-        return [event.data for event in self._decoder.feed(raw)]
+        return [frame._replace(data=out)]
 
 
 class ConvertedWhole(ConvertedReader):
-    def _frame(self, frame: Frame) -> Frame:
+    def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
-            return frame
+            return [frame]
+        return [frame._replace(data=self._whole(self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))))]
+
+
+class SplitWhole(ConvertedReader):
+    """A stream, made of an answer that was not streamed although the request asked for that."""
+
+    def _frames(self, frame: Frame) -> Sequence[Frame]:
+        if frame.fault or not frame.data:
+            return [frame]
         pieces = self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))
-        finish = self._own.finish_reason or "stop"
-        return frame._replace(
-            data=self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
-        )
+        out = self._writer.writer.begin(self._answer.state.identity, self._own.usage) + self._writer.take(pieces)
+        return [frame._replace(data=out + self._writer.end(self._own.finish_reason or "stop", self._client_usage()))]
+
+
+class JoinedStream(ConvertedReader):
+    """A whole answer, made of a stream that the request did not ask for."""
+
+    def __init__(
+        self,
+        own: Reader,
+        answer: AnswerReader,
+        writer: AnswerWriter,
+        identifiers: Identifiers,
+        prompt_tokens: int,
+        on_items: OnItems,
+    ) -> None:
+        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
+        self._documents = StreamDocuments()
+        self._pieces: list[Piece] = []
+        self._length = 0
+
+    def close(self) -> Sequence[Frame]:
+        frames = list(super().close())
+        if self._own.finished and not self._over:
+            frames += self._converted([Frame(FrameKind.END, b"")])
+        return frames
+
+    def _frames(self, frame: Frame) -> Sequence[Frame]:
+        if frame.fault:
+            return [frame._replace(data=b"")]
+        self._length += len(frame.data)
+        if self._length > MAX_ANSWER:
+            raise Inconvertible(f"an answer of more than {MAX_ANSWER} bytes")
+        for document in self._documents.of(frame.data):
+            self._pieces += self._renamed(self._answer.event(document))
+        if frame.kind is not FrameKind.END:
+            return []
+        whole = self._whole(joined(self._pieces))
+        if any(piece.text or piece.kind is Kind.CALL for piece in self._pieces):
+            return [Frame(FrameKind.CONTENT, whole), Frame(FrameKind.END, b"")]
+        return [Frame(FrameKind.END, whole)]
 
 
 class ForeignErrorReader(ErrorReader):

@@ -139,6 +139,8 @@ def arranged(messages: Iterable[Document]) -> list[Document]:
         if role == TOOL:
             goes_on = goes_on and not parts
             role, parts = USER, [told for part in parts if (told := calls.answer(part))]
+        elif role == USER and message["content"] and not parts:
+            parts = [text_part("")]  # what a user did not say is still a turn
         if not parts:
             continue
         if role == ASSISTANT and goes_on:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pointsman.wire import jsontext
+from pointsman.wire.conversion.arguments import UNREADABLE, Arguments, Extent, normalized, parsed
 
 STEMS = ("chatcmpl-", "resp_", "msg_")
 """How dialects begin the ids of their answers."""
@@ -29,12 +30,15 @@ class Kind(Enum):
 
 
 class Piece(NamedTuple):
-    """More of a part. The first piece of a call has its `name`; all pieces of it have its `id`."""
+    """More of a part. One of the pieces of a call has its `name`; all of them have its `id`. `is_last`: no more of this
+    call will come.
+    """
 
     kind: Kind
     text: str
     id: str = ""
     name: str = ""
+    is_last: bool = False
 
 
 def joined(pieces: Iterable[Piece]) -> list[Piece]:
@@ -50,23 +54,30 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """`is_free`: the tool takes a text of any form, not an object; `text` is that text."""
+    """`text` of a call is its arguments, as far as they may be told. `is_free`: the tool takes a text of any form, not
+    an object; `text` is that text. `is_cut`: the answer ended within it.
+    """
 
     kind: Kind
     text: str = ""
     id: str = ""
     name: str = ""
     is_free: bool = False
+    is_cut: bool = False
+    said: Arguments = field(default_factory=Arguments)
 
     def arguments(self) -> dict[str, Any]:
-        """Of a call. Raises Inconvertible if the model wrote none that can be read."""
-        try:
-            arguments = jsontext.loads(self.text.encode("utf-8", "surrogatepass")) if self.text.strip() else {}
-        except ValueError:
-            arguments = None
-        if not isinstance(arguments, dict):
-            raise Inconvertible(f"the arguments of a call of {self.name!r} are not a JSON object")
-        return arguments
+        """Of a call, where a dialect takes only an object. Of arguments that are none, nothing is left if they were
+        cut; else the object holds what the model wrote.
+        """
+        arguments = parsed(self.text) if self.text.strip() else {}
+        if isinstance(arguments, dict):
+            return arguments
+        return {} if self.is_cut else {UNREADABLE: self.text}
+
+    def is_readable(self) -> bool:
+        """The arguments of a call are an object."""
+        return isinstance(parsed(self.text), dict)
 
 
 @dataclass(slots=True)
@@ -79,6 +90,30 @@ class Identity:
 
 
 @dataclass(slots=True, eq=False)
+class CallState:
+    """What was read of a call. `given_id` is what its provider calls it, perhaps nothing."""
+
+    id: str
+    given_id: str
+    name: str
+    text: str = ""
+    extent: Extent = field(default_factory=Extent)
+
+    def is_complete(self) -> bool:
+        """It has arguments, and they need no more."""
+        return self.extent.is_closed or (bool(self.text.strip()) and isinstance(parsed(normalized(self.text)), dict))
+
+    def add(self, more: object, name: str = "") -> Piece:
+        """The piece that more arguments make, which may be an object instead of a text."""
+        said = "" if more is None else json_text(more)
+        self.name = self.name or name
+        self.text += said
+        if not self.extent.is_closed:
+            self.extent.feed(said)
+        return Piece(Kind.CALL, said, self.id, self.name)
+
+
+@dataclass(slots=True, eq=False)
 class AnswerState:
     """What is known so far of an answer that is being read. `identity` is as the router would have it, until the
     provider says more.
@@ -87,14 +122,26 @@ class AnswerState:
     identity: Identity
     signatures: dict[str, str] = field(default_factory=dict)
     """Google's, by the ids of the calls that they sign."""
-    call_ids: dict[object, str] = field(default_factory=dict)
-    """By the provider's index of the call."""
+    calls: dict[object, "CallState"] = field(default_factory=dict)
+    """By the provider's index of the call, or whatever else tells it from others."""
     spoken_ids: set[str] = field(default_factory=set)
     """Ids of calls whose arguments were seen; with an empty one, anything was."""
+    spoken_kinds: set[Kind] = field(default_factory=set)
+    _all_calls: list["CallState"] = field(default_factory=list)
 
-    def made_up_id(self, number: object) -> str:
-        """For a call whose provider gave it none."""
-        return f"call_{self.identity.stem}_{number}"
+    def add_call(self, key: object, given_id: object, name: object) -> "CallState":
+        """One more call. Its id is the provider's, unless that is empty or another call has it."""
+        said = given_id if isinstance(given_id, str) else ""
+        taken = {call.id for call in self._all_calls}
+        made_up = f"call_{self.identity.stem}_{len(self._all_calls)}"
+        call = CallState(said if said and said not in taken else made_up, said, name if isinstance(name, str) else "")
+        self._all_calls.append(call)
+        self.calls[key] = call
+        return call
+
+    def arguments_of(self, call_id: str) -> str | None:
+        """What was read of the arguments of a call; None if the library is to read them."""
+        return next((call.text for call in self._all_calls if call.id == call_id and call.text), None)
 
 
 def stem_of(answer_id: str) -> str:

@@ -1,6 +1,7 @@
 """A client's request, prepared for the library: what it would lose, mistake or warn about is taken out or put right."""
 
 from pointsman.wire.conversion.base import Conversion
+from pointsman.wire.conversion.thinking import spell_words
 from pointsman.wire.json_access import Document, mapping
 
 
@@ -15,6 +16,7 @@ def prepared(client: Conversion, document: Document, reasons: bool) -> Document:
         document["tools"] = [tool for tool in document["tools"] if not client.is_hosted(mapping(tool))]
     if not document.get("tools"):
         document.pop("tools", None)
+    spell_words(document)
     return document
 
 

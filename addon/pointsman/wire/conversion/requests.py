@@ -112,4 +112,5 @@ def convert(
     (remarks if remarks is not None else []).extend((*losses, *changes))
     if response_format:
         provider.write_format(fit_format(response_format, provider), request)
+    provider.make_valid(request)
     return request

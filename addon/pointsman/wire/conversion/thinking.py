@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pointsman.model_facts import Effort, ModelFacts
-from pointsman.wire.json_access import Members, count, mapping
+from pointsman.wire.json_access import Document, Members, count, mapping, text
 
 EFFORTS: tuple[Effort, ...] = ("minimal", "low", "medium", "high", "xhigh", "max")
 """From little to much."""
@@ -13,6 +13,31 @@ BUDGETS = {"minimal": 1024, "low": 4096, "medium": 10_000, "high": 31_999, "xhig
 DEFAULT: Effort = "medium"
 COMMON: tuple[Effort, ...] = ("low", "medium", "high")
 """What a model takes whose words are not known."""
+
+PLACES = (
+    ("reasoning_effort",),
+    ("reasoning", "effort"),
+    ("output_config", "effort"),
+    *(
+        (config, thinking, level)
+        for config in ("generationConfig", "generation_config")
+        for thinking in ("thinkingConfig", "thinking_config")
+        for level in ("thinkingLevel", "thinking_level")
+    ),
+)
+"""Where requests have such a word."""
+
+
+def spell_words(document: Document) -> None:
+    """In small letters; Google's libraries send capitals. A word that nobody knows is taken out."""
+    for *outer, last in PLACES:
+        held: object = document
+        for name in outer:
+            held = held.get(name) if isinstance(held, dict) else None
+        if isinstance(held, dict) and last in held:
+            word = text(held.pop(last)).lower()
+            if word in EFFORTS or word == "none":
+                held[last] = word
 
 
 class Thinking(NamedTuple):

@@ -43,6 +43,14 @@ def left_out(client: Dialect, facts: RequestFacts) -> list[str]:
     return hosted_tools(client.conversion, facts.document)
 
 
+def blank_stops(client: Dialect, provider: Dialect, facts: RequestFacts) -> list[str]:
+    """Stop sequences of nothing but white space, if they are dropped because the provider's dialect refuses them."""
+    stops = client.conversion.stop_sequences(facts.document)
+    given = stops if isinstance(stops, list) else [stops]
+    are_dropped = provider.conversion.refuses_blank_stops
+    return [f"stop sequence {stop!r}" for stop in given if are_dropped and isinstance(stop, str) and not stop.strip()]
+
+
 def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Iterator[str]:
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:

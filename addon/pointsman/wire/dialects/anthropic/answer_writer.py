@@ -33,6 +33,7 @@ class MessagesWriter:
     another one answers.
     """
 
+    only_objects = True
     opening: Opening | None = None
 
     def __init__(self, model: str | None = None) -> None:

@@ -9,7 +9,7 @@ from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.sse import Event
+from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
 from pointsman.wire.whole_reader import CountReader, WholeReader, reader_for
 
@@ -36,7 +36,7 @@ def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) 
 
 class MessagesStreamReader(StreamReader):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Decoder(LARGE_EVENT))
         self._counts: Mapping[str, Any] = {}
 
     def is_plain_run(self, data: bytes) -> bool:

@@ -8,12 +8,13 @@ from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
-from pointsman.wire.conversion.ir import AnswerState, Kind, Piece, json_text
+from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
+from pointsman.wire.dialects.anthropic.valid_request import make_valid
 from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
@@ -95,8 +96,10 @@ def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> 
         request["thinking"] = {"type": "adaptive"}
         request["output_config"] = {**config, "effort": thinking.word(facts.efforts)}
         return True
-    tokens = min(thinking.tokens(facts), request["max_tokens"] - 1)
-    if tokens < LEAST_BUDGET:
+    tokens, limit = thinking.tokens(facts), request["max_tokens"]
+    if tokens >= limit:
+        tokens = max(limit * 3 // 4, LEAST_BUDGET)  # the answer needs some of the limit, too
+    if tokens >= limit:
         return False
     request["thinking"] = {"type": "enabled", "budget_tokens": tokens}
     return True
@@ -116,7 +119,27 @@ def plain_text(document: Document) -> str | None:
 
 def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     document.setdefault("role", "assistant")
+    for place, block in enumerate(dicts(document.get("content"))):
+        if block.get("type") == "tool_use":
+            call = state.add_call(place, block.get("id"), block.get("name"))
+            call.add(block.get("input"))
+            block.update({"id": call.id, "name": call.name, "input": {}})
     return ()
+
+
+def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
+    """An event about a call is about nothing else."""
+    key, block = document.get("index"), mapping(document.get("content_block"))
+    match document.get("type"):
+        case "content_block_start" if block.get("type") == "tool_use":
+            document.clear()
+            yield state.add_call(key, block.get("id"), block.get("name")).add(block.get("input") or "")
+        case "content_block_delta" if (delta := mapping(document.get("delta"))).get("type") == "input_json_delta":
+            document.clear()
+            if call := state.calls.get(key):
+                yield call.add(delta.get("partial_json"))
+        case "content_block_stop" if call := state.calls.get(key):
+            yield call.add("")._replace(is_last=True)
 
 
 def late(state: AnswerState, document: Document) -> Iterator[Piece]:
@@ -124,10 +147,10 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
     if document.get("type") != "content_block_start":
         return
     block = mapping(document.get("content_block"))
-    if given := block.get("input"):
-        yield Piece(Kind.CALL, json_text(given), text(block.get("id")))
-    elif said := text(block.get("text")):
+    if said := text(block.get("text")):
         yield Piece(Kind.TEXT, said)
+    elif said := text(block.get("thinking")):
+        yield Piece(Kind.THOUGHT, said)
 
 
 def writer(facts: RequestFacts) -> MessagesWriter:
@@ -149,6 +172,8 @@ CONVERSION = Conversion(
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
+    make_valid=make_valid,
+    refuses_blank_stops=True,
     write_format=write_format,
     functions=lambda request: dicts(request.get("tools")),
     schema_member="input_schema",
@@ -157,6 +182,7 @@ CONVERSION = Conversion(
     write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
+    calls=calls,
     late=late,
     writer=writer,
 )

@@ -16,7 +16,9 @@ FINISH_REASONS = {
 
 
 class GeminiWriter:
-    """See `DialectWriter`."""
+    """See `DialectWriter`. A call that was cut cannot be said here: it is left out, and the finish reason tells."""
+
+    only_objects = True
 
     def __init__(self, is_list: bool) -> None:
         self.opening: Opening | None = None
@@ -36,7 +38,7 @@ class GeminiWriter:
         return b"" if part.kind is Kind.CALL else self._chunk(self._part(part, text))
 
     def close(self, part: Part) -> bytes:
-        return self._chunk(self._part(part, part.text)) if part.kind is Kind.CALL else b""
+        return self._chunk(self._part(part, part.text)) if part.kind is Kind.CALL and not part.is_cut else b""
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
@@ -44,7 +46,7 @@ class GeminiWriter:
         return out + b"]" if self._is_list else out
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
-        said = [self._part(part, part.text) for part in parts]
+        said = [self._part(part, part.text) for part in parts if part.kind is not Kind.CALL or not part.is_cut]
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
         return dumps({**_frame(identity), **_candidates(said, last), **_usage(usage)})
 

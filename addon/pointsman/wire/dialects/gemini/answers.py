@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import COUNT_TOKENS, is_sse
 from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
@@ -35,20 +36,26 @@ SILENT_MEMBERS = ("text", "thought", "thoughtSignature")
 def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
     if facts.action == COUNT_TOKENS.action:
         return CountReader(COUNT_TOKENS.member)
+    asked = member(mapping(member(facts.document, "generationConfig")), "candidateCount")
+    candidates = asked if isinstance(asked, int) else 1
     if facts.stream and not is_sse(facts):
-        return list_reader(content_type)
-    return reader_for(facts.stream, content_type, EventReader, GeminiWholeReader)
+        return list_reader(content_type, candidates)
+    return reader_for(facts.stream, content_type, lambda: EventReader(candidates=candidates), GeminiWholeReader)
 
 
-def list_reader(content_type: str) -> Reader:
+def list_reader(content_type: str, candidates: int) -> Reader:
     if media_type(content_type) in (EVENT_STREAM, "text/html"):
         return RefusingReader("an answer that is not a list, although the request asked for one")
-    return ListReader()
+    return ListReader(candidates)
 
 
 class EventReader(StreamReader):
-    def __init__(self, cutter: Cutter | None = None) -> None:
+    """`candidates`: how many answers were asked for; the stream is whole when all of them are."""
+
+    def __init__(self, cutter: Cutter | None = None, candidates: int = 1) -> None:
         super().__init__(cutter or Decoder(LARGE_EVENT))
+        self._candidates = candidates
+        self._finished: set[int] = set()
         self._opening: Opening | None = None
 
     @property
@@ -66,16 +73,23 @@ class EventReader(StreamReader):
             raise ValueError("not an object")
         self._opening = self._opening or Opening()
         self.usage = usage_of(document) or self.usage
-        self.finish_reason = finish_reason_of(document) or self.finish_reason
-        self.finished = self.finish_reason is not None
+        self._note_finish(document)
         return Frame(FrameKind.CONTENT if speaks(document) else FrameKind.NEUTRAL, event.raw)
+
+    def _note_finish(self, document: Members) -> None:
+        if not (reason := finish_reason_of(document)):
+            return
+        self.finish_reason = reason
+        candidates = candidates_of(document)
+        self._finished.update(count(each.get("index")) for each in candidates if each.get("finishReason"))
+        self.finished = not candidates or len(self._finished) >= self._candidates
 
 
 class ListReader(EventReader):
     """Its frames are elements, each with the bracket or comma before it, and the closing bracket."""
 
-    def __init__(self) -> None:
-        super().__init__(ListCutter(LARGE_EVENT))
+    def __init__(self, candidates: int = 1) -> None:
+        super().__init__(ListCutter(LARGE_EVENT), candidates)
 
     def frame_of(self, event: Event) -> Frame:
         if event.event == END:

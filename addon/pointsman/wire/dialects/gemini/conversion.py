@@ -6,6 +6,7 @@ from typing import Any
 
 from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.allowed_tools import AllowedTools
+from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
@@ -17,6 +18,7 @@ from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
 from pointsman.wire.dialects.gemini.history import HISTORY
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import GENERATE, STREAM, is_sse
+from pointsman.wire.dialects.gemini.valid_request import make_valid
 from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
@@ -142,14 +144,16 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     document["candidates"] = candidates = [each for each in dicts(document.get("candidates")) if not each.get("index")]
     for candidate in candidates:
         candidate.pop("finishReason", None)
+        if isinstance(content := candidate.get("content"), dict):
+            content["role"] = "model"
         for part in dicts(mapping(candidate.get("content")).get("parts")):
             if "inlineData" in part:
                 raise Inconvertible("an answer with data in it")
             if isinstance(call := part.get("functionCall"), dict):
-                number = len(state.call_ids)
-                call["id"] = state.call_ids[number] = text(call.get("id")) or state.made_up_id(number)
+                known = state.add_call(len(state.calls), call.get("id"), call.get("name"))
+                call.update({"id": known.id, "name": known.name, "args": as_object(call.get("args"))})
                 if signature := text(member(part, "thoughtSignature")):
-                    state.signatures[call["id"]] = signature
+                    state.signatures[known.id] = signature
     return ()
 
 
@@ -171,6 +175,7 @@ CONVERSION = Conversion(
     reasoning_places=(("generationConfig", "thinkingConfig"), ("generation_config", "thinking_config")),
     prepare=prepare,
     fix_up=fix_up,
+    make_valid=make_valid,
     write_format=write_format,
     functions=functions,
     schema_member="parametersJsonSchema",

@@ -13,6 +13,7 @@ MEMBERS = {Kind.TEXT: "content", Kind.THOUGHT: "reasoning_content", Kind.REFUSAL
 class ChatWriter:
     """See `DialectWriter`. `sends_usage`: the client wants a usage event."""
 
+    only_objects = False
     opening: Opening | None = None
 
     def __init__(self, sends_usage: bool) -> None:

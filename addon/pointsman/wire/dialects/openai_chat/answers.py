@@ -9,7 +9,7 @@ from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
 from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.sse import Event
+from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import DONE, StreamReader, malformed
 from pointsman.wire.whole_reader import WholeReader, reader_for
 
@@ -32,15 +32,21 @@ _NULL = re.compile(rb"\s*:\s*null")
 
 
 def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
-    return reader_for(facts.stream, content_type, lambda: ChatStreamReader(drop_usage), ChatWholeReader)
+    asked = facts.document.get("n")
+    choices = asked if isinstance(asked, int) else 1
+    return reader_for(facts.stream, content_type, lambda: ChatStreamReader(drop_usage, choices), ChatWholeReader)
 
 
 class ChatStreamReader(StreamReader):
-    """`drop_usage`: usage-only events are the router's own business, and do not reach the client."""
+    """`drop_usage`: usage-only events are the router's own business, and do not reach the client. `choices`: how many
+    answers were asked for; the stream is whole when all of them are.
+    """
 
-    def __init__(self, drop_usage: bool) -> None:
-        super().__init__()
+    def __init__(self, drop_usage: bool, choices: int = 1) -> None:
+        super().__init__(Decoder(LARGE_EVENT))
         self._drop_usage = drop_usage
+        self._choices = choices
+        self._finished: set[object] = set()
 
     def is_plain_run(self, data: bytes) -> bool:
         return (
@@ -71,7 +77,8 @@ class ChatStreamReader(StreamReader):
         finish_reason = finish_reason_of(choices)
         self.usage = usage or self.usage
         self.finish_reason = finish_reason or self.finish_reason
-        self.finished = self.finished or finish_reason is not None
+        self._finished.update(count(choice.get("index")) for choice in choices if finish_reason_of([choice]))
+        self.finished = self.finished or 0 < len(self._finished) >= self._choices
         if any(map(speaks, choices)):
             return Frame(FrameKind.CONTENT, raw)
         is_usage_only = usage is not None and not choices

@@ -8,10 +8,11 @@ from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
-from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
+from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, json_text
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
+from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
@@ -65,6 +66,11 @@ def _sign_calls(message: Document, model: str) -> None:
         calls[0].setdefault(EXTRA, signed(UNSIGNED)[EXTRA])
 
 
+def make_valid(request: Document) -> None:
+    if not request.get("messages"):
+        request["messages"] = [{"role": "user", "content": NOTHING_SAID}]
+
+
 def write_format(asked: ResponseFormat, request: Document) -> None:
     if asked.schema is None:
         request["response_format"] = {"type": "json_object"}
@@ -105,20 +111,29 @@ def plain_text(document: Document) -> str | None:
 
 
 def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
-    """The first choice counts. Reasoning has two names, content may be parts, calls may lack ids and indexes."""
+    """The first choice counts. Reasoning has two names, content may be parts. Some providers repeat the whole message
+    at the end of a stream: of that, only calls can be news.
+    """
     document["model"] = document.get("model") or state.identity.model  # without it the library would not see the id
     choices = dicts(document.get("choices"))
     document["choices"] = choices = [choice for choice in choices if not choice.get("index")]
     for choice in choices:
+        if state.spoken_ids and isinstance(message := choice.pop("message", None), dict):
+            choice["delta"] = {**_unheard_calls(state, message), **mapping(choice.get("delta"))}
         for name in ("delta", "message"):
             if isinstance(said := choice.get(name), dict):
                 said["role"] = "assistant"
-                yield from _repair_message(state, said)
+                yield from _repair_message(said)
         if "message" in choice and not choice.get("delta"):
             choice["delta"] = choice["message"]
 
 
-def _repair_message(state: AnswerState, said: Document) -> Iterator[Piece]:
+def _unheard_calls(state: AnswerState, message: Members) -> dict[str, object]:
+    """A member for the calls of a whole message, if its stream has brought none."""
+    return {} if state.calls or not message.get("tool_calls") else {"tool_calls": message["tool_calls"]}
+
+
+def _repair_message(said: Document) -> Iterator[Piece]:
     if isinstance(said.get("content"), list):
         parts = dicts(said["content"])
         said["reasoning_content"] = "".join(_texts(part.get("thinking")) for part in parts) or None
@@ -127,14 +142,40 @@ def _repair_message(state: AnswerState, said: Document) -> Iterator[Piece]:
         said["reasoning_content"] = text(said.pop("reasoning", None)) or None
     if refusal := text(said.pop("refusal", None)):
         yield Piece(Kind.REFUSAL, refusal)
-    for place, call in enumerate(dicts(said.get("tool_calls"))):
-        index, given = call.setdefault("index", place), text(call.get("id"))
-        is_new = index not in state.call_ids or (given and mapping(call.get("function")).get("name"))
-        if is_new:
-            state.call_ids[index] = given or state.made_up_id(index)
-        call["id"] = state.call_ids[index]
-        if signature := signature_of(call):
-            state.signatures[call["id"]] = signature
+
+
+def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
+    """Calls may lack ids and indexes, or share them; the legacy form has neither."""
+    for choice in dicts(document.get("choices")):
+        for said in dicts([choice.get("delta"), choice.get("message")]):
+            for place, call in enumerate(dicts(said.pop("tool_calls", None))):
+                yield _piece_of_call(state, call, place)
+            if isinstance(legacy := said.pop("function_call", None), dict):
+                yield _piece_of_call(state, {"function": legacy}, 0)
+
+
+def _piece_of_call(state: AnswerState, call: Members, place: int) -> Piece:
+    function, given_id = mapping(call.get("function") or call.get("custom")), text(call.get("id"))
+    name, more = text(function.get("name")), function.get("arguments", function.get("input"))
+    key: object = call.get("index")
+    if not isinstance(key, int):
+        key = next((key for key, known in state.calls.items() if given_id and known.given_id == given_id), place)
+    known = state.calls.get(key)
+    if known is None or (name and _is_another(known, given_id, name, more)):
+        known = state.add_call(key, given_id, name)
+    if signature := signature_of(call):
+        state.signatures[known.id] = signature
+    return known.add(more, name)
+
+
+def _is_another(known: CallState, given_id: str, name: str, more: object) -> bool:
+    """Whether what names itself again is another call under the same index."""
+    if given_id and known.given_id and given_id != known.given_id:
+        return True
+    is_repeated = (
+        bool(given_id) and name == known.name and ("" if more is None else json_text(more)) in ("", known.text)
+    )
+    return not is_repeated and (known.is_complete() or (bool(known.name) and name != known.name))
 
 
 def _texts(value: object) -> str:
@@ -158,6 +199,7 @@ CONVERSION = Conversion(
     own_places=(("prompt_cache_key",), ("stream_options",)),
     complete=cache_marks.carry,
     fix_up=fix_up,
+    make_valid=make_valid,
     write_format=write_format,
     functions=lambda request: [tool["function"] for tool in dicts(request.get("tools")) if "function" in tool],
     schema_member="parameters",
@@ -168,5 +210,6 @@ CONVERSION = Conversion(
     write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
+    calls=calls,
     writer=writer,
 )

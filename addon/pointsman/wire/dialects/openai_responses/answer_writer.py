@@ -31,6 +31,8 @@ ECHOED: Mapping[str, Any] = {
 class ResponsesWriter:
     """See `DialectWriter`. `spaces` are tools in namespaces: see `tools.namespaces`."""
 
+    only_objects = False
+
     def __init__(self, request: Mapping[str, Any], spaces: Mapping[str, tuple[str, str]]) -> None:
         self._echo = {name: request.get(name, default) for name, default in ECHOED.items()}
         self._spaces = spaces
@@ -86,7 +88,7 @@ class ResponsesWriter:
         if part.kind in TEXTS:
             whole = _content(part, part.text)
             done += self._of_item("response.content_part.done", part, content_index=0, part=whole)
-        item = self._item(part, "completed")
+        item = self._done_item(part)
         done += self._event("response.output_item.done", output_index=self._place, item=item)
         self.items.append(item)
         return done
@@ -100,7 +102,7 @@ class ResponsesWriter:
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         self._answer = self._frame(identity)
         for part in parts:
-            self.items.append(self._item(part, "completed"))
+            self.items.append(self._done_item(part))
         return dumps({**self._answer, "output": self.items, **_ending(finish, usage)})
 
     @property
@@ -111,8 +113,11 @@ class ResponsesWriter:
         assert self._answer
         return f"{STEMS[part.kind]}_{self._answer['id'].removeprefix('resp_')}_{self._place}"
 
+    def _done_item(self, part: Part) -> dict[str, Any]:
+        return self._item(part, "incomplete" if part.is_cut else "completed")
+
     def _item(self, part: Part, status: str) -> dict[str, Any]:
-        is_done = status == "completed"
+        is_done = status != "in_progress"
         frame: dict[str, Any] = {"id": self._id(part), "status": status}
         match part.kind:
             case Kind.TEXT | Kind.REFUSAL:

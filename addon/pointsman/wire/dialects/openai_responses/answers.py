@@ -16,6 +16,8 @@ from pointsman.wire.whole_reader import WholeReader, reader_for
 FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
 
 DELTA = ".delta"
+PARTIAL_IMAGE = ".partial_image"
+"""The end of an event's type; an image says something before it is whole, and is too large to be held."""
 SILENT_ITEMS = {"message": ("content",), "reasoning": ("summary", "content")}
 """Such an item says what these members hold; one of any other kind is a call, or what came of it."""
 CALLS = ("function_call", "custom_tool_call")
@@ -49,7 +51,7 @@ class ResponsesStreamReader(StreamReader):
         return is_run_of(data, b"event: response.output_text.delta\ndata: {")
 
     def frame_of(self, event: Event) -> Frame:
-        if self.has_spoken and event.event.endswith(DELTA):
+        if event.event.endswith(PARTIAL_IMAGE) or (self.has_spoken and event.event.endswith(DELTA)):
             return Frame(FrameKind.CONTENT, event.raw)
         document = jsontext.loads(event.data or b"")
         if isinstance(document, Mapping):
@@ -71,6 +73,8 @@ class ResponsesStreamReader(StreamReader):
                 return Frame(FrameKind.ERROR, raw, declared_fault(document))
             case "ping":
                 return Frame(FrameKind.PING, raw)
+            case str(kind) if kind.endswith(PARTIAL_IMAGE):
+                return Frame(FrameKind.CONTENT, raw)
             case "response.output_item.done" if item_speaks(mapping(document.get("item"))):
                 return Frame(FrameKind.CONTENT, raw)
             case str(kind) if kind.endswith(DELTA):

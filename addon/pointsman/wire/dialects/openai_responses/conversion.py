@@ -8,15 +8,23 @@ from pointsman.wire.conversion.base import Conversion, Recipient, Wish
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
-from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
+from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
+from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, all_tools, free_tools, namespaces
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
+
+CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+"""Items that are calls, each with the member that holds what the call says."""
+ARGUMENTS_EVENTS = (
+    "function_call_arguments.delta", "function_call_arguments.done", "custom_tool_call_input.delta",
+    "custom_tool_call_input.done",
+)  # fmt: skip
 
 STORED = ("previous_response_id", "conversation", "prompt")
 """Members of a request that refer to what only one provider keeps."""
@@ -62,6 +70,13 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
         request.setdefault("max_output_tokens", to.max_tokens)
 
 
+def make_valid(request: Document) -> None:
+    """Something must be said, by the user: instructions alone are refused."""
+    if not request.get("input"):
+        said = text(request.pop("instructions", "")).strip() or NOTHING_SAID
+        request["input"] = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": said}]}]
+
+
 def write_format(asked: ResponseFormat, request: Document) -> None:
     if asked.schema is None:
         request["text"] = {"format": {"type": "json_object"}}
@@ -95,24 +110,77 @@ def plain_text(document: Document) -> str | None:
 def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     if document.get("type") == "response.reasoning_text.delta":
         document["type"] = "response.reasoning_summary_text.delta"
+    for place, item in enumerate(dicts(document.get("output"))):
+        if item.get("type") in CALLS:
+            known = state.calls.get(place) or state.add_call(place, item.get("call_id"), item.get("name"))
+            member = CALLS[item["type"]]
+            if not known.text:
+                known.add(item.get(member))
+            item.update({"call_id": known.id, "name": known.name, member: "{}"})
     return ()
 
 
-def late(state: AnswerState, document: Document) -> Iterator[Piece]:
-    """Some providers give the arguments of a call only when its item is done."""
-    if document.get("type") != "response.output_item.done":
-        return
-    item = mapping(document.get("item"))
-    call_id, said = text(item.get("call_id")), text(item.get("arguments") or item.get("input"))
-    if call_id and said and call_id not in state.spoken_ids:
-        yield Piece(Kind.CALL, said, call_id, text(item.get("name")))
+def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
+    """Some providers give the arguments of a call only when these, their item or the answer is done, and some give the
+    whole call only then.
+    """
+    kind, item = text(document.get("type")), mapping(document.get("item"))
+    if kind.endswith(ARGUMENTS_EVENTS):
+        more = document.get("delta", document.get("arguments", document.get("input")))
+        if call := _known_call(state, document):
+            yield from _unheard(call, more) if kind.endswith(".done") else (call.add(more),)
+        document.clear()
+    elif kind.startswith("response.output_item.") and item.get("type") in CALLS:
+        call = _known_call(state, document) or _new_call(state, document.get("output_index"), item)
+        yield from _unheard(call, item.get(CALLS[item["type"]]))
+        yield call.add("", text(item.get("name")))._replace(is_last=kind.endswith(".done"))
+        document.clear()
+    elif state.spoken_ids and (whole := repeated_answer(document)):
+        yield from _unheard_items(state, whole)
+
+
+def _new_call(state: AnswerState, place: object, item: Members) -> CallState:
+    key = ("item", item.get("id")) if place is None else place
+    call = state.add_call(key, item.get("call_id"), item.get("name"))
+    if item.get("id"):
+        state.calls["item", item["id"]] = call
+    return call
+
+
+def _known_call(state: AnswerState, document: Members) -> CallState | None:
+    """By its place in the output, or by the id of its item."""
+    item_id = document.get("item_id") or mapping(document.get("item")).get("id")
+    by_place = state.calls.get(document.get("output_index"))
+    return by_place or (state.calls.get(("item", item_id)) if item_id else None)
+
+
+def _unheard(call: CallState, whole: object) -> Iterator[Piece]:
+    """The arguments that are said at the end, unless they were said before."""
+    if whole and not call.text.strip():
+        yield call.add(whole)
+
+
+def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
+    """What the last event has that no event before it had."""
+    ids = {call.given_id for call in state.calls.values()}
+    for place, item in enumerate(mappings(answer.get("output"))):
+        if item.get("type") in CALLS:
+            call = state.calls.get(place) or state.calls.get(("item", item.get("id")))
+            if call is None and item.get("call_id") not in ids:
+                call = _new_call(state, place, item)
+            if call:
+                yield from _unheard(call, item.get(CALLS[item["type"]]))
+                yield call.add("")._replace(is_last=True)
+        elif item.get("type") == "message" and not state.spoken_kinds & {Kind.TEXT, Kind.REFUSAL}:
+            for part in mappings(item.get("content")):
+                yield Piece(Kind.TEXT, text(part.get("text")))
 
 
 def repeated_answer(document: Document) -> Document | None:
     if document.get("type") not in ("response.completed", "response.incomplete"):
         return None
-    answer: Document = document["response"]
-    return answer
+    answer = document.get("response")
+    return answer if isinstance(answer, dict) else None
 
 
 def writer(facts: RequestFacts) -> ResponsesWriter:
@@ -134,6 +202,7 @@ CONVERSION = Conversion(
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
+    make_valid=make_valid,
     write_format=write_format,
     functions=lambda request: [tool for tool in dicts(request.get("tools")) if tool.get("type") == "function"],
     schema_member="parameters",
@@ -144,7 +213,7 @@ CONVERSION = Conversion(
     write_thinking=write_thinking,
     plain_text=plain_text,
     repair=repair,
-    late=late,
+    calls=calls,
     repeated_answer=repeated_answer,
     writer=writer,
 )

@@ -1,0 +1,24 @@
+"""What Gemini refuses although other dialects take it: parts with nothing in them, and a system prompt alone."""
+
+from pointsman.wire.conversion.valid_requests import NOTHING_SAID, texts_of
+from pointsman.wire.json_access import Document, dicts, mapping
+
+
+def make_valid(request: Document) -> None:
+    """Changes a converted request, which the library wrote in its own spelling."""
+    contents = [content for content in dicts(request.get("contents")) if _has_parts(content)]
+    system = texts_of(mapping(request.get("system_instruction")).get("parts")).strip()
+    if not system:
+        request.pop("system_instruction", None)
+    if not contents:
+        request.pop("system_instruction", None)
+        contents = [{"role": "user", "parts": [{"text": system or NOTHING_SAID}]}]
+    request["contents"] = contents
+
+
+def _has_parts(content: Document) -> bool:
+    """Without those that say nothing. What a user did not say is still a turn."""
+    content["parts"] = [part for part in dicts(content.get("parts")) if part.get("text") != "" or len(part) > 1]
+    if not content["parts"] and content.get("role") == "user":
+        content["parts"] = [{"text": NOTHING_SAID}]
+    return bool(content["parts"])
