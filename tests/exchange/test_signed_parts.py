@@ -150,6 +150,53 @@ def test_if_all_say_the_same_the_first_ones_answer_goes_out() -> None:
     assert (stage.response.status, stage.sent) == (400, refusals[0])
 
 
+@pytest.mark.parametrize("signature_first", [True, False])
+def test_a_parameter_is_left_out_as_well(signature_first: bool) -> None:
+    parameter = said({"type": "error", "error": {"message": "`top_k` is deprecated for this model."}})
+    refusals = [REFUSAL, parameter] if signature_first else [parameter, REFUSAL]
+    stage = stage_of(request={**MESSAGES, "messages": HISTORY, "top_k": 5})
+    stage.answers(1, 400, refusals[0]).answers(2, 400, refusals[1]).answers(3, 200, ANSWER)
+    assert (stage.launched, stage.response.status) == (["a", "a", "a"], 200)
+    assert [(FOREIGN in sent(stage, n), "top_k" in sent(stage, n)) for n in (1, 2, 3)] == [
+        (True, True),
+        (not signature_first, signature_first),
+        (False, False),
+    ]
+
+
+@pytest.mark.parametrize(("client", "provider"), [(CHAT, GEMINI), (GEMINI, CHAT)])
+def test_signatures_that_cross_dialects_are_left_out_too(client: Dialect, provider: Dialect) -> None:
+    call: Any = {"functionCall": {"name": "get", "args": {}}, "thoughtSignature": FOREIGN}
+    result: Any = {"functionResponse": {"name": "get", "response": {"output": "r"}}}
+    told: dict[Dialect, Any] = {
+        CHAT: {
+            "model": "gemini-3-pro",
+            "messages": [
+                QUESTION,
+                *REQUESTS[CHAT][1]["messages"],
+                {"role": "tool", "tool_call_id": "c", "content": "r"},
+            ],
+        },
+        GEMINI: {
+            "contents": [
+                {"role": "user", "parts": [{"text": "hi"}]},
+                {"role": "model", "parts": [call]},
+                {"role": "user", "parts": [result]},
+            ]
+        },
+    }
+    path = REQUESTS[client][0].replace("models/m:", "models/gemini-3-pro:")
+    models: Any = {"models": [{"id": "gemini-3-pro", "intelligence": 1}]}
+    more: Any = {"dialect": client, "path": path, "request": said(told[client]), "more": models}
+    more |= {"stream": False, "session": "s", "speaks": {"a": provider}}
+    stage = ExchangeHarness(1, **more).start()
+    stage.answers(1, 400, said(REFUSALS[provider])).answers(2, 200, said(ANSWERS[provider]))
+    assert (stage.launched, stage.response.status) == (["a", "a"], 200)
+    assert (FOREIGN in sent(stage, 1), FOREIGN in sent(stage, 2)) == (True, False)
+    again = ExchangeHarness(1, router=stage.router, **more).start()
+    assert FOREIGN not in sent(again, 1)
+
+
 def test_without_signed_parts_there_is_nothing_to_repeat() -> None:
     stage = stage_of(request={"model": "m", "max_tokens": 9, "messages": [QUESTION]}).answers(1, 400, REFUSAL)
     assert stage.launched == ["a", "b"]

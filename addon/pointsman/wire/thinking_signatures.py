@@ -84,6 +84,12 @@ def edit(dialect: Dialect, document: Members, left_out: LeftOut, model: str) -> 
     return Edit(right, members) if is_changed or members else None
 
 
+def leave_out(dialect: Dialect, document: Document, left_out: LeftOut, model: str) -> None:
+    """The same as `without_foreign_thoughts`, of a request that is not bytes yet: it is changed."""
+    if left_out and dialect.signed_parts and (changed := edit(dialect, document, left_out, model)):
+        document |= {**changed.members, dialect.signed_parts.member: list(changed.messages)}
+
+
 def without_foreign_thoughts(dialect: Dialect, body: bytes, left_out: LeftOut, model: str) -> bytes:
     """A request's body, untouched where there is nothing to leave out; otherwise messages that stay as they were, and
     other members, are byte for byte the same.

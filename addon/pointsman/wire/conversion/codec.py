@@ -33,7 +33,15 @@ from pointsman.wire.json_access import Members
 from pointsman.wire.refusals import Refusal, is_refused, refusal_in, without_refused
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM
-from pointsman.wire.thinking_signatures import EVERYTHING, LeftOut, PartId, edit, part_ids, without_foreign_thoughts
+from pointsman.wire.thinking_signatures import (
+    EVERYTHING,
+    LeftOut,
+    PartId,
+    edit,
+    leave_out,
+    part_ids,
+    without_foreign_thoughts,
+)
 from pointsman.wire.whole_reader import is_json, media_type
 
 NOTHING_LEFT_OUT = LeftOut()
@@ -90,16 +98,16 @@ def codec_for(
     provider: Provider,
     reasons: bool,
     refusals: Sequence[Refusal] = (),
-    left_out: LeftOut = NOTHING_LEFT_OUT,
+    parts_left_out: LeftOut = NOTHING_LEFT_OUT,
 ) -> Codec:
     """For one attempt. `listener` bears the name that an answer gets if its provider gives it none.
 
-    `reasons`: the model is known to reason. `refusals`: what it has refused. `left_out`: the signed parts that the
-    provider is not sent; none of any request are converted.
+    `reasons`: the model is known to reason. `refusals`: what it has refused. `parts_left_out`: the signed parts
+    that the provider is not sent.
     """
     if client is provider_dialect:
-        return PassThrough(client, listener, provider, refusals, left_out)
-    return Converting(client, provider_dialect, listener, provider, reasons, refusals)
+        return PassThrough(client, listener, provider, refusals, parts_left_out)
+    return Converting(client, provider_dialect, listener, provider, reasons, refusals, parts_left_out)
 
 
 class PassThrough:
@@ -113,11 +121,11 @@ class PassThrough:
         listener: Listener,
         provider: Provider,
         refusals: Sequence[Refusal] = (),
-        left_out: LeftOut = NOTHING_LEFT_OUT,
+        parts_left_out: LeftOut = NOTHING_LEFT_OUT,
     ) -> None:
         self.dialect, self.refusals = dialect, refusals
         facts = listener.facts
-        self._listener, self._facts, self._provider, self._left_out = listener, facts, provider, left_out
+        self._listener, self._facts, self._provider, self._left_out = listener, facts, provider, parts_left_out
         option = usage_option(dialect, provider)
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
         self.asked_usage = is_silent and option is not None and may_ask_usage(dialect, refusals)
@@ -175,8 +183,9 @@ class Converting:
         provider: Provider,
         reasons: bool,
         refusals: Sequence[Refusal] = (),
+        parts_left_out: LeftOut = NOTHING_LEFT_OUT,
     ) -> None:
-        self.dialect, self.refusals = dialect, refusals
+        self.dialect, self.refusals, self._left_out = dialect, refusals, parts_left_out
         self._sent: Members = {}
         """The request, as the provider got it."""
         self._error_reader: ForeignErrorReader | None = None
@@ -204,6 +213,7 @@ class Converting:
                 f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
             ) from error
         provider_quirks.mend(self._provider, self.dialect, document)
+        leave_out(self.dialect, document, self._left_out, model)
         remarks += without_refused(self.refusals, document)
         self.remark = "; ".join(filter(None, (self.remark, *remarks)))
         if self._facts.stream and conversion.stream_member:
@@ -229,8 +239,9 @@ class Converting:
         told = self._error_reader.original_fault() if self._error_reader else fault
         return new_refusal(self.refusals, self._sent, told)
 
-    def removable_parts(self, model: str) -> None:
-        return None
+    def removable_parts(self, model: str) -> Sequence[PartId] | None:
+        is_signed = edit(self.dialect, self._sent, EVERYTHING, model) is not None
+        return part_ids(self.dialect, self._sent) if is_signed else None
 
     def _asked(self, model: str) -> RequestFacts:
         """Facts of the request that the provider gets."""
