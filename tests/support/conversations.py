@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SYSTEM = "You keep the tracks of a small station."
-LOOK, MOVE = "look", "yard__move"
+LOOK, MOVE, ODD = "look", "yard__move", "2nd.yard:" + "push_the_wagon_" * 5
 TOOLS = {
+    ODD: {"type": "object"},
     LOOK: {"type": "object", "properties": {"track": {"type": "integer"}}, "required": ["track"]},
     MOVE: {"type": "object", "properties": {"wagon": {"type": "string"}, "to": {"type": "integer"}}},
 }
@@ -155,6 +156,11 @@ CONVERSATIONS: dict[str, tuple[Turn, ...]] = {
     "call without arguments": (
         Turn("Move.", calling(Call("call_1", MOVE, ""))),
         Turn("", Answer("Done."), (Result("moved"),)),
+    ),
+    "odd name": (
+        Turn("Push.", calling(Call("call_1", ODD, '{"slowly": true}'), text="I push.")),
+        Turn("", Answer("Done."), (Result("pushed"),)),
+        GOODBYE,
     ),
     "repeated ids": (
         Turn("Look twice.", calling(look("call_0", 1))),
