@@ -160,3 +160,38 @@ class TestSignatures:
         documents = told(GEMINI, CHAT, {"id": "c", "model": "m", "choices": [choice]}, stream=stream)
         parts = [part for each in documents for part in each["candidates"][0]["content"]["parts"]]
         assert [part["thoughtSignature"] for part in parts if "functionCall" in part] == ["c2ln"]
+
+
+class TestRefusals:
+    """Anthropic's, which end an answer with a reason."""
+
+    @staticmethod
+    def refused(stream: bool, details: Mapping[str, Any] | None) -> str:
+        """The words that a client of chat completions gets."""
+        ending = {"stop_reason": "refusal", "stop_sequence": None, "stop_details": details}
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
+        if not stream:
+            [document] = told(CHAT, ANTHROPIC, {**message, **ending, "content": [{"type": "text", "text": "No. "}]})
+            said = document["choices"][0]["message"]
+            return str(said["content"]) + (said["refusal"] or "")
+        documents = told(
+            CHAT,
+            ANTHROPIC,
+            {"type": "message_start", "message": message},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "No. "}},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 1}},
+            {"type": "message_stop"},
+            stream=True,
+        )
+        deltas = [choice["delta"] for each in documents for choice in each["choices"]]
+        return "".join(each.get("content", "") + each.get("refusal", "") for each in deltas)
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_nothing_is_said_that_no_model_said(self, stream: bool) -> None:
+        assert self.refused(stream, None) == "No. "
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_the_provider_says_why(self, stream: bool) -> None:
+        why = {"type": "refusal", "category": "bio", "explanation": "That is dangerous."}
+        assert self.refused(stream, why) == "No. That is dangerous."

@@ -230,17 +230,17 @@ def said(provider: Dialect, request: Mapping[str, Any]) -> dict[str, Any]:
             results = [part["functionResponse"] for part in back["parts"]]
             config = request["generationConfig"]
             return {
-                "system": request["system_instruction"]["parts"][0]["text"],
+                "system": request["systemInstruction"]["parts"][0]["text"],
                 "text": user["parts"][0]["text"],
                 "image": user["parts"][1]["inlineData"]["data"],
                 "calls": [call["args"] for call in calls],
                 "ids": [call["id"] for call in calls],
                 "results": [result["response"]["output"] for result in results],
                 "answered": [result["id"] for result in results],
-                "tool": request["tools"][0]["function_declarations"][0]["parametersJsonSchema"],
-                "must call": request["tool_config"]["function_calling_config"]["mode"] == "ANY",
+                "tool": request["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"],
+                "must call": request["toolConfig"]["functionCallingConfig"]["mode"] == "ANY",
                 "form": config["responseJsonSchema"],
-                "limit": config["max_output_tokens"],
+                "limit": config["maxOutputTokens"],
                 "temperature": config["temperature"],
             }
 
@@ -387,7 +387,7 @@ class TestStops:
         got = {
             CHAT: request.get("stop"),
             ANTHROPIC: request.get("stop_sequences"),
-            GEMINI: request.get("generationConfig", {}).get("stop_sequences"),
+            GEMINI: request.get("generationConfig", {}).get("stopSequences"),
         }
         is_refused = provider is ANTHROPIC  # which takes none of white space alone
         assert got[provider] == (["END"] if is_refused else self.STOPS)
@@ -424,9 +424,7 @@ class TestRealClients:
         body = json.loads((CAPTURES / f"{name}.json").read_text())["body"]
         request = convert(client, provider, copy.deepcopy(body), REASONS)
         turns = request.get("messages") or request.get("input") or request.get("contents")
-        text = json.dumps(
-            [turns, request.get("system"), request.get("instructions"), request.get("system_instruction")]
-        )
+        text = json.dumps([turns, request.get("system"), request.get("instructions"), request.get("systemInstruction")])
         for message in body.get("messages") or body["input"]:
             content = message["content"]
             for part in [content] if isinstance(content, str) else [part["text"] for part in content]:
@@ -436,7 +434,7 @@ class TestRealClients:
             each for tool in tools for each in (tool.get("tools") or [tool]) if tool.get("type") != "web_search"
         ]
         names = [(each.get("function") or each)["name"] for each in functions]
-        declared = [each for tool in request.get("tools", []) for each in tool.get("function_declarations") or [tool]]
+        declared = [each for tool in request.get("tools", []) for each in tool.get("functionDeclarations") or [tool]]
         assert [(each.get("function") or each)["name"] for each in declared] == names
 
 

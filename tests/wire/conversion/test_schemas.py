@@ -237,10 +237,10 @@ def allowed(client: Dialect, mode: str, *names: str) -> dict[str, Any]:
 def callable_tools(provider: Dialect, request: dict[str, Any]) -> tuple[set[str], bool]:
     """What the model may call, and whether it must."""
     names = {function["name"] for function in DIALECTS[provider].conversion.functions(request)}
-    choice = request.get("tool_choice") or request.get("tool_config", {}).get("function_calling_config") or {}
+    choice = request.get("tool_choice") or request.get("toolConfig", {}).get("functionCallingConfig") or {}
     if isinstance(choice, str):
         return names, choice == "required"
-    listed = [tool["name"] for tool in choice.get("tools", ())] or choice.get("allowed_function_names")
+    listed = [tool["name"] for tool in choice.get("tools", ())] or choice.get("allowedFunctionNames")
     mode = choice.get("mode") or choice.get("type")
     return (set(listed) if listed else names), mode in ("required", "ANY", "any")
 

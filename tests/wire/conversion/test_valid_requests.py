@@ -32,7 +32,7 @@ def user(text: str, *more: str) -> dict[str, Any]:
 def test_a_system_prompt_alone_is_what_the_user_says() -> None:
     assert converted({"messages": [SYSTEM]}, ANTHROPIC)[0]["messages"] == [user("be brief")]
     gemini, _ = converted({"messages": [SYSTEM]}, GEMINI)
-    assert (gemini["contents"], "system_instruction" in gemini) == (
+    assert (gemini["contents"], "systemInstruction" in gemini) == (
         [{"role": "user", "parts": [{"text": "be brief"}]}],
         False,
     )
@@ -80,5 +80,5 @@ def test_stop_sequences_of_white_space_are_left_out_where_they_are_refused_and_t
     assert request.get("stop_sequences") == (["END"] if isinstance(stop, list) else None)
     assert codec.remark.startswith("without stop sequence '\\n'")
     gemini, codec = converted({"messages": [user("x")], "stop": stop}, GEMINI)
-    assert gemini["generationConfig"]["stop_sequences"] == (stop if isinstance(stop, list) else [stop])
+    assert gemini["generationConfig"]["stopSequences"] == (stop if isinstance(stop, list) else [stop])
     assert codec.remark == ""

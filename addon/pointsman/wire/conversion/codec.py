@@ -20,7 +20,7 @@ from pointsman.wire.conversion.converting_readers import (
     JoinedStream,
     SplitWhole,
 )
-from pointsman.wire.conversion.identifiers import Identifiers
+from pointsman.wire.conversion.identifiers import Identifiers, unchanged
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.requests import convert, identifiers_between
 from pointsman.wire.conversion.unsupported import blank_stops, left_out
@@ -154,8 +154,7 @@ class PassThrough:
         if not 200 <= status < 300:
             return ErrorReader(self.dialect, status, content_type)
         if is_other_form(self._facts, self.dialect, self._listener, content_type):
-            own = self.dialect.conversion
-            identifiers = identifiers_between(own, own, self._listener.request_id)
+            identifiers = unchanged(self._listener.request_id)
             return converting_reader(self.dialect, self.dialect, self._listener, self._facts, content_type, identifiers)
         return self.dialect.reader(self._facts, content_type, self.asked_usage)
 

@@ -29,8 +29,12 @@ class Spelling:
     starts_with_letter: bool = False
     exact_length: int | None = None
     """Exactly so many letters and digits, and nothing else."""
+    takes_all: bool = False
+    """There is no rule."""
 
     def fits(self, word: str) -> bool:
+        if self.takes_all:
+            return True
         if self.exact_length:
             return len(word) == self.exact_length and word.isascii() and word.isalnum()
         first = r"[a-zA-Z]" if self.starts_with_letter else r"[\w-]"
@@ -53,6 +57,7 @@ class Spelling:
 
 COMMON_NAMES = Spelling(64, starts_with_letter=True)
 """Names of tools that all dialects take."""
+AS_GIVEN = Spelling(64, takes_all=True)
 
 
 class Identifiers:
@@ -101,6 +106,8 @@ class Identifiers:
         for part in _calls_and_results(neutral):
             given = text(part.get("tool_call_id"))
             is_result = part["type"] == "tool_result"
+            if part.get("tool_name"):
+                part["tool_name"] = self.name(text(part["tool_name"]))
             if is_result:
                 waiting = unanswered[given]
                 part["tool_call_id"] = waiting.pop(0) if waiting else latest.get(given, self._ids.fitted(given))
@@ -112,7 +119,6 @@ class Identifiers:
                 used.add(renamed)
                 unanswered[given].append(renamed)
                 latest[given] = part["tool_call_id"] = renamed
-                part["tool_name"] = self.name(text(part.get("tool_name")))
                 self._history_ids.add(given)
             was_result = is_result
 
@@ -142,6 +148,11 @@ class Identifiers:
                 known = self._client_ids.distinct(known, f"{self._source}#{given}")
             self._answer_ids[given] = known
         return known
+
+
+def unchanged(source: str) -> Identifiers:
+    """For an answer to a request that was not converted: ids and names are known to the client as they are."""
+    return Identifiers(ids=AS_GIVEN, names=AS_GIVEN, client_ids=AS_GIVEN, client_names=AS_GIVEN, source=source)
 
 
 def _calls_and_results(neutral: Members) -> Iterator[Document]:

@@ -118,7 +118,10 @@ def plain_text(document: Document) -> str | None:
 
 
 def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
+    """The library would add words of its own to a refusal; the finish reason is known without it."""
     document.setdefault("role", "assistant")
+    if document.get("stop_reason") == "refusal" and not _explanation(document):
+        document["stop_reason"] = "end_turn"
     for place, block in enumerate(dicts(document.get("content"))):
         if block.get("type") == "tool_use":
             call = state.add_call(place, block.get("id"), block.get("name"))
@@ -143,7 +146,9 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def late(state: AnswerState, document: Document) -> Iterator[Piece]:
-    """Some providers open a block with its content in it."""
+    """Some providers open a block with its content in it. Why a model refuses is told with the finish reason."""
+    if explanation := _explanation(mapping(document.get("delta"))):
+        yield Piece(Kind.REFUSAL, explanation)
     if document.get("type") != "content_block_start":
         return
     block = mapping(document.get("content_block"))
@@ -151,6 +156,10 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
         yield Piece(Kind.TEXT, said)
     elif said := text(block.get("thinking")):
         yield Piece(Kind.THOUGHT, said)
+
+
+def _explanation(ending: Members) -> str:
+    return text(mapping(ending.get("stop_details")).get("explanation"))
 
 
 def writer(facts: RequestFacts) -> MessagesWriter:

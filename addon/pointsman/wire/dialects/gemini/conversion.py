@@ -86,9 +86,13 @@ def _pop(members: Document, *names: str) -> Any:
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
-    """Schemas are JSON Schemas."""
-    for function in functions(request):
+    """Schemas are JSON Schemas. All functions stand in one tool: Google refuses several, unless they search."""
+    declared = list(functions(request))
+    for function in declared:
         function.pop("parameters", None)
+    if declared:
+        others = [tool for tool in dicts(request["tools"]) if not member(tool, "functionDeclarations")]
+        request["tools"] = [{"function_declarations": declared}, *others]
     if requires_signatures(to.model):
         for content in request["contents"]:
             _mark_calls(content["parts"])
@@ -111,7 +115,7 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
 
 def functions(request: Members) -> Iterator[Document]:
     for tool in dicts(request.get("tools")):
-        yield from dicts(tool.get("function_declarations"))
+        yield from dicts(member(tool, "functionDeclarations"))
 
 
 def write_allowed(allowed: AllowedTools, request: Document) -> None:

@@ -1,6 +1,10 @@
-"""What Gemini refuses although other dialects take it: parts with nothing in them, and a system prompt alone."""
+"""What Gemini refuses although other dialects take it: parts with nothing in them, and a system prompt alone.
+
+Also the spelling of members: the library writes snake case, which only Google's own servers take for camel case.
+"""
 
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID, texts_of
+from pointsman.wire.dialects.gemini.names import respell
 from pointsman.wire.json_access import Document, dicts, mapping
 
 
@@ -14,6 +18,20 @@ def make_valid(request: Document) -> None:
         request.pop("system_instruction", None)
         contents = [{"role": "user", "parts": [{"text": system or NOTHING_SAID}]}]
     request["contents"] = contents
+    _spell(request)
+
+
+def _spell(request: Document) -> None:
+    """What is the client's own, such as schemas and arguments, stays as it is."""
+    respell(request)
+    config, choice = request.get("generationConfig"), request.get("toolConfig")
+    holders = [*dicts(request.get("tools")), *dicts([config, choice])]
+    for holder in holders:
+        respell(holder)
+    functions = [function for tool in holders for function in dicts(tool.get("functionDeclarations"))]
+    inner = [mapping(config).get("thinkingConfig"), mapping(choice).get("functionCallingConfig")]
+    for holder in dicts([*functions, *inner]):
+        respell(holder)
 
 
 def _has_parts(content: Document) -> bool:

@@ -167,7 +167,9 @@ def _items(message: Document) -> Iterator[Document]:
 
 
 def _message(role: str, content: list[Document]) -> Document:
-    return {"type": "message", "role": role, "content": content}
+    """What an assistant said goes as a text: its parts would need the ids and annotations that OpenAI gave them."""
+    said = "".join(text(part.get("text", part.get("refusal"))) for part in content)
+    return {"type": "message", "role": role, "content": said if role == ASSISTANT else content}
 
 
 def _call(part: Document) -> Document:

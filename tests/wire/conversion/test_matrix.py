@@ -1,0 +1,236 @@
+"""Every kind of conversation, from clients of every dialect to providers of every dialect, streamed and whole.
+
+What the router passes on, either way, is judged by the types of the vendors' SDKs (`dialect_validators`), and read by
+plain parties of each dialect, which must find what was said. The parties themselves are judged likewise.
+"""
+
+import itertools
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from pointsman.config import Provider
+from pointsman.config.enums import Dialect
+from pointsman.wire.conversion.codec import Codec, codec_for
+from pointsman.wire.conversion.unsupported import unsupported
+from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.sse import Decoder, event
+from support.conversations import CONVERSATIONS, PNG, TOOLS, Answer, Asked, Call, Said, Turn, switched
+from support.dialect_validators import check_answer, check_event, check_request
+from support.parties import PARTIES
+
+CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
+ENTRY = Provider(name="p", base_url="http://127.0.0.1:9/v1")
+PAIRS = [*itertools.product(Dialect, Dialect)]
+every_pair = pytest.mark.parametrize(("client", "provider"), PAIRS, ids=[f"{c} to {p}" for c, p in PAIRS])
+both_ways = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+both_forms = pytest.mark.parametrize("is_other_form", [False, True], ids=["as asked", "in the other form"])
+IDS = {CHAT: r"[\w-]{1,40}", RESPONSES: r"[\w-]{1,64}", ANTHROPIC: r"[\w-]{1,64}", GEMINI: r".+"}
+"""Of calls, as the vendors take them."""
+COMMON_NAMES = r"[a-zA-Z_][\w-]{0,63}"
+NAMES = {CHAT: COMMON_NAMES, RESPONSES: COMMON_NAMES, ANTHROPIC: r"[\w-]{1,128}", GEMINI: COMMON_NAMES}
+"""Of tools."""
+IS_NAMED = {CHAT: False, RESPONSES: True, ANTHROPIC: True, GEMINI: False}
+"""Whether the events of a stream bear their types."""
+
+
+KNOWN_LOSSES = {
+    ("cut thought", ANTHROPIC, ANTHROPIC, True): "an answer in the other form loses the signatures of its thoughts",
+}
+"""What fails for a reason, by kind, client, provider and whether answers come in the other form."""
+
+
+class Conversation:
+    """One conversation of a client of one dialect, with providers of any.
+
+    `comes_streamed`: how providers answer, whatever is asked.
+    """
+
+    def __init__(self, client: Dialect, stream: bool, comes_streamed: bool | None = None) -> None:
+        self.client, self.stream = client, stream
+        self._comes_streamed = stream if comes_streamed is None else comes_streamed
+        self._party = PARTIES[client]
+        self._items: list[Any] = []
+        self._pending: list[Call] = []
+        self._heard = Asked(tools=list(TOOLS))
+        self._images = 0
+        self._ids: dict[int, dict[Dialect, str]] = {}
+        self._names: dict[Dialect, dict[str, str]] = {}
+        """What tools are called towards each dialect."""
+
+    def take(self, turn: Turn, provider: Dialect) -> None:
+        """The client asks, the provider answers, and the client keeps the answer. Fails where something is lost."""
+        self._ask(turn)
+        codec = self._sent(provider)
+        names = self._names[provider]
+        calls = tuple(call._replace(name=names[call.name]) for call in turn.answer.calls)
+        said = self._answered(codec, provider, turn.answer._replace(calls=calls))
+        self._compare(said, turn.answer, provider)
+        self._items += said.items
+        self._pending = said.calls
+        self._heard.assistant += [text] if (text := said.text + said.refusal) else []
+        self._heard.calls += [(call.id, call.name, json.loads(call.arguments or "{}")) for call in whole_calls(said)]
+
+    def _ask(self, turn: Turn) -> None:
+        if turn.results:
+            self._items += self._party.results(self._pending, turn.results)
+            self._heard.results += [(call.id, r.text) for call, r in zip(self._pending, turn.results, strict=True)]
+            self._images += sum(bool(result.image) for result in turn.results)
+        if turn.user:
+            self._items += self._party.question(turn.user)
+            self._heard.user.append(turn.user)
+
+    def _sent(self, provider: Dialect) -> Codec:
+        """The codec of the attempt, its request judged."""
+        path, document = self._party.request(self._items, self.stream)
+        check_request(self.client, {**document}, self.stream)
+        body = json.dumps(document).encode()
+        facts = DIALECTS[self.client].facts(body, path)
+        assert unsupported(DIALECTS[self.client], DIALECTS[provider], facts) == ""
+        listener = Listener(facts, request_id=f"r{len(self._items)}", started=1.0)
+        codec = codec_for(DIALECTS[self.client], DIALECTS[provider], listener, ENTRY, True)
+        sent, _ = codec.outbound(body, "m")
+        got = json.loads(sent)
+        check_request(provider, got, self.stream)
+        self._compare_request(PARTIES[provider].asked(got), provider)
+        assert sent.count(PNG.encode()) == self._images
+        return codec
+
+    def _compare_request(self, asked: Asked, provider: Dialect) -> None:
+        heard, is_alike = self._heard, provider is self.client
+        names = self._names.setdefault(provider, dict(zip(heard.tools, asked.tools, strict=True)))
+        assert [*names.values()] == asked.tools, "names are stable over turns"
+        refuses_blanks = provider is ANTHROPIC and not is_alike
+        assert asked.user == ["." if refuses_blanks and not text.strip() else text for text in heard.user]
+        assert asked.faults == [] or is_alike
+        assert "".join(asked.assistant) == "".join(heard.assistant)
+        assert [call[1:] for call in asked.calls] == [(names[name], said) for _, name, said in heard.calls]
+        assert [text for _, text in asked.results] == [text for _, text in heard.results]
+        made = [call_id for call_id, *_ in asked.calls]
+        assert [call_id for call_id, _ in asked.results] == made
+        if is_alike:
+            assert asked.tools == heard.tools
+        else:
+            assert [name for name in asked.tools if not re.fullmatch(NAMES[provider], name, re.ASCII)] == []
+            assert len({*made}) == len(made), "ids are unique over the history"
+            assert [call_id for call_id in made if not re.fullmatch(IDS[provider], call_id, re.ASCII)] == []
+            for place, call_id in enumerate(made):
+                known = self._ids.setdefault(place, {}).setdefault(provider, call_id)
+                assert known == call_id, "ids are stable over turns"
+
+    def _answered(self, codec: Codec, provider: Dialect, answer: Answer) -> Said:
+        """What the client reads of the answer, which is judged."""
+        if self._comes_streamed:
+            documents = PARTIES[provider].events(answer)
+            for each in documents:
+                check_event(provider, each)
+            got = through(codec, "text/event-stream", encoded(provider, documents))
+        else:
+            document = PARTIES[provider].whole(answer)
+            check_answer(provider, document)
+            got = through(codec, "application/json", [json.dumps(document).encode()])
+        return self._read_stream(got) if self.stream else self._read_whole(got)
+
+    def _read_whole(self, got: bytes) -> Said:
+        document = json.loads(got)
+        check_answer(self.client, document)
+        return self._party.read_whole(document)
+
+    def _read_stream(self, got: bytes) -> Said:
+        events = [each for each in Decoder().feed(got) if each.data]
+        if self.client is CHAT:
+            assert events.pop().data == b"[DONE]"
+        received = [json.loads(each.data or b"") for each in events]
+        for each in received:
+            check_event(self.client, each)
+        if IS_NAMED[self.client]:
+            named = re.findall(rb"^event: (.+)$", got, re.MULTILINE)
+            assert [each.decode() for each in named] == [each["type"] for each in received]
+        return self._party.read_stream(received)
+
+    def _compare(self, said: Said, answer: Answer, provider: Dialect) -> None:
+        is_alike = provider is self.client
+        assert said.text + said.refusal == answer.text + answer.refusal
+        assert said.reasoning == answer.reasoning
+        assert bool(said.refusal) == bool(answer.refusal and {self.client, provider} <= {CHAT, RESPONSES})
+        ends = {"stop", "content_filter"} if answer.refusal else {answer.finish}
+        assert said.finish in ends
+        assert [(call.name, read(call.arguments)) for call in said.calls] == self._calls(answer, provider)
+        if not is_alike:
+            ids = [call.id for call in said.calls]
+            assert len({*ids}) == len(ids)
+            assert [call_id for call_id in ids if not re.fullmatch(IDS[self.client], call_id, re.ASCII)] == []
+
+    def _calls(self, answer: Answer, provider: Dialect) -> list[tuple[str, Any]]:
+        """Those that the client is to read. What is cut is told as far as the dialects can."""
+        told: list[tuple[str, Any]] = []
+        for call in answer.calls:
+            arguments = read(call.arguments)
+            if isinstance(arguments, str):  # cut
+                if (self.client is ANTHROPIC and not self.stream) or (
+                    provider is ANTHROPIC and not self._comes_streamed
+                ):
+                    arguments = {}
+                if provider is GEMINI or (self.client is GEMINI and arguments):
+                    continue
+            told.append((call.name, arguments))
+        return told
+
+
+def whole_calls(said: Said) -> list[Call]:
+    return [call for call in said.calls if not isinstance(read(call.arguments), str)]
+
+
+def read(arguments: str) -> Any:
+    """The object, or the text if it is cut."""
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
+
+
+def encoded(dialect: Dialect, documents: Sequence[Mapping[str, Any]]) -> Iterable[bytes]:
+    for each in documents:
+        data = json.dumps(each).encode()
+        yield event(each["type"], data) if IS_NAMED[dialect] else b"data: " + data + b"\n\n"
+    if dialect is CHAT:
+        yield b"data: [DONE]\n\n"
+
+
+def through(codec: Codec, content_type: str, chunks: Iterable[bytes]) -> bytes:
+    """What the client gets of the provider's bytes."""
+    reader = codec.reader(200, content_type)
+    frames = [frame for chunk in chunks for frame in reader.read(chunk)] + [*reader.close()]
+    assert [frame.fault for frame in frames if frame.fault] == []
+    assert reader.finished
+    return b"".join(frame.data for frame in frames)
+
+
+@both_forms
+@both_ways
+@every_pair
+@pytest.mark.parametrize("kind", CONVERSATIONS)
+def test_every_kind_crosses(
+    kind: str, client: Dialect, provider: Dialect, stream: bool, is_other_form: bool, request: pytest.FixtureRequest
+) -> None:
+    if loss := KNOWN_LOSSES.get((kind, client, provider, is_other_form)):
+        request.applymarker(pytest.mark.xfail(reason=loss, strict=True))
+    conversation = Conversation(client, stream, stream is not is_other_form)
+    for turn in CONVERSATIONS[kind]:
+        conversation.take(turn, provider)
+
+
+@both_ways
+@pytest.mark.parametrize("first", Dialect)
+@pytest.mark.parametrize("client", Dialect)
+def test_thirty_turns_with_another_dialect_each(client: Dialect, first: Dialect, stream: bool) -> None:
+    conversation = Conversation(client, stream)
+    providers = deque(Dialect)
+    providers.rotate(-providers.index(first))
+    for turn, provider in zip(switched(30), itertools.cycle(providers), strict=False):
+        conversation.take(turn, provider)
