@@ -34,7 +34,7 @@ class Failure(StrEnum):
     UNUSABLE = "unusable"
     """What the model wrote is no answer, which is not its provider's fault."""
     OURS = "ours"
-    """The router itself is at fault, and no provider."""
+    """The router itself is at fault, or the request is; no provider."""
 
 
 class SkipScope(Enum):
@@ -112,6 +112,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
     FaultKind.UNUSABLE: Failure.UNUSABLE,
+    FaultKind.INCONVERTIBLE: Failure.OURS,
     FaultKind.INTERNAL: Failure.OURS,
 }
 
