@@ -16,10 +16,8 @@ def why_not(error: BaseException) -> str:
     "temperature: expected number, got string"
     """
     told = "; ".join(filter(None, map(_of_member, getattr(error.__cause__, "errors", ()))))
-    return (
-        told[:LONGEST_WHY]
-        or f"the request has a form that cannot be converted: {type(error.__cause__ or error).__name__}"
-    )
+    cause = type(error.__cause__ or error).__name__
+    return told[:LONGEST_WHY] or f"the request has a form that cannot be converted: {cause}"
 
 
 def _of_member(detail: object) -> str:

@@ -118,7 +118,7 @@ def plain_text(document: Document) -> str | None:
 
 
 def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
-    document.setdefault("role", "assistant")
+    document["role"] = "assistant"
     for place, block in enumerate(dicts(document.get("content"))):
         if block.get("type") == "tool_use":
             call = state.add_call(place, block.get("id"), block.get("name"))
@@ -180,6 +180,7 @@ CONVERSION = Conversion(
     schemas=Subset(strict_refused=ANTHROPIC_STRICT_REFUSED, strict_moves=True),
     parameters=Parameters(("max_tokens",)),
     write_thinking=write_thinking,
+    answer_forms={"delta": dict, "content": list},
     plain_text=plain_text,
     repair=repair,
     calls=calls,

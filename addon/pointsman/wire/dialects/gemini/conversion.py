@@ -186,6 +186,7 @@ CONVERSION = Conversion(
     write_thinking=write_thinking,
     stream_member=None,
     asked_in_path=asked_in_path,
+    answer_forms={"content": dict, "response": dict},
     plain_text=lambda _: None,
     repair=repair,
     writer=writer,
