@@ -28,7 +28,7 @@ FORMS: Mapping[str, Form] = {
     **dict.fromkeys(STRINGS, str),
     **dict.fromkeys(LISTS, list),
     **dict.fromkeys(OBJECTS, dict),
-    **dict.fromkeys(PLACES, (int, float)),
+    **dict.fromkeys(PLACES, int),
 }
 OPAQUE = ("input", "arguments", "args", "response_format", "metadata", "parameters", "schema")
 """What stands in these is the model's own, or the client's."""
