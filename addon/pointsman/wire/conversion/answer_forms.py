@@ -24,6 +24,8 @@ OBJECTS = (
 PLACES = ("index", "output_index", "content_index", "summary_index", "created", "created_at")
 COUNTS = ("_tokens", "TokenCount")
 """How the names of counts end."""
+DETAILS = "_tokens_details"
+"""How the names of objects end that hold nothing but counts."""
 FORMS: Mapping[str, Form] = {
     **dict.fromkeys(STRINGS, str),
     **dict.fromkeys(LISTS, list),
@@ -47,6 +49,8 @@ def well_formed(document: Document, forms: Mapping[str, Form]) -> None:
         form = forms.get(name) or FORMS.get(name) or (int if name.endswith(COUNTS) else None)
         if form and (not isinstance(value, form) or isinstance(value, bool)):
             del document[name]
+        elif name.endswith(DETAILS):
+            document[name] = {inner: given for inner, given in value.items() if type(given) is int}
         elif isinstance(value, dict):
             well_formed(value, forms)
         elif isinstance(value, list):
