@@ -179,6 +179,7 @@ def test_a_page_is_nobodys_word() -> None:
         (FaultKind.MALFORMED, Failure.NO_ANSWER),
         (FaultKind.UNUSABLE, Failure.UNUSABLE),
         (FaultKind.BROKEN, Failure.NO_ANSWER),
+        (FaultKind.INCONVERTIBLE, Failure.OURS),
         (FaultKind.INTERNAL, Failure.OURS),
     ],
 )

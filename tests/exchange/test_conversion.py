@@ -113,6 +113,43 @@ class TestEnds:
         assert (error["type"], error["message"]) == (kind, "first")
 
 
+class TestRequestsThatCannotBeConverted:
+    MALFORMED: ClassVar = {"temperature": "warm"}
+    WHY = "temperature: expected number, got string (anthropic to openai-chat)"
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_are_refused_with_the_reason_and_are_not_to_be_repeated(self, stream: bool) -> None:
+        stage = claude(1, stream=stream, **self.MALFORMED).start()
+        assert (stage.response.status, stage.launched) == (400, [])
+        error = json.loads(stage.sent)["error"]
+        assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_request")
+        assert self.WHY in error["message"]
+        assert ("X-Should-Retry", "false") in stage.response.headers
+        assert [(record.error, record.failure) for record in stage.records] == [("inconvertible", Failure.OURS)]
+
+    def test_go_to_a_provider_of_the_clients_own_dialect(self) -> None:
+        stage = claude(2, **self.MALFORMED).start()
+        assert stage.launched == ["b"]
+
+    def test_are_no_bad_request_if_a_provider_has_failed_besides(self) -> None:
+        stage = claude(2, **self.MALFORMED).start().failed(2, FaultKind.RESET)
+        assert stage.response.status == 502
+
+    @pytest.mark.parametrize(
+        ("members", "why"),
+        [
+            ({"tools": ["t"]}, "tools must be a list of objects"),
+            ({"tools": {"name": "t"}}, "tools must be a list of objects"),
+            ({"tools": [{"name": "t"}], "tool_choice": 7}, "tool_choice must be a string or an object"),
+            ({"tools": [{"name": {}}]}, "tools[0].name: expected string, got object"),
+        ],
+    )
+    def test_name_the_member(self, members: dict[str, Any], why: str) -> None:
+        stage = claude(1, **members).start()
+        assert (stage.response.status, stage.launched) == (400, [])
+        assert why in json.loads(stage.sent)["error"]["message"]
+
+
 class TestCalls:
     def test_a_stream_that_ends_within_one_ends_in_an_error(self) -> None:
         stage = claude().start().head(1).data(1, ROLE, call('{"side": "le')).end(1)
@@ -155,15 +192,17 @@ class TestConverters:
         stage = claude().start()
         assert stage.launched == ["b"]
         [record] = stage.records
-        assert (record.outcome, record.error) == (Outcome.RETRY_FAILED, "internal")
-        assert record.message == "the request does not convert to openai-chat: RuntimeError"
+        assert (record.outcome, record.error) == (Outcome.RETRY_FAILED, "inconvertible")
+        assert record.message == (
+            "the request has a form that cannot be converted: RuntimeError (anthropic to openai-chat)"
+        )
         assert stage.cancelled == []
 
     def test_that_raise_on_every_request_leave_a_clear_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("llm_rosetta.ConversionPipeline.convert_request", lambda *_: 1 / 0)
         stage = claude(1).start()
-        assert (stage.ended, stage.response.status) == (True, 502)
-        assert "does not convert" in json.loads(stage.sent)["error"]["message"]
+        assert (stage.ended, stage.response.status) == (True, 400)
+        assert "cannot be converted" in json.loads(stage.sent)["error"]["message"]
 
     @pytest.mark.parametrize("after", [0, 1])
     def test_that_raise_on_the_answer_are_the_attempts_failure(

@@ -53,7 +53,7 @@ def test_one_that_cannot_be_made_is_the_next_ones() -> None:
         .not_made(1, str(Inconvertible("no words")))
     )
     assert [(record.provider, record.error, record.message) for record in stage.records] == [
-        ("a", "internal", "no words")
+        ("a", "inconvertible", "no words")
     ]
     assert (stage.launched, stage.cancelled) == (["b"], [])
 

@@ -141,6 +141,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.BROKEN: Failure.NO_ANSWER,
     FaultKind.STALLED: Failure.BROKEN,
     FaultKind.UNUSABLE: Failure.UNUSABLE,
+    FaultKind.INCONVERTIBLE: Failure.OURS,
     FaultKind.INTERNAL: Failure.OURS,
 }
 

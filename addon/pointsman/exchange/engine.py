@@ -246,7 +246,7 @@ class Exchange:
     def _fail_unsent(self, attempt: Attempt, why: str, now: float) -> None:
         """Its provider is sent nothing."""
         attempt.is_over = True
-        self._fail(attempt, Fault(FaultKind.INTERNAL, why), now)
+        self._fail(attempt, Fault(FaultKind.INCONVERTIBLE, why), now)
 
     # Frames.
 

@@ -52,7 +52,7 @@ def final_error(
     the wall is ahead of the one that exclusions are on.
     """
     details = (("reasons", [exclusion.to_dict(offset) for exclusion in exclusions]),)
-    if not faults and (why := _inconvertible(exclusions)):
+    if why := _inconvertible([fault for _, fault in faults], exclusions):
         return Problem(Code.INVALID_REQUEST, why, details=details, is_permanent=True)
     if not faults:
         code, message = _nothing_launched(exclusions, offset)
@@ -63,11 +63,15 @@ def final_error(
     return Problem(code, message, retry_after=free_in, details=details)
 
 
-def _inconvertible(exclusions: Sequence[Exclusion]) -> str:
+def _inconvertible(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> str:
     """Why no candidate's dialect can express the request; empty if one could serve it at another time."""
-    if not {exclusion.reason for exclusion in exclusions} <= INCAPABLE_REASONS:
+    if any(fault.kind is not FaultKind.INCONVERTIBLE for fault in faults):
         return ""
-    whys = dict.fromkeys(each.detail for each in exclusions if each.reason is ExclusionReason.DIALECT)
+    tried = {ExclusionReason.SKIPPED_TARGET} if faults else frozenset()
+    if not {exclusion.reason for exclusion in exclusions} <= INCAPABLE_REASONS | tried:
+        return ""
+    told = [each.detail for each in exclusions if each.reason is ExclusionReason.DIALECT]
+    whys = dict.fromkeys([*told, *(fault.message for fault in faults)])
     return f"This request fits no dialect of the models that could serve it: {'; '.join(whys)}." if whys else ""
 
 

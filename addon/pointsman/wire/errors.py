@@ -27,6 +27,8 @@ class FaultKind(StrEnum):
     ANSWER_TIMEOUT = "answer_timeout"
     STALLED = "stream_timeout"
     BROKEN = "stream_broken"
+    INCONVERTIBLE = "inconvertible"
+    """The request cannot be converted; the provider was sent nothing."""
     INTERNAL = "internal"
 
 

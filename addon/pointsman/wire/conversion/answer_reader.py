@@ -9,6 +9,7 @@ from typing import Any
 
 from llm_rosetta import ConversionContext, get_converter_for_provider
 
+from pointsman.wire.conversion.answer_forms import well_formed
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.conversion.ir import AnswerState, Identity, Kind, Piece, json_text, stem_of
 from pointsman.wire.json_access import Document, dicts, mapping, text
@@ -26,7 +27,7 @@ class AnswerReader:
     def __init__(self, provider: Conversion, identity: Identity) -> None:
         self.state = AnswerState(identity)
         self._plain_text, self._repair, self._late = provider.plain_text, provider.repair, provider.late
-        self._calls = provider.calls
+        self._calls, self._forms = provider.calls, provider.answer_forms
         self._repeated = provider.repeated_answer
         self._converter = get_converter_for_provider(provider.library_name)
         self._context = self._converter.create_stream_context()
@@ -37,6 +38,7 @@ class AnswerReader:
         """The pieces that one event of a stream brings."""
         if self._is_named and (said := self._plain_text(document)):
             return [Piece(Kind.TEXT, said)]
+        well_formed(document, self._forms)
         pieces = list(self._repair(self.state, document))
         calls = list(self._calls(self.state, document)) if self._calls else []
         pieces += self._library_pieces(document)
@@ -72,6 +74,7 @@ class AnswerReader:
 
     def whole(self, document: Document) -> list[Piece]:
         """The parts of an answer that was not streamed, each in one piece."""
+        well_formed(document, self._forms)
         found = list(self._repair(self.state, document))
         calls = list(self._calls(self.state, document)) if self._calls else []
         answer = self._converter.response_from_provider(document, context=ConversionContext())

@@ -4,12 +4,13 @@ A request crosses as: client's `prepare` → llm-rosetta → provider's `fix_up`
 llm-rosetta → client's `writer`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.allowed_tools import AllowedTools
+from pointsman.wire.conversion.answer_forms import Form
 from pointsman.wire.conversion.answer_writer import DialectWriter
 from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
@@ -114,6 +115,9 @@ class Conversion:
     """The facts with what the path must say, where the body does not say all of it."""
 
     # An answer of a provider of this dialect.
+    answer_forms: Mapping[str, Form] = field(default_factory=dict)
+    """The types of members whose names mean other things elsewhere; `wire/conversion/answer_forms.py` has the common.
+    """
     plain_text: Callable[[Document], str | None]
     """The text of an event that is nothing but text, as most are; None for any other, which is the library's to read.
     """

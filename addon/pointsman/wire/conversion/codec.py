@@ -22,6 +22,7 @@ from pointsman.wire.conversion.converting_readers import (
 )
 from pointsman.wire.conversion.identifiers import Identifiers, unchanged
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
+from pointsman.wire.conversion.library_errors import why_not
 from pointsman.wire.conversion.requests import convert, identifiers_between
 from pointsman.wire.conversion.unsupported import blank_stops, left_out
 from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
@@ -208,9 +209,7 @@ class Converting:
         try:
             document = convert(client, conversion, jsontext.loads(body), to, self._identifiers, remarks)
         except Exception as error:  # whatever the library raises
-            raise Inconvertible(
-                f"the request does not convert to {self.dialect.name}: {type(error).__name__}"
-            ) from error
+            raise Inconvertible(f"{why_not(error)} ({self._client.name} to {self.dialect.name})") from error
         provider_quirks.mend(self._provider, self.dialect, document)
         leave_out(self.dialect, document, self._left_out, model)
         remarks += without_refused(self.refusals, document)

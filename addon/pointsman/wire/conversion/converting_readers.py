@@ -130,9 +130,11 @@ class StreamDocuments:
         for data in self._data_of(raw):
             if data and data.strip() != DONE:
                 try:
-                    yield jsontext.loads(data)
+                    document = jsontext.loads(data)
                 except ValueError:
                     continue
+                if isinstance(document, dict):
+                    yield document
 
     def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
         """Most events come as one line each, and need no decoder."""

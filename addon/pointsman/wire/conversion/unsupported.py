@@ -10,6 +10,7 @@ from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.conversion.base import Wish
 from pointsman.wire.conversion.history import USER, History, asked_last
 from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
+from pointsman.wire.conversion.malformed import malformed
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
@@ -55,6 +56,7 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
+    yield from malformed(document)
     yield from asked.unsupported(document)
     hosted = hosted_tools(asked, document)
     if hosted and not can_do_without(asked, document):

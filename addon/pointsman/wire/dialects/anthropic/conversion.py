@@ -119,7 +119,7 @@ def plain_text(document: Document) -> str | None:
 
 def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     """The library would add words of its own to a refusal; the finish reason is known without it."""
-    document.setdefault("role", "assistant")
+    document["role"] = "assistant"
     if document.get("stop_reason") == "refusal" and not _explanation(document):
         document["stop_reason"] = "end_turn"
     for place, block in enumerate(dicts(document.get("content"))):
@@ -189,6 +189,7 @@ CONVERSION = Conversion(
     schemas=Subset(strict_refused=ANTHROPIC_STRICT_REFUSED, strict_moves=True),
     parameters=Parameters(("max_tokens",)),
     write_thinking=write_thinking,
+    answer_forms={"delta": dict, "content": list},
     plain_text=plain_text,
     repair=repair,
     calls=calls,

@@ -72,8 +72,16 @@ def is_hosted(tool: Members) -> bool:
     return not member(tool, "functionDeclarations")
 
 
+SAMPLING = {"topP": "top_p", "topK": "top_k"}
+"""Parameters, and the only names that the library knows them by."""
+
+
 def prepare(document: Document) -> None:
-    """Schemas stand in one place, in the words of JSON Schema."""
+    """Schemas stand in one place, in the words of JSON Schema; parameters have names that the library reads."""
+    config = member(document, "generationConfig")
+    for name, read in SAMPLING.items():
+        if isinstance(config, dict) and name in config:
+            config[read] = config.pop(name)
     for tool in dicts(document.get("tools")):
         for function in dicts(member(tool, "functionDeclarations")):
             schema = _pop(function, "parametersJsonSchema", "parameters_json_schema") or function.get("parameters")
@@ -190,6 +198,7 @@ CONVERSION = Conversion(
     write_thinking=write_thinking,
     stream_member=None,
     asked_in_path=asked_in_path,
+    answer_forms={"content": dict, "response": dict},
     plain_text=lambda _: None,
     repair=repair,
     writer=writer,

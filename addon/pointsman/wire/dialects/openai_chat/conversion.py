@@ -110,13 +110,18 @@ def plain_text(document: Document) -> str | None:
     return content if isinstance(content, str) else None
 
 
+ANSWERS = frozenset({"delta", "message", "finish_reason"})
+"""What a choice says anything in."""
+
+
 def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
     """The first choice counts. Reasoning has two names, content may be parts. Some providers repeat the whole message
     at the end of a stream: of that, only calls can be news.
     """
     document["model"] = document.get("model") or state.identity.model  # without it the library would not see the id
     choices = dicts(document.get("choices"))
-    document["choices"] = choices = [choice for choice in choices if not choice.get("index")]
+    choices = [choice for choice in choices if not choice.get("index") and not ANSWERS.isdisjoint(choice)]
+    document["choices"] = choices
     for choice in choices:
         if state.spoken_ids and isinstance(message := choice.pop("message", None), dict):
             choice["delta"] = {**_unheard_calls(state, message), **mapping(choice.get("delta"))}
@@ -208,6 +213,7 @@ CONVERSION = Conversion(
     write_allowed=write_allowed,
     parameters=Parameters(("max_tokens", "max_completion_tokens")),
     write_thinking=write_thinking,
+    answer_forms={"delta": dict, "content": (str, list), "thinking": (str, list), "logprobs": dict},
     plain_text=plain_text,
     repair=repair,
     calls=calls,

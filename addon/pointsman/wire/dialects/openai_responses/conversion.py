@@ -211,6 +211,7 @@ CONVERSION = Conversion(
     write_allowed=write_allowed,
     parameters=Parameters(("max_output_tokens",), least_limit=16),
     write_thinking=write_thinking,
+    answer_forms={"delta": str, "content": list},
     plain_text=plain_text,
     repair=repair,
     calls=calls,
