@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pointsman.wire.dialects.base import DropsPart, SignedParts
-from pointsman.wire.json_access import Document, Members, text
+from pointsman.wire.json_access import Document, Members, dicts, text
 
 OWN_TURN = ("message", "function_call", "custom_tool_call")
 """Items of a model whose id stands for the reasoning before them, and is optional."""
@@ -25,8 +25,18 @@ def without(items: Sequence[Document], drops: DropsPart, model: str) -> list[Doc
             continue
         has_lost_reasoning = has_lost_reasoning and _is_of_model(item)
         is_orphan = has_lost_reasoning and "id" in item and item.get("type") in OWN_TURN
-        kept.append({name: value for name, value in item.items() if name != "id"} if is_orphan else item)
+        kept.append(_without_id(item) if is_orphan else item)
     return kept or list(items)
+
+
+def _without_id(item: Document) -> Document:
+    """A message of the model needs an id; without one it is a message as clients write them, a plain text."""
+    bare = {name: value for name, value in item.items() if name != "id"}
+    content = item.get("content")
+    if item.get("type") == "message" and isinstance(content, list):
+        parts = [text(part.get("text") or part.get("refusal")) for part in dicts(content)]
+        return {"type": "message", "role": item.get("role"), "content": "".join(parts)}
+    return bare
 
 
 SIGNED_PARTS = SignedParts("input", signatures, without)
