@@ -62,6 +62,16 @@ def test_smart_first_are_longcat_and_owl_alpha(providers: dict[str, Provider]) -
     assert first == longcat | {("openrouter", "openrouter/owl-alpha")}
 
 
+def test_longcat_stands_before_owl_alpha(providers: dict[str, Provider]) -> None:
+    places = {p.name: {model.smart_first for model in p.models if model.smart_first} for p in providers.values()}
+    assert {name: found for name, found in places.items() if found} == {"longcat": {1}, "openrouter": {2}}
+
+
+def test_of_single_models_only_owl_alpha_is_guarded(providers: dict[str, Provider]) -> None:
+    levels = {model.id: model.protection for p in providers.values() for model in p.models if model.protection}
+    assert levels == {"openrouter/owl-alpha": ProtectionLevel.PROVIDER_BAN}
+
+
 def test_only_longcat_is_banned_as_a_whole(providers: dict[str, Provider]) -> None:
     assert [p.name for p in providers.values() if p.protection is not ProtectionLevel.MODEL_SKIP] == ["longcat"]
     assert providers["longcat"].protection is ProtectionLevel.PROVIDER_BAN
@@ -85,7 +95,7 @@ def test_providers_that_answer_without_a_key_say_so(providers: dict[str, Provide
 def test_facts_about_one_model_arrive_whole(providers: dict[str, Provider]) -> None:
     [llama] = [model for model in providers["groq"].models if model.id == "llama-3.3-70b-versatile"]
     assert (llama.name, llama.intelligence, llama.speed, llama.context) == ("Llama 3.3 70B", 17, 2, 131072)
-    assert llama.limits.model_dump() == {"rpm": 30, "rpd": 1000, "tpm": 12000, "tpd": 100000}
+    assert llama.limits.model_dump() == {"rpm": 30, "rpd": 1000, "tpm": 12000, "tpd": 100000, "concurrency": None}
     assert llama.supports == frozenset({Capability.TOOLS, Capability.JSON})
 
 

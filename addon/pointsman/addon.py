@@ -136,8 +136,7 @@ class Pointsman:
         if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
             return
-        for warning in settings.warnings:
-            logger.warning(warning)
+        _log_flaws(settings)
         if advice := python_version.security_advice():
             logger.warning(advice)
         make_certificates()
@@ -148,8 +147,7 @@ class Pointsman:
 
     def _apply_settings(self, settings: Settings) -> None:
         assert self.gateway
-        for warning in settings.warnings:
-            logger.warning(warning)
+        _log_flaws(settings)
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.gateway.update_settings(settings)
@@ -301,6 +299,14 @@ class Pointsman:
             ctx.master.addons.get("nextlayer").next_layer(nextlayer)  # a script's hook runs before the built-in one
             handler = ctx.master.addons.get("proxyserver").connections[nextlayer.context.client.id]
             replace_http_layer(nextlayer, self.gateway, handler)
+
+
+def _log_flaws(settings: Settings) -> None:
+    """As warnings: mitmdump and mitmweb end when an error is logged at their start."""
+    for fault in settings.faults:
+        logger.warning(f"Pointsman: a provider's configuration is invalid. {fault}")
+    for warning in settings.warnings:
+        logger.warning(warning)
 
 
 def _masker(gateway: Gateway) -> Masker:

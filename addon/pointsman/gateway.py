@@ -7,6 +7,7 @@ with.
 
 import asyncio
 import logging
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -42,6 +43,7 @@ from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
@@ -85,7 +87,7 @@ class Gateway:
         """The thread that reads and converts large requests."""
         self.closing = False
         """No new exchange begins."""
-        self._own_secrets = tuple(secrets)
+        self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
 
     @property
@@ -107,7 +109,7 @@ class Gateway:
 
     def table_sizes(self, now: float) -> dict[str, int]:
         """How many there are of what comes and goes; `now` is the time that sessions live by."""
-        cooldowns, view = self.router.cooldowns.to_dict(now, now), ctx.master.addons.get("view")
+        cooldowns, view = self.router.cooldowns_to_dict(now, now), ctx.master.addons.get("view")
         return {
             "exchanges": len(self.running),
             "attempts": self.upstream_client.in_use,
@@ -254,7 +256,11 @@ class Gateway:
     def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
-        return self.router.plan(read.facts, chat.dialect, read.caller, time.monotonic(), time.time())
+        now = time.monotonic()
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
+        if notice := self.router.pin_pause_notice(plan, now):
+            logger.info(f"Pointsman: {notice}")
+        return plan
 
     def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
@@ -291,6 +297,8 @@ class Gateway:
             if exchange.client_request.own_answer is None:  # it was no count of tokens, which says nothing of answering
                 self.router.observe(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
+                for notice in self.router.base_url_notices(record):
+                    logger.warning(f"Pointsman: {notice}")
             if getattr(ctx.options, "flow_detail", 1):  # else mitmdump is to say nothing of flows
                 logger.info(f"{record.request_id} {record.model}: {comment}")
         except Exception:
@@ -329,6 +337,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """
     server = [key.get_secret_value() for key in (settings.server.client_key, settings.server.admin_key) if key]
     keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
+    proxies = [word for each in settings.providers.values() for word in proxy_passwords(each.own_proxy or "")]
     public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
     names = "\n".join(word for words in public for word in words)
-    return [secret for secret in (*server, *keys) if secret not in names]
+    return [secret for secret in (*server, *keys, *proxies) if secret not in names]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -10,10 +11,14 @@ import orjson
 
 from pointsman.config import Key, Provider
 from pointsman.domain.outbound import UpstreamRequest
+from pointsman.routing.base_url_faults import description
 from pointsman.routing.health_probe import probe_request
 from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
+from pointsman.wire.error_parsing import error_fault
+from pointsman.wire.errors import Fault
+from pointsman.wire.unknown_path import is_unknown_path, lacks_version
 
 CHECK_TIMEOUT = 15.0
 """Seconds for the whole answer."""
@@ -34,17 +39,26 @@ class KeyCheck:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
-                status, body = await self._ask(asked)
+                status, body, content_type = await self._ask(asked)
+                if await self._lacks_version(provider, asked, error_fault(status, body, content_type)):
+                    return _result(began, status, f"{description(provider.base_url)} ({provider.base_url}/v1 answers)")
         except TimeoutError:
             return _result(began, None, f"no answer within {CHECK_TIMEOUT:g} s")
         except (aiohttp.ClientError, OSError) as error:
             return _result(began, None, f"{provider.base_url} cannot be reached ({type(error).__name__})")
         return _result(began, status, _describe_status(status), _count_models(body) if status < 300 else None)
 
-    async def _ask(self, asked: UpstreamRequest) -> tuple[int, bytes]:
+    async def _lacks_version(self, provider: Provider, asked: UpstreamRequest, fault: Fault) -> bool:
+        """Its base URL knows no path, and the one below it does."""
+        if not is_unknown_path(fault) or not lacks_version(provider.base_url):
+            return False
+        status, body, content_type = await self._ask(replace(asked, url=f"{provider.base_url}/v1/models"))
+        return not is_unknown_path(error_fault(status, body, content_type))
+
+    async def _ask(self, asked: UpstreamRequest) -> tuple[int, bytes, str]:
         dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
         async with self._client.send(asked, self._upstream(), dial) as answer:
-            return answer.status, await answer.content.read(MAX_ANSWER_BYTES)
+            return answer.status, await answer.content.read(MAX_ANSWER_BYTES), answer.headers.get("Content-Type", "")
 
 
 def _result(began: float, status: int | None, message: str, models: int | None = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class StateCommands:
     @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]
     def cooldowns(self) -> str:
         """List active cooldowns of targets and keys, with reason and end (Unix time), as JSON."""
-        return json.dumps(self._running().router.cooldowns.to_dict(monotonic(), time()), indent=2)
+        return json.dumps(self._running().router.cooldowns_to_dict(monotonic(), time()), indent=2)
 
     @command.command("pointsman.clear")  # type: ignore[untyped-decorator]
     def clear(self) -> str:
@@ -39,7 +39,7 @@ class StateCommands:
     @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
     def sessions(self) -> str:
         """List sessions, most recently used first, with pin, bans, failures and expiry (Unix time), as JSON."""
-        rows = self._running().router.sessions.to_list(monotonic(), time())
+        rows = self._running().router.sessions_to_list(monotonic(), time())
         return json.dumps({"sessions": rows}, indent=2)
 
     @command.command("pointsman.unban")  # type: ignore[untyped-decorator]

@@ -13,6 +13,7 @@ from typing import Any
 
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTY, STEADY, Assignment, Kind, assignment
+from robustness.promise import Span, key_number
 from robustness.requests import ChatRequest, Dialect
 
 BLANK = re.compile(rb"(?>\r\n|\n|\r){2,}")
@@ -20,7 +21,9 @@ BLANK = re.compile(rb"(?>\r\n|\n|\r){2,}")
 COMMIT = re.compile(rb": routed-via (\S+?)/\S+ attempts=")
 LOST = ("retry_failed", "hedge_loser_cancelled", "hedge_triggered", "client_error_non_retryable")
 """Outcomes of attempts of which the client got nothing."""
-STATUSES = frozenset({200, 400, 422, 429, 502, 503, 504})
+STATUSES = frozenset({200, 400, 404, 413, 422, 429, 502, 503, 504})
+LONGEST_WAIT = 60.0
+"""Seconds that `Retry-After` may ask for, as no provider states more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,9 @@ class ReceivedAnswer:
 
 
 class AnswerCheck:
-    """One request, what came of it, and the router's record of it. `faults` says what must not be."""
+    """One request, what came of it, and the router's record of it. `violations` says what must not be. During `outages`
+    no provider could be reached.
+    """
 
     def __init__(
         self,
@@ -43,9 +48,10 @@ class AnswerCheck:
         record: Mapping[str, Any] | None,
         max_attempts: int,
         may_be_forgotten: bool = False,
+        outages: Sequence[Span] = (),
     ) -> None:
         self.request, self.answer, self.record, self.max_attempts = request, answer, record, max_attempts
-        self.may_be_forgotten = may_be_forgotten
+        self.may_be_forgotten, self.outages = may_be_forgotten, outages
         names = FAULTY + ((STEADY,) if request.is_safe else ())
         self.assignments: Mapping[str, Assignment] = {name: assignment(request, name) for name in names}
 
@@ -70,6 +76,15 @@ class AnswerCheck:
         return shown[-1] if shown and self.answer.ended else None
 
     @property
+    def has_no_answer(self) -> bool:
+        """No provider answered, although none refused the request itself and not all attempts were used up."""
+        if self.record is None or not self.answer.ended or self._launched >= self.max_attempts or self._is_refused:
+            return False
+        if self.answer.status != 200:
+            return self.winner is None or Kind.DECLINES in self._kinds(self.winner)
+        return self.request.stream and self.winner is None
+
+    @property
     def _attempts(self) -> Sequence[Mapping[str, Any]]:
         return self.record["attempts"] if self.record else ()
 
@@ -83,6 +98,8 @@ class AnswerCheck:
             found.append(f"the answer to another request: {self.answer.headers.get('x-request-id')}")
         if self.answer.status not in STATUSES:
             found.append(f"status {self.answer.status}")
+        if float(self.answer.headers.get("retry-after", 0)) > LONGEST_WAIT:
+            found.append(f"status {self.answer.status}, to be retried after {self.answer.headers['retry-after']} s")
         return found
 
     def _check_record(self) -> list[str]:
@@ -95,14 +112,30 @@ class AnswerCheck:
         if self._launched > self.max_attempts:
             found.append(f"{self._launched} attempts")
         for each in self._attempts:
-            kind = self.assignments[each["provider"]].kind if each["provider"] in self.assignments else Kind.FAILS
-            if kind is Kind.GOOD and each["outcome"] in ("retry_failed", "stream_broken", "stream_stalled"):
+            has_failed = each["outcome"] in ("retry_failed", "stream_broken", "stream_stalled")
+            if has_failed and self._was_good(each) and not self._was_cut_off(each):
                 found.append(f"a good answer of {each['provider']} counts as {each['outcome']} {each['error']}")
         return found
 
+    def _was_good(self, attempt: Mapping[str, Any]) -> bool:
+        mine = self.assignments.get(attempt["provider"])
+        return mine is not None and mine.kind_for(key_number(attempt["key"])) is Kind.GOOD
+
+    def _was_cut_off(self, attempt: Mapping[str, Any]) -> bool:
+        lasted = Span(attempt["started"], attempt["started"] + (attempt["settled_ms"] or 0) / 1000)
+        return any(each.meets(lasted) for each in self.outages)
+
+    def _kinds(self, provider: str) -> frozenset[Kind]:
+        """What may come of a request to that provider, with whichever key."""
+        mine = self.assignments.get(provider)
+        return frozenset({mine.kind, mine.kind_for(mine.faulty_key)}) if mine else frozenset()
+
     def _check_error(self) -> list[str]:
-        """The answer is an error: no provider may have been able to answer."""
+        """The answer is an error: of a provider that refuses or declines, or the router's own."""
         if not self.answer.ended:
+            return []
+        kinds = self._kinds(self.winner) if self.winner is not None else None
+        if kinds is not None and Kind.DECLINES in kinds:
             return []
         found = []
         try:
@@ -111,33 +144,15 @@ class AnswerCheck:
                 found.append(f"no error in {self.answer.body[:200]!r}")
         except ValueError:
             found.append(f"no JSON: {self.answer.body[:200]!r}")
-        if self.winner is not None:
-            if self.assignments[self.winner].kind is not Kind.REFUSES:
-                found.append(f"status {self.answer.status} of {self.winner}, which does not refuse")
-            return found
-        return found + self._passed_over()
-
-    def _passed_over(self) -> list[str]:
-        """Providers that would have answered correctly, but were neither tried nor excluded for a reason."""
-        if self.record is None or self._launched >= self.max_attempts or self._is_refused:
-            return []
-        left_out = {each["provider"] for each in self.record["excluded"]}
-        asked = {each["provider"] for each in self._attempts}
-        good = [name for name, one in self.assignments.items() if one.kind is Kind.GOOD]
-        passed_over = [name for name in good if name not in left_out | asked or name == STEADY]
-        return [f"{name} could have answered: {self._told()}" for name in passed_over]
+        if kinds is not None and Kind.REFUSES not in kinds:
+            found.append(f"status {self.answer.status} of {self.winner}, which does not refuse")
+        return found
 
     @property
     def _is_refused(self) -> bool:
         """A provider has rejected the request itself, which is final. After early headers, an event says so."""
         refusing = (each for each in self._attempts if each["outcome"] == "client_error_non_retryable")
-        return any(self.assignments[each["provider"]].kind is Kind.REFUSES for each in refusing)
-
-    def _told(self) -> str:
-        """The record in one line."""
-        tried = [f"{each['provider']} {each['outcome']} {each['error']}" for each in self._attempts]
-        left_out = [f"{each['provider']} {each['reason']}" for each in (self.record or {}).get("excluded", ())]
-        return f"tried: {', '.join(tried) or 'none'}; excluded: {', '.join(left_out) or 'none'}"
+        return any(Kind.REFUSES in self._kinds(each["provider"]) for each in refusing)
 
     def _check_whole(self) -> list[str]:
         if not self.answer.ended:
@@ -169,7 +184,7 @@ class AnswerCheck:
     def _check_empty_stream(self, answer: Sequence[bytes]) -> list[str]:
         """The headers had been sent, then no provider answered."""
         own = answer[1:] if self.request.dialect is Dialect.RESPONSES else answer
-        return self._passed_over() + ([] if self._is_routers_end(own) else [f"no proper end: {answer!r}"])
+        return [] if self._is_routers_end(own) else [f"no proper end: {answer!r}"]
 
     def _check_events(self, answer: Sequence[bytes], one: Assignment) -> list[str]:
         meant = events(expected_body(self.request, one.provider))

@@ -16,8 +16,8 @@ from robustness.chaos_run import ChaosRun, RunResult
 from robustness.deployment import deployment
 from robustness.faults import FAULTS
 
-STARTING, EACH = 120.0, 0.5
-"""Limit of a run in seconds: to start, and for each request."""
+STARTING, EACH = 240.0, 0.5
+"""Limit of a run in seconds: to start and to ask once more, and for each request."""
 SHOWN = 20
 """Violations printed for one run."""
 
@@ -30,6 +30,8 @@ def report(run: RunResult) -> Iterator[str]:
     if run.before and run.after:
         grown = (run.after.memory - run.before.memory) / 2**20
         yield f"  {len(run.met)} of {len(FAULTS)} faults met, {run.met.total()} attempts; memory {grown:+.0f} MiB"
+    if run.served:
+        yield f"  {run.served} conversations served after all faults had ended"
     for fault in run.violations[:SHOWN]:
         yield f"  {fault}"
     if len(run.violations) > SHOWN:
@@ -69,6 +71,7 @@ async def run_all(given: argparse.Namespace) -> bool:
                 numbers = given.only or range(given.requests)
                 async with asyncio.timeout(STARTING + EACH * len(numbers)):
                     await chaos_run.send(numbers)
+                    await chaos_run.ask_once_more()
                 await chaos_run.close()
             except (ProcessFailed, OSError, TimeoutError) as error:
                 log = log_tail("router", deployed.folder)

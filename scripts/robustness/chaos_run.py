@@ -10,19 +10,27 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from pointsman.demo import closed_port
 from robustness.answer_check import AnswerCheck, ReceivedAnswer
 from robustness.clients import ClientPool, RouterAddress
-from robustness.deployment import Deployment, ResourceUsage
-from robustness.faults import FAULTY, STEADY
+from robustness.deployment import ADMIN_KEY, Deployment, ResourceUsage
+from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
+from robustness.last_round import LastRound
+from robustness.promise import BAN, FaultPlan, Span, incidents
 from robustness.provider import RESETTING
 from robustness.requests import RISKY, SAFE, ChatRequest
 
-MAX_ATTEMPTS = 7
+FEW, ENOUGH = 7, 12
+"""Attempts in one exchange at most: too few for all candidates, for odd seeds, or enough."""
 WORKERS = 24
 RELOAD_EVERY = 3.0
+OUTAGE_EVERY, OUTAGE = 8.0, 0.7
+"""Seconds between outages of the network to all providers, and of each."""
+MAX_FAILED = 5000
+"""Failed exchanges that are judged; a soak may have more."""
 REMEMBERED = 900
 """Exchanges that the router certainly remembers; the record of an answer that is read slowly may be gone."""
 GONE = "gone"
@@ -42,9 +50,15 @@ class RunResult:
     seconds: float = 0.0
     before: ResourceUsage | None = None
     after: ResourceUsage | None = None
+    served: int = 0
+    """Conversations that were served after all faults had ended."""
 
 
-def configuration(urls: Mapping[str, str], hedge: str, patience: float) -> dict[str, Any]:
+def max_attempts(seed: int) -> int:
+    return FEW if seed % 2 else ENOUGH
+
+
+def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts: int) -> dict[str, Any]:
     """The router's configuration: timeouts so short that each of them expires at times, multiplied by `patience`."""
 
     def waits(seconds: float) -> str:
@@ -52,36 +66,46 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float) -> dict[
 
     def entry(name: str, *models: str, **more: Any) -> dict[str, Any]:
         url = urls.get(name) or closed_port()
-        keys = [f"{name}-secret-key-{n}" for n in range(2)] if name in FAULTY[:2] else []
+        keys = [f"{name}-secret-key-{n}" for n in KEYS.get(name, ()) if n is not None]
         models_of = [{"id": model} for model in models]
         return {"base_url": url, "dialects": dict.fromkeys(DIALECTS, url), "models": models_of, "keys": keys, **more}
 
     providers = {name: entry(name, SAFE, RISKY) for name in (FAULTY[0], GONE, RESETTING, *FAULTY[1:])}
     providers[STEADY] = entry(STEADY, SAFE, timeouts={"first_byte": "30s", "answer": "30s", "stall": "30s"})
     return {
+        "server": {"admin_key": ADMIN_KEY},
         "providers": providers,
-        "routing": {"max_attempts": MAX_ATTEMPTS},
+        "routing": {"max_attempts": attempts},
         "stream": {"heartbeat": "300ms", "stall": waits(1.5), "first_byte": waits(1.5), "answer": waits(2.5),
                    "early_headers": "700ms"},
         "hedge": {"after": hedge, "max_parallel": 3},
-        "cooldowns": {"transient": "100ms", "rate_limit": "100ms", "key_invalid": "100ms"},
-        "sticky": {"max_sessions": 500},
+        "cooldowns": {"transient": "100ms", "rate_limit": f"{LIMITED:g}s", "key_invalid": f"{INVALID:g}s"},
+        "sticky": {"max_sessions": 500, "ban": f"{BAN:g}s"},
+        "protection": {GUARDED: "provider-ban"},
     }  # fmt: skip
 
 
 class ChaosRun:
-    """One seed against one router: first `open`, then `send`, then `close`; see `result`."""
+    """One seed against one router: first `open`, then `send`, perhaps `ask_once_more`, then `close`; see `result`."""
 
     def __init__(self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0) -> None:
         self._deployed, self._hedge, self._patience = deployed, hedge, patience
         self._latest = 0
+        self._max_attempts = max_attempts(seed)
+        self._plan = FaultPlan()
+        self._failed: list[tuple[ChatRequest, Mapping[str, Any]]] = []
+        """Exchanges that nobody answered."""
+        self._conversations: dict[tuple[str, ...], ChatRequest] = {}
+        """The last request of each. Bounded by the requests of a run."""
+        self._asked_last: frozenset[str] = frozenset()
+        """Ids of requests that may be repeated."""
         self.result = RunResult(seed)
 
     async def open(self, tool: str, *arguments: str) -> None:
         """Starts providers and router."""
         await self._deployed.start_providers()
         await self._deployed.start_router(
-            configuration(self._deployed.urls, self._hedge, self._patience), tool, *arguments
+            configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts), tool, *arguments
         )
         self.result.before = await self._deployed.idle_usage()
 
@@ -97,23 +121,38 @@ class ChaosRun:
                 await hold_back()
 
         pool = ClientPool(RouterAddress("127.0.0.1", deployed.port, deployed.ca), run.seed, told, iter(numbers))
-        reloading = asyncio.create_task(self._reload_regularly())
+        disturbing = [asyncio.create_task(act) for act in (self._reload_regularly(), self._cut_off_regularly())]
         try:
             async with asyncio.TaskGroup() as clients:
                 for _ in range(workers):
                     clients.create_task(pool.worker())
         finally:
-            reloading.cancel()
+            for each in disturbing:
+                each.cancel()
+            await asyncio.gather(*disturbing, return_exceptions=True)
         run.seconds = time.monotonic() - began
         run.violations += pool.complaints
 
+    async def ask_once_more(self) -> None:
+        """Now that the faults have ended, every conversation has to be served."""
+        last_round = LastRound(self._deployed, self._max_attempts)
+        newest_first = sorted(self._conversations.values(), key=lambda each: -each.n)
+        last = [each.last for each in newest_first]
+        self._asked_last = frozenset(each.id for each in last)
+        self.result.violations += await last_round.ask(last)
+        self.result.served = last_round.served
+
     async def _judge(self, request: ChatRequest, answer: ReceivedAnswer | None) -> None:
+        self._conversations[request.conversation] = request
         if answer is None:
             self.result.outcomes["left early"] += 1
             return
         record = await self._record(request, answer)
         self._latest = max(self._latest, request.n)
-        case = AnswerCheck(request, answer, record, MAX_ATTEMPTS, self._latest - request.n > REMEMBERED)
+        may_be_forgotten = self._latest - request.n > REMEMBERED
+        case = AnswerCheck(request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages)
+        if record and case.has_no_answer and len(self._failed) < MAX_FAILED:
+            self._failed.append((request, record))
         self.result.violations += [f"{request.id} ({request.dialect.name}): {fault}" for fault in case.violations()]
         self.result.outcomes[f"{answer.status}" if answer.ended else f"{answer.status}, left"] += 1
 
@@ -127,11 +166,28 @@ class ChaosRun:
         return None
 
     async def _reload_regularly(self) -> None:
-        """Reloads the configuration at regular intervals."""
+        """Reloads the configuration at regular intervals, and ends what only an operator ends."""
         while True:
             await asyncio.sleep(RELOAD_EVERY)
             with suppress(ProcessLookupError):
                 self._deployed.router.send_signal(signal.SIGHUP)
+            for name in (name for name, keys in KEYS.items() if RESERVE_KEY in keys):
+                path = f"/api/cooldowns?provider={name}&key=key-{RESERVE_KEY + 1}"
+                status, told = await self._deployed.page(path, "DELETE")
+                if status != 200:
+                    self.result.violations.append(f"DELETE {path}: {status} {told}")
+            self._plan.lifted.append(time.time())
+
+    async def _cut_off_regularly(self) -> None:
+        """At regular intervals, no provider accepts connections for a while."""
+        while True:
+            await asyncio.sleep(OUTAGE_EVERY)
+            began = time.time()
+            self._plan.outages.append(Span(began, inf))
+            try:
+                await asyncio.shield(self._deployed.outage(OUTAGE))
+            finally:
+                self._plan.outages[-1] = Span(began, time.time() + OUTAGE)
 
     async def close(self) -> None:
         """Checks that nothing is left over, and ends the router."""
@@ -141,20 +197,28 @@ class ChaosRun:
         assert run.before
         run.after = await deployed.usage_after(run.before)
         for name, count in run.after.transient.items():
-            if count != run.before.transient[name]:
+            if count > run.before.transient[name]:
                 run.violations.append(f"{name}: {count} after the run, {run.before.transient[name]} before")
         if status := await deployed.end_router():
             run.violations.append(f"the router ended with status {status}")
         run.violations += deployed.unexpected_log_lines()
 
     async def _check_providers(self) -> None:
-        """Checks that no request had too many attempts and that none is still being answered."""
+        """Checks that no request had too many attempts, that none failed without need, and that none is still being
+        answered.
+        """
         told = await self._deployed.report()
         for n, seen in told["seen"].items():
-            self.result.met.update(fault for _, fault, _ in seen)
-            repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used in seen)
-            if len(seen) - repeats > MAX_ATTEMPTS:
+            if n in self._asked_last:
+                continue
+            self.result.met.update(fault for _, fault, *_ in seen)
+            repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used, *_ in seen)
+            if len(seen) - repeats > self._max_attempts:
                 self.result.violations.append(f"{n}: {len(seen)} attempts at providers: {seen}")
+        self._plan.add(incidents(told["seen"]))
+        for request, record in self._failed:
+            untried = self._plan.untried(request, record)
+            self.result.violations += [f"{request.id} ({request.dialect.name}): {each}" for each in untried]
         for _ in range(50):
             if not told["unfinished"]:
                 return

@@ -93,6 +93,12 @@ async def sequential(pool: ClientPool, first: ChatRequest, chance: random.Random
         _check_no_more_data(client)
 
 
+async def ask_alone(pool: ClientPool, request: ChatRequest) -> None:
+    """One request on a connection of its own."""
+    async with h1_to(pool.router.host, pool.router.port) as client:
+        await _ask(pool, client, request)
+
+
 async def sequential_over_tls(pool: ClientPool, first: ChatRequest, chance: random.Random) -> None:
     async with h1_through(pool.router.url, pool.router.ca, f"{HOST}:443") as client:
         for request in pool.more(first, 5, chance):
@@ -273,7 +279,9 @@ def _raw(request: ChatRequest, host: str = "localhost") -> bytes:
 
 
 def _headers(request: ChatRequest) -> Headers:
-    return (("x-request-id", request.id),)
+    """The session and sub-agent, where the client names them."""
+    given = (("x-session-id", request.talk), ("x-claude-code-agent-id", request.agent))
+    return (("x-request-id", request.id), *((name, value) for name, value in given if value))
 
 
 def _limit(request: ChatRequest) -> int:

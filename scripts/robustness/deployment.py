@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARENT_WATCH = ROOT / "scripts" / "benchmarks" / "parent_watch.py"
 PATH = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "tests", "addon"))
 LAUNCHER = "from mitmproxy.tools.main import {tool}; {tool}()"
+ADMIN_KEY = "chaos-admin-key"
 SETTLING = 15.0
 """Seconds after the last request until everything has to be released."""
 UNEXPECTED = (
@@ -63,6 +64,7 @@ class Deployment:
         self.router: Process
         self.providers: Process
         self.urls: Mapping[str, str] = {}
+        self._asking = asyncio.Lock()
 
     @property
     def ca(self) -> Path:
@@ -91,9 +93,17 @@ class Deployment:
 
     async def report(self) -> dict[str, Any]:
         """See `provider.FaultyProviders.report`."""
+        return await self._tell_providers("report")
+
+    async def outage(self, seconds: float) -> None:
+        """No provider accepts connections for that long."""
+        await self._tell_providers(f"outage {seconds:g}")
+
+    async def _tell_providers(self, command: str) -> dict[str, Any]:
         assert self.providers.stdin
-        self.providers.stdin.write(b"report\n")
-        told: dict[str, Any] = json.loads(await self._line())
+        async with self._asking:  # one answer at a time
+            self.providers.stdin.write(f"{command}\n".encode())
+            told: dict[str, Any] = json.loads(await self._line())
         return told
 
     async def end_providers(self) -> None:
@@ -105,10 +115,11 @@ class Deployment:
         async with asyncio.timeout(SETTLING):
             return await self.router.wait()
 
-    async def page(self, path: str) -> tuple[int, Any]:
+    async def page(self, path: str, method: str = "GET") -> tuple[int, Any]:
         """Status and JSON document of one of the router's own pages."""
         async with h1_to("127.0.0.1", self.port) as client:
-            client.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            fields = ("Host: 127.0.0.1", "Connection: close", f"Authorization: Bearer {ADMIN_KEY}")
+            client.send("\r\n".join((f"{method} {path} HTTP/1.1", *fields, "", "")).encode())
             async with asyncio.timeout(SETTLING):
                 status, _, body = await client.answer()
         return status, json.loads(body)

@@ -1,21 +1,27 @@
 """What each provider does with each request: drawn from these tables by the seed and the number of the request.
 
 Clients and providers draw the same, so a client knows what each provider does with its request, and which bytes it
-sends.
+sends. Some faults are those of one key: with another one, the provider answers well.
 """
 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
-from pointsman.demo import Behaviour, behaviours
+from pointsman.demo import Behaviour, Responder, behaviours
 from robustness.requests import ChatRequest
 
 FAULTY = ("p1", "p2", "p3", "p4")
 """Providers that draw from all tables."""
 STEADY = "steady"
 """The provider that always answers correctly, though not always in the simplest form."""
+GUARDED = "p4"
+"""The provider whose bans hold."""
+KEYS: Mapping[str, tuple[int | None, ...]] = {**dict.fromkeys((*FAULTY, STEADY), (None,)), "p1": (0, 1), "p2": (0, 1)}
+"""The keys of each provider; None: it needs none."""
+RESERVE_KEY = 1
+"""The only key that meets faults which last until somebody pays."""
 
 
 class Kind(Enum):
@@ -33,18 +39,43 @@ class Kind(Enum):
     """The client gets nothing of it."""
     EITHER = "either"
     """Whether the client gets content depends on the dialect or on the other attempts."""
+    DECLINES = "declines"
+    """Another provider may take the request; where each one declines, the answer is the error of one of them."""
     REFUSES = "refuses"
     """An error of the client: the provider's error is the answer."""
 
 
+class Scope(Enum):
+    """What a fault may keep from being used, even when nothing else is left."""
+
+    REQUEST = auto()
+    """Nothing."""
+    MODEL_OF_KEY = auto()
+    KEY = auto()
+
+
+LASTING = 3600.0
+"""Seconds: until somebody pays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`make` gets the text of the answer."""
+    """`make` gets the text of the answer. The scope may be left alone for `holds` seconds, and twice as long each time
+    that the fault comes again if it `doubles`. `of_one_key`: other keys do not meet it.
+    """
 
     weight: int
     streamed: Kind
     whole: Kind
     make: Callable[[str], Behaviour]
+    scope: Scope = Scope.REQUEST
+    holds: float = 0.0
+    doubles: bool = False
+    of_one_key: bool = False
+
+    @property
+    def lasts(self) -> bool:
+        return self.holds == LASTING
 
 
 def _good(make: Callable[[str], Behaviour], weight: int = 3) -> Fault:
@@ -55,9 +86,41 @@ def _fails(make: Callable[[], Behaviour], weight: int = 3) -> Fault:
     return Fault(weight, Kind.FAILS, Kind.FAILS, lambda _: make())
 
 
+def _limits(make: Callable[[], Behaviour], holds: float, scope: Scope = Scope.MODEL_OF_KEY, weight: int = 1) -> Fault:
+    return Fault(weight, Kind.FAILS, Kind.FAILS, lambda _: make(), scope, holds)
+
+
+def _of_one_key(
+    code: int, message: str, scope: Scope, holds: float, word: str | None = None, doubles: bool = False
+) -> Fault:
+    """An error of that status, type or code, and message, for one key."""
+    body = {"error": {"message": message, "type": word or "invalid_request_error", "code": word}}
+    return Fault(
+        2, Kind.FAILS, Kind.FAILS, lambda _: behaviours.status(code, body), scope, holds, doubles, of_one_key=True
+    )
+
+
+def _declines(make: Callable[[], Behaviour]) -> Fault:
+    return Fault(2, Kind.DECLINES, Kind.DECLINES, lambda _: make())
+
+
+def _decommissioned() -> Behaviour:
+    """The provider no longer has the model."""
+
+    async def play(responder: Responder) -> None:
+        model = ChatRequest.of_received(responder.request).model
+        message = f"The model `{model}` has been decommissioned and is no longer supported."
+        await behaviours.status(404, {"error": {"message": message, "type": "not_found_error"}}).play(responder)
+
+    return Behaviour("decommissioned", play)
+
+
 def _breaks(make: Callable[[str], Behaviour], weight: int = 3) -> Fault:
     return Fault(weight, Kind.BREAKS, Kind.FAILS, make)
 
+
+LIMITED = INVALID = 0.1
+"""Seconds that the router is configured to leave alone what is limited, without a stated time, or invalid."""
 
 WELL: Mapping[str, Fault] = {
     "plain": _good(behaviours.answer, 12),
@@ -96,15 +159,20 @@ BREAKING: Mapping[str, Fault] = {
     "stall in an event": _breaks(lambda text: behaviours.stall(text, 2, in_event=True), 1),
     "error within": Fault(3, Kind.ERRS, Kind.FAILS, behaviours.error_within),
     "error and end": Fault(3, Kind.ERRS, Kind.FAILS, lambda text: behaviours.error_within(text, 3, done=True)),
+    "truncation within": Fault(
+        3, Kind.ERRS, Kind.FAILS, lambda text: behaviours.error_within(text, 2, message="The response was truncated.")
+    ),
     "endless": Fault(1, Kind.ENDLESS, Kind.FAILS, lambda _: behaviours.endless(0.0005)),
     "too short a length": Fault(2, Kind.EITHER, Kind.FAILS, lambda text: behaviours.wrong_length(text, -10)),
     "too long a length": Fault(2, Kind.EITHER, Kind.FAILS, lambda text: behaviours.wrong_length(text, 10)),
 }
 
 FAILING: Mapping[str, Fault] = {
-    **{str(code): _fails(lambda code=code: behaviours.status(code), 2) for code in (401, 408, 500, 502, 503, 504, 529)},
-    "429": _fails(lambda: behaviours.rate_limited(None), 1),
-    "429 with a time": _fails(lambda: behaviours.rate_limited(1.0), 1),
+    **{str(code): _fails(lambda code=code: behaviours.status(code), 2) for code in (408, 500, 502, 503, 504, 529)},
+    "401": _limits(lambda: behaviours.status(401), INVALID, Scope.KEY, 2),
+    "429": _limits(lambda: behaviours.rate_limited(None), 2.0),
+    "429 with a time": _limits(lambda: behaviours.rate_limited(1.0), 2.0),
+    "gone": _fails(_decommissioned, 2),
     "wrapped": _fails(behaviours.wrapped),
     "wrapped as json": _fails(behaviours.wrapped_json),
     "html": _fails(behaviours.html),
@@ -133,27 +201,89 @@ REFUSING: Mapping[str, Fault] = {
     str(code): Fault(2, Kind.REFUSES, Kind.REFUSES, lambda _, code=code: behaviours.status(code)) for code in (400, 422)
 }
 
-SAFE_MENU = {**WELL, **BREAKING, **FAILING}
+OF_ONE_KEY: Mapping[str, Fault] = {
+    "429 of a model": _of_one_key(
+        429, "Rate limit reached for this model.", Scope.MODEL_OF_KEY, LIMITED, "rate_limit_exceeded", doubles=True
+    ),
+    "concurrency": _of_one_key(429, "Too many concurrent requests.", Scope.MODEL_OF_KEY, 2.0, "rate_limit_error"),
+    "401 of a key": _of_one_key(401, "Incorrect API key provided.", Scope.KEY, INVALID, "invalid_api_key"),
+    "no access": _of_one_key(
+        403, "Your API key does not have access to this model.", Scope.MODEL_OF_KEY, LASTING, "permission_error"
+    ),
+    "no such model": _of_one_key(
+        404,
+        "The model does not exist or you do not have access to it.",
+        Scope.MODEL_OF_KEY,
+        LASTING,
+        "model_not_found",
+    ),
+    "no credit": _of_one_key(400, "Your credit balance is too low to access the API.", Scope.KEY, LASTING),
+    "quota": _of_one_key(429, "You exceeded your current quota.", Scope.KEY, LASTING, "insufficient_quota"),
+}
+
+DECLINING: Mapping[str, Fault] = {
+    "404 page": _declines(lambda: behaviours.html(404)),
+    "413 page": _declines(lambda: behaviours.html(413)),
+}
+
+SAFE_MENU = {**WELL, **BREAKING, **FAILING, **OF_ONE_KEY, **DECLINING}
 FAULTS = {**SAFE_MENU, **REFUSING}
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one provider does with one request."""
+    """What one provider does with one request. `faulty_key` is the one that meets the fault; None: every one does."""
 
     provider: str
     name: str
-    kind: Kind
-    behaviour: Behaviour
+    fault: Fault
+    stream: bool
+    text: str
+    faulty_key: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The best that the provider does, with whichever key."""
+        return Kind.GOOD if self.faulty_key is not None else self._kind_of_fault
+
+    @property
+    def behaviour(self) -> Behaviour:
+        return self.behaviour_for(None)
+
+    def meets_fault(self, key: int | None) -> bool:
+        return self.faulty_key is None or key == self.faulty_key
+
+    def kind_for(self, key: int | None) -> Kind:
+        return self._kind_of_fault if self.meets_fault(key) else Kind.GOOD
+
+    def behaviour_for(self, key: int | None) -> Behaviour:
+        return (self.fault if self.meets_fault(key) else WELL["plain"]).make(self.text)
+
+    @property
+    def _kind_of_fault(self) -> Kind:
+        return self.fault.streamed if self.stream else self.fault.whole
 
 
 def assignment(request: ChatRequest, provider: str) -> Assignment:
     chance = random.Random(f"{request.seed}/{request.n}/{provider}")
-    table = WELL if provider == STEADY else SAFE_MENU if request.is_safe else FAULTS
+    table = _table(request, provider)
     name = chance.choices(list(table), [fault.weight for fault in table.values()])[0]
-    fault = table[name]
+    fault, keys = table[name], KEYS[provider]
     text = "".join(_word(f"{provider}-{request.id}-{k}", chance) for k in range(request.words))
-    return Assignment(provider, name, fault.streamed if request.stream else fault.whole, fault.make(text))
+    faulty = None
+    if fault.of_one_key and len(keys) > 1:
+        faulty = RESERVE_KEY if fault.lasts else chance.choice(keys)
+    return Assignment(provider, name, fault, request.stream, text, faulty)
+
+
+def _table(request: ChatRequest, provider: str) -> Mapping[str, Fault]:
+    """What a provider draws from. One with a single key never meets what lasts: nothing else might be left."""
+    if request.is_last:
+        return {"plain": WELL["plain"]}
+    if provider == STEADY:
+        return WELL
+    table = SAFE_MENU if request.is_safe else FAULTS
+    return table if len(KEYS[provider]) > 1 else {name: fault for name, fault in table.items() if not fault.lasts}
 
 
 def _word(name: str, chance: random.Random) -> str:

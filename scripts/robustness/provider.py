@@ -1,10 +1,11 @@
-"""The providers of a run, in one process. Prints their base URLs, then a report for each line of stdin.
+"""The providers of a run, in one process. Prints their base URLs, then one line of JSON for each line of stdin.
 
-It ends with stdin.
+`report` asks for a report, `outage SECONDS` refuses every connection for that long. It ends with stdin.
 """
 
 import asyncio
 import json
+import re
 import sys
 from collections import defaultdict
 from contextlib import AsyncExitStack
@@ -20,25 +21,37 @@ KEEP = 4000
 
 
 class FaultyProviders:
-    """All providers; for each request, those that received it with the fault and whether the connection was reused."""
+    """All providers. For each request: who received it, with what fault, whether the connection was reused, with which
+    key, and when (Unix time).
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
+        self._seen: dict[str, list[tuple[str, str, bool, int | None, float]]] = defaultdict(list)
         self._connections: dict[str, set[int]] = defaultdict(set)
         self.providers = [Provider(self._script(name), name=name, keep=KEEP) for name in (*FAULTY, STEADY)]
         self.providers.append(Provider(behaviours.reset("connect"), name=RESETTING, keep=KEEP))
 
     def _script(self, name: str) -> Any:
         def choose(seen: ReceivedRequest) -> Behaviour:
-            request = ChatRequest.of_received(seen)
+            request, at = ChatRequest.of_received(seen), seen.received
             with_fixed_ids(seen, request)
-            chosen = assignment(request, name)
+            chosen, key = assignment(request, name), _key(seen, name)
             was_used = seen.connection in self._connections[name]
             self._connections[name].add(seen.connection)
-            self._seen[request.id].append((name, chosen.name, was_used))
-            return chosen.behaviour
+            self._seen[request.id].append(
+                (name, chosen.name if chosen.meets_fault(key) else "plain", was_used, key, at)
+            )
+            return chosen.behaviour_for(key)
 
         return choose
+
+    async def outage(self, seconds: float) -> None:
+        """Nobody accepts connections for that long."""
+        for each in self.providers:
+            await each.stop_listening()
+        await asyncio.sleep(seconds)
+        for each in self.providers:
+            await each.start()
 
     def report(self) -> dict[str, Any]:
         """The requests since the last report, and the answers that are not finished."""
@@ -52,14 +65,23 @@ class FaultyProviders:
         return {"seen": seen, "unfinished": unfinished}
 
 
+def _key(seen: ReceivedRequest, provider: str) -> int | None:
+    """The number of the key that it was sent with."""
+    sent = (re.search(rf"{provider}-secret-key-(\d)", value) for _, value in seen.headers)
+    return next((int(found[1]) for found in sent if found), None)
+
+
 async def main() -> None:
     providers = FaultyProviders()
     async with AsyncExitStack() as stack:
         for each in providers.providers:
             await stack.enter_async_context(each)
         print(json.dumps({each.name: each.base_url for each in providers.providers}), flush=True)
-        while await asyncio.to_thread(sys.stdin.readline):
-            print(json.dumps(providers.report()), flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            command, *arguments = line.split()
+            if command == "outage":
+                await providers.outage(float(arguments[0]))
+            print(json.dumps(providers.report() if command == "report" else {}), flush=True)
 
 
 if __name__ == "__main__":

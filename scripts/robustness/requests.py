@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -12,6 +12,8 @@ from pointsman.demo import ReceivedRequest
 SAFE, RISKY = "safe", "risky"
 """Models: the steady provider has only the first, the faulty ones have both."""
 TEXT = re.compile(r"seed (\d+), request (\d+)\b")
+LAST = 10_000_000
+"""Added to the number of a request: the same conversation once more, after all faults have ended."""
 LONG = 3000
 """Words of a long answer: far more than all buffers between a provider and its client hold."""
 
@@ -25,6 +27,8 @@ class Dialect(Enum):
     GEMINI = auto()
 
 
+TALKS, TALK_SPAN = 12, 96
+"""So many conversations with an id at a time, for so many requests."""
 SHARES = {Dialect.CHAT: 5, Dialect.MESSAGES: 2, Dialect.RESPONSES: 2, Dialect.GEMINI: 1}
 
 
@@ -39,14 +43,23 @@ class ChatRequest:
     stream: bool
     words: int
     padding: int
+    talk: str | None = None
+    """The id that the client gives its conversation; None: its words identify it."""
+    agent: str | None = None
+    """The sub-agent that asks."""
 
     @classmethod
     def of(cls, seed: int, n: int) -> "ChatRequest":
+        if n >= LAST:
+            return replace(cls.of(seed, n - LAST), n=n, words=20)
         chance = random.Random(f"{seed}/{n}")
         dialect = chance.choices(list(SHARES), list(SHARES.values()))[0]
         words = LONG if chance.random() < 0.03 else chance.randrange(5, 60)
         padding = 200_000 if chance.random() < 0.02 else chance.randrange(2000)
-        return cls(seed, n, dialect, chance.random() < 0.7, chance.random() < 0.8, words, padding)
+        is_safe, stream = chance.random() < 0.7, chance.random() < 0.8
+        talk = f"talk-{seed}-{n // TALK_SPAN}-{chance.randrange(TALKS)}" if chance.random() < 0.7 else None
+        agent = f"agent-{chance.randrange(2)}" if talk and chance.random() < 0.15 else None
+        return cls(seed, n, dialect, is_safe, stream, words, padding, talk, agent)
 
     @classmethod
     def of_received(cls, seen: ReceivedRequest) -> "ChatRequest":
@@ -59,6 +72,21 @@ class ChatRequest:
     @property
     def id(self) -> str:
         return f"{self.seed}.{self.n}"
+
+    @property
+    def is_last(self) -> bool:
+        """It is sent after all faults have ended."""
+        return self.n >= LAST
+
+    @property
+    def last(self) -> "ChatRequest":
+        """The same conversation once more, after all faults have ended."""
+        return ChatRequest.of(self.seed, self.n + LAST)
+
+    @property
+    def conversation(self) -> tuple[str, ...]:
+        """What the router tells its conversation by."""
+        return (self.talk or f"words-{self.n % LAST}", self.agent or "", self.model)
 
     @property
     def model(self) -> str:
@@ -79,19 +107,28 @@ class ChatRequest:
 
     @property
     def body(self) -> bytes:
-        text = f"seed {self.seed}, request {self.n}: which track? {'x' * self.padding}"
-        said = [{"role": "user", "content": text}]
+        said = self._said
+        messages = [{"role": role, "content": text} for role, text in said]
         usual: dict[str, Any] = {"model": self.model, "stream": self.stream}
         match self.dialect:
             case Dialect.CHAT:
-                fields = {**usual, "messages": said}
+                fields = {**usual, "messages": messages}
             case Dialect.MESSAGES:
-                fields = {**usual, "messages": said, "max_tokens": 1000}
+                fields = {**usual, "messages": messages, "max_tokens": 1000}
             case Dialect.RESPONSES:
-                fields = {**usual, "input": said}
+                fields = {**usual, "input": messages}
             case Dialect.GEMINI:
-                fields = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+                fields = {"contents": [{"role": role, "parts": [{"text": text}]} for role, text in said]}
         return json.dumps(fields).encode()
+
+    @property
+    def _said(self) -> list[tuple[str, str]]:
+        """Roles and texts."""
+        own = ("user", f"seed {self.seed}, request {self.n}: which track? {'x' * self.padding}")
+        if not self.is_last or self.talk:
+            return [own]
+        model = "model" if self.dialect is Dialect.GEMINI else "assistant"
+        return [*ChatRequest.of(self.seed, self.n - LAST)._said, (model, "The first."), own]
 
     def received(self) -> ReceivedRequest:
         """The request as every provider receives it."""

@@ -66,6 +66,40 @@ async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
         assert strict.seen == []
 
 
+async def test_a_provider_at_fault_is_told_and_the_others_are_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Provider(behaviours.answer("x")) as good:
+        entries = {"good": provider(good.base_url), "bad": provider("ftp://x")}
+        assert await check(tmp_path, entries) == 1
+    told = capsys.readouterr()
+    assert "providers.bad.base_url: must be an absolute http or https URL" in told.err
+    assert "is valid" not in told.out
+    assert "good (no key)" in told.out
+
+
+async def serve_below_v1(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that has nothing but a list of models, under `/v1`."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    found = head.startswith(b"GET /v1/models ")
+    body = b'{"data": []}' if found else b"404 page not found"
+    writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n" % (b"200 OK" if found else b"404 Not Found", len(body)))
+    writer.write(b"Connection: close\r\n\r\n" + body)
+    writer.close()
+
+
+async def test_a_base_url_without_its_version_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with await asyncio.start_server(serve_below_v1, "127.0.0.1", 0) as server:
+        base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert await check(tmp_path, {"one": provider(base_url, keys=["sk-one-0001"])}) == 1
+        told = capsys.readouterr().out
+        assert f"base_url {base_url} answers 404 to every path; it probably lacks /v1" in told
+        for other in ("/v7", "/inference"):
+            assert await check(tmp_path, {"one": provider(base_url + other, keys=["sk-one-0001"])}) == 1
+            assert "lacks /v1" not in capsys.readouterr().out
+        assert await check(tmp_path, {"one": provider(f"{base_url}/v1", keys=["sk-one-0001"])}) == 0
+
+
 def test_every_fault_of_the_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(json.dumps({"providers": {"a": {"base_url": "ftp://x"}}, "nonsense": 1}))

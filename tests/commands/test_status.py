@@ -29,7 +29,7 @@ async def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             "off": provider(enabled=False),
         }
         async with running(tmp_path, entries, server=SERVER) as router:
-            while not router.gateway.router.cooldowns.to_dict(0, 0)["targets"]:
+            while not router.gateway.router.cooldowns_to_dict(0, 0)["targets"]:
                 assert (await ask(router.base_url, headers=bearer(CLIENT))).status == 200
             yield router
 

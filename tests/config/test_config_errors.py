@@ -6,6 +6,7 @@ import pytest
 
 type Faults = Callable[..., dict[str, str]]
 
+PROXY = "must be direct or the URL of an HTTP proxy, such as http://proxy.example.com:3128"
 GOOD = "providers: {local: {base_url: http://127.0.0.1:9/v1, models: [{id: m}]}}\n"
 
 
@@ -207,6 +208,20 @@ PROVIDERS = [
     (provider("modles: []"), "providers.p.modles", 'is not a known key (did you mean "models"?)'),
     (provider("enabled: 0"), "providers.p.enabled", "must be true or false, got 0"),
     ("providers: {p: {base_url: api.x.com/v1}}", "providers.p.base_url", f'{URL}, got "api.x.com/v1"'),
+    *[
+        (f"providers: {{p: {{base_url: 'http://x/v1', proxy: '{wrong}'}}}}", "providers.p.proxy", PROXY)
+        for wrong in ("Direct", "http://", "me:hunter2@p:1", "http://me:hunter2@p:port", "http://p:1/path", "ftp://p")
+    ],
+    (
+        "providers: {p: {base_url: 'http://x/v1', proxy: 'socks5://me:hunter2@p:1'}}",
+        "providers.p.proxy",
+        "must be an HTTP proxy: SOCKS is not supported",
+    ),
+    (
+        "providers: {p: {base_url: 'http://x/v1', proxy: 1}}",
+        "providers.p.proxy",
+        "must be text; put it in quotes, got a number",
+    ),
     ("providers: {p: {base_url: ftp://x/v1}}", "providers.p.base_url", f'{URL}, got "ftp://x/v1"'),
     ("providers: {p: {base_url: http://}}", "providers.p.base_url", f'{URL}, got "http://"'),
     ("providers: {p: {base_url: 'http://x:99999/v1'}}", "providers.p.base_url", f'{URL}, got "http://x:99999/v1"'),
@@ -333,7 +348,21 @@ PROVIDERS = [
         f"must be at most {10**12}, got {10**13}",
     ),
     (model("limits: {rps: 1}"), "providers.p.models[0].limits.rps", 'is not a known key (did you mean "rpm"?)'),
-    (model("smart_first: 1"), "providers.p.models[0].smart_first", "must be true or false, got 1"),
+    (
+        model("smart_first: first"),
+        "providers.p.models[0].smart_first",
+        'must be true, false or an integer from 1 to 1000, got "first"',
+    ),
+    (
+        model("smart_first: -1"),
+        "providers.p.models[0].smart_first",
+        "must be true, false or an integer from 1 to 1000, got -1",
+    ),
+    (
+        model("protection: ban"),
+        "providers.p.models[0].protection",
+        'must be one of provider-ban, model-skip, off, got "ban"',
+    ),
     (model("enabled: off"), "providers.p.models[0].enabled", 'must be true or false, got "off"'),
 ]
 
@@ -404,7 +433,7 @@ def test_every_fault_is_reported_at_once_whatever_kind_it_is_of(faults_in: Fault
         "providers: {groq: {keys: [sk-abcdef: x]}}",
         "providers: {groq: {keys: [[sk-abcdef]]}}",
         "providers: {groq: {keys: [sk-abcdef, sk-abcdef]}}",
-        "providers: {groq: {keys: ['sk-abcdef ']}}",
+        "providers: {groq: {keys: ['sk-abcdef x']}}",
         "providers: {groq: {keys: [{value: x, enabled: sk-abcdef}]}}",
         "providers: {groq: {keys: [{value: x, label: [sk-abcdef]}]}}",
         "providers: {groq: sk-abcdef}",

@@ -48,7 +48,8 @@ sticky:
   idle_ttl: 30m
   max_sessions: 10000
   key_sources: [session_header, session_body, prefix_hash, auth_header]
-  session_headers: [X-Session-ID, X-Claude-Code-Session-Id, session-id, session_id, thread-id, x-session-affinity]
+  session_headers: [X-Session-ID, X-Claude-Code-Session-Id, session-id, session_id, thread-id, x-session-affinity,
+                    x-opencode-session, X-OpenWebUI-Chat-Id]
   rest: 3m
 stream: {heartbeat: 15s, stall: 60s, first_byte: 60s, answer: 10m, early_headers: 20s}
 hedge: {after: off, max_parallel: 2}

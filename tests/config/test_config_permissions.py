@@ -13,12 +13,15 @@ LITERAL = [
     "providers: {a: {base_url: 'http://x', keys: [sk-literal]}}",
     "providers: {a: {base_url: 'http://x', keys: [{value: sk-literal, label: one}]}}",
     KEYLESS + "server: {client_key: literal-client-key}",
+    "providers: {a: {base_url: 'http://x', proxy: 'http://me:literal-password@p'}}",
     KEYLESS + "server: {admin_key: literal-admin-key}",
 ]
 NONE = [
     "providers: {a: {base_url: 'http://x', keys: ['${KEY}']}}",
     "providers: {a: {base_url: 'http://x', keys: [{value: '${KEY}', label: one}]}}",
     "providers: {a: {base_url: 'http://x', keys: []}}",
+    "providers: {a: {base_url: 'http://x', proxy: direct}}",
+    "providers: {a: {base_url: 'http://x', proxy: 'http://p:3128'}}",
     KEYLESS + "server: {client_key: '${KEY}'}",
 ]
 

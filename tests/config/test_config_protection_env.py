@@ -11,6 +11,7 @@ type Load = Callable[..., Settings]
 FILE = """
 providers:
   longcat: {models: [{id: m}]}
+  openrouter: {models: [{id: openrouter/owl-alpha}, {id: m}]}
   groq: {models: [{id: Llama}, {id: qwen:free}, {id: a/b}]}
   own: {base_url: http://127.0.0.1:9/v1, protection: off, models: [{id: m}]}
 """
@@ -28,6 +29,11 @@ def level(settings: Settings, target: str) -> str:
         ("{}", "", "longcat/m", "provider-ban"),
         ("{}", "", "own/m", "off"),
         ("{longcat: off}", "", "longcat/m", "off"),
+        ("{}", "", "openrouter/openrouter/owl-alpha", "provider-ban"),
+        ("{}", "", "openrouter/m", "model-skip"),
+        ("{openrouter: off}", "", "openrouter/openrouter/owl-alpha", "provider-ban"),
+        ("{openrouter/openrouter/owl-alpha: off}", "", "openrouter/openrouter/owl-alpha", "off"),
+        ("{}", "openrouter/openrouter/owl-alpha:off", "openrouter/openrouter/owl-alpha", "off"),
         ("{own: provider-ban}", "", "own/m", "provider-ban"),
         ("{own: provider-ban}", "own:model-skip", "own/m", "model-skip"),
         ("{groq/a/b: off}", "", "groq/a/b", "off"),

@@ -13,7 +13,7 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.routing_builders import Providers, called, request, status, wrapped
+from routing.routing_builders import Providers, called, candidate_of, pin_on, request, status, wrapped
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -35,12 +35,12 @@ def test_a_failure_is_named_like_its_word():
         (405, Failure.REFUSED),
         (418, Failure.REFUSED),
         (401, Failure.KEY_INVALID),
-        (402, Failure.QUOTA),
+        (402, Failure.ACCOUNT),
         (403, Failure.FORBIDDEN),
         (451, Failure.FORBIDDEN),
-        (404, Failure.MODEL_GONE),
-        (410, Failure.MODEL_GONE),
-        (413, Failure.CONTEXT_TOO_LARGE),
+        (404, Failure.NOT_FOUND),
+        (410, Failure.NOT_FOUND),
+        (413, Failure.REQUEST_TOO_LARGE),
         (429, Failure.RATE_LIMIT),
         (500, Failure.SERVER_ERROR),
         (502, Failure.SERVER_ERROR),
@@ -65,8 +65,9 @@ def test_a_status_without_words_is_taken_at_its_word(made: Made, number: int | N
         (500, "exceeds the context window", Failure.CONTEXT_TOO_LARGE),
         (400, "Invalid API key provided", Failure.KEY_INVALID),
         (403, "Your credential has expired", Failure.KEY_INVALID),
-        (403, "not available in your country", Failure.FORBIDDEN),
-        (400, "The model does not exist", Failure.MODEL_GONE),
+        (403, "not available in your country", Failure.REGION),
+        (403, "not today", Failure.FORBIDDEN),
+        (400, "The model does not exist", Failure.NOT_FOUND),
         (400, "Unsupported parameter: logit_bias", Failure.REFUSED),
         (429, "Rate limit reached: 100 requests per day", Failure.QUOTA),
         (429, "Rate limit reached: 10 requests per minute", Failure.RATE_LIMIT),
@@ -81,9 +82,82 @@ def test_words_say_more_than_a_status_that_says_little(made: Made, number: int, 
     assert classify(made(number, message=said.upper())) is failure
 
 
+FOREIGN_WORDS = (
+    "messages.1.content.0: Invalid `signature` in `thinking` block",
+    "messages.3.content.0: Invalid `data` in `redacted_thinking` block",
+    "messages.3.content.0.thinking.signature: Field required",
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+    "messages.5.content.1: `thinking` or `redacted_thinking` blocks in the latest message cannot be modified.",
+    "The encrypted content gAAAAABo could not be verified. Reason: Encrypted content organization_id did not match",
+    "The encrypted content for item rs_1 could not be verified. Reason: it could not be decrypted or parsed.",
+    "Thought signature is not valid",
+    "Corrupted thought signature.",
+    "Function call is missing a thought_signature in functionCall parts.",
+)
+UNKNOWN_WORDS = (
+    "Previous response with id 'resp_1' not found.",
+    "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+    "Conversation with id 'conv_1' not found.",
+    "No such File object: file-abc",
+    "File not found: file_011",
+    "You do not have permission to access the File abc or it may not exist.",
+    "CachedContent not found (or permission denied)",
+    "Container 'cntr_1' has expired.",
+)
+
+
+@BOTH
+@pytest.mark.parametrize("number", [400, 403, 404, 422])
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [
+        *((said, Failure.FOREIGN_STATE) for said in FOREIGN_WORDS),
+        *((said, Failure.UNKNOWN_ID) for said in UNKNOWN_WORDS),
+    ],
+)
+def test_what_another_account_holds_is_neither_the_models_fault_nor_the_keys(
+    made: Made, number: int, said: str, failure: Failure
+) -> None:
+    assert classify(made(number, message=said)) is failure
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "failure"),
+    [
+        (404, "The model `gpt-5` does not exist", Failure.NOT_FOUND),
+        (404, "models/gemini-9 is not found for API version v1beta", Failure.NOT_FOUND),
+        (403, "The request signature we calculated does not match", Failure.FORBIDDEN),
+        (429, "Thought signature is not valid", Failure.RATE_LIMIT),
+        (400, "Encrypted content is not supported with this model.", Failure.REFUSED),
+        (400, "thinking.budget_tokens: must be at least 1024", Failure.REQUEST),
+    ],
+)
+def test_what_sounds_alike_is_something_else(number: int, said: str, failure: Failure) -> None:
+    assert classify(status(number, message=said)) is failure
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        ("invalid_encrypted_content", Failure.FOREIGN_STATE),
+        ("previous_response_not_found", Failure.UNKNOWN_ID),
+    ],
+)
+def test_a_code_is_enough(code: str, failure: Failure) -> None:
+    assert classify(status(400, code=code)) is failure
+    assert classify(wrapped(502, code=code)) is failure
+
+
 @BOTH
 def test_the_word_for_an_error_counts_like_its_message(made: Made) -> None:
     assert classify(made(400, code="context_length_exceeded")) is Failure.CONTEXT_TOO_LARGE
+
+
+@BOTH
+def test_what_is_forbidden_for_a_while_is_a_limit(made: Made) -> None:
+    assert classify(made(403, message="not now", retry_after=30.0)) is Failure.RATE_LIMIT
+    assert classify(made(403, message="Your credential has expired", retry_after=30.0)) is Failure.KEY_INVALID
+    assert classify(made(403, message="not now")) is Failure.FORBIDDEN
 
 
 def test_a_page_is_nobodys_word() -> None:
@@ -127,10 +201,11 @@ def test_every_kind_of_fault_has_a_row_before_and_after_commit(kind: FaultKind) 
     [
         (Fault(FaultKind.STALLED, "no data for 60 s"), Failure.BROKEN),
         (Fault(FaultKind.BROKEN, "rate limit reached", 429), Failure.BROKEN),
-        (Fault(FaultKind.BROKEN, "context length exceeded"), Failure.TRUNCATED),
+        (Fault(FaultKind.BROKEN, "context length exceeded"), Failure.BROKEN),
+        (Fault(FaultKind.BROKEN, "the answer was truncated"), Failure.BROKEN),
     ],
 )
-def test_after_commit_it_is_a_break_unless_the_window_was_full(fault: Fault, failure: Failure) -> None:
+def test_after_commit_it_is_a_break_whatever_it_says(fault: Fault, failure: Failure) -> None:
     assert classify(fault, committed=True) is failure
 
 
@@ -171,6 +246,10 @@ def cooled(*reasons: str, seconds: float = 15.0) -> list[Cooled]:
 
 def connection(kind: FaultKind) -> Row:
     return Row([Fault(kind)], [OTHER], targets=cooled(kind.value), counts=True)
+
+
+def broken(fault: Fault) -> Row:
+    return Row([fault], [OTHER], cooled("stream_broken"), counts=True, committed=True, keeps_pin=False)
 
 
 ROWS: dict[str, Row] = {
@@ -223,38 +302,64 @@ ROWS: dict[str, Row] = {
     ),
     "403 of moderation": Row([status(403, message="Your input was flagged")], [OTHER]),
     "403 of a block page": Row([status(403, message="Bad API key? Sorry, you are blocked", structured=False)], [OTHER]),
-    "402": Row([status(402)], [SECOND, OTHER], keys=[("a", "key-1", "quota", TO_MIDNIGHT)]),
+    "402": Row([status(402)], [SECOND, OTHER], keys=[("a", "key-1", "account", 3600.0)]),
     "402 that names a time": Row(
-        [status(402, retry_after=60.0)], [SECOND, OTHER], keys=[("a", "key-1", "quota", 60.0)]
+        [status(402, retry_after=60.0)], [SECOND, OTHER], keys=[("a", "key-1", "account", 60.0)]
     ),
     "daily quota": Row(
         [status(429, message="Rate limit reached: 50 requests per day")],
         [SECOND, OTHER],
         keys=[("a", "key-1", "quota", TO_MIDNIGHT)],
     ),
-    **{str(n): Row([status(n)], [OTHER], targets=cooled("model_gone", seconds=3600.0)) for n in (404, 410)},
+    "402 for fewer tokens": Row(
+        [status(402, message="This request requires more credits, or fewer max_tokens.")], [SECOND, OTHER]
+    ),
+    "concurrency": Row([status(429, code="1302")], [SECOND, OTHER], keys=[("a", "key-1", "concurrency", 2.0)]),
+    "a daily quota of the account": Row(
+        [status(429, message="Your account has reached its daily limit")],
+        [SECOND, OTHER],
+        keys=[("a", "key-1", "quota", TO_MIDNIGHT)],
+    ),
+    "no access": Row(
+        [status(403, message="You do not have access to this model")],
+        [SECOND, OTHER],
+        keys=[("a", "key-1", "no_access", 3600.0)],
+    ),
+    "region": Row(
+        [status(400, message="User location is not supported for the API use.")],
+        [OTHER],
+        keys=[("a", "key-1", "region", 3600.0)],
+    ),
+    **{str(n): Row([status(n)], [OTHER]) for n in (404, 410)},
     "gone by wording": Row(
-        [status(400, message="The model `m` does not exist")], [OTHER], targets=cooled("model_gone", seconds=3600.0)
+        [status(400, message="The model `m` does not exist", model="m")],
+        [OTHER],
+        targets=cooled("model_gone", seconds=300.0),
     ),
     "413": Row([status(413)], [OTHER]),
+    "a policy": Row([status(400, code="content_policy_violation")], [OTHER]),
+    "foreign state": Row([status(400, code="invalid_encrypted_content")], [SECOND, OTHER]),
+    "the request": Row([status(400)], [OTHER]),
     "context wording": Row([status(400, code="context_length_exceeded")], [OTHER]),
     "unsupported parameter": Row([status(400, message="Unsupported parameter: 'logprobs'")], [OTHER]),
     "a wrapped 429": Row([wrapped(429)], [SECOND, OTHER], keys=[("a", "key-1", "rate_limit", 90.0)]),
     "a wrapped error that says nothing": Row([wrapped(502)], [SECOND, OTHER], counts=True),
     "a wrapped error by its wording": Row(
-        [wrapped(502, message="No endpoints found for m")], [OTHER], targets=cooled("model_gone", seconds=3600.0)
+        [wrapped(502, message="No endpoints found for m", model="m")],
+        [OTHER],
+        targets=cooled("model_gone", seconds=300.0),
     ),
+    "a foreign signature": Row(
+        [status(400, message="messages.1.content.0: Invalid `signature` in `thinking` block")], [SECOND, OTHER]
+    ),
+    "an unknown file": Row([status(404, message="No such File object: file-abc")], [SECOND, OTHER]),
     "truncation before commit": Row([status(400, message="response_length_limit")], [OTHER]),
-    "truncation after commit": Row([Fault(FaultKind.BROKEN, "the answer was truncated")], [OTHER], committed=True),
-    "the window was full after commit": Row(
-        [Fault(FaultKind.BROKEN, code="context_length_exceeded")], [OTHER], committed=True
-    ),
+    "truncation after commit": broken(Fault(FaultKind.BROKEN, "the answer was truncated")),
+    "the window was full after commit": broken(Fault(FaultKind.BROKEN, code="context_length_exceeded")),
     "a stall after commit": Row(
         [Fault(FaultKind.STALLED)], [OTHER], cooled("stream_timeout"), counts=True, committed=True, keeps_pin=False
     ),
-    "a break after commit": Row(
-        [Fault(FaultKind.BROKEN)], [OTHER], cooled("stream_broken"), counts=True, committed=True, keeps_pin=False
-    ),
+    "a break after commit": broken(Fault(FaultKind.BROKEN)),
     "an answer that the model spoiled": Row([Fault(FaultKind.UNUSABLE)], [OTHER]),
     "a fault of the router's own": Row([Fault(FaultKind.INTERNAL)], [OTHER]),
 }
@@ -290,12 +395,12 @@ class Yard:
         return self.own.binding.session.pin
 
     def cooling(self, kind: str, named: str) -> list[Cooled]:
-        rows = self.router.cooldowns.to_dict(NOW, WALL)[kind]
+        rows = self.router.cooldowns_to_dict(NOW, WALL)[kind]
         assert all(row["since"] == WALL for row in rows)
         return [(row["provider"], row[named], row["reason"], row["until"] - WALL) for row in rows]
 
 
-PINNED = Pin("a", "m", "key-1")
+PINNED = pin_on(Router(settings(HOUSE), SECRET), "a/m", "key-1")
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
@@ -307,8 +412,9 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
     assert called(yard.own.ranked_candidates(NOW)) == list(row.here)
     assert yard.cooling("targets", "model") == list(row.targets)
     assert yard.cooling("keys", "key") == list(row.keys)
-    assert yard.router.cooldowns.invalid_keys == {("a", label) for label in row.invalid}
-    assert yard.own.binding.failure_count("a") == row.counts
+    invalid = {candidate_of(yard.router, "a/m", label).key_id for label in row.invalid}
+    assert yard.router.cooldowns.invalid_keys == invalid
+    assert yard.own.binding.failure_count("a/m") == row.counts
     assert yard.pin == (PINNED if row.keeps_pin else None)
 
 
@@ -318,8 +424,8 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     yard = Yard()
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
-    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
 
@@ -327,20 +433,18 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
 def test_a_client_that_leaves_is_nobodys_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
-    assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
-    assert yard.own.binding.failure_count("a") == 0
+    assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
+    assert yard.own.binding.failure_count("a/m") == 0
     assert yard.pin == PINNED
     assert set(called(yard.own.ranked_candidates(NOW))) == {FIRST, SECOND, OTHER}
 
 
-@pytest.mark.parametrize("name", ["context wording", "413"])
-def test_a_full_window_rules_out_those_no_larger_for_this_exchange_alone(name: str) -> None:
+def test_a_full_window_rules_out_those_no_larger_for_this_exchange_alone() -> None:
     sizes = {"a": 1000, "b": 500, "c": 1000, "d": 1001}
     yard = Yard(
         {n: provider(f"https://{n}.test/v1") | {"models": [{"id": "m", "context": c}]} for n, c in sizes.items()}
     )
-    [fault] = ROWS[name].faults
-    yard.suffer(fault)
+    yard.suffer(status(400, code="context_length_exceeded"))
     assert called(yard.own.ranked_candidates(NOW)) == ["d/m"]
     assert called(yard.plan().ranked_candidates(NOW)) == ["a/m", "b/m", "c/m", "d/m"]
 
@@ -377,7 +481,7 @@ class TestStatedTimes:
         yard = Yard(cooldowns={"transient": "off", "rate_limit": "off", "key_invalid": "off"})
         for fault in (status(429), status(401), Fault(FaultKind.REFUSED)):
             yard.suffer(fault)
-        assert yard.router.cooldowns.to_dict(NOW, WALL) == {"targets": [], "keys": []}
+        assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
 
 
 class TestLog:
@@ -385,8 +489,9 @@ class TestLog:
         ("fault", "words"),
         [
             (Fault(FaultKind.REFUSED), "a/m cools for 15.0 s: connect_refused"),
-            (status(404), "a/m cools for 3600.0 s: model_gone"),
-            (status(429, retry_after=2.0), "key key-1 of a cools for 2.0 s: rate_limit"),
+            (status(404, code="model_not_found"), "a/m cools for 300.0 s: model_gone"),
+            (status(404), None),
+            (status(429, retry_after=2.0), "key key-1 of a for m cools for 2.0 s: rate_limit"),
             (status(503), None),
             (status(400), None),
         ],

@@ -101,6 +101,17 @@ class TestEnds:
         assert json.loads(stage.sent)["error"]["type"] == "invalid_request_error"
         assert "bad temperature" in stage.sent.decode()
 
+    @pytest.mark.parametrize(
+        ("status", "kind"), [(403, "permission_error"), (404, "not_found_error"), (413, "request_too_large")]
+    )
+    def test_it_has_the_status_of_the_first_refusal(self, status: int, kind: str) -> None:
+        stage = claude(2).start()
+        for n, said in ((1, b"first"), (2, b"second")):
+            stage.answers(n, status, b'{"error": {"message": "%s", "type": "whatever"}}' % said)
+        assert stage.response.status == status
+        error = json.loads(stage.sent)["error"]
+        assert (error["type"], error["message"]) == (kind, "first")
+
 
 class TestRequestsThatCannotBeConverted:
     MALFORMED: ClassVar = {"temperature": "warm"}
@@ -282,7 +293,8 @@ class TestUsage:
             stage.answers(1, 200, json.dumps(whole).encode(), JSON)
             usage = json.loads(stage.sent)["usage"]
         assert (usage["input_tokens"], usage["output_tokens"]) == (500, 2)
-        assert stage.records[0].usage is None
+        assert stage.records[0].usage
+        assert stage.records[0].usage.is_estimated
 
     @pytest.mark.parametrize("status", [400, 422])
     @pytest.mark.parametrize("crosses", [False, True])

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, ExchangeHarness, event
+from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, WALL, ExchangeHarness, event
+from pointsman.domain.failures import Failure
 from pointsman.wire.errors import Code, FaultKind, Problem
 
 
@@ -21,7 +22,7 @@ class TestExhaustion:
             ([401, 403], 502, "provider_auth"),
             ([504, 504], 504, "upstream_timeout"),
             ([429, 503], 502, "upstream_error"),
-            ([404, 404], 502, "upstream_error"),
+            ([404, 503], 502, "upstream_error"),
         ],
     )
     def test_its_status_is_true(self, statuses, status, code):
@@ -42,6 +43,21 @@ class TestExhaustion:
             .answers(2, 429, b"", {"retry-after": "2.5"})
         )
         assert stage.headers["retry-after"] == "3"
+
+    def test_after_content_a_stated_wait_counts_by_the_clock_of_its_provider(self):
+        error = b'data: {"error":{"code":429,"message":"m","resets_at":1700000060}}\n\n'
+        behind = {**SSE, "date": "Tue, 14 Nov 2023 22:03:20 GMT"}
+        stage = ExchangeHarness(1).start().head(1, 200, behind).data(1, ROLE, event("hi"), error)
+        assert stage.outcomes == ["stream_broken"]
+        [cooldown] = stage.router.cooldowns_to_dict(stage.now, WALL)["targets"]
+        assert cooldown["until"] - cooldown["since"] == 660.0
+
+    @pytest.mark.parametrize("said", ["the answer was truncated", "context length exceeded", "quota exceeded"])
+    def test_whatever_ends_a_stream_after_content_is_a_break_of_its_target(self, said):
+        error = b'data: {"error":{"code":500,"message":"%s"}}\n\n' % said.encode()
+        stage = ExchangeHarness(1, session="s").start().head(1).data(1, ROLE, event("hi"), error)
+        assert (stage.outcomes, [record.failure for record in stage.records]) == (["stream_broken"], [Failure.BROKEN])
+        assert stage.exchange.plan.binding.session.pin is None
 
     def test_the_trail_is_at_most_a_kibibyte(self):
         keys = {name: [f"{name}-secret-{i}" for i in range(20)] for name in "abcdefghij"}
@@ -84,6 +100,62 @@ class TestClientErrors:
         assert stage.headers["openai-version"] == "1"
         assert "set-cookie" not in stage.headers
         assert stage.outcomes == ["client_error_non_retryable"]
+
+    ALIKE = (
+        (403, b"<html>Sorry, you have been blocked</html>"),
+        (404, b"<html>no such page</html>"),
+        (404, b'{"error":{"message":"No endpoints found that support tool use."}}'),
+        (402, b'{"error":{"message":"This request requires more credits, or fewer max_tokens."}}'),
+        (405, b'{"error":{"message":"not here"}}'),
+        (413, b"<html>413 Request Entity Too Large</html>"),
+        (400, b'{"error":{"message":"Content management policy","code":"content_filter"}}'),
+        (400, b'{"error":{"message":"Unsupported parameter: logprobs"}}'),
+    )
+
+    @pytest.mark.parametrize(("status", "body"), ALIKE)
+    def test_where_all_say_the_same_the_first_answer_goes_out_unchanged(self, status, body):
+        stage = ExchangeHarness(2).start().answers(1, status, body, {"content-type": "text/html"})
+        assert (stage.launched, stage.sent) == (["a", "b"], b"")
+        stage.answers(2, status, body.replace(b" ", b"  "))
+        assert (stage.response.status, stage.sent) == (status, body)
+        assert stage.headers["x-routed-via"] == "a/m"
+        assert stage.headers["x-fallback-trail"] == f"b/m@{status}"
+        assert stage.router.cooldowns_to_dict(stage.now, WALL) == {"targets": [], "keys": []}
+
+    @pytest.mark.parametrize(("status", "body"), ALIKE)
+    def test_where_another_one_takes_the_request_its_answer_does(self, status, body):
+        stage = ExchangeHarness(2).start().answers(1, status, body).head(2).data(2, ROLE, event("hi"), STOP, DONE)
+        assert stage.response.status == 200
+
+    @pytest.mark.parametrize("other", [400, 403, 413, 503])
+    def test_where_they_differ_the_error_is_the_routers(self, other):
+        body = b'{"error":{"message":"Unsupported parameter: logprobs"}}' if other == 400 else b""
+        stage = ExchangeHarness(2).start().answers(1, 404, b"<html>").answers(2, other, body)
+        assert (stage.response.status, told(stage)["code"]) == (502, "upstream_error")
+
+    @pytest.mark.parametrize("code", ["content_filter", "content_policy_violation"])
+    @pytest.mark.parametrize(("setting", "asked"), [("final", ["a"]), ("next", ["a", "b"])])
+    def test_content_ends_it_or_not_as_it_is_configured(self, code, setting, asked):
+        body = b'{"error":{"message":"No","code":"%s"}}' % code.encode()
+        stage = ExchangeHarness(2, routing={"content_filter": setting}).start().answers(1, 400, body)
+        assert stage.launched == asked
+        if setting == "next":
+            stage.answers(2, 400, b" " + body)
+        assert (stage.response.status, stage.sent) == (400, body)
+
+    def test_by_default_only_the_policy_of_the_models_maker_is_final(self):
+        for code, asked in ((b"content_filter", ["a", "b"]), (b"content_policy_violation", ["a"])):
+            stage = ExchangeHarness(2).start().answers(1, 400, b'{"error":{"message":"No","code":"%s"}}' % code)
+            assert stage.launched == asked
+
+    @pytest.mark.parametrize(("named", "cools"), [("other", ["model_gone"]), ("m", [])])
+    def test_a_model_is_gone_by_the_name_that_its_provider_was_asked_for(self, named, cools):
+        rules = {"a": [{"source": "m", "target": "other", "match": "exact"}]}
+        body = b'{"error":{"message":"The model `%s` does not exist"}}' % named.encode()
+        stage = ExchangeHarness(2, redirects=rules).start().answers(1, 404, body)
+        assert stage.launched == ["a", "b"]
+        rows = stage.router.cooldowns_to_dict(stage.now, WALL)["targets"]
+        assert [row["reason"] for row in rows] == cools
 
     def test_configured_secrets_are_masked(self):
         stage = (

@@ -47,7 +47,7 @@ class TestEmpty:
         assert (stage.launched, stage.sent) == (["a", "b"], b"")
         assert stage.records[0].failure is Failure.UNUSABLE
         assert word.lower() in stage.records[0].message
-        assert stage.router.cooldowns.to_dict(stage.now, 0.0) == {"targets": [], "keys": []}
+        assert stage.router.cooldowns_to_dict(stage.now, 0.0) == {"targets": [], "keys": []}
 
     @pytest.mark.parametrize("word", ["tool_calls", "eos", "stop"])
     def test_with_a_plain_ending_it_is_no_answer(self, word: str) -> None:

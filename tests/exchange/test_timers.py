@@ -68,7 +68,7 @@ class TestStall:
     def test_silence_ends_the_stream_with_one_error_frame_and_the_marker(self):
         stage = ExchangeHarness(timing={"heartbeat": "50s"}).start().head(1).data(1, event("x")).wait(60)
         assert stage.ended
-        assert stage.sent.count(b'"stream_timeout"') == 1
+        assert stage.sent.count(b'"code": "stream_timeout"') == 1
         assert stage.sent.endswith(DONE)
         assert stage.cancelled == [1]
         assert stage.outcomes == ["stream_stalled"]

@@ -33,12 +33,12 @@ class SessionDriver:
 
     def ask(
         self, name: str | None = "7", model: str = "m", *, said: str = "Hi", stream: bool = True,
-        headers: Mapping[str, str] | None = None, **known: Any,
+        headers: Mapping[str, str] | None = None, tokens: int = 10, **known: Any,
     ) -> "DrivenExchange":  # fmt: skip
         """A request of that conversation; None: of none."""
         own = {"x-session-id": name} if name else {}
         words = Conversation(b"", (Message("user", said.encode()),)) if name else None
-        facts = RequestFacts(model, stream, frozenset(), 10)
+        facts = RequestFacts(model, stream, frozenset(), tokens)
         client = caller(headers={**own, **(headers or {})}, **{"conversation": lambda: words, **known})
         return DrivenExchange(self, self.router.plan(facts, Dialect.OPENAI_CHAT, client, self.now))
 

@@ -1,8 +1,8 @@
 """Whatever fails, succeeds, passes or is reloaded, in whatever order: nobody is used who may not be."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings as weather
@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, ProtectionLevel
-from pointsman.domain.failures import Failure, classify
+from pointsman.domain.failures import Failure, Scope, classify
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate, Target
 from pointsman.routing.exclusion_reasons import ExclusionReason
@@ -19,6 +19,8 @@ from pointsman.routing.limits import MINUTE, STEPS_PER_WINDOW
 from pointsman.routing.plan import Plan
 from pointsman.routing.retry_storms import MAX_ENTRIES
 from pointsman.routing.router import Router
+from pointsman.sessions.penalties import Ban
+from pointsman.sessions.store import Session
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 from routing.routing_builders import request, status
@@ -31,7 +33,7 @@ RPM, TPM = 3, 1000
 TWO = ["first-secret", "second-secret"]
 LIMITED = {"models": [{"id": "m", "limits": {"rpm": RPM, "tpm": TPM}}, {"id": "n", "context": 50}]}
 ONE_OFF = ["first-secret", {"value": "second-secret", "enabled": False}]
-A, B = provider("https://a.test/v1", keys=TWO) | LIMITED, provider("https://b.test/v1", "m", "n")
+A, B = provider("https://a.test/v1", keys=TWO) | LIMITED, provider("https://b.test/v1", "m", "n", keys=TWO)
 C = provider("http://127.0.0.1:9/v1", keys=["third-secret"])
 HOUSES: dict[str, dict[str, Any]] = {
     "all": {"a": A, "b": B, "c": C},
@@ -39,7 +41,66 @@ HOUSES: dict[str, dict[str, Any]] = {
     "b and c off": {"a": A, "b": B | {"enabled": False}, "c": C | {"enabled": False}},
     "one key off": {"a": A | {"keys": ONE_OFF}, "b": B, "c": C},
     "a key replaced": {"a": A | {"keys": ["another-secret", "second-secret"]}, "b": B, "c": C},
+    "keys in another order": {"a": A | {"keys": TWO[::-1]}, "b": B | {"keys": ["new-secret", *TWO]}, "c": C},
 }
+REMOTE = {"a", "b"}
+"""c is on this machine."""
+MODELS = ["m", "m", "n", "auto", "a/m", "b/m", "b/m", "b/m", "c/m"]
+LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
+"""b itself is left to the default."""
+GUARDED, SKIPPING = ProtectionLevel.PROVIDER_BAN, ProtectionLevel.MODEL_SKIP
+BAN = 600.0
+SHARED, REMEMBERED = 30.0, 300.0
+"""Seconds within which failures of several clients are an outage, and for which what others suffered counts."""
+GIVING_WAY = (
+    ExclusionReason.COOLING,
+    ExclusionReason.HALF_OPEN,
+    ExclusionReason.RATE_LIMITED,
+    ExclusionReason.UNHEALTHY,
+    ExclusionReason.BANNED,
+    ExclusionReason.GONE,
+)
+"""The last resort, what is used first."""
+
+
+class Cost(NamedTuple):
+    """What a failure costs: `scope` is closed for at least `seconds`, if the provider states no wait."""
+
+    scope: Scope = Scope.REQUEST
+    seconds: float = 0.0
+    skips_target: bool = True
+    after_all_keys: bool = False
+    counts: bool = False
+    """Against its target in the session."""
+    is_stated: bool = False
+    """A wait that is stated comes first."""
+
+
+COSTS = {
+    Failure.CONNECT: Cost(Scope.TARGET, 15.0, counts=True, is_stated=True),
+    Failure.TIMEOUT: Cost(Scope.TARGET, 15.0, counts=True, is_stated=True),
+    Failure.NO_ANSWER: Cost(Scope.TARGET, 15.0, is_stated=True),
+    Failure.SERVER_ERROR: Cost(Scope.TARGET, 15.0, False, after_all_keys=True, counts=True, is_stated=True),
+    Failure.ODD_SERVER_ERROR: Cost(Scope.TARGET, 15.0, False, after_all_keys=True, is_stated=True),
+    Failure.MODEL_GONE: Cost(Scope.TARGET, 300.0),
+    Failure.RATE_LIMIT: Cost(Scope.MODEL_OF_KEY, 90.0, False, is_stated=True),
+    Failure.QUOTA: Cost(Scope.MODEL_OF_KEY, 1.0, False, is_stated=True),
+    Failure.NO_ACCESS: Cost(Scope.MODEL_OF_KEY, 3600.0, False),
+    Failure.KEY_RATE_LIMIT: Cost(Scope.KEY, 90.0, False, is_stated=True),
+    Failure.ACCOUNT: Cost(Scope.KEY, 3600.0, False, is_stated=True),
+    Failure.KEY_INVALID: Cost(Scope.KEY, 300.0, False),
+    Failure.FORBIDDEN: Cost(),
+    Failure.NOT_FOUND: Cost(),
+    Failure.REQUEST_TOO_LARGE: Cost(),
+}
+NEARBY = 5.0
+"""Seconds at most that c cools after a transient failure."""
+TELLING = [
+    status(429, message="Rate limit reached for model `m` on tokens per day (TPD): Limit 100000"),
+    status(429, message="Organization-level rate limit exceeded"),
+    status(403, message="You do not have access to this model"),
+    status(404, code="model_decommissioned"),
+]
 FAULTS = st.one_of(
     st.builds(Fault, st.sampled_from([FaultKind.REFUSED, FaultKind.EMPTY, FaultKind.FIRST_BYTE_TIMEOUT])),
     st.builds(
@@ -47,13 +108,12 @@ FAULTS = st.one_of(
         st.sampled_from([401, 402, 403, 404, 413, 429, 500, 503, 529]),
         st.none() | st.floats(0, 100),
     ),
+    st.sampled_from(TELLING),
 )
-MODELS = ["m", "n", "auto", "a/m", "b/m", "c/m"]
-LEVELS = {"a": "provider-ban", "b/n": "provider-ban", "c": "off"}
-"""b itself is left to the default."""
-COUNTING = {Failure.CONNECT, Failure.SERVER_ERROR, Failure.TIMEOUT}
-"""What counts against a provider in a session."""
-GUARDED = ProtectionLevel.PROVIDER_BAN
+SESSIONS = st.sampled_from([None, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6])
+"""The first ones have a long history; more than the table keeps."""
+type Name = tuple[Scope, object]
+"""A target, a key, or one model of a key."""
 
 
 def house(name: str) -> Settings:
@@ -61,11 +121,32 @@ def house(name: str) -> Settings:
     return settings(HOUSES[name], sticky={"max_sessions": 5}, protection=levels)
 
 
-SESSIONS = st.none() | st.integers(0, 9)
-type Name = tuple[str, str | None]
+def names_of(candidate: Candidate) -> tuple[Name, ...]:
+    """All that may be closed for it."""
+    return (
+        (Scope.TARGET, candidate.target.label),
+        (Scope.KEY, candidate.key_id),
+        (Scope.MODEL_OF_KEY, candidate.pair_id),
+    )
 
 
-@dataclass(eq=False)
+class Closed(NamedTuple):
+    """What failed last at `failed`, and has not worked since. It is not used before `until`."""
+
+    until: float
+    failed: float
+    is_connection: bool = False
+
+
+class Suffered(NamedTuple):
+    """A failure that counts, of this client at this target."""
+
+    at: float
+    client: bytes
+    label: str
+
+
+@dataclass(eq=False, repr=False)  # plans are long
 class Running:
     """An exchange, with its attempt in flight if there is one."""
 
@@ -76,6 +157,12 @@ class Running:
     launched: float = 0.0
     counted: set[str] = field(default_factory=set)
     """Targets whose failure has counted here."""
+    tries: set[Name] = field(default_factory=set)
+    """What had failed before, and is tried by the attempt in flight."""
+    moved: set[str] = field(default_factory=set)
+    """Targets that failed here."""
+    refused: set[str] = field(default_factory=set)
+    """Targets that did not take the request."""
 
     @property
     def holder(self) -> object:
@@ -87,22 +174,27 @@ class Running:
 class Past:
     """What a session has suffered and shown, worked out from the rules and not from the router."""
 
-    bans: set[str] = field(default_factory=set)
-    failures: Counter[str] = field(default_factory=Counter)
-    keys: dict[str, str | None] = field(default_factory=dict)
+    bans: dict[str, float] = field(default_factory=dict)
+    """Bans that hold, by scope: until when."""
+    strikes: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """When failures of a target counted since its last success."""
+    soft_bans: dict[str, Ban] = field(default_factory=dict)
+    """Bans that give way, as the router had them last."""
+    successes: dict[str, float] = field(default_factory=dict)
+    keys: dict[str, object] = field(default_factory=dict)
 
 
 class AnyWeather(RuleBasedStateMachine):
-    """`closed_*` is what must be closed until then at least, worked out from the table and not from the router."""
+    """`closed` is what must be closed until then at least, worked out from the table and not from the router."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
         self.running: list[Running] = []
-        self.closed_keys: dict[Name, float] = {}
-        self.closed_targets: dict[str, tuple[float, bool]] = {}
-        """Until when, and whether a last resort may use it all the same."""
-        self.last_failure: dict[str | Name, float] = {}
+        self.closed: dict[Name, Closed] = {}
+        self.unreached: dict[str, float] = {}
+        """When the last connection to a remote provider failed, as long as none has been reached since."""
+        self.suffered: list[Suffered] = []
         self.used: list[tuple[float, str, str | None]] = []
         """Requests that reached a limited target, and when they were launched."""
         self.stated: dict[tuple[str, str | None], int] = {}
@@ -119,6 +211,8 @@ class AnyWeather(RuleBasedStateMachine):
     def ask(self, model: str, faults: list[Fault], session: int | None) -> None:
         """A whole exchange: these faults, then a good answer."""
         own = self.begun(model, 10, session)
+        known = own.plan.binding.session
+        pin = known.pin if known else None
         for fault in [*faults, None]:
             self.launch_for(own)
             if own.candidate is None:
@@ -126,6 +220,19 @@ class AnyWeather(RuleBasedStateMachine):
                 return
             self.settle_for(own, fault, True, None if fault else 20)
         own.plan.on_ended(False, self.now)
+        if known and pin and pin.label in own.refused - own.moved:
+            assert known.pin in (pin, None), "its target has only refused this one request"
+
+    @rule(model=st.sampled_from(MODELS), fault=FAULTS, session=SESSIONS, times=st.integers(1, 3))
+    def fail_everywhere(self, model: str, fault: Fault, session: int | None, times: int) -> None:
+        """Whole exchanges, in each of which every attempt fails."""
+        for _ in range(times):
+            own = self.begun(model, 10, session)
+            self.launch_for(own)
+            while own.candidate:
+                self.settle_for(own, fault, True, None)
+                self.launch_for(own)
+            own.plan.on_ended(True, self.now)
 
     @rule(model=st.sampled_from(MODELS), tokens=st.integers(1, 600), session=SESSIONS)
     def begin(self, model: str, tokens: int, session: int | None) -> None:
@@ -149,40 +256,85 @@ class AnyWeather(RuleBasedStateMachine):
         if candidate is None:
             problem = own.plan.final_error(self.now, WALL + self.now)
             assert problem.retry_after is None or 0 <= problem.retry_after <= 86_400 + 24 * 60
+            assert own.plan.retry_wait is not None or not self.usable_targets(own), "something was left that may work"
             return
         why = own.plan.selection_reason(candidate, self.now, WALL)
-        self.check(own, candidate, last_resort=why.startswith("last_resort"))
-        self.check_session(own, candidate)
+        self.check(own, candidate, why)
+        self.check_session(own, candidate, why)
         own.plan.on_launched(1, candidate, self.now)
         own.candidate, own.launched = candidate, self.now
-        if candidate.target.label == "a/m" and self.router.inventory.contains(candidate):
-            self.used.append((self.now, "a/m", candidate.key_label))
+        if not self.router.inventory.contains(candidate):
+            return
+        own.tries = set() if why.startswith("last_resort") else self.closed.keys() & set(names_of(candidate))
+        if candidate.target.label == "a/m":
+            self.used.append((self.now, *candidate.pair_id))
 
-    def check(self, own: Running, candidate: Candidate, last_resort: bool) -> None:
-        label, key = candidate.target.label, candidate.key_label
+    def usable_targets(self, own: Running) -> list[Target]:
+        """Targets without any limit or guard that have not failed here, and a key of which holds nobody off."""
+        return [
+            target
+            for target in own.plan.candidates.targets
+            if target.label in ("b/m", "c/m") and target.enabled and any(
+                each not in own.failed and self.is_key_open(each) for each in own.plan.inventory.keys[target]
+            )
+        ]  # fmt: skip
+
+    def is_key_open(self, candidate: Candidate) -> bool:
+        _, *keys = names_of(candidate)
+        return not any(name in self.closed for name in keys)
+
+    def check(self, own: Running, candidate: Candidate, why: str) -> None:
+        label, key = candidate.pair_id
+        target, *keys = names_of(candidate)
+        is_last_resort = why.startswith("last_resort")
         assert candidate.target.enabled
         assert candidate not in own.failed, "it has failed in this exchange"
-        assert self.closed_keys.get(candidate.key_id, 0.0) <= self.now, "its key is closed"
-        until, gives_way = self.closed_targets.get(label, (0.0, True))
-        assert until <= self.now or (last_resort and gives_way), "its target is closed"
-        if last_resort:
-            assert not list(own.plan.ranked_candidates(self.now)), "there was somebody else"
-            giving_way = (ExclusionReason.COOLING, ExclusionReason.UNHEALTHY)
-            earlier = [e for e in own.plan.exclusions(self.now) if e.reason in giving_way and e.until is not None]
-            assert any(each.target is candidate.target for each in earlier)
+        assert not any(self.closed[name].until > self.now for name in keys if name in self.closed), "its key is closed"
+        if not is_last_resort:
+            assert target not in self.closed or self.closed[target].until <= self.now, "its target is closed"
+            tried = {name for each in self.running if each.candidate and each is not own for name in each.tries}
+            assert not tried & self.closed.keys() & set(names_of(candidate)), "another one is trying it"
+        else:
+            self.check_last_resort(own, candidate, ExclusionReason(why.split()[1]))
         if label == "a/m" and self.router.inventory.contains(candidate):
             recent = [at for at, target, used in self.used if (target, used) == (label, key) and at > self.now - MINUTE]
             assert len(recent) < min(RPM, self.stated.get((label, key), RPM)), "its limit is used up"
 
-    def check_session(self, own: Running, candidate: Candidate) -> None:
+    def check_last_resort(self, own: Running, candidate: Candidate, reason: ExclusionReason) -> None:
+        assert not list(own.plan.ranked_candidates(self.now)), "there was somebody else"
+        usable = self.usable_targets(own)
+        for each in own.plan.exclusions(self.now):
+            if each.key is None and each.target in usable and each.target is not candidate.target:
+                assert each.reason in GIVING_WAY
+                assert not each.holds
+                assert GIVING_WAY.index(reason) <= GIVING_WAY.index(each.reason), "another one is likelier to work"
+
+    def check_session(self, own: Running, candidate: Candidate, why: str) -> None:
         past, target = self.pasts[own.holder], candidate.target
-        assert not past.bans & {target.provider.name, target.label}, "it is banned"
+        held = [past.bans.get(scope, 0.0) for scope in (target.provider.name, target.label)]
+        assert max(held) <= self.now, "it is banned"
+        soft = self.soft_bans_of(own.plan.binding.session).get(target.label)
+        if soft and not why.startswith("last_resort"):
+            assert self.others(own.plan.binding.client_id, target.label, soft.since - SHARED, soft.since + SHARED)
         if target.protection_level is not GUARDED:
             return
-        assert past.keys.setdefault(target.scope, candidate.key_label) == candidate.key_label, "a second key is shown"
+        assert past.keys.setdefault(target.scope, candidate.key_id) == candidate.key_id, "a second key is shown"
         if self.serves_another(own, target):
             free = [each for each in own.plan.ranked_candidates(self.now) if not self.serves_another(own, each.target)]
             assert not free, "somebody else was free"
+
+    def soft_bans_of(self, session: Session | None) -> dict[str, Ban]:
+        """As the router has them."""
+        bans = session.penalties.bans if session and session.penalties else {}
+        return {scope: ban for scope, ban in bans.items() if ban.gives_way and ban.until > self.now}
+
+    def others(self, client: bytes, of: str, since: float, until: float) -> list[Suffered]:
+        """What others suffered at a target, or at all targets of a provider."""
+        return [
+            each
+            for each in self.suffered
+            if each.client != client and since <= each.at <= until and of in (each.label, each.label.partition("/")[0])
+        ]
 
     def serves_another(self, own: Running, target: Target) -> bool:
         return target.protection_level is GUARDED and any(
@@ -212,10 +364,12 @@ class AnyWeather(RuleBasedStateMachine):
         assert candidate
         committed = fault is None and tokens is not None
         failure = classify(fault) if fault else None
+        is_answered = committed or (reached and fault is not None and fault.status is not None)
         record = attempt_record(
             outcome=Outcome.RETRY_FAILED if fault else Outcome.REQUEST_SUCCESS if committed else Outcome.CLIENT_ABORT,
             failure=failure,
             connected_ms=1.0 if reached or committed else None,
+            first_byte_ms=1.5 if is_answered else None,
             first_content_ms=2.0 if committed else None,
             started=WALL,
             settled_ms=self.now * 1000,
@@ -223,10 +377,12 @@ class AnyWeather(RuleBasedStateMachine):
         )
         if not reached and not committed:
             self.forget(own, candidate)
-        own.candidate = None
+        own.candidate, own.tries = None, set()
         if committed:
             own.plan.on_committed(candidate, self.now)
         own.plan.on_settled(candidate, record, fault, self.now)
+        if is_answered:
+            self.unreached.clear()
         if fault and failure:
             self.teach(own, candidate, failure, fault)
         elif committed:
@@ -235,63 +391,87 @@ class AnyWeather(RuleBasedStateMachine):
     def hear(self, own: Running, candidate: Candidate, limit: int) -> None:
         headers = {"x-ratelimit-limit-requests": str(limit), "x-ratelimit-reset-requests": "1s"}
         own.plan.on_head(candidate, headers, self.now, WALL)
-        place = (candidate.target.label, candidate.key_label)
+        place = candidate.pair_id
         if self.router.inventory.contains(candidate):
             self.stated[place] = min(limit, self.stated.get(place, limit))
 
     def forget(self, own: Running, candidate: Candidate) -> None:
         """It never arrived, so it does not count."""
-        use = (own.launched, candidate.target.label, candidate.key_label)
+        use = (own.launched, *candidate.pair_id)
         if use in self.used:
             self.used.remove(use)
 
     def teach(self, own: Running, candidate: Candidate, failure: Failure, fault: Fault) -> None:
-        own.failed.add(candidate)
-        self.teach_session(own, candidate.target, failure)
-        if not self.router.inventory.contains(candidate):
+        cost, target = COSTS[failure], candidate.target
+        keys = own.plan.inventory.keys[target]
+        own.failed.update(keys if cost.skips_target else [candidate])
+        (own.refused if cost.scope is Scope.REQUEST else own.moved).add(target.label)
+        is_local = failure is Failure.CONNECT and self.is_network_down(candidate)
+        if not is_local:
+            self.teach_session(own, target, failure)
+        if not self.router.inventory.contains(candidate) or (is_local and target.provider.name in REMOTE):
             return
-        stated = None if fault.retry_after is None else min(max(fault.retry_after, 1.0), 86_400.0)
-        near = candidate.target.provider.name == "c"
-        match failure:
-            case Failure.RATE_LIMIT:
-                self.close_key(candidate, stated or 90.0)
-            case Failure.QUOTA:
-                self.close_key(candidate, stated or 1.0)
-            case Failure.KEY_INVALID:
-                self.close_key(candidate, 300.0)
-            case Failure.CONNECT | Failure.NO_ANSWER | Failure.TIMEOUT:
-                self.close_target(candidate, 5.0 if near else 15.0, True)
-            case Failure.MODEL_GONE:
-                self.close_target(candidate, 3600.0, False)
+        if cost.scope is Scope.REQUEST or (cost.after_all_keys and not own.failed >= set(keys)):
+            return
+        seconds = cost.seconds
+        if fault.retry_after is not None and cost.is_stated:
+            seconds = min(max(fault.retry_after, 1.0), 86_400.0)
+        elif cost.seconds == COSTS[Failure.CONNECT].seconds and target.provider.name not in REMOTE:
+            seconds = NEARBY
+        [name] = (name for name in names_of(candidate) if name[0] is cost.scope)
+        self.close(name, seconds, failure is Failure.CONNECT)
+
+    def is_network_down(self, candidate: Candidate) -> bool:
+        """A connection failed: do connections to several providers? Then it is not their fault."""
+        name = candidate.target.provider.name
+        if name in REMOTE and self.router.inventory.contains(candidate):
+            self.unreached[name] = self.now
+        failing = {each for each, at in self.unreached.items() if at > self.now - SHARED}
+        if len(failing) < 2:
+            return False
+        if name in failing:
+            excused = {n for n, closed in self.closed.items() if n[0] is Scope.TARGET and closed.is_connection}
+            for each in excused:
+                if str(each[1]).partition("/")[0] in failing:
+                    del self.closed[each]
+        return True
 
     def teach_session(self, own: Running, target: Target, failure: Failure) -> None:
-        past = self.pasts[own.holder]
-        if target.protection_level is ProtectionLevel.OFF:
-            return
-        if failure in COUNTING and own.plan.binding.session and target.label not in own.counted:
-            own.counted.add(target.label)
-            past.failures[target.scope] += 1
-        if target.protection_level is GUARDED or (failure in COUNTING and past.failures[target.scope] >= 2):
-            past.bans.add(target.scope)
+        past, cost, label = self.pasts[own.holder], COSTS[failure], target.label
+        binding = own.plan.binding
+        if cost.counts and label not in own.counted:
+            own.counted.add(label)
+            self.suffered.append(Suffered(self.now, binding.client_id, label))
+            if binding.session and (not past.strikes[label] or own.launched >= past.strikes[label][-1]):
+                past.strikes[label].append(self.now)
+                self.check_lonely(binding.session, binding.client_id, target)
+        bans = target.protection_level is GUARDED and (cost.scope is not Scope.REQUEST or failure is Failure.FORBIDDEN)
+        if bans and past.bans.get(target.scope, 0.0) <= self.now:
+            past.bans[target.scope] = self.now + BAN if binding.session else float("inf")
+
+    def check_lonely(self, session: Session, client: bytes, target: Target) -> None:
+        """Two failures in a row that nobody else shares ban."""
+        strikes, name = self.pasts[session].strikes[target.label], target.provider.name
+        is_banned = target.label in self.soft_bans_of(session)
+        if target.protection_level is SKIPPING and len(strikes) > 1:
+            assert is_banned or self.others(client, name, strikes[0] - REMEMBERED, self.now)
 
     def reopen(self, own: Running, candidate: Candidate) -> None:
         """It works: what failed before it was asked is forgotten."""
-        self.pasts[own.holder].failures.pop(candidate.target.scope, None)
-        label, name = candidate.target.label, candidate.key_id
-        if own.launched >= self.last_failure.get(label, 0.0):
-            self.closed_targets.pop(label, None)
-        if own.launched >= self.last_failure.get(name, 0.0):
-            self.closed_keys.pop(name, None)
+        past, label = self.pasts[own.holder], candidate.target.label
+        past.strikes.pop(label, None)
+        past.successes[label] = self.now
+        for name in names_of(candidate):
+            if name in self.closed and own.launched >= self.closed[name].failed:
+                del self.closed[name]
 
-    def close_key(self, candidate: Candidate, seconds: float) -> None:
-        self.last_failure[candidate.key_id] = self.now
-        self.closed_keys[candidate.key_id] = max(self.closed_keys.get(candidate.key_id, 0.0), self.now + seconds)
-
-    def close_target(self, candidate: Candidate, seconds: float, gives_way: bool) -> None:
-        self.last_failure[candidate.target.label] = self.now
-        until, _ = self.closed_targets.get(candidate.target.label, (0.0, True))
-        if self.now + seconds > until:
-            self.closed_targets[candidate.target.label] = self.now + seconds, gives_way
+    def close(self, name: Name, seconds: float, is_connection: bool) -> None:
+        until, before = self.now + seconds, self.closed.get(name)
+        if before and before.until > until:
+            until, is_connection = before.until, before.is_connection
+        self.closed[name] = Closed(until, self.now, is_connection)
+        for each in self.running:
+            each.tries.discard(name)
 
     @rule(seconds=st.sampled_from([0.001, 0.9, 5.0, 16.0, 61.0, 301.0, 4000.0, 90_000.0]))
     def wait(self, seconds: float) -> None:
@@ -309,32 +489,42 @@ class AnyWeather(RuleBasedStateMachine):
         before = self.router.inventory
         self.router.update_settings(house(name), self.now)
         now = self.router.inventory
-        keys, places = now.unchanged_keys(before), now.limit_keys()
-        self.closed_keys = {name: until for name, until in self.closed_keys.items() if name in keys}
-        self.closed_targets = {k: v for k, v in self.closed_targets.items() if k in now.by_label}
+        keys, places = now.unchanged_keys(before), now.pair_ids()
+        same, reachable = now.unchanged_targets(before), now.unchanged_providers(before)
+        self.closed = {
+            name: closed
+            for name, closed in self.closed.items()
+            if (name[0] is Scope.TARGET and name[1] in same)
+            or (name[0] is Scope.KEY and name[1] in keys)
+            or (name[0] is Scope.MODEL_OF_KEY and self.is_kept(name[1], same, keys))
+        }
+        self.unreached = {name: at for name, at in self.unreached.items() if name in reachable}
         self.used = [use for use in self.used if use[1:] in places]
         self.stated = {place: limit for place, limit in self.stated.items() if place in places}
+
+    def is_kept(self, pair: Any, labels: Any, keys: Any) -> bool:
+        return pair[0] in labels and (pair[0].partition("/")[0], pair[1]) in keys
 
     @rule()
     def clear(self) -> None:
         self.router.cooldowns.clear(self.now)
-        self.closed_keys.clear()
-        self.closed_targets.clear()
+        self.closed.clear()
 
     # What must hold whatever has happened.
 
     @invariant()
     def every_table_is_within_its_bound(self) -> None:
         inventory, cooldowns = self.router.inventory, self.router.cooldowns
-        names = {candidate.key_id for keys in inventory.keys.values() for candidate in keys}
-        told = cooldowns.to_dict(self.now, self.now)
+        names = set(inventory.key_labels)
+        told = self.router.cooldowns_to_dict(self.now, self.now)
         assert {f"{row['provider']}/{row['model']}" for row in told["targets"]} <= set(inventory.by_label)
-        assert {(row["provider"], row["key"]) for row in told["keys"]} <= names
         assert all(self.now < row["until"] <= self.now + 86_400 for rows in told.values() for row in rows)
         assert all(row["since"] <= self.now for rows in told.values() for row in rows)
         assert cooldowns.invalid_keys <= names
-        assert set(cooldowns._repeats) <= names
-        assert set(self.router.limits._windows) <= inventory.limit_keys()
+        assert set(cooldowns._targets.names()) <= set(inventory.by_label)
+        assert set(cooldowns._keys.names()) <= names
+        assert set(cooldowns._pairs.names()) <= inventory.pair_ids()
+        assert set(self.router.limits._windows) <= inventory.pair_ids()
         assert self.router.sessions.stats(self.now)["active_sessions"] <= 5
         assert set(self.router.health._outages) <= set(HOUSES["all"])
         assert len(self.router.retry_storms) == self.router.retry_storms._storms_by_client.total() <= MAX_ENTRIES
@@ -352,15 +542,37 @@ class AnyWeather(RuleBasedStateMachine):
         assert len(entries) >= len(fresh)
 
     @invariant()
-    def what_sessions_are_told_is_what_they_have_suffered(self) -> None:
+    def every_trial_belongs_to_a_running_attempt(self) -> None:
+        running = [each.plan._exclusions for each in self.running if each.candidate]
+        cooldowns = self.router.cooldowns
+        for slots in (cooldowns._targets, cooldowns._keys, cooldowns._pairs):
+            assert all(slot.trial is None or slot.trial in running for slot in slots._slots.values())
+
+    @invariant()
+    def bans_that_hold_are_those_of_the_rules(self) -> None:
         for session in self.router.sessions._store:
-            past = session.penalties
-            assert (set(past.bans) if past else set()) == self.pasts[session].bans
-            assert not (
-                session.pin
-                and past
-                and past.ban_reason(session.pin.provider, f"{session.pin.provider}/{session.pin.model}")
-            )
+            past, penalties = self.pasts[session], session.penalties
+            held = {
+                scope: ban.until for scope, ban in (penalties.bans if penalties else {}).items() if not ban.gives_way
+            }
+            ends = {scope: until for scope, until in past.bans.items() if until > self.now}
+            assert {scope: until for scope, until in held.items() if until > self.now} == ends
+            if session.pin:
+                assert not ends.keys() & {session.pin.provider, session.pin.label}
+
+    @invariant()
+    def bans_that_give_way_have_a_reason_and_a_fixed_end(self) -> None:
+        for session in self.router.sessions._store:
+            past, bans = self.pasts[session], self.soft_bans_of(session)
+            for label, ban in bans.items():
+                before = past.soft_bans.get(label)
+                assert ban.until == ban.since + BAN
+                if before and before.since == ban.since:
+                    continue
+                assert before is None or before.until <= ban.since or past.successes.get(label, 0.0) >= before.since
+                assert len(past.strikes[label]) > 1
+                assert not self.others(session.id, label, ban.since - SHARED, ban.since - 0.0001), "others fail there"
+            past.soft_bans |= bans
 
     @invariant()
     def no_counter_is_negative(self) -> None:

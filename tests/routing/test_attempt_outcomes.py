@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, Outcome
-from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observations
+from pointsman.routing.attempt_outcomes import KEY_FAILURES, Verdict, attempt_verdicts, observations
 from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
 
@@ -54,7 +54,7 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
         ],
         *[
             (failed(failure, last=last), FAILURE if last else KEY)
-            for failure in (Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, Failure.FORBIDDEN)
+            for failure in sorted(KEY_FAILURES)
             for last in (True, False)
         ],
         *[
@@ -63,6 +63,7 @@ def answered(key: str | None = "key-2", provider: str = "groq", **changes: Any) 
                 Failure.CONTEXT_TOO_LARGE,
                 Failure.REFUSED,
                 Failure.TRUNCATED,
+                Failure.UNUSABLE,
                 Failure.REQUEST,
                 Failure.OURS,
             )
@@ -85,6 +86,8 @@ def test_every_failure_has_its_verdict() -> None:
         ([failed(Failure.SERVER_ERROR), answered()], (KEY, SUCCESS)),
         ([failed(Failure.ODD_SERVER_ERROR), answered()], (KEY, SUCCESS)),
         ([failed(Failure.RATE_LIMIT), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.RATE_LIMIT, last=True), answered()], (KEY, SUCCESS)),
+        ([failed(Failure.RATE_LIMIT, last=True), answered(provider="other")], (FAILURE, SUCCESS)),
         ([failed(Failure.SERVER_ERROR), answered(outcome=Outcome.CLIENT_ABORT)], (KEY, NOTHING)),
         (
             [failed(Failure.SERVER_ERROR), answered(outcome=Outcome.CLIENT_ABORT, first_content_ms=None)],
@@ -103,6 +106,9 @@ def test_every_failure_has_its_verdict() -> None:
         ([failed(Failure.RATE_LIMIT), failed(Failure.SERVER_ERROR, "key-2", last=True)], (KEY, FAILURE)),
         ([failed(Failure.SERVER_ERROR), failed(Failure.RATE_LIMIT, "key-2", last=True)], (KEY, FAILURE)),
         ([failed(Failure.SERVER_ERROR), failed(Failure.RATE_LIMIT, "key-2")], (FAILURE, KEY)),
+        ([failed(Failure.FORBIDDEN), failed(Failure.FORBIDDEN, provider="other")], (NOTHING, NOTHING)),
+        ([failed(Failure.NOT_FOUND), answered(provider="other")], (FAILURE, SUCCESS)),
+        ([failed(Failure.FORBIDDEN), answered(provider="other")], (FAILURE, SUCCESS)),
         (
             [failed(Failure.SERVER_ERROR), failed(Failure.SERVER_ERROR, provider="other"), answered(provider="third")],
             (FAILURE, FAILURE, SUCCESS),
@@ -149,4 +155,9 @@ class TestObservations:
         aborted = attempt_record(outcome=Outcome.CLIENT_ABORT)
         attempts = (failed(Failure.RATE_LIMIT), answered(provider="Groq"), aborted, answered())
         seen = list(observations(exchange_record(attempts=attempts), {LABEL}))
-        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, True), (SUCCESS, False)]
+        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, False), (SUCCESS, False)]
+
+    def test_a_rate_limit_is_the_targets_once_no_key_is_left(self) -> None:
+        attempts = (failed(Failure.RATE_LIMIT), failed(Failure.RATE_LIMIT, "key-2", last=True))
+        seen = list(observations(exchange_record(attempts=attempts), {LABEL}))
+        assert [(each.verdict, each.rate_limited) for each in seen] == [(KEY, False), (FAILURE, True)]

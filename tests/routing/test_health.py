@@ -3,11 +3,12 @@
 import pytest
 
 from pointsman.config.enums import Dialect
+from pointsman.domain.failures import Scope
 from pointsman.routing.health import FAILURES_TO_UNHEALTHY, PROBE_INTERVAL, Health
 from pointsman.routing.health_probe import probe_request
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.routing_builders import status
+from routing.routing_builders import candidate_of, cool, pin_on, status
 from routing.session_driver import KEYS, WALL, SessionDriver
 from support.settings import provider, settings
 
@@ -128,7 +129,7 @@ class TestRouting:
 
     def test_it_is_tried_when_nobody_else_is_left_but_after_those_that_merely_cool(self, talks: SessionDriver) -> None:
         self.lose(talks)
-        talks.router.cooldowns.cool_target("b/m", "503", 1000.0, talks.now)
+        cool(talks.router, Scope.TARGET, "b/m", "503", 1000.0, talks.now)
         own = talks.ask()
         assert own.fail(status(503)) == "b/m"
         candidate = own.plan.next_candidate(talks.now)
@@ -190,7 +191,7 @@ class TestKeys:
     def refuse(self, talks: SessionDriver, count: int) -> list[str | None]:
         learnt = []
         for number in range(count):
-            talks.router.cooldowns._keys.clear()  # what rests is not refused any more
+            talks.router.cooldowns._keys.clear(talks.now)  # what rests is not refused any more
             own = talks.ask(f"somebody {number}", "a/m")
             own.fail(status(401))
             learnt.append(own.learnt)
@@ -199,7 +200,7 @@ class TestKeys:
     def test_its_pins_are_taken_back_when_the_last_key_is_refused_and_that_is_said_once(self) -> None:
         talks = SessionDriver({"a": provider("https://a.test/v1", keys=KEYS), "b": provider()}, protection={"a": "off"})
         binding = talks.ask().plan.binding
-        binding.set_pin(Pin("a", "m", "key-1"), talks.now)
+        binding.set_pin(pin_on(talks.router, "a/m", "key-1"), talks.now)
         said = [str(words).partition("; ")[2] for words in self.refuse(talks, 4)]
         assert said == ["", "provider a was healthy and has no valid key left; pins removed: 1", "", ""]
         assert binding.session
@@ -216,11 +217,13 @@ class TestKeys:
         talks.now += 1
         talks.ask("refused").fail(status(401))
         slow.settle()
-        assert talks.router.cooldowns.invalid_keys == {("a", "key-1")}
+        assert talks.router.cooldowns.invalid_keys == {candidate_of(talks.router, "a/m").key_id}
         talks.now += 1
         talks.ask("7").fail(Fault(FaultKind.STALLED), committed=True)
-        assert talks.router.cooldowns.invalid_keys == {("a", "key-1")}, "a commit is no success"
-        talks.router.cooldowns._targets.clear()
+        assert talks.router.cooldowns.invalid_keys == {candidate_of(talks.router, "a/m").key_id}, (
+            "a commit is no success"
+        )
+        talks.router.cooldowns._targets.clear(talks.now)
         talks.ask("8").succeed()
         assert talks.router.cooldowns.invalid_keys == set()
 

@@ -7,12 +7,12 @@ import pytest
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import classify
 from pointsman.domain.records import Outcome
+from pointsman.routing.exclusions import MAX_GUESS
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
-from routing.routing_builders import called, request, status
+from routing.routing_builders import called, candidate_of, pin_on, request, status
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -62,7 +62,7 @@ def test_the_one_with_most_room_goes_first() -> None:
 def test_the_sessions_own_goes_before_that() -> None:
     yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
     plan = yard.plan(**session)
-    plan.binding.set_pin(Pin("a", "m", "key-1"), NOW)
+    plan.binding.set_pin(pin_on(yard.router, "a/m", "key-1"), NOW)
     yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
     assert yard.order(**session)[0] == "a/m#key-1"
     assert yard.order()[0] != "a/m#key-1"
@@ -75,7 +75,7 @@ def test_one_that_was_refused_goes_last_until_it_works() -> None:
     later = NOW + 301
     assert yard.ask(later) == "key-2"
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
-    yard.router.cooldowns.on_success("a/m", ("a", "key-1"), later)
+    yard.router.cooldowns.on_success(candidate_of(yard.router, "a/m", "key-1"), later)
     assert yard.order(later)[:3] == ["a/m#key-3", "a/m#key-1", "a/m#key-2"]
 
 
@@ -134,13 +134,14 @@ class TestExhausted:
             ("key-1", 90.0), ("key-2", 7.0), ("key-3", 30.0), ("key-1", 60.0),
         ]  # fmt: skip
 
-    def test_a_key_that_frees_up_while_its_target_cools_does_not_help(self) -> None:
+    def test_a_key_that_frees_up_while_its_target_cools_does_not_help_and_guesses_are_bounded(self) -> None:
         router = Router(settings({"a": provider("https://a.test/v1", keys=["first-secret"])}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = own.ranked_candidates(NOW)
-        router.state.on_failure(candidate, classify(status(404)), status(404), False, WALL, NOW)
+        gone = status(404, code="model_not_found")
+        router.state.on_failure(candidate, classify(gone), gone, False, WALL, NOW)
         router.state.on_failure(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
-        assert own.final_error(NOW, WALL).retry_after == 3600.0
+        assert own.final_error(NOW, WALL).retry_after == MAX_GUESS
 
     def test_where_nobody_knows_nothing_is_promised(self) -> None:
         router = Router(settings({"a": provider(enabled=False)}), SECRET)

@@ -1,14 +1,15 @@
-"""When everything cools: transient cooldowns give way, the earliest to recover first, and nothing else does."""
+"""When nothing else is left: what may work all the same is tried, in order, and what names a time is not."""
 
 import pytest
 
 from pointsman.config.enums import Dialect
-from pointsman.domain.failures import classify
+from pointsman.domain.failures import Scope, classify
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault, FaultKind
-from routing.routing_builders import called, request, status
+from routing.routing_builders import called, cool, request, status
+from routing.session_driver import SessionDriver
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -84,8 +85,8 @@ def test_the_earliest_to_recover_is_tried_first_and_the_reason_is_said(router: R
     assert own.next_candidate(now) is None, "each was tried once"
 
 
-@pytest.mark.parametrize("fault", [status(429), status(401), status(402), status(404)])
-def test_key_cooldowns_and_models_that_are_gone_never_give_way(router: Router, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [status(429), status(401), status(402)])
+def test_key_cooldowns_never_give_way(router: Router, fault: Fault) -> None:
     for name in "abc":
         fail(router, name, fault)
     assert chosen(plan(router)) is None
@@ -97,7 +98,7 @@ def test_a_target_whose_keys_are_closed_is_no_last_resort(router: Router) -> Non
     fail(router, "b", status(429))
     fail(router, "c", status(429))
     assert chosen(plan(router), NOW + 3) is not None
-    router.cooldowns.cool_rate_limited(("a", "key-1"), None, NOW + 3)
+    cool(router, Scope.KEY, "a/m", "rate_limit", 90.0, NOW + 3)
     assert chosen(plan(router), NOW + 3) is None
 
 
@@ -108,3 +109,23 @@ def test_nothing_cooling_is_raced_beside_what_runs(router: Router) -> None:
     [only] = own.ranked_candidates(NOW)
     assert called([only]) == ["c/m#key-1"]
     assert own.next_candidate(NOW, [only]) is None
+
+
+def test_a_model_that_is_gone_is_the_very_last_resort(router: Router) -> None:
+    for name in "abc":
+        fail(router, name, status(404, code="model_not_found"))
+    found = chosen(plan(router))
+    assert found
+    assert found[0] == "a/m"
+    assert found[1].startswith("last_resort: model_gone until ")
+
+
+def test_a_ban_leaves_the_keys_that_were_not_tried_as_a_last_resort() -> None:
+    talks = SessionDriver({"a": provider("https://a.test/v1", keys=["sk-first-secret", "sk-second-secret"])})
+    assert talks.ask(said="one").fail_everywhere(status(500)) == ["a/m#key-1", "a/m#key-2"]
+    talks.now += 60
+    own = talks.ask(said="two")
+    assert own.fail(status(500)) == "a/m#key-1"
+    assert talks.bans() == {"a/m"}
+    assert own.succeed() == "a/m#key-2"
+    assert talks.bans() == set()

@@ -184,7 +184,7 @@ class TestLearning:
     def test_a_full_window_rules_out_every_one_that_is_no_larger(self) -> None:
         sizes = {"a": 1000, "b": 1000, "c": 500, "d": 2000, "e": None}
         own = plan({name: with_model(context=size)["a"] for name, size in sizes.items()})
-        assert called(after(own, status(413)).ranked_candidates(NOW)) == ["d/m", "e/m"]
+        assert called(after(own, status(400, code="context_length_exceeded")).ranked_candidates(NOW)) == ["d/m", "e/m"]
         assert left_out(own) == [
             (f"{name}/m", None, ExclusionReason.CONTEXT, "a context of 1000 was too small") for name in "abc"
         ]

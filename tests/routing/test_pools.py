@@ -8,18 +8,20 @@ import pytest
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Mode
-from pointsman.domain.failures import Failure
+from pointsman.domain.failures import Failure, Scope
 from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.plan import Plan
 from pointsman.routing.pools import POOL_GROUPS
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code
-from routing.routing_builders import labels, request, status
+from routing.routing_builders import cool, labels, request, status
 from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
 NOW = 1000.0
+REST = 180.0
+"""Seconds for which a guarded pin rests."""
 SESSION = {"x-session-id": "conversation"}
 MODELS: tuple[dict[str, Any], ...] = (
     {"id": "f", "pool": "fast"},
@@ -128,27 +130,30 @@ class TestSmartFirst:
 
     def test_they_stand_at_the_front_in_smart_while_a_key_has_capacity(self, router: Router) -> None:
         chosen = {self.first(router, "auto-smart") for _ in range(500)}
-        assert chosen == {
-            target.label for target in router.inventory.targets if target.model.smart_first and target.enabled
-        }
-        for name in ("longcat", "openrouter"):
-            router.cooldowns.cool_rate_limited((name, "key-1"), 60.0, NOW)
+        assert len(chosen) > 1
+        assert {label.partition("/")[0] for label in chosen} == {"longcat"}
+        for label in chosen:
+            cool(router, Scope.KEY, label, "rate_limit", 60.0, NOW)
+        assert {self.first(router, "auto-smart") for _ in range(50)} == {"openrouter/openrouter/owl-alpha"}
+        cool(router, Scope.KEY, "openrouter/openrouter/owl-alpha", "rate_limit", 60.0, NOW)
         assert {self.first(router, "auto-smart").partition("/")[0] for _ in range(50)} == {"groq"}
 
-    @pytest.mark.parametrize("name", ["openrouter/openrouter/owl-alpha", "openrouter/owl-alpha", "LongCat-2.0"])
+    @pytest.mark.parametrize(
+        "name", ["openrouter/openrouter/owl-alpha", "openrouter/owl-alpha", "owl-alpha", "LongCat-2.0"]
+    )
     def test_they_are_reachable_by_name(self, router: Router, name: str) -> None:
         assert self.first(router, name).endswith(name)
 
     def test_they_are_reachable_by_pin(self, router: Router) -> None:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
+        own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW - REST)
         assert self.first(router, "auto-balanced", headers=SESSION) == "openrouter/openrouter/owl-alpha"
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
         assert "openrouter/openrouter/owl-alpha" not in labels(exclusion.target for exclusion in later.exclusions(NOW))
 
     def test_a_pin_that_cools_is_left_out_for_that(self, router: Router) -> None:
         own = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)
-        own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW)
+        own.binding.set_pin(Pin("openrouter", "openrouter/owl-alpha", "key-1"), NOW - REST)
         candidate = router.inventory.keys[router.inventory.by_label["openrouter/openrouter/owl-alpha"]][0]
         router.state.on_failure(candidate, Failure.SERVER_ERROR, status(503), False, NOW, NOW)
         later = router.plan(request("auto-balanced"), Dialect.OPENAI_CHAT, caller(headers=SESSION), NOW)

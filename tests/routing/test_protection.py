@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from pointsman.config.enums import Dialect, ProtectionLevel
-from pointsman.domain.failures import FAILURE_POLICIES, Failure, classify
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope, classify
 from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.protection import FailureContext, ProtectionAction, evaluate
-from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Code, Fault, FaultKind
 from pointsman.wire.request_facts import RequestFacts
-from routing.routing_builders import called, status
+from routing.routing_builders import called, cool, pin_on, status
 from routing.session_driver import KEYS, NOW, PROVIDERS, RETRY, WALL, DrivenExchange, SessionDriver
 from support.audit_records import attempt_record
 from support.clients_in_core import caller
@@ -35,6 +34,7 @@ class Row(NamedTuple):
 
 
 CUT = "the answer was truncated"
+ACCOUNT_RATE = "Organization-level rate limit exceeded"
 BANNED = "ban target unpin"
 ONCE, TWICE = f"{BANNED} +1", f"{BANNED} +2"
 ROWS = {
@@ -48,15 +48,29 @@ ROWS = {
     "402": Row(status(402), False, "key", "key", BANNED, "key"),
     "401": Row(status(401), False, "key", "key", BANNED, "key"),
     "403": Row(status(403), False, "target", "target", BANNED, "target"),
-    "404": Row(status(404), False, "target", "target", BANNED, "target"),
-    "413": Row(status(413), False, "target", "target", BANNED, "target"),
-    "405": Row(status(405), False, "target", "target", BANNED, "target"),
-    "truncated": Row(status(500, message=CUT), False, "target", "target", BANNED, "target"),
+    "404": Row(status(404), False, "target", "target", "target", "target"),
+    "model gone": Row(status(404, code="model_not_found"), False, "target", "target", BANNED, "target"),
+    "region": Row(status(403, code="unsupported_location"), False, "target", "target", BANNED, "target"),
+    "no access": Row(status(403, code="model_not_allowed"), False, "key", "key", BANNED, "key"),
+    "concurrency": Row(status(429, code="1302"), False, "key", "key", BANNED, "key"),
+    "rate of the account": Row(status(429, message=ACCOUNT_RATE), False, "key", "key", BANNED, "key"),
+    "quota": Row(status(429, message="Daily limit reached"), False, "key", "key", BANNED, "key"),
+    "quota of the account": Row(status(429, code="usage_limit_reached"), False, "key", "key", BANNED, "key"),
+    "fewer tokens": Row(status(402, message="can only afford 9"), False, "key", "key", "target", "key"),
+    "window": Row(status(400, code="context_length_exceeded"), False, "target", "target", "target", "target"),
+    "filter": Row(status(400, code="content_filter"), False, "target", "target", "target", "target"),
+    "policy": Row(status(400, code="content_policy_violation"), False, "target", "target", "target", "target"),
+    "413": Row(status(413), False, "target", "target", "target", "target"),
+    "405": Row(status(405), False, "target", "target", "target", "target"),
+    "truncated": Row(status(500, message=CUT), False, "target", "target", "target", "target"),
     "400": Row(status(400), False, "target", "target", "target", "target"),
+    "foreign": Row(status(400, message="Thought signature is not valid"), False, "key", "key", "target", "key"),
+    "unknown file": Row(status(404, message="No such File object: f"), False, "key", "key", "target", "key"),
+    "spoiled by the model": Row(Fault(FaultKind.UNUSABLE), False, "target", "target", "target", "target"),
     "our own": Row(Fault(FaultKind.INTERNAL), False, "target", "target", "target", "target"),
-    "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, ""),
-    "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, ""),
-    "truncated within": Row(Fault(FaultKind.BROKEN, CUT), True, "target", "target", BANNED, "target"),
+    "stalled": Row(Fault(FaultKind.STALLED), True, "unpin +1", TWICE, ONCE, "unpin"),
+    "broken": Row(Fault(FaultKind.BROKEN), True, "unpin +1", TWICE, ONCE, "unpin"),
+    "truncated within": Row(Fault(FaultKind.BROKEN, CUT), True, "unpin +1", TWICE, ONCE, "unpin"),
     "our own within": Row(Fault(FaultKind.INTERNAL), True, "target", "target", "target", "target"),
 }  # fmt: skip
 SCOPES = pytest.mark.parametrize("scope", ["a", "a/m"], ids=["provider level", "target level"])
@@ -67,9 +81,9 @@ def words(talks: SessionDriver, own: DrivenExchange, scope: str) -> set[str]:
     session = own.plan.binding.session
     assert session
     past, found = session.penalties, set()
-    if past and scope in past.bans:
+    if past and (scope in past.bans or "a/m" in past.bans):
         found.add("ban")
-    if past and (count := past.failure_count(scope)):
+    if past and (count := past.failure_count("a/m")):
         found.add(f"+{count}")
     if session.pin is None:
         found.add("unpin")
@@ -88,7 +102,7 @@ def pinned(level: str, scope: str, **sections: Any) -> SessionDriver:
     assert talks.ask(model="a/m").succeed() == "a/m#key-1"
     session = talks.ask().plan.binding.session
     assert session
-    session.pin = Pin("a", "m", "key-1")
+    session.pin = pin_on(talks.router, "a/m", "key-1")
     return talks
 
 
@@ -113,7 +127,7 @@ class TestTable:
         talks.router.cooldowns.clear(talks.now)
         session = talks.ask().plan.binding.session
         assert session
-        session.pin = Pin("a", "m", "key-1")
+        session.pin = pin_on(talks.router, "a/m", "key-1")
         own = talks.ask(said="Once more")
         if level is ProtectionLevel.PROVIDER_BAN and "ban" in row.ban:
             assert own.launch() == "b/m"
@@ -137,7 +151,7 @@ class TestTable:
         talks = SessionDriver(protection={scope: level})
         for said in ("one", "two"):
             own = talks.ask(model="auto", said=said)
-            own.plan.binding.clear_pin_on("a", "m")
+            own.plan.binding.clear_pin_on("a/m", talks.now)
             own.fail(row.fault, row.committed)
             talks.router.cooldowns.clear(talks.now)
         expected = {
@@ -145,7 +159,7 @@ class TestTable:
             ProtectionLevel.PROVIDER_BAN: row.ban,
             ProtectionLevel.OFF: "",
         }[level]
-        covered = {"a/m", "a/n"} if scope == "a" else {"a/m"}
+        covered = {"a/m", "a/n"} if scope == "a" and level is ProtectionLevel.PROVIDER_BAN else {"a/m"}
         exclusions = talks.ask(model="auto").plan.exclusions(NOW)
         banned = {each.target.label for each in exclusions if each.reason is ExclusionReason.BANNED}
         assert banned == (covered if "ban" in expected else set())
@@ -157,16 +171,14 @@ def test_every_failure_stands_in_the_table() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_the_rule_is_a_function_of_level_failure_and_count(failure: Failure) -> None:
-    assert not evaluate(FailureContext(ProtectionLevel.OFF, failure, 9)).ban_provider
-    assert not evaluate(FailureContext(ProtectionLevel.OFF, failure, 9)).clear_pin
-    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 1)).ban_provider is False
-    assert (
-        evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 2)).ban_provider
-        is FAILURE_POLICIES[failure].counts_as_strike
-    )
+    policy = FAILURE_POLICIES[failure]
+    off = evaluate(FailureContext(ProtectionLevel.OFF, failure, 9))
+    assert (off.bans, off.clear_pin) == (False, policy.clears_pin)
+    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 1)).bans is False
+    assert evaluate(FailureContext(ProtectionLevel.MODEL_SKIP, failure, 2)).bans is policy.counts_as_strike
     at_once = evaluate(FailureContext(ProtectionLevel.PROVIDER_BAN, failure, 0, "503"))
-    assert at_once.ban_provider is (failure not in (Failure.REQUEST, Failure.OURS))
-    if at_once.ban_provider:
+    assert at_once.bans is (policy.moves_pin or failure is Failure.FORBIDDEN)
+    if at_once.bans:
         assert at_once == ProtectionAction(True, True, True, "503, provider-ban")
 
 
@@ -175,15 +187,26 @@ class TestCounting:
         talks = SessionDriver()
         own = talks.ask()
         assert [own.fail(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
-        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
-    def test_two_targets_of_one_provider_count_twice(self) -> None:
+    def test_two_targets_of_one_provider_count_each_for_itself(self) -> None:
         talks = SessionDriver()
         own = talks.ask(model="auto")
         assert own.fail(Fault(FaultKind.REFUSED)) == "a/m#key-1"
         assert own.fail(Fault(FaultKind.REFUSED)) == "a/n#key-1"
         assert own.launch() == "b/m"
-        assert set(talks.penalties(model="auto").bans) == {"a"}
+        past = talks.penalties(model="auto")
+        assert (past.bans, past.failure_count("a/m"), past.failure_count("a/n")) == ({}, 1, 1)
+
+    def test_requests_in_parallel_that_fail_together_count_once(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        parallel = [talks.ask(said=said) for said in ("main", "first helper", "second helper")]
+        for own in parallel:
+            own.launch()
+        for own in parallel:
+            talks.now += 0.5
+            own.settle(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
     def test_a_success_between_two_failures_starts_anew(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
@@ -196,22 +219,22 @@ class TestCounting:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
             talks.ask(said=said).fail(Fault(FaultKind.STALLED), committed=True)
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_a_success_elsewhere_changes_nothing(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         own = talks.ask(said="one")
         assert [own.fail(status(503)) for _ in range(2)] == ["a/m#key-1", "a/m#key-2"]
         assert own.succeed() == "b/m"
-        own.plan.binding.clear_pin_on("b", "m")
+        own.plan.binding.clear_pin_on("b/m", talks.now)
         talks.ask(said="two").fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_what_is_not_held_against_a_provider_does_not_count_between(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off", "rate_limit": "off"})
         for fault in (status(503), status(429), status(503)):
             talks.ask(said=str(fault)).fail(fault)
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_another_conversation_is_not_affected(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
@@ -240,40 +263,40 @@ class TestOwnRetries:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for headers in ({}, RETRY, {"x-stainless-retry-count": "2"}):
             talks.ask(headers=headers).fail(status(503))
-        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
         talks.ask(said="Next").fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     @pytest.mark.parametrize("count", ["0", "", "x", "-1", "00"])
     def test_a_first_request_says_so_too(self, count: str) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
             talks.ask(headers={"x-stainless-retry-count": count}).fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_a_retry_of_a_turn_that_has_not_counted_yet_counts(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         talks.ask(said="one").fail(status(503))
         talks.ask(said="two", headers=RETRY).fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_a_broken_stream_that_is_asked_for_whole_is_one_turn(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
         talks.ask(stream=False).fail(status(503))
-        assert (talks.penalties().failure_count("a"), talks.bans()) == (1, set())
+        assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
     def test_the_same_words_as_a_stream_again_are_a_second_try(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
             talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
     def test_whole_answers_that_fail_twice_are_two_failures(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
             talks.ask(stream=False).fail(status(503))
-        assert talks.bans() == {"a"}
+        assert talks.bans() == {"a/m"}
 
 
 class TestBans:
@@ -285,19 +308,152 @@ class TestBans:
         problem = own.plan.final_error(talks.now, WALL)
         assert problem.code is Code.NO_CANDIDATE
         assert problem.message == (
-            "This session has banned every usable candidate until 2023-11-14T22:43:20+00:00"
+            "This session has banned every usable candidate until 2023-11-14T22:23:20+00:00"
             ": a/m (503, provider-ban); b/m (503, provider-ban)."
         )
-        assert problem.retry_after == 1800.0
+        assert problem.retry_after == 60.0, "no provider has stated a time"
 
-    def test_they_end_with_the_session(self) -> None:
+    def test_their_end_is_fixed_and_refused_requests_do_not_move_it(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"})
         talks.ask().fail(status(503))
-        talks.now += 1799
-        assert talks.ask(said="So?").launch() is None, "and it is in use"
-        talks.now += 1800
+        for _ in range(599):
+            talks.now += 1
+            assert talks.ask(said="So?").launch() is None
+        talks.now += 1
         assert talks.ask(said="So?").launch() is not None
 
+    def test_they_last_as_long_as_configured(self) -> None:
+        talks = SessionDriver(
+            {"a": PROVIDERS["a"]}, protection={"a": BAN}, cooldowns={"transient": "off"}, sticky={"ban": "30s"}
+        )
+        talks.ask().fail(status(503))
+        talks.now += 29
+        assert talks.ask(said="So?").launch() is None
+        talks.now += 1
+        assert talks.ask(said="So?").launch() is not None
+
+    def test_one_that_gives_way_is_the_last_resort_and_ends_with_a_good_answer(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.REFUSED))
+        assert talks.bans() == {"a/m"}
+        own = talks.ask(said="three")
+        candidate = own.plan.next_candidate(talks.now)
+        assert candidate
+        assert own.plan.selection_reason(candidate, talks.now, WALL).startswith("last_resort: banned until ")
+        assert own.succeed() == "a/m#key-1"
+        assert talks.bans() == set()
+        session = own.plan.binding.session
+        assert session
+        assert session.pin == pin_on(talks.router, "a/m", "key-1")
+
+    def test_it_is_tried_once_in_an_exchange(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.REFUSED))
+        assert talks.ask(said="three").fail_everywhere(Fault(FaultKind.REFUSED)) == ["a/m#key-1"]
+
+    def test_its_time_is_not_extended_by_what_fails_meanwhile(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.REFUSED))
+        until = talks.penalties().bans["a/m"].until
+        talks.now += 100
+        talks.ask(said="three").fail(Fault(FaultKind.REFUSED))
+        assert talks.penalties().bans["a/m"].until == until == NOW + 600
+
+
+class TestOutages:
+    """What others see at the same time is no fault of a conversation."""
+
+    def test_failures_that_others_see_too_ban_nothing(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two", "three"):
+            for name in ("7", "8"):
+                talks.now += 5
+                talks.ask(name, said=said).fail(status(503))
+        assert (talks.bans("7"), talks.bans("8")) == (set(), set())
+
+    def test_a_ban_is_void_once_others_see_the_failure(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert talks.ask(said="three").launch() == "b/m"
+        talks.now += 29
+        talks.ask("8").fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert talks.ask(said="three").launch() in {"a/m#key-1", "a/m#key-2"}
+
+    def test_a_ban_stands_if_others_fail_much_later(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask(said=said).fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        talks.now += 31
+        talks.ask("8").fail(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
+        assert talks.ask(said="three").launch() == "b/m"
+
+    def test_what_fails_while_others_are_served_well_counts(self) -> None:
+        talks = SessionDriver(cooldowns={"transient": "off"})
+        for said in ("one", "two"):
+            talks.ask("8", said=said).succeed()
+            talks.ask("7", said=said).fail(Fault(FaultKind.REFUSED))
+        assert talks.bans("7") == {"a/m"}
+
+    def test_a_guarded_provider_bans_in_an_outage_too(self) -> None:
+        talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
+        for name in ("7", "8"):
+            talks.ask(name).fail(status(503))
+        assert (talks.bans("7"), talks.bans("8")) == ({"a"}, {"a"})
+
+
+class TestLocalNetwork:
+    """Connections to every provider fail at once: no provider is to blame."""
+
+    def offline(self, talks: SessionDriver, turns: int) -> None:
+        for n in range(turns):
+            assert talks.ask(said=f"turn {n}").fail_everywhere(Fault(FaultKind.DNS)) != []
+            talks.now += 6
+
+    def test_nothing_is_cooled_banned_or_unpinned(self) -> None:
+        talks = SessionDriver(protection={"b": BAN})
+        assert talks.ask(said="first").succeed() == "a/m#key-1"
+        self.offline(talks, 5)
+        assert talks.bans() == set()
+        assert talks.router.cooldowns_to_dict(talks.now, WALL) == {"targets": [], "keys": []}
+        assert talks.router.health.to_list(0.0) == []
+        assert talks.ask(said="last").succeed() == "a/m#key-1"
+
+    def test_it_is_said_once(self) -> None:
+        talks = SessionDriver()
+        own = talks.ask()
+        assert own.fail(Fault(FaultKind.DNS)) == "a/m#key-1"
+        assert own.learnt == "a/m cools for 15.0 s: dns"
+        assert own.fail(Fault(FaultKind.DNS)) == "b/m"
+        assert own.learnt == "no connection to a, b: the network on this side seems to be down; no provider cools"
+        own = talks.ask(said="again")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt is None
+
+    def test_a_provider_that_answers_ends_it(self) -> None:
+        talks = SessionDriver()
+        self.offline(talks, 1)
+        own = talks.ask(said="again")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt is None
+        assert own.succeed() == "b/m"
+        own = talks.ask("8")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt == "a/m cools for 15.0 s: dns"
+
+    def test_failures_far_apart_are_no_outage_of_the_network(self) -> None:
+        talks = SessionDriver()
+        talks.ask().fail(Fault(FaultKind.DNS))
+        talks.now += 31
+        own = talks.ask("8", "b/m")
+        own.fail(Fault(FaultKind.DNS))
+        assert own.learnt == "b/m cools for 15.0 s: dns"
+
+
+class TestMoreBans:
     def test_a_provider_that_is_banned_while_it_answers_is_not_pinned(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         slow, failing = talks.ask(), talks.ask(said="Beside it")
@@ -312,19 +468,30 @@ class TestBans:
     def test_an_operator_may_lift_one(self) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         talks.ask().fail(status(503))
-        [row] = talks.router.sessions.to_list(talks.now, WALL)
-        assert row["bans"] == [{"provider": "a", "model": None, "reason": "503, provider-ban", "until": WALL + 1800}]
+        [row] = talks.router.sessions_to_list(talks.now, WALL)
+        assert row["bans"] == [{"provider": "a", "model": None, "reason": "503, provider-ban", "until": WALL + 600}]
         label = row["session"]
         assert talks.router.sessions.unban("nobody", "a", talks.now) is None
         assert talks.router.sessions.unban(label, "b", talks.now) is False
         assert talks.router.sessions.unban(label, "a", talks.now) is True
         assert talks.ask(said="So?").launch() == "a/m#key-1", "and it is shown no other key"
 
+    def test_a_refused_request_does_not_keep_the_session(self) -> None:
+        talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN}, sticky={"idle_ttl": "60s"})
+        talks.ask().fail(status(503))
+        session = talks.ask(said="So?").plan.binding.session
+        talks.now += 30
+        own = talks.ask(said="So?")
+        assert own.launch() is None
+        own.plan.on_ended(True, talks.now)
+        talks.now += 30
+        assert talks.ask(said="So?").plan.binding.session is not session
+
     def test_lifting_one_forgets_what_led_to_it(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
             talks.ask(said=said).fail(status(503))
-        [row] = talks.router.sessions.to_list(talks.now, WALL)
+        [row] = talks.router.sessions_to_list(talks.now, WALL)
         talks.router.sessions.unban(row["session"], "a", talks.now)
         talks.ask(said="three").fail(status(503))
         assert talks.bans() == set()
@@ -351,7 +518,7 @@ class TestKeys:
     def test_another_key_is_never_shown_though_the_first_rests(self, scope: str) -> None:
         talks = SessionDriver(protection={scope: BAN})
         assert talks.ask("7").succeed() == "a/m#key-1"
-        talks.router.cooldowns.cool_rate_limited(("a", "key-1"), 60.0, talks.now)
+        cool(talks.router, Scope.KEY, "a/m", "rate_limit", 60.0, talks.now, "key-1")
         assert talks.ask("8").succeed() == "a/m#key-2"
         assert talks.ask("7", said="So?").launch() == "b/m"
         talks.now += 61
@@ -360,7 +527,7 @@ class TestKeys:
     def test_if_its_key_is_limited_and_nobody_else_is_left_that_is_the_reason(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN})
         talks.ask().succeed()
-        talks.router.cooldowns.cool_rate_limited(("a", "key-1"), 60.0, talks.now)
+        cool(talks.router, Scope.KEY, "a/m", "rate_limit", 60.0, talks.now, "key-1")
         own = talks.ask(said="So?")
         assert own.launch() is None
         assert own.plan.final_error(talks.now, WALL).code is Code.RATE_LIMITED
@@ -372,7 +539,7 @@ class TestKeys:
     def test_a_target_does_not_cool_for_everyone_because_one_conversation_may_not_show_its_other_key(self) -> None:
         talks = SessionDriver(protection={"a": BAN})
         talks.ask().fail(status(503))
-        assert talks.router.cooldowns.to_dict(NOW, WALL)["targets"] == []
+        assert talks.router.cooldowns_to_dict(NOW, WALL)["targets"] == []
 
     def test_at_other_levels_another_key_is_shown(self) -> None:
         talks = SessionDriver()
@@ -391,7 +558,7 @@ class TestRest:
 
     def pinned(self, talks: SessionDriver, model: str) -> None:
         own = talks.ask(model=model)
-        own.plan.binding.set_pin(Pin("a", "m", "key-1"), talks.now)
+        own.plan.binding.set_pin(pin_on(talks.router, "a/m", "key-1"), talks.now)
 
     @pytest.mark.parametrize(
         ("model", "after", "chosen"),
@@ -475,7 +642,7 @@ class TestGuard:
         assert own.launch() == "a/m#key-2"
 
     def test_so_it_does_when_its_own_pin_leads_there(self, talks: SessionDriver) -> None:
-        talks.ask("8").plan.binding.set_pin(Pin("a", "m", "key-1"), talks.now)
+        talks.ask("8").plan.binding.set_pin(pin_on(talks.router, "a/m", "key-1"), talks.now)
         talks.ask("7").launch()
         own = talks.ask("8")
         assert [own.fail(status(429)) for _ in range(2)] == ["b/m#key-1", "b/m#key-2"]
@@ -493,7 +660,7 @@ class TestGuard:
         assert own.launch() == "a/m#key-2", "no other candidate"
 
     def test_one_that_is_free_may_be_raced(self, talks: SessionDriver) -> None:
-        talks.ask("7").plan.binding.set_pin(Pin("b", "m", "key-1"), talks.now)
+        talks.ask("7").plan.binding.set_pin(pin_on(talks.router, "b/m", "key-1"), talks.now)
         own = talks.ask("7")
         assert [own.launch(), own.launch()] == ["b/m#key-1", "a/m#key-1"]
         assert talks.ask("8").launch() == "b/m#key-2", "and it serves this one now"
@@ -501,7 +668,7 @@ class TestGuard:
     def test_among_those_that_cool_it_comes_last(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
         for label, seconds in (("a/m", 10.0), ("b/m", 100.0)):
-            talks.router.cooldowns.cool_target(label, "503", seconds, talks.now)
+            cool(talks.router, Scope.TARGET, label, "503", seconds, talks.now)
         own = talks.ask("8")
         assert own.launch() == "b/m#key-1"
         own.settle(Fault(FaultKind.REFUSED))
@@ -551,5 +718,5 @@ class TestCountingTokens:
     def test_it_leaves_no_trace(self) -> None:
         talks = SessionDriver(protection={"a": BAN})
         self.ranked(talks, "7")
-        assert talks.router.sessions.to_list(talks.now, WALL) == []
+        assert talks.router.sessions_to_list(talks.now, WALL) == []
         assert len(talks.router.in_flight) == len(talks.router.retry_storms) == 0

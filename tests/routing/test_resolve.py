@@ -110,6 +110,39 @@ def test_a_bare_id_means_every_provider_that_has_it(asked: str, targets: list[st
     assert not found.automatic
 
 
+MAKERS = {
+    "or": provider(BASE, "openrouter/owl-alpha", "qwen/coder", "plain"),
+    "nim": provider(BASE, "openrouter/owl-alpha", "meta/coder", "meta/plain", "meta/redirected"),
+    "own": provider(BASE, "m", redirects=[{"match": "exact", "source": "redirected", "target": "m"}]),
+}
+
+
+class TestLastPart:
+    def test_it_means_the_one_model_whose_id_ends_so(self) -> None:
+        own = settings(MAKERS, routing={"default_mode": "fast", "aliases": {"owl": "owl-alpha"}})
+        for asked in ("owl-alpha", "owl"):
+            found = resolved(asked, own)
+            assert labels(found.targets) == ["or/openrouter/owl-alpha", "nim/openrouter/owl-alpha"]
+            assert (found.requested, found.name, found.mode) == (asked, "owl-alpha", Mode.FAST)
+            assert not found.explicit
+            assert not found.automatic
+
+    def test_of_several_models_it_is_not_found_and_the_answer_lists_them(self) -> None:
+        with pytest.raises(Problem) as caught:
+            resolved("coder", settings(MAKERS))
+        assert caught.value.code is Code.MODEL_NOT_FOUND
+        assert str(caught.value) == "'coder' may mean meta/coder or qwen/coder; ask for one of these."
+
+    @pytest.mark.parametrize(("asked", "target"), [("plain", "or/plain"), ("redirected", "own/m")])
+    def test_whole_ids_and_redirects_come_before_it(self, asked: str, target: str) -> None:
+        assert labels(resolved(asked, settings(MAKERS)).targets) == [target]
+
+    @pytest.mark.parametrize("asked", ["alpha", "OWL-ALPHA", "/owl-alpha", "uter/owl-alpha"])
+    def test_less_than_the_last_part_means_nothing(self, asked: str) -> None:
+        with pytest.raises(Problem):
+            resolved(asked, settings(MAKERS))
+
+
 @pytest.mark.parametrize(
     "asked",
     ["", "nobody", "groq/nobody", "nobody/llama", "groq/", "/llama", "LLAMA", "AUTO", "smart", "auto-", "auto-best"],

@@ -190,7 +190,7 @@ class TestRouting:
         talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(20):
             own = talks.ask()
-            own.plan.binding.clear_pin_on("b", "m")
+            own.plan.binding.clear_pin_on("b/m", talks.now)
             assert own.fail(status(405))
             assert own.succeed()
         assert len(talks.router.retry_storms) == 0

@@ -4,10 +4,10 @@ import pytest
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
-from pointsman.domain.failures import classify
+from pointsman.domain.failures import Scope, classify
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Problem
-from routing.routing_builders import called, request, status
+from routing.routing_builders import called, cool, request, status
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -51,8 +51,8 @@ class TestReload:
     @pytest.fixture
     def own(self) -> Router:
         own = Router(self.settled_in(), SECRET)
-        own.cooldowns.cool_target("a/m", "503", 60.0, NOW)
-        own.cooldowns.cool_invalid(("a", "key-1"), NOW)
+        cool(own, Scope.TARGET, "a/m", "503", 60.0, NOW)
+        cool(own, Scope.KEY, "a/m", "key_invalid", 300.0, NOW)
         return own
 
     @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ class TestReload:
         self, own: Router, changes: dict[str, str], target: bool, key: bool
     ) -> None:
         own.update_settings(self.settled_in(**changes), NOW)
-        told = own.cooldowns.to_dict(NOW, NOW)
+        told = own.cooldowns_to_dict(NOW, NOW)
         assert (bool(told["targets"]), bool(told["keys"])) == (target, key)
         assert bool(own.cooldowns.invalid_keys) is key
 
@@ -87,18 +87,18 @@ class TestReload:
         plan.on_launched(1, candidate, NOW)
         own.update_settings(self.settled_in(**changes), NOW)
         if status_code == 200:
-            own.cooldowns.cool_target("a/m", "503", 60.0, NOW)
-            own.cooldowns.cool_invalid(("a", "key-1"), NOW)
+            cool(own, Scope.TARGET, "a/m", "503", 60.0, NOW)
+            cool(own, Scope.KEY, "a/m", "key_invalid", 300.0, NOW)
             for _ in range(3):
                 own.health.on_connection_failed("a", "connect_refused", NOW)
-            before = own.cooldowns.to_dict(NOW, NOW)
+            before = own.cooldowns_to_dict(NOW, NOW)
             plan.on_settled(candidate, attempt_record(), None, NOW)
             assert own.health.outage("a")
-            assert own.cooldowns.to_dict(NOW, NOW) == before
+            assert own.cooldowns_to_dict(NOW, NOW) == before
             return
         fault = status(status_code)
         plan.on_settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
-        assert own.cooldowns.to_dict(NOW, NOW) == {"targets": [], "keys": []}
+        assert own.cooldowns_to_dict(NOW, NOW) == {"targets": [], "keys": []}
 
     def test_an_exchange_that_outlives_it_teaches_nothing_about_what_is_gone(self, own: Router) -> None:
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
@@ -107,15 +107,15 @@ class TestReload:
         fault = status(503)
         plan.on_launched(1, candidate, NOW)
         plan.on_settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
-        assert own.cooldowns.to_dict(NOW, NOW) == {"targets": [], "keys": []}
+        assert own.cooldowns_to_dict(NOW, NOW) == {"targets": [], "keys": []}
 
 
 class TestBusy:
     def test_a_provider_is_busy_when_all_its_keys_are_rate_limited(self) -> None:
         own = Router(settings({"a": provider(keys=["one-secret", "two-secret"]), "b": provider()}), SECRET)
-        own.cooldowns.cool_rate_limited(("a", "key-1"), None, NOW)
+        cool(own, Scope.KEY, "a/m", "rate_limit", 90.0, NOW, "key-1")
         assert own.busy_providers(NOW) == frozenset()
-        own.cooldowns.cool_quota(("a", "key-2"), 60.0, NOW, 0.0)
+        cool(own, Scope.KEY, "a/m", "quota", 60.0, NOW, "key-2")
         assert own.busy_providers(NOW) == {"a"}
         assert own.busy_providers(NOW + 61) == frozenset()
 
@@ -133,5 +133,5 @@ class TestBusy:
         own = Router(
             settings({"a": provider(keys=["one-secret"]), "off": off, "down": provider(enabled=False)}), SECRET
         )
-        own.cooldowns.cool_invalid(("a", "key-1"), NOW)
+        cool(own, Scope.KEY, "a/m", "key_invalid", 300.0, NOW)
         assert own.busy_providers(NOW) == frozenset()

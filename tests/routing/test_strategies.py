@@ -10,12 +10,13 @@ import pytest
 
 from pointsman import config
 from pointsman.config.enums import Dialect, Mode
+from pointsman.domain.failures import Scope
 from pointsman.domain.targets import Candidate, Target
 from pointsman.routing.explain import explain
 from pointsman.routing.router import Router
 from pointsman.routing.strategies import registry
 from pointsman.routing.strategies.base import FixedStrategy, OrderFacts, Strategy
-from routing.routing_builders import called, request
+from routing.routing_builders import called, cool, request
 from support.clients_in_core import SECRET, caller
 from support.settings import provider
 
@@ -95,7 +96,7 @@ def test_one_exchange_keeps_its_order_and_says_why(registered: Callable[[], Stra
 
 def test_exclusions_still_hold(registered: Callable[[], Strategy]) -> None:
     own = router(registered())
-    own.cooldowns.cool_target("c/m", "503", 60.0, NOW)
+    cool(own, Scope.TARGET, "c/m", "503", 60.0, NOW)
     assert order(own) == ["b/m", "a/m"]
 
 

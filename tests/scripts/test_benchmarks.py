@@ -271,7 +271,7 @@ class TestSessions:
 class TestRouting:
     def test_the_tables_are_as_full_as_the_report_says(self):
         router = (yard := routing.FullRouter()).router
-        cooldown = router.cooldowns.to_dict(yard.now, 0.0)
+        cooldown = router.cooldowns_to_dict(yard.now, 0.0)
         assert [len(router.inventory.targets), len(cooldown["targets"]), len(cooldown["keys"])] == [500, 150, 50]
         assert router.sessions.stats(yard.now)["active_sessions"] == routing.SESSIONS
         assert all(taken >= 0 for pinned in (True, False) for taken in yard.exchange(pinned))

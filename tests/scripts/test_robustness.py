@@ -1,9 +1,9 @@
 """The robustness tests themselves: the check finds every wrong byte and accepts every right one."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +14,9 @@ from robustness.chaos import seeds
 from robustness.chaos_run import ChaosRun
 from robustness.deployment import deployment
 from robustness.expected_answer import expected_body
-from robustness.faults import FAULTS, FAULTY, STEADY, Kind, assignment
+from robustness.faults import FAULTS, FAULTY, Kind, assignment
 from robustness.plot import plot
+from robustness.promise import Span
 from robustness.requests import ChatRequest, Dialect
 from robustness.samples import CAPPED, growth, since_full
 from robustness.soak import ALLOWED_GROWTH, FLOWS, grown
@@ -42,8 +43,8 @@ def requests(
     return (one for one in (ChatRequest.of(7, n) for n in range(5000)) if fits(one))
 
 
-def record(one: ChatRequest, outcome: str, status: int = 200) -> dict[str, object]:
-    attempts = [{"n": 1, "provider": "p1", "outcome": outcome, "error": None}]
+def record(one: ChatRequest, outcome: str, status: int = 200) -> dict[str, Any]:
+    attempts = [{"n": 1, "provider": "p1", "key": "key-1", "outcome": outcome, "error": None, "started": 5.0}]
     return {"status": status, "attempts": attempts, "excluded": []}
 
 
@@ -97,19 +98,36 @@ class TestAnswerCheck:
         for wrong in (error, done, error + error + done, error + done + done, b""):
             assert judged(one, said + wrong, outcome="stream_broken"), wrong
 
-    def test_a_refusal_is_wrong_where_somebody_could_have_answered(self) -> None:
-        one = next(each for each in (ChatRequest.of(7, n) for n in range(999)) if each.is_safe)
-        told = judged(one, json.dumps({"error": {}}).encode(), 502, via="", outcome="retry_failed")
-        assert f"{STEADY} could have answered: tried: p1 retry_failed None; excluded: none" in told
+    @pytest.mark.parametrize(("kind", "is_settled"), [(Kind.REFUSES, True), (Kind.FAILS, False)])
+    def test_who_refuses_behind_an_early_head_settles_it(self, kind: Kind, is_settled: bool) -> None:
+        one, told = request(kind), b'data: {"error": {"message": "no such track"}}\n\ndata: [DONE]\n\n'
+        answer = ReceivedAnswer(200, {"x-request-id": one.id}, told, ended=True)
+        case = AnswerCheck(one, answer, record(one, "client_error_non_retryable"), MOST)
+        assert case.violations() == []
+        assert case.has_no_answer is not is_settled
 
-    @pytest.mark.parametrize(("kind", "is_right"), [(Kind.REFUSES, True), (Kind.FAILS, False)])
-    def test_who_refuses_behind_an_early_head_settles_it(self, kind: Kind, is_right: bool) -> None:
-        told = b'data: {"error": {"message": "no such track"}}\n\ndata: [DONE]\n\n'
-        others_can = (
-            one for one in requests(kind) if any(assignment(one, name).kind is Kind.GOOD for name in FAULTY[1:])
-        )
-        said = judged(next(others_can), told, via="", outcome="client_error_non_retryable")
-        assert (said == []) is is_right
+    @pytest.mark.parametrize(("most", "has_no_answer"), [(MOST, True), (1, False)])
+    def test_an_error_while_attempts_are_left_is_to_be_judged(self, most: int, has_no_answer: bool) -> None:
+        one = request(Kind.FAILS)
+        answer = ReceivedAnswer(502, {"x-request-id": one.id}, b'{"error": {}}', ended=True)
+        assert AnswerCheck(one, answer, record(one, "retry_failed", 502), most).has_no_answer is has_no_answer
+
+    def test_nobody_is_told_to_wait_for_more_than_a_minute(self) -> None:
+        one = request(Kind.FAILS)
+        for seconds, count in ((60, 0), (61, 1)):
+            headers = {"x-request-id": one.id, "retry-after": f"{seconds}"}
+            answer = ReceivedAnswer(502, headers, b'{"error": {}}', ended=True)
+            assert len(AnswerCheck(one, answer, record(one, "retry_failed", 502), MOST).violations()) == count
+
+    @pytest.mark.parametrize(("began", "complaints"), [(5.5, 0), (7.0, 1)])
+    def test_a_good_answer_fails_only_in_an_outage(self, began: float, complaints: int) -> None:
+        one = request(plain=True)
+        told = record(one, "retry_failed")
+        told["attempts"] = [each | {"settled_ms": 1000} for each in told["attempts"]]
+        headers = {"x-request-id": one.id, "x-routed-via": f"p1/{one.model}"}
+        answer = ReceivedAnswer(200, headers, expected_body(one, "p1"), ended=True)
+        case = AnswerCheck(one, answer, told, MOST, outages=[Span(began, 8.0)])
+        assert len(case.violations()) == complaints
 
     @pytest.mark.parametrize(
         ("is_old", "complaints"), [(False, ["the router has no record of the exchange"]), (True, [])]
@@ -180,6 +198,8 @@ async def test_a_short_run_passes() -> None:
         chaos_run = ChaosRun(deployed, 11, "400ms")
         await chaos_run.open("mitmdump", "--set", "flow_detail=0")
         await chaos_run.send(range(60))
+        await chaos_run.ask_once_more()
         await chaos_run.close()
     assert chaos_run.result.violations == []
     assert chaos_run.result.outcomes.total() == 60
+    assert chaos_run.result.served == len({ChatRequest.of(11, n).conversation for n in range(60)})

@@ -89,9 +89,9 @@ class TestPin:
     def test_only_the_target_that_broke_loses_it(self, store: SessionStore) -> None:
         own = ticket(store, HERE)
         assert own.session
-        own.clear_pin_on(*ELSEWHERE)
+        own.clear_pin_on("/".join(ELSEWHERE), 1.0)
         assert own.session.pin == HERE
-        own.clear_pin_on(*TARGET)
+        own.clear_pin_on("/".join(TARGET), 1.0)
         assert own.session.pin is None
 
     def test_a_session_that_is_gone_is_not_brought_back(self, store: SessionStore) -> None:
@@ -103,7 +103,7 @@ class TestPin:
     @pytest.mark.parametrize("own", [SessionBinding(None), SessionBinding(SessionStore(1, 1))], ids=["off", "no key"])
     def test_without_a_session_there_is_nothing_to_pin(self, own: SessionBinding) -> None:
         own.set_pin(HERE, 1.0)
-        own.clear_pin_on(*TARGET)
+        own.clear_pin_on("/".join(TARGET), 1.0)
         own.touch(1.0)
         own.count_outcome(TARGET)
         assert own.preferred_pin is None

@@ -127,6 +127,20 @@ class TestScope:
         assert not set(one.names) & set(two.names)
 
     @pytest.mark.parametrize("source", ALL)
+    def test_a_sub_agent_has_a_key_of_its_own(self, source: KeySource) -> None:
+        def key(**agent: str) -> SessionKey:
+            headers = EVERYTHING["headers"] | {f"x-claude-code-agent-{name}": value for name, value in agent.items()}
+            found = key_of([source], **{**EVERYTHING, "headers": headers})
+            assert found
+            return found
+
+        main, one, two = key(), key(id="agent-1"), key(id="agent-2")
+        assert len({main.own, one.own, two.own}) == 3
+        assert main.echo == one.echo == two.echo
+        assert key(id=" ").own == main.own
+        assert key(id="agent-1").names == one.names
+
+    @pytest.mark.parametrize("source", ALL)
     def test_the_same_request_has_the_same_key(self, source: KeySource) -> None:
         one, two = key_of([source], **EVERYTHING), key_of([source], **EVERYTHING)
         assert one
@@ -146,10 +160,38 @@ class TestScope:
         assert key_of(**{**EVERYTHING, **known})
 
 
+BLANK_CONTENTS: list[Any] = ["", "  \n", "\u00a0", None, [], [{"type": "text", "text": " "}]]
+
+
+class TestBlankContents:
+    @pytest.mark.parametrize("blank", BLANK_CONTENTS, ids=repr)
+    def test_a_blank_first_message_makes_no_key(self, blank: Any) -> None:
+        assert asked({"messages": [{"role": "user", "content": blank}]}) is None
+
+    @pytest.mark.parametrize("blank", BLANK_CONTENTS, ids=repr)
+    def test_the_conversation_begins_with_the_first_words(self, blank: Any) -> None:
+        opening = [{"role": "user", "content": blank}, {"role": "assistant", "content": "How can I help?"}]
+        one, two = (
+            asked({"messages": [*opening, {"role": "user", "content": text}]}) for text in ("Which track?", "A poem.")
+        )
+        assert one
+        assert two
+        assert not set(one.names) & set(two.names)
+
+
 class TestHeaders:
     @pytest.mark.parametrize(
         "name",
-        ["x-session-id", "x-claude-code-session-id", "session-id", "session_id", "thread-id", "x-session-affinity"],
+        [
+            "x-session-id",
+            "x-claude-code-session-id",
+            "session-id",
+            "session_id",
+            "thread-id",
+            "x-session-affinity",
+            "x-opencode-session",
+            "x-openwebui-chat-id",
+        ],
     )
     def test_each_configured_one_decides(self, name: str) -> None:
         key = key_of(headers={name: "conversation 7"})
@@ -208,13 +250,14 @@ class TestBody:
     @pytest.mark.parametrize(
         "body",
         [
+            {"session_id": "7"},
             {"metadata": {"session_id": "7"}},
             {"metadata": {"user_id": "user_1_account__session_7"}},
             {"metadata": {"user_id": '{"device_id": "d", "session_id": "7"}'}},
         ],
-        ids=["plain", "within the user's", "in JSON in a string"],
+        ids=["at the top", "plain", "within the user's", "in JSON in a string"],
     )
-    def test_a_session_id_in_the_metadata_is_the_same_one_in_every_form(self, body: dict[str, Any]) -> None:
+    def test_a_session_id_is_the_same_one_in_every_form(self, body: dict[str, Any]) -> None:
         key = asked({**chat("Hi"), **body})
         assert key
         assert key == key_of(body_ids=lambda: [("session_id", "7")])

@@ -145,4 +145,11 @@ class TestNormalisation:
 @given(st.lists(st.text(max_size=8), max_size=6), st.lists(st.text(max_size=8), max_size=6))
 def test_two_requests_end_alike_only_if_they_say_the_same(one: list[str], other: list[str]) -> None:
     same = [text.encode().strip() for text in one] == [text.encode().strip() for text in other]
-    assert (chain(*one).exact == chain(*other).exact) == same
+    assert (chain("Hi", *one).exact == chain("Hi", *other).exact) == same
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t", "\u00a0\u2003"])
+def test_boundaries_begin_with_the_first_user_message_that_says_something(blank: str) -> None:
+    assert chain(blank).exact == []
+    assert len(chain(blank, "Hi!", "Which track?").exact) == 1
+    assert len(chain("Which track?", "This one.", blank).exact) == 3

@@ -10,7 +10,7 @@ from pointsman.config.enums import Mode
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller
-from pointsman.sessions.penalties import FailureStreak, SessionPenalties
+from pointsman.sessions.penalties import Ban, FailureStreak, SessionPenalties
 from pointsman.sessions.registry import SessionRegistry
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Message
@@ -180,13 +180,13 @@ class TestPurge:
         assert session
         session.penalties = SessionPenalties()
         session.penalties.bans["longcat"], session.penalties.failures["groq"] = (
-            "three failures",
-            FailureStreak(1, b"a turn"),
+            Ban("three failures", 0.0, 99.0, True),
+            FailureStreak(1, b"a turn", 0.0),
         )
         own.remove_pins({HERE.provider})
         assert (session.penalties.bans, session.penalties.failures) == (
-            {"longcat": "three failures"},
-            {"groq": FailureStreak(1, b"a turn")},
+            {"longcat": Ban("three failures", 0.0, 99.0, True)},
+            {"groq": FailureStreak(1, b"a turn", 0.0)},
         )
 
 

@@ -64,7 +64,6 @@ class TestLine:
         line = session.boundaries
         assert store.find_or_begin(words("Hi"), 1.0, is_retry=True) is session
         assert session.boundaries == line
-        assert session.used == 1.0
         assert store.find_or_begin(words("Hi"), 2.0) is session
         assert session.boundaries != line, "whereas an answer that is made anew moves it"
 

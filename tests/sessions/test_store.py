@@ -4,7 +4,7 @@ import pytest
 
 from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import SessionKey
-from pointsman.sessions.penalties import FailureStreak, SessionPenalties
+from pointsman.sessions.penalties import Ban, FailureStreak, SessionPenalties
 from pointsman.sessions.store import MAX_BOUNDARIES, MAX_FURTHER_NAMES, Session, SessionStore
 from pointsman.wire.conversation import Message
 from sessions.session_builders import HERE, THERE, named, words
@@ -64,9 +64,14 @@ class TestNamedSessions:
 class TestTime:
     def test_a_session_lives_until_it_has_not_been_used_for_the_whole_time(self, store: SessionStore) -> None:
         session = store.find_or_begin(named("a"), 0)
-        assert store.find_or_begin(named("a"), TTL - 0.001) is session
+        store.touch(session, TTL - 0.001)
         assert store.find_or_begin(named("a"), 2 * TTL - 0.002) is session
-        assert store.find_or_begin(named("a"), 3 * TTL - 0.002) is not session
+        assert store.find_or_begin(named("a"), 2 * TTL - 0.001) is not session
+
+    def test_to_be_found_is_not_to_be_used(self, store: SessionStore) -> None:
+        session = store.find_or_begin(named("a"), 0)
+        assert store.find_or_begin(named("a"), TTL - 1) is session
+        assert store.find_or_begin(named("a"), TTL) is not session
 
     def test_its_pin_goes_with_it(self, store: SessionStore) -> None:
         store.find_or_begin(named("a"), 0).pin = HERE
@@ -95,7 +100,7 @@ class TestTime:
 class TestRoom:
     def test_the_least_recently_used_goes_first(self, store: SessionStore) -> None:
         first, second, third = (store.find_or_begin(named(name), 0) for name in "abc")
-        store.find_or_begin(named("a"), 1)
+        store.touch(first, 1)
         store.find_or_begin(named("d"), 2)
         assert second not in store
         assert store.counts.evictions == 1
@@ -222,8 +227,8 @@ class TestEdits:
 def suffered() -> SessionPenalties:
     past = SessionPenalties()
     past.bans["longcat"], past.failures["groq"], past.used_keys["longcat"] = (
-        "three failures",
-        FailureStreak(2, b"a turn"),
+        Ban("three failures", 0.0, 99.0, True),
+        FailureStreak(2, b"a turn", 0.0),
         "key-1",
     )
     return past
@@ -261,8 +266,12 @@ class TestSplits:
     def test_and_from_then_on_neither_learns_of_the_other(self, store: SessionStore, first: Session) -> None:
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
         assert twin.penalties
-        twin.pin, twin.penalties.bans["groq"], twin.penalties.used_keys["groq"] = THERE, "gone", "key-2"
-        twin.penalties.record_failure("groq", b"a turn", False)
+        twin.pin, twin.penalties.bans["groq"], twin.penalties.used_keys["groq"] = (
+            THERE,
+            Ban("gone", 0.0, 99.0, True),
+            "key-2",
+        )
+        twin.penalties.record_failure("groq", b"a turn", False, 1.0, 2.0)
         again, _ = ask(store, "Hi", "Hello.", "Why?", "Because.", "So?")
         assert again is twin
         assert first.pin == HERE
@@ -276,7 +285,7 @@ class TestSplits:
         turn(store, "Hi", "Good day.")
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
         assert twin.penalties
-        twin.penalties.bans["groq"] = "gone"
+        twin.penalties.bans["groq"] = Ban("gone", 0.0, 99.0, True)
         assert not first.penalties.bans
 
     def test_the_new_one_is_known_though_its_preamble_changes(self, store: SessionStore, first: Session) -> None:

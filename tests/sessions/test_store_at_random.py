@@ -43,7 +43,8 @@ class AnySequence(RuleBasedStateMachine):
             assert session.pin is self.pins.get(found)
         assert key.own in session.names
         assert session in self.store
-        assert session.used == self.now
+        assert session.used == self.now or session in before
+        self.store.touch(session, self.now)
         self.pins[session] = session.pin
         self.running = [*self.running[-3:], (session, key)]
 

@@ -29,9 +29,14 @@ class Passage:
         return base64.b64decode(value).decode() if scheme == "Basic" else None
 
 
+def behind_proxy(base_url: str) -> str:
+    """The base URL of a provider on this machine by a name that only the proxy can resolve."""
+    return base_url.replace("127.0.0.1", "provider.test")
+
+
 class ForwardProxy:
-    """Takes CONNECT and requests for absolute URLs, and passes bytes on. With `password` ("user:password") it wants it
-    in every head.
+    """Takes CONNECT and requests for absolute URLs, and passes bytes on; every host below `test` is on this machine.
+    With `password` ("user:password") it wants it in every head.
     """
 
     def __init__(self, password: str | None = None, tls: ssl.SSLContext | None = None) -> None:
@@ -86,7 +91,8 @@ class ForwardProxy:
             await writer.drain()
             return
         where = urlsplit(f"//{passage.target}" if passage.method == "CONNECT" else passage.target)
-        there, back = await asyncio.open_connection(where.hostname, where.port or 80)
+        host = "127.0.0.1" if (where.hostname or "").endswith(".test") else where.hostname
+        there, back = await asyncio.open_connection(host, where.port or 80)
         try:
             if passage.method == "CONNECT":
                 writer.write(CONNECTED)

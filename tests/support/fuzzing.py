@@ -24,9 +24,9 @@ from pointsman.wire.dialects.demo_base import DemoDialect, DemoEvent
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, FaultKind, Problem
 from pointsman.wire.frames import Frame, FrameKind, Reader
-from pointsman.wire.headers import retry_after, to_client, to_provider
+from pointsman.wire.headers import to_client, to_provider
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.retry_after import dated, stated_limits
+from pointsman.wire.retry_after import dated, retry_after, stated_limits
 from pointsman.wire.sse import Decoder, OversizedEvent
 
 WALL = 1_445_412_470.0

@@ -180,7 +180,7 @@ class TestReading:
         said = [record.message for record in caplog.records if " cools for " in record.message]
         assert said == [
             "Pointsman: dead/m cools for 5.0 s: connect_refused",
-            "Pointsman: key key-1 of one cools for 7.0 s: rate_limit",
+            "Pointsman: key key-1 of one for m cools for 7.0 s: rate_limit",
         ]
 
     async def test_commands_tell_the_same_as_pages_and_end_cooldowns(

@@ -13,7 +13,7 @@ from mitmproxy.http import HTTPFlow
 from pointsman.demo import Provider, behaviours
 from pointsman.transport.upstream_client import MAX_IDLE_SESSIONS
 from support.certificate_authority import CertificateAuthority
-from support.forward_proxy import ForwardProxy
+from support.forward_proxy import ForwardProxy, behind_proxy
 from support.h1client import H1Client, Headers, chat, h1_through, h1_to, head
 from support.h2client import h2_through
 from support.leak_checks import soon
@@ -71,7 +71,10 @@ class TestConnectAddr:
             Provider(behaviours.answer("routed")) as one,
             ForwardProxy() as proxy,
             running(
-                tmp_path, {"one": provider(one.base_url)}, f"upstream:{proxy.url}", {"connect_addr": "127.0.0.2"}
+                tmp_path,
+                {"one": provider(behind_proxy(one.base_url))},
+                f"upstream:{proxy.url}",
+                {"connect_addr": "127.0.0.2"},
             ) as router,
             h1_to(router.host, router.port) as client,
         ):

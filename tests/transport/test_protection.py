@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -14,7 +16,9 @@ import pytest
 from mitmproxy.exceptions import CommandError
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
+from pointsman.domain.failures import Scope
 from pointsman.state_commands import StateCommands
+from routing.routing_builders import cool
 from support.leak_checks import no_leaks, soon
 from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
@@ -76,7 +80,7 @@ class TestProviderBan:
         for _ in range(2):
             await yard.ask(model=model, headers=session("8"))  # each key is taken in turn
         first, *_ = yard.a.seen
-        yard.router.gateway.router.cooldowns.cool_rate_limited(("a", "key-1"), 30.0, _now())
+        cool(yard.router.gateway.router, Scope.KEY, "a/m", "rate_limit", 30.0, _now(), "key-1")
         asked = [await yard.ask(model=model, headers=session("7")) for _ in range(3)]
         assert [each.endpoint for each in asked] == ["b"] * 3
         assert first.header("authorization") == "Bearer sk-first-key"
@@ -131,7 +135,7 @@ class TestModelSkip:
         yard.a.script = [stalls, good, stalls, good, stalls, stalls, good]
         asked = [await yard.ask(headers=session("7")) for _ in range(7)]
         assert [each.endpoint for each in asked] == ["a"] * 6 + ["b"]
-        assert await bans(yard) == [("a", None, "stream_timeout, 2 failures in a row")]
+        assert await bans(yard) == [("a", "m", "stream_timeout, 2 failures in a row")]
 
     async def test_expiry_clears(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", cooldowns=CALM, sticky={"idle_ttl": "1s"}, protection=GUARDED)
@@ -247,14 +251,21 @@ class TestGuard:
         await soon(lambda: len(yard.router.gateway.router.in_flight) == 0)
         assert (await yard.ask(headers=session("8"))).endpoint == "a"
 
-    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(self, yard: RouterFixture) -> None:
+    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(
+        self, yard: RouterFixture, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
         await yard.open("b", "a", protection=GUARDED, cooldowns=CALM)
         yard.b.script = [behaviours.status(529), behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="auto", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "b"]
+        name = (await yard.sessions(1))[0]
         yard.b.script = [behaviours.status(529), behaviours.answer(ANSWER)]
         asked = [await yard.ask(model="m", headers=session("7")) for _ in range(2)]
         assert [each.endpoint for each in asked] == ["a", "a"]
+        told = [line for line in caplog.messages if "the pin of session" in line]
+        assert len(told) == 1
+        assert re.fullmatch(rf"Pointsman: the pin of session {name} on a/m is paused: last used \d+ s ago", told[0])
 
 
 class TestReadingAndMending:

@@ -12,7 +12,7 @@ from mitmproxy.test import tflow
 from pointsman.connection_guard import ConnectionGuard
 from pointsman.demo import Provider, behaviours
 from support.certificate_authority import CertificateAuthority
-from support.forward_proxy import ForwardProxy
+from support.forward_proxy import ForwardProxy, behind_proxy
 from support.h1client import H1Client, Headers, chat, h1_to
 from support.h2client import H2Client, Stream, h2_through
 from support.http_requests import get
@@ -112,13 +112,15 @@ async def reverse(stack: AsyncExitStack, folder: Path, providers: Providers) -> 
 
 async def upstream(stack: AsyncExitStack, folder: Path, providers: Providers) -> tuple[Router, Client]:
     proxy = await stack.enter_async_context(ForwardProxy())
-    router = await stack.enter_async_context(running(folder, providers, f"upstream:{proxy.url}"))
+    behind = {name: {**each, "base_url": behind_proxy(each["base_url"])} for name, each in providers.items()}
+    router = await stack.enter_async_context(running(folder, behind, f"upstream:{proxy.url}"))
     return router, OverHttp1(await stack.enter_async_context(h1_to(router.host, router.port)))
 
 
 async def https_proxy_upstream(stack: AsyncExitStack, folder: Path, providers: Providers) -> tuple[Router, Client]:
     proxy = await stack.enter_async_context(ForwardProxy())
-    router = await stack.enter_async_context(running(folder, providers, f"upstream:{proxy.url}"))
+    behind = {name: {**each, "base_url": behind_proxy(each["base_url"])} for name, each in providers.items()}
+    router = await stack.enter_async_context(running(folder, behind, f"upstream:{proxy.url}"))
     return router, OverHttp2(await stack.enter_async_context(h2_through(router.url, router.ca)))
 
 
@@ -288,7 +290,7 @@ class TestUpstream:
         ):
             assert await status_of(router) == 200
             [passage] = proxy.passages
-            assert (passage.method, passage.target) == ("POST", f"{one.base_url}/chat/completions")
+            assert (passage.method, passage.target) == ("POST", f"{behind_proxy(one.base_url)}/chat/completions")
             assert passage.credential == PASSWORD
             [(_, flow)] = router.watcher.ended
             assert flow.server_conn.via == ("http", ("127.0.0.1", int(proxy.url.rpartition(":")[2])))
@@ -297,13 +299,13 @@ class TestUpstream:
     async def test_one_behind_tls_by_a_tunnel_that_the_password_opens(self, tmp_path: Path) -> None:
         authority = CertificateAuthority(tmp_path)
         async with (
-            Provider(behaviours.answer("hello"), tls=authority.server()) as one,
+            Provider(behaviours.answer("hello"), tls=authority.server("provider.test", "127.0.0.1")) as one,
             ForwardProxy(PASSWORD) as proxy,
             through(proxy, tmp_path, one.base_url, ssl_verify_upstream_trusted_ca=str(authority.pem)) as router,
         ):
             assert await status_of(router) == 200
             [passage] = proxy.passages
-            assert (passage.method, passage.target) == ("CONNECT", one.base_url[8:].removesuffix("/v1"))
+            assert (passage.method, passage.target) == ("CONNECT", behind_proxy(one.base_url)[8:].removesuffix("/v1"))
             assert passage.credential == PASSWORD
             assert one.seen[0].header("proxy-authorization") is None
 
@@ -311,8 +313,10 @@ class TestUpstream:
     async def test_the_proxy_itself_may_be_behind_tls(self, tmp_path: Path, secure: bool) -> None:
         authority = CertificateAuthority(tmp_path)
         async with (
-            Provider(behaviours.answer("hello"), tls=authority.server() if secure else None) as one,
-            ForwardProxy(PASSWORD, tls=authority.server()) as proxy,
+            Provider(
+                behaviours.answer("hello"), tls=authority.server("provider.test", "127.0.0.1") if secure else None
+            ) as one,
+            ForwardProxy(PASSWORD, tls=authority.server("provider.test", "127.0.0.1")) as proxy,
             through(proxy, tmp_path, one.base_url, ssl_verify_upstream_trusted_ca=str(authority.pem)) as router,
         ):
             assert await status_of(router) == 200
@@ -324,7 +328,9 @@ class TestUpstream:
     ) -> None:
         authority = CertificateAuthority(tmp_path)
         async with (
-            Provider(behaviours.answer("hello"), tls=authority.server() if secure else None) as one,
+            Provider(
+                behaviours.answer("hello"), tls=authority.server("provider.test", "127.0.0.1") if secure else None
+            ) as one,
             ForwardProxy("somebody:else") as proxy,
             through(proxy, tmp_path, one.base_url) as router,
             h1_to(router.host, router.port) as client,
@@ -341,7 +347,7 @@ class TestUpstream:
     async def test_a_proxy_that_is_away_fails_over_to_nobody(self, tmp_path: Path) -> None:
         async with (
             Provider(behaviours.answer("hello")) as one,
-            running(tmp_path, {"one": provider(one.base_url)}, "upstream:http://127.0.0.1:9") as router,
+            running(tmp_path, {"one": provider(behind_proxy(one.base_url))}, "upstream:http://127.0.0.1:9") as router,
         ):
             assert await status_of(router) == 502
             assert not one.seen
@@ -366,10 +372,12 @@ class TestUpstream:
             Provider(behaviours.answer("hello")) as one,
             ForwardProxy() as proxy,
             running(
-                tmp_path, {"one": provider(one.base_url)}, [f"regular@{ports[0]}", f"upstream:{proxy.url}@{ports[1]}"]
+                tmp_path,
+                {"one": provider(behind_proxy(one.base_url))},
+                [f"regular@{ports[0]}", f"upstream:{proxy.url}@{ports[1]}"],
             ) as router,
         ):
-            assert await status_of(router, ports[0]) == 200
+            assert await status_of(router, ports[0]) == 502, "a name that only the proxy knows"
             assert proxy.passages == []
             assert await status_of(router, ports[1]) == 200
             assert len(proxy.passages) == 1
@@ -379,7 +387,7 @@ class TestUpstream:
 async def through(proxy: ForwardProxy, folder: Path, base_url: str, **options: Any) -> AsyncIterator[Router]:
     """A router that reaches its one provider through that proxy, whose password it knows."""
     given = {"upstream_auth": PASSWORD, **options}
-    async with running(folder, {"one": provider(base_url)}, f"upstream:{proxy.url}", given) as router:
+    async with running(folder, {"one": provider(behind_proxy(base_url))}, f"upstream:{proxy.url}", given) as router:
         yield router
 
 

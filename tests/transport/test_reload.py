@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mitmproxy.exceptions import OptionsError
 
@@ -16,7 +17,7 @@ from pointsman import config, config_watcher
 from pointsman.demo import Provider, behaviours
 from support.audit_records import exchange_record
 from support.h1client import chat, h1_to
-from support.http_requests import Asked, ask
+from support.http_requests import Asked, ask, get
 from support.leak_checks import no_leaks, soon
 from support.ports import free_port
 from support.router import Router, running
@@ -46,12 +47,14 @@ class Yard:
         self.a, self.b, self.c = (Provider(behaviours.answer(f"from {name}"), name=name) for name in "abc")
         self.router: Router
 
-    async def open(self, *names: str, mode: str = "regular", **sections: Any) -> Router:
+    async def open(
+        self, *names: str, mode: str = "regular", entries: Mapping[str, Any] | None = None, **sections: Any
+    ) -> Router:
+        """`entries` holds further members of single providers."""
         for each in (self.a, self.b, self.c):
             await self._stack.enter_async_context(each)
-        self.router = await self._stack.enter_async_context(
-            running(self.folder, self.entries(*names), mode, **sections)
-        )
+        written = {name: {**entry, **(entries or {}).get(name, {})} for name, entry in self.entries(*names).items()}
+        self.router = await self._stack.enter_async_context(running(self.folder, written, mode, **sections))
         return self.router
 
     def entries(self, *names: str, **more: Any) -> dict[str, Mapping[str, Any]]:
@@ -85,6 +88,63 @@ class Yard:
 async def yard(tmp_path: Path, log: pytest.LogCaptureFixture) -> AsyncIterator[Yard]:
     async with AsyncExitStack() as stack:
         yield Yard(tmp_path, log, stack)
+
+
+class TestFaultyProviders:
+    """A fault within one provider concerns that one alone."""
+
+    async def faults(self, yard: Yard) -> list[tuple[str, str, bool]]:
+        """As the dashboard shows them."""
+        key = f"Bearer {yard.router.addon._admin_key}"
+        shown = [
+            (await get(f"{yard.router.url}/api/{page}", authorization=key)).json["faults"]
+            for page in ("overview", "settings")
+        ]
+        assert shown[0] == shown[1]
+        return [(fault["provider"], fault["path"], fault["in_force"]) for fault in shown[0]]
+
+    async def test_at_start_it_is_left_out(self, yard: Yard) -> None:
+        await yard.open("a", "b", entries={"a": {"nonsense": 1}})
+        assert [await yard.via(model=model) for model in ("m", "a/m")] == ["b/m", None]
+        assert await self.faults(yard) == [("a", "providers.a.nonsense", False)]
+        assert "providers.a.nonsense: is not a known key" in yard.log.text
+        assert not [record for record in yard.log.records if record.levelno >= logging.ERROR], "mitmproxy would end"
+        await yard.change("a", "b")
+        assert await yard.via(model="a/m") == "a/m"
+        assert await self.faults(yard) == []
+
+    async def test_at_a_reload_its_previous_entry_stays_in_force(self, yard: Yard) -> None:
+        await yard.open("a", "b")
+        for _ in range(2):  # the previous entry is the one that was good, however often the file is read
+            broken = {**yard.entries("a", keys=[1], nonsense=1), **yard.entries("b", "c")}
+            await yard.take(lambda broken=broken: write(yard.folder, broken, stream={"stall": "9s"}))
+            assert [await yard.via(model=model) for model in ("a/m", "c/m")] == ["a/m", "c/m"]
+            told = await self.faults(yard)
+            assert sorted(told) == [("a", "providers.a.keys[0]", True), ("a", "providers.a.nonsense", True)]
+        assert yard.router.gateway.settings.stream.stall == 9.0
+        assert "its previous entry stays in force" in yard.log.text
+        await yard.change("b")
+        assert await self.faults(yard) == []
+        assert await yard.via(model="a/m") is None
+
+    async def test_a_new_one_is_left_out(self, yard: Yard) -> None:
+        await yard.open("a")
+        await yard.take(lambda: write(yard.folder, yard.entries("a") | yard.entries("b", nonsense=1)))
+        assert [await yard.via(model=model) for model in ("a/m", "b/m")] == ["a/m", None]
+        assert await self.faults(yard) == [("b", "providers.b.nonsense", False)]
+
+    async def test_changes_made_at_runtime_go_on_beside_it(self, yard: Yard) -> None:
+        await yard.open("a", "b", entries={"a": {"nonsense": 1}})
+        for mode, status in (("smart", 200), ("nobody", 400)):
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.patch(
+                    f"{yard.router.url}/api/settings",
+                    json={"routing": {"default_mode": mode}},
+                    headers={"Authorization": f"Bearer {yard.router.addon._admin_key}"},
+                )
+            assert answer.status_code == status
+            assert ("nonsense" in answer.text) is (status == 200)
+        assert await self.faults(yard) == [("a", "providers.a.nonsense", False)]
 
 
 class TestTakingOver:

@@ -24,6 +24,10 @@ class TestSources:
         [
             ({"headers": {"X-Claude-Code-Session-Id": "7"}}, "session_header"),
             ({"headers": {"x-cursor-session-id": "01a1f85c-9d80"}}, "session_header"),
+            ({"headers": {"x-opencode-session": "7"}}, "session_header"),
+            ({"headers": {"X-OpenWebUI-Chat-Id": "7"}}, "session_header"),
+            ({"session_id": "7"}, "session_body"),
+            ({"conversation_id": "7"}, "session_body"),
             ({"prompt_cache_key": "7"}, "session_body"),
             ({"metadata": {"user_id": "user_1_session_7"}}, "session_body"),
             ({}, "prefix_hash"),
@@ -73,6 +77,20 @@ class TestSources:
         for model, outcome, endpoint in asked:
             found = await yard.ask(model=model, headers=session("7"))
             assert (found.outcome, found.endpoint) == (outcome, endpoint)
+
+    async def test_a_sub_agent_leaves_the_main_conversations_pin_alone(self, yard: RouterFixture) -> None:
+        await yard.open()
+        main, agent = session("7"), {**session("7"), "X-Claude-Code-Agent-Id": "agent-1"}
+        assert (await yard.ask(headers=main)).endpoint == "a"
+        yard.a.script = behaviours.status(503)
+        asked = [await yard.ask(headers=agent) for _ in range(2)]
+        assert [(each.outcome, each.endpoint, each.echo) for each in asked] == [("miss", "b", "7"), ("hit", "b", "7")]
+        assert len(set(await yard.sessions(3))) == 2
+
+    async def test_clients_with_a_blank_first_message_share_no_session(self, yard: RouterFixture) -> None:
+        await yard.open()
+        asked = [await yard.ask(messages=[user(" ")]) for _ in range(2)]
+        assert {(each.outcome, each.source) for each in asked} == {("disabled", None)}
 
     async def test_unknown_models_are_told_apart_though_any_will_do(self, yard: RouterFixture) -> None:
         await yard.open(routing={"unknown_model": "auto"})

@@ -77,7 +77,7 @@ async def test_a_stall_ends_in_one_error_frame_and_the_connection_stays_usable(s
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
         request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
         answer = await client.post(f"{router.base_url}/chat/completions", json=request)
-        assert answer.content.count(b'"stream_timeout"') == 1
+        assert answer.content.count(b'"code": "stream_timeout"') == 1
         assert answer.content.endswith(b"data: [DONE]\n\n")
         await one.seen[0].closed_by_peer()
         assert (await client.get(f"{router.url}/healthz")).status_code == 200

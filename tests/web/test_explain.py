@@ -13,10 +13,12 @@ import pytest
 from pointsman import config
 from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
+from pointsman.domain.failures import Scope
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.web.explain import explain_page, target_to_dict
 from pointsman.wire.errors import Code, Problem
+from routing.routing_builders import cool
 from routing.routing_builders import request as facts
 from support.clients_in_core import SECRET, caller
 from support.http_requests import ask, get, post, started
@@ -66,7 +68,7 @@ class TestExplain:
         for _ in range(10):
             told_order = [(each["provider"], each["key"]) for each in explained(router)["candidates"]]
             own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(), NOW, WALL)
-            assert told_order == [each.key_id for each in own.ranked_candidates(NOW)]
+            assert told_order == [(each.target.provider.name, each.key_label) for each in own.ranked_candidates(NOW)]
 
     def test_nothing_changes_by_asking(self, router: Router) -> None:
         chance, before = copy(router.state.rng), router.sessions.stats(NOW)
@@ -98,9 +100,9 @@ class TestExplain:
 
     def test_a_ban_says_until_when(self, router: Router) -> None:
         own = router.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
-        own.binding.ban("b", "503, provider-ban")
+        own.binding.ban("b", "503, provider-ban", 600.0, False, NOW)
         banned = [each for each in explained(router, x_session_id="it")["excluded"] if each["reason"] == "banned"]
-        assert [(each["provider"], each["until"]) for each in banned] == [("b", WALL + 1800)]
+        assert [(each["provider"], each["until"]) for each in banned] == [("b", WALL + 600)]
 
     def test_a_named_model_has_no_pools(self, router: Router) -> None:
         answer = explained(router, b'{"model":"c/s","messages":[{"role":"user","content":"hi"}]}')
@@ -157,8 +159,8 @@ class TestExplain:
 
 class TestFallback:
     def test_every_target_stands_there_in_configured_order(self, router: Router) -> None:
-        router.cooldowns.cool_target("b/m", "503", 30.0, NOW)
-        router.cooldowns.cool_rate_limited(("a", "key-2"), 60.0, NOW)
+        cool(router, Scope.TARGET, "b/m", "503", 30.0, NOW)
+        cool(router, Scope.MODEL_OF_KEY, "a/m", "rate_limit", 60.0, NOW, "key-2")
         rows = [target_to_dict(router, target, NOW, WALL) for target in router.inventory.targets]
         assert [(row["provider"], row["model"]) for row in rows] == [("a", "m"), ("b", "m"), ("c", "c"), ("c", "s")]
         assert rows[0]["keys"] == {"usable": 1, "total": 2}

@@ -270,6 +270,14 @@ class TestIds:
         ("document", "ids"),
         [
             ({"prompt_cache_key": "k"}, [("prompt_cache_key", "k")]),
+            ({"session_id": "s"}, [("session_id", "s")]),
+            ({"conversation_id": "c"}, [("conversation_id", "c")]),
+            (
+                {"prompt_cache_key": "k", "conversation_id": "c", "session_id": "s"},
+                [("session_id", "s"), ("conversation_id", "c"), ("prompt_cache_key", "k")],
+            ),
+            ({"session_id": " ", "conversation_id": {"id": "c"}}, []),
+            ({"session_id": None, "conversation_id": ""}, []),
             ({"metadata": {"session_id": "s"}}, [("session_id", "s")]),
             ({"metadata": {"user_id": "user_ab_account__session_11-22"}}, [("session_id", "11-22")]),
             ({"metadata": {"user_id": '{"device_id": "d", "session_id": "11-22"}'}}, [("session_id", "11-22")]),

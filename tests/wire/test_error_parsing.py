@@ -1,6 +1,7 @@
 """Errors in bodies: every shape they come in, what they mean, and what only looks like one."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -278,7 +279,7 @@ class TestErrorFault:
     )
     def test_an_error_body_is_read(self, body: bytes, code: str, message: str) -> None:
         fault = error_fault(418, body, "text/x")
-        assert fault == Fault(FaultKind.STATUS, message, 418, code, None, body, "text/x")
+        assert replace(fault, codes=()) == Fault(FaultKind.STATUS, message, 418, code, None, body, "text/x")
         assert fault.label == "418"
 
     @pytest.mark.parametrize(

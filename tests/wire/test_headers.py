@@ -1,16 +1,8 @@
-"""Which headers cross between a client and a provider, and when a provider wants to be asked again."""
-
-import time
-from collections.abc import Iterator
+"""Which headers cross between a client and a provider."""
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from pointsman.wire.headers import completed, retry_after, safe_type, to_client, to_provider
-
-WALL = 1_445_412_470.0
-"""Wed, 21 Oct 2015 07:27:50 GMT."""
+from pointsman.wire.headers import completed, safe_type, to_client, to_provider
 
 
 class TestToProvider:
@@ -137,70 +129,6 @@ class TestToClient:
 
     def test_an_empty_request_id_is_none(self) -> None:
         assert to_client({"x-request-id": ""}) == ()
-
-
-class TestRetryAfter:
-    @pytest.mark.parametrize(
-        ("value", "seconds"),
-        [
-            ("30", 30.0),
-            (" 2.5 ", 2.5),
-            ("0", 0.0),
-            ("-5", 0.0),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", 10.0),
-            ("Wed, 21 Oct 2015 09:28:00 +0200", 10.0),
-            ("Wednesday, 21-Oct-15 07:28:00 GMT", 10.0),
-            ("Wed Oct 21 07:28:00 2015", 10.0),
-            ("Wed, 21 Oct 2015 07:28:00", 10.0),
-            ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
-        ],
-    )
-    def test_it_is_in_seconds_or_a_date(self, value: str, seconds: float) -> None:
-        assert retry_after({"retry-after": value}, WALL) == seconds
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            "",
-            "soon",
-            "30s",
-            "nan",
-            "inf",
-            "-inf",
-            "1e400",
-            "Wed, 99 Oct 2015 07:28:00 GMT",
-            "1 Jan 99999999999999999999 00:00:00 GMT",
-            "Wed, 21 Oct 2015 07:28:00 +99999999999999999999",
-        ],
-    )
-    def test_what_means_nothing_is_passed_over(self, value: str) -> None:
-        assert retry_after({"retry-after": value}, WALL) is None
-
-    def test_it_may_be_absent(self) -> None:
-        assert retry_after({}, WALL) is None
-
-    @pytest.fixture
-    def far_east(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        with monkeypatch.context() as here:
-            here.setenv("TZ", "JST-9")
-            time.tzset()
-            yield
-        time.tzset()
-
-    @pytest.mark.usefixtures("far_east")
-    @pytest.mark.parametrize("value", ["Wed, 21 Oct 2015 07:28:00", "Wed, 21 Oct 2015 07:28:00 -0000"])
-    def test_a_date_without_a_zone_is_in_gmt_wherever_the_router_runs(self, value: str) -> None:
-        assert retry_after({"retry-after": value}, WALL) == 10.0
-
-    @given(
-        st.text()
-        | st.from_regex(r"(Wed, )?\d{1,3} (Jan|Feb|x) \d{1,30} \d{1,3}:\d{1,3}(:\d{1,3})? ?([+-]\d{1,30}|GMT|)")
-        | st.floats().map(str)
-    )
-    @example("\n")
-    def test_whatever_a_provider_sends_it_is_a_finite_wait_or_none(self, value: str) -> None:
-        seconds = retry_after({"retry-after": value}, WALL)
-        assert seconds is None or 0 <= seconds < float("inf")
 
 
 @pytest.mark.parametrize(

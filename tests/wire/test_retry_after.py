@@ -1,112 +1,117 @@
-"""When to come back, in every way in which providers say it, and the limits that stand beside it."""
+"""When to come back: what headers say, what counts first, and by whose clock."""
+
+import time
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.retry_after import dated, duration, moment, prose, reset, stated_limits
+from pointsman.wire.retry_after import MAX_WAIT, dated, retry_after
 
 WALL = 1_700_000_000.0
+WALL_2015 = 1_445_412_470.0
+"""Wed, 21 Oct 2015 07:27:50 GMT."""
 HEADERS = {"retry-after": "7", "x-ratelimit-reset-requests": "30s"}
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7m12.5s", 432.5),
-        ("1s", 1.0),
-        ("12ms", 0.012),
-        ("6m0s", 360.0),
-        ("1h2m3s", 3723.0),
-        ("2 hours", 7200.0),
-        ("59.5", 59.5),
-        (" 3 ", 3.0),
-        ("1700000010", 10.0),
-        ("1700000010.5", 10.5),
-        ("1700000010000", 10.0),
-        ("1600000000", 0.0),
-        ("2023-11-14T22:13:30Z", 10.0),
-        ("2023-11-14T23:13:30+01:00", 10.0),
-        ("2023-11-14T22:13:30", 10.0),
-        ("2023-11-14T22:13:00Z", 0.0),
-    ],
-)
-def test_a_moment_is_a_number_a_duration_a_unix_time_or_a_date(value: str, seconds: float) -> None:
-    assert moment(value, WALL) == pytest.approx(seconds)
+class TestRetryAfter:
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [
+            ("30", 30.0),
+            (" 2.5 ", 2.5),
+            ("0", 0.0),
+            ("-5", 0.0),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", 10.0),
+            ("Wed, 21 Oct 2015 09:28:00 +0200", 10.0),
+            ("Wednesday, 21-Oct-15 07:28:00 GMT", 10.0),
+            ("Wed Oct 21 07:28:00 2015", 10.0),
+            ("Wed, 21 Oct 2015 07:28:00", 10.0),
+            ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
+            ("1m30s", 90.0),
+            ("2015-10-21T07:28:00Z", 10.0),
+            ("1445412480", 10.0),
+            ("999999", MAX_WAIT),
+        ],
+    )
+    def test_it_is_in_seconds_or_a_date(self, value: str, seconds: float) -> None:
+        assert retry_after({"retry-after": value}, WALL_2015) == seconds
 
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "",
+            "soon",
+            "nan",
+            "inf",
+            "-inf",
+            "1e400",
+            "9" * 400,
+            "Wed, 99 Oct 2015 07:28:00 GMT",
+            "1 Jan 99999999999999999999 00:00:00 GMT",
+            "Wed, 21 Oct 2015 07:28:00 +99999999999999999999",
+        ],
+    )
+    def test_what_means_nothing_is_passed_over(self, value: str) -> None:
+        assert retry_after({"retry-after": value}, WALL_2015) is None
 
-@pytest.mark.parametrize("value", ["", "soon", "-5", "nan", "inf", "7m later", "2023-99-14T22:13:30Z", "9" * 400])
-def test_what_means_nothing_is_no_moment(value: str) -> None:
-    assert moment(value, WALL) is None
-    assert duration(value) is None
+    def test_it_may_be_absent(self) -> None:
+        assert retry_after({}, WALL_2015) is None
 
+    @pytest.fixture
+    def far_east(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        with monkeypatch.context() as here:
+            here.setenv("TZ", "JST-9")
+            time.tzset()
+            yield
+        time.tzset()
 
-@given(st.text() | st.from_regex(r"[0-9.]{0,30}(ms|s|m|h|d)?[0-9.]{0,30}(s)?") | st.datetimes().map(str))
-def test_whatever_is_sent_it_is_a_finite_wait_or_none(value: str) -> None:
-    for seconds in (moment(value, WALL), duration(value), prose(f"try again in {value}")):
-        assert seconds is None or 0 <= seconds < float("inf")
+    @pytest.mark.usefixtures("far_east")
+    @pytest.mark.parametrize("value", ["Wed, 21 Oct 2015 07:28:00", "Wed, 21 Oct 2015 07:28:00 -0000"])
+    def test_a_date_without_a_zone_is_in_gmt_wherever_the_router_runs(self, value: str) -> None:
+        assert retry_after({"retry-after": value}, WALL_2015) == 10.0
 
+    @given(
+        st.text()
+        | st.from_regex(r"(Wed, )?\d{1,3} (Jan|Feb|x) \d{1,30} \d{1,3}:\d{1,3}(:\d{1,3})? ?([+-]\d{1,30}|GMT|)")
+        | st.floats().map(str)
+    )
+    @example("\n")
+    def test_whatever_a_provider_sends_it_is_a_finite_wait_or_none(self, value: str) -> None:
+        seconds = retry_after({"retry-after": value}, WALL_2015)
+        assert seconds is None or 0 <= seconds <= MAX_WAIT
 
-@pytest.mark.parametrize(
-    ("message", "seconds"),
-    [
-        ("Rate limit reached. Please try again in 7m12.5s. Visit https://x.test for more.", 432.5),
-        ("You may send the next request in 20 seconds.", 20.0),
-        ("Limit 30, Used 30, Requested 1. Please try again in 2s.", 2.0),
-        ("Please retry in 43.388158183s.", 43.388158183),
-        ("Retry after 5 minutes", 300.0),
-        ("try again in 250ms", 0.25),
-        ("Try again in 1 hour, 5 minutes and 3 seconds", 3903.0),
-        ("Please wait 12s", 12.0),
-        ("available again in about 2 days", 172800.0),
-    ],
-)
-def test_a_message_may_ask_for_a_wait(message: str, seconds: float) -> None:
-    assert prose(message) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("message", ["", "Limit: 5 requests", "at most 10 requests per 60s", "born in 2024", "retry"])
-def test_other_numbers_are_none(message: str) -> None:
-    assert prose(message) is None
-
-
-class TestReset:
     @pytest.mark.parametrize(
         ("headers", "seconds"),
         [
-            ({}, None),
-            ({"x-ratelimit-reset": "1700000030"}, 30.0),
-            ({"x-ratelimit-reset": "1700000030000"}, 30.0),
-            ({"ratelimit-reset": "30"}, 30.0),
-            ({"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "7m12.5s"}, 432.5),
-            (
-                {
-                    "x-ratelimit-reset-requests": "1s",
-                    "x-ratelimit-remaining-requests": "0",
-                    "x-ratelimit-reset-tokens": "7m12.5s",
-                    "x-ratelimit-remaining-tokens": "14",
-                },
-                1.0,
-            ),
-            (
-                {
-                    "anthropic-ratelimit-requests-remaining": "0",
-                    "anthropic-ratelimit-requests-reset": "2023-11-14T22:13:30Z",
-                    "anthropic-ratelimit-tokens-remaining": "9",
-                    "anthropic-ratelimit-tokens-reset": "2023-11-14T23:13:30Z",
-                },
-                10.0,
-            ),
-            ({"x-ratelimit-reset-requests": "later"}, None),
-            ({"x-ratelimit-reset": "5", "x-ratelimit-remaining": "none"}, 5.0),
+            ({"retry-after-ms": "7000", "retry-after": "8"}, 7.0),
+            ({"retry-after-ms": "2500.5"}, 2.5005),
+            ({"x-ms-retry-after-ms": "1500"}, 1.5),
+            ({"retry-after-ms": "274579000"}, MAX_WAIT),
+            ({"retry-after-ms": "soon", "retry-after": "8"}, 8.0),
+            ({"retry-after-ms": "nan"}, None),
+            ({"retry-after-ms": "-1"}, 0.0),
         ],
     )
-    def test_the_limit_that_is_used_up_counts_else_the_last_to_be_back(
-        self, headers: dict[str, str], seconds: float | None
-    ) -> None:
-        assert reset(headers, WALL) == seconds
+    def test_milliseconds_say_more_precisely(self, headers: dict[str, str], seconds: float | None) -> None:
+        assert retry_after(headers, WALL_2015) == pytest.approx(seconds)
+
+    @pytest.mark.parametrize(
+        ("date", "seconds"),
+        [
+            ("Wed, 21 Oct 2015 07:17:50 GMT", 610.0),
+            ("Wed, 21 Oct 2015 07:27:55 GMT", 5.0),
+            ("Wed, 21 Oct 2015 07:37:50 GMT", 0.0),
+            ("", 10.0),
+            ("today", 10.0),
+        ],
+    )
+    def test_a_date_is_measured_by_the_clock_of_the_answer(self, date: str, seconds: float) -> None:
+        headers = {"date": date, "retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+        assert retry_after(headers, WALL_2015) == seconds
+        assert retry_after({**headers, "retry-after": "3"}, WALL_2015) == 3.0
 
 
 class TestDated:
@@ -119,6 +124,8 @@ class TestDated:
             ({"x-ratelimit-reset-requests": "30s"}, 20.0, 20.0),
             ({"x-ratelimit-reset-requests": "30s"}, None, 30.0),
             ({}, 20.0, 20.0),
+            ({}, 1e9, MAX_WAIT),
+            ({"x-ratelimit-reset-requests": "30h"}, None, MAX_WAIT),
             ({}, None, None),
         ],
     )
@@ -128,50 +135,36 @@ class TestDated:
     ) -> None:
         assert dated(Fault(kind, status=429, retry_after=by_body), headers, WALL).retry_after == wait
 
+    def test_of_the_moments_in_a_body_the_last_counts(self) -> None:
+        fault = Fault(FaultKind.STATUS, status=429, retry_at=("1700000010", "1700000050", "never", "30s"))
+        assert dated(fault, {}, WALL).retry_after == 50.0
+
     def test_resets_speak_of_limits_and_of_nothing_else(self) -> None:
         fault = Fault(FaultKind.STATUS, status=503)
         assert dated(fault, {"x-ratelimit-reset-requests": "7m12s"}, WALL).retry_after is None
         assert dated(fault, {"retry-after": "9"}, WALL).retry_after == 9.0
 
+    @pytest.mark.parametrize("number", [402, 403])
+    def test_elsewhere_than_in_a_429_a_limit_must_be_spent(self, number: int) -> None:
+        fault, reset = Fault(FaultKind.STATUS, status=number), {"x-ratelimit-reset": "1700000030"}
+        assert dated(fault, reset, WALL).retry_after is None
+        assert dated(fault, {**reset, "x-ratelimit-remaining": "0"}, WALL).retry_after == 30.0
+
     @pytest.mark.parametrize("kind", [FaultKind.EMPTY, FaultKind.RESET, FaultKind.FIRST_BYTE_TIMEOUT])
     def test_what_is_no_answer_has_no_date(self, kind: FaultKind) -> None:
         assert dated(Fault(kind), HEADERS, WALL).retry_after is None
 
-
-def test_words_in_an_error_count_where_no_field_does() -> None:
-    words = {"error": {"message": "Slow down, try again in 20 seconds", "code": 429}}
-    fault, fielded = wrapped_fault(words), wrapped_fault({"error": {**words["error"], "retry_after": "7m12s"}})
-    assert fault
-    assert fielded
-    assert (fault.retry_after, fielded.retry_after) == (20.0, 432.0)
-
-
-class TestStatedLimits:
-    @pytest.mark.parametrize(
-        ("headers", "limits"),
-        [
-            ({}, []),
-            ({"x-ratelimit-limit-requests": "30", "x-ratelimit-reset-requests": "2s"}, [("rpm", 30)]),
-            ({"x-ratelimit-limit-requests": "1000", "x-ratelimit-reset-requests": "2m59.5s"}, [("rpd", 1000)]),
-            ({"x-ratelimit-limit-tokens": "6000", "x-ratelimit-reset-tokens": "60s"}, [("tpm", 6000)]),
-            ({"x-ratelimit-limit-requests-day": "50"}, [("rpd", 50)]),
-            ({"x-ratelimit-limit-tokens-minute": "7", "x-ratelimit-limit-req-minute": "2"}, [("tpm", 7), ("rpm", 2)]),
-            ({"x-ratelimit-limit": "20", "x-ratelimit-reset": "1700000060000"}, [("rpm", 20)]),
-            (
-                {
-                    "anthropic-ratelimit-requests-limit": "50",
-                    "anthropic-ratelimit-requests-reset": "2023-11-14T22:13:30Z",
-                },
-                [("rpm", 50)],
+    @given(
+        st.dictionaries(
+            st.sampled_from(
+                ["retry-after", "retry-after-ms", "date", "x-ratelimit-reset", "x-ratelimit-remaining", "ratelimit",
+                 "anthropic-ratelimit-unified-5h-reset", "x-codex-primary-used-percent"]
             ),
-            ({"x-ratelimit-limit-requests": "30"}, []),
-            ({"x-ratelimit-limit-requests": "0", "x-ratelimit-reset-requests": "2s"}, []),
-            ({"x-ratelimit-limit-requests": "many", "x-ratelimit-reset-requests": "2s"}, []),
-            ({"anthropic-ratelimit-input-tokens-limit": "9", "anthropic-ratelimit-input-tokens-reset": "3"}, []),
-            ({"x-ratelimit-limit-images": "9", "x-ratelimit-reset-images": "3"}, []),
-        ],
-    )
-    def test_each_is_for_the_minute_or_the_day_by_its_name_or_its_reset(
-        self, headers: dict[str, str], limits: list[tuple[str, int]]
-    ) -> None:
-        assert list(stated_limits(headers, WALL)) == limits
+            st.text(max_size=40) | st.integers().map(str) | st.floats().map(str) | st.datetimes().map(str),
+        ),
+        st.floats(0, 4e9),
+    )  # fmt: skip
+    def test_whatever_headers_say_it_is_within_a_day(self, headers: dict[str, str], wall: float) -> None:
+        for number in (402, 403, 429, 503):
+            wait = dated(Fault(FaultKind.STATUS, status=number), headers, wall).retry_after
+            assert wait is None or 0 <= wait <= MAX_WAIT

@@ -4,6 +4,7 @@ provider's list of models, which is free of charge.
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,15 +32,16 @@ def main(arguments: list[str]) -> int:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("check", error)
-    print(
-        f"{path} is valid."
-        if path
-        else "No configuration file was found: the router would use the built-in demo providers."
-    )
+    if settings.faults:
+        print(f"{path} is at fault:", *settings.faults, sep="\n", file=sys.stderr)
+    elif path:
+        print(f"{path} is valid.")
+    else:
+        print("No configuration file was found: the router would use the built-in demo providers.")
     for warning in settings.warnings:
         print(f"warning: {warning}")
     faults = 0 if given.no_keys else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))
-    return 1 if faults else 0
+    return 1 if faults or settings.faults else 0
 
 
 async def check_keys(settings: Settings) -> list[tuple[str, dict[str, Any]]]:

@@ -73,7 +73,8 @@ def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
     for each in overview["cooldowns"]["targets"]:
         yield f"{each['provider']}/{each['model']} in cooldown for {left(each['until'], wall)}: {each['reason']}"
     for each in overview["cooldowns"]["keys"]:
-        name = f"key {each['key'] or '(none)'} of {each['provider']}"
+        of_model = f" for {each['model']}" if each["model"] else ""
+        name = f"key {each['key'] or '(none)'} of {each['provider']}{of_model}"
         yield f"{name} in cooldown for {left(each['until'], wall)}: {each['reason']}"
     for each in overview["bans"]:
         scope = "/".join(part for part in (each["provider"], each["model"]) if part)

@@ -41,7 +41,9 @@ class DeclaredNames:
         )
 
     def is_known(self, name: str) -> bool:
-        """Whether `name` is an alias, a mode, provider/model, a model, or something that a redirect catches."""
+        """Whether `name` is an alias, a mode, provider/model, a model, the last part of one model's id, or something
+        that a redirect catches.
+        """
         provider, _, rest = name.partition("/")
         return (
             name in self.aliases
@@ -49,6 +51,7 @@ class DeclaredNames:
             or rest in self.models.get(provider, ())
             or any(name in ids for ids in self.models.values())
             or any(redirect.matches(name) for redirect in self.redirects)
+            or len({id for ids in self.models.values() for id in ids if id.rpartition("/")[1:] == ("/", name)}) == 1
         )
 
     def names(self) -> list[str]:

@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from pointsman.config.errors import ConfigError, ConfigIssue
+from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import ConfigPath, format_path, is_secret_path
 from pointsman.config.values import Tree
 
@@ -33,11 +34,15 @@ TAG = "tag:yaml.org,2002:"
 
 
 class Document(NamedTuple):
-    """What a file holds, as far as it could be read, and what is wrong with the way it is written or kept."""
+    """What a file holds, as far as it could be read, and what is wrong with the way it is written or kept.
+
+    `faults` are those of providers whose previous entries stand in the tree instead.
+    """
 
     tree: Tree
     issues: tuple[ConfigIssue, ...] = ()
     warnings: tuple[str, ...] = ()
+    faults: tuple[ProviderFault, ...] = ()
 
 
 def read(path: Path) -> Document:

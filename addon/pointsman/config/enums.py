@@ -46,6 +46,13 @@ class KeySource(StrEnum):
     IP = "ip"
 
 
+class LimitsScope(StrEnum):
+    """What a provider's rate limits and quotas apply to, unless an error says otherwise."""
+
+    MODEL = "model"
+    KEY = "key"
+
+
 class Capability(StrEnum):
     """What a request may need of a model."""
 
@@ -79,3 +86,10 @@ class UnknownModel(StrEnum):
 
     ERROR = "error"
     AUTO = "auto"
+
+
+class ContentFilter(StrEnum):
+    """Whether a refusal for its content ends a request."""
+
+    FINAL = "final"
+    NEXT = "next"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointsman.config.base_model import with_defaults_from
-from pointsman.config.declared_names import as_mapping
+from pointsman.config.declared_names import as_list, as_mapping
 from pointsman.config.providers import Provider
 from pointsman.config.settings import ConfigSections
 from pointsman.config.values import Tree
@@ -13,7 +13,8 @@ type Catalog = Mapping[str, Mapping[str, Any]]
 
 
 def apply_catalog(tree: Tree, catalog: Catalog) -> None:
-    """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole.
+    """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole, but a
+    model that the catalog guards stays guarded when the file lists it.
 
     The catalog's timeouts step back behind those that the section `stream` writes: a user who writes `stall: 2s` there
     means every provider.
@@ -27,6 +28,15 @@ def apply_catalog(tree: Tree, catalog: Catalog) -> None:
             known = dict(catalog[name])
             known["timeouts"] = {key: value for key, value in known.get("timeouts", {}).items() if key not in general}
             providers[name] = _merged(known, written or {})
+            _guard_models(as_list(providers[name].get("models")), known)
+
+
+def _guard_models(models: list[Any], known: Mapping[str, Any]) -> None:
+    levels = {model["id"]: model["protection"] for model in known.get("models", ()) if "protection" in model}
+    for place, model in enumerate(models):
+        level = levels.get(model.get("id")) if isinstance(model, dict) else None
+        if level is not None:
+            models[place] = {"protection": level, **model}
 
 
 def _merged(known: Mapping[str, Any], written: Mapping[str, Any]) -> Tree:

@@ -13,7 +13,14 @@ from pointsman.config import document, environment, protection_env, runtime_over
 from pointsman.config.declared_names import as_mapping
 from pointsman.config.enums import ProtectionLevel
 from pointsman.config.errors import ConfigError, ConfigIssue, issues_from, merge_issues
+from pointsman.config.faulty_providers import (
+    ProviderFault,
+    has_usable_provider,
+    provider_faults,
+    without_providers,
+)
 from pointsman.config.inheritance import apply_catalog, complete_provider
+from pointsman.config.key_trimming import trim_keys
 from pointsman.config.messages import format_path
 from pointsman.config.rules import no_providers, rule_violations
 from pointsman.config.runtime_overrides import RuntimeOverrides
@@ -48,14 +55,14 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """
     if path is None:
         return build({}, env)
-    tree, faults, warnings = read_file(path)
-    return build(tree, env, faults, warnings=warnings)
+    written = read_file(path)
+    return build(written.tree, env, written.issues, warnings=written.warnings)
 
 
 def read_file(path: Path) -> document.Document:
     """The file as plain data, for `build`. Raises ConfigError when there is nothing to go on with."""
-    tree, faults, _ = document.read(path)
-    return document.Document(tree, (*faults, *no_providers(tree)), tuple(exposed_keys(path, tree)))
+    tree, issues = document.read(path)[:2]
+    return document.Document(tree, (*issues, *no_providers(tree)), tuple(exposed_keys(path, tree)))
 
 
 def build(
@@ -64,9 +71,13 @@ def build(
     faults: Iterable[ConfigIssue] = (),
     over: RuntimeOverrides = runtime_overrides.NO_OVERRIDES,
     warnings: Iterable[str] = (),
+    provider_issues: Iterable[ProviderFault] = (),
 ) -> Settings:
-    """`Settings` from what a file would hold and what was changed since. `faults` and `warnings` are those known
-    before. Raises ConfigError with all faults.
+    """`Settings` from what a file would hold and what was changed since. `faults`, `warnings` and `provider_issues` are
+    those known before.
+
+    A provider whose entry is at fault is left out, as `Settings.faults` says. Raises ConfigError with all faults if one
+    lies elsewhere, or if no usable provider is left.
     """
     known = catalog.known()
     misnamed = list(_written_names(tree))
@@ -75,15 +86,29 @@ def build(
     apply_catalog(tree, known)
     references = environment.References(env)
     tree = references.fill_in(tree)
+    trimmed = list(trim_keys(tree))
     runtime_overrides.apply_overrides(over, tree)
     so_far = merge_issues(faults, misnamed, misplaced, references.issues, rule_violations(tree, known))
+    sections, left_out = _validated(tree, so_far)
+    return _settings(sections, env, over, [*trimmed, *warnings], [*provider_issues, *left_out])
+
+
+def _validated(tree: Tree, so_far: list[ConfigIssue]) -> tuple[ConfigSections, list[ProviderFault]]:
+    """The sections without the providers at fault, and these faults. Raises ConfigError as `build` does."""
     try:
         sections = ConfigSections.model_validate(_named(tree))
+        issues = so_far
     except ValidationError as error:
-        raise ConfigError(merge_issues(so_far, issues_from(error, tree))) from None
-    if so_far:
-        raise ConfigError(so_far)
-    return _settings(sections, env, over, warnings)
+        issues = merge_issues(so_far, issues_from(error, tree))
+    if not issues:
+        return sections, []
+    faults = provider_faults(issues, tree)
+    if faults is None:
+        raise ConfigError(issues)
+    rest = without_providers(tree, {fault.provider for fault in faults})
+    if not has_usable_provider(rest):
+        raise ConfigError(issues)
+    return ConfigSections.model_validate(_named(rest)), faults
 
 
 def with_environment(tree: Tree, env: Mapping[str, str]) -> tuple[Tree, list[ConfigIssue]]:
@@ -115,7 +140,11 @@ def _named(tree: Tree) -> Tree:
 
 
 def _settings(
-    sections: ConfigSections, env: Mapping[str, str], over: RuntimeOverrides, known: Iterable[str]
+    sections: ConfigSections,
+    env: Mapping[str, str],
+    over: RuntimeOverrides,
+    known: Iterable[str],
+    faults: Iterable[ProviderFault],
 ) -> Settings:
     """What the models and rules have found good, with everything that depends on several sections worked out."""
     providers = {name: complete_provider(provider, sections) for name, provider in sections.providers.items()}
@@ -124,11 +153,23 @@ def _settings(
         **{
             **dict(sections),
             "providers": MappingProxyType(providers),
-            "protection": MappingProxyType({**sections.protection, **levels, **over.levels}),
+            "protection": MappingProxyType(
+                {**_levels_of_models(sections), **sections.protection, **levels, **over.levels}
+            ),
             "order": over.order,
+            "faults": tuple(faults),
             "warnings": (*known, *config_warnings(sections, catalog.known()), *warnings),
         }
     )
+
+
+def _levels_of_models(sections: ConfigSections) -> dict[str, ProtectionLevel]:
+    return {
+        f"{provider.name}/{model.id}": model.protection
+        for provider in sections.providers.values()
+        for model in provider.models
+        if model.protection is not None
+    }
 
 
 def _levels_from_environment(text: str, sections: ConfigSections) -> tuple[dict[str, ProtectionLevel], list[str]]:

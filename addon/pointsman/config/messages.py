@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-SECRET_KEYS = frozenset({"keys", "client_key", "admin_key"})
+SECRET_KEYS = frozenset({"keys", "client_key", "admin_key", "proxy"})
 """Whatever stands at or below one of these names never enters a message."""
 
 type ConfigPath = Sequence[str | int]

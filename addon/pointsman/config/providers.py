@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Capability, Dialect, Pool, ProtectionLevel, RedirectMatch
+from pointsman.config.enums import Capability, Dialect, LimitsScope, Pool, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
+from pointsman.config.quota_reset import MIDNIGHT_UTC, QuotaResetTime
 from pointsman.config.stream import Hedge, Stream
-from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, Rank, Secret, Timer, unique
+from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, ProxyUrl, Rank, Secret, SmartFirst, Timer, unique
 
 
 class Key(ConfigModel):
@@ -19,6 +22,11 @@ class Key(ConfigModel):
     value: Secret
     label: Line
     enabled: Flag = True
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits, of its value alone: it is the same key wherever it stands in the file. Never shown."""
+        return blake2b(self.value.get_secret_value().encode(), digest_size=8).hexdigest()
 
 
 def labelled(written: Any) -> Any:
@@ -41,6 +49,13 @@ class LimitSettings(ConfigModel):
     rpd: Limit = None  # requests a day
     tpm: Limit = None  # tokens a minute
     tpd: Limit = None  # tokens a day
+    concurrency: Limit = None  # requests at once
+
+
+class ProviderLimits(ConfigModel):
+    """What a key may use of all models together."""
+
+    concurrency: Limit = None  # requests at once
 
 
 class Model(ConfigModel):
@@ -54,13 +69,15 @@ class Model(ConfigModel):
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
     limits: LimitSettings = LimitSettings()
-    smart_first: Flag = False  # stands before the others of its pool, which is `smart` unless written otherwise
+    # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
+    smart_first: SmartFirst = 0
+    protection: ProtectionLevel | None = None  # None: its provider's
     enabled: Flag = True
 
     @model_validator(mode="before")
     @classmethod
     def _smart_first_is_smart(cls, written: Any) -> Any:
-        if isinstance(written, dict) and written.get("smart_first") is True:
+        if isinstance(written, dict) and written.get("smart_first") not in (None, False, 0):
             return {"pool": Pool.SMART, **written}
         return written
 
@@ -115,7 +132,7 @@ class Quirks(ConfigModel):
 
 
 class Provider(ConfigModel):
-    """An upstream account; `name` is its key in the file. The last four are the catalog's, but may be written too."""
+    """An upstream account; `name` is its key in the file. The last ones are the catalog's, but may be written too."""
 
     name: str
     base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
@@ -123,6 +140,8 @@ class Provider(ConfigModel):
     dialect: Dialect = Dialect.OPENAI_CHAT
     keys: Annotated[tuple[Key, ...], BeforeValidator(labelled)] = ()  # none: no Authorization header
     dialects: FrozenMapping[Dialect, BaseUrl] = empty_mapping()  # further dialects, each with its own base URL
+    # `direct` or a URL, perhaps with a password; None: mitmproxy's upstream mode, or else the environment's proxy.
+    proxy: ProxyUrl | None = None
     protection: ProtectionLevel = ProtectionLevel.MODEL_SKIP
     hedge: Hedge = Hedge()  # what is not written is as in the section `hedge`
     timeouts: Timeouts = Timeouts()
@@ -130,8 +149,16 @@ class Provider(ConfigModel):
     models: tuple[Model, ...] = ()
     drop_params: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # request parameters that it refuses
     quirks: Quirks = Quirks()
+    limits: ProviderLimits = ProviderLimits()
+    limits_scope: LimitsScope = LimitsScope.MODEL  # what its rate limits and quotas apply to
+    quota_reset: QuotaResetTime = MIDNIGHT_UTC  # when its daily quotas begin again
     stream_usage: Flag = False  # it understands stream_options.include_usage
     keyless: Flag = False  # it answers without a key
+
+    @property
+    def own_proxy(self) -> str | None:
+        """`direct`, a URL that may hold a password, or None."""
+        return self.proxy.get_secret_value() if self.proxy else None
 
     @field_validator("dialects")
     @classmethod

@@ -10,7 +10,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
@@ -120,6 +121,9 @@ class Routing(ConfigModel):
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
     unknown_model: UnknownModel = UnknownModel.ERROR
+    # What follows a refusal for the content: None tries the next candidate after a host's filter alone: the policy of a
+    # model's maker is the same everywhere.
+    content_filter: ContentFilter | None = None
     aliases: FrozenMapping[str, Name] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
 
@@ -150,8 +154,12 @@ class Sticky(ConfigModel):
         "session_id",
         "thread-id",
         "x-session-affinity",
+        "x-opencode-session",
+        "X-OpenWebUI-Chat-Id",
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
+    ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
+    return_after: Pause = 0.0  # go back to the target of before once it has been well for so long; 0 is off
 
 
 class CooldownSettings(ConfigModel):
@@ -187,6 +195,7 @@ class Settings(ConfigSections):
     """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
+    faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written
     order: tuple[str, ...] = ()  # targets, `provider/model`, that come before all others
 
     def targets(self) -> list[tuple[Provider, Model]]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator, SecretStr
 
 from pointsman.config.messages import FromEnvironment, HiddenValueError
+from pointsman.domain.proxy_url import checked_proxy_url
 
 SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -142,6 +143,16 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _smart_first(value: object) -> int:
+    try:
+        return int(_flag(value))
+    except ValueError:
+        pass
+    if not isinstance(value, int) or not 1 <= value <= 1000:
+        raise ValueError("must be true, false or an integer from 1 to 1000")
+    return value
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         remedy = "; put it in quotes" if isinstance(value, int | float) else ""
@@ -220,6 +231,14 @@ def _base_url(value: object) -> str:
     return text
 
 
+def _proxy(value: object) -> SecretStr:
+    text = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    try:
+        return SecretStr(checked_proxy_url(text))
+    except ValueError as error:
+        raise HiddenValueError(str(error)) from None
+
+
 def read_path(value: object) -> Path | None:
     """`off` is None; a `~` at the beginning is the home directory. Raises ValueError."""
     text = _line(value)
@@ -246,6 +265,7 @@ TimerOrOff = Annotated[float | None, duration_or("off")]
 HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]
 Weight = Annotated[float, PlainValidator(_weight)]
 Flag = Annotated[bool, PlainValidator(_flag)]
+SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
 Secret = Annotated[SecretStr, PlainValidator(_secret)]
@@ -254,6 +274,7 @@ HeaderName = Annotated[str, PlainValidator(_header_name)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
+ProxyUrl = Annotated[SecretStr, PlainValidator(_proxy)]
 File = Annotated[Path | None, PlainValidator(read_path)]
 Limit = Annotated[int, count()] | None
 Rank = Annotated[int, count(1000)] | None

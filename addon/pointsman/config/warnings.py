@@ -30,7 +30,7 @@ def _holds_keys(value: Any, is_secret: bool = False) -> bool:
     match value:
         case dict():
             return any(
-                _holds_keys(inner, name in SECRET_KEYS or (is_secret and name == "value"))
+                _holds_keys(inner, _is_secret(name, inner) or (is_secret and name == "value"))
                 for name, inner in value.items()
             )
         case list():
@@ -38,6 +38,11 @@ def _holds_keys(value: Any, is_secret: bool = False) -> bool:
         case str():
             return is_secret and bool(value) and "${" not in value
     return False
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """A proxy is one only if its URL has a password."""
+    return name in SECRET_KEYS and (name != "proxy" or "@" in str(value))
 
 
 def _provider_warnings(provider: Provider, catalog: Catalog) -> Iterator[str]:

@@ -91,7 +91,7 @@ class Connection:
     async def _serve_request(self) -> bool:
         try:
             request = await read_head(self._reader)
-            if request is None:
+            if request is None or self._writer.transport.is_closing():
                 return False
             request.connection = self._number
             behaviour = self._chooser.choose_unread(request)

@@ -110,16 +110,26 @@ class Provider:
         assert self._listener is not None
         self._acceptor = asyncio.create_task(self._accept(self._listener))
 
-    async def close(self) -> None:
-        """Stops listening and ends every connection, whatever is being played on it."""
+    async def stop_listening(self) -> None:
+        """Refuses connections from now on, and closes those that no request is being answered on. `start` listens at
+        the same port again.
+        """
         await asyncio.sleep(0)  # the acceptor takes what it was given already: its cancellation would lose that socket
-        tasks = [*self._serving, *([self._acceptor] if self._acceptor else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._acceptor is not None:
+            self._acceptor.cancel()
+            await asyncio.gather(self._acceptor, return_exceptions=True)
         if self._listener is not None:
             self._listener.close()
         self._listener = self._acceptor = None
+        self.drop_idle()
+
+    async def close(self) -> None:
+        """Stops listening and ends every connection, whatever is being played on it."""
+        await self.stop_listening()
+        tasks = [*self._serving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # transports close their sockets one step after they are told to
 
     async def __aenter__(self) -> Self:

@@ -13,3 +13,5 @@ class UpstreamRequest:
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     method: str = "POST"
+    proxy: str | None = field(default=None, repr=False)
+    """The provider's own setting: `direct`, a URL that may hold a password, or None."""

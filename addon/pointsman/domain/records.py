@@ -67,9 +67,12 @@ class AttemptRecord:
     settled_ms: float | None
     bytes_received: int
     usage: Usage | None
+    """None where there is no answer. What a provider does not report is estimated."""
     finish_reason: str | None
     was_last_key: bool = False
     """When it settled, no other key of its target could have been tried."""
+    is_unknown_path: bool = False
+    """Its provider knows no such path, whatever the model."""
 
     @property
     def ended(self) -> float:
@@ -120,8 +123,9 @@ class AttemptRecord:
             "first_content_ms": self.first_content_ms,
             "settled_ms": self.settled_ms,
             "bytes": self.bytes_received,
-            "usage": self.usage
-            and {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
+            "usage": None
+            if self.usage is None or self.usage.is_estimated
+            else {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
             "finish_reason": self.finish_reason,
         }
 

@@ -4,11 +4,16 @@ An `Inventory` is made once for each configuration and never changes; a reload m
 keep theirs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
 from pointsman.config.enums import Dialect, ProtectionLevel
+
+type KeyId = tuple[str, str | None]
+"""A provider and the id of one of its keys, None for a provider without keys."""
+type PairId = tuple[str, str | None]
+"""A target's label and the id of one of its keys: one model of one key."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +62,18 @@ class Candidate:
     key: Key | None
 
     @property
-    def key_id(self) -> tuple[str, str | None]:
-        """The key's name for everyone, whatever the model."""
-        return self.target.provider.name, self.key_label
+    def key_id(self) -> KeyId:
+        """The key, whatever the model."""
+        return self.target.provider.name, self.key.id if self.key else None
+
+    @property
+    def pair_id(self) -> PairId:
+        """This model of the key."""
+        return self.target.label, self.key.id if self.key else None
 
     @property
     def key_label(self) -> str | None:
+        """What people call the key."""
         return self.key.label if self.key else None
 
 
@@ -73,11 +84,15 @@ class Inventory:
     targets: tuple[Target, ...]
     by_id: Mapping[str, tuple[Target, ...]] = field(repr=False)
     by_label: Mapping[str, Target] = field(repr=False)
+    ids_by_last_part: Mapping[str, tuple[str, ...]] = field(repr=False)
+    """The different ids with a slash, by what follows their last one: `owl-alpha` of `openrouter/owl-alpha`."""
     keys: Mapping[Target, tuple[Candidate, ...]] = field(repr=False)
     """The candidates of each target: one for each enabled key, a single keyless one where the provider has no keys at
     all.
     """
 
+    key_labels: Mapping[KeyId, str | None] = field(default_factory=dict, repr=False)
+    """What people call each enabled key."""
     providers_with_redirects: tuple[Provider, ...] = ()
     """The providers that have redirects."""
     _next_key: dict[Target, int] = field(default_factory=dict, repr=False)
@@ -92,11 +107,14 @@ class Inventory:
         by_label = {target.label: target for target in targets}
         for target in _redirect_targets(settings):
             by_label.setdefault(target.label, target)
+        keys = {target: _candidates(target) for target in by_label.values()}
         return cls(
             targets=targets,
             by_id=by_id,
             by_label=by_label,
-            keys={target: _candidates(target) for target in by_label.values()},
+            ids_by_last_part=_ids_by_last_part(by_id),
+            keys=keys,
+            key_labels={each.key_id: each.key_label for candidates in keys.values() for each in candidates},
             providers_with_redirects=tuple(provider for provider in settings.providers.values() if provider.redirects),
         )
 
@@ -120,41 +138,54 @@ class Inventory:
             return True
         if target is None or target.addresses != own.addresses:
             return False
-        return any(each.key == candidate.key for each in self.keys[target])
+        return any(each.key_id == candidate.key_id for each in self.keys[target])
 
     def can_route(self, candidate: Candidate) -> bool:
         """It may be chosen here, as far as the configuration goes."""
         target = self.by_label.get(candidate.target.label)
         return target is not None and target.enabled and self.contains(candidate)
 
-    def limit_keys(self) -> frozenset[tuple[str, str | None]]:
-        """Each target's label with the label of each of its keys."""
-        return frozenset((each.target.label, each.key_label) for keys in self.keys.values() for each in keys)
+    def pair_ids(self) -> frozenset[PairId]:
+        """Each target with each of its keys."""
+        return frozenset(each.pair_id for keys in self.keys.values() for each in keys)
 
     def unchanged_targets(self, old: "Inventory") -> frozenset[str]:
         """The labels that mean the same in both."""
         both = ((target, old.by_label.get(label)) for label, target in self.by_label.items())
         return frozenset(new.label for new, before in both if before and new.addresses == before.addresses)
 
-    def unchanged_keys(self, old: "Inventory") -> frozenset[tuple[str, str | None]]:
-        """The names of the keys that mean the same in both: a key that was replaced under its label is a new one."""
-        before = {each.key_id: each.key for keys in old.keys.values() for each in keys}
-        now = {each.key_id: each.key for keys in self.keys.values() for each in keys}
-        return frozenset(name for name, key in now.items() if name in before and before[name] == key)
+    def unchanged_keys(self, old: "Inventory") -> frozenset[KeyId]:
+        """The keys in both, whatever they are called and wherever they stand."""
+        return frozenset(self.key_labels) & frozenset(old.key_labels)
 
     def unchanged_providers(self, old: "Inventory") -> frozenset[str]:
         """The names of the providers that can be routed to and are where they were."""
         same = self.unchanged_targets(old)
         return frozenset(t.provider.name for t in self.targets if t.enabled and t.label in same)
 
-    def key_ids(self, provider: str) -> frozenset[tuple[str, str | None]]:
-        """The names of all enabled keys of a provider."""
+    def key_ids(self, provider: str) -> frozenset[KeyId]:
+        """All enabled keys of a provider."""
         keys = (each for target in self.targets if target.provider.name == provider for each in self.keys[target])
         return frozenset(each.key_id for each in keys)
+
+    def has_key(self, provider: str, label: str | None) -> bool:
+        """The provider can be asked with this key; None where it wants none."""
+        return any(t.enabled and t.provider.name == provider for t in self.targets) and (
+            (provider, label) in self.key_ids(provider)
+        )
 
     def routable_providers(self) -> frozenset[str]:
         """The providers that have anything to route to."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
+
+
+def _ids_by_last_part(ids: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for id in ids:
+        _, slash, last = id.rpartition("/")
+        if slash and last:
+            found[last] = (*found.get(last, ()), id)
+    return found
 
 
 def _redirect_targets(settings: Settings) -> Iterator[Target]:

@@ -12,7 +12,9 @@ from pointsman.masking import Masker
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.frames import Frame, FrameKind, Reader
+from pointsman.wire.frames import Frame, FrameKind, Reader, Usage
+from pointsman.wire.thinking_signatures import PartId
+from pointsman.wire.unknown_path import is_unknown_path
 
 MAX_HELD_EVENTS = 64
 MAX_HELD_BYTES = 1 << 20
@@ -63,6 +65,8 @@ class Attempt:
         self.headers: dict[str, str] = {}
         self.codec: Codec | None = None
         """The way to its provider's dialect and back, once it is launched."""
+        self.sends_signed_parts = True
+        """Its request has the parts that only their issuer accepts, except those that its provider has refused."""
         self.reader: Reader | None = None
         self.bytes_received = 0
         self._held: list[bytes] = []
@@ -136,6 +140,10 @@ class Attempt:
     def model_sent(self) -> str:
         """The model name that is sent to its provider."""
         return self.redirect.redirected_model if self.redirect else self.candidate.target.model.id
+
+    def removable_parts(self) -> Sequence[PartId] | None:
+        """The signed parts that its provider may refuse; None if there are none, or none were sent."""
+        return self.codec.removable_parts(self.model_sent) if self.codec and self.sends_signed_parts else None
 
     @property
     def max_parallel(self) -> int:
@@ -215,7 +223,14 @@ class Attempt:
         return b"".join(out), None
 
     def to_record(
-        self, outcome: Outcome, fault: Fault | None, wall: float, now: float, masker: Masker, was_last_key: bool = False
+        self,
+        outcome: Outcome,
+        fault: Fault | None,
+        wall: float,
+        now: float,
+        masker: Masker,
+        was_last_key: bool = False,
+        estimate: Usage | None = None,
     ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 
@@ -248,7 +263,8 @@ class Attempt:
             first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
-            usage=self.reader.usage if self.reader else None,
+            usage=(self.reader.usage if self.reader else None) or estimate,
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
+            is_unknown_path=fault is not None and is_unknown_path(fault),
         )

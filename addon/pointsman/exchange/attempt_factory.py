@@ -1,36 +1,30 @@
 """From a candidate to an attempt, and from an attempt to the request that its provider gets."""
 
-from collections.abc import Sequence
-
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import ClientRequest, Planner
-from pointsman.wire.refusals import Refusal
+from pointsman.exchange.repeats import Repeat
+from pointsman.wire.thinking_signatures import EVERYTHING
 
 
 def create_attempt(
-    call: ClientRequest,
-    plan: Planner,
-    n: int,
-    candidate: Candidate,
-    now: float,
-    wall: float,
-    refusals: Sequence[Refusal] | None = None,
+    call: ClientRequest, plan: Planner, n: int, candidate: Candidate, now: float, wall: float, repeat: Repeat | None
 ) -> Attempt:
     """Attempt `n`, with its own way to the provider's dialect, its own redirect and its own timers.
 
-    `refusals`: what the target has refused, if more is known than what earlier requests have taught.
+    `repeat`: what it leaves out, where it repeats another one; else what earlier requests have taught.
     """
     target, streamed, redirect = candidate.target, call.facts.stream, plan.redirect(candidate)
-    if refusals is None:
+    if repeat is None:
         model = redirect.redirected_model if redirect else target.model.id
-        refusals = call.refusals.of(target, model, now)
-    codec = call.codec(target, n, refusals)
+        repeat = Repeat(call.refusals.of(target, model, now), sends_signed_parts=True)
+    left_out = plan.parts_left_out(candidate) if repeat.sends_signed_parts else EVERYTHING
+    codec = call.codec(target, n, repeat.refusals, left_out)
     base_url = target.base_url_for(codec.dialect.name)
     assert base_url
     attempt = Attempt(n, candidate, base_url, target.provider.timeouts, streamed, now)
-    attempt.codec = codec
+    attempt.codec, attempt.sends_signed_parts = codec, repeat.sends_signed_parts
     attempt.selection_reason = plan.selection_reason(candidate, now, wall)
     attempt.redirect = redirect
     if streamed and (delay := plan.hedge_delay(candidate, wall)) is not None:
@@ -45,4 +39,4 @@ def upstream_request(call: ClientRequest, attempt: Attempt) -> UpstreamRequest:
     body, path = codec.outbound(call.body, attempt.model_sent)
     auth = codec.dialect.auth_headers(key.value.get_secret_value()) if key else []
     headers = (*codec.headers(call.headers), ("Accept-Encoding", "identity"), *auth)
-    return UpstreamRequest(attempt.base_url + path, headers, body)
+    return UpstreamRequest(attempt.base_url + path, headers, body, proxy=attempt.candidate.target.provider.own_proxy)

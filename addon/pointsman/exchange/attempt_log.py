@@ -6,6 +6,7 @@ from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.client_response import ClientResponse
 from pointsman.masking import Masker
 from pointsman.wire.errors import Fault
+from pointsman.wire.frames import Usage
 
 
 class AttemptLog:
@@ -23,10 +24,16 @@ class AttemptLog:
         return self._started_wall + (moment - self.started_at)
 
     def record(
-        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, was_last_key: bool = False
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        fault: Fault | None,
+        now: float,
+        was_last_key: bool = False,
+        estimate: Usage | None = None,
     ) -> AttemptRecord:
         launched = self.wall_time(attempt.launched_at)
-        record = attempt.to_record(outcome, fault, launched, now, self._masker, was_last_key)
+        record = attempt.to_record(outcome, fault, launched, now, self._masker, was_last_key, estimate)
         self.records.append(record)
         return record
 

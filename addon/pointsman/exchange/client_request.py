@@ -9,7 +9,7 @@ from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.masking import Masker
-from pointsman.wire.conversion.codec import Codec, codec_for, reasons
+from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.dialects.base import Dialect, Listener, OnItems
 from pointsman.wire.dialects.registry import DIALECTS
@@ -17,6 +17,7 @@ from pointsman.wire.errors import Fault, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.refusals import Refusal
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,17 @@ class ClientRequest:
     refusals: LearntRefusals = field(default_factory=LearntRefusals, repr=False)
     """What earlier requests have taught, and this one may."""
 
-    def codec(self, target: Target, n: int, refusals: Sequence[Refusal] = ()) -> Codec:
+    def codec(
+        self, target: Target, n: int, refusals: Sequence[Refusal] = (), left_out: LeftOut = NOTHING_LEFT_OUT
+    ) -> Codec:
         """The way of attempt `n` to a target that can be asked, and back, without what the target has refused."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
         provider_dialect = DIALECTS[spoken]
-        return codec_for(
-            self.dialect, provider_dialect, listener, target.provider, reasons(target.model.supports), refusals
-        )
+        can_reason = reasons(target.model.supports)
+        return codec_for(self.dialect, provider_dialect, listener, target.provider, can_reason, refusals, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,18 @@ class Planner(Protocol):
         """The client sees this candidate's answer begin; `was_slow`: so late that another attempt had been started."""
         ...
 
-    def on_answer_id(self, answer_id: str) -> None:
-        """A later request may refer to the whole answer that the client got by this id; empty where it has none."""
+    def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
+        """A later request may refer to the whole answer that the client got of this candidate by this id; empty where
+        it has none.
+        """
+        ...
+
+    def parts_left_out(self, candidate: Candidate) -> LeftOut:
+        """The signed parts that its provider has refused in this session."""
+        ...
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        """Its provider refuses a signed part among these, and is not sent them again in this session."""
         ...
 
     def on_answer(self, answer: bytes, now: float) -> None:
@@ -141,7 +153,7 @@ class Planner(Protocol):
     def stickiness(self, answered: Target | None) -> str: ...
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another candidate may take what this one refused; if none can, its answer is the client's."""
+        """Another candidate may take what this one refused; if all refuse alike, the first answer is the client's."""
         ...
 
     def on_launched(

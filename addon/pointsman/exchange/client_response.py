@@ -22,19 +22,23 @@ from pointsman.exchange.response_headers import (
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
+from pointsman.wire.conversation import answer_message
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
-from pointsman.wire.frames import Opening, Reader
+from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_type, to_client
+from pointsman.wire.request_facts import BYTES_PER_TOKEN
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
 MAX_KEPT_ANSWER_BYTES = 1 << 20
-"""Bytes of an answer kept to know the conversation by; a longer one is not."""
+"""Bytes of an answer kept to know the conversation by, and to estimate its tokens; a longer one is not."""
 CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
+CODE_OF_REFUSAL = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 413: Code.REQUEST_TOO_LARGE}
+"""By the provider's status, where its own body cannot go out; any other is an `invalid_request`."""
 
 
 class ClientResponse:
@@ -58,7 +62,8 @@ class ClientResponse:
         """The client got a whole answer of a provider's."""
         self._is_refused = False
         """The client was told that its request will never be served."""
-        self._answer_parts: list[bytes] | None = [] if plan.needs_answer else None
+        self._answer_parts: list[bytes] | None = []
+        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer."""
         self._answer_bytes = 0
         self._last_sent = 0.0
         self._early_headers_due: float | None = None
@@ -113,9 +118,25 @@ class ClientResponse:
 
     def report_answer(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
-        if self._is_whole and self._answer_parts:
-            self._plan.on_answer(b"".join(self._answer_parts), now)
-            self._answer_parts = None
+        if self._is_whole and self._answer_parts and self._plan.needs_answer:
+            self._plan.on_answer(self._kept_answer(), now)
+        self._answer_parts = None
+
+    def estimated_usage(self) -> Usage | None:
+        """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None
+        where the answer is too long to be kept.
+        """
+        facts = self._client_request.facts
+        if self._answer_parts is None:
+            return None
+        said = answer_message(self._client_request.dialect.name, self._kept_answer(), facts.stream)
+        return Usage(facts.tokens, len(said.content) // BYTES_PER_TOKEN if said else 0, is_estimated=True)
+
+    def _kept_answer(self) -> bytes:
+        """In one piece from now on."""
+        assert self._answer_parts is not None
+        self._answer_parts[:] = [b"".join(self._answer_parts)]
+        return self._answer_parts[0]
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
         """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker."""
@@ -128,7 +149,9 @@ class ClientResponse:
         target = self.answered_by = attempt.candidate.target
         if self.state is not ResponseState.NOTHING_SENT or fault.body is None:
             message = fault.message or "The provider refused the request."
-            self.send_error(Problem(Code.INVALID_REQUEST, message), passed, now, target)
+            status = fault.status or 0
+            code = Code.UPSTREAM_ERROR if status >= 500 else CODE_OF_REFUSAL.get(status, Code.INVALID_REQUEST)
+            self.send_error(Problem(code, message), passed, now, target)
             return
         assert fault.status
         self.error = fault.label

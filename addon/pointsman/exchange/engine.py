@@ -24,17 +24,14 @@ from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Plan
 from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientResponse
 from pointsman.exchange.effects import Abort, Effect
 from pointsman.exchange.failed_attempts import FailedAttempts
+from pointsman.exchange.repeats import Repeat, Repeats
 from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.finish_reasons import finish_of, may_be_empty
 from pointsman.wire.frames import Frame, FrameKind
-from pointsman.wire.refusals import Refusal
 from pointsman.wire.retry_after import dated
-
-MAX_REPEATS = 6
-"""Attempts of one exchange that are repeated at once, each without one more parameter that the provider refused."""
 
 
 class Exchange:
@@ -50,11 +47,12 @@ class Exchange:
         self.attempt_log = AttemptLog(client_request.started, rules.masker)
         self._effects: list[Effect] = []
         self._response = ClientResponse(client_request, plan, rules, self._effects)
-        self._attempts = RunningAttempts(client_request, plan, self.attempt_log, self._effects)
+        self._attempts = RunningAttempts(
+            client_request, plan, self.attempt_log, self._effects, self._response.estimated_usage
+        )
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
-        self._repeats = 0
-        """Attempts that were repeated without a parameter that was refused."""
+        self._repeats = Repeats(client_request, plan)
 
     # Inputs.
 
@@ -238,8 +236,8 @@ class Exchange:
             self._attempts.on_hedged(attempt, now)
             self._launch(candidate, now)
 
-    def _launch(self, candidate: Candidate, now: float, refusals: Sequence[Refusal] | None = None) -> None:
-        attempt = self._attempts.launch(candidate, now, refusals)
+    def _launch(self, candidate: Candidate, now: float, repeat: Repeat | None = None) -> None:
+        attempt = self._attempts.launch(candidate, now, repeat)
         try:
             self._attempts.send_request(attempt)
         except Inconvertible as error:
@@ -336,7 +334,7 @@ class Exchange:
     def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
         if attempt.reader and attempt.reader.opening:
-            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""))
+            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""), attempt.candidate, now)
         self._attempts.complete(attempt, now)
         self._response.end(now)
 
@@ -345,16 +343,15 @@ class Exchange:
 
         The next one follows, unless the request itself is invalid.
         """
-        if attempt.codec and (refusal := attempt.codec.refusal(fault)) and self._repeats < MAX_REPEATS:
-            self._repeats += 1
-            self.client_request.refusals.learn(attempt.candidate.target, attempt.model_sent, refusal, now)
-            self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
-            self._launch(attempt.candidate, now, (*attempt.codec.refusals, refusal))
+        if repeat := self._repeats.after(attempt, fault, now):
+            self._repeat(attempt, fault, repeat, now)
             return
+        fault = replace(fault, model=attempt.model_sent)
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
-        self._failed.count += 1
         if self.plan.is_refusal(fault):
-            self._failed.refusals.append((attempt, fault))
+            self._failed.add_refusal(attempt, fault)
+        else:
+            self._failed.count += 1
         if not self.plan.is_final(fault):
             self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now)
             self._advance(now)
@@ -362,6 +359,13 @@ class Exchange:
         self._attempts.settle(attempt, Outcome.CLIENT_ERROR_NON_RETRYABLE, fault, now)
         self._attempts.settle_all(Outcome.HEDGE_LOSER_CANCELLED, now)
         self._response.relay_client_error(attempt, fault, self.attempt_log.others(attempt), now)
+
+    def _repeat(self, attempt: Attempt, fault: Fault, repeat: Repeat, now: float) -> None:
+        """The provider is asked once more, without what it has refused."""
+        if not repeat.sends_signed_parts and attempt.sends_signed_parts:
+            self._failed.add_refusal(attempt, fault)
+        self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now, is_ours=True)
+        self._launch(attempt.candidate, now, repeat)
 
     def _on_provider_broken(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """A provider broke off.
@@ -379,6 +383,7 @@ class Exchange:
 
     def _end_broken(self, attempt: Attempt, fault: Fault, now: float, has_said_so: bool = False) -> None:
         """The winner's answer stays incomplete. The client gets an error frame, unless the provider sent one."""
+        fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pointsman.domain.failures import ALIKE_REFUSALS, classify
 from pointsman.exchange.attempt import Attempt
 from pointsman.wire.errors import Fault
 
@@ -12,14 +13,22 @@ class FailedAttempts:
 
     count: int = 0
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
-    """Attempts whose target does not take such a request, with the provider's error."""
+    """Attempts whose answer may be the client's, with the provider's word on it."""
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
     """Attempts that ended empty with `stop`, with their answers."""
+
+    def add_refusal(self, attempt: Attempt, fault: Fault) -> None:
+        """One more that failed, by refusing the request."""
+        self.count += 1
+        self.refusals.append((attempt, fault))
 
     def empty_answer(self) -> tuple[Attempt, bytes] | None:
         """The last empty answer, if every attempt ended so: it is then the client's answer. Else None."""
         return self.empty_answers[-1] if self.empty_answers and len(self.empty_answers) == self.count else None
 
     def refusal(self) -> tuple[Attempt, Fault] | None:
-        """The last refusal, if every attempt was refused. Else None."""
-        return self.refusals[-1] if self.refusals and len(self.refusals) == self.count else None
+        """The first refusal, if every attempt was refused, and none in another way than the rest. Else None."""
+        if not self.refusals or len(self.refusals) != self.count:
+            return None
+        failures = {classify(fault) for _, fault in self.refusals}
+        return self.refusals[0] if len(failures) == 1 or failures.isdisjoint(ALIKE_REFUSALS) else None

@@ -4,7 +4,7 @@ Each step is reported to the plan and the log, and to the driver as an effect.
 When to launch, to commit and to settle is the exchange's decision.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from pointsman.domain.records import Outcome
@@ -14,15 +14,25 @@ from pointsman.exchange.attempt_factory import create_attempt, upstream_request
 from pointsman.exchange.attempt_log import AttemptLog
 from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.effects import Cancel, Effect, Launch, LaunchLarge, Release, Settled
+from pointsman.exchange.repeats import Repeat
 from pointsman.exchange.state_machines import AttemptMove
 from pointsman.wire.errors import Fault
-from pointsman.wire.refusals import Refusal
+from pointsman.wire.frames import Usage
 
 
 class RunningAttempts:
-    """Appends effects for attempts to `effects`. Only the exchange calls it."""
+    """Appends effects for attempts to `effects`. Only the exchange calls it. `estimate` gives the usage of the answer
+    that the client has seen so far.
+    """
 
-    def __init__(self, client_request: ClientRequest, plan: Planner, log: AttemptLog, effects: list[Effect]) -> None:
+    def __init__(
+        self,
+        client_request: ClientRequest,
+        plan: Planner,
+        log: AttemptLog,
+        effects: list[Effect],
+        estimate: Callable[[], Usage | None],
+    ) -> None:
         self.by_number: dict[int, Attempt] = {}
         self.winner: Attempt | None = None
         """The attempt that the client sees; it stays the winner after it has settled."""
@@ -31,16 +41,17 @@ class RunningAttempts:
         self._raced = False
         """There was, at some time before commit, a reason to run two attempts beside each other."""
         self._client_request, self._plan, self._log, self._effects = client_request, plan, log, effects
+        self._estimate = estimate
 
     def __iter__(self) -> Iterator[Attempt]:
         """Those that run now. They may settle meanwhile."""
         return iter(list(self.by_number.values()))
 
-    def launch(self, candidate: Candidate, now: float, refusals: Sequence[Refusal] | None = None) -> Attempt:
+    def launch(self, candidate: Candidate, now: float, repeat: Repeat | None) -> Attempt:
         """A new attempt, running, whose request is still to be sent."""
         self.launched += 1
         wall = self._log.wall_time(now)
-        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, refusals)
+        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, repeat)
         self.by_number[attempt.n] = attempt
         self._plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
         return attempt
@@ -87,9 +98,15 @@ class RunningAttempts:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self._plan.is_last_key(attempt.candidate, now)
-        record = self._log.record(attempt, outcome, fault, now, was_last_key)
+        estimate = self._estimate() if self._needs_estimate(attempt) else None
+        record = self._log.record(attempt, outcome, fault, now, was_last_key, estimate)
         notice = self._plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
         self._effects.append(Settled(record, notice))
+
+    def _needs_estimate(self, attempt: Attempt) -> bool:
+        """The client has seen an answer of it, which reports no usage."""
+        is_reported = attempt.reader is not None and attempt.reader.usage is not None
+        return attempt is self.winner and not is_reported and self._client_request.own_answer is None
 
     def settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in self:

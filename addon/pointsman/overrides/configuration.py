@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pointsman import config
 from pointsman.config import ConfigError, ConfigIssue, Settings
+from pointsman.config.declared_names import as_mapping
 from pointsman.config.document import Document
+from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.runtime_overrides import NO_OVERRIDES, RuntimeOverrides
 from pointsman.overrides.store import OverrideStore
 from pointsman.private_files import NotPrivate
@@ -57,14 +59,14 @@ class Configuration:
 
     def start(self) -> Settings:
         """Raises ConfigError if the file is invalid, or other users can write the folder of the changes. Changes
-        that no longer fit the file are moved aside.
+        that no longer fit the file are moved aside. A provider at fault is left out.
         """
         written = self._read()
         base = self._build(written, NO_OVERRIDES)
         self.store = self._open_store(base)
         overrides = _loaded(self.store) if self.store else NO_OVERRIDES
         try:
-            settings = self._build(written, overrides)
+            settings = self._build_changed(written, overrides, base)
         except ConfigError as error:
             assert self.store
             self.store.set_aside(f"does not fit the configuration:\n{error}\n")
@@ -73,9 +75,11 @@ class Configuration:
         return settings
 
     async def reload(self) -> None:
-        """Reads the file again. Raises ConfigError if it is invalid; the previous configuration then remains."""
+        """Reads the file again. Raises ConfigError if it is invalid; the previous configuration then remains. A
+        provider at fault keeps the entry that it had, if it had one.
+        """
         async with self._lock:
-            state = await asyncio.to_thread(self._reread, self.current.overrides)
+            state = await asyncio.to_thread(self._reread, self.current)
             self._check(state.settings)
             self._adopt(state)
 
@@ -89,7 +93,7 @@ class Configuration:
             before = self.current
             overrides = alter(before)
             written = before.document._replace(issues=(*before.document.issues, *faults))
-            settings = await asyncio.to_thread(self._build, written, overrides)
+            settings = await asyncio.to_thread(self._build_changed, written, overrides, before.base_settings)
             self._check(settings)
             await self._save(overrides)
             self._adopt(ActiveConfig(before.document, before.base_settings, overrides, settings))
@@ -104,13 +108,26 @@ class Configuration:
             message = f"The change could not be saved ({error.strerror or error}), so nothing was changed."
             raise Problem(Code.CONFLICT, message) from None
 
-    def _reread(self, overrides: RuntimeOverrides) -> ActiveConfig:
+    def _reread(self, before: ActiveConfig) -> ActiveConfig:
         written = self._read()
         base = self._build(written, NO_OVERRIDES)
-        return ActiveConfig(written, base, overrides, self._build(written, overrides))
+        if kept := _with_previous_entries(written, base.faults, before):
+            written, base = kept, self._build(kept, NO_OVERRIDES)
+        return ActiveConfig(written, base, before.overrides, self._build_changed(written, before.overrides, base))
 
     def _build(self, written: Document, overrides: RuntimeOverrides) -> Settings:
-        return config.build(written.tree, self.env, written.issues, overrides, written.warnings)
+        return config.build(written.tree, self.env, written.issues, overrides, written.warnings, written.faults)
+
+    def _build_changed(self, written: Document, overrides: RuntimeOverrides, base: Settings) -> Settings:
+        """Raises ConfigError too if the overrides leave a provider out, and never for a fault of `base`."""
+        known = {(fault.path, fault.problem) for fault in base.faults}
+        try:
+            settings = self._build(written, overrides)
+        except ConfigError as error:
+            raise ConfigError([issue for issue in error.issues if issue not in known] or error.issues) from None
+        if new := [ConfigIssue(fault.path, fault.problem) for fault in settings.faults if fault not in base.faults]:
+            raise ConfigError(new)
+        return settings
 
     def _check(self, settings: Settings) -> None:
         if problem := self.check(settings):
@@ -119,6 +136,18 @@ class Configuration:
     def _adopt(self, state: ActiveConfig) -> None:
         self._state = state
         self.apply(state.settings)
+
+
+def _with_previous_entries(written: Document, faults: Sequence[ProviderFault], before: ActiveConfig) -> Document | None:
+    """The document with what the providers at fault had in its place; None where none of them was in force."""
+    kept = {fault.provider for fault in faults} & before.base_settings.providers.keys()
+    if not kept:
+        return None
+    previous, providers = as_mapping(before.document.tree.get("providers")), written.tree["providers"]
+    entries = {name: previous.get(name) if name in kept else entry for name, entry in providers.items()}
+    ours = tuple(fault._replace(in_force=True) for fault in faults if fault.provider in kept)
+    issues = tuple(issue for issue in written.issues if issue not in {(fault.path, fault.problem) for fault in ours})
+    return written._replace(tree={**written.tree, "providers": entries}, issues=issues, faults=ours)
 
 
 def _loaded(store: OverrideStore) -> RuntimeOverrides:

@@ -26,8 +26,18 @@ class Verdict(StrEnum):
     """The client disconnected, or its request was invalid."""
 
 
-KEY_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.QUOTA, Failure.KEY_INVALID, Failure.FORBIDDEN})
+RATE_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.KEY_RATE_LIMIT, Failure.CONCURRENCY})
+KEY_FAILURES = RATE_FAILURES | {
+    Failure.QUOTA,
+    Failure.KEY_QUOTA,
+    Failure.ACCOUNT,
+    Failure.KEY_INVALID,
+    Failure.NO_ACCESS,
+    Failure.REGION,
+}
 """Unless it was the last key that was left."""
+UNCLEAR_FAILURES = frozenset({Failure.FORBIDDEN, Failure.NOT_FOUND})
+"""They speak of the request, unless another target has then answered it."""
 TARGET_FAILURES = SERVER_FAILURES | {
     Failure.CONNECT,
     Failure.TIMEOUT,
@@ -48,7 +58,7 @@ class Observation:
 
     `first_content` is the wait for the first content; with `Verdict.CENSORED` what the wait was longer than. It is None
     where there was none, and for a whole answer, which comes all at once. `tokens` are those that the provider reports,
-    which took `seconds`.
+    or that are estimated, which took `seconds`.
     """
 
     label: str
@@ -90,12 +100,12 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
         first_content=_content_wait(attempt, verdict, streamed),
         tokens=tokens,
         seconds=seconds,
-        rate_limited=attempt.failure is Failure.RATE_LIMIT,
+        rate_limited=attempt.failure in RATE_FAILURES and verdict is Verdict.FAILURE,
     )
 
 
 def _generation(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
-    """The reported tokens of an answer and the seconds that they took; zeros if none are reported."""
+    """The tokens of an answer, reported or estimated, and the seconds that they took; zeros where neither is known."""
     tokens = attempt.usage.completion if attempt.usage else 0
     whole = (attempt.settled_ms or 0.0) / 1000
     flowing = whole - (attempt.first_content_ms or 0.0) / 1000
@@ -111,10 +121,12 @@ def _verdict_alone(attempt: AttemptRecord, later: Sequence[AttemptRecord]) -> Ve
         return Verdict.CENSORED
     if attempt.outcome is Outcome.CLIENT_ABORT or attempt.failure is None:
         return Verdict.NOTHING
+    if attempt.failure in UNCLEAR_FAILURES:
+        return Verdict.FAILURE if any(other.outcome.is_success for other in later) else Verdict.NOTHING
+    if attempt.failure in KEY_FAILURES | SERVER_FAILURES and any(_answers_instead(other, attempt) for other in later):
+        return Verdict.KEY
     if attempt.failure in KEY_FAILURES:
         return Verdict.FAILURE if attempt.was_last_key else Verdict.KEY
-    if attempt.failure in SERVER_FAILURES and any(_answers_instead(other, attempt) for other in later):
-        return Verdict.KEY
     return Verdict.FAILURE if attempt.failure in TARGET_FAILURES else Verdict.NOTHING
 
 

@@ -1,47 +1,178 @@
-"""Cooldowns: which targets and keys are not used, until when, and why.
+"""Cooldowns: what is not used, until when, and why. A target, a key, or one model of a key cools.
 
-Bounded by the configuration: only names of the inventory in force are kept. Pruned on read.
+When a cooldown ends, one request tries what cooled; others take it as cooling until that one has its first content.
+Bounded by the configuration: only names of the inventory in force are kept.
 """
 
-from collections.abc import Collection, Iterator, KeysView
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, KeysView, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, assert_never
 
 from pointsman.config import CooldownSettings as Durations
+from pointsman.domain.failures import Scope
+from pointsman.domain.targets import Candidate, KeyId, PairId
+from pointsman.wire.errors import FaultKind
 
-MODEL_GONE_COOLDOWN = 3600.0
-"""Seconds for a model that its provider does not have."""
 MAX_RATE_LIMIT_COOLDOWN = 3600.0
 MIN_STATED, MAX_STATED = 1.0, 86_400.0
-"""Bounds of what a provider may state, in seconds."""
-MAX_NEARBY_COOLDOWN = 5.0
-"""Seconds at most that a provider on this machine or network cools: it is back in a moment, or dead for good."""
-DAY = 86_400.0
-
-type KeyId = tuple[str, str | None]
-"""A provider and the label of one of its keys, None for a provider without keys."""
+"""Bounds of what a provider may state, in seconds; no cooldown is longer."""
+GUESS_RETRY = 3600.0
+"""Seconds after which one request tries what cools longer, where the end is a guess."""
+MAX_DOUBLINGS = 16
+CONNECT_REASONS = frozenset(
+    {FaultKind.REFUSED, FaultKind.DNS, FaultKind.TLS, FaultKind.RESET, FaultKind.CONNECT_TIMEOUT}
+)
+"""Reasons of cooldowns that a failed connection begins."""
+KEY_INVALID = "key_invalid"
 
 
 class Cooldown(NamedTuple):
-    """`extended_at` is when it was last extended."""
+    """`extended_at` is when it was last extended, `next_try` when one request may try: at the end, or before that
+    where the end is a guess. `is_stated`: its provider has named its end.
+    """
 
     reason: str
     since: float
     until: float
     extended_at: float
+    next_try: float
+    is_stated: bool = False
+
+
+class Wait(NamedTuple):
+    """How long something cools. `doubles_to`: each time in a row it is twice as long, up to so many seconds.
+    `is_stated`: the provider has named the end. `is_guess`: when it ends is not known, so that one request tries each
+    hour.
+    """
+
+    seconds: float
+    doubles_to: float | None = None
+    is_stated: bool = False
+    is_guess: bool = False
+
+    def after(self, repeats: int) -> float:
+        """Seconds, the `repeats`th time in a row."""
+        if self.doubles_to is None:
+            return min(self.seconds, MAX_STATED)
+        doubled = self.seconds * 2.0 ** min(repeats - 1, MAX_DOUBLINGS)
+        return min(doubled, max(self.doubles_to, self.seconds))
+
+
+@dataclass(slots=True)
+class Slot:
+    """A cooldown and the trial after it. It stays until an answer shows that it is over."""
+
+    cooldown: Cooldown
+    repeats: int = 0
+    trial: object | None = None
+    """Who is trying it."""
+
+    def is_closed(self, now: float) -> bool:
+        return now < self.cooldown.next_try
+
+
+class Slots[Name]:
+    """The slots of one scope, by name."""
+
+    def __init__(self) -> None:
+        self._slots: dict[Name, Slot] = {}
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def cooldown(self, name: Name, now: float) -> Cooldown | None:
+        slot = self._slots.get(name)
+        return slot.cooldown if slot and slot.is_closed(now) else None
+
+    def is_tried(self, name: Name, by_others_than: object, now: float) -> bool:
+        slot = self._slots.get(name)
+        if slot is None or slot.trial is None or slot.is_closed(now):
+            return False
+        return slot.trial is not by_others_than
+
+    def begin_trial(self, name: Name, holder: object, now: float) -> None:
+        """Nothing if it has not cooled, still does, or is being tried."""
+        slot = self._slots.get(name)
+        if slot and not slot.is_closed(now) and slot.trial is None:
+            slot.trial = holder
+
+    def end_trial(self, name: Name, holder: object, has_passed: bool) -> None:
+        """Without a verdict, the next request tries it. Nothing if another one is trying it."""
+        slot = self._slots.get(name)
+        if slot is None or slot.trial is not holder:
+            return
+        slot.trial = None
+        if has_passed:
+            del self._slots[name]
+
+    def extend(self, name: Name, reason: str, wait: Wait, now: float) -> Cooldown | None:
+        """A repeated failure extends what is there, and never shortens it. Failures of requests that were in flight
+        together double it once.
+        """
+        slot = self._slots.get(name)
+        repeats = slot.repeats if slot else 0
+        if wait.doubles_to is not None and not (slot and slot.is_closed(now)):
+            repeats += 1
+        seconds = wait.after(repeats)
+        before = slot.cooldown if slot and now < slot.cooldown.until else None
+        if seconds <= 0:
+            if slot and before is None:
+                del self._slots[name]
+            return before
+        until = now + seconds
+        next_try = min(until, now + GUESS_RETRY) if wait.is_guess else until
+        cooldown = Cooldown(reason, now, until, now, next_try, wait.is_stated)
+        self._slots[name] = Slot(_merged(before, cooldown, now) if before else cooldown, repeats)
+        return self._slots[name].cooldown
+
+    def end_older(self, name: Name, launched: float) -> None:
+        """A request launched then has ended well: what was held against the name before is over."""
+        slot = self._slots.get(name)
+        if slot and slot.cooldown.extended_at <= launched:
+            del self._slots[name]
+
+    def end_if(self, name: Name, reasons: Collection[str]) -> None:
+        """It is over, if it began for one of these reasons."""
+        slot = self._slots.get(name)
+        if slot and slot.cooldown.reason in reasons:
+            del self._slots[name]
+
+    def current(self, now: float) -> Iterator[tuple[Name, Cooldown]]:
+        """Those that have not ended."""
+        return ((name, slot.cooldown) for name, slot in list(self._slots.items()) if now < slot.cooldown.until)
+
+    def remove(self, names: Collection[Name], now: float) -> int:
+        """Returns how many of them had not ended."""
+        removed = [self._slots.pop(name) for name in names]
+        return sum(now < slot.cooldown.until for slot in removed)
+
+    def clear(self, now: float) -> int:
+        """Returns how many there were that had not ended."""
+        return self.remove(self.names(), now)
+
+    def names(self) -> list[Name]:
+        return list(self._slots)
+
+
+def _merged(before: Cooldown, new: Cooldown, now: float) -> Cooldown:
+    """The later end counts. What was closed is not tried earlier than it would have been."""
+    later = new if new.until >= before.until else before
+    next_try = min(max(new.next_try, before.next_try), later.until)
+    if before.next_try <= now and later is before:
+        next_try = min(max(new.next_try, now + GUESS_RETRY), later.until)
+    return later._replace(since=before.since, extended_at=now, next_try=next_try)
 
 
 class CooldownTable:
-    """Times are those of the routing clock, in seconds. What cools something returns how it now stands: None where the
-    configuration switches such cooldowns off.
-    """
+    """Times are those of the routing clock, in seconds."""
 
     def __init__(self, durations: Durations) -> None:
         self.durations = durations
+        self._targets: Slots[str] = Slots()
+        self._keys: Slots[KeyId] = Slots()
+        self._pairs: Slots[PairId] = Slots()
         self._refused: dict[KeyId, float] = {}
         """Last refusal of each key, on the routing clock."""
-        self._targets: dict[str, Cooldown] = {}
-        self._keys: dict[KeyId, Cooldown] = {}
-        self._repeats: dict[KeyId, int] = {}
 
     @property
     def invalid_keys(self) -> KeysView[KeyId]:
@@ -49,124 +180,154 @@ class CooldownTable:
         return self._refused.keys()
 
     def target_cooldown(self, label: str, now: float) -> Cooldown | None:
-        return _current(self._targets, label, now)
+        return self._targets.cooldown(label, now)
 
     def key_cooldown(self, name: KeyId, now: float) -> Cooldown | None:
-        return _current(self._keys, name, now)
+        """Of the whole key."""
+        return self._keys.cooldown(name, now)
 
-    def cool_target(self, label: str, reason: str, seconds: float, now: float) -> Cooldown | None:
-        return _extend(self._targets, label, reason, seconds, now)
+    def candidate_cooldown(self, candidate: Candidate, now: float) -> Cooldown | None:
+        """Of its key, for this model or as a whole: the longer one."""
+        whole = self._keys.cooldown(candidate.key_id, now)
+        own = self._pairs.cooldown(candidate.pair_id, now)
+        return own if own and not (whole and whole.next_try > own.next_try) else whole
 
-    def cool_rate_limited(self, name: KeyId, stated: float | None, now: float) -> Cooldown | None:
-        """For the stated time, else longer and longer. Requests that were in flight together count once."""
-        if self.key_cooldown(name, now) is None:
-            self._repeats[name] = self._repeats.get(name, 0) + 1
-        repeats = self._repeats.get(name, 1)
-        doubled = min(self.durations.rate_limit * 2 ** min(repeats - 1, 16), MAX_RATE_LIMIT_COOLDOWN)
-        return _extend(self._keys, name, "rate_limit", doubled if stated is None else within_bounds(stated), now)
+    # Trials.
 
-    def cool_quota(self, name: KeyId, stated: float | None, now: float, wall: float) -> Cooldown | None:
-        """For the stated time, else until the next midnight in UTC; `wall` is Unix time."""
-        seconds = DAY - wall % DAY if stated is None else within_bounds(stated)
-        return _extend(self._keys, name, "quota", seconds, now)
+    def is_target_tried(self, label: str, by_others_than: object, now: float) -> bool:
+        """Its cooldown has ended, and another one is trying it."""
+        return self._targets.is_tried(label, by_others_than, now)
 
-    def cool_invalid(self, name: KeyId, now: float) -> Cooldown | None:
-        self._refused[name] = now
-        return _extend(self._keys, name, "key_invalid", self.durations.key_invalid, now)
+    def is_key_tried(self, candidate: Candidate, by_others_than: object, now: float) -> bool:
+        """The cooldown of its key, for this model or as a whole, has ended, and another one is trying it."""
+        return self._keys.is_tried(candidate.key_id, by_others_than, now) or self._pairs.is_tried(
+            candidate.pair_id, by_others_than, now
+        )
 
-    def on_success(self, label: str, name: KeyId, launched: float) -> None:
+    def begin_trial(self, candidate: Candidate, holder: object, now: float) -> None:
+        """`holder` sends a request there: it tries whatever has cooled and is tried by nobody else."""
+        self._targets.begin_trial(candidate.target.label, holder, now)
+        self._keys.begin_trial(candidate.key_id, holder, now)
+        self._pairs.begin_trial(candidate.pair_id, holder, now)
+
+    def end_trial(self, candidate: Candidate, holder: object, has_passed: bool = False) -> None:
+        """`has_passed`: its request has content, so these cooldowns are over. A failure is told by `cool`."""
+        self._targets.end_trial(candidate.target.label, holder, has_passed)
+        self._keys.end_trial(candidate.key_id, holder, has_passed)
+        self._pairs.end_trial(candidate.pair_id, holder, has_passed)
+
+    # Failures and successes.
+
+    def cool(self, candidate: Candidate, scope: Scope, reason: str, wait: Wait, now: float) -> Cooldown | None:
+        """Returns how it now stands: None where the configuration switches such cooldowns off."""
+        match scope:
+            case Scope.TARGET:
+                return self._targets.extend(candidate.target.label, reason, wait, now)
+            case Scope.KEY:
+                if reason == KEY_INVALID:
+                    self._refused[candidate.key_id] = now
+                return self._keys.extend(candidate.key_id, reason, wait, now)
+            case Scope.MODEL_OF_KEY:
+                return self._pairs.extend(candidate.pair_id, reason, wait, now)
+            case Scope.REQUEST:
+                return None
+            case _ as never:
+                assert_never(never)
+
+    def on_success(self, candidate: Candidate, launched: float) -> None:
         """A whole good answer to a request launched then: whatever was held against the target and its key before that
         is over. What has failed since is not.
         """
-        _end(self._targets, label, launched)
-        _end(self._keys, name, launched)
-        if name not in self._keys:
-            self._repeats.pop(name, None)
-        if self._refused.get(name, launched) <= launched:
-            self._refused.pop(name, None)
+        self._targets.end_older(candidate.target.label, launched)
+        self._keys.end_older(candidate.key_id, launched)
+        self._pairs.end_older(candidate.pair_id, launched)
+        if self._refused.get(candidate.key_id, launched) <= launched:
+            self._refused.pop(candidate.key_id, None)
+
+    def end_connect_cooldown(self, label: str) -> None:
+        """The target was cooled because of a connection that failed, and that was not its fault."""
+        self._targets.end_if(label, CONNECT_REASONS)
+
+    def on_key_accepted(self, name: KeyId, now: float) -> int:
+        """Its provider takes the key: all of its cooldowns are over. Returns how many there were."""
+        return self._lift_keys({name}, None, now)
+
+    # Upkeep.
 
     def keep_only(self, labels: Collection[str], names: Collection[KeyId]) -> None:
         """What is no longer configured is forgotten."""
-        self._targets = {label: cooldown for label, cooldown in self._targets.items() if label in labels}
-        self._keys = {name: cooldown for name, cooldown in self._keys.items() if name in names}
-        self._repeats = {name: repeats for name, repeats in self._repeats.items() if name in names}
+        self._targets.remove([label for label in self._targets.names() if label not in labels], 0.0)
+        self._keys.remove([name for name in self._keys.names() if name not in names], 0.0)
+        gone = [pair for pair in self._pairs.names() if pair[0] not in labels or key_of_pair(pair) not in names]
+        self._pairs.remove(gone, 0.0)
         self._refused = {name: moment for name, moment in self._refused.items() if name in names}
 
     def clear(self, now: float) -> int:
         """Forget every cooldown. Returns how many there were."""
-        cleared = sum(1 for _ in _all(self._targets, now)) + sum(1 for _ in _all(self._keys, now))
-        self._targets.clear()
-        self._keys.clear()
-        self._repeats.clear()
         self._refused.clear()
-        return cleared
+        return self._targets.clear(now) + self._keys.clear(now) + self._pairs.clear(now)
 
-    def lift(self, provider: str, model: str | None, key: str | None, now: float) -> int:
-        """Forget a provider's cooldowns, or those of one model or key of it. Returns how many there were."""
-        labels = [
-            label
-            for label, _ in _all(self._targets, now)
-            if key is None and (label == f"{provider}/{model}" if model else label.startswith(f"{provider}/"))
-        ]
-        names = [
-            name
-            for name, _ in _all(self._keys, now)
-            if model is None and name[0] == provider and key in (None, name[1])
-        ]
-        for label in labels:
-            del self._targets[label]
-        for name in names:
-            del self._keys[name]
-            self._repeats.pop(name, None)
-            self._refused.pop(name, None)
-        return len(labels) + len(names)
+    def lift(self, provider: str, model: str | None, keys: Collection[KeyId] | None, now: float) -> int:
+        """Forget a provider's cooldowns, or those of one model or of these keys. Returns how many there were."""
+        lifted = self._lift_keys(keys, model, now, provider)
+        if keys is not None:
+            return lifted
+        labels = [label for label in self._targets.names() if _is_of(label, provider, model)]
+        return lifted + self._targets.remove(labels, now)
 
-    def to_dict(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
-        """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`."""
-        targets = [
-            {"provider": label.partition("/")[0], "model": label.partition("/")[2], **_times(cooldown, wall - now)}
-            for label, cooldown in _all(self._targets, now)
+    def _lift_keys(
+        self, keys: Collection[KeyId] | None, model: str | None, now: float, provider: str | None = None
+    ) -> int:
+        """`keys`: None for all of the provider. With a model, only what cools for it."""
+
+        def is_meant(name: KeyId) -> bool:
+            return name[0] == provider if keys is None else name in keys
+
+        whole = [name for name in self._keys.names() if model is None and is_meant(name)]
+        pairs = [
+            pair
+            for pair in self._pairs.names()
+            if is_meant(key_of_pair(pair)) and _is_of(pair[0], key_of_pair(pair)[0], model)
         ]
-        keys = [
-            {"provider": name[0], "key": name[1], **_times(cooldown, wall - now), "invalid": name in self.invalid_keys}
-            for name, cooldown in _all(self._keys, now)
-        ]
-        return {"targets": targets, "keys": keys}
+        for name in [name for name in self._refused if model is None and is_meant(name)]:
+            del self._refused[name]
+        return self._keys.remove(whole, now) + self._pairs.remove(pairs, now)
+
+    def to_dict(self, labels: Mapping[KeyId, str | None], now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
+        """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`, `labels` what the keys
+        are called.
+        """
+        offset, whole, pairs = wall - now, self._keys.current(now), self._pairs.current(now)
+        keys: list[tuple[KeyId, str | None, Cooldown]] = [(name, None, cooldown) for name, cooldown in whole]
+        keys += [(key_of_pair(pair), pair[0].partition("/")[2], cooldown) for pair, cooldown in pairs]
+        return {
+            "targets": [
+                {"provider": label.partition("/")[0], "model": label.partition("/")[2], **_times(cooldown, offset)}
+                for label, cooldown in self._targets.current(now)
+            ],
+            "keys": [
+                {
+                    "provider": name[0],
+                    "key": labels.get(name),
+                    "model": model,
+                    **_times(cooldown, offset),
+                    "invalid": name in self.invalid_keys,
+                }
+                for name, model, cooldown in keys
+            ],
+        }
 
 
 def within_bounds(seconds: float) -> float:
     return min(max(seconds, MIN_STATED), MAX_STATED)
 
 
-def _current[K](table: dict[K, Cooldown], name: K, now: float) -> Cooldown | None:
-    cooldown = table.get(name)
-    if cooldown is not None and cooldown.until <= now:
-        del table[name]
-        return None
-    return cooldown
+def key_of_pair(pair: PairId) -> KeyId:
+    return pair[0].partition("/")[0], pair[1]
 
 
-def _extend[K](table: dict[K, Cooldown], name: K, reason: str, seconds: float, now: float) -> Cooldown | None:
-    """A repeated failure extends what is there, and never shortens it."""
-    before = _current(table, name, now)
-    if seconds <= 0:
-        return before
-    cooldown = Cooldown(reason, now, now + seconds, now)
-    if before:
-        longer = max(cooldown, before, key=lambda each: each.until)
-        cooldown = Cooldown(longer.reason, before.since, longer.until, now)
-    table[name] = cooldown
-    return cooldown
-
-
-def _end[K](table: dict[K, Cooldown], name: K, launched: float) -> None:
-    cooldown = table.get(name)
-    if cooldown is not None and cooldown.extended_at <= launched:
-        del table[name]
-
-
-def _all[K](table: dict[K, Cooldown], now: float) -> Iterator[tuple[K, Cooldown]]:
-    return ((name, cooldown) for name in list(table) if (cooldown := _current(table, name, now)))
+def _is_of(label: str, provider: str, model: str | None) -> bool:
+    return label.startswith(f"{provider}/") if model is None else label == f"{provider}/{model}"
 
 
 def _times(cooldown: Cooldown, offset: float) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The plan of a request to count tokens. It goes to a provider that can count, and leaves no trace in statistics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
 from pointsman.wire.errors import Fault
+from pointsman.wire.thinking_signatures import PartId
 
 
 class CountTokensPlan(Plan):
@@ -28,6 +29,9 @@ class CountTokensPlan(Plan):
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> None:
         if fault is not None:
             self._exclusions.skip(candidate, Failure.FORBIDDEN, fault)
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        pass
 
     def is_final(self, fault: Fault) -> bool:
         return False

@@ -20,14 +20,22 @@ class ExclusionReason(StrEnum):
     """The session has banned its provider, or the target itself."""
     OTHER_KEY = "other_key"
     """A guarded provider is shown one key by a session, and that is another one."""
+    NOT_HOLDER = "not_holder"
+    """The request refers to what another account holds."""
     UNHEALTHY = "unhealthy"
     """Its provider cannot be reached."""
     COOLING = "cooling"
     """After a transient failure."""
+    HALF_OPEN = "half_open"
+    """Its cooldown has ended, and another request is trying it."""
     GONE = "model_gone"
     """Its provider does not have it."""
     RATE_LIMITED = "rate_limited"
     KEY_INVALID = "key_invalid"
+    ACCOUNT = "account"
+    """The key's account has no credit, or something else about it keeps it from being used."""
+    NO_ACCESS = "no_access"
+    """The key may not use this model, or not from here."""
     SKIPPED_TARGET = "skipped_target"
     """The target failed in this exchange."""
     SKIPPED_KEY = "skipped_key"
@@ -36,7 +44,7 @@ class ExclusionReason(StrEnum):
 
 class Exclusion(NamedTuple):
     """One excluded candidate; `key` is None when the reason holds for the whole target. `until` is when it ends, if
-    it does by itself.
+    it does by itself; `is_estimate`: that is the router's own guess.
     """
 
     target: Target
@@ -44,6 +52,9 @@ class Exclusion(NamedTuple):
     reason: ExclusionReason
     detail: str = ""
     until: float | None = None
+    is_estimate: bool = False
+    holds: bool = True
+    """It is not used even when nothing else is left."""
 
     def to_dict(self, offset: float) -> dict[str, object]:
         """In plain JSON types; `offset` is what the clock on the wall is ahead of the one that `until` is on."""

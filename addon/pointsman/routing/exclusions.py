@@ -1,19 +1,25 @@
 """Who may not take one exchange's request, why, and until when.
 
 Some of it holds for the request (capabilities, size), some for this exchange alone (skips), some for its session (bans,
-keys), some for everyone (cooldowns, limits, health). A target is asked first, then each of its keys.
+keys), some for everyone (cooldowns, limits, health). A target is asked first, then each of its keys. What holds comes
+before what gives way, and of that the last resort comes first: so the reason that is given is the one that decides.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import assert_never
 
 from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.concurrency import RETRY_WAIT
+from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.routing.issued_ids import Holder
 from pointsman.routing.state import RoutingState
 from pointsman.sessions.binding import SessionBinding
+from pointsman.sessions.penalties import Ban
 from pointsman.wire import provider_quirks
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.errors import Fault
@@ -21,9 +27,22 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+KEY_REASONS = {
+    Failure.KEY_INVALID.value: ExclusionReason.KEY_INVALID,
+    Failure.ACCOUNT.value: ExclusionReason.ACCOUNT,
+    Failure.NO_ACCESS.value: ExclusionReason.NO_ACCESS,
+    Failure.REGION.value: ExclusionReason.NO_ACCESS,
+}
+"""By the reason of the cooldown; all others are limits."""
+MIN_REFUSED_SIZE = 4000
+"""Tokens. The estimate for a smaller request does not tell which others are too long as well."""
+MAX_GUESS = 60.0
+"""Seconds at most that a client is told to wait where no provider and no configured limit names a time."""
+TRIED_BY_ANOTHER = "another request is trying it"
+SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exclusions:
     """Every answer is computed from the current state; only the skips are stored here."""
 
@@ -32,6 +51,8 @@ class Exclusions:
     inventory: Inventory
     state: RoutingState
     binding: SessionBinding
+    holder: Holder | None = None
+    """Who holds what the request refers to."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
@@ -50,37 +71,50 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.NO_KEY)
         if missing := self._missing_capabilities(target):
             return Exclusion(target, None, ExclusionReason.CAPABILITY, ", ".join(sorted(missing)))
+        if self.holder and target.provider.name != self.holder.pin.provider:
+            return Exclusion(target, None, ExclusionReason.NOT_HOLDER, f"held by {self.holder.pin.provider}")
         if small := self._context_problem(target):
             return Exclusion(target, None, ExclusionReason.CONTEXT, small)
-        if why := self.binding.ban_reason(target.provider.name, target.label):
-            return Exclusion(target, None, ExclusionReason.BANNED, why, self.binding.bans_end_at)
+        ban = self.state.ban_on(target, self.binding, now)
         cooldown = self.state.cooldowns.target_cooldown(target.label, now)
-        if target in self._skipped:
-            until = cooldown.until if cooldown else None
-            return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], until)
-        if cooldown and cooldown.reason == Failure.MODEL_GONE:
-            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, cooldown.until)
+        is_gone = cooldown is not None and cooldown.reason == Failure.MODEL_GONE
+        holds = target in self._skipped
+        if ban and not ban.gives_way:
+            return _banned(target, ban, holds=True)
+        if holds and not ban:
+            return Exclusion(target, None, ExclusionReason.SKIPPED_TARGET, self._skipped[target], *_end_of(cooldown))
+        if cooldown and is_gone:
+            return Exclusion(target, None, ExclusionReason.GONE, cooldown.reason, *_end_of(cooldown), holds)
+        if ban:
+            return _banned(target, ban, holds)
         if outage := self.state.health.outage(target.provider.name):
-            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, max(now, outage.probe_due))
+            due = max(now, outage.probe_due)
+            return Exclusion(target, None, ExclusionReason.UNHEALTHY, outage.reason, due, True, holds=False)
         if cooldown:
-            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, cooldown.until)
+            return Exclusion(target, None, ExclusionReason.COOLING, cooldown.reason, *_end_of(cooldown), holds=False)
+        if self.state.cooldowns.is_target_tried(target.label, self, now):
+            return Exclusion(target, None, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
         return None
 
     def key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """Why this key of a target that may take it may not."""
+        if self.holder and self.holder.is_exclusive and candidate.key_id[1] != self.holder.pin.key:
+            detail = f"held by {self.inventory.key_labels.get(self.holder.pin.key_id) or 'another key'}"
+            return Exclusion(candidate.target, candidate.key_label, ExclusionReason.NOT_HOLDER, detail)
         guarded = candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN
-        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_label):
+        if guarded and not self.binding.may_use_key(candidate.target.scope, candidate.key_id[1]):
             detail = "this session uses another key of this provider"
             return Exclusion(
-                candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.bans_end_at
+                candidate.target, candidate.key_label, ExclusionReason.OTHER_KEY, detail, self.binding.expires_at
             )
         closed = self._shared_key_exclusion(candidate, now)
         if candidate not in self._skipped:
             return closed
-        target, until = candidate.target, closed.until if closed else None
-        if until is None and (cooldown := self.state.cooldowns.target_cooldown(target.label, now)):
-            until = cooldown.until
-        return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, self._skipped[candidate], until)
+        target, why = candidate.target, self._skipped[candidate]
+        end = (closed.until, closed.is_estimate) if closed else (None, False)
+        if end[0] is None:
+            end = _end_of(self.state.cooldowns.target_cooldown(target.label, now))
+        return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, why, *end)
 
     def every_exclusion(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
         """Every one. That of a target stands for all of its keys, unless they failed here one by one."""
@@ -92,9 +126,16 @@ class Exclusions:
                 yield own
 
     def first_available(self, targets: Iterable[Target], now: float) -> float | None:
-        """When the first candidate may take such a request again, as far as that is known."""
-        known = (self._available_at(each, now) for target in targets for each in self.inventory.keys[target])
-        return min((moment for moment in known if moment is not None), default=None)
+        """When the first candidate may take such a request again, as far as that is known.
+
+        An end that the router only guesses is not promised for later than `MAX_GUESS`, nor is any other while something
+        failed here that does not cool, since it may be well again at any time.
+        """
+        candidates = [each for target in targets for each in self.inventory.keys[target]]
+        known = [moment for each in candidates if (moment := self._available_at(each, now)) is not None]
+        if any(self._may_work_next_time(each, now) for each in candidates):
+            known = [min(moment, now + MAX_GUESS) for moment in known]
+        return min(known, default=None)
 
     def has_other_key(self, candidate: Candidate, now: float) -> bool:
         """Another key of its target has not failed here and is not closed for everyone, whether or not this session may
@@ -126,22 +167,49 @@ class Exclusions:
         """Excludes the target from the rest of this exchange."""
         self._skipped[target] = why
 
+    def begin_trial(self, candidate: Candidate, now: float) -> None:
+        """A request of this exchange goes there: it tries what has cooled, unless another one is trying it."""
+        if self.state.inventory.contains(candidate):
+            self.state.cooldowns.begin_trial(candidate, self, now)
+
+    def end_trial(self, candidate: Candidate, has_passed: bool = False) -> None:
+        """`has_passed`: the request has content."""
+        self.state.cooldowns.end_trial(candidate, self, has_passed)
+
     # How.
 
     def _shared_key_exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
         """The exclusion of a key that holds for all exchanges: invalid, cooling down, or out of limits."""
         target, key = candidate.target, candidate.key_label
-        if cooldown := self.state.cooldowns.key_cooldown(candidate.key_id, now):
-            reason = ExclusionReason.KEY_INVALID if cooldown.reason == "key_invalid" else ExclusionReason.RATE_LIMITED
-            return Exclusion(target, key, reason, cooldown.reason, cooldown.until)
-        frees = self.state.limits.frees_at((target.label, key), target.model.limits, self.facts.tokens, now)
-        return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees) if frees > now else None
+        if cooldown := self.state.cooldowns.candidate_cooldown(candidate, now):
+            reason = KEY_REASONS.get(cooldown.reason, ExclusionReason.RATE_LIMITED)
+            return Exclusion(target, key, reason, cooldown.reason, *_end_of(cooldown))
+        frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
+        if frees > now:
+            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
+        is_full = self.state.concurrency.is_full(candidate)
+        if is_full or self.state.concurrency.seems_full(candidate, now):
+            until = now + RETRY_WAIT
+            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", until, True, holds=is_full)
+        if self.state.cooldowns.is_key_tried(candidate, self, now):
+            return Exclusion(target, key, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
+        return None
 
     def _available_at(self, candidate: Candidate, now: float) -> float | None:
-        found = [self.target_exclusion(candidate.target, now), self.key_exclusion(candidate, now)]
-        untils = [exclusion.until for exclusion in found if exclusion]
-        known = [until for until in untils if until is not None]
-        return None if len(known) < len(untils) else max(known, default=now)
+        known = [now]
+        for exclusion in filter(None, self._exclusions_of(candidate, now)):
+            if exclusion.until is None:
+                return None
+            known.append(min(exclusion.until, now + MAX_GUESS) if exclusion.is_estimate else exclusion.until)
+        return max(known)
+
+    def _may_work_next_time(self, candidate: Candidate, now: float) -> bool:
+        """Nothing keeps it from the next request: it failed in this exchange, and does not cool."""
+        found = [exclusion for exclusion in self._exclusions_of(candidate, now) if exclusion]
+        return bool(found) and all(each.reason in SKIPPED and each.until is None for each in found)
+
+    def _exclusions_of(self, candidate: Candidate, now: float) -> tuple[Exclusion | None, Exclusion | None]:
+        return self.target_exclusion(candidate.target, now), self.key_exclusion(candidate, now)
 
     def _unsupported(self, target: Target) -> str:
         """What the target's dialects, or its provider's quirks, have no place for."""
@@ -155,10 +223,23 @@ class Exclusions:
         return self.facts.needs.difference(supports) if supports is not None else frozenset()
 
     def _context_problem(self, target: Target) -> str:
-        context = target.model.context
+        context, refused = target.model.context, self.binding.refused_size(target.label)
+        if refused is not None and self.facts.tokens >= max(refused, MIN_REFUSED_SIZE) and target not in self._skipped:
+            return f"it refused a request of about {refused} tokens in this session"
         if context is None:
             return ""
         if self._too_small is not None and context <= self._too_small:
             return f"a context of {self._too_small} was too small"
         tokens = self.facts.tokens
         return f"about {tokens} tokens for a context of {context}" if tokens > CONTEXT_TOLERANCE * context else ""
+
+
+def _banned(target: Target, ban: Ban, holds: bool) -> Exclusion:
+    """Its end is no promise: what is banned may be used before, and need not work after."""
+    until = ban.until if isfinite(ban.until) else None
+    return Exclusion(target, None, ExclusionReason.BANNED, ban.reason, until, True, holds)
+
+
+def _end_of(cooldown: Cooldown | None) -> tuple[float | None, bool]:
+    """As an exclusion has it: until when, and whether that is an estimate."""
+    return (cooldown.next_try, not cooldown.is_stated) if cooldown else (None, False)

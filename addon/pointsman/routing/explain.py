@@ -25,7 +25,7 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
         else None,
         "note": plan.candidates.note or None,
         "session": plan.session,
-        "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
+        "pin": pin and pin.to_dict(plan.inventory.key_labels),
         "candidates": list(_candidates(plan, now, wall)),
         "excluded": plan.exclusion_dicts(now, wall),
     }

@@ -10,12 +10,22 @@ from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 CODE_BY_FAILURE: Mapping[Failure, Code] = {
     Failure.TIMEOUT: Code.UPSTREAM_TIMEOUT,
     Failure.RATE_LIMIT: Code.RATE_LIMITED,
+    Failure.KEY_RATE_LIMIT: Code.RATE_LIMITED,
+    Failure.CONCURRENCY: Code.RATE_LIMITED,
     Failure.QUOTA: Code.RATE_LIMITED,
+    Failure.KEY_QUOTA: Code.RATE_LIMITED,
+    Failure.ACCOUNT: Code.PROVIDER_AUTH,
     Failure.KEY_INVALID: Code.PROVIDER_AUTH,
+    Failure.NO_ACCESS: Code.PROVIDER_AUTH,
+    Failure.REGION: Code.PROVIDER_AUTH,
     Failure.FORBIDDEN: Code.PROVIDER_AUTH,
     Failure.CONTEXT_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
+    Failure.REQUEST_TOO_LARGE: Code.CONTEXT_TOO_LARGE,
 }
 """What a failure means to a client; `upstream_error` where none stands here."""
+
+RETRYABLE_ACCOUNT_STATUSES = frozenset({402, 429})
+"""A provider that answers account trouble so may serve the account again by itself."""
 
 INCAPABLE_REASONS = frozenset(
     {
@@ -24,11 +34,13 @@ INCAPABLE_REASONS = frozenset(
         ExclusionReason.NO_KEY,
         ExclusionReason.CAPABILITY,
         ExclusionReason.OTHER_KEY,
+        ExclusionReason.NOT_HOLDER,
         ExclusionReason.POOL,
         ExclusionReason.SMART_FIRST,
     }
 )
 """Such a candidate could not have served the request anyway."""
+LIMIT_REASONS = frozenset({ExclusionReason.RATE_LIMITED, ExclusionReason.ACCOUNT})
 
 
 def final_error(
@@ -66,6 +78,8 @@ def _inconvertible(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> 
 def _cause(failure: Failure, fault: Fault) -> Code:
     if fault.kind is FaultKind.CONNECT_TIMEOUT or fault.status == 504:
         return Code.UPSTREAM_TIMEOUT
+    if failure is Failure.ACCOUNT and fault.status in RETRYABLE_ACCOUNT_STATUSES:
+        return Code.RATE_LIMITED
     return CODE_BY_FAILURE.get(failure, Code.UPSTREAM_ERROR)
 
 
@@ -81,14 +95,20 @@ def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[C
     telling = reasons - INCAPABLE_REASONS
     if telling == {ExclusionReason.CONTEXT}:
         return Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it."
-    if telling - {ExclusionReason.CONTEXT} == {ExclusionReason.RATE_LIMITED}:
-        return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited."
+    if telling & LIMIT_REASONS and telling <= {ExclusionReason.CONTEXT, *LIMIT_REASONS}:
+        return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited or out of credit."
     if telling == {ExclusionReason.BANNED}:
         return Code.NO_CANDIDATE, _banned(
             [each for each in exclusions if each.reason is ExclusionReason.BANNED], offset
         )
+    if not telling and (elsewhere := next((each for each in exclusions if _is_of_holder(each)), None)):
+        return Code.NO_CANDIDATE, f"What the request refers to is {elsewhere.detail}, which cannot serve this request."
     named = ", ".join(sorted(reason.value for reason in reasons)) or "no target is configured"
     return Code.NO_CANDIDATE, f"No candidate can serve this request: {named}."
+
+
+def _is_of_holder(exclusion: Exclusion) -> bool:
+    return exclusion.reason is ExclusionReason.NOT_HOLDER
 
 
 def _banned(bans: Sequence[Exclusion], offset: float) -> str:

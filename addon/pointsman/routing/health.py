@@ -56,6 +56,10 @@ class Health:
         case = self._outages.pop(provider, None)
         return case is not None and case.since is not None
 
+    def forget(self, provider: str) -> None:
+        """Failed connections that were not the provider's fault."""
+        self._outages.pop(provider, None)
+
     def keep_only(self, providers: Collection[str]) -> None:
         """What is no longer configured, or no longer there, is forgotten."""
         self._outages = {name: case for name, case in self._outages.items() if name in providers}

@@ -11,4 +11,4 @@ def probe_request(provider: Provider) -> UpstreamRequest:
     key = next((key for key in provider.keys if key.enabled), None)
     auth = dialect.auth_headers(key.value.get_secret_value()) if key else []
     headers = (*dialect.own_headers, ("Accept", "application/json"), *auth)
-    return UpstreamRequest(f"{provider.base_url}/models", headers, b"", "GET")
+    return UpstreamRequest(f"{provider.base_url}/models", headers, b"", "GET", provider.own_proxy)

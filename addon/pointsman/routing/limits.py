@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pointsman.config import LimitSettings as Configured
+from pointsman.domain.targets import PairId
 
 MINUTE, DAY = 60.0, 86_400.0
 STEPS_PER_WINDOW = 60
@@ -16,9 +17,6 @@ STEPS_PER_WINDOW = 60
 
 WINDOW_SECONDS: Mapping[str, float] = {"rpm": MINUTE, "rpd": DAY, "tpm": MINUTE, "tpd": DAY}
 """`r`: requests, `t`: tokens."""
-
-type LimitKey = tuple[str, str | None]
-"""A target's label and a key's label."""
 
 
 @dataclass(slots=True)
@@ -96,12 +94,12 @@ class RateLimits:
     """Every window in use."""
 
     def __init__(self) -> None:
-        self._windows: dict[LimitKey, dict[str, UsageWindow]] = {}
+        self._windows: dict[PairId, dict[str, UsageWindow]] = {}
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def frees_at(self, place: LimitKey, limits: Configured, tokens: int, now: float) -> float:
+    def frees_at(self, place: PairId, limits: Configured, tokens: int, now: float) -> float:
         """When the key may take a request of about so many tokens; now, if it may."""
         windows = self._windows.get(place)
         if not windows:
@@ -109,14 +107,14 @@ class RateLimits:
         known = ((name, limit, windows[name]) for name, limit in _limited(limits) if name in windows)
         return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
-    def headroom(self, place: LimitKey, limits: Configured, now: float) -> float:
+    def headroom(self, place: PairId, limits: Configured, now: float) -> float:
         windows = self._windows.get(place)
         if not windows:
             return 1.0
         known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
         return min(known, default=1.0)
 
-    def lease(self, place: LimitKey, limits: Configured, tokens: int, now: float) -> Lease:
+    def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []
         for name, _ in _limited(limits):
             window, amount = self._window(place, name), _amount(name, tokens)
@@ -131,7 +129,7 @@ class RateLimits:
             elif tokens is not None:
                 share.window.correct(_amount(share.name, tokens) - share.amount, share.step)
 
-    def lower_limit(self, place: LimitKey, limits: Configured, name: str, stated: int) -> bool:
+    def lower_limit(self, place: PairId, limits: Configured, name: str, stated: int) -> bool:
         """A provider states a limit: it counts if it is lower than the one in force. Returns whether it was."""
         configured = dict(_limited(limits)).get(name)
         if configured is None:
@@ -142,11 +140,11 @@ class RateLimits:
         window.stated = stated
         return True
 
-    def keep_only(self, places: Collection[LimitKey]) -> None:
+    def keep_only(self, places: Collection[PairId]) -> None:
         """What is no longer configured is forgotten."""
         self._windows = {place: windows for place, windows in self._windows.items() if place in places}
 
-    def _window(self, place: LimitKey, name: str) -> UsageWindow:
+    def _window(self, place: PairId, name: str) -> UsageWindow:
         windows = self._windows.setdefault(place, {})
         if name not in windows:
             windows[name] = UsageWindow(WINDOW_SECONDS[name])

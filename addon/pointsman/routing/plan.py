@@ -7,8 +7,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
    strategy (`strategies`), guarded ones that are serving another session last;
 2. without those excluded (`exclusions` has the reasons);
 3. for each, its keys: the session's own first, then those with most headroom, in rotation; without those excluded;
-4. if nothing is left: targets that are only cooling down after a transient failure, the earliest to recover first, and
-   after them those whose provider cannot be reached.
+4. if nothing is left: what may work all the same, in the order of `LAST_RESORT` (`candidate_order`).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,32 +16,39 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from pointsman.config.enums import Dialect, Mode, ProtectionLevel
-from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope, classify
+from pointsman.config.enums import ContentFilter, Dialect, Mode, ProtectionLevel
+from pointsman.domain.failures import (
+    ALIKE_REFUSALS,
+    CONTENT_FAILURES,
+    FAILURE_POLICIES,
+    REFUSALS,
+    Failure,
+    SkipScope,
+    classify,
+)
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
-from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.routing.candidate_order import CandidateOrder
+from pointsman.routing.exclusion_reasons import Exclusion
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
+from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
-from pointsman.routing.protection import FailureContext, evaluate
 from pointsman.routing.ranking import ScoreSample
 from pointsman.routing.resolve import Resolution
+from pointsman.routing.session_outcomes import SessionOutcomes, pin_on
 from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
-from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import answer_message
-from pointsman.wire.errors import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
-
-LAST_RESORT_REASONS = frozenset({ExclusionReason.COOLING, ExclusionReason.UNHEALTHY})
-"""What is used all the same when nothing else is left."""
+from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 
 @dataclass(slots=True)
@@ -63,29 +69,44 @@ class Plan:
     """Seconds the client has to wait because it repeats a failing request; no attempt is made."""
     wall_offset: float = 0.0
     rng: Random | None = None
+    holder: Holder | None = None
+    """The account that alone can serve the request, as it holds what the request refers to."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """Who takes part."""
     scores: ScoreSample = field(init=False)
-    _order: TargetOrder = field(init=False)
+    _order: CandidateOrder = field(init=False)
+    _strategy: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
-    _ranks: dict[Target, int] = field(default_factory=dict)
-    """Of each target that was looked at, in the strategy's order; 1 is best."""
+    _outcomes: SessionOutcomes = field(init=False)
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """The lease of each attempt in flight, and when it was launched (routing clock)."""
+    _running: dict[int, Candidate] = field(default_factory=dict)
+    """Of each attempt in flight."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
     """The entry of each attempt in flight at a guarded target."""
-    _struck: set[Target] = field(default_factory=set)
-    """Targets whose failure has counted in this exchange."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding)
+        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
         strategy = deepcopy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
-        self._order = strategy.for_exchange(facts)
+        self._strategy = strategy.for_exchange(facts)
+        self._order = CandidateOrder(
+            self.resolution,
+            self.facts,
+            self.inventory,
+            self.binding,
+            self.state,
+            self.holder,
+            self.candidates,
+            self._exclusions,
+            self._strategy,
+            self.wall_offset,
+        )
+        self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
 
     # Asked.
 
@@ -102,7 +123,7 @@ class Plan:
         if self.retry_wait is not None:
             return None
         if not running:
-            return next(self.ranked_candidates(now), None) or self._last_resort(now)
+            return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
         taken = {candidate.target.provider.name for candidate in running}
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
 
@@ -114,29 +135,27 @@ class Plan:
 
     def ranked_candidates(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first."""
-        for target in self.state.in_flight.busy_last(self._ordered_targets(now), self.binding.holder, now):
-            if self._exclusions.target_exclusion(target, now) is None:
-                yield from self._usable_keys(target, now)
+        return self._order.usable(now)
 
     def selection_reason(self, candidate: Candidate, now: float, wall: float) -> str:
         """How it came to be chosen: its rank and the reason for it, or `pin`, with what else had a say, or
         `last_resort` and what gave way to it.
         """
-        excluded = self._exclusions.target_exclusion(candidate.target, now)
-        if excluded and excluded.until is not None:
-            until = datetime.fromtimestamp(excluded.until - now + wall, UTC).isoformat(timespec="seconds")
-            return f"last_resort: {excluded.reason} until {until} ({excluded.detail})"
+        if excluded := self._order.exclusion(candidate, now):
+            return f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
         target, notes = candidate.target, []
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
-        if self._is_pinned(target):
+        if self.holder:
+            return "; ".join(("holder of what the request refers to", *notes))
+        if self._order.is_pinned(target):
             return "; ".join(("pin", *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
         if self.binding.pin_paused:
             notes.append("the pin is paused")
-        why = self._order.why(target, now, wall)
-        return "; ".join((f"rank {self._ranks.get(target, 1)}, {why}", *notes))
+        why = self._strategy.why(target, now, wall)
+        return "; ".join((f"rank {self._order.ranks.get(target, 1)}, {why}", *notes))
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
@@ -148,9 +167,9 @@ class Plan:
 
     def exclusions(self, now: float) -> list[Exclusion]:
         """Every excluded candidate, with its reason."""
-        pinned = self._pinned_target()
+        pinned = self._order.pinned_target()
         outside = [exclusion for exclusion in self.candidates.excluded if exclusion.target is not pinned]
-        return [*self._exclusions.every_exclusion(self._all_targets(), now), *outside]
+        return [*self._exclusions.every_exclusion(self._order.all_targets(), now), *outside]
 
     def exclusion_dicts(self, now: float, wall: float) -> list[dict[str, object]]:
         """The exclusions in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
@@ -158,11 +177,18 @@ class Plan:
 
     def is_final(self, fault: Fault) -> bool:
         """The provider refused the request itself, so its answer is the client's."""
-        return FAILURE_POLICIES[classify(fault)].skip is SkipScope.ALL
+        failure, setting = classify(fault), self.state.settings.routing.content_filter
+        if failure in CONTENT_FAILURES and setting is not None:
+            return setting is ContentFilter.FINAL
+        return FAILURE_POLICIES[failure].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another target may take what this one refused; if none can, its answer is the client's."""
-        return classify(fault) is Failure.REFUSED
+        """Another target may take what this one refused; if none can, its answer is the client's. So is any answer of
+        the only one that knows what the request refers to.
+        """
+        failure = classify(fault)
+        is_last_word = self.holder is not None and fault.kind is FaultKind.STATUS and failure is not Failure.KEY_INVALID
+        return failure in REFUSALS | ALIKE_REFUSALS or is_last_word
 
     def is_last_key(self, candidate: Candidate, now: float) -> bool:
         """No other key of its target may take the request."""
@@ -173,7 +199,7 @@ class Plan:
         if self.retry_wait is not None:
             message = "This request keeps failing and is repeated too fast; wait before retrying."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
-        free = self._exclusions.first_available(self._all_targets(), now)
+        free = self._exclusions.first_available(self._order.all_targets(), now)
         return final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
 
     # Told.
@@ -181,11 +207,15 @@ class Plan:
     def on_launched(
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:
+        self.binding.touch(now)
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
+        self._running[n] = candidate
+        self.state.concurrency.begin(candidate)
+        self._exclusions.begin_trial(candidate, now)
         self.inventory.advance_turn(candidate)
         if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
             scope, active = candidate.target.scope, self.state.in_flight
-            self.binding.record_key(scope, candidate.key_label)
+            self.binding.record_key(scope, candidate.key_id[1])
             self._in_flight[n] = active.begin(scope, self.binding.holder, last_byte or (lambda: now), now)
 
     def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
@@ -193,17 +223,9 @@ class Plan:
         self.state.on_stated_limits(candidate, stated_limits(headers, wall))
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
-        """The session's pin is written here, never at selection: only now is a cache warm. A candidate so slow that
-        another one was started beside it does not get the conversation back.
-        """
-        if was_slow:
-            self.binding.clear_pin()
-            return
-        target = candidate.target
-        if self.state.inventory.can_route(candidate) and not self.binding.ban_reason(
-            target.provider.name, target.label
-        ):
-            self.binding.set_pin(Pin(target.provider.name, target.model.id, candidate.key_label), now)
+        """The client sees this attempt's answer from here on. `was_slow`: another one was started beside it."""
+        self._exclusions.end_trial(candidate, has_passed=True)
+        self._outcomes.on_committed(candidate, now, was_slow)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
         """An attempt has ended; `fault` is None when the attempt is not to blame. Returns what that changes for
@@ -214,16 +236,18 @@ class Plan:
         self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
         if record.first_byte_ms is not None:
-            self.state.health.on_reached(target.provider.name)
+            self.state.on_reached(target.provider.name)
         if fault is None:
-            return self._on_success(candidate, launched) if record.outcome.is_success else None
+            return self._on_success(candidate, launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
         self._exclusions.skip(candidate, failure, fault)
-        banned = self._apply_protection(target, failure, fault)
+        self._outcomes.note_failure(target, failure, now)
         has_untried_key = not self.is_last_key(candidate, now)
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
+        is_local = failure is Failure.CONNECT and self.state.network.is_down(now)
+        banned = None if is_local else self._outcomes.apply_protection(target, failure, fault, launched, now)
         return "; ".join(filter(None, (notice, banned))) or None
 
     def on_ended(self, failed: bool, now: float) -> None:
@@ -235,15 +259,29 @@ class Plan:
 
     def discard(self) -> None:
         """The exchange ends without further notice."""
-        for n in list(self._in_flight):
+        for n in list(self._running):
             self._release(n)
 
     @property
     def needs_answer(self) -> bool:
         return self.binding.is_prefix_keyed
 
-    def on_answer_id(self, answer_id: str) -> None:
+    def parts_left_out(self, candidate: Candidate) -> LeftOut:
+        return LeftOut(self.binding.refused_parts(candidate.target.provider.name))
+
+    def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
+        self.binding.record_refused_parts(candidate.target.provider.name, parts)
+
+    def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
+        if answer_id and self.facts.stores_answer:
+            self._record_issued((answer_id,), candidate, now)
+
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
+        """Its account holds them, unless the answer is a converted one."""
+        target = candidate.target
+        if ids and not target.needs_conversion(self.dialect):
+            self.state.issued_ids.record(ids, pin_on(candidate), now)
 
     def on_answer(self, answer: bytes, now: float) -> None:
         """The session will be found by this answer too."""
@@ -263,107 +301,21 @@ class Plan:
     def stickiness(self, answered: Target | None) -> str:
         return self.binding.stickiness(_target_name(answered)).value
 
-    # Order.
+    # How.
 
-    def _ordered_targets(self, now: float) -> Iterator[Target]:
-        """The pinned target before all others, these by tier and in the strategy's order."""
-        pinned, place = self._pinned_target(), 0
-        if pinned is not None:
-            yield pinned
-        for tier in self.candidates.tiers:
-            for target in self._order.best_first(tier, now, now + self.wall_offset):
-                place += 1
-                self._ranks[target] = place
-                if target is not pinned:
-                    yield target
-
-    def _pinned_target(self) -> Target | None:
-        """The target of the session's pin, if the name means it: whatever its pool."""
-        pin = self.binding.preferred_pin
-        pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}") if pin else None
-        return pinned if pinned in self.resolution.targets else None
-
-    def _all_targets(self) -> Sequence[Target]:
-        """All that take part, in configured order."""
-        pinned, targets = self._pinned_target(), self.candidates.targets
-        return targets if pinned is None or pinned in targets else (pinned, *targets)
-
-    def _usable_keys(self, target: Target, now: float) -> Iterator[Candidate]:
-        return (each for each in self._ordered_keys(target, now) if self._exclusions.key_exclusion(each, now) is None)
-
-    def _ordered_keys(self, target: Target, now: float) -> Sequence[Candidate]:
-        """The session's own key first: some providers dislike a conversation that changes keys. Then those with most
-        room, in turn; last those that were refused and have not succeeded since.
-        """
-        candidates = self.inventory.keys_in_turn(target)
-        if len(candidates) < 2:
-            return candidates
-        pin, limits, state = self.binding.preferred_pin, target.model.limits, self.state
-        own = pin.key if pin and self._is_pinned(target) else None
-
-        def place(each: Candidate) -> tuple[bool, bool, float]:
-            room = state.limits.headroom((target.label, each.key_label), limits, now)
-            return own is None or each.key_label != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
-
-        return sorted(candidates, key=place)
-
-    def _last_resort(self, now: float) -> Candidate | None:
-        """Neither transient cooldowns nor lost connections ever empty the field."""
-
-        def place(exclusion: Exclusion) -> tuple[bool, bool, float]:
-            serves_another = self.state.in_flight.serves_another_session(exclusion.target, self.binding.holder, now)
-            return serves_another, exclusion.reason is ExclusionReason.UNHEALTHY, exclusion.until or now
-
-        giving_way = (
-            (place(exclusion), key)
-            for target in self._ordered_targets(now)
-            if (exclusion := self._exclusions.target_exclusion(target, now)) and exclusion.reason in LAST_RESORT_REASONS
-            for key in self._usable_keys(target, now)
-        )
-        best = min(giving_way, key=lambda found: found[0], default=None)
-        return best[1] if best else None
-
-    def _is_pinned(self, target: Target) -> bool:
-        pin = self.binding.preferred_pin
-        return pin is not None and _target_name(target) == (pin.provider, pin.model)
-
-    # Protection.
-
-    def _apply_protection(self, target: Target, failure: Failure, fault: Fault) -> str | None:
-        """What a failure costs its provider in this session and exchange. Returns it in words, if it is a ban."""
-        if (
-            FAILURE_POLICIES[failure].counts_as_strike
-            and target.protection_level is not ProtectionLevel.OFF
-            and target not in self._struck
-        ):
-            self._struck.add(target)
-            self.binding.record_failure(target.scope, self.facts.stream)
-        action = evaluate(
-            FailureContext(target.protection_level, failure, self.binding.failure_count(target.scope), fault.label)
-        )
-        if action.skip_target:
-            self._exclusions.skip_target(target, fault.label)
-        if action.clear_pin:
-            self.binding.clear_pin_on(target.provider.name, target.model.id)
-        if not action.ban_provider:
-            return None
-        self.binding.ban(target.scope, action.reason)
-        return f"session {self.session or '(none)'} bans {target.scope}: {action.reason}"
-
-    def _on_success(self, candidate: Candidate, launched: float) -> str | None:
+    def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
-        target, binding = candidate.target, self.binding
-        binding.record_success(target.scope)
-        if binding.fingerprint is not None:
-            turn = binding.fingerprint
-            self.state.retry_storms.on_success(binding.client_id, lambda: turn.digest)
-        return self.state.on_success(candidate, launched)
+        held = self.facts.held
+        self._record_issued((*held.own, *held.shared), candidate, now)
+        lifted = self._outcomes.on_success(candidate, now)
+        return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None
 
     def _release(self, n: int) -> None:
+        candidate = self._running.pop(n)
+        self._exclusions.end_trial(candidate)
+        self.state.concurrency.end(candidate)
         if entry := self._in_flight.pop(n, None):
             self.state.in_flight.end(entry)
-
-    # Limits.
 
     def _settle_lease(self, record: AttemptRecord) -> float:
         """Returns when the attempt was launched."""
@@ -376,3 +328,9 @@ class Plan:
 
 def _target_name(target: Target | None) -> tuple[str, str] | None:
     return (target.provider.name, target.model.id) if target else None
+
+
+def _until(exclusion: Exclusion, offset: float) -> str:
+    if exclusion.until is None:
+        return ""
+    return f" until {datetime.fromtimestamp(exclusion.until + offset, UTC).isoformat(timespec='seconds')}"

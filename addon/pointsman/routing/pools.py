@@ -3,12 +3,13 @@
 A mode's pools are a table: those in one group compete with each other, the next group only gets what the first one
 cannot take. Where none of them holds an enabled target, the next pool is used, and the field says so.
 
-`smart_first` models stand before all others in `smart`, and are never chosen by themselves in another mode. Names and
-pins reach every target: what the client asks for by name is no automatic request.
+`smart_first` models stand before all others in `smart`, in the order of their numbers, and are never chosen by
+themselves in another mode. Names and pins reach every target: what the client asks for by name is no automatic request.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from pointsman.config.enums import Mode, Pool
 from pointsman.domain.targets import Inventory, Target
@@ -49,7 +50,7 @@ def for_named_model(resolution: Resolution) -> CandidateSet:
 
 def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
     """Any model would do, so the mode's pools decide."""
-    first = [target for target in inventory.targets if target.model.smart_first]
+    first = sorted((target for target in inventory.targets if target.model.smart_first), key=_smart_place)
     others = [target for target in inventory.targets if not target.model.smart_first]
     groups = POOL_GROUPS[mode]
     used = [
@@ -57,7 +58,7 @@ def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
     ]
     tiers = [tuple(target for target in others if target.model.pool in group) for group in used]
     if mode is Mode.SMART:
-        tiers.insert(0, tuple(first))
+        tiers = [*(tuple(tier) for _, tier in groupby(first, _smart_place)), *tiers]
     tiers = [tier for tier in tiers if tier]
     members = {target for tier in tiers for target in tier}
     return CandidateSet(
@@ -66,6 +67,10 @@ def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
         tuple(_pool_exclusion(target, mode) for target in inventory.targets if target not in members),
         _note(others, used, inventory),
     )
+
+
+def _smart_place(target: Target) -> int:
+    return target.model.smart_first
 
 
 def _has_enabled(targets: list[Target], groups: tuple[PoolGroup, ...], inventory: Inventory) -> bool:

@@ -129,7 +129,7 @@ class Ranking:
     def headroom(self, target: Target, now: float) -> float:
         """The headroom, from 0 to 1, of the key that has most; `now` is on the routing clock."""
         limits, room = target.model.limits, self._limits.headroom
-        left = [room((target.label, each.key_label), limits, now) for each in self._inventory.keys[target]]
+        left = [room(each.pair_id, limits, now) for each in self._inventory.keys[target]]
         return headroom(max(left, default=1.0))
 
 

@@ -8,7 +8,8 @@ The name is read in this order, the first that fits wins:
 4. `provider/rest`, when the part before the first slash is a configured provider that has `rest`;
 5. a bare id: every provider that has it;
 6. a name for which providers have a redirect: those providers, with the name that it yields;
-7. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
+7. the last part of one model's id: `owl-alpha` for `openrouter/owl-alpha`, unless ids of several models end so;
+8. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
 """
 
 from collections.abc import Mapping
@@ -50,12 +51,14 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> 
     if found is None and settings.routing.unknown_model == AUTO:
         found = _resolve_name(requested, AUTO, settings, inventory)
     if found is None:
-        raise Problem(
-            Code.MODEL_NOT_FOUND,
-            f"No configured provider has a model named {name!r}; GET /v1/models lists the available models.",
-            param="model",
-        )
+        raise Problem(Code.MODEL_NOT_FOUND, _not_found(name, inventory), param="model")
     return found
+
+
+def _not_found(name: str, inventory: Inventory) -> str:
+    if ids := inventory.ids_by_last_part.get(name):
+        return f"{name!r} may mean {' or '.join(sorted(ids))}; ask for one of these."
+    return f"No configured provider has a model named {name!r}; GET /v1/models lists the available models."
 
 
 def resolve_alias(requested: str | None, settings: Settings) -> str:
@@ -74,7 +77,10 @@ def _resolve_name(requested: str, name: str, settings: Settings, inventory: Inve
         return Resolution(requested, name, default, (target,), explicit=True)
     if targets := inventory.by_id.get(name):
         return Resolution(requested, name, default, targets)
-    return _resolve_redirect(requested, name, default, inventory)
+    if found := _resolve_redirect(requested, name, default, inventory):
+        return found
+    ids = inventory.ids_by_last_part.get(name, ())
+    return Resolution(requested, name, default, inventory.by_id[ids[0]]) if len(ids) == 1 else None
 
 
 def _resolve_redirect(requested: str, name: str, mode: Mode, inventory: Inventory) -> Resolution | None:

@@ -1,21 +1,23 @@
 """The router: makes the plan of each exchange, and answers questions about the routing state."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from random import Random
+from typing import Any
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.base_url_faults import BaseUrlFaults
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
 from pointsman.routing.protection import is_pin_paused
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
-from pointsman.routing.state import RoutingState, limit_key
+from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
@@ -23,7 +25,7 @@ from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.request_facts import RequestFacts
 
-RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota"})
+RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota", "concurrency"})
 
 
 class Router:
@@ -37,6 +39,7 @@ class Router:
         self, settings: Settings, secret: bytes, rng: Random | None = None, strategy: Strategy | None = None
     ) -> None:
         self.state = state = RoutingState(settings, secret, rng or Random(), strategy or STRATEGIES[DEFAULT_STRATEGY]())
+        self._base_urls = BaseUrlFaults()
         # The parts of the state that a reload does not replace, for those who read them.
         self.sessions, self.cooldowns, self.limits = state.sessions, state.cooldowns, state.limits
         self.statistics, self.recent_outcomes = state.statistics, state.recent_outcomes
@@ -56,6 +59,9 @@ class Router:
 
     def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
         """Returns the providers that can no longer be routed to, and how many pins each one has lost."""
+        self._base_urls.keep_only(
+            {(p.name, url) for p in settings.providers.values() for url in (p.base_url, *p.dialects.values())}
+        )
         return self.state.update_settings(settings, now)
 
     def restore(
@@ -72,6 +78,10 @@ class Router:
         """The outcomes of an exchange that has ended go into the statistics of its targets."""
         self.state.observe(record)
 
+    def base_url_notices(self, record: ExchangeRecord) -> Iterator[str]:
+        """What an exchange that has ended shows of base URLs that are wrong, in words."""
+        return self._base_urls.observe(record)
+
     def plan(
         self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
     ) -> Plan:
@@ -82,10 +92,12 @@ class Router:
         resolution = resolve(facts.model, settings, self.inventory)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
+        self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead)
+        holder = self.state.holder_of(facts.held, binding.pin, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead, holder=holder)
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -99,9 +111,20 @@ class Router:
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
-        return Plan(
-            resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, copy(self.state.rng)
-        )
+        rng, holder = copy(self.state.rng), self.state.holder_of(facts.held, binding.pin, now)
+        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, rng, holder)
+
+    def _return_home(self, binding: SessionBinding, now: float) -> None:
+        """The session goes back to the target of before, once that has been well for `sticky.return_after`."""
+        after, session = self.settings.sticky.return_after, binding.session
+        home = session.home if session else None
+        if not after or session is None or home is None or home.label not in self.inventory.by_label:
+            return
+        target = self.inventory.by_label[home.label]
+        since = max(session.home_left, self.state.outages.last_failure(home.label) or session.home_left)
+        is_usable = self.state.health.outage(home.provider) is None and not self.state.ban_on(target, binding, now)
+        if now - since >= after and is_usable and self.cooldowns.target_cooldown(home.label, now) is None:
+            binding.return_home()
 
     def _is_pin_paused(self, binding: SessionBinding, resolution: Resolution, now: float) -> bool:
         pin, session = binding.pin, binding.session
@@ -109,6 +132,14 @@ class Router:
             return False
         pinned = self.inventory.by_label.get(f"{pin.provider}/{pin.model}")
         return is_pin_paused(pinned, session.pin_used, resolution.automatic, self.settings.sticky.rest, now)
+
+    def pin_pause_notice(self, plan: Plan, now: float) -> str | None:
+        """In words that the session's pin is not preferred for this request, None where none is paused."""
+        session, pin = plan.binding.session, plan.binding.pin
+        if session is None or pin is None or not (plan.binding.pin_paused and plan.binding.prefers_pin):
+            return None
+        age = now - session.pin_used
+        return f"the pin of session {session.label} on {pin.provider}/{pin.model} is paused: last used {age:.0f} s ago"
 
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
@@ -127,12 +158,28 @@ class Router:
         """A probe has ended. Returns what that changes, in words."""
         return self.state.on_probe_result(provider, alive)
 
+    def cooldowns_to_dict(self, now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
+        """Every active cooldown in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
+        return self.cooldowns.to_dict(self.inventory.key_labels, now, wall)
+
+    def lift_cooldowns(self, provider: str, model: str | None, key: str | None, now: float) -> int:
+        """Forget a provider's cooldowns, or those of one model or of the key that is called so. Returns how many there
+        were.
+        """
+        known = self.inventory.key_labels.items()
+        keys = None if key is None else {name for name, label in known if (name[0], label) == (provider, key)}
+        return self.cooldowns.lift(provider, model, keys, now)
+
+    def sessions_to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every session, or so many of them, the last used first, in plain JSON types."""
+        return self.sessions.to_list(now, wall, self.inventory.key_labels, limit)
+
     def usable_keys(self, target: Target, now: float) -> int:
         """How many of its keys may be used now; where it needs none, there is none to count."""
         return sum(
             each.key is not None
-            and self.cooldowns.key_cooldown(each.key_id, now) is None
-            and self.limits.frees_at(limit_key(each), target.model.limits, 1, now) <= now
+            and self.cooldowns.candidate_cooldown(each, now) is None
+            and self.limits.frees_at(each.pair_id, target.model.limits, 1, now) <= now
             for each in self.inventory.keys[target]
         )
 
@@ -147,6 +194,6 @@ class Router:
         return frozenset(name for name, is_limited in limited.items() if is_limited)
 
     def _is_limited(self, candidate: Candidate, now: float) -> bool:
-        if cooldown := self.cooldowns.key_cooldown(candidate.key_id, now):
+        if cooldown := self.cooldowns.candidate_cooldown(candidate, now):
             return cooldown.reason in RATE_LIMIT_REASONS
-        return self.limits.frees_at(limit_key(candidate), candidate.target.model.limits, 1, now) > now
+        return self.limits.frees_at(candidate.pair_id, candidate.target.model.limits, 1, now) > now

@@ -1,29 +1,35 @@
 """What exchanges share: the inventory in force and what attempts have shown. Plans and the router stand on it."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from random import Random
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from pointsman.config import Settings
-from pointsman.domain.failures import FAILURE_POLICIES, CooldownKind, Failure
+from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
-from pointsman.routing.cooldowns import MAX_NEARBY_COOLDOWN, MODEL_GONE_COOLDOWN, Cooldown, CooldownTable, within_bounds
+from pointsman.routing.concurrency import Concurrency
+from pointsman.routing.cooldowns import CooldownTable
+from pointsman.routing.failure_costs import cooldown_of, is_nearby
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
-from pointsman.routing.limits import Lease, LimitKey, RateLimits
+from pointsman.routing.issued_ids import Holder, IssuedIds
+from pointsman.routing.limits import Lease, RateLimits
+from pointsman.routing.outages import LocalNetwork, Outages
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.retry_storms import RetryStorms
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
+from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
+from pointsman.sessions.penalties import Ban
 from pointsman.sessions.registry import SessionRegistry
+from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault
+from pointsman.wire.request_facts import HeldIds
 
 
 class RoutingState:
@@ -38,10 +44,14 @@ class RoutingState:
         self.sessions = SessionRegistry(settings, Digests(secret))
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
+        self.concurrency = Concurrency()
         self.statistics = Statistics(self.inventory.by_label)
         self.in_flight = InFlight()
         self.health = Health()
+        self.outages = Outages()
+        self.network = LocalNetwork()
         self.retry_storms = RetryStorms()
+        self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
         self.rng, self.strategy = rng, strategy
         self.ranking = self._make_ranking()
@@ -55,11 +65,14 @@ class RoutingState:
         self.cooldowns.durations = settings.cooldowns
         same = self.inventory.unchanged_targets(old)
         self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
-        self.limits.keep_only(self.inventory.limit_keys())
+        self.limits.keep_only(self.inventory.pair_ids())
+        self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
+        self.outages.keep_only(same)
         self.statistics.set_labels(self.inventory.by_label, same)
         self.ranking = self._make_ranking()
         self.health.keep_only(self.inventory.unchanged_providers(old))
+        self.network.keep_only(self.inventory.unchanged_providers(old))
         return self.sessions.remove_pins(before - self.inventory.routable_providers())
 
     def _make_ranking(self) -> Ranking:
@@ -92,17 +105,34 @@ class RoutingState:
         """Seconds after which a second attempt starts beside one at this target; None for never."""
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
+    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
+        """Who holds what a request refers to; None where nobody is known to, or no longer configured. Stored parts of
+        answers are with whoever the session is pinned to.
+        """
+        if not held:
+            return None
+        pin = self.issued_ids.find(held.own, now) or (session_pin if held.items else None)
+        holder = Holder(pin, is_exclusive=True) if pin else None
+        if holder is None and (pin := self.issued_ids.find(held.shared, now)):
+            holder = Holder(pin, is_exclusive=False)
+        return holder if holder and self.inventory.has_key(holder.pin.provider, holder.pin.key) else None
+
     def lease(self, candidate: Candidate, tokens: int, now: float) -> Lease:
         """Room in the candidate's limits for one request of about so many tokens."""
         if not self.inventory.contains(candidate):
             return ()
-        return self.limits.lease(limit_key(candidate), candidate.target.model.limits, tokens, now)
+        return self.limits.lease(candidate.pair_id, candidate.target.model.limits, tokens, now)
 
     def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
         """A provider states its limits: where they are lower than the configured ones, they count."""
         if (limits := list(stated)) and self.inventory.contains(candidate):
             for name, limit in limits:
-                self.limits.lower_limit(limit_key(candidate), candidate.target.model.limits, name, limit)
+                self.limits.lower_limit(candidate.pair_id, candidate.target.model.limits, name, limit)
+
+    def ban_on(self, target: Target, binding: SessionBinding, now: float) -> Ban | None:
+        """The session's ban on the target; none that gives way for what turned out to be an outage."""
+        ban = binding.ban_on(target.provider.name, target.label, now)
+        return None if ban and ban.gives_way and self.outages.covers(target.label, ban.since) else ban
 
     def on_failure(
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
@@ -113,30 +143,30 @@ class RoutingState:
         """
         if not self.inventory.contains(candidate):
             return None
-        target, name, cooldowns, stated = candidate.target, candidate.key_id, self.cooldowns, fault.retry_after
-        cooldown, loss = None, self._on_provider_lost(candidate, failure, fault, now)
-        match FAILURE_POLICIES[failure].cooldown:
-            case CooldownKind.TARGET:
-                cooldown = self._cool_transient(target, fault, now)
-            case CooldownKind.TARGET_BY_ALL_KEYS if not has_untried_key:
-                cooldown = self._cool_transient(target, fault, now)
-            case CooldownKind.TARGET_LONG:
-                cooldown = cooldowns.cool_target(target.label, failure, MODEL_GONE_COOLDOWN, now)
-            case CooldownKind.KEY_RATE:
-                cooldown = cooldowns.cool_rate_limited(name, stated, now)
-            case CooldownKind.KEY_DAY:
-                cooldown = cooldowns.cool_quota(name, stated, now, wall)
-            case CooldownKind.KEY_INVALID:
-                cooldown = cooldowns.cool_invalid(name, now)
-            case CooldownKind.NOTHING | CooldownKind.TARGET_BY_ALL_KEYS:
-                pass
-            case _ as never:
-                assert_never(never)
+        if failure is Failure.CONNECT and not is_nearby(candidate.target.provider.base_url):
+            if concerned := self.network.on_connection_failed(candidate.target.provider.name, now):
+                return self._on_network_lost(concerned, now)
+            if self.network.is_down(now):
+                return None
+        loss = self._on_provider_lost(candidate, failure, fault, now)
+        cooldown = self._cool(candidate, failure, fault, has_untried_key, wall, now)
+        if failure is Failure.CONCURRENCY:
+            self.concurrency.on_refused(candidate, now)
+        return "; ".join(filter(None, (cooldown, loss))) or None
+
+    def _cool(
+        self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
+    ) -> str | None:
+        """What the failure is charged to is not used for a while. Returns it in words."""
+        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key:
+            return None
+        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall)
+        if cost is None:
+            return None
+        cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
         if cooldown is None:
-            return loss
-        cooled = f"key {name[1] or '(none)'} of {name[0]}" if FAILURE_POLICIES[failure].concerns_key else target.label
-        notice = f"{cooled} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
-        return f"{notice}; {loss}" if loss else notice
+            return None
+        return f"{_charged_to(candidate, cost.scope)} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
 
     def on_success(self, candidate: Candidate, launched: float) -> str | None:
         """An answer to a request launched then has ended well. Returns what that changes, in words; nothing, if a
@@ -144,7 +174,7 @@ class RoutingState:
         """
         if not self.inventory.contains(candidate):
             return None
-        self.cooldowns.on_success(candidate.target.label, candidate.key_id, launched)
+        self.cooldowns.on_success(candidate, launched)
         name = candidate.target.provider.name
         return _recovery_message(name) if self.health.on_recovered(name) else None
 
@@ -161,34 +191,39 @@ class RoutingState:
             return None
         return f"provider {name} was {state}; pins removed: {self.sessions.remove_pins({name})[name]}"
 
+    def _on_network_lost(self, providers: Iterable[str], now: float) -> str:
+        """What the first of them was charged with is taken back."""
+        for name in providers:
+            self.health.forget(name)
+            for target in self.inventory.targets:
+                if target.provider.name == name:
+                    self.cooldowns.end_connect_cooldown(target.label)
+        named = ", ".join(sorted(providers))
+        return f"no connection to {named}: the network on this side seems to be down; no provider cools"
+
+    def on_reached(self, provider: str) -> None:
+        """A provider has answered something."""
+        self.health.on_reached(provider)
+        self.network.on_reached()
+
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
         return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
-
-    def _cool_transient(self, target: Target, fault: Fault, now: float) -> Cooldown | None:
-        seconds = self.cooldowns.durations.transient
-        if is_nearby(target.provider.base_url):
-            seconds = min(seconds, MAX_NEARBY_COOLDOWN)
-        if fault.retry_after is not None:
-            seconds = within_bounds(fault.retry_after)
-        return self.cooldowns.cool_target(target.label, fault.label, seconds, now)
 
 
 def _recovery_message(provider: str) -> str:
     return f"provider {provider} was unhealthy and is healthy"
 
 
-def limit_key(candidate: Candidate) -> LimitKey:
-    return candidate.target.label, candidate.key_label
-
-
-def is_nearby(base_url: str) -> bool:
-    """The provider is on this machine or in a private network."""
-    host = urlsplit(base_url).hostname or ""
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_private or address.is_loopback
+def _charged_to(candidate: Candidate, scope: Scope) -> str:
+    """What cools, in words."""
+    target = candidate.target
+    match scope:
+        case Scope.KEY:
+            return f"key {candidate.key_label or '(none)'} of {target.provider.name}"
+        case Scope.MODEL_OF_KEY:
+            return f"key {candidate.key_label or '(none)'} of {target.provider.name} for {target.model.id}"
+        case Scope.TARGET | Scope.REQUEST:
+            return target.label
+        case _ as never:
+            assert_never(never)

@@ -1,15 +1,18 @@
 """One exchange's view of its session: the pin to prefer, and what to report to the client and the store afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import assert_never
 
 from pointsman.config.enums import KeySource
 from pointsman.sessions.key_sources import SessionKey
-from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.penalties import Ban, SessionPenalties
 from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import Pin, Session, SessionStore
 from pointsman.wire.headers import Headers
+from pointsman.wire.thinking_signatures import MAX_PART_IDS, PART_ID_SIZE, PartId
 
 
 class Stickiness(StrEnum):
@@ -79,11 +82,42 @@ class SessionBinding:
             case _ as never:
                 assert_never(never)
 
+    @property
+    def second_choice(self) -> Pin | None:
+        """The target that comes next after the preferred one."""
+        if self.session is None or not self.prefers_pin:
+            return None
+        return self.session.detour if self.pin == self.session.pin else self.session.pin
+
+    def return_home(self) -> None:
+        """Prefer the target again that the session was pinned to before it failed."""
+        if self.session is not None and self.session.home is not None:
+            self.pin = self.session.home
+
     def set_pin(self, pin: Pin, now: float) -> None:
         """The client has seen this target's answer begin: here its cache is warm now."""
+        session = self.session
+        if session is None or self.store is None:
+            return
+        if session.pin is not None and session.pin.label != pin.label:
+            self._leave_pin(now)
+        if session.home is not None and session.home.label == pin.label:
+            session.home = None
+        session.pin, session.pin_used, session.detour = pin, now, None
+        self.store.touch(session, now)
+
+    def set_detour(self, pin: Pin, now: float) -> None:
+        """Another target answers what the pinned one does not take; the pin stays."""
         if self.session is not None and self.store is not None:
-            self.session.pin, self.session.pin_used = pin, now
+            self.session.detour = pin
             self.store.touch(self.session, now)
+
+    def _leave_pin(self, now: float) -> None:
+        session = self.session
+        if session is not None and session.pin is not None:
+            if session.home is None:
+                session.home, session.home_left = session.pin, now
+            session.pin = None
 
     def touch(self, now: float, served: tuple[str, str] | None = None) -> None:
         """Something of the exchange has just ended; `served` is the provider and model that had to do with it."""
@@ -92,16 +126,15 @@ class SessionBinding:
             if self.session.pin and served == (self.session.pin.provider, self.session.pin.model):
                 self.session.pin_used = now
 
-    def clear_pin_on(self, provider: str, model: str) -> None:
+    def clear_pin_on(self, label: str, now: float) -> None:
         """The pinned target broke off in the middle of an answer."""
-        pin = self.session.pin if self.session else None
-        if self.session and pin and (pin.provider, pin.model) == (provider, model):
-            self.session.pin = None
+        if self.session and self.session.pin and self.session.pin.label == label:
+            self._leave_pin(now)
 
     def clear_pin(self) -> None:
         """The next turn chooses its candidate again."""
         if self.session is not None:
-            self.session.pin = None
+            self.session.pin = self.session.home = None
 
     # What the session has suffered.
 
@@ -120,8 +153,8 @@ class SessionBinding:
         return penalties
 
     @property
-    def bans_end_at(self) -> float | None:
-        """When its bans end, on the routing clock; None if they last as long as the exchange."""
+    def expires_at(self) -> float | None:
+        """When the session ends unless it is used again; None where there is none."""
         if self.session is None or self.store is None or self.session not in self.store:
             return None
         return self.store.expires_at(self.session)
@@ -138,31 +171,51 @@ class SessionBinding:
             return self.session.id
         return self.fingerprint.client_id if self.fingerprint else b""
 
-    def ban_reason(self, provider: str, label: str) -> str | None:
-        """Why this target is banned here; None if it is not."""
+    def ban_on(self, provider: str, label: str, now: float) -> Ban | None:
+        """The ban on this target of this provider that is in force here."""
         penalties = self.penalties
-        return penalties.ban_reason(provider, label) if penalties else None
+        return penalties.ban_on(provider, label, now) if penalties else None
 
-    def ban(self, scope: str, why: str) -> None:
-        self.mutable_penalties.bans[scope] = why
+    def ban(self, scope: str, why: str, seconds: float, gives_way: bool, now: float) -> None:
+        """Its end is fixed now; without a session it lasts as long as the exchange."""
+        until = now + seconds if self.session else inf
+        self.mutable_penalties.ban(scope, why, until, gives_way, now)
         pin = self.session.pin if self.session else None
-        if self.session and pin and scope in (pin.provider, f"{pin.provider}/{pin.model}"):
-            self.session.pin = None
+        if pin and scope in (pin.provider, pin.label):
+            self._leave_pin(now)
 
-    def failure_count(self, scope: str) -> int:
-        """Consecutive failures of that provider or target in this session."""
-        return self.penalties.failure_count(scope) if self.penalties else 0
+    def failure_count(self, label: str) -> int:
+        """Consecutive failures of that target in this session."""
+        return self.penalties.failure_count(label) if self.penalties else 0
 
-    def record_failure(self, scope: str, streamed: bool) -> None:
-        """One more failure counts against the scope in this session, but not twice for one turn."""
+    def failure_counted_at(self, label: str) -> float | None:
+        """When the last failure of this target counted in this session."""
+        row = self.penalties.failures.get(label) if self.penalties else None
+        return row.at if row else None
+
+    def forget_failures(self, label: str) -> None:
+        if self.penalties:
+            self.penalties.failures.pop(label, None)
+
+    def record_failure(self, label: str, streamed: bool, launched: float, now: float) -> None:
+        """One more failure counts against the target in this session, but not twice for one turn."""
         if self.session is None:
             return
         fingerprint = self.fingerprint.digest if self.fingerprint else b""
-        self.mutable_penalties.record_failure(scope, fingerprint, self._is_retry(fingerprint, streamed))
+        is_retry = self._is_retry(fingerprint, streamed)
+        self.mutable_penalties.record_failure(label, fingerprint, is_retry, launched, now)
 
-    def record_success(self, scope: str) -> None:
-        if self.penalties:
-            self.penalties.record_success(scope)
+    def record_success(self, label: str) -> bool:
+        """Returns whether that lifts a ban on the target."""
+        return self.penalties.record_success(label) if self.penalties else False
+
+    def refused_size(self, label: str) -> int | None:
+        """A request of so many tokens, or more, is too long for this target."""
+        return self.penalties.refused_sizes.get(label) if self.penalties else None
+
+    def record_refused_size(self, label: str, tokens: int) -> None:
+        sizes = self.mutable_penalties.refused_sizes
+        sizes[label] = min(tokens, sizes.get(label, tokens))
 
     def record_broken_stream(self, streamed: bool) -> None:
         """The client has received an error."""
@@ -176,6 +229,15 @@ class SessionBinding:
 
     def record_key(self, scope: str, key: str | None) -> None:
         self.mutable_penalties.used_keys.setdefault(scope, key)
+
+    def refused_parts(self, provider: str) -> frozenset[PartId]:
+        """The last of the signed parts of the conversation that this provider has refused."""
+        ids = self.penalties.refused_parts.get(provider, b"") if self.penalties else b""
+        return frozenset(ids[at : at + PART_ID_SIZE] for at in range(0, len(ids), PART_ID_SIZE))
+
+    def record_refused_parts(self, provider: str, parts: Sequence[PartId]) -> None:
+        if parts:
+            self.mutable_penalties.refused_parts[provider] = b"".join(parts[-MAX_PART_IDS:])
 
     def _is_retry(self, fingerprint: bytes, streamed: bool) -> bool:
         """The client repeats a turn by itself: its SDK counts, or it wants whole what broke off as a stream."""

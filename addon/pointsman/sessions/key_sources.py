@@ -9,8 +9,9 @@ The sources of `sticky.key_sources` are tried in order, and the first that yield
 5. `ip`: the client's address.
 
 Every key is scoped by the caller's credential and by the requested model, after aliases: agents send side requests
-(titles, summaries) to another model under the same id, and these must not move the main pin. An empty or blank value is
-not a key, so no two clients share a session because both sent nothing.
+(titles, summaries) to another model under the same id, and these must not move the main pin. For the same reason a
+sub-agent that names itself in `AGENT_HEADER` has keys of its own. An empty or blank value is not a key, so no two
+clients share a session because both sent nothing.
 """
 
 import re
@@ -27,6 +28,8 @@ from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.wire.conversation import Conversation
 
 VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
+AGENT_HEADER = "x-claude-code-agent-id"
+"""Names the sub-agent that asks; absent in the main conversation, whose session id its sub-agents share."""
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 
@@ -90,7 +93,9 @@ class KeyResolver:
 
     def resolve(self, caller: Caller) -> SessionKey | None:
         """The first source's key; None when no source has one."""
-        scope = self._digests.digest("scope", caller.credential or "", caller.model, keyed=True)
+        agent = caller.headers.get(AGENT_HEADER, "").strip()
+        owner = (caller.credential or "", caller.model, *((agent,) if agent else ()))
+        scope = self._digests.digest("scope", *owner, keyed=True)
         keys = (self._finders[source](caller, scope) for source in self._sources)
         return next((key for key in keys if key is not None), None)
 

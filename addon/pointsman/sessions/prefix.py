@@ -2,7 +2,8 @@
 
 F0 is the hash of the preamble (system prompt and tools), Fi the hash of Fi-1 and message i, normalised. A boundary is
 an Fi that ends a request or an answer. A later request of the same conversation holds those messages too, so it finds
-the boundary among its own. F0 alone never counts: whole teams share one system prompt.
+the boundary among its own. F0 alone never counts: whole teams share one system prompt. Boundaries begin with the first
+user message that says something, because clients that send a blank one have only that in common.
 
 Some clients rewrite earlier messages: the preamble holds today's files, a reminder follows the newest message only.
 So each boundary has a second name, its outline: without the preamble, and with only the beginning of what the user
@@ -22,7 +23,7 @@ MAX_GIST_BYTES = 256
 
 
 class PrefixChain:
-    """The boundaries of a conversation, from its first user message on, by both of their names.
+    """The boundaries of a conversation, from its first user message that is not blank on, by both of their names.
 
     They come from two running hashes, of all that was said and of its gist, so that one more costs little.
     """
@@ -45,7 +46,7 @@ class PrefixChain:
         outline.update(whole)
         gist = content[:MAX_GIST_BYTES].partition(b"\n\n")[0] if role == USER else content
         self._gist.update(whole if len(gist) == len(content) else _hash(role, gist))
-        if self.exact or role == USER:
+        if self.exact or (role == USER and not _is_blank(content)):
             self.exact.append(self._said.digest())
             self.outlines.append(outline.digest())
 
@@ -54,6 +55,11 @@ class PrefixChain:
         yield self.exact[-1]
         for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
             yield from names
+
+
+def _is_blank(content: bytes) -> bool:
+    """No text, or white space only, as Unicode has it."""
+    return not content or (len(content) <= MAX_GIST_BYTES and not content.decode(errors="replace").strip())
 
 
 def _hash(kind: str, content: bytes) -> bytes:

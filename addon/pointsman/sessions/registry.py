@@ -1,11 +1,12 @@
 """Sessions across reloads: settings, key resolver and store. Every exchange gets its session binding here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from pointsman.config import Mode, Settings
+from pointsman.domain.targets import KeyId
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller, KeyResolver, RequestWords
@@ -98,9 +99,9 @@ class SessionRegistry:
         no such session.
         """
         self._store.expire(now)
-        found = [session for session in self._store if session.label == label]
-        lifted = [session.penalties.lift_ban(scope) for session in found if session.penalties]
-        return any(lifted) if found else None
+        if not any(session.label == label for session in self._store):
+            return None
+        return self.lift_bans(label, scope, now) > 0
 
     def lift_bans(self, label: str | None, scope: str | None, now: float) -> int:
         """Take bans back: those of one session or of all, on one scope or on any. Returns how many there were."""
@@ -109,7 +110,7 @@ class SessionRegistry:
             session.penalties.lift_ban(each)
             for session in self._store
             if session.penalties and label in (None, session.label)
-            for each in list(session.penalties.bans)
+            for each in session.penalties.current_bans(now)
             if scope is None or each == scope or each.startswith(f"{scope}/")
         )
 
@@ -126,35 +127,34 @@ class SessionRegistry:
         """The number of sessions."""
         return len(self._store)
 
-    def to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
+    def to_list(
+        self, now: float, wall: float, key_labels: Mapping[KeyId, str | None], limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Every session, or so many of them, the last used first, in plain JSON types; `wall` is what the wall's clock
         shows at `now`.
         """
         self._store.expire(now)
-        return [self._to_dict(session, wall - now) for session in reversed(list(self._store)[-(limit or 0) :])]
+        listed = reversed(list(self._store)[-(limit or 0) :])
+        return [self._to_dict(session, now, wall, key_labels) for session in listed]
 
     def bans(self, now: float, wall: float) -> list[dict[str, Any]]:
         """Every ban there is."""
         self._store.expire(now)
-        return [
-            {"session": session.label, **ban} for session in self._store for ban in self._bans_of(session, wall - now)
-        ]
+        return [{"session": session.label, **ban} for session in self._store for ban in _bans_of(session, now, wall)]
 
-    def _to_dict(self, session: Session, offset: float) -> dict[str, Any]:
-        pin, past = session.pin, session.penalties
+    def _to_dict(
+        self, session: Session, now: float, wall: float, key_labels: Mapping[KeyId, str | None]
+    ) -> dict[str, Any]:
+        pin, past, offset = session.pin, session.penalties, wall - now
         return {
             "session": session.label,
             "source": session.source.value,
             "used": session.used + offset,
             "expires": self._store.expires_at(session) + offset,
-            "pin": pin and {"provider": pin.provider, "model": pin.model, "key": pin.key},
+            "pin": pin and pin.to_dict(key_labels),
             "failures": {scope: row.length for scope, row in past.failures.items()} if past else {},
-            "bans": self._bans_of(session, offset),
+            "bans": _bans_of(session, now, wall),
         }
-
-    def _bans_of(self, session: Session, offset: float) -> list[dict[str, Any]]:
-        bans, until = session.penalties.bans if session.penalties else {}, self._store.expires_at(session) + offset
-        return [scope_to_dict(scope) | {"reason": why, "until": until} for scope, why in bans.items()]
 
     def stats(self, now: float) -> dict[str, Any]:
         """The answer of `/internal/stats/sticky`, in plain JSON types."""
@@ -174,3 +174,10 @@ class SessionRegistry:
             "idle_ttl_seconds": self._sticky.idle_ttl,
             "by_source": dict(counts.by_source),
         }
+
+
+def _bans_of(session: Session, now: float, wall: float) -> list[dict[str, Any]]:
+    bans = session.penalties.current_bans(now) if session.penalties else {}
+    return [
+        scope_to_dict(scope) | {"reason": ban.reason, "until": ban.until + wall - now} for scope, ban in bans.items()
+    ]

@@ -9,11 +9,12 @@ Further names (outlines, ids of answers) lead to a session too, and do not chang
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from pointsman.config.enums import KeySource
+from pointsman.domain.targets import KeyId
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.sessions.penalties import SessionPenalties
 
@@ -27,11 +28,24 @@ MAX_FURTHER_NAMES = 3
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The target, and key, that a session prefers."""
+    """The target that a session prefers, and the id of the key."""
 
     provider: str
     model: str
     key: str | None
+
+    @property
+    def label(self) -> str:
+        """`provider/model`."""
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def key_id(self) -> KeyId:
+        return self.provider, self.key
+
+    def to_dict(self, key_labels: Mapping[KeyId, str | None]) -> dict[str, str | None]:
+        """In plain JSON types, with what people call the key."""
+        return {"provider": self.provider, "model": self.model, "key": key_labels.get(self.key_id)}
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +59,11 @@ class Session:
     pin: Pin | None = None
     pin_used: float = 0.0
     """When the pinned target last served it."""
+    home: Pin | None = None
+    """The pin of before its target failed."""
+    home_left: float = 0.0
+    detour: Pin | None = None
+    """Where requests went that the pinned target did not take."""
     penalties: SessionPenalties | None = None
     boundaries: Names = ()
     """Names on the line, oldest first."""
@@ -110,8 +129,9 @@ class SessionStore:
         return session.used + self._idle_ttl
 
     def find_or_begin(self, key: SessionKey, now: float, is_retry: bool = False) -> Session:
-        """The session of a request, found or begun; it counts as used now. `is_retry`: its client has asked the same
-        before, so if that is known, the line stays as it is.
+        """The session of a request, found or begun. One that is found does not count as used yet: a request that is
+        refused extends nothing. `is_retry`: its client has asked the same before, so if that is known, the line stays
+        as it is.
         """
         self.expire(now)
         found = next((name for name in key.names if name in self._names), None)
@@ -119,11 +139,9 @@ class SessionStore:
             return self._begin(key, now)
         session = self._names[found]
         if is_retry and found == key.own:
-            self.touch(session, now)
             return session
         if found in session.abandoned:
             return self._split(session, key, now)
-        self.touch(session, now)
         if found in session.boundaries:
             self._extend(session, found, key.own)
         elif found != key.own:

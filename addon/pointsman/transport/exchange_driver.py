@@ -132,7 +132,7 @@ class ExchangeDriver:
         return self._server_info(n) if n is not None else None
 
     def _server_info(self, n: int) -> Server:
-        return describe_server(*self._traces[n], self._upstream)
+        return describe_server(*self._traces[n])
 
     def on_flow_killed(self) -> None:
         """Somebody has killed the flow: the stream sees that by the next event, and this is one."""

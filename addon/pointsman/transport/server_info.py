@@ -6,18 +6,18 @@ from urllib.parse import urlsplit
 
 from mitmproxy.certs import Cert
 from mitmproxy.connection import ConnectionState, Server
-from mitmproxy.net.server_spec import ServerSpec, parse
+from mitmproxy.net.server_spec import parse
 
 from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
-from pointsman.transport.upstream_options import UpstreamOptions
 
 
-def describe_server(url: str, dial: ConnectionTrace, upstream: UpstreamOptions) -> Server:
+def describe_server(url: str, dial: ConnectionTrace) -> Server:
     """For a flow's `server_conn`, so that the connection tab tells the truth about the winner."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     server = Server(address=(host, parts.port or (443 if secure else 80)))
-    server.via = _via(upstream)  # mitmproxy allows no change of it once the connection is open
+    # mitmproxy allows no change of it once the connection is open.
+    server.via = parse(dial.proxy, "http") if dial.proxy else None
     server.state = ConnectionState.OPEN
     server.timestamp_start, server.timestamp_tcp_setup = dial.started, dial.established
     if dial.transport is not None:
@@ -44,7 +44,3 @@ def _describe_tls(server: Server, tls: ssl.SSLObject, host: str) -> None:
         server.cipher = cipher[0]
     if der := tls.getpeercert(binary_form=True):
         server.certificate_list = [Cert.from_pem(ssl.DER_cert_to_PEM_cert(der).encode())]
-
-
-def _via(upstream: UpstreamOptions) -> ServerSpec | None:
-    return parse(upstream.proxy, "http") if upstream.proxy else None

@@ -8,6 +8,7 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
@@ -20,6 +21,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.transport.mitm_patches.dns_resolver import new_resolver
 from pointsman.transport.mitm_patches.provider_connection import CURRENT_TRACE, ConnectionTrace, TracingConnector
+from pointsman.transport.proxies import host_and_port, is_on_this_machine
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.errors import FaultKind
 
@@ -53,6 +55,8 @@ class UpstreamClient:
         new one. Raises what aiohttp raises, OSError and ssl.SSLError; `fault_from_error` says what that means.
         """
         CURRENT_TRACE.set(dial)
+        upstream = self._options_for(request, upstream)
+        dial.proxy = upstream.proxy.url if upstream.proxy else None
         with self._session_in_use(upstream, dial):
             try:
                 response = await self._request(request, upstream, pooled=True)
@@ -79,10 +83,10 @@ class UpstreamClient:
         self, request: UpstreamRequest, upstream: UpstreamOptions, pooled: bool
     ) -> aiohttp.ClientResponse:
         secure: Any = True
-        tunnelled = request.url.startswith("https:")
-        if tunnelled or (upstream.proxy or "").startswith("https:"):
+        tunnelled, proxy = request.url.startswith("https:"), upstream.proxy
+        if tunnelled or (proxy and proxy.url.startswith("https:")):
             secure = _ssl_context(upstream, upstream.client_cert(urlsplit(request.url).hostname or ""))
-        for_proxy = (("Proxy-Authorization", upstream.proxy_auth),) if upstream.proxy_auth else ()
+        for_proxy = (("Proxy-Authorization", proxy.auth),) if proxy and proxy.auth else ()
         response = await self._session(upstream, pooled).request(
             request.method,
             request.url,
@@ -90,13 +94,24 @@ class UpstreamClient:
             headers=request.headers if tunnelled else (*request.headers, *for_proxy),
             allow_redirects=False,
             ssl=secure,
-            proxy=upstream.proxy,
+            proxy=proxy.url if proxy else None,
             proxy_headers=dict(for_proxy) if tunnelled else None,
         )
-        if upstream.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             response.close()  # the proxy's word on us, as it would be for a tunnel: the provider has seen nothing
             raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         return response
+
+    def _options_for(self, request: UpstreamRequest, upstream: UpstreamOptions) -> UpstreamOptions:
+        """The options with the proxy for this request. A shell that sends its programs' requests through this router
+        may have started the router too: what the environment says then means others.
+        """
+        found = upstream.for_provider(request.url, request.proxy)
+        if found.proxy and upstream.environment and request.proxy is None:
+            host, port = host_and_port(found.proxy.url)
+            if is_on_this_machine(host) and self._is_own(("127.0.0.1" if host.endswith("localhost") else host, port)):
+                return replace(found, proxy=None)
+        return found
 
     @contextmanager
     def _session_in_use(self, upstream: UpstreamOptions, dial: ConnectionTrace) -> Iterator[None]:

@@ -6,13 +6,20 @@ An `UpstreamOptions` is a plain value, so that connections made under one set of
 import os
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from os import environ
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 from mitmproxy.net.tls import Version
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
+
+from pointsman.domain.proxy_url import DIRECT
+from pointsman.transport.proxies import EnvironmentProxies, Proxy, host_and_port, is_on_this_machine
 
 TLS_VERSIONS = {
     Version.TLS1: ssl.TLSVersion.TLSv1,
@@ -24,11 +31,13 @@ TLS_VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class UpstreamOptions:
-    """`proxy` is the URL of the proxy that every provider is reached through, None for direct connections."""
+    """`proxy` is the proxy that providers are reached through, None for direct connections; a provider that has its own
+    is reached through that, and one on this machine directly. `environment` says which proxy it is where no other is
+    known.
+    """
 
-    proxy: str | None
-    proxy_auth: str | None = field(repr=False)
-    """The value of `Proxy-Authorization` for that proxy."""
+    proxy: Proxy | None
+    environment: EnvironmentProxies | None
     local_address: str | None
     insecure: bool
     trusted_ca: str | None
@@ -39,13 +48,14 @@ class UpstreamOptions:
     ciphers: str | None
 
     @classmethod
-    def from_options(cls, options: Options, mode: ProxyMode) -> "UpstreamOptions":
-        """From mitmproxy's options, for clients connected through `mode`."""
+    def from_options(cls, options: Options, mode: ProxyMode, env: Mapping[str, str] = environ) -> "UpstreamOptions":
+        """From mitmproxy's options and the environment, for clients connected through `mode`."""
         upstream = f"{mode.scheme}://{_authority(*mode.address)}" if isinstance(mode, UpstreamMode) else None
         auth = getattr(options, "upstream_auth", None)  # an option of an addon, which an embedder may have left out
+        basic = f"Basic {b64encode(auth.encode()).decode()}" if auth else None
         return cls(
-            proxy=upstream,
-            proxy_auth=f"Basic {b64encode(auth.encode()).decode()}" if upstream and auth else None,
+            proxy=Proxy(upstream, basic) if upstream else None,
+            environment=None if upstream else EnvironmentProxies.from_environment(env),
             local_address=getattr(options, "connect_addr", None) or None,
             insecure=options.ssl_insecure,
             trusted_ca=options.ssl_verify_upstream_trusted_ca,
@@ -55,6 +65,13 @@ class UpstreamOptions:
             max_version=getattr(options, "tls_version_server_max", Version.UNBOUNDED.name),
             ciphers=getattr(options, "ciphers_server", None),
         )
+
+    def for_provider(self, url: str, own_proxy: str | None) -> "UpstreamOptions":
+        """The same with the proxy that this URL of a provider is reached through, whatever else was known.
+
+        `own_proxy` is the provider's setting: `direct`, a URL, or None.
+        """
+        return _for_provider(self, url, own_proxy)
 
     def client_cert(self, host: str) -> str | None:
         """The client certificate for a host: the file named, or `<host>.pem` of the folder named."""
@@ -83,6 +100,20 @@ class UpstreamOptions:
         if client_cert:
             context.load_cert_chain(client_cert)
         return context
+
+
+@lru_cache(maxsize=256)
+def _for_provider(options: UpstreamOptions, url: str, own_proxy: str | None) -> UpstreamOptions:
+    host, port = host_and_port(url)
+    if own_proxy == DIRECT or is_on_this_machine(host):
+        proxy = None
+    elif own_proxy is not None:
+        proxy = Proxy.from_url(own_proxy)
+    elif options.environment is not None:
+        proxy = options.environment.proxy_for(urlsplit(url).scheme, host, port)
+    else:
+        proxy = options.proxy
+    return replace(options, proxy=proxy, environment=None)
 
 
 def _authority(host: str, port: int) -> str:

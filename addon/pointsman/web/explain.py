@@ -55,7 +55,7 @@ def target_to_dict(router: Router, target: Target, now: float, wall: float) -> d
         "model": model.id,
         "name": model.name,
         "pool": model.pool.value,
-        "smart_first": model.smart_first,
+        "smart_first": bool(model.smart_first),
         "enabled": target.enabled,
         "intelligence": model.intelligence,
         "speed": model.speed,

@@ -147,6 +147,7 @@ TARGET = object_schema(
     smart_first=BOOLEAN,
     intelligence=nullable(INTEGER),
     speed=nullable(INTEGER),
+    speedRank={**nullable(INTEGER), "description": "`speed` by its longer name. 1 is best."},
     context=nullable(INTEGER),
     supports=nullable(array_of(TEXT)),
     protection=enum_of(*ProtectionLevel),
@@ -214,17 +215,25 @@ OVERVIEW = object_schema(
     providers=array_of(ref("ProviderHealth")),
     storms=ref("Storms"),
     sessions=INTEGER,
+    faults=array_of(ref("ProviderFault")),
     demo={**BOOLEAN, "description": "No configuration file was found: the providers are the built-in demo ones."},
 )
 
 SCHEMAS: dict[str, Schema] = {
     "Error": ERROR,
+    "ProviderFault": object_schema(
+        "A fault within one provider's entry: it is left out, or its entry from before the reload stays in force.",
+        provider=TEXT,
+        path=TEXT,
+        problem=TEXT,
+        in_force=BOOLEAN,
+    ),
     "KeyCount": object_schema(usable=INTEGER, total=INTEGER),
     "Percentiles": object_schema(p50=MILLISECONDS, p95=MILLISECONDS),
     "Counts": object_schema(attempts=NUMBER, successes=NUMBER, failures=NUMBER),
     "Cooldown": object_schema(**COOLDOWN),
     "TargetCooldown": object_schema(provider=TEXT, model=TEXT, **COOLDOWN),
-    "KeyCooldown": object_schema(provider=TEXT, key=nullable(TEXT), invalid=BOOLEAN, **COOLDOWN),
+    "KeyCooldown": object_schema(provider=TEXT, key=nullable(TEXT), model=nullable(TEXT), invalid=BOOLEAN, **COOLDOWN),
     "Cooldowns": object_schema(targets=array_of(ref("TargetCooldown")), keys=array_of(ref("KeyCooldown"))),
     "Ban": object_schema(session=TEXT, **SCOPE, reason=TEXT, until=TIME),
     "Bans": object_schema(bans=array_of(ref("Ban"))),
@@ -298,6 +307,7 @@ SCHEMAS: dict[str, Schema] = {
         file={**nullable(TEXT), "description": "The configuration file, if there is one."},
         kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
         warnings=array_of(TEXT),
+        faults=array_of(ref("ProviderFault")),
     ),
     "SettingsChange": {
         "type": "object",

@@ -35,7 +35,7 @@ def sticky_page(router: Router, clock: Callable[[], float]) -> StatusHandler:
 
 def cooldowns_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> StatusHandler:
     """Every active cooldown of targets and keys; `clock` is the one that cooldowns live by."""
-    return lambda _, __: json_reply(router.cooldowns.to_dict(clock(), wall()))
+    return lambda _, __: json_reply(router.cooldowns_to_dict(clock(), wall()))
 
 
 def protection_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> StatusHandler:

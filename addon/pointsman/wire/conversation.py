@@ -67,6 +67,8 @@ def body_ids(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The ids in a body that can name its conversation, the best first: where each stands, and what it says."""
     metadata = mapping(document.get("metadata"))
     found = [
+        ("session_id", document.get("session_id")),
+        ("conversation_id", document.get("conversation_id")),
         ("prompt_cache_key", document.get("prompt_cache_key")),
         ("session_id", metadata.get("session_id")),
         ("session_id", _session_in(metadata.get("user_id"))),

@@ -8,11 +8,13 @@ shapes that providers wrap their errors in stand in `SHAPES`, what their words m
 import re
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
+from itertools import islice
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.error_text import without_names
+from pointsman.wire.error_waits import MAX_MEMBERS, StatedWait, is_wait_member, wait_in_error, wait_in_text
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.retry_after import duration, prose
 
 MESSAGE_LIMIT = 1000
 TEXT_LIMIT = 200
@@ -29,7 +31,12 @@ ANSWER_MEMBERS = frozenset(
 NUMBER_MEMBERS = ("code", "status", "status_code", "statusCode")
 WORD_MEMBERS = ("code", "status", "type")
 MESSAGE_MEMBERS = ("message", "msg", "detail", "error_description", "title")
-WAIT_MEMBERS = ("retry_after", "retryAfter", "retryDelay")
+CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code", "__type", "quotaId", "quotaMetric")
+PART_MEMBERS = ("details", "violations", "innererror", "metadata", "error")
+MAX_CODES, MAX_CODE, MAX_DEPTH = 32, 100, 3
+JSON_TEXT = re.compile(r"(?s)(?:[\w.: ]{1,80} - )?\s*b?'?(\{.*\})'?\s*")
+"""JSON, perhaps after the name of an exception."""
+DETAIL_MEMBERS = ("details", "metadata")
 
 UNKNOWN = 502
 
@@ -79,7 +86,17 @@ def wrapped_fault(document: object) -> Fault | None:
     if error is None:
         return None
     status = _status(error) or UNKNOWN
-    return Fault(FaultKind.WRAPPED, _message(error), status, _code(error), _retry_after(error))
+    wait = wait_in_error(error)
+    return Fault(
+        FaultKind.WRAPPED,
+        _message(error),
+        status,
+        _code(error),
+        wait.seconds,
+        retry_at=wait.moments,
+        codes=_codes(error),
+        upstream=_upstream_message(error),
+    )
 
 
 def declared_fault(document: object) -> Fault:
@@ -95,9 +112,20 @@ def error_fault(status: int, body: bytes, content_type: str) -> Fault:
         document = None
     error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
     message = _message(error)
-    wait = _retry_after(error)
+    shown = message or _text(body)
+    wait = wait_in_error(error) if error else _wait_in_plain_text(body, shown)
     return Fault(
-        FaultKind.STATUS, message or _text(body), status, _code(error), wait, body, content_type, bool(message)
+        FaultKind.STATUS,
+        shown,
+        status,
+        _code(error),
+        wait.seconds,
+        body,
+        content_type,
+        structured=bool(message),
+        retry_at=wait.moments,
+        codes=_codes(error),
+        upstream=_upstream_message(error),
     )
 
 
@@ -120,7 +148,8 @@ def _error_member(document: Error) -> Error | None:
 
 
 def _beside(document: Error) -> Error:
-    members = (*NUMBER_MEMBERS, *WAIT_MEMBERS, *MESSAGE_MEMBERS)
+    waits = filter(is_wait_member, islice(document, MAX_MEMBERS))
+    members = (*NUMBER_MEMBERS, *MESSAGE_MEMBERS, *DETAIL_MEMBERS, *waits)
     return {member: document[member] for member in members if document.get(member) is not None}
 
 
@@ -165,8 +194,8 @@ def _status_of_code(error: Error) -> int | None:
 
 
 def _status_of_wording(message: str) -> int | None:
-    lowered = message.lower()
-    return next((status for status, wordings in STATUS_OF_WORDING if any(w in lowered for w in wordings)), None)
+    said = without_names(message.lower())
+    return next((status for status, wordings in STATUS_OF_WORDING if any(w in said for w in wordings)), None)
 
 
 def _words(error: Error) -> Iterator[str]:
@@ -179,6 +208,47 @@ def _words(error: Error) -> Iterator[str]:
 def _code(error: Error) -> str:
     """The word that names the failure, else the number in its place."""
     return next(_words(error), _plain(error.get("code")))[:64]
+
+
+def _codes(error: Error) -> tuple[str, ...]:
+    """Every word and number that names the failure: its own, those in its details, those of a provider behind it."""
+    values = (_plain(part.get(member)) for part in _parts(error, 0) for member in CODE_MEMBERS)
+    return tuple(dict.fromkeys(value for value in values if re.fullmatch(rf"\S{{1,{MAX_CODE}}}", value)))[:MAX_CODES]
+
+
+def _upstream_message(error: Error) -> str:
+    inner = _upstream_error(error)
+    return _message(inner) if inner else ""
+
+
+def _parts(error: Error, depth: int) -> Iterator[Error]:
+    """The error and what it holds that may name the failure."""
+    yield error
+    if depth == MAX_DEPTH:
+        return
+    for member in PART_MEMBERS:
+        value = error.get(member)
+        for part in value[:MAX_CODES] if isinstance(value, list) else [value]:
+            if isinstance(part, Mapping):
+                yield from _parts(part, depth + 1)
+    if inner := _upstream_error(error):
+        yield from _parts(inner, depth + 1)
+
+
+def _upstream_error(error: Error) -> Error | None:
+    """Aggregators pass on, as JSON in a text, what the provider behind them has said."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    texts = (raw, *(error.get(member) for member in MESSAGE_MEMBERS))
+    found = (match[1] for text in texts if isinstance(text, str) and (match := JSON_TEXT.match(text)))
+    for text in found:
+        try:
+            document = jsontext.loads(text.encode())
+        except ValueError:
+            continue
+        if inner := _unwrap(document):
+            return inner
+    return {"message": raw} if isinstance(raw, str) and not JSON_TEXT.match(raw) else None
 
 
 def _plain(value: object) -> str:
@@ -195,13 +265,9 @@ def _message(error: Error) -> str:
     return ""
 
 
-def _retry_after(error: Error) -> float | None:
-    """Seconds; Google has them in a RetryInfo among its details, others in words."""
-    details = error.get("details")
-    sources = [error, *(details if isinstance(details, list) else [details])]
-    values = (source.get(member) for source in sources if isinstance(source, Mapping) for member in WAIT_MEMBERS)
-    stated = next((wait for wait in map(duration, map(_plain, values)) if wait is not None), None)
-    return stated if stated is not None else prose(_message(error))
+def _wait_in_plain_text(body: bytes, shown: str) -> StatedWait:
+    """A page is not believed, a line of text is."""
+    return StatedWait() if body.lstrip()[:1] in b"<{[" else wait_in_text(shown)
 
 
 def _text(body: bytes) -> str:

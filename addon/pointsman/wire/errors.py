@@ -37,8 +37,10 @@ class Fault:
     """One failure of one attempt.
 
     `status` is the HTTP status the provider sent, or the one a wrapped error means. `code` and `message` come from
-    structured error fields only, never from a model's own words. `retry_after` is in seconds. `body` is the provider's
-    whole error body (bounded), kept because a client error goes out unchanged.
+    structured error fields only, never from a model's own words. `codes` are all words and numbers that name the
+    failure, in any of its fields. `upstream` is the message of the provider behind an aggregator. `retry_after` is in
+    seconds; `retry_at` are moments as the body states them, the last of which counts, until `retry_after.dated` makes
+    seconds of it. `body` is the provider's whole error body (bounded), kept because a client error goes out unchanged.
     """
 
     kind: FaultKind
@@ -52,6 +54,11 @@ class Fault:
     """`message` comes from a field made for it, not from a page or plain text."""
     converted: bool = False
     """The request reached the provider in another dialect than its client's."""
+    codes: tuple[str, ...] = ()
+    upstream: str = ""
+    model: str = ""
+    """The name that the provider was asked for."""
+    retry_at: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

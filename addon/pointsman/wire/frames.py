@@ -38,8 +38,8 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them. Of the prompt, `cached` came out of a cache and `cache_written` went into
-    one; of the completion, `reasoning` were thoughts.
+    """Tokens as the provider reports them, or as they are estimated where it does not. Of the prompt, `cached` came out
+    of a cache and `cache_written` went into one; of the completion, `reasoning` were thoughts.
     """
 
     prompt: int = 0
@@ -47,6 +47,7 @@ class Usage:
     cached: int = 0
     cache_written: int = 0
     reasoning: int = 0
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from math import isfinite, nan
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -49,27 +46,6 @@ def to_client(headers: Mapping[str, str]) -> Headers:
     if request_id:
         kept.append(("X-Provider-Request-ID", one_line(request_id)))
     return tuple(kept)
-
-
-def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
-    """Seconds that `Retry-After` asks for, in either of its forms; None where it is absent or means nothing."""
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _timestamp(value) - wall
-    return max(0.0, seconds) if isfinite(seconds) else None
-
-
-def _timestamp(date: str) -> float:
-    """Seconds since the epoch, not a number for what is no date. A date that names no zone is in GMT, as all of HTTP's
-    are.
-    """
-    try:
-        read = parsedate_to_datetime(date)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return nan
 
 
 def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> bool:

@@ -30,6 +30,7 @@ _OTHER = rb'[^"\[\]{}]*+'
 _FLAT = rb"[\[{]%b(?:%b%b)*+[\]}]" % (_OTHER, _STRING, _OTHER)  # a container that holds no other
 _TO_BRACKET = re.compile(rb"%b(?:(?:%b|%b)%b)*+([\[\]{}])" % (_OTHER, _STRING, _FLAT, _OTHER), re.DOTALL)
 _SCALAR = re.compile(_STRING + rb"|[^\s,\]}]++", re.DOTALL)
+_GAP = re.compile(rb"[\s,]*+")
 _EMPTY_OBJECT = re.compile(rb"\{\s*\}")
 
 
@@ -140,10 +141,32 @@ def _container_end(body: bytes, start: int) -> int:
     return at
 
 
+def element_spans(body: bytes, span: Span) -> list[Span]:
+    """Where the elements of the list that stands at `span` are."""
+    spans: list[Span] = []
+    at = _gap_end(body, span[0] + 1)
+    while body[at] != ord("]"):
+        end = _value_end(body, at)
+        spans.append((at, end))
+        at = _gap_end(body, end)
+    return spans
+
+
+def _gap_end(body: bytes, start: int) -> int:
+    gap = _GAP.match(body, start)
+    assert gap, "it may be empty"
+    return gap.end()
+
+
 def splice(body: bytes, span: Span, value: str) -> bytes:
     """`body` with the JSON string `value` in place of what `span` covers."""
+    return splice_raw(body, span, json.dumps(value).encode())
+
+
+def splice_raw(body: bytes, span: Span, raw_value: bytes) -> bytes:
+    """The same, with a value given as JSON text."""
     start, end = span
-    return b"".join((body[:start], json.dumps(value).encode(), body[end:]))
+    return b"".join((body[:start], raw_value, body[end:]))
 
 
 def insert_member(body: bytes, name: str, raw_value: bytes) -> bytes:

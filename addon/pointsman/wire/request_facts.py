@@ -1,6 +1,6 @@
 """What routing needs to know of a request. Each dialect has a pure function that reads it off the body."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,49 @@ from pointsman.config.enums import Capability
 
 IMAGE_TOKENS = 1500
 BYTES_PER_TOKEN = 4
+MAX_HELD_IDS = 64
+"""Ids of each kind that are looked at, the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldIds:
+    """Ids in a request of what a provider holds for an account.
+
+    `answers`: of earlier answers, and of conversations that it keeps; `items`: of parts of these. `shared`: of files,
+    cached content, containers and the like, which all keys of an organization may know.
+    """
+
+    answers: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, answers: Iterable[object] = (), items: Iterable[object] = (), shared: Iterable[object] = ()
+    ) -> "HeldIds":
+        """What is no text, or empty, is no id."""
+        return cls(
+            *(
+                tuple(each for each in found if isinstance(each, str) and each)[-MAX_HELD_IDS:]
+                for found in (answers, items, shared)
+            )
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.answers or self.items or self.shared)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Those that no other account knows."""
+        return (*self.answers, *self.items)
+
+
+NO_IDS = HeldIds()
+
+
+def id_of(value: object) -> object:
+    """An id is given as such, or within an object."""
+    return value.get("id") if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +62,7 @@ class RequestFacts:
     body, None where the body has no such member. `document` is the parsed body, for the ids and turns that sessions
     read; the body itself stays the bytes the client sent. `action` and `query` are what the path says besides: what is
     asked of the model, and the query with its `?`, without credentials; each dialect has its own words for them.
+    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer.
     """
 
     model: str | None
@@ -30,3 +74,5 @@ class RequestFacts:
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     action: str = ""
     query: str = ""
+    held: HeldIds = NO_IDS
+    stores_answer: bool = False

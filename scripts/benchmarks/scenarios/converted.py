@@ -54,7 +54,7 @@ def converted_stream(events: list[bytes]) -> bytes:
     client, spoken = DIALECTS[Dialect.ANTHROPIC], DIALECTS[Dialect.OPENAI_CHAT]
     body = request(0).partition("\r\n\r\n")[2].encode()
     entry = Provider(name="bench", base_url="http://127.0.0.1:9/v1")
-    way = codec_for(client, spoken, Listener(client.facts(body, "/v1/messages")), entry, False, False)
+    way = codec_for(client, spoken, Listener(client.facts(body, "/v1/messages")), entry, False)
     way.outbound(body, streams.MODEL)
     reader = way.reader(200, "text/event-stream")
     return b"".join(frame.data for event in events for frame in reader.read(event))

@@ -14,7 +14,9 @@ from benchmarks.testbed import Versions
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect
+from pointsman.domain.failures import Scope
 from pointsman.domain.records import AttemptRecord, Outcome
+from pointsman.routing.cooldowns import MAX_STATED, Wait
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
@@ -58,13 +60,17 @@ class FullRouter:
         self.chance = random.Random(7)
         self.now = 100_000.0
         self.router = Router(settings(), b"the secret of this installation")
-        for target in self.router.inventory.targets[:COOLING_TARGETS]:
-            self.router.cooldowns.cool_target(target.label, "503", 1e6, self.now)
+        inventory, cooldowns, day = self.router.inventory, self.router.cooldowns, Wait(MAX_STATED)
+        for target in inventory.targets[:COOLING_TARGETS]:
+            cooldowns.cool(inventory.keys[target][0], Scope.TARGET, "503", day, self.now)
         for number in range(COOLING_KEYS):
-            self.router.cooldowns.cool_rate_limited((f"p{number % PROVIDERS}", "key-1"), 1e6, self.now)
+            target = inventory.by_label[f"p{number % PROVIDERS}/m0"]
+            cooldowns.cool(inventory.keys[target][0], Scope.KEY, "rate_limit", day, self.now)
         for number in range(SESSIONS):
-            target = self.chance.choice(self.router.inventory.targets)
-            self.plan(number).binding.set_pin(Pin(target.provider.name, target.model.id, "key-1"), self.now)
+            candidate = inventory.keys[self.chance.choice(inventory.targets)][0]
+            target = candidate.target
+            pin = Pin(target.provider.name, target.model.id, candidate.key_id[1])
+            self.plan(number).binding.set_pin(pin, self.now)
 
     def plan(self, session: int) -> Plan:
         client = Caller({"x-session-id": f"conversation-{session}"}, None, "", list, lambda: None)

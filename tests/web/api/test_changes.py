@@ -1,11 +1,16 @@
 """Changes by the admin API: what they do to the next request, what refuses them, and what is left of them."""
 
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
+from pointsman.demo import closed_port
+from pointsman.domain.failures import Scope
+from routing.routing_builders import cool
 from support import router
-from support.admin import CLIENT, bearer, call
+from support.admin import CLIENT, SERVER, bearer, call
 from support.http_requests import ask
 from support.settings import provider, write
 
@@ -27,7 +32,18 @@ async def setting(one: router.Router, name: str) -> Any:
     return next(row for row in (await get(one, "settings"))["settings"] if row["name"] == name)
 
 
+def cool_key(one: router.Router) -> None:
+    """As a whole, and for one model."""
+    for scope in (Scope.KEY, Scope.MODEL_OF_KEY):
+        cool(one.gateway.router, scope, "a/m", "quota", 9000.0, monotonic())
+
+
 class TestFallback:
+    async def test_it_names_the_speed_rank(self, one: router.Router) -> None:
+        await call(one.url, "POST", "keys", json={"provider": "groq", "value": "gsk-5Tk2nWq8Rb4x"})
+        ranks = {row["target"]: row["speedRank"] for row in (await get(one, "fallback"))["targets"]}
+        assert (ranks["groq/llama-3.3-70b-versatile"], ranks["a/m"]) == (2, None)
+
     async def test_a_target_that_is_switched_off_is_avoided_by_the_next_request(self, one: router.Router) -> None:
         rows = [{"provider": "a", "model": "m", "enabled": False}]
         assert (await call(one.url, "PUT", "fallback", json={"targets": rows})).status_code == 200
@@ -109,6 +125,21 @@ class TestKeys:
         (key,) = (await get(one, "keys"))["keys"]
         told = (await call(one.url, "POST", f"keys/{key['id']}/test")).json()
         assert (told["ok"], told["status"]) == (True, 200)
+
+    async def test_a_key_that_its_provider_accepts_has_no_cooldowns_left(self, one: router.Router) -> None:
+        cool_key(one)
+        (key,) = (await get(one, "keys"))["keys"]
+        assert key["cooldown"]["reason"] == "quota"
+        assert (await call(one.url, "POST", f"keys/{key['id']}/test")).json()["ok"]
+        assert (await get(one, "cooldowns"))["keys"] == []
+
+    async def test_one_that_could_not_be_tested_keeps_them(self, tmp_path: Path) -> None:
+        entries = {"a": provider(closed_port(), keys=["sk-of-nobody-0001"])}
+        async with router.running(tmp_path, entries, server=SERVER) as one:
+            cool_key(one)
+            (key,) = (await get(one, "keys"))["keys"]
+            assert not (await call(one.url, "POST", f"keys/{key['id']}/test")).json()["ok"]
+            assert len((await get(one, "cooldowns"))["keys"]) == 2
 
     @pytest.mark.parametrize(
         ("sent", "paths"),

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Provider, behaviours
+from pointsman.domain.failures import Scope
 from pointsman.domain.records import Outcome
-from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.penalties import Ban, SessionPenalties
 from pointsman.web.api.overview import WINDOW_SECONDS, rates
+from routing.routing_builders import cool
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call
 from support.audit_records import attempt_record, exchange_record
@@ -93,19 +95,22 @@ class TestCooldowns:
             ("?provider=a", {"b/m"}),
             ("?provider=a&model=m", {"b/m", "#key-1"}),
             ("?provider=a&key=key-1", {"a/m", "b/m"}),
-            ("?provider=nobody", {"a/m", "b/m", "#key-1"}),
+            ("?provider=a&model=m&key=key-1", {"a/m", "b/m", "#key-1"}),
+            ("?provider=a&key=key-7", {"a/m", "b/m", "#key-1", "m#key-1"}),
+            ("?provider=nobody", {"a/m", "b/m", "#key-1", "m#key-1"}),
         ],
     )
     async def test_some_or_all_of_them_end(self, one: router.Router, query: str, left: set[str]) -> None:
-        cooldowns = one.gateway.router.cooldowns
+        own = one.gateway.router
         for label in ("a/m", "b/m"):
-            cooldowns.cool_target(label, "503", 60, monotonic())
-        cooldowns.cool_invalid(("a", "key-1"), monotonic())
+            cool(own, Scope.TARGET, label, "503", 60, monotonic())
+        cool(own, Scope.KEY, "a/m", "key_invalid", 60, monotonic())
+        cool(own, Scope.MODEL_OF_KEY, "a/m", "rate_limit", 60, monotonic())
         answer = await call(one.url, "DELETE", f"cooldowns{query}")
-        assert answer.json() == {"cleared": 3 - len(left)}
+        assert answer.json() == {"cleared": 4 - len(left)}
         told = await get(one, "cooldowns")
         labels = {f"{row['provider']}/{row['model']}" for row in told["targets"]}
-        assert labels | {f"#{row['key']}" for row in told["keys"]} == left
+        assert labels | {f"{row['model'] or ''}#{row['key']}" for row in told["keys"]} == left
 
     @pytest.mark.parametrize("query", ["model=m", "key=k", "nonsense=1"])
     async def test_a_query_that_would_mean_all_by_mistake_is_refused(self, one: router.Router, query: str) -> None:
@@ -141,7 +146,7 @@ class TestSessions:
 
 def ban(session: Any, *scopes: str) -> None:
     session.penalties = session.penalties or SessionPenalties()
-    session.penalties.bans.update(dict.fromkeys(scopes, "failed twice"))
+    session.penalties.bans.update(dict.fromkeys(scopes, Ban("failed twice", 0.0, monotonic() + 600, True)))
 
 
 async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> None:

@@ -7,6 +7,8 @@ share of its body.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pointsman.demo.behaviours.errors import Shape, demo_error, dumps, shaped
 from pointsman.demo.behaviours.streaming import TEXT, Delivery, Interruption, answering, composed, in_streams, plain
 from pointsman.demo.responder import Responder
@@ -66,18 +68,24 @@ def wrong_length(text: str = TEXT, off: int = 10) -> Behaviour:
 
 
 def error_within(
-    text: str = TEXT, after_tokens: int = 2, code: int = 503, shape: Shape | None = None, done: bool = False
+    text: str = TEXT,
+    after_tokens: int = 2,
+    code: int = 503,
+    shape: Shape | None = None,
+    done: bool = False,
+    message: str | None = None,
 ) -> Behaviour:
     """A stream turns into an error event, in the dialect's form or in a `shape`; with `done` the end marker follows.
+    `message` replaces the usual one of that status.
 
     A body that is not streamed is truncated there.
     """
 
     async def action(responder: Responder) -> None:
-        foreign = DemoEvent(EventRole.ERROR, dumps(shaped(shape, demo_error(code).message, code))) if shape else None
-        await responder.chunk(
-            responder.encode(foreign or responder.dialect.error_event(demo_error(code), responder.request))
-        )
+        usual = demo_error(code)
+        error = replace(usual, message=message or usual.message)
+        foreign = DemoEvent(EventRole.ERROR, dumps(shaped(shape, error.message, code))) if shape else None
+        await responder.chunk(responder.encode(foreign or responder.dialect.error_event(error, responder.request)))
         ends = responder.dialect.events(plain(""), responder.request) if done else []
         await responder.chunk(b"".join(responder.encode(event) for event in ends if event.role is EventRole.END))
         await responder.end_early()

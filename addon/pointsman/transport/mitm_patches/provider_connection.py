@@ -40,6 +40,8 @@ class ConnectionTrace:
     started: float | None = None
     established: float | None = None
     transport: asyncio.Transport | None = field(default=None, repr=False)
+    proxy: str | None = None
+    """The URL of the proxy that it goes through, without a credential."""
 
     def detach(self) -> None:
         """A connection is kept together with the context that it was made in, and thus with its dial: nothing of the

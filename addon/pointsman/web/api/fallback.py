@@ -84,6 +84,7 @@ class FallbackPages:
             "order": target.rank,
             "enabled": model.enabled,
             "provider_enabled": target.provider.enabled,
+            "speedRank": model.speed,
             "context": model.context,
             "supports": None if model.supports is None else sorted(model.supports),
             "protection": self._configuration.current.settings.protection_of(target.provider.name, model.id).value,

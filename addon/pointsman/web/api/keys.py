@@ -86,7 +86,10 @@ class KeyPages:
     async def test(self, _: PageRequest, key_id: str) -> PageReply:
         """Raises Problem (not_found)."""
         found = self._find(self._configuration.current, key_id)
-        return json_reply(await self._tester(self._configuration.current.settings.providers[found.provider], found.key))
+        result = await self._tester(self._configuration.current.settings.providers[found.provider], found.key)
+        if result["ok"]:
+            self._router.cooldowns.on_key_accepted((found.provider, found.key.id), monotonic())
+        return json_reply(result)
 
     def _one(self, key_id: str, status: int) -> PageReply:
         state = self._configuration.current
@@ -138,7 +141,7 @@ class KeyPages:
 
     def _to_dict(self, listed: ListedKey, overrides: RuntimeOverrides) -> dict[str, Any]:
         now, wall = monotonic(), time()
-        key, name = listed.key, (listed.provider, listed.key.label)
+        key, name = listed.key, (listed.provider, listed.key.id)
         change = overrides.keys.get((listed.provider, listed.file_label or ""), KeyChange())
         changed = {"enabled": change.enabled, "label": change.label}
         return {

@@ -40,6 +40,7 @@ class OverviewPages:
                 **self._running(),
                 **self._state.problems(),
                 "sessions": self._context.router.sessions.count,
+                "faults": [fault.to_dict() for fault in self._context.router.settings.faults],
                 "demo": self._context.is_demo,
             }
         )

@@ -53,6 +53,7 @@ class SettingsPages:
                 "file": str(configuration.path) if configuration.path else None,
                 "kept": str(store.path) if store else None,
                 "warnings": list(state.settings.warnings),
+                "faults": [fault.to_dict() for fault in state.settings.faults],
             }
         )
 

@@ -30,8 +30,9 @@ class StatePages:
     def sessions(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""
         limit = int_param(query_params(request, "limit"), "limit", DEFAULT_SESSIONS, 1, MAX_SESSIONS)
-        registry, now = self.context.router.sessions, self.context.clock()
-        return json_reply({"sessions": registry.to_list(now, self.context.wall(), limit), "stats": registry.stats(now)})
+        router, now = self.context.router, self.context.clock()
+        listed = router.sessions_to_list(now, self.context.wall(), limit)
+        return json_reply({"sessions": listed, "stats": router.sessions.stats(now)})
 
     def health(self, _: PageRequest, __: str) -> PageReply:
         providers = self._providers()
@@ -60,10 +61,10 @@ class StatePages:
         """Raises Problem (invalid_request)."""
         given = query_params(request, "provider", "model", "key")
         _needs_provider(given, "model", "key")
-        cooldowns = self.context.router.cooldowns
+        router, now = self.context.router, self.context.clock()
         if not given:
-            return json_reply({"cleared": cooldowns.clear(self.context.clock())})
-        cleared = cooldowns.lift(given["provider"], given.get("model"), given.get("key"), self.context.clock())
+            return json_reply({"cleared": router.cooldowns.clear(now)})
+        cleared = router.lift_cooldowns(given["provider"], given.get("model"), given.get("key"), now)
         return json_reply({"cleared": cleared})
 
     def lift_bans(self, request: PageRequest, _: str) -> PageReply:
@@ -81,7 +82,7 @@ class StatePages:
         return PageReply(204, b"", ())
 
     def _cooldowns(self) -> dict[str, Any]:
-        return self.context.router.cooldowns.to_dict(self.context.clock(), self.context.wall())
+        return self.context.router.cooldowns_to_dict(self.context.clock(), self.context.wall())
 
     def _bans(self) -> list[dict[str, Any]]:
         return self.context.router.sessions.bans(self.context.clock(), self.context.wall())
@@ -113,7 +114,7 @@ class StatePages:
         router = self.context.router
         keys = router.settings.providers[provider].keys
         usable = sum(
-            1 for key in keys if key.enabled and router.cooldowns.key_cooldown((provider, key.label), now) is None
+            1 for key in keys if key.enabled and router.cooldowns.key_cooldown((provider, key.id), now) is None
         )
         return {"usable": usable, "total": len(keys)}
 

@@ -82,8 +82,8 @@ function coolingRow(stage) {
     return [
       element,
       (each) => {
-        const isKey = each.model === undefined;
-        const name = isKey ? `${each.provider}, key ${each.key ?? "none"}` : `${each.provider}/${each.model}`;
+        const scope = each.model === null ? each.provider : `${each.provider}/${each.model}`;
+        const name = each.key === undefined ? scope : `${scope}, key ${each.key ?? "none"}`;
         update(each, name, plain(each.reason));
       },
     ];

@@ -1,6 +1,6 @@
 // Ending a cooldown or a ban early.
 
-/** Ends a cooldown: a target's, or with `key` a key's. */
+/** Ends a cooldown: a target's, or with `key` a key's, as a whole or for one model. */
 export function endCooldown(stage, { provider, model, key }) {
   const named = { provider, model, key };
   return stage.change("DELETE", `/api/cooldowns?${query(named)}`, undefined, `${provider} can be used again.`);

@@ -2,6 +2,7 @@
 
 import { exchangeList } from "./exchanges.js";
 import { h, rows, show, svg, text } from "./dom.js";
+import { faultList } from "./faults.js";
 import { NOTHING, count, plural, share, span, wait } from "./format.js";
 import { cooldownColumn } from "./cooldowns.js";
 import { blank } from "./stage.js";
@@ -30,11 +31,13 @@ export function open(stage) {
   );
   const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
   const window = h("p", { class: "soft small" });
+  const faults = faultList();
   const demo = h("p", { class: "sheet sheet-body demo", hidden: true, text: DEMO });
 
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), window),
     demo,
+    faults.element,
     figures.element,
     h(
       "div",
@@ -56,6 +59,7 @@ export function open(stage) {
     figures.update(overview);
     running.update(overview.running_exchanges);
     cooldowns.update(overview);
+    faults.update(overview.faults);
     show(demo, overview.demo);
     text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
   });

@@ -1,6 +1,7 @@
 // Settings: each with its value, its source, and the value it has without a change made here.
 
 import { attribute, h, rows, show, text } from "./dom.js";
+import { faultList } from "./faults.js";
 import { plain } from "./words.js";
 
 export const TITLE = "Settings";
@@ -16,6 +17,7 @@ const SOURCES = {
 export function open(stage) {
   const files = h("p", { class: "files soft small" });
   const warnings = h("ul", { class: "sheet sheet-body warn small", hidden: true });
+  const faults = faultList();
   const sections = h("div", { class: "stack" });
   const shown = (told) => {
     text(
@@ -32,6 +34,7 @@ export function open(stage) {
       (words) => [h("li", { text: words }), () => {}],
     );
     show(warnings, told.warnings.length > 0);
+    faults.update(told.faults);
     rows(
       sections,
       grouped(told.settings),
@@ -50,7 +53,7 @@ export function open(stage) {
       h("h1", { text: TITLE }),
       h("button", { class: "button", type: "button", text: "Reload file", on: { click: reload } }),
     ),
-    h("div", { class: "stack" }, files, warnings, sections),
+    h("div", { class: "stack" }, files, faults.element, warnings, sections),
   );
   stage.watch("/api/settings", EVERY, shown);
 }

@@ -34,9 +34,18 @@ from pointsman.wire.json_access import Members
 from pointsman.wire.refusals import Refusal, is_refused, refusal_in, without_refused
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM
-from pointsman.wire.thinking_signatures import without_foreign_thoughts
+from pointsman.wire.thinking_signatures import (
+    EVERYTHING,
+    LeftOut,
+    PartId,
+    edit,
+    leave_out,
+    part_ids,
+    without_foreign_thoughts,
+)
 from pointsman.wire.whole_reader import is_json, media_type
 
+NOTHING_LEFT_OUT = LeftOut()
 LARGE_COPY = 1 << 20
 """Bytes of a body of which a copy, one model's name changed, takes about a millisecond."""
 LARGE_CONVERSION = 64 * 1024
@@ -78,6 +87,10 @@ class Codec(Protocol):
         """What the provider refused of its request, which may be repeated without."""
         ...
 
+    def removable_parts(self, model: str) -> Sequence[PartId] | None:
+        """The signed parts of the request; None if it would be the same without them."""
+        ...
+
 
 def codec_for(
     client: Dialect,
@@ -86,14 +99,16 @@ def codec_for(
     provider: Provider,
     reasons: bool,
     refusals: Sequence[Refusal] = (),
+    parts_left_out: LeftOut = NOTHING_LEFT_OUT,
 ) -> Codec:
     """For one attempt. `listener` bears the name that an answer gets if its provider gives it none.
 
-    `reasons`: the model is known to reason. `refusals`: what it has refused.
+    `reasons`: the model is known to reason. `refusals`: what it has refused. `parts_left_out`: the signed parts
+    that the provider is not sent.
     """
     if client is provider_dialect:
-        return PassThrough(client, listener, provider, refusals)
-    return Converting(client, provider_dialect, listener, provider, reasons, refusals)
+        return PassThrough(client, listener, provider, refusals, parts_left_out)
+    return Converting(client, provider_dialect, listener, provider, reasons, refusals, parts_left_out)
 
 
 class PassThrough:
@@ -102,11 +117,16 @@ class PassThrough:
     remark = ""
 
     def __init__(
-        self, dialect: Dialect, listener: Listener, provider: Provider, refusals: Sequence[Refusal] = ()
+        self,
+        dialect: Dialect,
+        listener: Listener,
+        provider: Provider,
+        refusals: Sequence[Refusal] = (),
+        parts_left_out: LeftOut = NOTHING_LEFT_OUT,
     ) -> None:
         self.dialect, self.refusals = dialect, refusals
         facts = listener.facts
-        self._listener, self._facts, self._provider = listener, facts, provider
+        self._listener, self._facts, self._provider, self._left_out = listener, facts, provider, parts_left_out
         option = usage_option(dialect, provider)
         is_silent = facts.stream and not facts.asks_usage and not (option and option.member in facts.document)
         self.asked_usage = is_silent and option is not None and may_ask_usage(dialect, refusals)
@@ -114,11 +134,11 @@ class PassThrough:
         self._has_refused = is_refused(refusals, facts.document)
 
     def takes_long(self, body: bytes) -> bool:
-        return len(body) > (LARGE_CONVERSION if self._has_refused else LARGE_COPY)
+        return len(body) > (LARGE_CONVERSION if self._has_refused or self._left_out else LARGE_COPY)
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
-        body = without_foreign_thoughts(self.dialect, body)
+        body = without_foreign_thoughts(self.dialect, body, self._left_out, model)
         body = provider_quirks.mended(self._provider, self.dialect, body, self._facts.document)
         if self._has_refused:
             self._sent = document = json.loads(body)  # integers of any length survive
@@ -146,6 +166,12 @@ class PassThrough:
             sent[option.member] = option.value
         return new_refusal(self.refusals, sent, fault)
 
+    def removable_parts(self, model: str) -> Sequence[PartId] | None:
+        bare = edit(self.dialect, self._facts.document, EVERYTHING, model)
+        if bare is None or bare == edit(self.dialect, self._facts.document, self._left_out, model):
+            return None
+        return part_ids(self.dialect, self._facts.document)
+
 
 class Converting:
     """Each speaks a dialect of its own."""
@@ -158,8 +184,9 @@ class Converting:
         provider: Provider,
         reasons: bool,
         refusals: Sequence[Refusal] = (),
+        parts_left_out: LeftOut = NOTHING_LEFT_OUT,
     ) -> None:
-        self.dialect, self.refusals = dialect, refusals
+        self.dialect, self.refusals, self._left_out = dialect, refusals, parts_left_out
         self._sent: Members = {}
         """The request, as the provider got it."""
         self._error_reader: ForeignErrorReader | None = None
@@ -185,6 +212,7 @@ class Converting:
         except Exception as error:  # whatever the library raises
             raise Inconvertible(f"{why_not(error)} ({self._client.name} to {self.dialect.name})") from error
         provider_quirks.mend(self._provider, self.dialect, document)
+        leave_out(self.dialect, document, self._left_out, model)
         remarks += without_refused(self.refusals, document)
         self.remark = "; ".join(filter(None, (self.remark, *remarks)))
         if self._facts.stream and conversion.stream_member:
@@ -209,6 +237,10 @@ class Converting:
     def refusal(self, fault: Fault) -> Refusal | None:
         told = self._error_reader.original_fault() if self._error_reader else fault
         return new_refusal(self.refusals, self._sent, told)
+
+    def removable_parts(self, model: str) -> Sequence[PartId] | None:
+        is_signed = edit(self.dialect, self._sent, EVERYTHING, model) is not None
+        return part_ids(self.dialect, self._sent) if is_signed else None
 
     def _asked(self, model: str) -> RequestFacts:
         """Facts of the request that the provider gets."""

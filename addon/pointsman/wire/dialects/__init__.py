@@ -4,6 +4,8 @@ The files are the same in every folder:
 
     request.py         which paths, what a request asks (`RequestFacts`), what goes to the provider
     request_repair.py  what is taken out for providers that would refuse it (where there is such a thing)
+    held_ids.py        ids in a request that mean something to one account
+    signed_parts.py    what only its issuer accepts: signed thoughts, encrypted reasoning
     answers.py         readers of a provider's answer, streamed and whole: bytes become frames
     messages.py        the conversation of a request and the message of an answer, as sessions compare them
     control_events.py  the router's own events in a stream: keep-alive, comment, error, end marker

@@ -106,6 +106,30 @@ class QuirkRules(NamedTuple):
     """Changes the document."""
 
 
+type DropsPart = Callable[[int, str], bool]
+"""Whether a signed part is left out: by the place of its message, and its signature (empty where it lacks one)."""
+
+
+def _no_members(document: Members, messages: Sequence[Members]) -> Mapping[str, Any]:
+    return {}
+
+
+class SignedParts(NamedTuple):
+    """The parts of a request that only their issuer accepts: signed thoughts, encrypted reasoning, signed calls.
+
+    `without` takes the messages and the model's name, and leaves out what is to be dropped; messages that stay as they
+    were are the same objects, and what remains is a valid request. `other_members` gives the members of the request
+    that must have another value with such messages.
+    """
+
+    member: str
+    """Where the messages stand."""
+    signatures: Callable[[Members], Sequence[str]]
+    """Of one message, in order."""
+    without: Callable[[Sequence[Document], DropsPart, str], list[Document]]
+    other_members: Callable[[Members, Sequence[Members]], Mapping[str, Any]] = _no_members
+
+
 @dataclass(frozen=True, slots=True)
 class ListedModel:
     """One name that a request may carry. `context` is in tokens."""
@@ -167,8 +191,10 @@ class Dialect:
 
     # request_repair.py
     quirks: QuirkRules | None = None
-    drop_foreign_thoughts: Callable[[Document], None] | None = None
-    """Takes out of a request the thoughts that bear `thinking_signatures.MARK`; None: providers bear them."""
+
+    # signed_parts.py
+    signed_parts: SignedParts | None = None
+    """None: nothing in a request is signed."""
 
     # answers.py
     reader: MakeReader

@@ -150,6 +150,7 @@ class TestVoice:
             (Code.RATE_LIMITED, "rate_limit_error"),
             (Code.NO_CANDIDATE, "overloaded_error"),
             (Code.UPSTREAM_TIMEOUT, "timeout_error"),
+            (Code.STREAM_TIMEOUT, "stream_timeout"),
             (Code.UPSTREAM_ERROR, "api_error"),
         ],
     )

@@ -257,7 +257,9 @@ class TestVoice:
         problem = Problem(code, "m")
         expected = {401: "authentication_error", 429: "rate_limit_error"}.get(problem.status, "invalid_request_error")
         spoken = json.loads(DIALECT.error_body(problem))["error"]["type"]
-        assert spoken in (("upstream_error", "server_error") if problem.status >= 500 else (expected,))
+        assert spoken in (
+            ("upstream_error", "server_error", "stream_timeout") if problem.status >= 500 else (expected,)
+        )
 
     def test_an_error_body(self) -> None:
         problem = Problem(
@@ -280,6 +282,10 @@ class TestVoice:
         problem = Problem(Code.STREAM_TIMEOUT, "silence\n\nfor 60 s")
         [event] = Decoder().feed(EVENTS.error_event(problem))
         assert event.data == DIALECT.error_body(problem)
+
+    def test_silence_is_named_by_type_and_code(self) -> None:
+        error = json.loads(DIALECT.error_body(Problem(Code.STREAM_TIMEOUT, "silence")))["error"]
+        assert (error["type"], error["code"]) == ("stream_timeout", "stream_timeout")
 
     def test_the_end_marker_is_the_one_a_reader_takes_for_the_end(self) -> None:
         reader = DIALECT.reader(facts(stream=True), "text/event-stream")

@@ -144,7 +144,7 @@ class TestVoice:
                 "id": "resp_7",
                 "model": "m",
                 "status": "failed",
-                "error": {"code": "stream_broken", "message": "gone"},
+                "error": {"type": "upstream_error", "code": "stream_broken", "message": "gone"},
                 "output": [],
             },
         }
@@ -158,7 +158,13 @@ class TestVoice:
         assert first["response"]["id"] == last["response"]["id"] == "resp_r-1"
         assert (first["response"]["status"], first["response"]["created_at"]) == ("in_progress", 1_700_000_000)
         assert last["response"]["status"] == "failed"
-        assert last["response"]["error"] == {"code": "no_candidate", "message": "nobody", "trail": "a@503"}
+        error = {"type": "server_error", "code": "no_candidate", "message": "nobody", "trail": "a@503"}
+        assert last["response"]["error"] == error
+
+    def test_silence_is_named_by_type_and_code(self) -> None:
+        [event] = Decoder().feed(self.EVENTS.error_event(Problem(Code.STREAM_TIMEOUT, "silence"), Opening()))
+        error = json.loads(event.data or b"")["response"]["error"]
+        assert (error["type"], error["code"]) == ("stream_timeout", "stream_timeout")
 
     @pytest.mark.parametrize("opening", [None, Opening()])
     def test_agents_are_kept_awake_by_events(self, opening: Opening | None) -> None:

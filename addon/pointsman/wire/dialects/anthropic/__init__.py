@@ -7,11 +7,11 @@ from pointsman.wire.dialects.anthropic import (
     errors,
     messages,
     request,
-    request_repair,
     transcript,
 )
 from pointsman.wire.dialects.anthropic.conversion import CONVERSION
 from pointsman.wire.dialects.anthropic.model_list import MODEL_LIST
+from pointsman.wire.dialects.anthropic.signed_parts import SIGNED_PARTS
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 
@@ -30,7 +30,7 @@ DIALECT = Dialect(
     auth_headers=request.auth_headers,
     own_headers=request.OWN_HEADERS,
     count_tokens=request.COUNT_TOKENS,
-    drop_foreign_thoughts=request_repair.drop_foreign_thoughts,
+    signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     fault=errors.fault,
     error_body=errors.error_body,

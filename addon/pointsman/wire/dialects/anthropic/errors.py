@@ -3,7 +3,7 @@
 import json
 
 from pointsman.wire.error_parsing import error_fault
-from pointsman.wire.errors import Problem
+from pointsman.wire.errors import Code, Problem
 
 fault = error_fault
 
@@ -30,4 +30,6 @@ def error_body(problem: Problem) -> bytes:
 
 
 def _error_type(problem: Problem) -> str:
+    if problem.code is Code.STREAM_TIMEOUT:
+        return problem.code.value
     return TYPES_OF_STATUS.get(problem.status, "api_error" if problem.status >= 500 else "invalid_request_error")

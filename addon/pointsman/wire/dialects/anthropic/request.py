@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.config.enums import Capability
 from pointsman.wire import query
+from pointsman.wire.dialects.anthropic.held_ids import held_ids
 from pointsman.wire.dialects.base import CountTokens, Purpose
 from pointsman.wire.headers import Headers
 from pointsman.wire.json_access import mapping, mappings
@@ -45,6 +46,7 @@ def facts(body: bytes, path: str) -> RequestFacts:
         document=document,
         action=COUNT_TOKENS.action if is_count else "",
         query=query.forwarded(path),
+        held=held_ids(document, blocks),
     )
 
 

@@ -6,6 +6,7 @@ from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.gemini import answers, control_events, errors, messages, request, transcript
 from pointsman.wire.dialects.gemini.conversion import CONVERSION
 from pointsman.wire.dialects.gemini.model_list import MODEL_LIST
+from pointsman.wire.dialects.gemini.signed_parts import SIGNED_PARTS
 
 
 def _demo() -> DemoDialect:
@@ -21,6 +22,7 @@ DIALECT = Dialect(
     outbound=request.outbound,
     auth_headers=request.auth_headers,
     count_tokens=request.COUNT_TOKENS,
+    signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     fault=errors.fault,
     error_body=errors.error_body,

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from pointsman.config.enums import Capability
 from pointsman.wire import jsontext, query
 from pointsman.wire.dialects.base import CountTokens, Purpose
+from pointsman.wire.dialects.gemini.held_ids import held_ids
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.json_access import NOTHING, Members, mapping, mappings
 from pointsman.wire.request_body import json_size, objects, parse_object, refusal, text_size
@@ -71,6 +72,7 @@ def facts(body: bytes, path: str) -> RequestFacts:
         document=document,
         action=what.action,
         query=query.forwarded(path),
+        held=held_ids(request, parts),
     )
 
 

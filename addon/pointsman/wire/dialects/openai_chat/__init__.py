@@ -14,6 +14,7 @@ from pointsman.wire.dialects.openai_chat import (
 )
 from pointsman.wire.dialects.openai_chat.conversion import CONVERSION
 from pointsman.wire.dialects.openai_chat.model_list import MODEL_LIST
+from pointsman.wire.dialects.openai_chat.signed_parts import SIGNED_PARTS
 
 
 def _demo() -> DemoDialect:
@@ -30,6 +31,7 @@ DIALECT = Dialect(
     auth_headers=request.auth_headers,
     usage_option=request.USAGE_OPTION,
     quirks=request_repair.QUIRKS,
+    signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     fault=errors.fault,
     error_body=errors.error_body,

@@ -8,9 +8,7 @@ from pointsman.wire.errors import Code, Problem
 fault = error_fault
 
 TYPES_OF_STATUS = {401: "authentication_error", 429: "rate_limit_error"}
-FROM_UPSTREAM = frozenset(
-    {Code.STREAM_TIMEOUT, Code.STREAM_BROKEN, Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_ERROR, Code.PROVIDER_AUTH}
-)
+FROM_UPSTREAM = frozenset({Code.STREAM_BROKEN, Code.UPSTREAM_TIMEOUT, Code.UPSTREAM_ERROR, Code.PROVIDER_AUTH})
 
 
 def error_body(problem: Problem) -> bytes:
@@ -26,6 +24,8 @@ def error_body(problem: Problem) -> bytes:
 
 
 def error_type(problem: Problem) -> str:
+    if problem.code is Code.STREAM_TIMEOUT:
+        return problem.code.value
     if problem.code in FROM_UPSTREAM:
         return "upstream_error"
     return TYPES_OF_STATUS.get(problem.status, "server_error" if problem.status >= 500 else "invalid_request_error")

@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.config.enums import Capability
 from pointsman.wire.dialects.base import Purpose, UsageOption
+from pointsman.wire.dialects.openai_chat.held_ids import held_ids
 from pointsman.wire.json_access import mappings
 from pointsman.wire.request_body import flag, json_size, model_of, objects, parse_object, text_size, with_model
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
@@ -43,6 +44,7 @@ def facts(body: bytes, path: str) -> RequestFacts:
         asks_usage=_asks_usage(document),
         model_span=span,
         document=document,
+        held=held_ids(document, parts),
     )
 
 

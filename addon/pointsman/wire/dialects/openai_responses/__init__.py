@@ -9,11 +9,11 @@ from pointsman.wire.dialects.openai_responses import (
     errors,
     messages,
     request,
-    request_repair,
     transcript,
 )
 from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
 from pointsman.wire.dialects.openai_responses.model_list import MODEL_LIST
+from pointsman.wire.dialects.openai_responses.signed_parts import SIGNED_PARTS
 
 
 def _demo() -> DemoDialect:
@@ -28,7 +28,7 @@ DIALECT = Dialect(
     facts=request.facts,
     outbound=request.outbound,
     auth_headers=request.auth_headers,
-    drop_foreign_thoughts=request_repair.drop_foreign_thoughts,
+    signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     fault=errors.fault,
     error_body=errors.error_body,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pointsman.wire import sse
 from pointsman.wire.dialects.base import Listener
+from pointsman.wire.dialects.openai_chat.errors import error_type
 from pointsman.wire.errors import Problem
 from pointsman.wire.frames import Opening
 
@@ -30,7 +31,8 @@ class ResponsesControlEvents:
             answer = self._own_answer()
             created = _event("response.created", 0, answer)
             return created + self.error_event(problem, Opening(answer, 1))
-        error = {**dict(problem.details), "code": problem.code.value, "message": problem.message}
+        words = {"type": error_type(problem), "code": problem.code.value, "message": problem.message}
+        error = {**dict(problem.details), **words}
         return _event("response.failed", opening.number, {**opening.answer, "status": "failed", "error": error})
 
     def end_marker(self) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 from pointsman.config.enums import Capability
 from pointsman.wire import query
 from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.openai_responses.held_ids import held_ids
 from pointsman.wire.json_access import mapping, mappings
 from pointsman.wire.request_body import (
     bad_member,
@@ -47,6 +48,8 @@ def facts(body: bytes, path: str) -> RequestFacts:
         model_span=span,
         document=document,
         query=query.forwarded(path),
+        held=held_ids(document, parts),
+        stores_answer=document.get("store") is not False,
     )
 
 

@@ -1,0 +1,619 @@
+"""What the makers of models and gateways say when they refuse a request, and what it means. Data only.
+
+The first row that fits counts, so the order matters: what is more specific stands first, and the smaller of two scopes.
+`tests/domain/error_samples.py` has an answer of its maker for each row.
+"""
+
+from dataclasses import dataclass
+
+from pointsman.domain.failure_rows import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One row, known as `name`; `maker` is whose words they are.
+
+    It fits an error with one of the `statuses` whose codes match one of `codes` (shell patterns, without regard to case
+    and punctuation) or whose text matches one of `words` (regular expressions for lower case, in which `<model>` is the
+    model that was asked for). With `beside`, the text must match one of these too.
+    """
+
+    name: str
+    maker: str
+    means: Failure
+    statuses: frozenset[int]
+    codes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+CLIENT = frozenset(range(400, 500))
+ANY = frozenset(range(400, 600))
+REFUSAL = CLIENT - {429}
+UNSPECIFIC = frozenset({400, 403, 404, 422})
+"""Statuses that gateways use for whatever their provider refused."""
+STATE = ANY - {401, 402, 413, 429}
+LIMIT = frozenset({400, 403, 422, 429})
+NO_KEY = frozenset({401, 403})
+
+LONG_PERIOD = (
+    r"\b(per|a|each)[ -](day|week|month)\b",
+    r"\b(daily|weekly|monthly)\b",
+    r"\b[rt]pd\b",
+    r"/ ?(day|week|month)\b",
+)
+OF_A_MODEL = (r"<model>", r"\b(for|on|of|this) (the )?model\b", r"\bmodel:")
+OF_AN_ACCOUNT = (
+    r"\b(organization|account|project|workspace|team|org|key)[- ]level\b",
+    r"\b(your|this|the|for) (account|organization|org|project|workspace|team|api key|key)\b",
+    r"\bper (account|organization|project|workspace|team|api key|key)\b",
+)
+CLOSED = r"(disabled|suspended|deactivated|terminated|locked|restricted|banned|closed)"
+HOLDER = r"\b(organization|account|workspace|team|project|user|subscription|consumer)\b"
+ENDED = r"(is|was|has been|been) (decommissioned|deprecated|removed|retired|shut down|discontinued)"
+GONE = (
+    rf"(does not exist|doesn't exist|not exist\b|not found|{ENDED}|no longer (supported|available|served)"
+    r"|not a valid model)"
+)
+
+PATTERNS: tuple[Pattern, ...] = (
+    # State that another issuer has signed, encrypted or stored.
+    Pattern(
+        "foreign signature",
+        "Anthropic",
+        Failure.FOREIGN_STATE,
+        STATE,
+        codes=("*thinking_signature*",),
+        words=(
+            r"signature.{0,40}\b(thinking|reasoning)",
+            r"\b(thinking|reasoning)[_ ]?(block.{0,20})?signature|thinking_signature",
+            r"thinking\.signature|redacted_thinking\.data|invalid (data|…) in redacted_thinking",
+            r"expected thinking",
+            r"thinking blocks.*cannot be modified",
+        ),
+    ),
+    Pattern(
+        "foreign encrypted content",
+        "OpenAI",
+        Failure.FOREIGN_STATE,
+        STATE,
+        codes=("invalid_encrypted_content",),
+        words=(
+            r"invalid_encrypted_content",
+            r"encrypted[ _]content\b.*(could not|cannot|did not match|invalid|not valid)",
+        ),
+    ),
+    Pattern(
+        "foreign thought signature",
+        "Google",
+        Failure.FOREIGN_STATE,
+        STATE,
+        words=(r"signature.{0,40}\bthought", r"\bthought[_ ]?signature"),
+    ),
+    Pattern(
+        "unknown id",
+        "OpenAI, Anthropic, Google",
+        Failure.UNKNOWN_ID,
+        REFUSAL - {401, 402, 413},
+        codes=("previous_response_not_found",),
+        words=(
+            r"previous_response_not_found|no such file",
+            r"\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached ?content"
+            r"|container|vector store|stored \w+)\b.{0,160}(not found|not exist|no longer exist|expired)",
+        ),
+    ),
+    # The client's own mistake.
+    Pattern(
+        "unanswered tool call",
+        "Anthropic",
+        Failure.REQUEST,
+        UNSPECIFIC,
+        words=(
+            r"ids were found without …",
+            r"no tool (output|call) found for",
+            r"must be followed by tool messages",
+            r"unexpected … found in … blocks",
+        ),
+    ),
+    Pattern(
+        "unreadable image",
+        "OpenAI, Anthropic",
+        Failure.REQUEST,
+        UNSPECIFIC,
+        codes=("invalid_image*", "image_parse_error", "image_too_large", "unsupported_image_media_type"),
+        words=(r"could not process (the )?image", r"unable to process input image", r"failed to (download|load) image"),
+    ),
+    Pattern(
+        "wrong schema of a tool",
+        "OpenAI",
+        Failure.REQUEST,
+        UNSPECIFIC,
+        codes=("invalid_function_parameters", "invalid_json_schema", "missing_required_parameter"),
+        words=(r"invalid schema for (function|response_format)", r"missing required (parameter|field)"),
+    ),
+    # What one request asks too much of.
+    Pattern(
+        "fewer tokens",
+        "OpenRouter",
+        Failure.UNAFFORDABLE,
+        CLIENT,
+        words=(r"requires more credits, or fewer max_tokens", r"can only afford \d+"),
+    ),
+    Pattern(
+        "long context at extra cost",
+        "Anthropic",
+        Failure.REFUSED,
+        CLIENT,
+        words=(r"extra usage is required for long context", r"long context beta is not (yet )?available"),
+    ),
+    Pattern(
+        "too many output tokens",
+        "OpenAI, Anthropic, DeepSeek",
+        Failure.REFUSED,
+        UNSPECIFIC,
+        words=(
+            r"max_tokens is too large",
+            r"supports at most \d+ completion tokens",
+            r"maximum allowed number of output tokens",
+            r"valid range of max_tokens is",
+            r"max_tokens.{0,40}\bmust be less than or equal to \d+",
+        ),
+    ),
+    # Too many at once.
+    Pattern(
+        "concurrency",
+        "Zhipu, Moonshot, LiteLLM",
+        Failure.CONCURRENCY,
+        LIMIT,
+        codes=("1302", "1303", "concurrency_limit*", "too_many_concurrent_requests", "max_parallel_request_limit*"),
+        words=(
+            r"too many concurrent",
+            r"concurren(t|cy)( \w+){0,3} (limit|quota)",
+            r"max(imum)?( organization)? (concurrency|parallel)",
+            r"max_parallel_requests",
+            r"reduce (your )?concurrency",
+        ),
+    ),
+    # The place.
+    Pattern(
+        "region",
+        "Google, OpenAI, Anthropic",
+        Failure.REGION,
+        REFUSAL,
+        codes=("unsupported_country_region_territory", "location_not_supported", "unsupported_location"),
+        words=(
+            r"user location is not supported",
+            r"country, region,? or territory (is )?not supported",
+            r"not (available|supported) in your (country|region|location)",
+        ),
+    ),
+    # The account.
+    Pattern(
+        "credit",
+        "Anthropic, DeepSeek, OpenRouter and others",
+        Failure.ACCOUNT,
+        CLIENT,
+        codes=(
+            "insufficient_balance*",
+            "insufficient_credits*",
+            "insufficient_user_quota",
+            "insufficient_funds",
+            "credits_error",
+            "credit_balance_too_low",
+            "exceeded_current_quota_error",
+            "1113",
+        ),
+        words=(
+            r"credit balance is too low",
+            r"insufficient (account )?(balance|credits?|funds)",
+            r"(not enough|out of|no remaining|run out of|used all( of)? your) (available )?credits",
+            r"(balance|credits?) (is|are|has been) (insufficient|exhausted|depleted)",
+            r"余额不足|欠费",
+        ),
+    ),
+    Pattern(
+        "billing",
+        "OpenAI, Google, Volcengine",
+        Failure.ACCOUNT,
+        CLIENT,
+        codes=(
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "billing_error",
+            "billing_disabled",
+            "payment_required",
+            "account_overdue*",
+        ),
+        words=(
+            r"billing hard limit",
+            r"(billing|spend(ing)?) (hard )?limit (has been |was )?(reached|exceeded)",
+            r"(reached|exceeded|hit) (your|the) (\w+ )?(spend(ing)?|billing|budget) (limit|cap)",
+            r"payment (is )?required",
+            r"(add|valid|update your) (a )?payment method",
+            r"account is not active",
+            r"overdue (balance|payment|invoice)",
+        ),
+    ),
+    Pattern(
+        "arrears",
+        "Alibaba",
+        Failure.ACCOUNT,
+        CLIENT,
+        codes=("arrearage",),
+        words=(r"account is in good standing", r"\bin arrears\b"),
+    ),
+    Pattern(
+        "closed account",
+        "Anthropic, OpenAI, Moonshot",
+        Failure.ACCOUNT,
+        CLIENT,
+        codes=(
+            "account_deactivated",
+            "account_suspended",
+            "account_disabled",
+            "organization_disabled",
+            "organization_deactivated",
+            "consumer_suspended",
+            "user_suspended",
+        ),
+        words=(
+            rf"{HOLDER}( …)?( \S+)? (has been|is|was)( temporarily| permanently)? {CLOSED}",
+            r"not allowed for this organization",
+        ),
+    ),
+    Pattern(
+        "validation",
+        "Google",
+        Failure.ACCOUNT,
+        CLIENT,
+        codes=("validation_required", "service_disabled", "account_verification_required"),
+        words=(r"verify your account", r"account (verification|validation) (is )?required"),
+    ),
+    # The key.
+    Pattern(
+        "key",
+        "Google, OpenAI, Anthropic",
+        Failure.KEY_INVALID,
+        REFUSAL,
+        codes=(
+            "invalid_api_key*",
+            "api_key_invalid",
+            "incorrect_api_key*",
+            "api_key_expired",
+            "expired_api_key",
+            "key_expired",
+            "key_revoked",
+            "token_expired",
+            "expired_token",
+            "access_token_expired",
+            "expired_key",
+            "token_revoked",
+            "invalid_authentication*",
+            "authentication_error",
+            "authentication_failed",
+            "unauthenticated",
+        ),
+        words=(
+            r"\bapi[ _-]?key( provided)?( …)? (is |has |was |has been )?(not valid|invalid|expired|revoked|disabled)",
+            r"(invalid|incorrect|expired|revoked|wrong|missing|bad) (x-)?api[ _-]?key\b",
+            r"\b(access|auth|bearer|oauth|session) token (is |has |has been |was )?(invalid|expired|revoked)",
+            r"\btoken (is |has |has been |was )(expired|revoked)",
+            r"(invalid|expired|wrong) (authentication|credentials?|access token|bearer token)",
+            r"^unauthorized\b",
+        ),
+    ),
+    # One model of a key.
+    Pattern(
+        "no access",
+        "OpenAI, LiteLLM, GitHub",
+        Failure.NO_ACCESS,
+        REFUSAL,
+        codes=(
+            "model_not_allowed",
+            "key_model_access_denied",
+            "team_model_access_denied",
+            "model_access_denied",
+            "no_access",
+        ),
+        words=(
+            r"\b(have|has) (no )?(access|permissions?) to (use |access |call )?(the |this )?(requested |specified )?"
+            r"(model|<model>)",
+            r"or you do not have access to it",
+            r"not (authorized|allowed|permitted) to (access|use|call|invoke) (the |this )?(model|<model>)",
+            r"no (access|permission) to (the |this )?(model|<model>)",
+            r"must be verified to use the model",
+            r"key not allowed to access model",
+            r"\b(may|can|must)(not| not) (use|access|call|invoke) (the |this )?(model|<model>)",
+            r"<model>( model)? (is )?not (enabled|allowed|available) (for|in|on) (this|your) \w+",
+        ),
+    ),
+    Pattern(
+        "another way to ask a model",
+        "OpenRouter",
+        Failure.REFUSED,
+        REFUSAL,
+        words=(
+            r"no endpoints found that",
+            r"no endpoints (found )?matching your",
+            r"no endpoints available matching",
+            r"no allowed providers are available",
+            r"\bdata policy\b",
+        ),
+    ),
+    Pattern(
+        "model gone",
+        "OpenAI, Groq, Azure, Zhipu",
+        Failure.MODEL_GONE,
+        REFUSAL,
+        codes=(
+            "model_not_found*",
+            "model_not_exist*",
+            "model_decommissioned",
+            "model_deprecated",
+            "deprecated_model",
+            "model_archived",
+            "model_retired",
+            "unknown_model",
+            "invalid_model*",
+            "model_not_available",
+            "deployment_not_found",
+            "1211",
+        ),
+    ),
+    Pattern(
+        "named model gone",
+        "Google, Ollama, vLLM, OpenRouter",
+        Failure.MODEL_GONE,
+        REFUSAL,
+        words=(
+            rf"<model>.{{0,40}}?\b{GONE}",
+            r"no endpoints found for <model>",
+            r"(unknown|no such|invalid|unsupported|deprecated) model( name| id)?:? ?<model>",
+            r"model( name| id)? not (found|exist):? ?<model>",
+            r"^model: <model>$",
+        ),
+    ),
+    Pattern(
+        "some model not found",
+        "DeepSeek, Fireworks",
+        Failure.NOT_FOUND,
+        UNSPECIFIC,
+        words=(r"\bmodel (was |is |does )?not (found|exist)", r"no endpoints found for"),
+    ),
+    # Size.
+    Pattern(
+        "window",
+        "OpenAI, Anthropic, Google, Alibaba, llama.cpp",
+        Failure.CONTEXT_TOO_LARGE,
+        ANY,
+        codes=(
+            "context_length_exceeded",
+            "context_window_exceeded",
+            "model_context_window_exceeded",
+            "exceed_context_size*",
+            "token_limit*",
+            "1261",
+        ),
+        words=(
+            r"maximum context length",
+            r"(exceed(s|ed|ing)?|larger than|longer than|beyond)\b( \w+(['\u2019]s)?){0,5} context "
+            r"(window|length|size|limit)",
+            r"context (window|length|size|limit)( of [\w,]+( tokens)?)?( is| has been| was)? (exceeded|too small|full)",
+            r"\b(prompt|input|conversation) is too long",
+            r"reduce the length of (the|your) (messages|prompt|input|conversation)",
+            r"maximum number of (input )?tokens",
+            r"range of input length should be",
+            r"tokens \+ … must be <=",
+        ),
+    ),
+    Pattern(
+        "more than a minute's tokens",
+        "Groq, OpenAI",
+        Failure.REQUEST_TOO_LARGE,
+        frozenset({400, 413, 429}),
+        words=(r"request too large for", r"\brequest (is )?too large\b"),
+    ),
+    # Content.
+    Pattern(
+        "maker's policy",
+        "OpenAI, Anthropic, xAI",
+        Failure.CONTENT_POLICY,
+        REFUSAL,
+        codes=("content_policy_violation", "moderation_blocked", "invalid_prompt"),
+        words=(
+            r"violat\w+( of)? (our|the|\w+'s) (usage|content) (policy|policies|guidelines)",
+            r"blocked by content filtering policy",
+            r"result of our safety system",
+            r"content violates usage guidelines",
+        ),
+    ),
+    Pattern(
+        "host's filter",
+        "Azure, OpenRouter, Alibaba, Zhipu, DeepSeek",
+        Failure.CONTENT_FILTER,
+        REFUSAL,
+        codes=(
+            "content_filter",
+            "content_filtered",
+            "responsible_ai_policy_violation",
+            "data_inspection_failed",
+            "1301",
+        ),
+        words=(
+            r"content management policy",
+            r"flagged by moderation",
+            r"\brequires moderation\b",
+            r"\binput (was|has been) flagged",
+            r"content exists risk",
+            r"considered high risk",
+        ),
+    ),
+    # Limits of a rate and of a day.
+    Pattern(
+        "a day's quota of a model",
+        "Google",
+        Failure.QUOTA,
+        LIMIT,
+        codes=("*PerDay*PerModel*", "*PerModel*PerDay*"),
+    ),
+    Pattern(
+        "a day's quota of a project",
+        "Google",
+        Failure.KEY_QUOTA,
+        LIMIT,
+        codes=("*PerDay*",),
+    ),
+    Pattern(
+        "a minute's quota of a model",
+        "Google",
+        Failure.RATE_LIMIT,
+        LIMIT,
+        codes=("*PerMinute*PerModel*", "*PerModel*PerMinute*"),
+    ),
+    Pattern(
+        "a minute's quota of a project",
+        "Google",
+        Failure.KEY_RATE_LIMIT,
+        LIMIT,
+        codes=("*PerMinute*PerProject*", "*PerProject*PerMinute*"),
+    ),
+    Pattern(
+        "upstream of an aggregator",
+        "OpenRouter",
+        Failure.RATE_LIMIT,
+        LIMIT,
+        words=(r"temporarily rate-limited upstream",),
+    ),
+    Pattern(
+        "usage of a plan",
+        "OpenAI Codex, OpenRouter, Zhipu",
+        Failure.KEY_QUOTA,
+        LIMIT,
+        codes=("usage_limit_reached", "usage_limit_exceeded", "1308", "1310"),
+        words=(r"free-models-per-day", r"(hit|reached|exceeded) your (\w+ )?usage limit", r"usage limit reached"),
+    ),
+    Pattern(
+        "all free models",
+        "OpenRouter",
+        Failure.KEY_RATE_LIMIT,
+        LIMIT,
+        words=(r"free-models-per-min",),
+    ),
+    Pattern(
+        "tokens of a day of a model",
+        "Groq",
+        Failure.QUOTA,
+        LIMIT,
+        words=LONG_PERIOD,
+        beside=OF_A_MODEL,
+    ),
+    Pattern(
+        "a day's limit of an account",
+        "Cohere and others",
+        Failure.KEY_QUOTA,
+        LIMIT,
+        words=LONG_PERIOD,
+        beside=OF_AN_ACCOUNT,
+    ),
+    Pattern(
+        "a day's limit",
+        "Google and others",
+        Failure.QUOTA,
+        LIMIT,
+        codes=("daily_limit_exceeded",),
+        words=LONG_PERIOD,
+        beside=(r"limit|quota|exceeded|requests|tokens",),
+    ),
+    Pattern(
+        "organization's tokens per minute",
+        "Anthropic",
+        Failure.RATE_LIMIT,
+        LIMIT,
+        words=(r"exceed your organization['\u2019]s( \S+)? rate limit of",),  # it counts each class of models apart
+    ),
+    Pattern(
+        "rate of a model",
+        "OpenAI, Groq",
+        Failure.RATE_LIMIT,
+        LIMIT,
+        words=(r"rate[ _-]?limit", r"too many requests", r"quota exceeded|exceeded (\w+ )*quota"),
+        beside=OF_A_MODEL,
+    ),
+    Pattern(
+        "rate of an account",
+        "Mistral and others",
+        Failure.KEY_RATE_LIMIT,
+        LIMIT,
+        words=(r"rate[ _-]?limit", r"too many requests", r"quota exceeded", r"requests per (minute|second)"),
+        beside=OF_AN_ACCOUNT,
+    ),
+    Pattern(
+        "rate",
+        "gateways, with another status",
+        Failure.RATE_LIMIT,
+        LIMIT,
+        codes=("rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests", "resource_exhausted"),
+        words=(
+            r"rate[ _-]?limit( has been| was)? (exceeded|reached|hit)",
+            r"(exceeded|reached|hit)( \w+){0,3} rate[ -]?limit",
+            r"too many requests",
+            r"quota (has been |was )?exceeded",
+            r"exceeded (your|the)( \w+)? quota",
+        ),
+    ),
+    # What this target does not take.
+    Pattern(
+        "unsupported parameter",
+        "OpenAI, Mistral, vLLM",
+        Failure.REFUSED,
+        UNSPECIFIC,
+        codes=("unsupported_parameter", "unsupported_value", "unknown_parameter", "unsupported_model_capability"),
+        words=(
+            r"unsupported (parameter|value)",
+            r"(unrecognized|unknown) (request )?(argument|parameter|field|name)",
+            r"extra inputs are not permitted",
+        ),
+    ),
+    Pattern(
+        "unsupported feature",
+        "OpenAI, Groq, Ollama, vLLM",
+        Failure.REFUSED,
+        UNSPECIFIC,
+        words=(
+            r"(does not|doesn't|do not) (currently )?support",
+            r"(is|are) not (currently )?supported (by|with|for|in|on)",
+            r"not supported by this model",
+            r"(is|are) only supported (in|by|with|for)",
+            r"(image|audio|vision|tool|function)( \w+){0,3} (is |are )?not (supported|enabled)",
+            r"not a multimodal model",
+            r"at most 0 \w+",
+            r"requires --enable-auto-tool-choice",
+        ),
+    ),
+    # Cut short.
+    Pattern(
+        "answer cut short",
+        "gateways",
+        Failure.TRUNCATED,
+        ANY - {401, 402, 403, 404, 413, 429},
+        codes=("response_length_limit", "truncated"),
+        words=(
+            r"\b(answer|response|output|completion|stream) (was |is |has been )?(truncated|cut off)",
+            r"\bresponse_length_limit\b",
+        ),
+    ),
+    # What came in a refused key's stead.
+    Pattern(
+        "refused credential",
+        "gateways",
+        Failure.KEY_INVALID,
+        NO_KEY,
+        codes=("unauthorized", "invalid_token", "invalid_key", "invalid_credentials"),
+        words=(
+            r"\b(api[ _-]?key|credentials?|authentication)\b",
+            r"(invalid|expired) (\w+ )?token",
+            r"token (is |has )?(\w+ )?(invalid|expired)",
+        ),
+    ),
+)

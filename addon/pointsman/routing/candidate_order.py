@@ -1,0 +1,141 @@
+"""The order in which the candidates of one exchange are looked at, and the last resort when none is left."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.routing.exclusions import Exclusions
+from pointsman.routing.issued_ids import Holder
+from pointsman.routing.pools import CandidateSet
+from pointsman.routing.resolve import Resolution
+from pointsman.routing.state import RoutingState
+from pointsman.routing.strategies.base import TargetOrder
+from pointsman.sessions.binding import SessionBinding
+from pointsman.sessions.store import Pin
+from pointsman.wire.request_facts import RequestFacts
+
+LAST_RESORT = (
+    ExclusionReason.COOLING,
+    ExclusionReason.HALF_OPEN,
+    ExclusionReason.RATE_LIMITED,  # where a learnt limit of concurrency seems reached
+    ExclusionReason.UNHEALTHY,
+    ExclusionReason.BANNED,
+    ExclusionReason.GONE,
+)
+"""What is used all the same when nothing else is left, the most likely to work first."""
+
+
+@dataclass(slots=True)
+class CandidateOrder:
+    """Every answer is computed from the current state. `wall_offset` is what the clock on the wall is ahead of the
+    routing clock.
+    """
+
+    resolution: Resolution
+    facts: RequestFacts
+    inventory: Inventory
+    binding: SessionBinding
+    state: RoutingState
+    holder: Holder | None
+    candidates: CandidateSet
+    exclusions: Exclusions
+    strategy: TargetOrder
+    wall_offset: float
+    ranks: dict[Target, int] = field(default_factory=dict)
+    """Of each target that was looked at, in the strategy's order; 1 is best."""
+
+    def usable(self, now: float) -> Iterator[Candidate]:
+        """The candidates that may take the request, best first; busy guarded providers come last."""
+        for target in self.state.in_flight.busy_last(self._targets(now), self.binding.holder, now):
+            if self.exclusions.target_exclusion(target, now) is None:
+                for candidate in self._keys(target, now):
+                    if self.exclusions.key_exclusion(candidate, now) is None:
+                        yield candidate
+
+    def last_resort(self, now: float) -> Candidate | None:
+        """Nobody is kept from the last thing that might work."""
+        giving_way = (
+            (place, candidate)
+            for target in self._targets(now)
+            for candidate in self._keys(target, now)
+            if (place := self._last_resort_place(candidate, now)) is not None
+        )
+        best = min(giving_way, key=lambda found: found[0], default=None)
+        return best[1] if best else None
+
+    def all_targets(self) -> Sequence[Target]:
+        """All that take part, in configured order."""
+        pinned, targets = self.pinned_target(), self.candidates.targets
+        return targets if pinned is None or pinned in targets else (pinned, *targets)
+
+    def pinned_target(self) -> Target | None:
+        """The target of the session's pin, if the name means it: whatever its pool."""
+        return self._target_of(self._preferred_pin)
+
+    def is_pinned(self, target: Target) -> bool:
+        pin = self._preferred_pin
+        return pin is not None and pin.label == target.label
+
+    def exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
+        """Why it may not take the request, as a target or for its key."""
+        exclusion = self.exclusions.target_exclusion(candidate.target, now)
+        return exclusion or self.exclusions.key_exclusion(candidate, now)
+
+    @property
+    def _preferred_pin(self) -> Pin | None:
+        """The target to ask first: the holder of what the request refers to; else the session's pin, even a paused one
+        if the request refers to anything.
+        """
+        if self.holder:
+            return self.holder.pin
+        return self.binding.pin if self.facts.held else self.binding.preferred_pin
+
+    def _targets(self, now: float) -> Iterator[Target]:
+        """The pinned target before all others, these by tier and in the strategy's order."""
+        preferred, place = list(filter(None, (self.pinned_target(), self._second_target()))), 0
+        yield from preferred
+        for tier in self.candidates.tiers:
+            for target in self.strategy.best_first(tier, now, now + self.wall_offset):
+                place += 1
+                self.ranks[target] = place
+                if target not in preferred:
+                    yield target
+
+    def _second_target(self) -> Target | None:
+        """Comes next where the pinned target does not take the request."""
+        second = self._target_of(self.binding.second_choice)
+        return second if second is not self.pinned_target() else None
+
+    def _target_of(self, pin: Pin | None) -> Target | None:
+        target = self.inventory.by_label.get(pin.label) if pin else None
+        return target if target in self.resolution.targets else None
+
+    def _keys(self, target: Target, now: float) -> Sequence[Candidate]:
+        """The session's own key first: some providers dislike a conversation that changes keys. Then those with most
+        room, in turn; last those that were refused and have not succeeded since.
+        """
+        candidates = self.inventory.keys_in_turn(target)
+        if len(candidates) < 2:
+            return candidates
+        pin, limits, state = self._preferred_pin, target.model.limits, self.state
+        own = pin.key if pin and (self.holder or self.is_pinned(target)) else None
+
+        def place(each: Candidate) -> tuple[bool, bool, float]:
+            room = state.limits.headroom(each.pair_id, limits, now)
+            return own is None or each.key_id[1] != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
+
+        return sorted(candidates, key=place)
+
+    def _last_resort_place(self, candidate: Candidate, now: float) -> tuple[bool, int, float] | None:
+        """To sort by; None for what is not used whatever is left."""
+        found = (
+            self.exclusions.target_exclusion(candidate.target, now),
+            self.exclusions.key_exclusion(candidate, now),
+        )
+        exclusions = [exclusion for exclusion in found if exclusion]
+        if not exclusions or any(each.holds for each in exclusions):
+            return None
+        worst = max(exclusions, key=lambda each: LAST_RESORT.index(each.reason))
+        serves_another = self.state.in_flight.serves_another_session(candidate.target, self.binding.holder, now)
+        return serves_another, LAST_RESORT.index(worst.reason), now if worst.until is None else worst.until

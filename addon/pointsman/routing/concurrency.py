@@ -1,0 +1,57 @@
+"""Limits of the requests that run at once, for a model of a key and for a key: configured or learnt from refusals."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from pointsman.domain.targets import Candidate, KeyId, PairId
+
+LEARNT_LIFETIME = 600.0
+"""Seconds after which a learnt limit is forgotten."""
+RETRY_WAIT = 2.0
+"""Seconds that a client is told to wait: when a running request ends is not known."""
+
+
+class Concurrency:
+    """Counts are bounded by the requests that run, learnt limits by the inventory."""
+
+    def __init__(self) -> None:
+        self._of_pairs: Counter[PairId] = Counter()
+        self._of_keys: Counter[KeyId] = Counter()
+        self._learnt: dict[PairId, tuple[int, float]] = {}
+        """A limit, and until when it counts on the routing clock."""
+
+    def begin(self, candidate: Candidate) -> None:
+        self._of_pairs[candidate.pair_id] += 1
+        self._of_keys[candidate.key_id] += 1
+
+    def end(self, candidate: Candidate) -> None:
+        """Once for each `begin`."""
+        _decrement(self._of_pairs, candidate.pair_id)
+        _decrement(self._of_keys, candidate.key_id)
+
+    def on_refused(self, candidate: Candidate, now: float) -> None:
+        """The provider has refused a request, which has ended, as one too many: those that still run are the limit."""
+        self._learnt[candidate.pair_id] = max(1, self._of_pairs[candidate.pair_id]), now + LEARNT_LIFETIME
+
+    def is_full(self, candidate: Candidate) -> bool:
+        """One more request would be above a configured limit."""
+        target, running = candidate.target, self._of_pairs.get(candidate.pair_id, 0)
+        of_key, of_model = target.provider.limits.concurrency, target.model.limits.concurrency
+        if of_key is not None and self._of_keys.get(candidate.key_id, 0) >= of_key:
+            return True
+        return of_model is not None and running >= of_model
+
+    def seems_full(self, candidate: Candidate, now: float) -> bool:
+        """One more request would be above a learnt limit, which may be wrong, so it gives way to a last resort."""
+        learnt, until = self._learnt.get(candidate.pair_id, (0, 0.0))
+        return now < until and self._of_pairs.get(candidate.pair_id, 0) >= learnt
+
+    def keep_only(self, pairs: Collection[PairId]) -> None:
+        """What was learnt of what is no longer configured is forgotten."""
+        self._learnt = {pair: learnt for pair, learnt in self._learnt.items() if pair in pairs}
+
+
+def _decrement[Name](counts: Counter[Name], name: Name) -> None:
+    counts[name] -= 1
+    if counts[name] <= 0:
+        del counts[name]

@@ -1,0 +1,64 @@
+"""An answer whose provider reports no usage counts by its text, for limits and for the statistics."""
+
+import json
+
+import pytest
+
+from exchange.exchange_harness import DONE, JSON, STOP, ExchangeHarness, event
+from pointsman.routing.attempt_outcomes import observations
+from pointsman.wire.frames import Usage
+
+TEXT = "a word " * 8
+"""56 bytes, 14 tokens."""
+REPORTED = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+
+
+def answered(*pieces: bytes) -> ExchangeHarness:
+    more = {"models": [{"id": "m", "limits": {"tpm": 1000}}]}
+    harness = ExchangeHarness(1, more=more)
+    return harness.start().connected(1).head(1).wait(1).data(1, event(TEXT)).wait(2).data(1, *pieces)
+
+
+def used(harness: ExchangeHarness) -> float:
+    [windows] = harness.router.limits._windows.values()
+    return windows["tpm"].used(harness.now)
+
+
+def test_a_stream_without_usage() -> None:
+    harness = answered(event("12345678"), STOP, DONE)
+    [record] = harness.records
+    asked = harness.exchange.client_request.facts.tokens
+    assert record.usage == Usage(asked, 16, is_estimated=True)
+    assert record.to_dict()["usage"] is None, "it reported none"
+    assert used(harness) == asked + 16
+    [seen] = observations(harness.exchange.to_record(), {"a/m"})
+    assert (seen.tokens, seen.seconds) == (16, 2.0)
+
+
+def test_a_stream_with_usage_counts_as_it_says() -> None:
+    harness = answered(STOP, REPORTED, DONE)
+    [record] = harness.records
+    assert record.usage == Usage(3, 4)
+    assert used(harness) == 7
+
+
+def test_half_an_answer_counts_as_far_as_it_came() -> None:
+    harness = answered().failed(1)
+    [record] = harness.records
+    assert record.usage
+    assert (record.usage.completion, record.usage.is_estimated) == (14, True)
+
+
+@pytest.mark.parametrize("usage", [{}, {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}])
+def test_an_answer_in_one_piece(usage: dict[str, object]) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}
+    harness = ExchangeHarness(1, stream=False).start().connected(1)
+    harness.answers(1, 200, json.dumps({"id": "c", "choices": [choice], **usage}).encode(), JSON)
+    [record] = harness.records
+    assert record.usage
+    assert record.usage.completion == (4 if usage else 14)
+
+
+def test_an_attempt_without_an_answer_has_none() -> None:
+    harness = ExchangeHarness(2).start().connected(1).answers(1, 503)
+    assert harness.records[0].usage is None
