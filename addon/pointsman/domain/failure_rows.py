@@ -52,4 +52,4 @@ class Failure(StrEnum):
     UNUSABLE = "unusable"
     """What the model wrote is no answer, which is not its provider's fault."""
     OURS = "ours"
-    """The router itself is at fault, and no provider."""
+    """The router itself is at fault, or the request is; no provider."""
