@@ -25,7 +25,8 @@ EXTENSIONS: Mapping[Dialect, Mapping[str, str]] = {
     CHAT: {"reasoning_content": "", "extra_content": ""},
     # OpenAI's answers have them; other versions of its SDK require the name.
     RESPONSES: {"store": "", "name": "response.function_call_arguments.done"},
-    ANTHROPIC: {},
+    # Models before those that refuse them take them; this version of the SDK has only what newer ones take.
+    ANTHROPIC: {"temperature": "", "top_p": "", "top_k": ""},
     GEMINI: {},
 }
 """Each with the `type` of the objects that have it; "" for any."""

@@ -7,7 +7,6 @@ plain parties of each dialect, which must find what was said. The parties themse
 import itertools
 import json
 import re
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +38,12 @@ IS_NAMED = {CHAT: False, RESPONSES: True, ANTHROPIC: True, GEMINI: False}
 """Whether the events of a stream bear their types."""
 
 
+FORM = {
+    "type": "object",
+    "properties": {"track": {"type": "integer"}},
+    "required": ["track"],
+    "additionalProperties": False,
+}
 KNOWN_LOSSES = {
     ("cut thought", ANTHROPIC, ANTHROPIC, True): "an answer in the other form loses the signatures of its thoughts",
 }
@@ -226,11 +231,63 @@ def test_every_kind_crosses(
 
 
 @both_ways
-@pytest.mark.parametrize("first", Dialect)
 @pytest.mark.parametrize("client", Dialect)
-def test_thirty_turns_with_another_dialect_each(client: Dialect, first: Dialect, stream: bool) -> None:
+def test_thirty_turns_with_another_dialect_each(client: Dialect, stream: bool) -> None:
     conversation = Conversation(client, stream)
-    providers = deque(Dialect)
-    providers.rotate(-providers.index(first))
-    for turn, provider in zip(switched(30), itertools.cycle(providers), strict=False):
+    for turn, provider in zip(switched(30), itertools.cycle(Dialect), strict=False):
         conversation.take(turn, provider)
+
+
+PARAMETERS: Mapping[Dialect, Mapping[str, Any]] = {
+    CHAT: {
+        "max_completion_tokens": 3000, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": "required",
+        "parallel_tool_calls": False, "reasoning_effort": "high", "seed": 7, "user": "u", "presence_penalty": 0.1,
+        "frequency_penalty": 0.1, "metadata": {"k": "v"}, "service_tier": "auto", "verbosity": "low",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "form", "schema": FORM, "strict": True}},
+    },
+    RESPONSES: {
+        "max_output_tokens": 3000, "temperature": 0.5, "top_p": 0.9, "tool_choice": "required",
+        "parallel_tool_calls": False, "reasoning": {"effort": "high", "summary": "auto"}, "user": "u",
+        "metadata": {"k": "v"}, "store": False, "include": ["reasoning.encrypted_content"], "truncation": "auto",
+        "text": {"format": {"type": "json_schema", "name": "form", "schema": FORM, "strict": True}, "verbosity": "low"},
+    },
+    ANTHROPIC: {
+        "max_tokens": 3000, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "stop_sequences": ["END"],
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": True}, "metadata": {"user_id": "u"},
+        "thinking": {"type": "enabled", "budget_tokens": 2000}, "service_tier": "auto",
+        "output_config": {"format": {"type": "json_schema", "schema": FORM}},
+    },
+    GEMINI: {
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+        "generationConfig": {
+            "maxOutputTokens": 3000, "temperature": 0.5, "topP": 0.9, "topK": 5, "stopSequences": ["END"], "seed": 7,
+            "presencePenalty": 0.1, "thinkingConfig": {"thinkingBudget": 2000, "includeThoughts": True},
+            "responseMimeType": "application/json", "responseJsonSchema": FORM,
+        },
+    },
+}  # fmt: skip
+"""What clients ask beside the conversation, each of it at once."""
+MODELS = ("m", "gpt-5.1", "claude-sonnet-4-5", "claude-opus-4-6", "gemini-3-pro")
+
+
+@both_ways
+@every_pair
+@pytest.mark.parametrize("model", MODELS)
+def test_parameters_are_of_the_providers_dialect(model: str, client: Dialect, provider: Dialect, stream: bool) -> None:
+    """Each alone, and all of them. Responses know no stop sequences, so that no such request gets there."""
+    given = without_stops(PARAMETERS[client]) if provider is RESPONSES else PARAMETERS[client]
+    for names in ([*given], *([name] for name in given)):
+        path, document = PARTIES[client].request(PARTIES[client].question("Which track?"), stream)
+        document |= {name: given[name] for name in names}
+        check_request(client, document, stream)
+        body = json.dumps(document).encode()
+        facts = DIALECTS[client].facts(body, path)
+        assert unsupported(DIALECTS[client], DIALECTS[provider], facts) == ""
+        codec = codec_for(DIALECTS[client], DIALECTS[provider], Listener(facts, request_id="r"), ENTRY, True)
+        check_request(provider, json.loads(codec.outbound(body, model)[0]), stream)
+
+
+def without_stops(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: without_stops(each) for name, each in value.items() if not name.startswith("stop")}
