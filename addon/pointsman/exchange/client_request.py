@@ -9,6 +9,7 @@ from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.masking import Masker
+from pointsman.wire.conversation import Message
 from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.dialects.base import Dialect, Listener, OnItems
@@ -116,7 +117,7 @@ class Planner(Protocol):
         """Its provider refuses a signed part among these, and is not sent them again in this session."""
         ...
 
-    def on_answer(self, answer: bytes, now: float) -> None:
+    def on_answer(self, message: Message, now: float) -> None:
         """The client got this whole answer, in its own dialect."""
         ...
 

@@ -22,7 +22,7 @@ from pointsman.exchange.response_headers import (
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
-from pointsman.wire.conversation import answer_message
+from pointsman.wire.conversation import Message, answer_message
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
@@ -62,6 +62,8 @@ class ClientResponse:
         """The client got a whole answer of a provider's."""
         self._is_refused = False
         """The client was told that its request will never be served."""
+        self._message: tuple[int, Message | None] | None = None
+        """What the first so many bytes of the answer say."""
         self._answer_parts: list[bytes] | None = []
         """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer."""
         self._answer_bytes = 0
@@ -118,9 +120,9 @@ class ClientResponse:
 
     def report_answer(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
-        if self._is_whole and self._answer_parts and self._plan.needs_answer:
-            self._plan.on_answer(self._kept_answer(), now)
-        self._answer_parts = None
+        if self._is_whole and self._answer_parts and self._plan.needs_answer and (message := self._answer_message()):
+            self._plan.on_answer(message, now)
+        self._answer_parts = self._message = None
 
     def estimated_usage(self) -> Usage | None:
         """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None
@@ -129,14 +131,16 @@ class ClientResponse:
         facts = self._client_request.facts
         if self._answer_parts is None:
             return None
-        said = answer_message(self._client_request.dialect.name, self._kept_answer(), facts.stream)
+        said = self._answer_message()
         return Usage(facts.tokens, len(said.content) // BYTES_PER_TOKEN if said else 0, is_estimated=True)
 
-    def _kept_answer(self) -> bytes:
-        """In one piece from now on."""
+    def _answer_message(self) -> Message | None:
+        """What has been kept of the answer, read once for as many bytes."""
         assert self._answer_parts is not None
-        self._answer_parts[:] = [b"".join(self._answer_parts)]
-        return self._answer_parts[0]
+        if self._message is None or self._message[0] != self._answer_bytes:
+            call, answer = self._client_request, b"".join(self._answer_parts)
+            self._message = self._answer_bytes, answer_message(call.dialect.name, answer, call.facts.stream)
+        return self._message[1]
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
         """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker."""

@@ -43,7 +43,7 @@ from pointsman.routing.session_outcomes import SessionOutcomes, pin_on
 from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
-from pointsman.wire.conversation import answer_message
+from pointsman.wire.conversation import Message
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
@@ -283,10 +283,9 @@ class Plan:
         if ids and not target.needs_conversion(self.dialect):
             self.state.issued_ids.record(ids, pin_on(candidate), now)
 
-    def on_answer(self, answer: bytes, now: float) -> None:
+    def on_answer(self, message: Message, now: float) -> None:
         """The session will be found by this answer too."""
-        if message := answer_message(self.dialect, answer, self.facts.stream):
-            self.state.sessions.on_answer(self.binding, message)
+        self.state.sessions.on_answer(self.binding, message)
 
     def on_response_started(self, answered: Target | None) -> None:
         """The response headers were sent; counts their sticky result."""
