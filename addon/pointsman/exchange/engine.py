@@ -23,13 +23,13 @@ from pointsman.exchange.attempt_log import AttemptLog
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Planner
 from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientResponse
 from pointsman.exchange.effects import Abort, Effect
-from pointsman.exchange.failed_attempts import FailedAttempts
+from pointsman.exchange.failed_attempts import FailedAttempts, empty_answer_fault
 from pointsman.exchange.repeats import Repeat, Repeats
 from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
-from pointsman.wire.finish_reasons import finish_of, may_be_empty
+from pointsman.wire.finish_reasons import may_be_empty
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.retry_after import dated
 
@@ -105,10 +105,7 @@ class Exchange:
         """The provider's body has ended the way its framing promised."""
         if attempt := self._running.get(n):
             attempt.is_over = True
-            assert attempt.reader
-            self._handle_frames(attempt, attempt.reader.close(), now)
-            if attempt.n in self._running:
-                self._handle_silent_end(attempt, now)
+            self._close(attempt, now)
         return self._take_effects()
 
     def on_last_data(self, n: int, data: bytes, now: float) -> list[Effect]:
@@ -289,12 +286,10 @@ class Exchange:
             return
         if finish:
             self._failed.empty_answers.append((attempt, attempt.take_held() + data))
-        kind = FaultKind.EMPTY if finish is None or finish_of(finish) else FaultKind.UNUSABLE
-        ending = f" and ended with {finish!r}" if kind is FaultKind.UNUSABLE else ""
-        self._fail(attempt, Fault(kind, f"the answer had no content{ending}"), now)
+        self._fail(attempt, empty_answer_fault(finish), now)
 
-    def _close_finished(self, attempt: Attempt, now: float) -> None:
-        """The answer is whole, but its provider keeps the body open."""
+    def _close(self, attempt: Attempt, now: float) -> None:
+        """The body has ended, or its provider keeps it open behind a whole answer."""
         assert attempt.reader
         self._handle_frames(attempt, attempt.reader.close(), now)
         if attempt.n in self._running:
@@ -409,7 +404,7 @@ class Exchange:
         if attempt.state is AttemptState.SETTLED:
             return
         if attempt.has_ended_silently(now):
-            self._close_finished(attempt, now)
+            self._close(attempt, now)
         elif attempt is not self._attempts.winner:
             if fault := attempt.timeout_fault(self.client_request.facts.stream, now):
                 self._fail(attempt, fault, now)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from pointsman.domain.failures import ALIKE_REFUSALS, classify
 from pointsman.exchange.attempt import Attempt
-from pointsman.wire.errors import Fault
+from pointsman.wire.errors import Fault, FaultKind
+from pointsman.wire.finish_reasons import finish_of
 
 
 @dataclass(slots=True)
@@ -15,7 +16,7 @@ class FailedAttempts:
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
     """Attempts whose answer may be the client's, with the provider's word on it."""
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
-    """Attempts that ended empty with `stop`, with their answers."""
+    """Attempts that ended empty with a finish reason, with their answers."""
 
     def add_refusal(self, attempt: Attempt, fault: Fault) -> None:
         """One more that failed, by refusing the request."""
@@ -32,3 +33,10 @@ class FailedAttempts:
             return None
         failures = {classify(fault) for _, fault in self.refusals}
         return self.refusals[0] if len(failures) == 1 or failures.isdisjoint(ALIKE_REFUSALS) else None
+
+
+def empty_answer_fault(finish: str | None) -> Fault:
+    """The fault of an answer without content. A finish reason with a word of its own blames what the model wrote."""
+    if finish is None or finish_of(finish):
+        return Fault(FaultKind.EMPTY, "the answer had no content")
+    return Fault(FaultKind.UNUSABLE, f"the answer had no content and ended with {finish!r}")
