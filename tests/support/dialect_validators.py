@@ -71,9 +71,15 @@ EVENTS: Mapping[Dialect, Any] = {
     GEMINI: google.GenerateContentResponse,
 }
 
+_SPELLINGS = {"function_declarations": "functionDeclarations"}
+"""Google takes both; the types know one."""
+
 
 def check_request(dialect: Dialect, body: Mapping[str, Any], stream: bool) -> None:
     """Raises AssertionError that names what the provider's types do not allow."""
+    if dialect is GEMINI and body.get("tools"):
+        tools = [{_SPELLINGS.get(name, name): value for name, value in tool.items()} for tool in body["tools"]]
+        body = {**body, "tools": tools}
     _check(REQUESTS[dialect, stream], dialect, body)
 
 

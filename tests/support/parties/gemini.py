@@ -31,7 +31,7 @@ def results(calls: Sequence[Call], results: Sequence[Result]) -> list[Any]:
 
 def asked(body: Mapping[str, Any]) -> Asked:
     [tool] = body["tools"]
-    read = Asked(tools=[each["name"] for each in tool["functionDeclarations"]])
+    read = Asked(tools=[each["name"] for each in tool.get("function_declarations") or tool["functionDeclarations"]])
     assert _words(body["systemInstruction"]["parts"]) == SYSTEM
     due: list[tuple[str | None, str]] = []
     for content in body["contents"]:

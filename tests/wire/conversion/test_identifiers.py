@@ -101,7 +101,7 @@ def tool_names(provider: Dialect, request: Mapping[str, Any]) -> list[str]:
         case Dialect.OPENAI_CHAT:
             return [tool["function"]["name"] for tool in request["tools"]]
         case Dialect.GEMINI:
-            return [f["name"] for tool in request["tools"] for f in tool["functionDeclarations"]]
+            return [f["name"] for tool in request["tools"] for f in tool["function_declarations"]]
         case Dialect.OPENAI_RESPONSES | Dialect.ANTHROPIC:
             return [tool["name"] for tool in request["tools"]]
 

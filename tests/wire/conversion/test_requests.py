@@ -237,7 +237,7 @@ def said(provider: Dialect, request: Mapping[str, Any]) -> dict[str, Any]:
                 "ids": [call["id"] for call in calls],
                 "results": [result["response"]["output"] for result in results],
                 "answered": [result["id"] for result in results],
-                "tool": request["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"],
+                "tool": request["tools"][0]["function_declarations"][0]["parametersJsonSchema"],
                 "must call": request["toolConfig"]["functionCallingConfig"]["mode"] == "ANY",
                 "form": config["responseJsonSchema"],
                 "limit": config["maxOutputTokens"],
@@ -434,7 +434,7 @@ class TestRealClients:
             each for tool in tools for each in (tool.get("tools") or [tool]) if tool.get("type") != "web_search"
         ]
         names = [(each.get("function") or each)["name"] for each in functions]
-        declared = [each for tool in request.get("tools", []) for each in tool.get("functionDeclarations") or [tool]]
+        declared = [each for tool in request.get("tools", []) for each in tool.get("function_declarations") or [tool]]
         assert [(each.get("function") or each)["name"] for each in declared] == names
 
 

@@ -32,6 +32,9 @@ def _spell(request: Document) -> None:
     inner = [mapping(config).get("thinkingConfig"), mapping(choice).get("functionCallingConfig")]
     for holder in dicts([*functions, *inner]):
         respell(holder)
+    for tool in dicts(request.get("tools")):
+        if "functionDeclarations" in tool:  # both spellings are Google's; this one has always been sent
+            tool["function_declarations"] = tool.pop("functionDeclarations")
 
 
 def _has_parts(content: Document) -> bool:
