@@ -130,7 +130,7 @@ class TestFailover:
         ) as own:
             answer = await own.ask()
             client, (won,) = await own.flows()
-        assert answer.headers["x-fallback-trail"] == "a/m@internal"
+        assert answer.headers["x-fallback-trail"] == "a/m@inconvertible"
         assert client.comment.startswith("b/m · 2 attempts · a@internal · ")
         assert "attempt 2 · b/m · retry_success" in won.comment
 

@@ -211,7 +211,7 @@ async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert
         await served(router, session(MIB))
         assert (len(claude.seen), len(one.seen)) == (0, 1)
         record = next(router.gateway.recent_exchanges.newest(1))
-        assert [attempt.error for attempt in record.attempts] == ["internal", None]
+        assert [attempt.error for attempt in record.attempts] == ["inconvertible", None]
 
 
 async def test_what_is_wrong_with_a_large_request_is_told_as_ever(tmp_path: Path) -> None:
