@@ -131,7 +131,7 @@ class TestFailover:
             answer = await own.ask()
             client, (won,) = await own.flows()
         assert answer.headers["x-fallback-trail"] == "a/m@inconvertible"
-        assert client.comment.startswith("b/m · 2 attempts · a@internal · ")
+        assert client.comment.startswith("b/m · 2 attempts · a@inconvertible · ")
         assert "attempt 2 · b/m · retry_success" in won.comment
 
     async def test_nothing_is_recorded_where_nobody_wants_it(self, tmp_path: Path) -> None:
