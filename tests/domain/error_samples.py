@@ -215,6 +215,21 @@ AMOUNTS = (
         "fewer tokens",
         Failure.UNAFFORDABLE,
         402,
+        "Prompt tokens limit exceeded: 12000 > 4000. To increase, visit https://openrouter.ai/settings/credits",
+    ),
+    openai(
+        "too many output tokens",
+        Failure.REFUSED,
+        400,
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model",
+        maker="Groq",
+        model="llama-3.3-70b-versatile",
+    ),
+    router(
+        "fewer tokens",
+        Failure.UNAFFORDABLE,
+        402,
         "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can "
         "only afford "
         "3919. To increase, visit https://openrouter.ai/settings/credits and add more credits",
@@ -343,6 +358,59 @@ AMOUNTS = (
 )
 
 LIMITS = (
+    claude(
+        "usage of a plan",
+        Failure.KEY_QUOTA,
+        400,
+        "You have reached your specified API usage limits. You will regain access on 2099-01-01 at 00:00 UTC.",
+    ),
+    router(
+        "usage of a plan",
+        Failure.KEY_QUOTA,
+        403,
+        "Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys",
+    ),
+    openai(
+        "allocated quota",
+        Failure.RATE_LIMIT,
+        429,
+        "Allocated quota exceeded, please increase your quota limit.",
+        maker="Alibaba",
+        code="insufficient_quota",
+        model="qwen-max",
+    ),
+    openai(
+        "free tier of a model",
+        Failure.QUOTA,
+        403,
+        "The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, "
+        'please disable the "use free tier only" mode in the management console.',
+        maker="Alibaba",
+        code="AllocationQuota.FreeTierOnly",
+        model="qwen-max",
+    ),
+    claude(
+        "organization's tokens per minute",
+        Failure.RATE_LIMIT,
+        429,
+        "This request would exceed the rate limit for your organization (org_01) of 30,000 input tokens per minute.",
+        "rate_limit_error",
+    ),
+    claude(
+        "concurrency",
+        Failure.CONCURRENCY,
+        429,
+        "Number of concurrent connections has exceeded your rate limit. Please try again later or contact sales.",
+        "rate_limit_error",
+    ),
+    openai(
+        "a day's limit of an account",
+        Failure.KEY_QUOTA,
+        429,
+        "You are using a Trial key, which is limited to 1000 API calls / month.",
+        maker="Cohere",
+        model="command-a",
+    ),
     openai(
         "concurrency",
         Failure.CONCURRENCY,
@@ -529,6 +597,37 @@ LIMITS = (
 )
 
 ACCOUNTS = (
+    openai(
+        "credit",
+        Failure.ACCOUNT,
+        403,
+        "Your newly created team doesn't have any credits or licenses yet. You can purchase those on the console.",
+        maker="xAI",
+        type=None,
+        model="grok-4",
+    ),
+    openai(
+        "credit",
+        Failure.ACCOUNT,
+        429,
+        "Your team 1 has either used all available credits or reached its monthly spending limit. To continue making "
+        "API requests, please purchase more credits or raise your spending limit.",
+        maker="xAI",
+        type=None,
+        model="grok-4",
+    ),
+    openai(
+        "credit", Failure.ACCOUNT, 503, "Insufficient account balance", maker="gateways", code="insufficient_balance"
+    ),
+    openai("billing", Failure.ACCOUNT, 500, OVER_QUOTA, maker="gateways", code="insufficient_quota"),
+    openai("key", Failure.KEY_INVALID, 500, "Incorrect API key provided: sk-x.", maker="gateways", type=None),
+    google(
+        "closed account",
+        Failure.ACCOUNT,
+        403,
+        "Your project has been denied access. Please contact support.",
+        "PERMISSION_DENIED",
+    ),
     claude(
         "credit",
         Failure.ACCOUNT,
@@ -734,6 +833,38 @@ PLACES = (
 )
 
 MODELS = (
+    openai(
+        "no access",
+        Failure.NO_ACCESS,
+        403,
+        "User: arn:aws:iam::1:user/x is not authorized to perform: bedrock:InvokeModel on resource: "
+        "arn:aws:bedrock:us-east-1::foundation-model/m because no identity-based policy allows the action",
+        maker="Amazon",
+        type=None,
+    ),
+    openai(
+        "no access",
+        Failure.NO_ACCESS,
+        400,
+        "The requested model is not supported.",
+        maker="GitHub",
+        code="model_not_supported",
+    ),
+    openai("some model not found", Failure.NOT_FOUND, 400, "The provided model identifier is invalid.", maker="Amazon"),
+    openai(
+        "named model gone",
+        Failure.MODEL_GONE,
+        400,
+        "Invalid model name passed in model=gpt-4o. Call `/v1/models` to view available models for your key.",
+        maker="LiteLLM",
+    ),
+    openai(
+        "named model gone",
+        Failure.MODEL_GONE,
+        410,
+        "The model 'gpt-4o' has reached its end of life on 2025-10-01 and is no longer available.",
+        maker="NVIDIA",
+    ),
     router(
         "another way to ask a model",
         Failure.REFUSED,
@@ -890,6 +1021,31 @@ CONTENT = (
 )
 
 FEATURES = (
+    openai(
+        "unsupported parameter",
+        Failure.REFUSED,
+        400,
+        "property 'reasoning' is unsupported",
+        maker="Groq",
+        model="llama-3.3-70b-versatile",
+    ),
+    google(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Developer instruction is not enabled for models/gemma-3-27b-it",
+        "INVALID_ARGUMENT",
+        model="gemma-3-27b-it",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Invocation of model ID anthropic.claude-opus-4 with on-demand throughput isn\u2019t supported. Retry your "
+        "request with the ID or ARN of an inference profile that contains this model.",
+        maker="Amazon",
+        model="anthropic.claude-opus-4",
+    ),
     openai(
         "unsupported parameter",
         Failure.REFUSED,

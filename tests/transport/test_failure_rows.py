@@ -57,6 +57,7 @@ STATED = (
     (b"try again in 20s", 20.0),
     (b"try again after 1 seconds", 1.0),
     (b'"resets_in_seconds": 7200', 7200.0),
+    (b"regain access on 2099-01-01", 86400.0),
     (b'"retryDelay": "29s"', 29.0),
     (b"X-RateLimit-Reset", IN_A_WHILE),
     (b"Your limit will reset at", IN_A_WHILE),

@@ -47,13 +47,14 @@ OF_AN_ACCOUNT = (
     r"\b(organization|account|project|workspace|team|org|key)[- ]level\b",
     r"\b(your|this|the|for) (account|organization|org|project|workspace|team|api key|key)\b",
     r"\bper (account|organization|project|workspace|team|api key|key)\b",
+    r"\btrial key\b",
 )
 CLOSED = r"(disabled|suspended|deactivated|terminated|locked|restricted|banned|closed)"
 HOLDER = r"\b(organization|account|workspace|team|project|user|subscription|consumer)\b"
 ENDED = r"(is|was|has been|been) (decommissioned|deprecated|removed|retired|shut down|discontinued)"
 GONE = (
     rf"(does not exist|doesn't exist|not exist\b|not found|{ENDED}|no longer (supported|available|served)"
-    r"|not a valid model)"
+    r"|reached its end of life|not a valid model)"
 )
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -137,7 +138,11 @@ PATTERNS: tuple[Pattern, ...] = (
         "OpenRouter",
         Failure.UNAFFORDABLE,
         CLIENT,
-        words=(r"requires more credits, or fewer max_tokens", r"can only afford \d+"),
+        words=(
+            r"requires more credits, or fewer max_tokens",
+            r"can only afford \d+",
+            r"prompt tokens limit exceeded: \d+ > \d+",
+        ),
     ),
     Pattern(
         "long context at extra cost",
@@ -156,7 +161,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"supports at most \d+ completion tokens",
             r"maximum allowed number of output tokens",
             r"valid range of max_tokens is",
-            r"max_tokens.{0,40}\bmust be less than or equal to \d+",
+            r"max_tokens.{0,40}\bmust be less than or equal to (\d+|…)",
         ),
     ),
     # Too many at once.
@@ -168,6 +173,7 @@ PATTERNS: tuple[Pattern, ...] = (
         codes=("1302", "1303", "concurrency_limit*", "too_many_concurrent_requests", "max_parallel_request_limit*"),
         words=(
             r"too many concurrent",
+            r"concurrent (connections|requests)( \w+)? exceed",
             r"concurren(t|cy)( \w+){0,3} (limit|quota)",
             r"max(imum)?( organization)? (concurrency|parallel)",
             r"max_parallel_requests",
@@ -192,7 +198,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "credit",
         "Anthropic, DeepSeek, OpenRouter and others",
         Failure.ACCOUNT,
-        CLIENT,
+        ANY,
         codes=(
             "insufficient_balance*",
             "insufficient_credits*",
@@ -206,16 +212,32 @@ PATTERNS: tuple[Pattern, ...] = (
         words=(
             r"credit balance is too low",
             r"insufficient (account )?(balance|credits?|funds)",
-            r"(not enough|out of|no remaining|run out of|used all( of)? your) (available )?credits",
+            r"(not enough|out of|no remaining|run out of|used all( of)?( your)?) (available )?credits",
+            r"(does not|doesn['\u2019]t|do not|don['\u2019]t) have (any|enough|sufficient) credits",
             r"(balance|credits?) (is|are|has been) (insufficient|exhausted|depleted)",
             r"余额不足|欠费",
         ),
     ),
     Pattern(
+        "allocated quota",
+        "Alibaba",
+        Failure.RATE_LIMIT,
+        LIMIT,
+        words=(r"allocated quota exceeded",),  # a minute's, under a code that elsewhere means the account
+    ),
+    Pattern(
+        "free tier of a model",
+        "Alibaba",
+        Failure.QUOTA,
+        LIMIT,
+        codes=("AllocationQuota.FreeTierOnly",),
+        words=(r"free tier of the model has been exhausted",),
+    ),
+    Pattern(
         "billing",
         "OpenAI, Google, Volcengine",
         Failure.ACCOUNT,
-        CLIENT,
+        ANY,
         codes=(
             "insufficient_quota",
             "billing_hard_limit_reached",
@@ -239,7 +261,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "arrears",
         "Alibaba",
         Failure.ACCOUNT,
-        CLIENT,
+        ANY,
         codes=("arrearage",),
         words=(r"account is in good standing", r"\bin arrears\b"),
     ),
@@ -247,7 +269,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "closed account",
         "Anthropic, OpenAI, Moonshot",
         Failure.ACCOUNT,
-        CLIENT,
+        ANY,
         codes=(
             "account_deactivated",
             "account_suspended",
@@ -259,6 +281,7 @@ PATTERNS: tuple[Pattern, ...] = (
         ),
         words=(
             rf"{HOLDER}( …)?( \S+)? (has been|is|was)( temporarily| permanently)? {CLOSED}",
+            rf"{HOLDER} has been denied access",
             r"not allowed for this organization",
         ),
     ),
@@ -266,7 +289,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "validation",
         "Google",
         Failure.ACCOUNT,
-        CLIENT,
+        ANY,
         codes=("validation_required", "service_disabled", "account_verification_required"),
         words=(r"verify your account", r"account (verification|validation) (is )?required"),
     ),
@@ -275,7 +298,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "key",
         "Google, OpenAI, Anthropic",
         Failure.KEY_INVALID,
-        REFUSAL,
+        ANY - {429},
         codes=(
             "invalid_api_key*",
             "api_key_invalid",
@@ -315,6 +338,7 @@ PATTERNS: tuple[Pattern, ...] = (
             "team_model_access_denied",
             "model_access_denied",
             "no_access",
+            "model_not_supported",
         ),
         words=(
             r"\b(have|has) (no )?(access|permissions?) to (use |access |call )?(the |this )?(requested |specified )?"
@@ -324,6 +348,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"no (access|permission) to (the |this )?(model|<model>)",
             r"must be verified to use the model",
             r"key not allowed to access model",
+            r"not authorized to perform: bedrock:invokemodel",
             r"\b(may|can|must)(not| not) (use|access|call|invoke) (the |this )?(model|<model>)",
             r"<model>( model)? (is )?not (enabled|allowed|available) (for|in|on) (this|your) \w+",
         ),
@@ -369,17 +394,21 @@ PATTERNS: tuple[Pattern, ...] = (
         words=(
             rf"<model>.{{0,40}}?\b{GONE}",
             r"no endpoints found for <model>",
-            r"(unknown|no such|invalid|unsupported|deprecated) model( name| id)?:? ?<model>",
+            r"(unknown|no such|invalid|unsupported|deprecated) model( name| id)?:? ?(passed in model=)?<model>",
             r"model( name| id)? not (found|exist):? ?<model>",
             r"^model: <model>$",
         ),
     ),
     Pattern(
         "some model not found",
-        "DeepSeek, Fireworks",
+        "DeepSeek, Fireworks, Amazon",
         Failure.NOT_FOUND,
         UNSPECIFIC,
-        words=(r"\bmodel (was |is |does )?not (found|exist)", r"no endpoints found for"),
+        words=(
+            r"\bmodel (was |is |does )?not (found|exist)",
+            r"\bmodel (identifier|name|id) is (invalid|not valid)",
+            r"no endpoints found for",
+        ),
     ),
     # Size.
     Pattern(
@@ -487,11 +516,16 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "usage of a plan",
-        "OpenAI Codex, OpenRouter, Zhipu",
+        "OpenAI Codex, Anthropic, OpenRouter, Zhipu",
         Failure.KEY_QUOTA,
         LIMIT,
         codes=("usage_limit_reached", "usage_limit_exceeded", "1308", "1310"),
-        words=(r"free-models-per-day", r"(hit|reached|exceeded) your (\w+ )?usage limit", r"usage limit reached"),
+        words=(
+            r"free-models-per-day",
+            r"\bkey limit exceeded",
+            r"(hit|reached|exceeded) your (\w+ ){0,2}usage limit",
+            r"usage limit reached",
+        ),
     ),
     Pattern(
         "all free models",
@@ -530,7 +564,10 @@ PATTERNS: tuple[Pattern, ...] = (
         "Anthropic",
         Failure.RATE_LIMIT,
         LIMIT,
-        words=(r"exceed your organization['\u2019]s( \S+)? rate limit of",),  # it counts each class of models apart
+        words=(  # it counts each class of models apart
+            r"exceed your organization['\u2019]s( \S+)? rate limit of",
+            r"exceed the rate limit for your organization\b",
+        ),
     ),
     Pattern(
         "rate of a model",
@@ -572,6 +609,7 @@ PATTERNS: tuple[Pattern, ...] = (
         words=(
             r"unsupported (parameter|value)",
             r"(unrecognized|unknown) (request )?(argument|parameter|field|name)",
+            r"\b(parameter|property|field|argument) … is (unsupported|not supported)",
             r"extra inputs are not permitted",
         ),
     ),
@@ -586,6 +624,8 @@ PATTERNS: tuple[Pattern, ...] = (
             r"not supported by this model",
             r"(is|are) only supported (in|by|with|for)",
             r"(image|audio|vision|tool|function)( \w+){0,3} (is |are )?not (supported|enabled)",
+            r"not enabled for (<model>|this model)",
+            r"with on-demand throughput",
             r"not a multimodal model",
             r"at most 0 \w+",
             r"requires --enable-auto-tool-choice",
