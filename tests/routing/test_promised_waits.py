@@ -12,6 +12,7 @@ from pointsman.routing.exclusions import MAX_GUESS
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault, FaultKind
 from routing.routing_builders import request, status
+from routing.session_driver import SessionDriver
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -89,3 +90,12 @@ def test_a_configured_limit_is_known_exactly() -> None:
     wait = told([], router)
     assert wait is not None
     assert wait > 3600.0
+
+
+def test_a_ban_that_gives_way_is_no_reason_to_wait() -> None:
+    driver = SessionDriver({"a": provider("https://a.test/v1")}, cooldowns={"transient": "9s"})
+    for said in ("one", "two", "three"):
+        exchange = driver.ask(said=said)
+        assert exchange.fail_everywhere(status(503)) == ["a/m"]
+        assert exchange.plan.final_error(driver.now, WALL).retry_after == 9.0
+    assert driver.bans() == {"a/m"}

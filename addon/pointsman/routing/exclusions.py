@@ -198,10 +198,22 @@ class Exclusions:
     def _available_at(self, candidate: Candidate, now: float) -> float | None:
         known = [now]
         for exclusion in filter(None, self._exclusions_of(candidate, now)):
-            if exclusion.until is None:
+            until, is_estimate = self._end_for_clients(exclusion, now)
+            if until is None:
                 return None
-            known.append(min(exclusion.until, now + MAX_GUESS) if exclusion.is_estimate else exclusion.until)
+            known.append(min(until, now + MAX_GUESS) if is_estimate else until)
         return max(known)
+
+    def _end_for_clients(self, exclusion: Exclusion, now: float) -> tuple[float | None, bool]:
+        """Until when it keeps a request away, and whether that is an estimate. What is banned, where that gives way,
+        may work as soon as it no longer cools.
+        """
+        target = exclusion.target
+        if exclusion.reason is ExclusionReason.BANNED:
+            ban = self.state.ban_on(target, self.binding, now)
+            if ban and ban.gives_way:
+                return _end_of(self.state.cooldowns.target_cooldown(target.label, now))
+        return exclusion.until, exclusion.is_estimate
 
     def _may_work_next_time(self, candidate: Candidate, now: float) -> bool:
         """Nothing keeps it from the next request: it failed in this exchange, and does not cool."""
