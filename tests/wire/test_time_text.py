@@ -160,6 +160,7 @@ def test_other_numbers_are_none(message: str) -> None:
         ("The model is available again at Wed, 15 Nov 2023 00:00:00 GMT", 6400.0),
         ("Blocked until 2023-11-14T23:13:20Z", HOUR),
         ("Rate limit resets at 1700003600", HOUR),
+        ("Claude AI usage limit reached|1700003600", HOUR),
         ("Retry at 1700003600000", HOUR),
         ("Your daily quota resets at 00:00 UTC", 6400.0),
     ],

@@ -75,8 +75,10 @@ MOMENT = re.compile(
     rf"|(\d{{1,2}})(?:st|nd|rd|th)? ({MONTH})(?:,? (\d{{4}})\b)?)"
     rf"(?:(?:t|,? (?:at )?){IS_CLOCK}{CLOCK})?|{IS_CLOCK}{CLOCK}){ZONE}"
 )
-MOMENTS = re.compile(rf"\b(?:{SOON}|until|access){BETWEEN}\b({MOMENT.pattern}|\d{{10}}\b|\d{{13}}\b)")
-"""A sentence may name a Unix time as well."""
+MOMENTS = re.compile(
+    rf"(?:\b(?:{SOON}|until|access){BETWEEN}\b|\blimit reached\|)({MOMENT.pattern}|\d{{10}}\b|\d{{13}}\b)"
+)
+"""A sentence may name a Unix time as well; "usage limit reached|1764244800" is one."""
 
 
 def duration(value: str) -> float | None:
