@@ -13,6 +13,7 @@ from pointsman.routing.router import Router
 from pointsman.wire.errors import Code, Fault
 from pointsman.wire.frames import Usage
 from routing.routing_builders import called, candidate_of, pin_on, request, status
+from routing.session_driver import SessionDriver
 from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -178,3 +179,32 @@ class TestTheLastKey:
         own = Yard().plan()
         [only] = [each for each in own.ranked_candidates(NOW) if each.target.provider.name == "b"]
         assert own.is_last_key(only, NOW)
+
+
+@pytest.mark.parametrize(("keys", "models"), [(9, 1), (1, 9), (3, 3)])
+@pytest.mark.parametrize("number", [403, 429, 503])
+def test_a_provider_that_fails_often_does_not_use_up_the_attempts(number: int, keys: int, models: int) -> None:
+    listed = [{"id": f"m{n}", "intelligence": 10} for n in range(models)]
+    a = provider("https://a.test/v1", keys=[f"sk-{n}-a-secret" for n in range(keys)]) | {"models": listed}
+    b = provider("https://b.test/v1", "z", keys=["sk-b-secret"])
+    plan = Router(settings({"a": a, "b": b}), SECRET).plan(request("auto-smart"), Dialect.OPENAI_CHAT, caller(), NOW)
+    fault, tried = status(number), []
+    while candidate := plan.next_candidate(NOW):
+        tried.append(candidate.target.provider.name)
+        plan.on_launched(len(tried), candidate, NOW)
+        record = attempt_record(
+            n=len(tried), outcome=Outcome.RETRY_FAILED, failure=classify(fault), first_content_ms=None
+        )
+        plan.on_settled(candidate, record, fault, NOW)
+    assert tried.index("b") <= 5
+    assert len(tried) == 1 + (models if number == 403 else keys * models)
+
+
+def test_four_keys_that_a_server_fails_speak_for_all() -> None:
+    a = provider("https://a.test/v1", keys=[f"sk-{n}-a-secret" for n in range(9)])
+    driver = SessionDriver({"a": a, "b": provider("https://b.test/v1", keys=["sk-b-secret"])})
+    exchange = driver.ask(said="one")
+    assert [exchange.fail(status(503)) for _ in range(3)] == ["a/m#key-1", "a/m#key-2", "a/m#key-3"]
+    assert driver.ask("8").launch() == "a/m#key-4"
+    assert exchange.fail(status(503)) == "a/m#key-5"
+    assert driver.ask("9").launch() == "b/m#key-1"

@@ -1,6 +1,6 @@
 """The order in which the candidates of one exchange are looked at, and the last resort when none is left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.domain.targets import Candidate, Inventory, Target
@@ -47,7 +47,8 @@ class CandidateOrder:
 
     def usable(self, now: float) -> Iterator[Candidate]:
         """The candidates that may take the request, best first; busy guarded providers come last."""
-        for target in self.state.in_flight.busy_last(self._targets(now), self.binding.holder, now):
+        targets = self._often_failed_last(self._targets(now))
+        for target in self.state.in_flight.busy_last(targets, self.binding.holder, now):
             if self.exclusions.target_exclusion(target, now) is None:
                 for candidate in self._keys(target, now):
                     if self.exclusions.key_exclusion(candidate, now) is None:
@@ -101,6 +102,16 @@ class CandidateOrder:
                 self.ranks[target] = place
                 if target not in preferred:
                     yield target
+
+    def _often_failed_last(self, targets: Iterable[Target]) -> Iterator[Target]:
+        """In the same order, but those last whose provider has failed often in this exchange."""
+        failed = []
+        for target in targets:
+            if self.exclusions.fails_often(target):
+                failed.append(target)
+            else:
+                yield target
+        yield from failed
 
     def _second_target(self) -> Target | None:
         """Comes next where the pinned target does not take the request."""

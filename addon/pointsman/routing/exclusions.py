@@ -36,6 +36,10 @@ KEY_REASONS = {
 """By the reason of the cooldown; all others are limits."""
 MIN_REFUSED_SIZE = 4000
 """Tokens. The estimate for a smaller request does not tell which others are too long as well."""
+MANY_FAILURES = 4
+"""Failures of a provider in one exchange after which other providers come first: attempts are limited, and it may have
+more keys and models than that. As many keys of a target speak for all of them.
+"""
 MAX_GUESS = 60.0
 """Seconds at most that a client is told to wait where no provider and no configured limit names a time."""
 TRIED_BY_ANOTHER = "another request is trying it"
@@ -143,6 +147,15 @@ class Exclusions:
         """
         others = (each for each in self.inventory.keys[candidate.target] if each is not candidate)
         return any(each not in self._skipped and self._shared_key_exclusion(each, now) is None for each in others)
+
+    def fails_often(self, target: Target) -> bool:
+        """So many keys and models of its provider have failed in this exchange that other providers come first."""
+        failed = (each if isinstance(each, Target) else each.target for each in self._skipped)
+        return sum(each.provider is target.provider for each in failed) >= MANY_FAILURES
+
+    def many_keys_failed(self, target: Target) -> bool:
+        """So many keys of the target have failed in this exchange that it is hardly for the keys."""
+        return sum(each in self._skipped for each in self.inventory.keys[target]) >= MANY_FAILURES
 
     # Told.
 

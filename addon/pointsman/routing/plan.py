@@ -244,7 +244,7 @@ class Plan:
         self.faults.append((failure, fault))
         self._exclusions.skip(candidate, failure, fault)
         self._outcomes.note_failure(target, failure, now)
-        has_untried_key = not self.is_last_key(candidate, now)
+        has_untried_key = not (self.is_last_key(candidate, now) or self._exclusions.many_keys_failed(target))
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
         is_local = failure is Failure.CONNECT and self.state.network.is_down(now)
         banned = None if is_local else self._outcomes.apply_protection(target, failure, fault, launched, now)
