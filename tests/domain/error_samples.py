@@ -110,6 +110,14 @@ OVER_QUOTA = "You exceeded your current quota, please check your plan and billin
 GROQ_TYPE = "tokens"
 
 STATE = (
+    openai(
+        "foreign encrypted content",
+        Failure.FOREIGN_STATE,
+        400,
+        "Invalid encrypted content for item rs_1",
+        maker="gateways",
+        dialect=RESPONSES,
+    ),
     claude(
         "foreign signature",
         Failure.FOREIGN_STATE,

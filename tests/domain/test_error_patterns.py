@@ -127,3 +127,18 @@ def test_a_wrapped_error_means_the_same(sample: Sample) -> None:
     fault = wrapped_fault(loads(sample.body))
     assert fault
     assert classify(replace(fault, model=sample.model)) is sample.expected
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "expected"),
+    [
+        (1002, "rate limit exceeded(RPM)", Failure.RATE_LIMIT),
+        (1004, "login fail: Please carry the API secret key", Failure.KEY_INVALID),
+        (1008, "insufficient balance", Failure.ACCOUNT),
+        (2013, "invalid params, tool result's tool id not found", Failure.REQUEST),
+    ],
+)
+def test_minimax_puts_errors_beside_an_answer(code: int, said: str, expected: Failure) -> None:
+    fault = wrapped_fault({"id": "05", "choices": None, "base_resp": {"status_code": code, "status_msg": said}})
+    assert fault
+    assert classify(fault) is expected

@@ -82,6 +82,15 @@ SHAPES: list[tuple[Any, int, str, str]] = [
     ),
     ({"success": False, "errors": [{"code": 7003, "message": "No route"}]}, 502, "7003", "No route"),
     ({"success": False, "errors": ["No route"]}, 502, "", "No route"),
+    # MiniMax.
+    (
+        {"id": "1", "choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        502,
+        "1008",
+        "insufficient balance",
+    ),
+    ({"choices": [], "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, 429, "1002", "rate limit"),
+    ({"base_resp": {"status_code": 2013, "status_msg": "invalid params"}}, 400, "2013", "invalid params"),
     # The root is the error.
     ({"message": "invalid api token"}, 502, "", "invalid api token"),
     ({"message": "You are over the rate limit", "id": "1"}, 429, "", "You are over the rate limit"),
@@ -97,6 +106,8 @@ SHAPES: list[tuple[Any, int, str, str]] = [
 
 NO_ERRORS: list[Any] = [
     {"choices": CHOICES},
+    {"choices": CHOICES, "base_resp": {"status_code": 0, "status_msg": ""}},
+    {"choices": CHOICES, "base_resp": "success"},
     {"choices": CHOICES, "error": None},
     {"choices": CHOICES, "error": False},
     {"choices": CHOICES, "error": ""},

@@ -81,6 +81,7 @@ PATTERNS: tuple[Pattern, ...] = (
         codes=("invalid_encrypted_content",),
         words=(
             r"invalid_encrypted_content",
+            r"(invalid|corrupted|could not (verify|decrypt)( the)?) encrypted[ _]content",
             r"encrypted[ _]content\b.*(could not|cannot|did not match|invalid|not valid)",
         ),
     ),
@@ -296,7 +297,7 @@ PATTERNS: tuple[Pattern, ...] = (
     # The key.
     Pattern(
         "key",
-        "Google, OpenAI, Anthropic",
+        "Google, OpenAI, Anthropic, MiniMax",
         Failure.KEY_INVALID,
         ANY - {429},
         codes=(
@@ -316,6 +317,7 @@ PATTERNS: tuple[Pattern, ...] = (
             "authentication_error",
             "authentication_failed",
             "unauthenticated",
+            "1004",
         ),
         words=(
             r"\bapi[ _-]?key( provided)?( …)? (is |has |was |has been )?(not valid|invalid|expired|revoked|disabled)",

@@ -73,6 +73,7 @@ STATUS_OF_WORDING = (
     (401, ("invalid api key", "incorrect api key", "api key not valid", "unauthorized", "authentication")),
     (403, ("permission denied", "forbidden", "access denied")),
     (404, ("model not found", "does not exist", "unknown model", "no such model")),
+    (400, ("invalid params", "invalid parameter")),
     (503, ("overloaded", "over capacity", "unavailable", "is currently loading")),
     (504, ("timed out", "timeout")),
     (500, ("internal server error", "internal error")),
@@ -168,6 +169,14 @@ def _success_false(document: Error) -> Error | None:
     return errors[0] if isinstance(errors[0], Mapping) else {"message": errors[0]}
 
 
+def _base_resp(document: Error) -> Error | None:
+    """MiniMax: `{"base_resp": {"status_code", "status_msg"}}` beside the members of an answer; 0 is success."""
+    told = document.get("base_resp")
+    if not isinstance(told, Mapping) or not told.get("status_code"):
+        return None
+    return {"message": told.get("status_msg"), "code": told["status_code"]}
+
+
 def _bare(document: Error) -> Error | None:
     """Cohere and others: the root itself is the error, which only shows in that it is nothing else."""
     if any(document.get(member) is not None for member in ANSWER_MEMBERS):
@@ -178,7 +187,7 @@ def _bare(document: Error) -> Error | None:
     return document if _status_of_code({member: document.get(member) for member in NUMBER_MEMBERS}) else None
 
 
-SHAPES: tuple[Callable[[Error], Error | None], ...] = (_error_member, _choice_error, _success_false, _bare)
+SHAPES: tuple[Callable[[Error], Error | None], ...] = (_error_member, _choice_error, _success_false, _base_resp, _bare)
 
 
 def _status(error: Error) -> int | None:
