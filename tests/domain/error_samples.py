@@ -963,6 +963,9 @@ MODELS = (
     openai(None, Failure.NOT_FOUND, 404, "Invalid URL (POST /chat/completions)", type="invalid_request_error"),
     plain(Failure.NOT_FOUND, 404, "<html><body><h1>404 Not Found</h1></body></html>", "nginx"),
     plain(Failure.NOT_FOUND, 410, "Gone", "gateways", "text/plain"),
+    plain(Failure.REFUSED, 400, "<html><center><h1>400 Bad Request</h1></center></html>", "nginx"),
+    plain(Failure.REFUSED, 422, "", "gateways", "text/plain"),
+    plain(Failure.REQUEST, 422, "missing field `messages` at line 1 column 2", "Rust servers", "text/plain"),
 )
 
 CONTENT = (

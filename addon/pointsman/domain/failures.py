@@ -182,7 +182,7 @@ ALIKE_REFUSALS = CONTENT_FAILURES | {
 def classify(fault: Fault, committed: bool = False) -> Failure:
     """The row of a fault; `committed`: the client has seen part of the answer, so whatever ends it now has broken it.
 
-    A converted request that is refused may be what another target takes.
+    A converted request that is refused may be what another target takes; so may one that is refused without a reason.
     """
     if committed and fault.kind is not FaultKind.INTERNAL:
         return Failure.BROKEN
@@ -196,7 +196,13 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
     meant = pattern.means if pattern else plain
     if meant is Failure.FORBIDDEN and fault.retry_after is not None:
         return Failure.RATE_LIMIT  # what is forbidden for a while is a limit
-    return Failure.REFUSED if meant is Failure.REQUEST and fault.converted else meant
+    may_pass_elsewhere = fault.converted or _gives_no_reason(fault)
+    return Failure.REFUSED if meant is Failure.REQUEST and may_pass_elsewhere else meant
+
+
+def _gives_no_reason(fault: Fault) -> bool:
+    """An empty body, or a page, as gateways send it."""
+    return not fault.structured and fault.body is not None and fault.body.lstrip()[:1] in (b"", b"<")
 
 
 def _from_status(status: int) -> Failure:
