@@ -171,6 +171,16 @@ class TestTrials:
         own.end_trial(AM1, "one", has_passed=True)
         assert own.target_cooldown("a/m", NOW + 20)
 
+    @SCOPES
+    def test_it_goes_on_where_another_one_has_failed_meanwhile(self, own: CooldownTable, scope: Scope) -> None:
+        cool(own, scope, 15.0)
+        own.begin_trial(AM1, "one", NOW + 15)
+        cool(own, scope, 15.0, NOW + 16)
+        own.begin_trial(AM1, "two", NOW + 31)
+        assert own.is_target_tried("a/m", "two", NOW + 31) or own.is_key_tried(AM1, "two", NOW + 31)
+        own.end_trial(AM1, "one")
+        assert closed(own, NOW + 31) == []
+
 
 class TestGuessedEnds:
     """A day-long cooldown whose end the provider has not stated."""

@@ -66,6 +66,7 @@ class Slot:
     repeats: int = 0
     trial: object | None = None
     """Who is trying it."""
+    trial_since: float = 0.0
 
     def is_closed(self, now: float) -> bool:
         return now < self.cooldown.next_try
@@ -94,15 +95,17 @@ class Slots[Name]:
         """Nothing if it has not cooled, still does, or is being tried."""
         slot = self._slots.get(name)
         if slot and not slot.is_closed(now) and slot.trial is None:
-            slot.trial = holder
+            slot.trial, slot.trial_since = holder, now
 
     def end_trial(self, name: Name, holder: object, has_passed: bool) -> None:
-        """Without a verdict, the next request tries it. Nothing if another one is trying it."""
+        """Without a verdict, the next request tries it. Nothing if another one is trying it. That it has passed says
+        nothing of what has failed since it began.
+        """
         slot = self._slots.get(name)
         if slot is None or slot.trial is not holder:
             return
         slot.trial = None
-        if has_passed:
+        if has_passed and slot.cooldown.extended_at < slot.trial_since:
             del self._slots[name]
 
     def extend(self, name: Name, reason: str, wait: Wait, now: float) -> Cooldown | None:
@@ -122,8 +125,9 @@ class Slots[Name]:
         until = now + seconds
         next_try = min(until, now + GUESS_RETRY) if wait.is_guess else until
         cooldown = Cooldown(reason, now, until, now, next_try, wait.is_stated)
-        self._slots[name] = Slot(_merged(before, cooldown, now) if before else cooldown, repeats)
-        return self._slots[name].cooldown
+        slot = self._slots.setdefault(name, Slot(cooldown))  # its trial goes on, whatever else has failed meanwhile
+        slot.cooldown, slot.repeats = _merged(before, cooldown, now) if before else cooldown, repeats
+        return slot.cooldown
 
     def end_older(self, name: Name, launched: float) -> None:
         """A request launched then has ended well: what was held against the name before is over."""
