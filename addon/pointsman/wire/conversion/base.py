@@ -14,7 +14,7 @@ from pointsman.wire.conversion.answer_forms import Form
 from pointsman.wire.conversion.answer_writer import DialectWriter
 from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
-from pointsman.wire.conversion.identifiers import COMMON_NAMES, Spelling
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
@@ -64,7 +64,6 @@ class Conversion:
     history: History
     call_ids: Spelling
     """Of ids of calls."""
-    tool_names: Spelling = COMMON_NAMES
 
     # What a client asks in this dialect.
     unsupported: Callable[[Members], Iterator[str]]

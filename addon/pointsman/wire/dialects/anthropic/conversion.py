@@ -170,7 +170,6 @@ CONVERSION = Conversion(
     library_name="anthropic",
     history=HISTORY,
     call_ids=Spelling(64),
-    tool_names=Spelling(128),
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
