@@ -7,6 +7,7 @@ within a call waits until the arguments of that are whole. A call that was cut i
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, Piece, dumps
 from pointsman.wire.finish_reasons import Finish, finish_of
 from pointsman.wire.frames import Opening, Usage
@@ -14,8 +15,6 @@ from pointsman.wire.json_access import Members
 
 LONGEST = 32 << 20
 """Characters that one answer may have: a call is kept until it is whole, an answer for events that repeat it."""
-WRAPPED = "input"
-"""The member that stands for the whole text of a tool that takes any."""
 
 
 class DialectWriter(Protocol):

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.ir import dumps
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.json_access import Document, Members, mappings
 
 SYSTEM, USER, ASSISTANT, TOOL = "system", "user", "assistant", "tool"
-WRAPPED = "input"
-"""The member that stands for arguments that are no object."""
 NO_RESULT = "[no result]"
 """Of a call that its client has not answered: every dialect but Gemini's requires a result."""
 LONGEST_TOLD = 2000
@@ -162,7 +161,6 @@ class _Calls:
     """By id, those of the last turn that had the id."""
     results: dict[int, Document] = field(default_factory=dict)
     """By the identity of the call's part."""
-    _is_new_turn: bool = True
     _renewed: set[str] = field(default_factory=set)
 
     def next_turn(self) -> None:
@@ -234,6 +232,17 @@ def _with_whole_texts(parts: Iterable[Document]) -> list[Document]:
         else:
             whole.append(part)
     return whole
+
+
+def merged(turns: Iterable[Document], member: str) -> list[Document]:
+    """Turns of one role that follow each other as one; `member` lists their parts. Empty turns are dropped."""
+    kept: list[Document] = []
+    for turn in turns:
+        if kept and kept[-1]["role"] == turn["role"]:
+            kept[-1][member] += turn[member]
+        elif turn[member]:
+            kept.append(turn)
+    return kept
 
 
 def joined_texts(parts: Iterable[Document], separator: str = "\n\n") -> str:

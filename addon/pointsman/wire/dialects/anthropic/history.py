@@ -10,6 +10,7 @@ from pointsman.wire.conversion.history import (
     call_part,
     json_or_text,
     media_part,
+    merged,
     result_media,
     result_part,
     result_text,
@@ -18,7 +19,6 @@ from pointsman.wire.conversion.history import (
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, PDF, Media, named_text
-from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 
 HOSTED_CALLS = ("server_tool_use", "mcp_tool_use")

@@ -10,6 +10,7 @@ from pointsman.wire.conversion.history import (
     call_part,
     json_or_text,
     media_part,
+    merged,
     result_media,
     result_part,
     result_text,
@@ -18,7 +19,6 @@ from pointsman.wire.conversion.history import (
     unknown_part,
 )
 from pointsman.wire.conversion.media import Media, of_url
-from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 from pointsman.wire.thinking_signatures import UNSIGNED

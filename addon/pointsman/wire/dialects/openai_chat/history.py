@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
     TOOL,
-    WRAPPED,
     History,
     arguments_text,
     call_part,
@@ -29,7 +29,7 @@ SYSTEM_ROLES = ("system", "developer")
 LEGACY_ID = "call_function_"
 """How ids of calls begin where the client still uses `function_call`, which has none."""
 EXTRA, GOOGLE, SIGNATURE = "extra_content", "google", "thought_signature"
-"""Where Google's signature stands in a call."""
+"""Where Google's signature stands in a call or a message."""
 SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
@@ -84,9 +84,9 @@ def _calls(message: Members) -> Iterator[Document]:
         yield call_part(text(call.get("id")), name, given, signature_of(call))
 
 
-def signature_of(call: Members) -> str:
+def signature_of(owner: Members) -> str:
     """Google's, which its OpenAI-compatible endpoints hand out with calls; empty where there is none."""
-    signature = text(mapping(mapping(call.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
+    signature = text(mapping(mapping(owner.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
     return "" if signature == UNSIGNED else signature
 
 

@@ -15,12 +15,10 @@ from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
-from pointsman.wire.dialects.openai_responses.tools import CLIENT_TYPES, all_tools, free_tools, namespaces
+from pointsman.wire.dialects.openai_responses.tools import CALLS, CLIENT_TYPES, all_tools, free_tools, namespaces
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
-CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
-"""Items that are calls, each with the member that holds what the call says."""
 ARGUMENTS_EVENTS = (
     "function_call_arguments.delta", "function_call_arguments.done", "custom_tool_call_input.delta",
     "custom_tool_call_input.done",

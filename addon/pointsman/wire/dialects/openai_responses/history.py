@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
     TOOL,
-    WRAPPED,
     History,
     arguments_text,
     call_part,
