@@ -58,6 +58,24 @@ def thought_part(words: str) -> Document:
     return {"type": "reasoning", "reasoning": words}
 
 
+def parts_of(content: object, read: Callable[[Members], Iterable[Document]]) -> Iterator[Document]:
+    """Of a content that is a text or a list of parts. What is neither an object nor a text is told as JSON."""
+    if isinstance(content, str):
+        yield text_part(content)
+    elif isinstance(content, list):
+        for each in content:
+            yield from read(each) if isinstance(each, dict) else [text_part(json_or_text(each))]
+
+
+def messages_of_turn(role: str, parts: Sequence[Document]) -> Iterator[Document]:
+    """Of a turn that may have results of tools among its parts: these come first, in a message of their own."""
+    results = [part for part in parts if part["type"] == "tool_result"]
+    others = [part for part in parts if part["type"] != "tool_result"]
+    for said_by, said in ((TOOL, results), (role, others)):
+        if said:
+            yield {"role": said_by, "content": said}
+
+
 def unknown_part(kind: object, told: object) -> Document:
     """Something that no other dialect has words for: `told` is what models learn of it."""
     words = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)[:LONGEST_TOLD]

@@ -13,6 +13,7 @@ from pointsman.wire.conversion.history import (
     joined_texts,
     json_or_text,
     media_part,
+    parts_of,
     result_media,
     result_part,
     result_text,
@@ -20,7 +21,7 @@ from pointsman.wire.conversion.history import (
     thought_part,
     unknown_part,
 )
-from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_url
+from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_input_audio, of_url
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 from pointsman.wire.thinking_signatures import UNSIGNED
@@ -37,7 +38,7 @@ def read(document: Members) -> list[Document]:
     messages: list[Document] = []
     legacy = 0
     for message in mappings(document.get("messages")):
-        role, parts = text(message.get("role")), list(_parts(message.get("content")))
+        role, parts = text(message.get("role")), list(parts_of(message.get("content"), _part))
         if role == TOOL:
             result = result_part(text(message.get("tool_call_id")), parts or [_odd(message)])
             parts = [{**result, **cache_marks.gather(parts)}]
@@ -95,14 +96,6 @@ def signed(signature: str | None) -> Document:
     return {EXTRA: {GOOGLE: {SIGNATURE: signature}}} if signature else {}
 
 
-def _parts(content: object) -> Iterator[Document]:
-    if isinstance(content, str):
-        yield text_part(content)
-    elif isinstance(content, list):
-        for part in content:
-            yield from _part(part) if isinstance(part, dict) else [text_part(json_or_text(part))]
-
-
 def _part(part: Members) -> Iterator[Document]:
     match kind := text(part.get("type")):
         case "text" | "input_text" | "output_text":
@@ -115,9 +108,7 @@ def _part(part: Members) -> Iterator[Document]:
             media = of_url(url, IMAGE, detail=text(mapping(image).get("detail")))
             yield {**media_part(media), **cache_marks.hint(part)}
         case "input_audio":
-            sound = mapping(part.get("input_audio"))
-            kind = "audio/mpeg" if sound.get("format") == "mp3" else f"audio/{text(sound.get('format')) or 'wav'}"
-            yield media_part(Media(kind, data=text(sound.get("data"))))
+            yield media_part(of_input_audio(mapping(part.get("input_audio"))))
         case "file":
             yield media_part(_file(mapping(part.get("file"))))
         case "thinking":
