@@ -64,6 +64,13 @@ def test_json_is_what_a_list_of_geminis_is() -> None:
     assert [frame.fault for frame in reader.read(json.dumps([element]).encode())] == [None, None]
 
 
+def test_an_empty_part_of_a_whole_answer_is_none_of_its_stream() -> None:
+    parts: Any = [{"type": "text", "text": ""}, {"type": "thinking", "thinking": ""}, {"type": "text", "text": "hi"}]
+    sent = json.dumps({"type": "message", "content": parts, "stop_reason": "end_turn"}).encode()
+    [frame, _] = answered(Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC, True, sent)
+    assert frame.data.count(b"event: response.output_item.added") == 1
+
+
 def test_an_endless_stream_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.wire.conversion.converting_readers.MAX_ANSWER", 10)
     sent = PROVIDERS[Dialect.OPENAI_CHAT]("hi", MADE, "stop", True)

@@ -114,13 +114,15 @@ class AnswerWriter:
         self._length += len(piece.text)
         if self._length > LONGEST:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
+        if not piece.text and piece.kind is not Kind.CALL:
+            return b""  # of an answer that came whole: an empty part
         if piece.id in self._closed_ids:
             return b""  # its arguments were an object; what follows that is a repetition, or nothing a client could use
         part = self._part(piece)
         out = self._turn_to(part)
         if piece.kind is not Kind.CALL:
             part.text += piece.text
-            return out + (self.writer.more(part, piece.text) if self._open is part and piece.text else b"")
+            return out + (self.writer.more(part, piece.text) if self._open is part else b"")
         passed = part.said.add(piece.text)
         part.text += passed
         part.said.has_ended = part.said.has_ended or piece.is_last

@@ -12,7 +12,7 @@ from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.identifiers import Identifiers
-from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece, joined
+from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece
 from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -177,7 +177,7 @@ class ConvertedWhole(ConvertedReader):
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
             return [frame]
-        return [frame._replace(data=self._whole(self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))))]
+        return [frame._replace(data=self._whole(self._renamed(self._answer.whole(jsontext.loads(frame.data)))))]
 
 
 class SplitWhole(ConvertedReader):
@@ -186,7 +186,7 @@ class SplitWhole(ConvertedReader):
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
             return [frame]
-        pieces = self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))
+        pieces = self._renamed(self._answer.whole(jsontext.loads(frame.data)))
         out = self._writer.writer.begin(self._answer.state.identity, self._own.usage) + self._writer.take(pieces)
         return [frame._replace(data=out + self._writer.end(self._own.finish_reason or "stop", self._client_usage()))]
 
@@ -207,7 +207,7 @@ class JoinedStream(StreamedAnswerReader):
         self._pieces += self._pieces_of(frame)
         if frame.kind is not FrameKind.END:
             return []
-        whole = self._whole(joined(self._pieces))
+        whole = self._whole(self._pieces)
         if any(piece.text or piece.kind is Kind.CALL for piece in self._pieces):
             return [Frame(FrameKind.CONTENT, whole), Frame(FrameKind.END, b"")]
         return [Frame(FrameKind.END, whole)]

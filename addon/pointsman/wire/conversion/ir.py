@@ -3,7 +3,6 @@
 [Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -39,17 +38,6 @@ class Piece(NamedTuple):
     id: str = ""
     name: str = ""
     is_last: bool = False
-
-
-def joined(pieces: Iterable[Piece]) -> list[Piece]:
-    """The pieces of a whole answer. Texts that follow each other are one text, as they are in a stream."""
-    whole: list[Piece] = []
-    for piece in pieces:
-        if whole and whole[-1].kind is piece.kind is not Kind.CALL:
-            whole[-1] = whole[-1]._replace(text=whole[-1].text + piece.text)
-        else:
-            whole.append(piece)
-    return whole
 
 
 @dataclass(slots=True, eq=False)
