@@ -43,10 +43,6 @@ FORM = {
     "required": ["track"],
     "additionalProperties": False,
 }
-KNOWN_LOSSES = {
-    ("cut thought", ANTHROPIC, ANTHROPIC, True): "an answer in the other form loses the signatures of its thoughts",
-}
-"""What fails for a reason, by kind, client, provider and whether answers come in the other form."""
 
 
 class Conversation:
@@ -219,11 +215,7 @@ def through(codec: Codec, content_type: str, chunks: Iterable[bytes]) -> bytes:
 @both_ways
 @every_pair
 @pytest.mark.parametrize("kind", CONVERSATIONS)
-def test_every_kind_crosses(
-    kind: str, client: Dialect, provider: Dialect, stream: bool, is_other_form: bool, request: pytest.FixtureRequest
-) -> None:
-    if loss := KNOWN_LOSSES.get((kind, client, provider, is_other_form)):
-        request.applymarker(pytest.mark.xfail(reason=loss, strict=True))
+def test_every_kind_crosses(kind: str, client: Dialect, provider: Dialect, stream: bool, is_other_form: bool) -> None:
     conversation = Conversation(client, stream, stream is not is_other_form)
     for turn in CONVERSATIONS[kind]:
         conversation.take(turn, provider)

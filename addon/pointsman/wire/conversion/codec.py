@@ -264,7 +264,7 @@ def converting_reader(
         asked = dialect.conversion.asked_in_path(replace(asked, stream=is_stream))
     identity = Identity(listener.request_id, asked.model or "", int(listener.started))
     conversion = client.conversion
-    answer = AnswerReader(dialect.conversion, identity)
+    answer = AnswerReader(dialect.conversion, identity, is_alike=client is dialect)
     writer = AnswerWriter(conversion.writer(listener.facts), conversion.free_tools(listener.facts.document))
     kinds: dict[tuple[bool, bool], type[ConvertedReader]] = {
         (True, True): ConvertedStream, (True, False): JoinedStream,
