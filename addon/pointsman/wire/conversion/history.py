@@ -34,6 +34,8 @@ class History:
     """The member of a request that lists its turns."""
     system: tuple[str, ...] = ()
     """Members that hold the system prompt."""
+    may_be_empty: bool = False
+    """A provider of the dialect takes a request without turns: other members may say it all."""
     stand_in: Any
     """What the library reads instead of the turns."""
     read: Callable[[Members], list[Document]]

@@ -22,16 +22,23 @@ def spoken_to(
     client: DialectName, spoken: Sequence[DialectName], facts: RequestFacts
 ) -> tuple[DialectName | None, str]:
     """Of a target's dialects, the one to use: the client's own, else the first that can express the request. If none
-    can: None, and the reasons joined by `; `.
+    can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted.
     """
-    if client in spoken:
+    without_turns = _without_turns(DIALECTS[client].conversion.history, facts.document)
+    if client in spoken and not without_turns:
         return client, ""
-    whys = []
+    whys = [f"{without_turns}, which {client} does not accept"] if client in spoken else []
     for name in spoken:
-        if not (why := unsupported(DIALECTS[client], DIALECTS[name], facts)):
-            return name, ""
-        whys.append(f"{why} ({client} to {name})")
+        if name is not client:
+            if not (why := unsupported(DIALECTS[client], DIALECTS[name], facts)):
+                return name, ""
+            whys.append(f"{why} ({client} to {name})")
     return None, "; ".join(whys)
+
+
+def _without_turns(history: History, document: Members) -> str:
+    is_refused = document.get(history.member) == [] and not history.may_be_empty
+    return f"`{history.member}` is an empty list" if is_refused else ""
 
 
 def unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> str:

@@ -206,6 +206,7 @@ def is_answer(item: Members) -> bool:
 HISTORY = History(
     member="input",
     system=("instructions",),
+    may_be_empty=True,
     stand_in=".",
     read=read,
     is_answer=is_answer,
