@@ -125,10 +125,7 @@ def normalized(text: str) -> str:
 
 def parsed(text: str) -> Any:
     """The value of a JSON text; `...` for a text that is none."""
-    try:
-        return jsontext.loads(text.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return ...
+    return jsontext.parsed(text.encode("utf-8", "surrogatepass"), ...)
 
 
 def as_object(given: object) -> dict[str, Any]:

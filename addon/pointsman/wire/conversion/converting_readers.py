@@ -20,7 +20,6 @@ from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.json_access import Document
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 from pointsman.wire.sse import LARGE_EVENT, Decoder
-from pointsman.wire.stream_reader import DONE
 from pointsman.wire.whole_reader import MAX_ANSWER
 
 LINE, BETWEEN = b"data: ", b"\n\ndata: "
@@ -121,13 +120,8 @@ class StreamDocuments:
     def of(self, raw: bytes) -> Iterator[Document]:
         """What cannot be read is left out: the provider's own reader has counted it."""
         for data in self._data_of(raw):
-            if data and data.strip() != DONE:
-                try:
-                    document = jsontext.loads(data)
-                except ValueError:
-                    continue
-                if isinstance(document, dict):
-                    yield document
+            if data and isinstance(document := jsontext.parsed(data), dict):
+                yield document
 
     def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
         """Most events come as one line each, and need no decoder."""
