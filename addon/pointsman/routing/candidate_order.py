@@ -54,7 +54,7 @@ class CandidateOrder:
                         yield candidate
 
     def last_resort(self, now: float) -> Candidate | None:
-        """Nobody is kept from the last thing that might work."""
+        """The best of the excluded candidates that may work all the same; None if there is none."""
         giving_way = (
             (place, candidate)
             for target in self._targets(now)

@@ -1,7 +1,7 @@
 """Outages: failures that are not the fault of a conversation, or of a provider.
 
 A failure that several clients see at one target at the same time is an outage of the target: it bans nothing, the
-cooldown is enough. What only one conversation sees, while the provider serves others well, is about that conversation.
+cooldown is enough. What only one conversation sees, while the provider answers others, is about that conversation.
 Connections to several providers that all fail at the same time are an outage of the network on this side: it costs no
 provider anything.
 """
@@ -47,7 +47,7 @@ class Outages:
         self._last_failures[label] = now
 
     def on_outcome(self, provider: str, label: str, client: bytes, succeeded: bool, now: float) -> None:
-        """The target has answered a client well, or has failed it."""
+        """The target has given a client a whole answer, or has failed it."""
         outcome = ClientOutcome(now, client, succeeded)
         if not succeeded:
             self._note_outage(label, outcome)
@@ -55,7 +55,7 @@ class Outages:
         self._by_provider.setdefault(provider, deque(maxlen=MAX_OUTCOMES)).append(outcome)
 
     def fails_others(self, provider: str, client: bytes, now: float) -> bool:
-        """The last that the provider did for anybody else, not long ago, was a failure."""
+        """The provider's last outcome for other clients, not long ago, was a failure."""
         others = _of_others(self._by_provider.get(provider, ()), client, now - MEMORY)
         last = next(iter(reversed(others)), None)
         return last is not None and not last.succeeded

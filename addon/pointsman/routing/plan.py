@@ -53,7 +53,7 @@ from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 @dataclass(slots=True)
 class Plan:
-    """`dialect` is the client's: a target must speak it, or another one that has words for the request. `inventory` is
+    """`dialect` is the client's: a target must take it, or another one that can express the request. `inventory` is
     the one in force when the exchange began.
 
     `wall_offset` is what the clock on the wall is ahead of the routing clock. `rng` is the state's unless given.
@@ -73,7 +73,7 @@ class Plan:
     """The account that alone can serve the request, as it holds what the request refers to."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
-    """Who takes part."""
+    """The targets that take part."""
     scores: ScoreSample = field(init=False)
     _order: CandidateOrder = field(init=False)
     _strategy: TargetOrder = field(init=False)

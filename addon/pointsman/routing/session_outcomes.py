@@ -16,7 +16,7 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 
 REQUEST_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT})
-"""They speak of the request, and not of the target."""
+"""Reasons that concern the request, not the target."""
 
 
 @dataclass(slots=True)
