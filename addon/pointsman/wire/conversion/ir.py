@@ -54,8 +54,8 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """`text` of a call is its arguments, as far as they may be told. `is_free`: the tool takes a text of any form, not
-    an object; `text` is that text. `is_cut`: the answer ended within it.
+    """`text` of a call is its arguments, as far as they may be passed on. `is_free`: the tool takes a text of any form,
+    not an object; `text` is that text. `is_cut`: the answer ended within it.
     """
 
     kind: Kind
