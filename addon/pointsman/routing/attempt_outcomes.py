@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     CENSORED = "later"
     """Nothing is known but that the first content would have come later than the attempt was cancelled."""
     NOTHING = "nothing"
-    """The client disconnected, or its request was invalid."""
+    """The client disconnected, or the failure concerns only its request, or the router."""
 
 
 RATE_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.KEY_RATE_LIMIT, Failure.CONCURRENCY})
