@@ -34,8 +34,6 @@ KEY_REASONS = {
     Failure.REGION.value: ExclusionReason.NO_ACCESS,
 }
 """By the reason of the cooldown; all others are limits."""
-MIN_REFUSED_SIZE = 4000
-"""Tokens. The estimate for a smaller request does not show which others are too long."""
 MAX_GUESS = 60.0
 """Seconds at most that a client is told to wait where no provider and no configured limit names a time."""
 TRIED_BY_ANOTHER = "another request is trying it"
@@ -223,9 +221,7 @@ class Exclusions:
         return self.facts.needs.difference(supports) if supports is not None else frozenset()
 
     def _context_problem(self, target: Target) -> str:
-        context, refused = target.model.context, self.binding.refused_size(target.label)
-        if refused is not None and self.facts.tokens >= max(refused, MIN_REFUSED_SIZE) and target not in self._skipped:
-            return f"it refused a request of about {refused} tokens in this session"
+        context = target.model.context
         if context is None:
             return ""
         if self._too_small is not None and context <= self._too_small:

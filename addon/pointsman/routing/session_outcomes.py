@@ -57,7 +57,7 @@ class SessionOutcomes:
         pinned = self.order.pinned_target()
         if pinned is None or pinned is target or pinned in self._failed:
             return False
-        if pinned in self._refused:
+        if pinned in self._refused or self.order.has_refused_size(pinned):
             return True
         excluded = self.exclusions.target_exclusion(pinned, now)
         return excluded is not None and excluded.reason in REQUEST_REASONS

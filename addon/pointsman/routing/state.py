@@ -106,8 +106,8 @@ class RoutingState:
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
     def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
-        """Who holds what a request refers to; None where nobody is known to, or no longer configured. Stored parts of
-        answers are with whoever the session is pinned to.
+        """The account that holds what a request refers to; None where none is known, or it is no longer configured.
+        Stored parts of answers are taken to be at the session's pin.
         """
         if not held:
             return None

@@ -255,8 +255,8 @@ def converting_reader(
     content_type: str,
     identifiers: Identifiers,
 ) -> Reader:
-    """A reader that writes the provider's answer anew for the client. `asked` are the facts of the request that the
-    provider got. An answer that came whole instead of streamed is split, one that came as a stream instead is joined.
+    """A reader that converts the provider's answer to the client's dialect. `asked` are the facts of the request that
+    the provider got. A whole answer is split where the client wants a stream, and a stream is joined where it does not.
     """
     stream = is_stream = listener.facts.stream
     if is_other_form(asked, dialect, listener, content_type):

@@ -6,7 +6,7 @@ client gets for each frame is written here.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
@@ -26,29 +26,22 @@ from pointsman.wire.whole_reader import MAX_ANSWER
 LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
+@dataclass(eq=False)
 class ConvertedReader(ABC):
-    """What both kinds share: whatever the conversion raises is a fault of the attempt."""
+    """What all kinds share: whatever the conversion raises is a fault of the attempt. `_prompt_tokens` is an estimate,
+    for providers that report no usage.
+    """
 
-    def __init__(
-        self,
-        own: Reader,
-        answer: AnswerReader,
-        writer: AnswerWriter,
-        identifiers: Identifiers,
-        prompt_tokens: int,
-        on_items: OnItems,
-    ) -> None:
-        """`prompt_tokens` is an estimate, for providers that report no usage."""
-        self._on_items = on_items
-        self._own = own
-        self._answer = answer
-        self._writer = writer
-        self._identifiers = identifiers
-        self._prompt_tokens = prompt_tokens
-        self._characters = 0
-        """What the answer has said so far."""
-        self._over = False
-        self._has_failed = False
+    _own: Reader
+    _answer: AnswerReader
+    _writer: AnswerWriter
+    _identifiers: Identifiers
+    _prompt_tokens: int
+    _on_items: OnItems
+    _characters: int = 0
+    """What the answer has said so far."""
+    _over: bool = False
+    _has_failed: bool = False
 
     @property
     def finish_reason(self) -> str | None:
@@ -143,21 +136,11 @@ class StreamDocuments:
         return [event.data for event in self._decoder.feed(raw)]
 
 
-class ConvertedStream(ConvertedReader):
-    """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
+@dataclass(eq=False)
+class StreamedAnswerReader(ConvertedReader):
+    """Of an answer that comes as a stream. Where its body ends without an end marker, one more frame ends it."""
 
-    def __init__(
-        self,
-        own: Reader,
-        answer: AnswerReader,
-        writer: AnswerWriter,
-        identifiers: Identifiers,
-        prompt_tokens: int,
-        on_items: OnItems,
-    ) -> None:
-        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
-        self._documents = StreamDocuments()
-        self._has_begun = False
+    _documents: StreamDocuments = field(default_factory=StreamDocuments)
 
     def close(self) -> Sequence[Frame]:
         frames = list(super().close())
@@ -165,13 +148,22 @@ class ConvertedStream(ConvertedReader):
             frames += self._converted([Frame(FrameKind.END, b"")])
         return frames
 
+    def _pieces_of(self, frame: Frame) -> list[Piece]:
+        return self._renamed(
+            [piece for document in self._documents.of(frame.data) for piece in self._answer.event(document)]
+        )
+
+
+@dataclass(eq=False)
+class ConvertedStream(StreamedAnswerReader):
+    """Its frames are the provider's."""
+
+    _has_begun: bool = False
+
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or frame.kind is FrameKind.PING:
             return [frame._replace(data=b"")]
-        pieces = self._renamed(
-            [piece for document in self._documents.of(frame.data) for piece in self._answer.event(document)]
-        )
-        out = b""
+        pieces, out = self._pieces_of(frame), b""
         if not self._has_begun:
             self._has_begun = True
             out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
@@ -199,28 +191,12 @@ class SplitWhole(ConvertedReader):
         return [frame._replace(data=out + self._writer.end(self._own.finish_reason or "stop", self._client_usage()))]
 
 
-class JoinedStream(ConvertedReader):
+@dataclass(eq=False)
+class JoinedStream(StreamedAnswerReader):
     """A whole answer, made of a stream that the request did not ask for."""
 
-    def __init__(
-        self,
-        own: Reader,
-        answer: AnswerReader,
-        writer: AnswerWriter,
-        identifiers: Identifiers,
-        prompt_tokens: int,
-        on_items: OnItems,
-    ) -> None:
-        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
-        self._documents = StreamDocuments()
-        self._pieces: list[Piece] = []
-        self._length = 0
-
-    def close(self) -> Sequence[Frame]:
-        frames = list(super().close())
-        if self._own.finished and not self._over:
-            frames += self._converted([Frame(FrameKind.END, b"")])
-        return frames
+    _pieces: list[Piece] = field(default_factory=list)
+    _length: int = 0
 
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault:
@@ -228,8 +204,7 @@ class JoinedStream(ConvertedReader):
         self._length += len(frame.data)
         if self._length > MAX_ANSWER:
             raise Inconvertible(f"an answer of more than {MAX_ANSWER} bytes")
-        for document in self._documents.of(frame.data):
-            self._pieces += self._renamed(self._answer.event(document))
+        self._pieces += self._pieces_of(frame)
         if frame.kind is not FrameKind.END:
             return []
         whole = self._whole(joined(self._pieces))
