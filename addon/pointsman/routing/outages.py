@@ -101,16 +101,27 @@ class LocalNetwork:
     def __init__(self) -> None:
         self._failures: dict[str, float] = {}
         """When each provider's last connection failed, as long as none has been reached since."""
+        self._outage: Outage | None = None
+        """The last one."""
 
     def on_connection_failed(self, provider: str, now: float) -> frozenset[str]:
         """Returns the providers concerned, if this is what shows that the network is down."""
         was_down = self.is_down(now)
         self._failures[provider] = now
-        return self._failing(now) if self.is_down(now) and not was_down else frozenset()
+        if not self.is_down(now):
+            return frozenset()
+        failing = self._failing(now)
+        start = self._outage.start if was_down and self._outage else min(self._failures[name] for name in failing)
+        self._outage = Outage(start, now)
+        return frozenset() if was_down else failing
 
     def on_reached(self) -> None:
         """A provider has answered something."""
         self._failures.clear()
+
+    def covers(self, moment: float) -> bool:
+        """The network was down then, as far as the last outage tells."""
+        return self._outage is not None and self._outage.start <= moment <= self._outage.end
 
     def is_down(self, now: float) -> bool:
         """The last connections to two providers or more have failed, and none has worked since."""

@@ -236,7 +236,7 @@ class Plan:
         self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
         if record.first_byte_ms is not None:
-            self.state.on_reached(target.provider.name)
+            self.state.on_reached(target)
         if fault is None:
             return self._on_success(candidate, launched, now) if record.outcome.is_success else None
         assert record.failure
@@ -246,7 +246,7 @@ class Plan:
         self._outcomes.note_failure(target, failure, now)
         has_untried_key = not self.is_last_key(candidate, now)
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
-        is_local = failure is Failure.CONNECT and self.state.network.is_down(now)
+        is_local = failure is Failure.CONNECT and self.state.is_network_down(target, now)
         banned = None if is_local else self._outcomes.apply_protection(target, failure, fault, launched, now)
         return "; ".join(filter(None, (notice, banned))) or None
 

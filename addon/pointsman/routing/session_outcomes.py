@@ -91,6 +91,7 @@ class SessionOutcomes:
         if not action.bans:
             return None
         scope, gives_way = ban_scope(target), target.protection_level is ProtectionLevel.MODEL_SKIP
+        self.state.ban_on(target, binding, now)  # one that turned out to be for an outage makes room
         binding.ban(scope, action.reason, self.state.settings.sticky.ban, gives_way, now)
         return f"session {binding.label or '(none)'} bans {scope}: {action.reason}"
 
@@ -103,7 +104,7 @@ class SessionOutcomes:
         if label in self.state.inventory.by_label:
             outages.on_outcome(target.provider.name, label, client, False, now)
         counted = self.binding.failure_counted_at(label)
-        if counted is not None and outages.covers(label, counted):
+        if counted is not None and (outages.covers(label, counted) or self.state.was_network_down(target, counted)):
             self.binding.forget_failures(label)
         if target.protection_level is ProtectionLevel.OFF or fails_others or outages.covers(label, now):
             return
