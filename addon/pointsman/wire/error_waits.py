@@ -73,7 +73,7 @@ def wait_in_error(error: Mapping[str, Any]) -> StatedWait:
 
 
 def wait_in_text(sentence: str) -> StatedWait:
-    """What words say."""
+    """The wait or the moments that a sentence states."""
     if (seconds := stated_wait(sentence)) is not None:
         return StatedWait(seconds)
     text = stated_moment(sentence)

@@ -1,7 +1,7 @@
 """Writes an answer in order: one part after the other, each opened, continued and closed.
 
-Providers may mix the pieces of several calls, and of calls and texts. Most dialects cannot say that, so what begins
-within a call waits until the arguments of that are whole. A call that was cut is told as far as it came.
+Providers may mix the pieces of several calls, and of calls and texts. Most dialects cannot express that, so what
+begins within a call waits until its arguments are whole. A call that was cut is written as far as it came.
 """
 
 from collections.abc import Collection, Iterable
@@ -161,7 +161,7 @@ class AnswerWriter:
         return self._announce(part)
 
     def _announce(self, part: Part) -> bytes:
-        """Nothing is told of a call before its name is known, nor of one that takes any text before that is whole."""
+        """A call is not written before its name is known, nor before it is whole if its tool takes any text."""
         if part.kind is Kind.CALL and (part.is_free or not part.name):
             return b""
         return self.writer.open(part) + (self.writer.more(part, part.text) if part.text else b"")
@@ -183,7 +183,7 @@ class AnswerWriter:
         return out + self.writer.close(part)
 
     def _complete(self, part: Part) -> None:
-        """A call is over. Its arguments may be cut, or no object: they are told as well as the dialect can."""
+        """A call is over. Its arguments may be cut, or no object: the dialect expresses them as well as it can."""
         self.has_called = True
         part.is_free = part.name in self._free_tools
         only_object = part.is_free or self.writer.only_objects

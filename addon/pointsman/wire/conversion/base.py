@@ -94,7 +94,7 @@ class Conversion:
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     refuses_blank_stops: bool = False
     make_valid: Callable[[Document], None] = lambda _: None
-    """Completes a request that the dialect would refuse for want of anything said, last of all."""
+    """Called last: completes a request that the dialect would refuse as empty."""
     write_format: Callable[[ResponseFormat, Document], None]
     functions: Callable[[Document], Iterable[Document]]
     """The tools of a request that are functions, each the object with its name."""

@@ -112,7 +112,7 @@ def codec_for(
 
 
 class PassThrough:
-    """Client and provider speak alike: the bytes pass, but for what the provider has refused."""
+    """Client and provider use the same dialect: the bytes pass, without what the provider has refused."""
 
     remark = ""
 

@@ -23,7 +23,7 @@ SYSTEM, USER, ASSISTANT, TOOL = "system", "user", "assistant", "tool"
 NO_RESULT = "[no result]"
 """Of a call that its client has not answered: every dialect but Gemini's requires a result."""
 LONGEST_TOLD = 2000
-"""Characters of JSON that a model is told of something its dialect has no words for."""
+"""Characters of JSON in the text that stands for something that the other dialect cannot express."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +79,7 @@ def messages_of_turn(role: str, parts: Sequence[Document]) -> Iterator[Document]
 
 
 def unknown_part(kind: object, told: object) -> Document:
-    """Something that no other dialect has words for: `told` is what models learn of it."""
+    """Something that no other dialect can express: `told` describes it to the model."""
     words = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)[:LONGEST_TOLD]
     return {"type": "unknown", "kind": str(kind)[:40], "text": f"[{kind}: {words}]" if words else f"[{kind}]"}
 
@@ -147,7 +147,7 @@ def asked_last(history: History, document: Members) -> list[Document]:
 
 def arranged(messages: Iterable[Document]) -> list[Document]:
     """The same conversation in the order that every dialect accepts: what the model says at once is one turn, each call
-    has exactly one result, which follows its turn. A result without a call becomes words of the user's.
+    has exactly one result, which follows its turn. A result without a call becomes text of the user.
     """
     calls = _Calls()
     turns: list[Document] = []

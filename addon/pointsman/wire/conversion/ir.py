@@ -44,8 +44,8 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """`text` of a call is its arguments, as far as they may be told. `is_free`: the tool takes a text of any form, not
-    an object; `text` is that text. `is_cut`: the answer ended within it. `signed`: as of a piece.
+    """`text` of a call is its arguments, as far as they may be passed on. `is_free`: the tool takes a text of any form,
+    not an object; `text` is that text. `is_cut`: the answer ended within it. `signed`: as of a piece.
     """
 
     kind: Kind

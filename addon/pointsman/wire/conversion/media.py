@@ -58,7 +58,7 @@ class Media:
             return None
 
     def told(self) -> str:
-        """What a model is told of media that it cannot be given."""
+        """The text that stands for media that the model cannot be given."""
         url = self.url if len(self.url) <= LONGEST_TOLD_URL else ""
         return f"[{' '.join(filter(None, [self.noun, self.name or url or self.kind]))}]"
 

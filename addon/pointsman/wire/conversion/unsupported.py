@@ -83,7 +83,7 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
 
 
 def _asked_parts(history: History, document: Members) -> Iterator[Document]:
-    """What the user shows the model now. Of what was shown before, models are told in words."""
+    """Media and unknown parts since the model's last answer. Earlier ones become text, and exclude no target."""
     for message in asked_last(history, document):
         if message["role"] == USER:
             yield from (part for part in message["content"] if part["type"] in ("media", "unknown"))

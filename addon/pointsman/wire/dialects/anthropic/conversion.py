@@ -146,7 +146,7 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def late(state: AnswerState, document: Document) -> Iterator[Piece]:
-    """Some providers open a block with its content in it. Why a model refuses is told with the finish reason."""
+    """Some providers open a block with its content in it. Why a model refuses stands beside the finish reason."""
     if explanation := _explanation(mapping(document.get("delta"))):
         yield Piece(Kind.REFUSAL, explanation)
     if document.get("type") != "content_block_start":

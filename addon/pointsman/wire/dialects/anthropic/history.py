@@ -125,7 +125,7 @@ def write(request: Document, messages: Sequence[Document]) -> None:
 
 
 def _blocks(parts: Sequence[Document]) -> list[Document]:
-    """Thoughts that Anthropic has not signed are refused, so none are told."""
+    """Anthropic refuses thoughts that it has not signed, so none are sent."""
     return [{**block, **_cache_mark(part)} for part in parts if (block := _block(part))]
 
 

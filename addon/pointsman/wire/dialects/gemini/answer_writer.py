@@ -16,7 +16,7 @@ FINISH_REASONS = {
 
 
 class GeminiWriter:
-    """See `DialectWriter`. A call that was cut cannot be said here: it is left out, and the finish reason tells."""
+    """See `DialectWriter`. A call that was cut cannot be expressed: it is left out, as the finish reason shows."""
 
     only_objects = True
 

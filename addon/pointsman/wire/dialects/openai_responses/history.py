@@ -61,7 +61,7 @@ def _messages(item: Members, names: Names, answered: set[str]) -> Iterator[Docum
 
 
 def _of_model(item: Members, names: Names, answered: set[str]) -> Iterator[Document]:
-    """What the client ran is a call; what the provider ran is told in words."""
+    """What the client ran is a call; what the provider ran becomes text."""
     kind, call_id, name = text(item.get("type")), text(item.get("call_id")), text(item.get("name"))
     name = names.get((text(item.get("namespace")), name), name)
     match kind:
@@ -87,7 +87,7 @@ def _shown(item: Members) -> Document:
 
 
 def _told(item: Members) -> object:
-    """Of what a provider ran. Images are not told: they are long."""
+    """Describes what a provider ran, without images, which are long."""
     action = mapping(item.get("action"))
     if asked := text(action.get("query")) or text(action.get("url")):
         return asked
@@ -132,7 +132,7 @@ def _file(part: Members) -> Media:
 
 
 def write(request: Document, messages: Sequence[Document]) -> None:
-    """What stands before all turns are the instructions. Thoughts are not told: OpenAI accepts only its own."""
+    """What stands before all turns are the instructions. Thoughts are left out: OpenAI accepts only its own."""
     first = list(takewhile(lambda message: message["role"] == SYSTEM, messages))
     request["input"] = [item for message in messages[len(first) :] for item in _items(message)]
     if words := "\n\n".join(joined_texts(message["content"]) for message in first):
