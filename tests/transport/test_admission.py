@@ -155,7 +155,7 @@ class TestPaths:
     async def test_a_chat_without_messages_is_a_400_that_is_not_to_be_repeated(self, free):
         answer = await ask(free.base_url, messages=[])
         assert (answer.status, answer.headers["x-should-retry"]) == (400, "false")
-        assert answer.json["error"]["code"] == "invalid_request"
+        assert (answer.json["error"]["code"], answer.json["error"]["param"]) == ("invalid_request", "messages")
         assert "`messages` is an empty list" in answer.json["error"]["message"]
 
     async def test_a_model_nobody_has_is_a_404(self, free):

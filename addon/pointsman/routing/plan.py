@@ -44,6 +44,7 @@ from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
 from pointsman.wire.conversation import Message
+from pointsman.wire.conversion.unsupported import empty_member
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
@@ -200,7 +201,10 @@ class Plan:
             message = "This request keeps failing and is repeated too fast; wait before retrying."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
         free = self._exclusions.first_available(self._order.all_targets(), now)
-        return final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
+        problem = final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
+        if problem.code is Code.INVALID_REQUEST:
+            problem.param = empty_member(self.dialect, self.facts)
+        return problem
 
     # Told.
 

@@ -24,10 +24,10 @@ def spoken_to(
     """Of a target's dialects, the one to use: the client's own, else the first that can express the request. If none
     can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted.
     """
-    without_turns = _without_turns(DIALECTS[client].conversion.history, facts.document)
-    if client in spoken and not without_turns:
+    empty = empty_member(client, facts)
+    if client in spoken and not empty:
         return client, ""
-    whys = [f"{without_turns}, which {client} does not accept"] if client in spoken else []
+    whys = [f"`{empty}` is an empty list, which {client} does not accept"] if client in spoken else []
     for name in spoken:
         if name is not client:
             if not (why := unsupported(DIALECTS[client], DIALECTS[name], facts)):
@@ -36,9 +36,10 @@ def spoken_to(
     return None, "; ".join(whys)
 
 
-def _without_turns(history: History, document: Members) -> str:
-    is_refused = document.get(history.member) == [] and not history.may_be_empty
-    return f"`{history.member}` is an empty list" if is_refused else ""
+def empty_member(client: DialectName, facts: RequestFacts) -> str | None:
+    """The member of the request that lists its turns, if it lists none and the client's dialect requires one."""
+    history = DIALECTS[client].conversion.history
+    return history.member if facts.document.get(history.member) == [] and not history.may_be_empty else None
 
 
 def unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> str:
