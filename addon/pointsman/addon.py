@@ -73,6 +73,8 @@ class Pointsman:
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
         self._watch_task: asyncio.Task[Any] | None = None
+        self._sets_listen_host = False
+        """While the default is put in: no change of the user's."""
         self._hook_cache: HookCache | None = None
         self.ready: asyncio.Task[None] | None = None
         """Done once everything is up."""
@@ -107,7 +109,7 @@ class Pointsman:
             if self.gateway is None and OPTION in updated:
                 self._start()
             return
-        if changed := updated & {OPTION, "listen_host", "listen_port"}:
+        if (changed := updated & {OPTION, "listen_host", "listen_port"}) and not self._sets_listen_host:
             logger.warning(f"Pointsman: restart to apply the new {', '.join(sorted(changed))}.")
         if "mode" in updated:
             logger.warning("Pointsman: the new mode applies to new connections; restart to apply it to existing ones.")
@@ -251,7 +253,9 @@ class Pointsman:
         server = ctx.master.addons.get("proxyserver")
         if ctx.options.listen_host:
             return
+        self._sets_listen_host = True
         ctx.options.update(listen_host="127.0.0.1")
+        self._sets_listen_host = False
         if all(is_loopback_name(address[0]) for address in server.listen_addrs()):
             return
         modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]

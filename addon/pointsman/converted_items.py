@@ -16,14 +16,14 @@ from pointsman.wire.json_access import Document, Members, mapping, text
 
 REFERENCE = "item_reference"
 MAX_BYTES = 32 << 20
-"""Of all items together; those of the longest ago go first."""
+"""Of all items together; the oldest go first."""
 MAX_ITEM_BYTES = 1 << 20
 LIFETIME = 6 * 3600.0
 """Seconds after an answer."""
 
 
 class ConvertedItems:
-    """`clock` gives seconds. A client gets back its own items alone. Large requests are read in a thread."""
+    """`clock` gives seconds. A client gets back only its own items. Large requests are read in a thread."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._items: TTLCache[tuple[bytes, str], bytes] = TTLCache(MAX_BYTES, LIFETIME, clock, getsizeof=len)

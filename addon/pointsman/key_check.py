@@ -49,7 +49,7 @@ class KeyCheck:
         return _result(began, status, _describe_status(status), _count_models(body) if status < 300 else None)
 
     async def _lacks_version(self, provider: Provider, asked: UpstreamRequest, fault: Fault) -> bool:
-        """Its base URL knows no path, and the one below it does."""
+        """The base URL answers no path, and the one with `/v1` behind it does."""
         if not is_unknown_path(fault) or not lacks_version(provider.base_url):
             return False
         status, body, content_type = await self._ask(replace(asked, url=f"{provider.base_url}/v1/models"))

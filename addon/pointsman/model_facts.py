@@ -74,7 +74,7 @@ def rows() -> tuple[Row, ...]:
 
 @lru_cache(MAX_NAMES)
 def facts_of(model: str) -> ModelFacts:
-    """The facts of a model by the name that its provider knows."""
+    """The facts of a model by the name that is sent to its provider."""
     name = model.rpartition("/")[2].lower()
     known: dict[str, Any] = {}
     for row in rows():

@@ -94,7 +94,7 @@ class ChaosRun:
         self._max_attempts = max_attempts(seed)
         self._plan = FaultPlan()
         self._failed: list[tuple[ChatRequest, Mapping[str, Any]]] = []
-        """Exchanges that nobody answered."""
+        """Exchanges that no provider answered."""
         self._conversations: dict[tuple[str, ...], ChatRequest] = {}
         """The last request of each. Bounded by the requests of a run."""
         self._asked_last: frozenset[str] = frozenset()

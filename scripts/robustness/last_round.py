@@ -14,7 +14,7 @@ from robustness.requests import ChatRequest
 PATIENCE = 60.0
 """Seconds within which a conversation is served."""
 IMPATIENCE = 1.0
-"""Seconds that a client waits if it was not told for how long."""
+"""Seconds that a client waits if the answer names no time."""
 MAX_CONVERSATIONS = 400
 WORKERS = 6
 

@@ -82,7 +82,7 @@ class FaultPlan:
         return not any(each.meets(during) for each in spans)
 
     def untried(self, request: ChatRequest, record: Mapping[str, Any]) -> list[str]:
-        """The targets that were free and well all the time of a failed exchange, and were not tried."""
+        """The targets that were free during the whole of a failed exchange, would have answered, and were not tried."""
         during = Span(record["started"], record["started"] + record["ended_ms"] / 1000)
         if self.is_cut_off(during):
             return []

@@ -46,7 +46,7 @@ class FaultyProviders:
         return choose
 
     async def outage(self, seconds: float) -> None:
-        """Nobody accepts connections for that long."""
+        """No provider accepts connections for that long."""
         for each in self.providers:
             await each.stop_listening()
         await asyncio.sleep(seconds)

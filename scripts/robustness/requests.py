@@ -85,7 +85,7 @@ class ChatRequest:
 
     @property
     def conversation(self) -> tuple[str, ...]:
-        """What the router tells its conversation by."""
+        """What the router recognises its conversation by."""
         return (self.talk or f"words-{self.n % LAST}", self.agent or "", self.model)
 
     @property

@@ -30,7 +30,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--modes", nargs="+", type=Mode, default=list(Mode), metavar="MODE", help="default: all three")
     parser.add_argument(
         "--strategies", nargs="+", choices=strategy_names(), default=[ROUTER, *BASELINES], metavar="STRATEGY",
-        help=f"of {', '.join(strategy_names())} (default: all except the former rule)",
+        help=f"of {', '.join(strategy_names())} (default: all except 'average of all')",
     )  # fmt: skip
     parser.add_argument(
         "--driver",

@@ -17,7 +17,7 @@ ODDITIES = [
     behaviours.finish_twice("a b c"),
     behaviours.hop_by_hop("a b c"),
     *(behaviours.usage_at(where, "a b c") for where in ("first", "finish", "every", "after-done")),
-    *(behaviours.compressed(behaviours.answer("a b c"), coding) for coding in ("gzip", "deflate", "br")),
+    *(behaviours.compressed(behaviours.answer("a b c"), coding) for coding in ("gzip", "deflate", "br", "zstd")),
     behaviours.drip(behaviours.answer("a b c")),
     behaviours.drip(behaviours.compressed(behaviours.answer("a b c")), piece=3),
     behaviours.with_trailers(behaviours.answer("a b c")),

@@ -78,6 +78,7 @@ class TestStarting:
             assert {first.headers["x-fallback-attempts"], second.headers["x-fallback-attempts"]} == {"0", "1"}
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()
+            assert "restart to apply" not in router.text
 
     @WAYS
     async def test_a_plain_start_leaves_no_socket_on_a_foreign_address(self, tmp_path: Path, start: Start) -> None:

@@ -174,8 +174,8 @@ class Running:
 class Past:
     """What a session has suffered and shown, worked out from the rules and not from the router."""
 
-    bans: dict[str, float] = field(default_factory=dict)
-    """Bans that hold, by scope: until when."""
+    bans: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Bans that hold, by scope: since and until when."""
     strikes: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """When failures of a target counted since its last success."""
     soft_bans: dict[str, Ban] = field(default_factory=dict)
@@ -194,6 +194,8 @@ class AnyWeather(RuleBasedStateMachine):
         self.closed: dict[Name, Closed] = {}
         self.unreached: dict[str, float] = {}
         """When the last connection to a remote provider failed, as long as none has been reached since."""
+        self.offline = (0.0, 0.0)
+        """From when to when the network was down last."""
         self.suffered: list[Suffered] = []
         self.used: list[tuple[float, str, str | None]] = []
         """Requests that reached a limited target, and when they were launched."""
@@ -311,8 +313,8 @@ class AnyWeather(RuleBasedStateMachine):
 
     def check_session(self, own: Running, candidate: Candidate, why: str) -> None:
         past, target = self.pasts[own.holder], candidate.target
-        held = [past.bans.get(scope, 0.0) for scope in (target.provider.name, target.label)]
-        assert max(held) <= self.now, "it is banned"
+        held = self.held_bans(past)
+        assert not held.keys() & {target.provider.name, target.label}, "it is banned"
         soft = self.soft_bans_of(own.plan.binding.session).get(target.label)
         if soft and not why.startswith("last_resort"):
             assert self.others(own.plan.binding.client_id, target.label, soft.since - SHARED, soft.since + SHARED)
@@ -322,6 +324,15 @@ class AnyWeather(RuleBasedStateMachine):
         if self.serves_another(own, target):
             free = [each for each in own.plan.ranked_candidates(self.now) if not self.serves_another(own, each.target)]
             assert not free, "somebody else was free"
+
+    def held_bans(self, past: Past) -> dict[str, float]:
+        """Until when. What happened while the network was down bans no remote provider."""
+        start, end = self.offline
+        return {
+            scope: until
+            for scope, (since, until) in past.bans.items()
+            if until > self.now and not (scope.partition("/")[0] in REMOTE and start <= since <= end)
+        }
 
     def soft_bans_of(self, session: Session | None) -> dict[str, Ban]:
         """As the router has them."""
@@ -381,7 +392,7 @@ class AnyWeather(RuleBasedStateMachine):
         if committed:
             own.plan.on_committed(candidate, self.now)
         own.plan.on_settled(candidate, record, fault, self.now)
-        if is_answered:
+        if is_answered and candidate.target.provider.name in REMOTE:
             self.unreached.clear()
         if fault and failure:
             self.teach(own, candidate, failure, fault)
@@ -406,10 +417,11 @@ class AnyWeather(RuleBasedStateMachine):
         keys = own.plan.inventory.keys[target]
         own.failed.update(keys if cost.skips_target else [candidate])
         (own.refused if cost.scope is Scope.REQUEST else own.moved).add(target.label)
-        is_local = failure is Failure.CONNECT and self.is_network_down(candidate)
+        is_down = failure is Failure.CONNECT and self.is_network_down(candidate)
+        is_local = is_down and target.provider.name in REMOTE
         if not is_local:
             self.teach_session(own, target, failure)
-        if not self.router.inventory.contains(candidate) or (is_local and target.provider.name in REMOTE):
+        if not self.router.inventory.contains(candidate) or is_local:
             return
         if cost.scope is Scope.REQUEST or (cost.after_all_keys and not own.failed >= set(keys)):
             return
@@ -424,17 +436,24 @@ class AnyWeather(RuleBasedStateMachine):
     def is_network_down(self, candidate: Candidate) -> bool:
         """A connection failed: do connections to several providers? Then it is not their fault."""
         name = candidate.target.provider.name
+        was_down = len(self.failing()) > 1
         if name in REMOTE and self.router.inventory.contains(candidate):
             self.unreached[name] = self.now
-        failing = {each for each, at in self.unreached.items() if at > self.now - SHARED}
+        failing = self.failing()
         if len(failing) < 2:
             return False
         if name in failing:
+            first = self.offline[0] if was_down else min(self.unreached[each] for each in failing)
+            self.offline = first, self.now
             excused = {n for n, closed in self.closed.items() if n[0] is Scope.TARGET and closed.is_connection}
             for each in excused:
                 if str(each[1]).partition("/")[0] in failing:
                     del self.closed[each]
         return True
+
+    def failing(self) -> set[str]:
+        """The remote providers to which connections fail."""
+        return {each for each, at in self.unreached.items() if at > self.now - SHARED}
 
     def teach_session(self, own: Running, target: Target, failure: Failure) -> None:
         past, cost, label = self.pasts[own.holder], COSTS[failure], target.label
@@ -446,8 +465,8 @@ class AnyWeather(RuleBasedStateMachine):
                 past.strikes[label].append(self.now)
                 self.check_lonely(binding.session, binding.client_id, target)
         bans = target.protection_level is GUARDED and (cost.scope is not Scope.REQUEST or failure is Failure.FORBIDDEN)
-        if bans and past.bans.get(target.scope, 0.0) <= self.now:
-            past.bans[target.scope] = self.now + BAN if binding.session else float("inf")
+        if bans and target.scope not in self.held_bans(past):
+            past.bans[target.scope] = self.now, self.now + BAN if binding.session else float("inf")
 
     def check_lonely(self, session: Session, client: bytes, target: Target) -> None:
         """Two failures in a row that nobody else shares ban."""
@@ -552,11 +571,10 @@ class AnyWeather(RuleBasedStateMachine):
     def bans_that_hold_are_those_of_the_rules(self) -> None:
         for session in self.router.sessions._store:
             past, penalties = self.pasts[session], session.penalties
-            held = {
-                scope: ban.until for scope, ban in (penalties.bans if penalties else {}).items() if not ban.gives_way
-            }
-            ends = {scope: until for scope, until in past.bans.items() if until > self.now}
-            assert {scope: until for scope, until in held.items() if until > self.now} == ends
+            bans = penalties.bans if penalties else {}
+            told = Past({scope: (ban.since, ban.until) for scope, ban in bans.items() if not ban.gives_way})
+            ends = self.held_bans(past)
+            assert self.held_bans(told) == ends
             if session.pin:
                 assert not ends.keys() & {session.pin.provider, session.pin.label}
 

@@ -109,7 +109,6 @@ class TestWithoutAnAttempt:
             ([ExclusionReason.RATE_LIMITED, ExclusionReason.CONTEXT, ExclusionReason.DISABLED], Code.RATE_LIMITED),
             ([ExclusionReason.RATE_LIMITED, ExclusionReason.KEY_INVALID], Code.NO_CANDIDATE),
             ([ExclusionReason.DISABLED], Code.NO_CANDIDATE),
-            ([ExclusionReason.CAPABILITY, ExclusionReason.NO_KEY], Code.NO_CANDIDATE),
             ([ExclusionReason.CONTEXT, ExclusionReason.SKIPPED_TARGET], Code.NO_CANDIDATE),
             ([], Code.NO_CANDIDATE),
         ],
@@ -137,6 +136,18 @@ class TestWithoutAnAttempt:
         problem = told([], [*whys, *left_out(other)])
         assert (problem.status, problem.is_permanent) == (400, True)
         assert "no words; no place" in problem.message
+
+    @pytest.mark.parametrize("other", [ExclusionReason.DISABLED, ExclusionReason.NO_KEY, ExclusionReason.POOL])
+    def test_what_no_model_is_capable_of_is_the_requests_fault_likewise(self, other: ExclusionReason) -> None:
+        lacking = Exclusion(TARGET, None, ExclusionReason.CAPABILITY, "tools, vision")
+        problem = told([], [lacking, *left_out(other)])
+        assert (problem.code, problem.is_permanent) == (Code.INVALID_REQUEST, True)
+        assert f"{TARGET.label} lacks tools, vision." in problem.message
+
+    @pytest.mark.parametrize("other", [ExclusionReason.COOLING, ExclusionReason.CONTEXT, ExclusionReason.RATE_LIMITED])
+    def test_what_a_capable_model_may_serve_later_is_worth_one(self, other: ExclusionReason) -> None:
+        lacking = Exclusion(TARGET, None, ExclusionReason.CAPABILITY, "vision")
+        assert not told([], [lacking, *left_out(other)]).is_permanent
 
     def test_what_another_target_may_express_later_is_worth_one(self) -> None:
         problem = told([], left_out(ExclusionReason.DIALECT, ExclusionReason.BANNED))

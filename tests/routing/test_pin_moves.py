@@ -64,6 +64,12 @@ class TestRefusals:
         assert talks.ask(said="short", tokens=500).launch() == "a/m"
         assert session(talks).pin == Pin("a", "m", None)
 
+    def test_but_it_is_asked_when_nothing_else_is_left(self) -> None:
+        """What was too long may have been the prompt and the room for the answer together."""
+        talks = SessionDriver({"a": THREE["a"]})
+        talks.ask(said="long", tokens=9000).fail(TOO_LONG)
+        assert talks.ask(said="long, with fewer max_tokens", tokens=9000).succeed() == "a/m"
+
     def test_what_others_refuse_does_not_matter(self) -> None:
         talks = driver()
         talks.ask("8", said="long", tokens=9000).fail(TOO_LONG)

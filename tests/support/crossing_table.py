@@ -1,4 +1,4 @@
-"""The table of what crosses, in docs/dialects.md: each row is asked of the code that decides, in every direction.
+"""The table of what crosses, in docs/dialects.md: each row is computed by the code that decides, in every direction.
 
     PYTHONPATH=addon:tests python -m support.crossing_table
 

@@ -36,7 +36,7 @@ def behind_proxy(base_url: str) -> str:
 
 class ForwardProxy:
     """Takes CONNECT and requests for absolute URLs, and passes bytes on; every host below `test` is on this machine.
-    With `password` ("user:password") it wants it in every head.
+    With `password` ("user:password"), every head must carry it.
     """
 
     def __init__(self, password: str | None = None, tls: ssl.SSLContext | None = None) -> None:

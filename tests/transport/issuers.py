@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from aiohttp import web
@@ -18,11 +19,11 @@ class Refused(Exception):
         self.message, self.code = message, code
 
 
-class Issuer:
+class Issuer(ABC):
     """One provider on a port of its own. `down` makes it fail with that status; `bodies` are the requests it got.
 
-    Subclasses say what it verifies (`verify`, which raises Refused), what it answers (`answer`) and how a stream tells
-    that (`events`). `said` is what the client has to send back of the last answer.
+    Subclasses say what it verifies (`verify`, which raises Refused), what it answers (`answer`) and how it streams
+    that (`stream`). `said` is what the client has to send back of the last answer.
     """
 
     path = "/v1/{_:.*}"
@@ -69,17 +70,21 @@ class Issuer:
             return web.json_response(answer)
         return web.Response(body=self.stream(answer), content_type="text/event-stream")
 
+    @abstractmethod
     def error(self, message: str, code: str | None) -> Any:
-        raise NotImplementedError
+        """The body of an error."""
 
+    @abstractmethod
     def verify(self, document: Any, request: web.Request) -> None:
-        raise NotImplementedError
+        """Raises Refused."""
 
+    @abstractmethod
     def answer(self, request: web.Request) -> Any:
-        raise NotImplementedError
+        """A whole answer."""
 
+    @abstractmethod
     def stream(self, answer: Any) -> bytes:
-        raise NotImplementedError
+        """The same as a stream."""
 
 
 def _events(documents: list[Any]) -> bytes:

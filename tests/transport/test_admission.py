@@ -143,7 +143,6 @@ class TestPaths:
             ({"messages": None}, "messages"),
             ({"model": 5}, "model"),
             ({"stream": "yes"}, "stream"),
-            ({"messages": []}, "messages"),
         ],
     )
     async def test_a_bad_request_is_a_400_that_names_the_member(self, free, members, param):
@@ -152,6 +151,12 @@ class TestPaths:
         assert answer.json["error"]["code"] == "invalid_request"
         assert answer.json["error"]["param"] == param
         assert param in answer.json["error"]["message"]
+
+    async def test_a_chat_without_messages_is_a_400_that_is_not_to_be_repeated(self, free):
+        answer = await ask(free.base_url, messages=[])
+        assert (answer.status, answer.headers["x-should-retry"]) == (400, "false")
+        assert (answer.json["error"]["code"], answer.json["error"]["param"]) == ("invalid_request", "messages")
+        assert "`messages` is an empty list" in answer.json["error"]["message"]
 
     async def test_a_model_nobody_has_is_a_404(self, free):
         answer = await ask(free.base_url, model="no-such-model")

@@ -50,7 +50,7 @@ BAD = (
     Bad("a byte order mark", b"\xef\xbb\xbf" + chat(), "byte order mark"),
     Bad("no messages", b'{"model":"m"}', "list of at least one message", "messages"),
     Bad("messages null", b'{"model":"m","messages":null}', "missing or null", "messages"),
-    Bad("messages empty", b'{"model":"m","messages":[]}', "an empty list", "messages"),
+    Bad("messages empty", b'{"model":"m","messages":[]}', "`messages` is an empty list", "messages"),
     Bad("messages a string", b'{"model":"m","messages":"hi"}', "a string", "messages"),
     Bad("messages an object", b'{"model":"m","messages":{"role":"user"}}', "an object", "messages"),
     Bad("a message a string", b'{"model":"m","messages":["hi"]}', "must be an object", "messages[0]"),

@@ -81,6 +81,7 @@ FAILING = (
     same("a bomb in gzip", behaviours.bomb(200 * MIB), "malformed", large=True),
     same("a bomb in deflate", behaviours.bomb(200 * MIB, "deflate"), "malformed", large=True),
     same("a bomb in brotli", behaviours.bomb(200 * MIB, "br"), "malformed", large=True),
+    same("a bomb in zstd", behaviours.bomb(200 * MIB, "zstd"), "malformed", large=True),
     same("an error of 100 MB", behaviours.huge_error(size=100 * MIB), "500", large=True),
     Failing("less than its length", behaviours.wrong_length(TEXT, 10), None, "stream_broken"),
     Failing("more than its length", behaviours.wrong_length(TEXT, -10), None, "malformed"),

@@ -155,6 +155,7 @@ EXACT: dict[str, tuple[Behaviour, bytes]] = {
     "gzip that nobody asked for": (coded("gzip"), GOOD),
     "brotli that nobody asked for": (coded("br"), GOOD),
     "deflate that nobody asked for": (coded("deflate"), GOOD),
+    "zstd that nobody asked for": (coded("zstd"), GOOD),
     "chunked trailers": (
         behaviours.with_trailers(behaviours.exact([GOOD]), [("X-Checksum", "1"), ("Set-Cookie", "x=y")]),
         GOOD,

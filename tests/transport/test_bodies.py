@@ -74,7 +74,7 @@ class TestRequests:
 
 class TestAnswers:
     @pytest.mark.parametrize("stream", [True, False])
-    @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+    @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
     async def test_what_is_compressed_all_the_same_is_decoded(
         self, tmp_path: Path, coding: Coding, stream: bool
     ) -> None:

@@ -357,6 +357,16 @@ class TestExclusions:
                 shown = (await get(f"{router.url}/internal/exchanges/{answer.headers['x-request-id']}")).json
                 assert [each["reason"] for each in shown["excluded"]] == ["dialect"] * 3
 
+    async def test_a_chat_without_messages_goes_where_it_is_converted(self, tmp_path: Path) -> None:
+        own, other = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC
+        async with Provider(behaviours.answer()) as one, Provider(behaviours.answer("What is it?")) as two:
+            entries = {"own": entry(own, one), "other": entry(other, two)}
+            async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
+                for _ in range(2):
+                    answer = await client.post(f"{router.url}/v1/chat/completions", json={"model": "m", "messages": []})
+                    assert answer.json()["choices"][0]["message"]["content"] == "What is it?"
+        assert (len(one.seen), len(two.seen)) == (0, 2)
+
 
 class TestReferences:
     async def test_to_items_of_a_converted_answer_are_resolved(self, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def provider_faults(issues: Iterable[tuple[str, str]], tree: Tree) -> list[Provi
 
 
 def without_providers(tree: Tree, names: Collection[str]) -> Tree:
-    """The tree without these providers, and without the protection levels that speak of them."""
+    """The tree without these providers, and without the protection levels that name them."""
     kept = {name: each for name, each in as_mapping(tree.get("providers")).items() if name not in names}
     pruned = {**tree, "providers": kept}
     if isinstance(levels := tree.get("protection"), dict):
@@ -41,7 +41,7 @@ def without_providers(tree: Tree, names: Collection[str]) -> Tree:
 
 
 def has_usable_provider(tree: Tree) -> bool:
-    """A provider that is enabled and has models, as far as the tree tells."""
+    """Whether some provider is enabled and has models, as far as the tree shows."""
     providers = map(as_mapping, as_mapping(tree.get("providers")).values())
     return any(each.get("enabled") is not False and as_list(each.get("models")) for each in providers)
 

@@ -16,8 +16,8 @@ def apply_catalog(tree: Tree, catalog: Catalog) -> None:
     """Adds to each provider that the catalog knows what the file does not say. Lists are replaced as a whole, but a
     model that the catalog guards stays guarded when the file lists it.
 
-    The catalog's timeouts step back behind those that the section `stream` writes: a user who writes `stall: 2s` there
-    means every provider.
+    Timeouts of the catalog give way to those that the section `stream` sets: a user who writes `stall: 2s` there means
+    every provider.
     """
     providers = tree.get("providers")
     if not isinstance(providers, dict):

@@ -121,8 +121,8 @@ class Routing(ConfigModel):
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
     unknown_model: UnknownModel = UnknownModel.ERROR
-    # What follows a refusal for the content: None tries the next candidate after a host's filter alone: the policy of a
-    # model's maker is the same everywhere.
+    # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
+    # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
     aliases: FrozenMapping[str, Name] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
@@ -159,7 +159,7 @@ class Sticky(ConfigModel):
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
     ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
-    return_after: Pause = 0.0  # go back to the target of before once it has been well for so long; 0 is off
+    return_after: Pause = 0.0  # go back to the former target once it has worked for so long; 0 is off
 
 
 class CooldownSettings(ConfigModel):

@@ -4,8 +4,9 @@ import zlib
 from typing import Literal, Protocol
 
 import brotli
+import zstandard
 
-Coding = Literal["gzip", "deflate", "br"]
+Coding = Literal["gzip", "deflate", "br", "zstd"]
 
 
 class Compressor(Protocol):
@@ -40,6 +41,17 @@ class _Brotli:
         return bytes(self._brotli.finish())
 
 
+class _Zstandard:
+    def __init__(self) -> None:
+        self._zstandard = zstandard.ZstdCompressor(level=1).compressobj()
+
+    def feed(self, data: bytes) -> bytes:
+        return self._zstandard.compress(data) + self._zstandard.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+    def end(self) -> bytes:
+        return self._zstandard.flush()
+
+
 def compressor(coding: Coding) -> Compressor:
     """A fresh compression in that coding. HTTP's "deflate" is the zlib format, not a bare deflate stream."""
     match coding:
@@ -49,3 +61,5 @@ def compressor(coding: Coding) -> Compressor:
             return _Zlib(zlib.MAX_WBITS)
         case "br":
             return _Brotli()
+        case "zstd":
+            return _Zstandard()

@@ -645,7 +645,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"\bresponse_length_limit\b",
         ),
     ),
-    # What came in a refused key's stead.
+    # A key that a gateway refused, in other words.
     Pattern(
         "refused credential",
         "gateways",

@@ -34,7 +34,7 @@ class Failure(StrEnum):
     NOT_FOUND = "not_found"
     """Something does not exist, and nothing says that it is the model."""
     UNKNOWN_ID = "unknown_id"
-    """It does not know an id: of an answer, a file or the like. Another account may have issued it."""
+    """It does not know an id, of an answer or a file for example. Another account may have issued it."""
     CONTEXT_TOO_LARGE = "context_too_large"
     REQUEST_TOO_LARGE = "request_too_large"
     """Larger than this target accepts, in bytes or in tokens per minute; its window may be large enough."""

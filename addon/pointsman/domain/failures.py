@@ -164,7 +164,7 @@ FAILURE_BY_STATUS: Mapping[int, Failure] = {
     503: Failure.SERVER_ERROR,
     504: Failure.SERVER_ERROR,
 }
-"""What a status means that comes without words that are understood."""
+"""What a status means when no row of `error_patterns` fits."""
 
 SERVER_FAILURES = frozenset({Failure.SERVER_ERROR, Failure.ODD_SERVER_ERROR})
 CONTENT_FAILURES = frozenset({Failure.CONTENT_FILTER, Failure.CONTENT_POLICY})
@@ -191,7 +191,7 @@ def classify(fault: Fault, committed: bool = False) -> Failure:
     plain = _from_status(fault.status or 0)
     statuses = {fault.status or 0}
     if fault.kind is FaultKind.WRAPPED and plain in SERVER_FAILURES:
-        statuses.add(400)  # nobody chose a server's status for it
+        statuses.add(400)  # its status is a guess, not what a server chose
     pattern = matching_pattern(statuses, (fault.code, *fault.codes), error_text(fault))
     meant = pattern.means if pattern else plain
     if meant is Failure.FORBIDDEN and fault.retry_after is not None:

@@ -72,7 +72,7 @@ class AttemptRecord:
     was_last_key: bool = False
     """When it settled, no other key of its target could have been tried."""
     is_unknown_path: bool = False
-    """Its provider knows no such path, whatever the model."""
+    """Its provider has no such path, whatever the model."""
 
     @property
     def ended(self) -> float:

@@ -168,10 +168,10 @@ class Inventory:
         keys = (each for target in self.targets if target.provider.name == provider for each in self.keys[target])
         return frozenset(each.key_id for each in keys)
 
-    def has_key(self, provider: str, label: str | None) -> bool:
-        """The provider can be asked with this key; None where it wants none."""
+    def has_key(self, provider: str, key: str | None) -> bool:
+        """Whether a target of the provider is enabled, and the key with this id; None: the provider has no keys."""
         return any(t.enabled and t.provider.name == provider for t in self.targets) and (
-            (provider, label) in self.key_ids(provider)
+            (provider, key) in self.key_ids(provider)
         )
 
     def routable_providers(self) -> frozenset[str]:

@@ -34,7 +34,7 @@ from pointsman.wire.whole_reader import media_type
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
 MAX_KEPT_ANSWER_BYTES = 1 << 20
-"""Bytes of an answer kept to know the conversation by, and to estimate its tokens; a longer one is not."""
+"""Bytes of an answer kept to recognise the conversation and to estimate its tokens; a longer one is not kept."""
 CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
 CODE_OF_REFUSAL = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 413: Code.REQUEST_TOO_LARGE}
@@ -61,7 +61,7 @@ class ClientResponse:
         self._is_whole = False
         """The client got a whole answer of a provider's."""
         self._is_refused = False
-        """The client was told that its request will never be served."""
+        """The error for the client says that its request will never be served."""
         self._message: tuple[int, Message | None] | None = None
         """What the first so many bytes of the answer say."""
         self._answer_parts: list[bytes] | None = []

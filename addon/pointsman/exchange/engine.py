@@ -370,9 +370,7 @@ class Exchange:
         if attempt.state is not AttemptState.WINNER:
             self._fail(attempt, fault, now)
         elif attempt.reader and attempt.reader.finished:
-            self._handle_frames(attempt, attempt.reader.close(), now)
-            if attempt.state is AttemptState.WINNER:
-                self._complete(attempt, now)
+            self._close(attempt, now)
         else:
             self._end_broken(attempt, fault, now)
 

@@ -14,7 +14,7 @@ class FailedAttempts:
 
     count: int = 0
     refusals: list[tuple[Attempt, Fault]] = field(default_factory=list)
-    """Attempts whose answer may be the client's, with the provider's word on it."""
+    """Attempts that were refused: the provider's answer may become the client's."""
     empty_answers: list[tuple[Attempt, bytes]] = field(default_factory=list)
     """Attempts that ended empty with a finish reason, with their answers."""
 

@@ -21,7 +21,7 @@ class Repeat(NamedTuple):
 
 
 class Repeats:
-    """Of one exchange."""
+    """Decides which refused attempts of one exchange are repeated."""
 
     def __init__(self, client_request: ClientRequest, plan: Planner) -> None:
         self._client_request, self._plan = client_request, plan
@@ -29,7 +29,7 @@ class Repeats:
         """Repeats without a parameter. An attempt is repeated only once without its signed parts."""
 
     def after(self, attempt: Attempt, fault: Fault, now: float) -> Repeat | None:
-        """What is left out when the attempt is repeated; None if it is not. What it teaches is kept."""
+        """What is left out when the attempt is repeated; None if it is not. Later requests learn of the refusal."""
         codec, target = attempt.codec, attempt.candidate.target
         if codec is None:
             return None

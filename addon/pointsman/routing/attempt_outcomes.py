@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     CENSORED = "later"
     """Nothing is known but that the first content would have come later than the attempt was cancelled."""
     NOTHING = "nothing"
-    """The client disconnected, or its request was invalid."""
+    """The client disconnected, or the failure concerns only its request, or the router."""
 
 
 RATE_FAILURES = frozenset({Failure.RATE_LIMIT, Failure.KEY_RATE_LIMIT, Failure.CONCURRENCY})
@@ -37,7 +37,7 @@ KEY_FAILURES = RATE_FAILURES | {
 }
 """Unless it was the last key that was left."""
 UNCLEAR_FAILURES = frozenset({Failure.FORBIDDEN, Failure.NOT_FOUND})
-"""They speak of the request, unless another target has then answered it."""
+"""These concern the request, unless another target has then answered it."""
 TARGET_FAILURES = SERVER_FAILURES | {
     Failure.CONNECT,
     Failure.TIMEOUT,
@@ -54,7 +54,7 @@ MIN_STREAM_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one attempt tells of the target that is called `label`. `wall` is Unix time, durations are seconds.
+    """What one attempt shows about the target with this label. `wall` is Unix time, durations are seconds.
 
     `first_content` is the wait for the first content; with `Verdict.CENSORED` what the wait was longer than. It is None
     where there was none, and for a whole answer, which comes all at once. `tokens` are those that the provider reports,

@@ -1,4 +1,4 @@
-"""Providers that know no path below their base URL: most often it lacks `/v1`."""
+"""Base URLs below which a provider answers 404 to every path: most often they lack `/v1`."""
 
 from collections.abc import Collection, Iterator
 
@@ -20,7 +20,7 @@ class BaseUrlFaults:
         self._noticed: set[Place] = set()
 
     def observe(self, record: ExchangeRecord) -> Iterator[str]:
-        """Yields a notice for each base URL that is found out, once."""
+        """Yields a notice for each wrong base URL, once."""
         for attempt in record.attempts:
             place = attempt.provider, attempt.base_url
             if attempt.first_content_ms is not None or attempt.status in PATH_EXISTS:

@@ -24,6 +24,8 @@ LAST_RESORT = (
     ExclusionReason.GONE,
 )
 """What is used all the same when nothing else is left, the most likely to work first."""
+MIN_REFUSED_SIZE = 4000
+"""Tokens. The estimate for a smaller request does not show which others are too long."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class CandidateOrder:
                         yield candidate
 
     def last_resort(self, now: float) -> Candidate | None:
-        """Nobody is kept from the last thing that might work."""
+        """The best of the excluded candidates that may work all the same; None if there is none."""
         giving_way = (
             (place, candidate)
             for target in self._targets(now)
@@ -92,7 +94,24 @@ class CandidateOrder:
             return self.holder.pin
         return self.binding.pin if self.facts.held else self.binding.preferred_pin
 
+    def has_refused_size(self, target: Target) -> bool:
+        """The target has refused a shorter request of this session as too long. It comes last: the length is an
+        estimate, and part of what it refused may have been the room for the answer.
+        """
+        refused = self.binding.refused_size(target.label)
+        return refused is not None and self.facts.tokens >= max(refused, MIN_REFUSED_SIZE)
+
     def _targets(self, now: float) -> Iterator[Target]:
+        """All that take part, in the order in which they are looked at."""
+        refusing = []
+        for target in self._preferences(now):
+            if self.has_refused_size(target):
+                refusing.append(target)
+            else:
+                yield target
+        yield from refusing
+
+    def _preferences(self, now: float) -> Iterator[Target]:
         """The pinned target before all others, these by tier and in the strategy's order."""
         preferred, place = list(filter(None, (self.pinned_target(), self._second_target()))), 0
         yield from preferred

@@ -65,7 +65,7 @@ class Slot:
     cooldown: Cooldown
     repeats: int = 0
     trial: object | None = None
-    """Who is trying it."""
+    """The exchange that is trying it."""
     trial_since: float = 0.0
 
     def is_closed(self, now: float) -> bool:
@@ -209,13 +209,13 @@ class CooldownTable:
         )
 
     def begin_trial(self, candidate: Candidate, holder: object, now: float) -> None:
-        """`holder` sends a request there: it tries whatever has cooled and is tried by nobody else."""
+        """`holder` sends a request there: it tries whatever has cooled and is not being tried."""
         self._targets.begin_trial(candidate.target.label, holder, now)
         self._keys.begin_trial(candidate.key_id, holder, now)
         self._pairs.begin_trial(candidate.pair_id, holder, now)
 
     def end_trial(self, candidate: Candidate, holder: object, has_passed: bool = False) -> None:
-        """`has_passed`: its request has content, so these cooldowns are over. A failure is told by `cool`."""
+        """`has_passed`: its request has content, so these cooldowns are over. A failure is reported by `cool`."""
         self._targets.end_trial(candidate.target.label, holder, has_passed)
         self._keys.end_trial(candidate.key_id, holder, has_passed)
         self._pairs.end_trial(candidate.pair_id, holder, has_passed)

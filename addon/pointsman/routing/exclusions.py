@@ -1,4 +1,4 @@
-"""Who may not take one exchange's request, why, and until when.
+"""Which candidates may not take one exchange's request, why, and until when.
 
 Some of it holds for the request (capabilities, size), some for this exchange alone (skips), some for its session (bans,
 keys), some for everyone (cooldowns, limits, health). A target is asked first, then each of its keys. What holds comes
@@ -34,8 +34,6 @@ KEY_REASONS = {
     Failure.REGION.value: ExclusionReason.NO_ACCESS,
 }
 """By the reason of the cooldown; all others are limits."""
-MIN_REFUSED_SIZE = 4000
-"""Tokens. The estimate for a smaller request does not tell which others are too long as well."""
 MANY_FAILURES = 4
 """Failures of a provider in one exchange after which other providers come first: attempts are limited, and it may have
 more keys and models than that. As many keys of a target speak for all of them.
@@ -56,7 +54,7 @@ class Exclusions:
     state: RoutingState
     binding: SessionBinding
     holder: Holder | None = None
-    """Who holds what the request refers to."""
+    """The account that holds what the request refers to."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
@@ -133,7 +131,7 @@ class Exclusions:
         """When the first candidate may take such a request again, as far as that is known.
 
         An end that the router only guesses is not promised for later than `MAX_GUESS`, nor is any other while something
-        failed here that does not cool, since it may be well again at any time.
+        failed here that does not cool, since it may work again at any time.
         """
         candidates = [each for target in targets for each in self.inventory.keys[target]]
         known = [moment for each in candidates if (moment := self._available_at(each, now)) is not None]
@@ -248,9 +246,7 @@ class Exclusions:
         return self.facts.needs.difference(supports) if supports is not None else frozenset()
 
     def _context_problem(self, target: Target) -> str:
-        context, refused = target.model.context, self.binding.refused_size(target.label)
-        if refused is not None and self.facts.tokens >= max(refused, MIN_REFUSED_SIZE) and target not in self._skipped:
-            return f"it refused a request of about {refused} tokens in this session"
+        context = target.model.context
         if context is None:
             return ""
         if self._too_small is not None and context <= self._too_small:

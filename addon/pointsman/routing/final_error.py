@@ -40,6 +40,8 @@ INCAPABLE_REASONS = frozenset(
     }
 )
 """Such a candidate could not have served the request anyway."""
+PERMANENT_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY})
+"""Such a candidate cannot do what the request asks, whenever it comes."""
 LIMIT_REASONS = frozenset({ExclusionReason.RATE_LIMITED, ExclusionReason.ACCOUNT})
 
 
@@ -52,7 +54,7 @@ def final_error(
     the wall is ahead of the one that exclusions are on.
     """
     details = (("reasons", [exclusion.to_dict(offset) for exclusion in exclusions]),)
-    if why := _inconvertible([fault for _, fault in faults], exclusions):
+    if why := _unservable([fault for _, fault in faults], exclusions):
         return Problem(Code.INVALID_REQUEST, why, details=details, is_permanent=True)
     if not faults:
         code, message = _nothing_launched(exclusions, offset)
@@ -63,16 +65,22 @@ def final_error(
     return Problem(code, message, retry_after=free_in, details=details)
 
 
-def _inconvertible(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> str:
-    """Why no candidate's dialect can express the request; empty if one could serve it at another time."""
+def _unservable(faults: Sequence[Fault], exclusions: Sequence[Exclusion]) -> str:
+    """What the request asks that no candidate can do; empty if one could serve it at another time."""
     if any(fault.kind is not FaultKind.INCONVERTIBLE for fault in faults):
         return ""
     tried = {ExclusionReason.SKIPPED_TARGET} if faults else frozenset()
     if not {exclusion.reason for exclusion in exclusions} <= INCAPABLE_REASONS | tried:
         return ""
-    told = [each.detail for each in exclusions if each.reason is ExclusionReason.DIALECT]
+    told = [_asked_in_vain(each) for each in exclusions if each.reason in PERMANENT_REASONS]
     whys = dict.fromkeys([*told, *(fault.message for fault in faults)])
-    return f"This request fits no dialect of the models that could serve it: {'; '.join(whys)}." if whys else ""
+    return f"No model that could serve this request can do what it asks: {'; '.join(whys)}." if whys else ""
+
+
+def _asked_in_vain(exclusion: Exclusion) -> str:
+    if exclusion.reason is ExclusionReason.CAPABILITY:
+        return f"{exclusion.target.label} lacks {exclusion.detail}"
+    return exclusion.detail
 
 
 def _cause(failure: Failure, fault: Fault) -> Code:

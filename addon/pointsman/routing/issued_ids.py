@@ -1,6 +1,6 @@
-"""Who holds what the ids in requests refer to: the account that issued them, or that has accepted them.
+"""The account that holds what the ids in requests refer to: it has issued them, or has accepted them.
 
-Answers, files and the like are known to one account of one provider. The router sees the ids of answers; those of
+Answers and files, for example, are known to one account of one provider. The router sees the ids of answers; those of
 files it learns when a request that names them is answered.
 """
 
@@ -36,7 +36,7 @@ class IssuedIds:
         self._holders: TTLCache[bytes, Pin] = TTLCache(MAX_IDS, LIFETIME, self._clock)
 
     def find(self, ids: Iterable[str], now: float) -> Pin | None:
-        """Who holds the first of them that is known."""
+        """The account that holds the first of them that is known."""
         self._clock.set(now)
         found = (self._holders.get(_digest(each)) for each in ids)
         return next((pin for pin in found if pin), None)

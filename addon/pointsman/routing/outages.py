@@ -1,7 +1,7 @@
 """Outages: failures that are not the fault of a conversation, or of a provider.
 
 A failure that several clients see at one target at the same time is an outage of the target: it bans nothing, the
-cooldown is enough. What only one conversation sees, while the provider serves others well, is about that conversation.
+cooldown is enough. What only one conversation sees, while the provider answers others, is about that conversation.
 Connections to several providers that all fail at the same time are an outage of the network on this side: it costs no
 provider anything.
 """
@@ -47,7 +47,7 @@ class Outages:
         self._last_failures[label] = now
 
     def on_outcome(self, provider: str, label: str, client: bytes, succeeded: bool, now: float) -> None:
-        """The target has answered a client well, or has failed it."""
+        """The target has given a client a whole answer, or has failed it."""
         outcome = ClientOutcome(now, client, succeeded)
         if not succeeded:
             self._note_outage(label, outcome)
@@ -55,7 +55,7 @@ class Outages:
         self._by_provider.setdefault(provider, deque(maxlen=MAX_OUTCOMES)).append(outcome)
 
     def fails_others(self, provider: str, client: bytes, now: float) -> bool:
-        """The last that the provider did for anybody else, not long ago, was a failure."""
+        """The provider's last outcome for other clients, not long ago, was a failure."""
         others = _of_others(self._by_provider.get(provider, ()), client, now - MEMORY)
         last = next(iter(reversed(others)), None)
         return last is not None and not last.succeeded
@@ -101,16 +101,27 @@ class LocalNetwork:
     def __init__(self) -> None:
         self._failures: dict[str, float] = {}
         """When each provider's last connection failed, as long as none has been reached since."""
+        self._outage: Outage | None = None
+        """The last one."""
 
     def on_connection_failed(self, provider: str, now: float) -> frozenset[str]:
         """Returns the providers concerned, if this is what shows that the network is down."""
         was_down = self.is_down(now)
         self._failures[provider] = now
-        return self._failing(now) if self.is_down(now) and not was_down else frozenset()
+        if not self.is_down(now):
+            return frozenset()
+        failing = self._failing(now)
+        start = self._outage.start if was_down and self._outage else min(self._failures[name] for name in failing)
+        self._outage = Outage(start, now)
+        return frozenset() if was_down else failing
 
     def on_reached(self) -> None:
         """A provider has answered something."""
         self._failures.clear()
+
+    def covers(self, moment: float) -> bool:
+        """The network was down then, as far as the last outage tells."""
+        return self._outage is not None and self._outage.start <= moment <= self._outage.end
 
     def is_down(self, now: float) -> bool:
         """The last connections to two providers or more have failed, and none has worked since."""

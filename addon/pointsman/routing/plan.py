@@ -44,6 +44,7 @@ from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import OrderFacts, TargetOrder
 from pointsman.sessions.binding import SessionBinding
 from pointsman.wire.conversation import Message
+from pointsman.wire.conversion.unsupported import empty_member
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
@@ -53,7 +54,7 @@ from pointsman.wire.thinking_signatures import LeftOut, PartId
 
 @dataclass(slots=True)
 class Plan:
-    """`dialect` is the client's: a target must speak it, or another one that has words for the request. `inventory` is
+    """`dialect` is the client's: a target must take it, or another one that can express the request. `inventory` is
     the one in force when the exchange began.
 
     `wall_offset` is what the clock on the wall is ahead of the routing clock. `rng` is the state's unless given.
@@ -73,7 +74,7 @@ class Plan:
     """The account that alone can serve the request, as it holds what the request refers to."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
-    """Who takes part."""
+    """The targets that take part."""
     scores: ScoreSample = field(init=False)
     _order: CandidateOrder = field(init=False)
     _strategy: TargetOrder = field(init=False)
@@ -200,7 +201,10 @@ class Plan:
             message = "This request keeps failing and is repeated too fast; wait before retrying."
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
         free = self._exclusions.first_available(self._order.all_targets(), now)
-        return final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
+        problem = final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
+        if problem.code is Code.INVALID_REQUEST:
+            problem.param = empty_member(self.dialect, self.facts)
+        return problem
 
     # Told.
 
@@ -236,7 +240,7 @@ class Plan:
         self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
         if record.first_byte_ms is not None:
-            self.state.on_reached(target.provider.name)
+            self.state.on_reached(target)
         if fault is None:
             return self._on_success(candidate, launched, now) if record.outcome.is_success else None
         assert record.failure
@@ -246,7 +250,7 @@ class Plan:
         self._outcomes.note_failure(target, failure, now)
         has_untried_key = not (self.is_last_key(candidate, now) or self._exclusions.many_keys_failed(target))
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
-        is_local = failure is Failure.CONNECT and self.state.network.is_down(now)
+        is_local = failure is Failure.CONNECT and self.state.is_network_down(target, now)
         banned = None if is_local else self._outcomes.apply_protection(target, failure, fault, launched, now)
         return "; ".join(filter(None, (notice, banned))) or None
 

@@ -115,7 +115,7 @@ class Router:
         return Plan(resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, rng, holder)
 
     def _return_home(self, binding: SessionBinding, now: float) -> None:
-        """The session goes back to the target of before, once that has been well for `sticky.return_after`."""
+        """The session goes back to its former target, once that has worked for `sticky.return_after`."""
         after, session = self.settings.sticky.return_after, binding.session
         home = session.home if session else None
         if not after or session is None or home is None or home.label not in self.inventory.by_label:

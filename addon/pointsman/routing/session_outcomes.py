@@ -16,7 +16,7 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 
 REQUEST_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT})
-"""They speak of the request, and not of the target."""
+"""Reasons that concern the request, not the target."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class SessionOutcomes:
         pinned = self.order.pinned_target()
         if pinned is None or pinned is target or pinned in self._failed:
             return False
-        if pinned in self._refused:
+        if pinned in self._refused or self.order.has_refused_size(pinned):
             return True
         excluded = self.exclusions.target_exclusion(pinned, now)
         return excluded is not None and excluded.reason in REQUEST_REASONS
@@ -91,6 +91,7 @@ class SessionOutcomes:
         if not action.bans:
             return None
         scope, gives_way = ban_scope(target), target.protection_level is ProtectionLevel.MODEL_SKIP
+        self.state.ban_on(target, binding, now)  # one that turned out to be for an outage makes room
         binding.ban(scope, action.reason, self.state.settings.sticky.ban, gives_way, now)
         return f"session {binding.label or '(none)'} bans {scope}: {action.reason}"
 
@@ -103,7 +104,7 @@ class SessionOutcomes:
         if label in self.state.inventory.by_label:
             outages.on_outcome(target.provider.name, label, client, False, now)
         counted = self.binding.failure_counted_at(label)
-        if counted is not None and outages.covers(label, counted):
+        if counted is not None and (outages.covers(label, counted) or self.state.was_network_down(target, counted)):
             self.binding.forget_failures(label)
         if target.protection_level is ProtectionLevel.OFF or fails_others or outages.covers(label, now):
             return

@@ -106,8 +106,8 @@ class RoutingState:
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
     def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
-        """Who holds what a request refers to; None where nobody is known to, or no longer configured. Stored parts of
-        answers are with whoever the session is pinned to.
+        """The account that holds what a request refers to; None where none is known, or it is no longer configured.
+        Stored parts of answers are taken to be at the session's pin.
         """
         if not held:
             return None
@@ -130,9 +130,23 @@ class RoutingState:
                 self.limits.lower_limit(candidate.pair_id, candidate.target.model.limits, name, limit)
 
     def ban_on(self, target: Target, binding: SessionBinding, now: float) -> Ban | None:
-        """The session's ban on the target; none that gives way for what turned out to be an outage."""
-        ban = binding.ban_on(target.provider.name, target.label, now)
-        return None if ban and ban.gives_way and self.outages.covers(target.label, ban.since) else ban
+        """The session's ban on the target. One that turns out to be for an outage is dropped: of the network on this
+        side, or of the target if the ban gives way.
+        """
+        while ban := binding.ban_on(target.provider.name, target.label, now):
+            is_outage = ban.gives_way and self.outages.covers(target.label, ban.since)
+            if not is_outage and not self.was_network_down(target, ban.since):
+                return ban
+            binding.drop_ban(ban)
+        return None
+
+    def is_network_down(self, target: Target, now: float) -> bool:
+        """The target cannot be reached now because of the network on this side."""
+        return self.network.is_down(now) and not is_nearby(target.provider.base_url)
+
+    def was_network_down(self, target: Target, moment: float) -> bool:
+        """The target could not be reached then because of the network on this side."""
+        return self.network.covers(moment) and not is_nearby(target.provider.base_url)
 
     def on_failure(
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
@@ -201,10 +215,11 @@ class RoutingState:
         named = ", ".join(sorted(providers))
         return f"no connection to {named}: the network on this side seems to be down; no provider cools"
 
-    def on_reached(self, provider: str) -> None:
-        """A provider has answered something."""
-        self.health.on_reached(provider)
-        self.network.on_reached()
+    def on_reached(self, target: Target) -> None:
+        """The target has answered something."""
+        self.health.on_reached(target.provider.name)
+        if not is_nearby(target.provider.base_url):
+            self.network.on_reached()
 
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""

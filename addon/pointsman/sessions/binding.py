@@ -176,6 +176,11 @@ class SessionBinding:
         penalties = self.penalties
         return penalties.ban_on(provider, label, now) if penalties else None
 
+    def drop_ban(self, ban: Ban) -> None:
+        """It turned out to be unjustified."""
+        if self.penalties:
+            self.penalties.drop_ban(ban)
+
     def ban(self, scope: str, why: str, seconds: float, gives_way: bool, now: float) -> None:
         """Its end is fixed now; without a session it lasts as long as the exchange."""
         until = now + seconds if self.session else inf

@@ -77,6 +77,10 @@ class SessionPenalties:
         if before is None or (before.gives_way and not gives_way):
             self.bans[scope] = Ban(reason, now, until, gives_way)
 
+    def drop_ban(self, ban: Ban) -> None:
+        """It turned out to be unjustified."""
+        self.bans = {scope: each for scope, each in self.bans.items() if each is not ban}
+
     def failure_count(self, label: str) -> int:
         row = self.failures.get(label)
         return row.length if row else 0

@@ -130,8 +130,8 @@ class SessionStore:
 
     def find_or_begin(self, key: SessionKey, now: float, is_retry: bool = False) -> Session:
         """The session of a request, found or begun. One that is found does not count as used yet: a request that is
-        refused extends nothing. `is_retry`: its client has asked the same before, so if that is known, the line stays
-        as it is.
+        refused extends nothing. `is_retry`: its client repeats a request, so the places up to which the conversation
+        is known stay as they are if they hold that request.
         """
         self.expire(now)
         found = next((name for name in key.names if name in self._names), None)

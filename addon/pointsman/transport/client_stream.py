@@ -25,7 +25,7 @@ class ParentLayer(Protocol):
 
 
 class AnswerListener(Protocol):
-    """Is told by its driver what becomes of an exchange. Implemented by `exchange_responder.ExchangeResponder`."""
+    """Notified by the driver of what becomes of an exchange. Implemented by `exchange_responder.ExchangeResponder`."""
 
     @property
     def is_killed(self) -> bool:

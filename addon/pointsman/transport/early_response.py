@@ -36,7 +36,7 @@ def has_long_host(request: http.Request) -> bool:
 
 
 def bad_head(request: http.Request, mode: HTTPMode, is_strict: bool) -> Problem | None:
-    """Why a head could be read in two ways, and the like: the stock judgement, for chats and own pages alike."""
+    """Why mitmproxy's own check refuses a head, for chats and own pages alike; None if it does not."""
     if has_long_host(request):
         return LONG_HOST
     fault = validate_request(mode, request, is_strict)
@@ -80,7 +80,7 @@ class EarlyResponder:
         yield from self._end_upload()
 
     def on_malformed_body(self) -> Commands:
-        """The client can be told, but nothing after this body is a request."""
+        """The client still gets an error, but nothing after this body can be read as a request."""
         stream = self._stream
         if stream.client_state == self.state_discard_request_body:
             yield from self.state_discard_request_body(RequestEndOfMessage(stream.stream_id))

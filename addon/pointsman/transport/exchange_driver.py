@@ -110,8 +110,8 @@ class ExchangeDriver:
     # For the client's layer.
 
     def apply(self, given: ExchangeInput) -> list[ClientEffect]:
-        """Hand an input to the exchange and carry out what it wants of providers. Returns what is now to be rendered
-        for the client, in order.
+        """Hand an input to the exchange and execute its effects on providers. Returns what is now to be rendered for
+        the client, in order.
         """
         self._deferred += self._apply(given)
         for_client, self._deferred = self._deferred, []
@@ -195,7 +195,7 @@ class ExchangeDriver:
             logger.info(f"Pointsman: {notice}")
 
     def _report(self) -> None:
-        """Tell the stream, once each, who has won and that the exchange has ended."""
+        """Notify the stream, once each, of the winner and of the end of the exchange."""
         if not self._is_winner_reported and (server := self.winner_connection()):
             self._is_winner_reported = True
             self._listener.on_winner(server)

@@ -64,8 +64,8 @@ class ExchangeTimers:
         return effects + self._exchange.on_tick(now) if due is not None and due <= now else effects
 
     def _check_client(self) -> None:
-        """A client that waits is not idle, whatever mitmproxy thinks; and clocks that stood still for what another
-        stream of the connection had to write go on.
+        """Keep mitmproxy from closing a waiting client as idle, and let timers continue that were paused while another
+        stream of the connection was written.
         """
         if self._exchange.ended:
             return

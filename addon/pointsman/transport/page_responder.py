@@ -72,7 +72,7 @@ class PageResponder:
     def open(self, bad_head: Problem | None) -> Commands:
         """`bad_head`: why the end of the request is unknown."""
         if not self._client.state & ConnectionState.CAN_WRITE:
-            return  # refused already by who has read the head
+            return  # already refused when the head was read
         if bad_head:
             yield from self._refuse(bad_head)
             if not self._request.is_http2:

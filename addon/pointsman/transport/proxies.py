@@ -24,14 +24,14 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`url` has no credential; `auth` is the value of `Proxy-Authorization`, None where the proxy wants none."""
+    """`url` has no credential; `auth` is the value of `Proxy-Authorization`, None where the proxy needs none."""
 
     url: str
     auth: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Of a URL that may hold a user name and a password, as `checked_proxy_url` has found it good."""
+        """Of a URL that may hold a user name and a password, which `checked_proxy_url` has accepted."""
         parts = urlsplit(url)
         credential, at, place = parts.netloc.rpartition("@")
         auth = f"Basic {b64encode(unquote(credential).encode()).decode()}" if at else None

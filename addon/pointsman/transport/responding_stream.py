@@ -1,4 +1,4 @@
-"""A client's stream as those see it that answer on it."""
+"""A client's stream as its responders see it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -192,7 +192,7 @@ class RoutedStream(HttpStream):
         return bad_head(request, self.mode, self.context.options.validate_inbound_headers)
 
     def check_invalid(self, request: bool) -> layer.CommandGenerator[bool]:
-        """A bad head is told in the client's dialect."""
+        """A bad head is answered in the client's dialect."""
         if self.chat is None or not request:
             return (yield from super().check_invalid(request))
         if problem := self._bad_head(self.flow.request):

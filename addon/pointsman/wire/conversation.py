@@ -33,7 +33,7 @@ def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message |
 def _documents(stream: bytes) -> Iterator[Members]:
     """Of events, or of one list."""
     if stream.lstrip().startswith(b"["):
-        yield from mappings(_parsed(stream))
+        yield from mappings(jsontext.parsed(stream))
         return
     try:
         yield from _documents_in_lines(stream)
@@ -53,14 +53,7 @@ def _documents_in_lines(stream: bytes) -> list[Members]:
 
 
 def _document(data: bytes) -> Members:
-    return mapping(_parsed(data))
-
-
-def _parsed(data: bytes) -> object:
-    try:
-        return jsontext.loads(data)
-    except ValueError:
-        return None
+    return mapping(jsontext.parsed(data))
 
 
 def body_ids(document: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -107,10 +107,7 @@ def declared_fault(document: object) -> Fault:
 
 def error_fault(status: int, body: bytes, content_type: str) -> Fault:
     """The failure that an answer with an error status reports. Never raises."""
-    try:
-        document = jsontext.loads(body)
-    except ValueError:
-        document = None
+    document = jsontext.parsed(body)
     error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
     message = _message(error)
     shown = message or _text(body)
@@ -251,11 +248,7 @@ def _upstream_error(error: Error) -> Error | None:
     texts = (raw, *(error.get(member) for member in MESSAGE_MEMBERS))
     found = (match[1] for text in texts if isinstance(text, str) and (match := JSON_TEXT.match(text)))
     for text in found:
-        try:
-            document = jsontext.loads(text.encode())
-        except ValueError:
-            continue
-        if inner := _unwrap(document):
+        if inner := _unwrap(jsontext.parsed(text.encode())):
             return inner
     return {"message": raw} if isinstance(raw, str) and not JSON_TEXT.match(raw) else None
 

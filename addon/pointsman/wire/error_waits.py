@@ -73,7 +73,7 @@ def wait_in_error(error: Mapping[str, Any]) -> StatedWait:
 
 
 def wait_in_text(sentence: str) -> StatedWait:
-    """What words say."""
+    """The wait or the moments that a sentence states."""
     if (seconds := stated_wait(sentence)) is not None:
         return StatedWait(seconds)
     text = stated_moment(sentence)
@@ -104,7 +104,7 @@ def _members(value: object, depth: int, left: list[int]) -> Iterator[Mapping[str
         return
     if isinstance(value, str):
         if value[:1] in ("{", "[") and len(value) <= MAX_NESTED_JSON:
-            yield from _members(_parsed(value), depth - 1, left)
+            yield from _members(jsontext.parsed(value.encode("utf-8", "replace")), depth - 1, left)
         return
     if isinstance(value, Mapping):
         members = dict(islice(value.items(), MAX_MEMBERS))
@@ -112,13 +112,6 @@ def _members(value: object, depth: int, left: list[int]) -> Iterator[Mapping[str
         value = list(members.values())
     for each in islice(value, MAX_MEMBERS) if isinstance(value, list) else ():
         yield from _members(each, depth - 1, left)
-
-
-def _parsed(text: str) -> object:
-    try:
-        return jsontext.loads(text.encode("utf-8", "replace"))
-    except ValueError:
-        return None
 
 
 def _texts(owner: Mapping[str, Any]) -> dict[str, str]:

@@ -53,12 +53,17 @@ def loads(body: bytes) -> Any:
         return _loads_lenient(body)
 
 
+def parsed(body: bytes, otherwise: Any = None) -> Any:
+    """The same; `otherwise` for a text that is no JSON."""
+    try:
+        return loads(body)
+    except ValueError:
+        return otherwise
+
+
 def is_document(body: bytes) -> bool:
     """The body is a JSON object or list."""
-    try:
-        return isinstance(loads(body), dict | list)
-    except ValueError:
-        return False
+    return isinstance(parsed(body), dict | list)
 
 
 def dumps(value: object) -> bytes:

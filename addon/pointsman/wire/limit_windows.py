@@ -39,7 +39,7 @@ class LimitWindow:
     """When it is back at its limit, as it is stated."""
 
     def name(self, clock: float) -> str | None:
-        """Which of the configured limits it speaks of: `rpm`, `rpd`, `tpm`, `tpd`; None for none of them."""
+        """Which of the configured limits it corresponds to: `rpm`, `rpd`, `tpm`, `tpd`; None for none of them."""
         counted, _, period = self.subject.partition("-")
         unit = UNITS.get(counted)
         if unit is None or period not in ("", "minute", "day"):
@@ -50,7 +50,7 @@ class LimitWindow:
 
 
 def limit_windows(headers: Mapping[str, str]) -> list[LimitWindow]:
-    """The limits that an answer's headers speak of."""
+    """The limits that an answer's headers state."""
     found: dict[str, LimitWindow] = {}
     ietf: list[LimitWindow] = []
     for name, value in headers.items():

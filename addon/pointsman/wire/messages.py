@@ -122,7 +122,4 @@ def _stable(thing: object) -> object:
 
 def _parsed(arguments: str) -> object:
     """Clients serialise the arguments of a call again; a model may write what is not JSON."""
-    try:
-        return jsontext.loads(encoded(arguments))
-    except ValueError:
-        return arguments
+    return jsontext.parsed(encoded(arguments), arguments)

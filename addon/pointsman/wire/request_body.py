@@ -74,9 +74,9 @@ def with_model(body: bytes, span: Span | None, model: str) -> bytes:
 
 
 def objects(document: Mapping[str, Any], name: str, noun: str) -> Sequence[Mapping[str, Any]]:
-    """A member that lists at least one object, and not too many. Raises Problem."""
+    """A member that lists objects, and not too many; whether none will do depends on the target. Raises Problem."""
     items = document.get(name)
-    if not isinstance(items, list) or not items:
+    if not isinstance(items, list):
         raise bad_member(name, f"a list of at least one {noun}", items)
     if len(items) > MAX_ITEMS:
         message = f"`{name}` has {len(items):,} items; at most {MAX_ITEMS:,} are taken."

@@ -17,7 +17,7 @@ class HeldIds:
     """Ids in a request of what a provider holds for an account.
 
     `answers`: of earlier answers, and of conversations that it keeps; `items`: of parts of these. `shared`: of files,
-    cached content, containers and the like, which all keys of an organization may know.
+    cached content, containers and so on, which all keys of an organization may know.
     """
 
     answers: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class HeldIds:
 
     @property
     def own(self) -> tuple[str, ...]:
-        """Those that no other account knows."""
+        """Ids that mean nothing to any other account."""
         return (*self.answers, *self.items)
 
 

@@ -171,20 +171,12 @@ class StreamReader(ABC):
         """Providers leave out the last blank line; some send a bare JSON error where a stream was due."""
         if event.data:
             self._has_data = True
-            is_whole = event.data.strip() == DONE or _document(event.data) is not None
+            is_whole = event.data.strip() == DONE or jsontext.parsed(event.data) is not None
             return self._frame(event) if is_whole else None
-        fault = None if self._has_data else wrapped_fault(_document(event.raw))
+        fault = None if self._has_data else wrapped_fault(jsontext.parsed(event.raw))
         return Frame(FrameKind.ERROR, b"", fault) if fault else None
 
     def _verdict(self) -> Frame:
         if self._has_data:
             return malformed("no event with valid JSON")
         return malformed("a stream without events", FaultKind.EMPTY)
-
-
-def _document(text: bytes) -> object:
-    """What a text parses to; None where it does not."""
-    try:
-        return jsontext.loads(text)
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""Answers by which a server says that it knows no such path, and not that it has no such model."""
+"""Answers of a server that has no such path, as opposed to no such model."""
 
 import re
 
@@ -21,5 +21,5 @@ def is_unknown_path(fault: Fault) -> bool:
 
 
 def lacks_version(base_url: str) -> bool:
-    """No `/v1`, `/v1beta` or the like is in it."""
+    """It contains no version, such as `/v1` or `/v1beta`."""
     return re.search(r"/v\d", base_url.partition("://")[2]) is None

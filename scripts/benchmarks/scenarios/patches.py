@@ -1,7 +1,7 @@
 """What each patch of mitmproxy and aiohttp gains: the router with all of them (router) and without one (bare).
 
-The patches that are left out gain no speed and no memory: they make a kill, an early request or a name that nobody
-resolves behave better.
+The patches that are left out gain no speed and no memory: they make a kill, an early request or a name that does
+not resolve behave better.
 """
 
 import os

@@ -109,7 +109,9 @@ class TestEveryDialect:
             assert not any(frame.fault for frame in reader.read(written(WRITERS[dialect](), [text(odd)])))
 
     @given(pieces=st.lists(st.one_of(
-        st.builds(Piece, st.sampled_from([Kind.TEXT, Kind.THOUGHT, Kind.REFUSAL]), st.text(min_size=1)),
+        st.builds(
+            Piece, st.sampled_from([Kind.TEXT, Kind.THOUGHT, Kind.REFUSAL]), st.text(min_size=1), signed=st.just({})
+        ),
         st.integers(0, 3).map(lambda n: call(f"c{n}", "", f"t{n}")),
     ), max_size=12))  # fmt: skip
     def test_any_row_of_pieces_is_well_formed(self, dialect: Dialect, pieces: list[Piece]) -> None:

@@ -539,6 +539,11 @@ class TestToldHistory:
         assert told in said
         assert "EEEE" not in said
 
+    def test_texts_among_the_blocks_of_a_message_are_told(self) -> None:
+        read = DIALECTS[Dialect.ANTHROPIC].conversion.history.read
+        said = read({"messages": [{"role": "user", "content": ["go", {"type": "text", "text": "on"}]}]})
+        assert [part["text"] for part in said[-1]["content"]] == ["go", "on"]
+
     @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
     def test_references_to_tools_are_told(self, provider: Dialect) -> None:
         found = anthropic_loop({"content": [{"type": "tool_reference", "tool_name": "weigh"}]})

@@ -13,7 +13,7 @@ from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.sse import Decoder
+from pointsman.wire.sse import Decoder, event
 from wire.conversion.test_calls import CALLED, ENTRY, PROVIDERS, READ_STREAM, READ_WHOLE
 
 MADE = [("a", "get", '{"a": "1"}'), ("b", "get", '{"a": "2"}')]
@@ -56,12 +56,144 @@ class TestEveryPair:
         assert not any(frame.kind in (FrameKind.CONTENT, FrameKind.END) for frame in frames)
 
 
+THOUGHT, SIGNATURE = "Left is free.", "c2lnbmVk"
+USAGE = {
+    "input_tokens": 1, "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 1, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 2,
+}  # fmt: skip
+
+
+def signed_parts(dialect: Dialect, thought: str) -> list[dict[str, Any]]:
+    """What a whole answer of the dialect consists of: a thought and a text, signed as providers do."""
+    match dialect:
+        case Dialect.ANTHROPIC:
+            signed = {"type": "thinking", "thinking": thought, "signature": SIGNATURE}
+            return [signed, {"type": "text", "text": "hi"}]
+        case Dialect.OPENAI_RESPONSES:
+            summary = [{"type": "summary_text", "text": thought}] if thought else []
+            signed = {"type": "reasoning", "id": "rs_7", "summary": summary, "encrypted_content": SIGNATURE}
+            content = [{"type": "output_text", "text": "hi", "annotations": []}]
+            return [signed, {"type": "message", "id": "msg_7", "role": "assistant", "content": content}]
+        case _:
+            parts = [{"text": thought, "thought": True}] if thought else []
+            return [*parts, {"text": "hi", "thoughtSignature": SIGNATURE}]
+
+
+def whole(dialect: Dialect, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    match dialect:
+        case Dialect.ANTHROPIC:
+            return {"id": "msg_7", "type": "message", "role": "assistant", "content": parts, "stop_reason": "end_turn"}
+        case Dialect.OPENAI_RESPONSES:
+            return {"id": "resp_7", "object": "response", "status": "completed", "output": parts, "usage": USAGE}
+        case _:
+            return {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}]}
+
+
+def events_of(dialect: Dialect, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, streamed by a provider."""
+    answer = whole(dialect, parts)
+    match dialect:
+        case Dialect.ANTHROPIC:
+            events: list[dict[str, Any]] = [{"type": "message_start", "message": {**answer, "content": []}}]
+            for index, block in enumerate(parts):
+                said = "thinking" if "thinking" in block else "text"
+                deltas = [{"type": f"{said}_delta", said: block[said]}] if block[said] else []
+                if "signature" in block:
+                    deltas.append({"type": "signature_delta", "signature": block["signature"]})
+                opening = {**block, said: "", **({"signature": ""} if "signature" in block else {})}
+                events.append({"type": "content_block_start", "index": index, "content_block": opening})
+                events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+                events.append({"type": "content_block_stop", "index": index})
+            return [*events, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}]
+        case Dialect.OPENAI_RESPONSES:
+            events = [{"type": "response.created", "response": {**answer, "status": "in_progress", "output": []}}]
+            for index, item in enumerate(parts):
+                place = {"output_index": index, "item_id": item["id"]}
+                events.append({"type": "response.output_item.added", "output_index": index, "item": {**item}})
+                for part in item.get("summary", []):
+                    delta = {"summary_index": 0, "delta": part["text"]}
+                    events.append({"type": "response.reasoning_summary_text.delta", **place, **delta})
+                for part in item.get("content", []):
+                    delta = {"content_index": 0, "delta": part["text"]}
+                    events.append({"type": "response.output_text.delta", **place, **delta})
+                events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+            return [*events, {"type": "response.completed", "response": answer}]
+        case _:
+            return [whole(dialect, [part]) for part in parts]
+
+
+def encoded(events: list[dict[str, Any]]) -> bytes:
+    return b"".join(
+        (
+            event(each["type"], json.dumps(each).encode())
+            if "type" in each
+            else b"data: %b\n\n" % json.dumps(each).encode()
+        )
+        for each in events
+    )
+
+
+def signed_of(dialect: Dialect, documents: list[dict[str, Any]]) -> list[str]:
+    """What a client of the dialect has to send back of an answer, in order, with the ids of its items."""
+    found: list[str] = []
+    for each in documents:
+        match dialect:
+            case Dialect.ANTHROPIC:
+                delta = each.get("delta", {})
+                blocks = [*each.get("content", []), *([delta] if delta.get("type") == "signature_delta" else [])]
+                found += [block["signature"] for block in blocks if "signature" in block]
+            case Dialect.OPENAI_RESPONSES:
+                done = [each["item"]] if each.get("type") == "response.output_item.done" else []
+                items = [*each.get("output", []), *done]
+                found += [item["id"] + item["encrypted_content"] for item in items if item["type"] == "reasoning"]
+            case _:
+                parts = [part for candidate in each["candidates"] for part in candidate["content"]["parts"]]
+                found += [part["thoughtSignature"] for part in parts if "thoughtSignature" in part]
+    return found
+
+
+@pytest.mark.parametrize("thought", [THOUGHT, ""], ids=["told", "hidden"])
+@pytest.mark.parametrize("stream", [True, False], ids=["split", "joined"])
+class TestSignatures:
+    @pytest.mark.parametrize("dialect", [Dialect.ANTHROPIC, Dialect.OPENAI_RESPONSES, Dialect.GEMINI])
+    def test_are_kept_for_a_client_of_the_same_dialect(self, dialect: Dialect, stream: bool, thought: str) -> None:
+        documents = through(dialect, dialect, stream, thought)
+        expected = f"rs_7{SIGNATURE}" if dialect is Dialect.OPENAI_RESPONSES else SIGNATURE
+        assert signed_of(dialect, documents) == [expected]
+        assert THOUGHT in json.dumps(documents) if thought else "Left" not in json.dumps(documents)
+
+    @pytest.mark.parametrize("provider", [Dialect.ANTHROPIC, Dialect.OPENAI_RESPONSES, Dialect.GEMINI])
+    @pytest.mark.parametrize("client", Dialect)
+    def test_are_told_to_no_other_client(self, client: Dialect, provider: Dialect, stream: bool, thought: str) -> None:
+        if client is not provider:
+            assert SIGNATURE not in json.dumps(through(client, provider, stream, thought))
+
+
+def through(client: Dialect, provider: Dialect, stream: bool, thought: str) -> list[dict[str, Any]]:
+    """The documents that a client gets of a signed answer in the other form."""
+    parts = signed_parts(provider, thought)
+    sent = json.dumps(whole(provider, parts)).encode() if stream else encoded(events_of(provider, parts))
+    frames = answered(client, provider, stream, sent)
+    assert [frame.fault for frame in frames if frame.fault] == []
+    data = b"".join(frame.data for frame in frames)
+    if not stream:
+        return [json.loads(data)]
+    return [json.loads(each.data) for each in Decoder().feed(data) if each.data and each.data != b"[DONE]"]
+
+
 def test_json_is_what_a_list_of_geminis_is() -> None:
     facts = RequestFacts("m", True, frozenset(), 0, document={}, query="", action="streamGenerateContent")
     gemini = DIALECTS[Dialect.GEMINI]
     reader = codec_for(gemini, gemini, Listener(facts, (), "r", 1.0), ENTRY, False).reader(200, TYPES[False])
     element: Any = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}]}
     assert [frame.fault for frame in reader.read(json.dumps([element]).encode())] == [None, None]
+
+
+def test_an_empty_part_of_a_whole_answer_is_none_of_its_stream() -> None:
+    parts: Any = [{"type": "text", "text": ""}, {"type": "thinking", "thinking": ""}, {"type": "text", "text": "hi"}]
+    sent = json.dumps({"type": "message", "content": parts, "stop_reason": "end_turn"}).encode()
+    [frame, _] = answered(Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC, True, sent)
+    assert frame.data.count(b"event: response.output_item.added") == 1
 
 
 def test_an_endless_stream_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.base import Recipient
 from pointsman.wire.conversion.codec import codec_for
 from pointsman.wire.conversion.history import ASSISTANT, SYSTEM, USER, arranged, result_text
-from pointsman.wire.conversion.identifiers import Identifiers
-from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Piece, joined
+from pointsman.wire.conversion.identifiers import NAMES, Identifiers
+from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Piece
 from pointsman.wire.conversion.requests import convert, identifiers_between
 from pointsman.wire.conversion.unsupported import unsupported
 from pointsman.wire.dialects.base import Listener
@@ -107,7 +107,7 @@ class TestConversations:
         assert made == answered
         assert len(set(made)) == len(made)
         assert all(map(back.call_ids.fits, made))
-        assert all(back.tool_names.fits(name) for name, _ in told(provider, sent).calls)
+        assert all(NAMES.fits(name) for name, _ in told(provider, sent).calls)
         names = identifiers_between(back, there)
         returned = convert(back, there, copy.deepcopy(sent), Recipient("m"), names)
         assert told(client, returned, names) == told(provider, sent)
@@ -167,7 +167,7 @@ def said(dialect: Dialect, answer: bytes, stream: bool) -> list[tuple[Kind, str,
 
 def of_pieces(pieces: Sequence[Piece]) -> list[tuple[Kind, str, Any]]:
     parts: dict[object, list[str]] = {}
-    for piece in joined(pieces):
+    for piece in pieces:
         key = (piece.kind, piece.id if piece.kind is Kind.CALL else "")
         name, words = parts.get(key, ["", ""])
         parts[key] = [name or piece.name, words + piece.text]

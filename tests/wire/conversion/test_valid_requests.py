@@ -8,9 +8,11 @@ import pytest
 from pointsman.config import Provider
 from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.codec import Codec, codec_for
+from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.dialects.registry import DIALECTS
+from support.dialect_validators import check_request
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 ENTRY = Provider(name="p", base_url="http://127.0.0.1:9/v1")
@@ -38,6 +40,39 @@ def test_a_system_prompt_alone_is_what_the_user_says() -> None:
     )
     responses, _ = converted({"messages": [SYSTEM]}, RESPONSES)
     assert (responses["input"][0]["content"][0]["text"], "instructions" in responses) == ("be brief", False)
+
+
+EMPTY = {
+    CHAT: ("/v1/chat/completions", {"messages": []}),
+    ANTHROPIC: ("/v1/messages", {"messages": [], "system": "be brief", "max_tokens": 9}),
+    GEMINI: ("/v1beta/models/m:generateContent", {"contents": []}),
+    RESPONSES: ("/v1/responses", {"input": []}),
+}
+
+
+@pytest.mark.parametrize("client", EMPTY)
+class TestWithoutTurns:
+    @pytest.mark.parametrize("to", [CHAT, RESPONSES, ANTHROPIC, GEMINI])
+    def test_something_is_said_in_another_dialect(self, client: Dialect, to: Dialect) -> None:
+        if client is to:
+            return
+        path, document = EMPTY[client]
+        body = json.dumps({"model": "m", **document}).encode()
+        facts = DIALECTS[client].facts(body, path)
+        assert spoken_to(client, (client, to), facts) == (client if client is RESPONSES else to, "")
+        codec = codec_for(DIALECTS[client], DIALECTS[to], Listener(facts, (), "r", 1.0), ENTRY, False)
+        request = json.loads(codec.outbound(body, "m")[0])
+        assert len(request.get("messages") or request.get("contents") or request.get("input")) == 1
+        check_request(to, request, False)
+
+    def test_a_target_of_the_clients_dialect_is_not_asked(self, client: Dialect) -> None:
+        path, document = EMPTY[client]
+        facts = DIALECTS[client].facts(json.dumps({"model": "m", **document}).encode(), path)
+        dialect, why = spoken_to(client, (client,), facts)
+        if client is RESPONSES:
+            assert (dialect, why) == (client, "")
+        else:
+            assert (dialect, "is an empty list, which" in why) == (None, True)
 
 
 @pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}], [{"type": "text", "text": " \n"}]])

@@ -5,7 +5,7 @@ iteration of the loop. Nearly every hook completes before its task pauses for th
 
 Inner parts: `ConnectionHandler.handle_hook`, called outside the connection's lock, and `server_event`.
 Gain: see "Patches" in docs/measurements.md. Switch: `eager_hooks`; every hook then is a task, as in the stock code.
-Either way a flow goes on when an addon raises what mitmproxy lets pass; in the stock code, it would wait for ever.
+Either way a flow continues when an addon raises what mitmproxy lets pass; in the stock code, it would wait for ever.
 """
 
 import asyncio

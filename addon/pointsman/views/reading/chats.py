@@ -22,7 +22,7 @@ FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 def read_request(dialect: Dialect, body: bytes) -> Transcript | None:
     """None for what is no chat request. Never raises."""
-    document = _parsed(body)
+    document = jsontext.parsed(body)
     return DIALECTS[dialect].transcript.request(document) if isinstance(document, Mapping) else None
 
 
@@ -71,17 +71,10 @@ def events_of(body: bytes) -> list[Event]:
 
 
 def _documents(body: bytes) -> Iterator[Members]:
-    found = None if is_stream(body) else _parsed(body)
+    found = None if is_stream(body) else jsontext.parsed(body)
     if found is not None:
         yield from mappings(found if isinstance(found, list) else [found])
         return
     for event in events_of(body):  # also of a list that was cut off
-        if event.data and isinstance(document := _parsed(event.data), Mapping):
+        if event.data and isinstance(document := jsontext.parsed(event.data), Mapping):
             yield document
-
-
-def _parsed(data: bytes) -> object:
-    try:
-        return jsontext.loads(data)
-    except ValueError:
-        return None

@@ -1,12 +1,13 @@
 """Writes an answer in order: one part after the other, each opened, continued and closed.
 
-Providers may mix the pieces of several calls, and of calls and texts. Most dialects cannot say that, so what begins
-within a call waits until the arguments of that are whole. A call that was cut is told as far as it came.
+Providers may mix the pieces of several calls, and of calls and texts. Most dialects cannot express that, so what
+begins within a call waits until its arguments are whole. A call that was cut is written as far as it came.
 """
 
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, Piece, dumps
 from pointsman.wire.finish_reasons import Finish, finish_of
 from pointsman.wire.frames import Opening, Usage
@@ -14,8 +15,6 @@ from pointsman.wire.json_access import Members
 
 LONGEST = 32 << 20
 """Characters that one answer may have: a call is kept until it is whole, an answer for events that repeat it."""
-WRAPPED = "input"
-"""The member that stands for the whole text of a tool that takes any."""
 
 
 class DialectWriter(Protocol):
@@ -98,10 +97,11 @@ class AnswerWriter:
                 call = self._calls[piece.id]
                 call.name = call.name or piece.name
                 call.said.add(piece.text)
-            elif piece.text and parts and parts[-1].kind is piece.kind:
+            elif piece.text or piece.signed:
+                if not (parts and parts[-1].goes_on_with(piece)):
+                    parts.append(Part(piece.kind))
                 parts[-1].text += piece.text
-            elif piece.text:
-                parts.append(Part(piece.kind, piece.text))
+                parts[-1].signed = piece.signed or parts[-1].signed
         return parts
 
     def finish(self, word: str) -> Finish:
@@ -115,9 +115,12 @@ class AnswerWriter:
         self._length += len(piece.text)
         if self._length > LONGEST:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
+        if not (piece.text or piece.signed) and piece.kind is not Kind.CALL:
+            return b""  # of an answer that came whole: an empty part
         if piece.id in self._closed_ids:
             return b""  # its arguments were an object; what follows that is a repetition, or nothing a client could use
         part = self._part(piece)
+        part.signed = piece.signed or part.signed
         out = self._turn_to(part)
         if piece.kind is not Kind.CALL:
             part.text += piece.text
@@ -134,7 +137,7 @@ class AnswerWriter:
     def _part(self, piece: Piece) -> Part:
         if piece.kind is not Kind.CALL:
             last = self._waiting[-1] if self._waiting else self._open
-            return last if last and last.kind is piece.kind else Part(piece.kind)
+            return last if last and last.goes_on_with(piece) else Part(piece.kind)
         part = self._calls.get(piece.id)
         if part is None:
             is_free = piece.name in self._free_tools
@@ -158,7 +161,7 @@ class AnswerWriter:
         return self._announce(part)
 
     def _announce(self, part: Part) -> bytes:
-        """Nothing is told of a call before its name is known, nor of one that takes any text before that is whole."""
+        """A call is not written before its name is known, nor before it is whole if its tool takes any text."""
         if part.kind is Kind.CALL and (part.is_free or not part.name):
             return b""
         return self.writer.open(part) + (self.writer.more(part, part.text) if part.text else b"")
@@ -180,7 +183,7 @@ class AnswerWriter:
         return out + self.writer.close(part)
 
     def _complete(self, part: Part) -> None:
-        """A call is over. Its arguments may be cut, or no object: they are told as well as the dialect can."""
+        """A call is over. Its arguments may be cut, or no object: the dialect expresses them as well as it can."""
         self.has_called = True
         part.is_free = part.name in self._free_tools
         only_object = part.is_free or self.writer.only_objects

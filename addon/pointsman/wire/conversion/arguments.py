@@ -7,6 +7,8 @@ from pointsman.wire import jsontext
 
 UNREADABLE = "INVALID_JSON"
 """The member that holds what the model wrote, where a dialect takes only objects and that is none."""
+WRAPPED = "input"
+"""The member that stands for a text of any form, where a dialect takes only objects."""
 MAX_ENCODINGS = 3
 """So many times may arguments be encoded as a JSON string within a JSON string."""
 
@@ -123,10 +125,7 @@ def normalized(text: str) -> str:
 
 def parsed(text: str) -> Any:
     """The value of a JSON text; `...` for a text that is none."""
-    try:
-        return jsontext.loads(text.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return ...
+    return jsontext.parsed(text.encode("utf-8", "surrogatepass"), ...)
 
 
 def as_object(given: object) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from pointsman.wire.conversion.answer_forms import Form
 from pointsman.wire.conversion.answer_writer import DialectWriter
 from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
-from pointsman.wire.conversion.identifiers import COMMON_NAMES, Spelling
+from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
-from pointsman.wire.json_access import Document, Members
+from pointsman.wire.json_access import NOTHING, Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
 NOTHING_KNOWN = ModelFacts()
@@ -64,7 +64,6 @@ class Conversion:
     history: History
     call_ids: Spelling
     """Of ids of calls."""
-    tool_names: Spelling = COMMON_NAMES
 
     # What a client asks in this dialect.
     unsupported: Callable[[Members], Iterator[str]]
@@ -95,7 +94,7 @@ class Conversion:
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     refuses_blank_stops: bool = False
     make_valid: Callable[[Document], None] = lambda _: None
-    """Completes a request that the dialect would refuse for want of anything said, last of all."""
+    """Called last: completes a request that the dialect would refuse as empty."""
     write_format: Callable[[ResponseFormat, Document], None]
     functions: Callable[[Document], Iterable[Document]]
     """The tools of a request that are functions, each the object with its name."""
@@ -129,6 +128,10 @@ class Conversion:
     """
     late: Callable[[AnswerState, Document], Iterable[Piece]] = nothing
     """What some providers say only when a part begins, or is done."""
+    signed_pieces: Callable[[Document], Iterable[Piece]] = nothing
+    """Of an event: what only its issuer accepts, which clients of this dialect have to send back."""
+    signed_members: Callable[[Members], Members] = lambda _: NOTHING
+    """The same of a text or thought in a whole answer, as the library reads it."""
     repeated_answer: Callable[[Document], Document | None] | None = None
     """The whole answer that an event repeats, should the events before it have said nothing."""
 

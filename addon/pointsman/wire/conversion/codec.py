@@ -112,7 +112,7 @@ def codec_for(
 
 
 class PassThrough:
-    """Client and provider speak alike: the bytes pass, but for what the provider has refused."""
+    """Client and provider use the same dialect: the bytes pass, without what the provider has refused."""
 
     remark = ""
 
@@ -255,8 +255,8 @@ def converting_reader(
     content_type: str,
     identifiers: Identifiers,
 ) -> Reader:
-    """A reader that writes the provider's answer anew for the client. `asked` are the facts of the request that the
-    provider got. An answer that came whole instead of streamed is split, one that came as a stream instead is joined.
+    """A reader that converts the provider's answer to the client's dialect. `asked` are the facts of the request that
+    the provider got. A whole answer is split where the client wants a stream, and a stream is joined where it does not.
     """
     stream = is_stream = listener.facts.stream
     if is_other_form(asked, dialect, listener, content_type):
@@ -264,7 +264,7 @@ def converting_reader(
         asked = dialect.conversion.asked_in_path(replace(asked, stream=is_stream))
     identity = Identity(listener.request_id, asked.model or "", int(listener.started))
     conversion = client.conversion
-    answer = AnswerReader(dialect.conversion, identity)
+    answer = AnswerReader(dialect.conversion, identity, is_alike=client is dialect)
     writer = AnswerWriter(conversion.writer(listener.facts), conversion.free_tools(listener.facts.document))
     kinds: dict[tuple[bool, bool], type[ConvertedReader]] = {
         (True, True): ConvertedStream, (True, False): JoinedStream,

@@ -6,13 +6,13 @@ client gets for each frame is written here.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.identifiers import Identifiers
-from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece, joined
+from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece
 from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -20,35 +20,27 @@ from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
 from pointsman.wire.json_access import Document
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 from pointsman.wire.sse import LARGE_EVENT, Decoder
-from pointsman.wire.stream_reader import DONE
 from pointsman.wire.whole_reader import MAX_ANSWER
 
 LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
+@dataclass(eq=False)
 class ConvertedReader(ABC):
-    """What both kinds share: whatever the conversion raises is a fault of the attempt."""
+    """What all kinds share: whatever the conversion raises is a fault of the attempt. `_prompt_tokens` is an estimate,
+    for providers that report no usage.
+    """
 
-    def __init__(
-        self,
-        own: Reader,
-        answer: AnswerReader,
-        writer: AnswerWriter,
-        identifiers: Identifiers,
-        prompt_tokens: int,
-        on_items: OnItems,
-    ) -> None:
-        """`prompt_tokens` is an estimate, for providers that report no usage."""
-        self._on_items = on_items
-        self._own = own
-        self._answer = answer
-        self._writer = writer
-        self._identifiers = identifiers
-        self._prompt_tokens = prompt_tokens
-        self._characters = 0
-        """What the answer has said so far."""
-        self._over = False
-        self._has_failed = False
+    _own: Reader
+    _answer: AnswerReader
+    _writer: AnswerWriter
+    _identifiers: Identifiers
+    _prompt_tokens: int
+    _on_items: OnItems
+    _characters: int = 0
+    """What the answer has said so far."""
+    _over: bool = False
+    _has_failed: bool = False
 
     @property
     def finish_reason(self) -> str | None:
@@ -128,13 +120,8 @@ class StreamDocuments:
     def of(self, raw: bytes) -> Iterator[Document]:
         """What cannot be read is left out: the provider's own reader has counted it."""
         for data in self._data_of(raw):
-            if data and data.strip() != DONE:
-                try:
-                    document = jsontext.loads(data)
-                except ValueError:
-                    continue
-                if isinstance(document, dict):
-                    yield document
+            if data and isinstance(document := jsontext.parsed(data), dict):
+                yield document
 
     def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
         """Most events come as one line each, and need no decoder."""
@@ -143,21 +130,11 @@ class StreamDocuments:
         return [event.data for event in self._decoder.feed(raw)]
 
 
-class ConvertedStream(ConvertedReader):
-    """Its frames are the provider's, and one more where the provider's body ends without an end marker."""
+@dataclass(eq=False)
+class StreamedAnswerReader(ConvertedReader):
+    """Of an answer that comes as a stream. Where its body ends without an end marker, one more frame ends it."""
 
-    def __init__(
-        self,
-        own: Reader,
-        answer: AnswerReader,
-        writer: AnswerWriter,
-        identifiers: Identifiers,
-        prompt_tokens: int,
-        on_items: OnItems,
-    ) -> None:
-        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
-        self._documents = StreamDocuments()
-        self._has_begun = False
+    _documents: StreamDocuments = field(default_factory=StreamDocuments)
 
     def close(self) -> Sequence[Frame]:
         frames = list(super().close())
@@ -165,13 +142,22 @@ class ConvertedStream(ConvertedReader):
             frames += self._converted([Frame(FrameKind.END, b"")])
         return frames
 
+    def _pieces_of(self, frame: Frame) -> list[Piece]:
+        return self._renamed(
+            [piece for document in self._documents.of(frame.data) for piece in self._answer.event(document)]
+        )
+
+
+@dataclass(eq=False)
+class ConvertedStream(StreamedAnswerReader):
+    """Its frames are the provider's."""
+
+    _has_begun: bool = False
+
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or frame.kind is FrameKind.PING:
             return [frame._replace(data=b"")]
-        pieces = self._renamed(
-            [piece for document in self._documents.of(frame.data) for piece in self._answer.event(document)]
-        )
-        out = b""
+        pieces, out = self._pieces_of(frame), b""
         if not self._has_begun:
             self._has_begun = True
             out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
@@ -185,7 +171,7 @@ class ConvertedWhole(ConvertedReader):
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
             return [frame]
-        return [frame._replace(data=self._whole(self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))))]
+        return [frame._replace(data=self._whole(self._renamed(self._answer.whole(jsontext.loads(frame.data)))))]
 
 
 class SplitWhole(ConvertedReader):
@@ -194,33 +180,17 @@ class SplitWhole(ConvertedReader):
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
             return [frame]
-        pieces = self._renamed(joined(self._answer.whole(jsontext.loads(frame.data))))
+        pieces = self._renamed(self._answer.whole(jsontext.loads(frame.data)))
         out = self._writer.writer.begin(self._answer.state.identity, self._own.usage) + self._writer.take(pieces)
         return [frame._replace(data=out + self._writer.end(self._own.finish_reason or "stop", self._client_usage()))]
 
 
-class JoinedStream(ConvertedReader):
+@dataclass(eq=False)
+class JoinedStream(StreamedAnswerReader):
     """A whole answer, made of a stream that the request did not ask for."""
 
-    def __init__(
-        self,
-        own: Reader,
-        answer: AnswerReader,
-        writer: AnswerWriter,
-        identifiers: Identifiers,
-        prompt_tokens: int,
-        on_items: OnItems,
-    ) -> None:
-        super().__init__(own, answer, writer, identifiers, prompt_tokens, on_items)
-        self._documents = StreamDocuments()
-        self._pieces: list[Piece] = []
-        self._length = 0
-
-    def close(self) -> Sequence[Frame]:
-        frames = list(super().close())
-        if self._own.finished and not self._over:
-            frames += self._converted([Frame(FrameKind.END, b"")])
-        return frames
+    _pieces: list[Piece] = field(default_factory=list)
+    _length: int = 0
 
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault:
@@ -228,11 +198,10 @@ class JoinedStream(ConvertedReader):
         self._length += len(frame.data)
         if self._length > MAX_ANSWER:
             raise Inconvertible(f"an answer of more than {MAX_ANSWER} bytes")
-        for document in self._documents.of(frame.data):
-            self._pieces += self._renamed(self._answer.event(document))
+        self._pieces += self._pieces_of(frame)
         if frame.kind is not FrameKind.END:
             return []
-        whole = self._whole(joined(self._pieces))
+        whole = self._whole(self._pieces)
         if any(piece.text or piece.kind is Kind.CALL for piece in self._pieces):
             return [Frame(FrameKind.CONTENT, whole), Frame(FrameKind.END, b"")]
         return [Frame(FrameKind.END, whole)]

@@ -14,17 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.ir import dumps
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.json_access import Document, Members, mappings
 
 SYSTEM, USER, ASSISTANT, TOOL = "system", "user", "assistant", "tool"
-WRAPPED = "input"
-"""The member that stands for arguments that are no object."""
 NO_RESULT = "[no result]"
 """Of a call that its client has not answered: every dialect but Gemini's requires a result."""
 LONGEST_TOLD = 2000
-"""Characters of JSON that a model is told of something its dialect has no words for."""
+"""Characters of JSON in the text that stands for something that the other dialect cannot express."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +34,8 @@ class History:
     """The member of a request that lists its turns."""
     system: tuple[str, ...] = ()
     """Members that hold the system prompt."""
+    may_be_empty: bool = False
+    """A provider of the dialect takes a request without turns: other members may say it all."""
     stand_in: Any
     """What the library reads instead of the turns."""
     read: Callable[[Members], list[Document]]
@@ -59,8 +60,26 @@ def thought_part(words: str) -> Document:
     return {"type": "reasoning", "reasoning": words}
 
 
+def parts_of(content: object, read: Callable[[Members], Iterable[Document]]) -> Iterator[Document]:
+    """Of a content that is a text or a list of parts. What is neither an object nor a text is told as JSON."""
+    if isinstance(content, str):
+        yield text_part(content)
+    elif isinstance(content, list):
+        for each in content:
+            yield from read(each) if isinstance(each, dict) else [text_part(json_or_text(each))]
+
+
+def messages_of_turn(role: str, parts: Sequence[Document]) -> Iterator[Document]:
+    """Of a turn that may have results of tools among its parts: these come first, in a message of their own."""
+    results = [part for part in parts if part["type"] == "tool_result"]
+    others = [part for part in parts if part["type"] != "tool_result"]
+    for said_by, said in ((TOOL, results), (role, others)):
+        if said:
+            yield {"role": said_by, "content": said}
+
+
 def unknown_part(kind: object, told: object) -> Document:
-    """Something that no other dialect has words for: `told` is what models learn of it."""
+    """Something that no other dialect can express: `told` describes it to the model."""
     words = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)[:LONGEST_TOLD]
     return {"type": "unknown", "kind": str(kind)[:40], "text": f"[{kind}: {words}]" if words else f"[{kind}]"}
 
@@ -128,7 +147,7 @@ def asked_last(history: History, document: Members) -> list[Document]:
 
 def arranged(messages: Iterable[Document]) -> list[Document]:
     """The same conversation in the order that every dialect accepts: what the model says at once is one turn, each call
-    has exactly one result, which follows its turn. A result without a call becomes words of the user's.
+    has exactly one result, which follows its turn. A result without a call becomes text of the user.
     """
     calls = _Calls()
     turns: list[Document] = []
@@ -162,7 +181,6 @@ class _Calls:
     """By id, those of the last turn that had the id."""
     results: dict[int, Document] = field(default_factory=dict)
     """By the identity of the call's part."""
-    _is_new_turn: bool = True
     _renewed: set[str] = field(default_factory=set)
 
     def next_turn(self) -> None:
@@ -234,6 +252,17 @@ def _with_whole_texts(parts: Iterable[Document]) -> list[Document]:
         else:
             whole.append(part)
     return whole
+
+
+def merged(turns: Iterable[Document], member: str) -> list[Document]:
+    """Turns of one role that follow each other as one; `member` lists their parts. Empty turns are dropped."""
+    kept: list[Document] = []
+    for turn in turns:
+        if kept and kept[-1]["role"] == turn["role"]:
+            kept[-1][member] += turn[member]
+        elif turn[member]:
+            kept.append(turn)
+    return kept
 
 
 def joined_texts(parts: Iterable[Document], separator: str = "\n\n") -> str:

@@ -55,8 +55,8 @@ class Spelling:
         return f"{stem[: self.longest - DIGEST_LENGTH - 1]}_{digest[:DIGEST_LENGTH]}"
 
 
-COMMON_NAMES = Spelling(64, starts_with_letter=True)
-"""Names of tools that all dialects take."""
+NAMES = Spelling(64, starts_with_letter=True)
+"""Names of tools: what every dialect takes."""
 AS_GIVEN = Spelling(64, takes_all=True)
 
 
@@ -66,11 +66,8 @@ class Identifiers:
     `source` differs between attempts, so that new ids do, too.
     """
 
-    def __init__(
-        self, *, ids: Spelling, names: Spelling, client_ids: Spelling, client_names: Spelling, source: str
-    ) -> None:
-        self._ids, self._names = ids, names
-        self._client_ids, self._client_names = client_ids, client_names
+    def __init__(self, *, ids: Spelling, client_ids: Spelling, source: str, names: Spelling = NAMES) -> None:
+        self._ids, self._client_ids, self._names = ids, client_ids, names
         self._source = source
         self._original_names: dict[str, str] = {}
         """The client's names of tools, by those that the provider gets."""
@@ -136,7 +133,7 @@ class Identifiers:
     def _name_for_client(self, name: str) -> str:
         if not name or name in self._original_names:
             return self._original_names.get(name, name)
-        return self._client_names.fitted(name)
+        return self._names.fitted(name)
 
     def _id_for_client(self, given: str) -> str:
         if not given:
@@ -152,7 +149,7 @@ class Identifiers:
 
 def unchanged(source: str) -> Identifiers:
     """For an answer to a request that was not converted: ids and names are known to the client as they are."""
-    return Identifiers(ids=AS_GIVEN, names=AS_GIVEN, client_ids=AS_GIVEN, client_names=AS_GIVEN, source=source)
+    return Identifiers(ids=AS_GIVEN, client_ids=AS_GIVEN, source=source, names=AS_GIVEN)
 
 
 def _calls_and_results(neutral: Members) -> Iterator[Document]:

@@ -3,7 +3,6 @@
 [Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import orjson
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.arguments import UNREADABLE, Arguments, Extent, normalized, parsed
+from pointsman.wire.json_access import NOTHING, Members
 
 STEMS = ("chatcmpl-", "resp_", "msg_")
 """How dialects begin the ids of their answers."""
@@ -31,7 +31,7 @@ class Kind(Enum):
 
 class Piece(NamedTuple):
     """More of a part. One of the pieces of a call has its `name`; all of them have its `id`. `is_last`: no more of this
-    call will come.
+    call will come. `signed`: members of a thought or text that only their issuer accepts; they end the part.
     """
 
     kind: Kind
@@ -39,23 +39,13 @@ class Piece(NamedTuple):
     id: str = ""
     name: str = ""
     is_last: bool = False
-
-
-def joined(pieces: Iterable[Piece]) -> list[Piece]:
-    """The pieces of a whole answer. Texts that follow each other are one text, as they are in a stream."""
-    whole: list[Piece] = []
-    for piece in pieces:
-        if whole and whole[-1].kind is piece.kind is not Kind.CALL:
-            whole[-1] = whole[-1]._replace(text=whole[-1].text + piece.text)
-        else:
-            whole.append(piece)
-    return whole
+    signed: Members = NOTHING
 
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """`text` of a call is its arguments, as far as they may be told. `is_free`: the tool takes a text of any form, not
-    an object; `text` is that text. `is_cut`: the answer ended within it.
+    """`text` of a call is its arguments, as far as they may be passed on. `is_free`: the tool takes a text of any form,
+    not an object; `text` is that text. `is_cut`: the answer ended within it. `signed`: as of a piece.
     """
 
     kind: Kind
@@ -64,6 +54,7 @@ class Part:
     name: str = ""
     is_free: bool = False
     is_cut: bool = False
+    signed: Members = field(default_factory=dict)
     said: Arguments = field(default_factory=Arguments)
 
     def arguments(self) -> dict[str, Any]:
@@ -74,6 +65,10 @@ class Part:
         if isinstance(arguments, dict):
             return arguments
         return {} if self.is_cut else {UNREADABLE: self.text}
+
+    def goes_on_with(self, piece: Piece) -> bool:
+        """Of parts that are no calls: the piece is more of it, not the next part."""
+        return self.kind is piece.kind and not (self.signed and piece.text)
 
     def is_readable(self) -> bool:
         """The arguments of a call are an object."""

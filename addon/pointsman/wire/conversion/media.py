@@ -5,6 +5,8 @@ import binascii
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from pointsman.wire.json_access import Members, text
+
 IMAGE, PDF = "image/*", "application/pdf"
 TEXT_KINDS = ("application/json", "application/xml", "application/yaml", "application/x-yaml", "application/javascript")
 """Media types that are text, besides `text/…`."""
@@ -56,7 +58,7 @@ class Media:
             return None
 
     def told(self) -> str:
-        """What a model is told of media that it cannot be given."""
+        """The text that stands for media that the model cannot be given."""
         url = self.url if len(self.url) <= LONGEST_TOLD_URL else ""
         return f"[{' '.join(filter(None, [self.noun, self.name or url or self.kind]))}]"
 
@@ -75,6 +77,12 @@ def of_url(url: str, kind: str = "", name: str = "", detail: str = "") -> Media:
     if "base64" not in parameters:
         data = base64.b64encode(unquote_to_bytes(data)).decode()
     return Media(said or kind or "text/plain", data=data, name=name, detail=detail)
+
+
+def of_input_audio(given: Members) -> Media:
+    """Sound as both of OpenAI's dialects have it: `{"data": "…", "format": "wav"}`."""
+    kind = text(given.get("format")) or "wav"
+    return Media("audio/mpeg" if kind == "mp3" else f"audio/{kind}", data=text(given.get("data")))
 
 
 def kind_of_name(name: str) -> str:

@@ -29,9 +29,7 @@ def identifiers_between(
     length = facts.call_id_length
     return Identifiers(
         ids=Spelling(length, exact_length=length) if length else provider.call_ids,
-        names=provider.tool_names,
         client_ids=client.call_ids,
-        client_names=client.tool_names,
         source=source,
     )
 

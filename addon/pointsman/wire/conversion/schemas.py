@@ -22,7 +22,6 @@ SINGLE = (
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 """Where schemas stand in a schema: by name, alone, and in lists."""
 COUNTS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
-DEFINITIONS = ("$defs", "definitions")
 COMBINATIONS = ("anyOf", "oneOf", "allOf")
 
 OPENAI_STRICT_REFUSED = frozenset(

@@ -29,7 +29,7 @@ PLACES = (
 
 
 def spell_words(document: Document) -> None:
-    """In small letters; Google's libraries send capitals. A word that nobody knows is taken out."""
+    """In small letters; Google's libraries send capitals. An unknown word is removed."""
     for *outer, last in PLACES:
         held: object = document
         for name in outer:

@@ -22,16 +22,24 @@ def spoken_to(
     client: DialectName, spoken: Sequence[DialectName], facts: RequestFacts
 ) -> tuple[DialectName | None, str]:
     """Of a target's dialects, the one to use: the client's own, else the first that can express the request. If none
-    can: None, and the reasons joined by `; `.
+    can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted.
     """
-    if client in spoken:
+    empty = empty_member(client, facts)
+    if client in spoken and not empty:
         return client, ""
-    whys = []
+    whys = [f"`{empty}` is an empty list, which {client} does not accept"] if client in spoken else []
     for name in spoken:
-        if not (why := unsupported(DIALECTS[client], DIALECTS[name], facts)):
-            return name, ""
-        whys.append(f"{why} ({client} to {name})")
+        if name is not client:
+            if not (why := unsupported(DIALECTS[client], DIALECTS[name], facts)):
+                return name, ""
+            whys.append(f"{why} ({client} to {name})")
     return None, "; ".join(whys)
+
+
+def empty_member(client: DialectName, facts: RequestFacts) -> str | None:
+    """The member of the request that lists its turns, if it lists none and the client's dialect requires one."""
+    history = DIALECTS[client].conversion.history
+    return history.member if facts.document.get(history.member) == [] and not history.may_be_empty else None
 
 
 def unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> str:
@@ -76,7 +84,7 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
 
 
 def _asked_parts(history: History, document: Members) -> Iterator[Document]:
-    """What the user shows the model now. Of what was shown before, models are told in words."""
+    """Media and unknown parts since the model's last answer. Earlier ones become text, and exclude no target."""
     for message in asked_last(history, document):
         if message["role"] == USER:
             yield from (part for part in message["content"] if part["type"] in ("media", "unknown"))

@@ -42,7 +42,7 @@ class Listener:
     request_id: str = ""
     started: float = 0.0
     on_items: OnItems = lambda _: None
-    """Is told the items of a converted answer that later requests may refer to."""
+    """Called with the items of a converted answer that later requests may refer to."""
 
 
 class ControlEvents(Protocol):

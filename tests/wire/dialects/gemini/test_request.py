@@ -97,7 +97,7 @@ class TestFacts:
         read = DIALECT.facts(json.dumps({"generateContentRequest": inner}).encode(), COUNT)
         assert (read.tokens, read.needs) == (101, {Capability.TOOLS})
 
-    @pytest.mark.parametrize(("contents", "param"), [([], "contents"), (["hi"], "contents[0]"), ("hi", "contents")])
+    @pytest.mark.parametrize(("contents", "param"), [(None, "contents"), (["hi"], "contents[0]"), ("hi", "contents")])
     def test_contents_that_will_not_do_are_named(self, contents: Any, param: str) -> None:
         with pytest.raises(Problem) as raised:
             facts(contents=contents)

@@ -189,7 +189,6 @@ class TestRefusals:
             ),
             ({"messages": "hi"}, "messages", "`messages` must be a list of at least one message; it is a string."),
             ({"messages": {}}, "messages", "`messages` must be a list of at least one message; it is an object."),
-            ({"messages": []}, "messages", "`messages` must be a list of at least one message; it is an empty list."),
             ({"messages": [*HELLO, True]}, "messages[1]", "`messages[1]` must be an object; it is true."),
             ({"messages": [False]}, "messages[0]", "`messages[0]` must be an object; it is false."),
         ],

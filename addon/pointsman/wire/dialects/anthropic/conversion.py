@@ -15,7 +15,7 @@ from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
 from pointsman.wire.dialects.anthropic.valid_request import make_valid
-from pointsman.wire.json_access import Document, Members, dicts, mapping, text
+from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
@@ -146,7 +146,7 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def late(state: AnswerState, document: Document) -> Iterator[Piece]:
-    """Some providers open a block with its content in it. Why a model refuses is told with the finish reason."""
+    """Some providers open a block with its content in it. Why a model refuses stands beside the finish reason."""
     if explanation := _explanation(mapping(document.get("delta"))):
         yield Piece(Kind.REFUSAL, explanation)
     if document.get("type") != "content_block_start":
@@ -156,6 +156,17 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
         yield Piece(Kind.TEXT, said)
     elif said := text(block.get("thinking")):
         yield Piece(Kind.THOUGHT, said)
+
+
+def signed_pieces(document: Document) -> Iterator[Piece]:
+    """In the delta that ends a thought, or where its block opens."""
+    for holder in (mapping(document.get("delta")), mapping(document.get("content_block"))):
+        if signature := text(holder.get("signature")):
+            yield Piece(Kind.THOUGHT, "", signed={"signature": signature})
+
+
+def signed_members(part: Members) -> Members:
+    return {"signature": part["signature"]} if part.get("signature") else NOTHING
 
 
 def _explanation(ending: Members) -> str:
@@ -170,7 +181,6 @@ CONVERSION = Conversion(
     library_name="anthropic",
     history=HISTORY,
     call_ids=Spelling(64),
-    tool_names=Spelling(128),
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
@@ -194,5 +204,7 @@ CONVERSION = Conversion(
     repair=repair,
     calls=calls,
     late=late,
+    signed_pieces=signed_pieces,
+    signed_members=signed_members,
     writer=writer,
 )

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Sequence
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
-    TOOL,
+    USER,
     History,
     call_part,
     json_or_text,
     media_part,
+    merged,
+    messages_of_turn,
+    parts_of,
     result_media,
     result_part,
     result_text,
@@ -18,7 +21,6 @@ from pointsman.wire.conversion.history import (
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, PDF, Media, named_text
-from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 
 HOSTED_CALLS = ("server_tool_use", "mcp_tool_use")
@@ -28,21 +30,11 @@ IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", IMAGE)
 
 
 def read(document: Members) -> list[Document]:
-    messages = [{"role": SYSTEM, "content": list(_parts(document.get("system")))}]
+    messages = [{"role": SYSTEM, "content": list(parts_of(document.get("system"), _part))}]
     for message in mappings(document.get("messages")):
-        role, parts = text(message.get("role")), list(_parts(message.get("content")))
-        results = [part for part in parts if part["type"] == "tool_result"]
-        others = [part for part in parts if part["type"] != "tool_result"]
-        messages += [{"role": TOOL, "content": results}] if results else []
-        messages += [{"role": role if role in (ASSISTANT, SYSTEM) else "user", "content": others}] if others else []
+        role, parts = text(message.get("role")), list(parts_of(message.get("content"), _part))
+        messages += messages_of_turn(role if role in (ASSISTANT, SYSTEM) else USER, parts)
     return messages
-
-
-def _parts(content: object) -> Iterator[Document]:
-    if isinstance(content, str):
-        yield text_part(content)
-    for block in mappings(content):
-        yield from _part(block)
 
 
 def _part(block: Members) -> Iterator[Document]:
@@ -78,11 +70,7 @@ def _part(block: Members) -> Iterator[Document]:
 
 def _result(block: Members) -> Iterator[Document]:
     content = block.get("content")
-    if isinstance(content, list):
-        for each in content:
-            yield from _part(each) if isinstance(each, dict) else [text_part(json_or_text(each))]
-    else:
-        yield text_part(json_or_text(content))
+    yield from parts_of(content if isinstance(content, list) else json_or_text(content), _part)
 
 
 def _hosted_result(content: object) -> object:
@@ -103,7 +91,7 @@ def _document(block: Members) -> Iterator[Document]:
         case "text":
             yield text_part(named_text(name, text(source.get("data"))))
         case "content":
-            yield from _parts(source.get("content"))
+            yield from parts_of(source.get("content"), _part)
         case _:
             yield media_part(_media(PDF if source.get("type") == "url" else "", block, name))
 
@@ -137,7 +125,7 @@ def write(request: Document, messages: Sequence[Document]) -> None:
 
 
 def _blocks(parts: Sequence[Document]) -> list[Document]:
-    """Thoughts that Anthropic has not signed are refused, so none are told."""
+    """Anthropic refuses thoughts that it has not signed, so none are sent."""
     return [{**block, **_cache_mark(part)} for part in parts if (block := _block(part))]
 
 

@@ -23,7 +23,7 @@ def without(messages: Sequence[Document], drops: DropsPart, model: str) -> list[
 
 
 def other_members(document: Members, messages: Sequence[Members]) -> Mapping[str, Any]:
-    """Anthropic goes on thinking after a call only if the message with the call begins with a thought."""
+    """Anthropic continues thinking after a call only if the message with the call begins with a thought."""
     if mapping(document.get("thinking")).get("type") != "enabled" or not _lacks_thought(messages):
         return {}
     changed: Document = {"thinking": {"type": "disabled"}}

@@ -7,16 +7,15 @@ from pointsman.wire.json_access import Document, dicts
 def make_valid(request: Document) -> None:
     """Changes a converted request."""
     drop_blank_stops(request, "stop_sequences")
-    if isinstance(request.get("system"), list):
-        request["system"] = [block for block in dicts(request["system"]) if not is_blank(block)]
+    system = [block for block in dicts(request.pop("system", None)) if not is_blank(block)]
     messages = [message for message in dicts(request.get("messages")) if _has_content(message)]
     if messages:
         _trim_prefill(messages[-1])
     else:
-        messages = [_said(texts_of(request.pop("system", "")).strip() or NOTHING_SAID)]
+        messages, system = [_said(texts_of(system).strip() or NOTHING_SAID)], []
     request["messages"] = messages
-    if not request.get("system"):
-        request.pop("system", None)
+    if system:
+        request["system"] = system
 
 
 def _has_content(message: Document) -> bool:

@@ -16,7 +16,7 @@ FINISH_REASONS = {
 
 
 class GeminiWriter:
-    """See `DialectWriter`. A call that was cut cannot be said here: it is left out, and the finish reason tells."""
+    """See `DialectWriter`. A call that was cut cannot be expressed: it is left out, as the finish reason shows."""
 
     only_objects = True
 
@@ -38,7 +38,9 @@ class GeminiWriter:
         return b"" if part.kind is Kind.CALL else self._chunk(self._part(part, text))
 
     def close(self, part: Part) -> bytes:
-        return self._chunk(self._part(part, part.text)) if part.kind is Kind.CALL and not part.is_cut else b""
+        if part.kind is Kind.CALL:
+            return b"" if part.is_cut else self._chunk(self._part(part, part.text))
+        return self._chunk({**self._part(part, ""), **part.signed}) if part.signed else b""
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
@@ -46,7 +48,8 @@ class GeminiWriter:
         return out + b"]" if self._is_list else out
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
-        said = [self._part(part, part.text) for part in parts if part.kind is not Kind.CALL or not part.is_cut]
+        told = [part for part in parts if part.kind is not Kind.CALL or not part.is_cut]
+        said = [{**self._part(part, part.text), **part.signed} for part in told]
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
         return dumps({**_frame(identity), **_candidates(said, last), **_usage(usage)})
 

@@ -58,10 +58,7 @@ def _reasons(body: bytes) -> Iterator[str]:
 
 
 def _details(body: bytes) -> list[Mapping[str, Any]]:
-    try:
-        document = jsontext.loads(body)
-    except ValueError:
-        return []
+    document = jsontext.parsed(body)
     if isinstance(document, list) and document:
         document = document[0]
     return mappings(mapping(mapping(document).get("error")).get("details"))

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
-    TOOL,
+    USER,
     History,
     call_part,
     json_or_text,
     media_part,
+    merged,
+    messages_of_turn,
     result_media,
     result_part,
     result_text,
@@ -18,7 +20,6 @@ from pointsman.wire.conversion.history import (
     unknown_part,
 )
 from pointsman.wire.conversion.media import Media, of_url
-from pointsman.wire.conversion.request_fixups import merged
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 from pointsman.wire.thinking_signatures import UNSIGNED
@@ -42,11 +43,8 @@ def read(document: Members) -> list[Document]:
     messages: list[Document] = [{"role": SYSTEM, "content": content}]
     for turn in mappings(document.get("contents")):
         parts = list(_parts(turn, numbers))
-        results = [part for part in parts if part["type"] == "tool_result"]
-        others = [part for part in parts if part["type"] != "tool_result"]
-        messages += [{"role": TOOL, "content": results}] if results else []
-        role = ASSISTANT if turn.get("role") == MODEL else SYSTEM if turn.get("role") == SYSTEM else "user"
-        messages += [{"role": role, "content": others}] if others else []
+        role = ASSISTANT if turn.get("role") == MODEL else SYSTEM if turn.get("role") == SYSTEM else USER
+        messages += messages_of_turn(role, parts)
     return messages
 
 

@@ -55,8 +55,8 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
 
 
 def _sign_calls(message: Document, model: str) -> None:
-    """Google's models want the signatures of their calls back, and a mark on the first of others; no other model
-    knows them.
+    """Google's models require the signatures of their calls, and a mark on the first of other calls; other models get
+    neither.
     """
     calls = dicts(message.get("tool_calls"))
     if not is_of_google(model):

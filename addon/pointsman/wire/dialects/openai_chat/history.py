@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
     TOOL,
-    WRAPPED,
     History,
     arguments_text,
     call_part,
     joined_texts,
     json_or_text,
     media_part,
+    parts_of,
     result_media,
     result_part,
     result_text,
@@ -20,7 +21,7 @@ from pointsman.wire.conversion.history import (
     thought_part,
     unknown_part,
 )
-from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_url
+from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_input_audio, of_url
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 from pointsman.wire.thinking_signatures import UNSIGNED
@@ -29,7 +30,7 @@ SYSTEM_ROLES = ("system", "developer")
 LEGACY_ID = "call_function_"
 """How ids of calls begin where the client still uses `function_call`, which has none."""
 EXTRA, GOOGLE, SIGNATURE = "extra_content", "google", "thought_signature"
-"""Where Google's signature stands in a call."""
+"""Where Google's signature stands in a call or a message."""
 SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
@@ -37,7 +38,7 @@ def read(document: Members) -> list[Document]:
     messages: list[Document] = []
     legacy = 0
     for message in mappings(document.get("messages")):
-        role, parts = text(message.get("role")), list(_parts(message.get("content")))
+        role, parts = text(message.get("role")), list(parts_of(message.get("content"), _part))
         if role == TOOL:
             result = result_part(text(message.get("tool_call_id")), parts or [_odd(message)])
             parts = [{**result, **cache_marks.gather(parts)}]
@@ -84,23 +85,15 @@ def _calls(message: Members) -> Iterator[Document]:
         yield call_part(text(call.get("id")), name, given, signature_of(call))
 
 
-def signature_of(call: Members) -> str:
+def signature_of(owner: Members) -> str:
     """Google's, which its OpenAI-compatible endpoints hand out with calls; empty where there is none."""
-    signature = text(mapping(mapping(call.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
+    signature = text(mapping(mapping(owner.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
     return "" if signature == UNSIGNED else signature
 
 
 def signed(signature: str | None) -> Document:
     """The member of a call that bears a signature."""
     return {EXTRA: {GOOGLE: {SIGNATURE: signature}}} if signature else {}
-
-
-def _parts(content: object) -> Iterator[Document]:
-    if isinstance(content, str):
-        yield text_part(content)
-    elif isinstance(content, list):
-        for part in content:
-            yield from _part(part) if isinstance(part, dict) else [text_part(json_or_text(part))]
 
 
 def _part(part: Members) -> Iterator[Document]:
@@ -115,9 +108,7 @@ def _part(part: Members) -> Iterator[Document]:
             media = of_url(url, IMAGE, detail=text(mapping(image).get("detail")))
             yield {**media_part(media), **cache_marks.hint(part)}
         case "input_audio":
-            sound = mapping(part.get("input_audio"))
-            kind = "audio/mpeg" if sound.get("format") == "mp3" else f"audio/{text(sound.get('format')) or 'wav'}"
-            yield media_part(Media(kind, data=text(sound.get("data"))))
+            yield media_part(of_input_audio(mapping(part.get("input_audio"))))
         case "file":
             yield media_part(_file(mapping(part.get("file"))))
         case "thinking":

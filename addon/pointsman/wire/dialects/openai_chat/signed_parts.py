@@ -5,20 +5,19 @@ pass on.
 from collections.abc import Sequence
 
 from pointsman.wire.dialects.base import DropsPart, SignedParts
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.dialects.openai_chat.history import EXTRA, GOOGLE, SIGNATURE, signature_of
+from pointsman.wire.json_access import Document, Members, dicts, mappings, text
 from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
 
 THOUGHT_LISTS = ("reasoning_details", "thinking_blocks")
 """Members of a message that list thoughts, signed or encrypted."""
 SIGNED_MEMBERS = ("signature", "data")
-EXTRA, GOOGLE, SIGNATURE = "extra_content", "google", "thought_signature"
-"""Where Google's signature stands in a call or a message."""
 
 
 def signatures(message: Members) -> list[str]:
     thoughts = [_thought(each) for name in THOUGHT_LISTS for each in mappings(message.get(name))]
-    calls = [_of_google(each) for each in (message, *mappings(message.get("tool_calls")))]
-    return [signature for signature in (*thoughts, *calls) if signature and signature != UNSIGNED]
+    calls = [signature_of(each) for each in (message, *mappings(message.get("tool_calls")))]
+    return [signature for signature in (*thoughts, *calls) if signature]
 
 
 def without(messages: Sequence[Document], drops: DropsPart, model: str) -> list[Document]:
@@ -30,10 +29,6 @@ SIGNED_PARTS = SignedParts("messages", signatures, without)
 
 def _thought(thought: Members) -> str:
     return next((text(thought.get(name)) for name in SIGNED_MEMBERS if thought.get(name)), "")
-
-
-def _of_google(owner: Members) -> str:
-    return text(mapping(mapping(owner.get(EXTRA)).get(GOOGLE)).get(SIGNATURE))
 
 
 def _without(message: Document, place: int, drops: DropsPart, model: str) -> Document:
@@ -53,8 +48,8 @@ def _without(message: Document, place: int, drops: DropsPart, model: str) -> Doc
 
 
 def _without_extra(owner: Document, place: int, drops: DropsPart, marks: bool) -> Document:
-    signature = _of_google(owner)
-    if not signature or signature == UNSIGNED or not drops(place, signature):
+    signature = signature_of(owner)
+    if not signature or not drops(place, signature):
         return owner
     extra = owner[EXTRA]
     google = {name: value for name, value in extra[GOOGLE].items() if name != SIGNATURE}

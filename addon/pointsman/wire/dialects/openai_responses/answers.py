@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.openai_responses.tools import CALLS
 from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
-from pointsman.wire.json_access import count, mapping, mappings
+from pointsman.wire.json_access import count, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
@@ -20,7 +21,6 @@ PARTIAL_IMAGE = ".partial_image"
 """The end of an event's type; an image says something before it is whole, and is too large to be held."""
 SILENT_ITEMS = {"message": ("content",), "reasoning": ("summary", "content")}
 """Such an item says what these members hold; one of any other kind is a call, or what came of it."""
-CALLS = ("function_call", "custom_tool_call")
 
 NUMBER = b'"sequence_number"'
 _DIGITS = re.compile(rb"\s*:\s*(\d{1,15})")
@@ -123,7 +123,7 @@ def finish_reason_of(answer: Mapping[str, Any]) -> str:
         return FINISH_REASONS.get(reason, reason)
     if status in ("queued", "in_progress", "cancelled"):
         return str(status)
-    return "tool_calls" if any(item.get("type") in CALLS for item in mappings(answer.get("output"))) else "stop"
+    return "tool_calls" if any(text(item.get("type")) in CALLS for item in mappings(answer.get("output"))) else "stop"
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:

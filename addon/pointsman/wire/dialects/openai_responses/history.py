@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
+from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
     TOOL,
-    WRAPPED,
     History,
     arguments_text,
     call_part,
     joined_texts,
     json_or_text,
     media_part,
+    parts_of,
     result_media,
     result_part,
     result_text,
@@ -21,7 +22,7 @@ from pointsman.wire.conversion.history import (
     thought_part,
     unknown_part,
 )
-from pointsman.wire.conversion.media import IMAGE, PDF, Media, kind_of_name, of_url
+from pointsman.wire.conversion.media import IMAGE, PDF, Media, kind_of_name, of_input_audio, of_url
 from pointsman.wire.dialects.openai_responses.tools import namespaces
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 
@@ -38,7 +39,7 @@ Names = Mapping[tuple[str, str], str]
 
 def read(document: Members) -> list[Document]:
     """Items of one side that follow each other are read as messages of their own."""
-    messages = [{"role": SYSTEM, "content": list(_parts(document.get("instructions")))}]
+    messages = [{"role": SYSTEM, "content": list(parts_of(document.get("instructions"), _part))}]
     given = document.get("input")
     if isinstance(given, str):
         return [*messages, {"role": "user", "content": [text_part(given)]}]
@@ -52,7 +53,7 @@ def _messages(item: Members, names: Names, answered: set[str]) -> Iterator[Docum
     if kind in ("", "message") and ("role" in item or "content" in item):
         role = text(item.get("role"))
         role = SYSTEM if role in SYSTEM_ROLES else ASSISTANT if role == ASSISTANT else "user"
-        yield {"role": role, "content": list(_parts(item.get("content")))}
+        yield {"role": role, "content": list(parts_of(item.get("content"), _part))}
     elif kind.endswith(OUTPUT):
         yield {"role": TOOL, "content": [result_part(call_id, list(_output(item)))]}
     elif kind != "additional_tools":
@@ -60,7 +61,7 @@ def _messages(item: Members, names: Names, answered: set[str]) -> Iterator[Docum
 
 
 def _of_model(item: Members, names: Names, answered: set[str]) -> Iterator[Document]:
-    """What the client ran is a call; what the provider ran is told in words."""
+    """What the client ran is a call; what the provider ran becomes text."""
     kind, call_id, name = text(item.get("type")), text(item.get("call_id")), text(item.get("name"))
     name = names.get((text(item.get("namespace")), name), name)
     match kind:
@@ -86,7 +87,7 @@ def _shown(item: Members) -> Document:
 
 
 def _told(item: Members) -> object:
-    """Of what a provider ran. Images are not told: they are long."""
+    """Describes what a provider ran, without images, which are long."""
     action = mapping(item.get("action"))
     if asked := text(action.get("query")) or text(action.get("url")):
         return asked
@@ -97,17 +98,9 @@ def _output(item: Members) -> Iterator[Document]:
     output = item.get("output")
     parts = output if isinstance(output, list) else []
     if parts and all(mapping(part).get("type") for part in parts):
-        yield from _parts(output)
+        yield from parts_of(output, _part)
     else:
         yield text_part(json_or_text(output if "output" in item else _shown(item)))
-
-
-def _parts(content: object) -> Iterator[Document]:
-    if isinstance(content, str):
-        yield text_part(content)
-    elif isinstance(content, list):
-        for part in content:
-            yield from _part(part) if isinstance(part, dict) else [text_part(json_or_text(part))]
 
 
 def _part(part: Members) -> Iterator[Document]:
@@ -123,9 +116,7 @@ def _part(part: Members) -> Iterator[Document]:
         case "input_file":
             yield media_part(_file(part))
         case "input_audio":
-            sound = mapping(part.get("input_audio"))
-            kind = "audio/mpeg" if sound.get("format") == "mp3" else f"audio/{text(sound.get('format')) or 'wav'}"
-            yield media_part(Media(kind, data=text(sound.get("data"))))
+            yield media_part(of_input_audio(mapping(part.get("input_audio"))))
         case "computer_screenshot":
             yield media_part(of_url(text(part.get("image_url")), IMAGE))
         case _:
@@ -141,7 +132,7 @@ def _file(part: Members) -> Media:
 
 
 def write(request: Document, messages: Sequence[Document]) -> None:
-    """What stands before all turns are the instructions. Thoughts are not told: OpenAI accepts only its own."""
+    """What stands before all turns are the instructions. Thoughts are left out: OpenAI accepts only its own."""
     first = list(takewhile(lambda message: message["role"] == SYSTEM, messages))
     request["input"] = [item for message in messages[len(first) :] for item in _items(message)]
     if words := "\n\n".join(joined_texts(message["content"]) for message in first):
@@ -215,6 +206,7 @@ def is_answer(item: Members) -> bool:
 HISTORY = History(
     member="input",
     system=("instructions",),
+    may_be_empty=True,
     stand_in=".",
     read=read,
     is_answer=is_answer,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from pointsman.wire.dialects.openai_responses.tools import CALLS
 from pointsman.wire.json_access import Members, mapping, mappings
 from pointsman.wire.messages import (
     ASSISTANT,
@@ -15,8 +16,6 @@ from pointsman.wire.messages import (
 )
 
 LEFT_OUT = ("reasoning", "item_reference")
-CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
-"""Kinds of calls, and where their arguments stand."""
 OUTPUT = "_output"
 """How the kinds of results end."""
 
@@ -43,7 +42,7 @@ def answer(documents: Iterable[Members]) -> MessageDraft:
 
 
 def _drafts(said: object) -> list[MessageDraft]:
-    """A sorted_json text is the user's."""
+    """A text alone is the user's."""
     if isinstance(said, str):
         return [_said(USER, said)]
     return [_draft(item) for item in mappings(said) if item.get("type") not in LEFT_OUT]

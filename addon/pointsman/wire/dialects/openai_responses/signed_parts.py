@@ -15,7 +15,7 @@ def signatures(item: Members) -> list[str]:
 
 
 def without(items: Sequence[Document], drops: DropsPart, model: str) -> list[Document]:
-    """An item that goes on from reasoning that is left out loses its id: by that OpenAI would miss the reasoning."""
+    """An item that follows reasoning that is left out loses its id, by which OpenAI would miss the reasoning."""
     kept: list[Document] = []
     has_lost_reasoning = False
     for place, item in enumerate(items):

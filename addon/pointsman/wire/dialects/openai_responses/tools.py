@@ -7,6 +7,8 @@ from pointsman.wire.json_access import Members, mappings, text
 
 CLIENT_TYPES = ("function", "custom", "namespace")
 """Types of tools that the client itself runs."""
+CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+"""Items that are calls of such tools, each with the member that holds what the call says."""
 ADDED = "additional_tools"
 """An item with tools."""
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from pointsman.wire.dialects.openai_responses.answers import finish_reason_of, usage_of
+from pointsman.wire.dialects.openai_responses.tools import CALLS
 from pointsman.wire.json_access import Members, mapping, mappings, text
 from pointsman.wire.transcript import ASSISTANT, Draft, Entry, Transcript, data_url, parameters_of, tool_names
 
 USER = "user"
-CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Kinds of calls, and where their arguments stand."""
 OUTPUT = "_output"
 LAST = ("response.completed", "response.incomplete", "response.failed")
