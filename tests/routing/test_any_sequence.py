@@ -16,6 +16,7 @@ from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate, Target
 from pointsman.routing.exclusion_reasons import ExclusionReason
 from pointsman.routing.limits import MINUTE, STEPS_PER_WINDOW
+from pointsman.routing.outages import MAX_OUTAGES
 from pointsman.routing.plan import Plan
 from pointsman.routing.retry_storms import MAX_ENTRIES
 from pointsman.routing.router import Router
@@ -194,8 +195,8 @@ class AnyWeather(RuleBasedStateMachine):
         self.closed: dict[Name, Closed] = {}
         self.unreached: dict[str, float] = {}
         """When the last connection to a remote provider failed, as long as none has been reached since."""
-        self.offline = (0.0, 0.0)
-        """From when to when the network was down last."""
+        self.offline: list[tuple[float, float]] = []
+        """From when to when the network was down."""
         self.suffered: list[Suffered] = []
         self.used: list[tuple[float, str, str | None]] = []
         """Requests that reached a limited target, and when they were launched."""
@@ -222,7 +223,7 @@ class AnyWeather(RuleBasedStateMachine):
                 return
             self.settle_for(own, fault, True, None if fault else 20)
         own.plan.on_ended(False, self.now)
-        if known and pin and pin.label in own.refused - own.moved:
+        if known and pin and own.plan.binding.preferred_pin and pin.label in own.refused - own.moved:
             assert known.pin in (pin, None), "its target has only refused this one request"
 
     @rule(model=st.sampled_from(MODELS), fault=FAULTS, session=SESSIONS, times=st.integers(1, 3))
@@ -327,12 +328,14 @@ class AnyWeather(RuleBasedStateMachine):
 
     def held_bans(self, past: Past) -> dict[str, float]:
         """Until when. What happened while the network was down bans no remote provider."""
-        start, end = self.offline
         return {
             scope: until
             for scope, (since, until) in past.bans.items()
-            if until > self.now and not (scope.partition("/")[0] in REMOTE and start <= since <= end)
+            if until > self.now and not self.was_offline(scope.partition("/")[0], since)
         }
+
+    def was_offline(self, provider: str, moment: float) -> bool:
+        return provider in REMOTE and any(start <= moment <= end for start, end in self.offline[-MAX_OUTAGES:])
 
     def soft_bans_of(self, session: Session | None) -> dict[str, Ban]:
         """As the router has them."""
@@ -443,8 +446,8 @@ class AnyWeather(RuleBasedStateMachine):
         if len(failing) < 2:
             return False
         if name in failing:
-            first = self.offline[0] if was_down else min(self.unreached[each] for each in failing)
-            self.offline = first, self.now
+            first = self.offline.pop()[0] if was_down else min(self.unreached[each] for each in failing)
+            self.offline.append((first, self.now))
             excused = {n for n, closed in self.closed.items() if n[0] is Scope.TARGET and closed.is_connection}
             for each in excused:
                 if str(each[1]).partition("/")[0] in failing:
@@ -470,7 +473,8 @@ class AnyWeather(RuleBasedStateMachine):
 
     def check_lonely(self, session: Session, client: bytes, target: Target) -> None:
         """Two failures in a row that nobody else shares ban."""
-        strikes, name = self.pasts[session].strikes[target.label], target.provider.name
+        name = target.provider.name
+        strikes = [at for at in self.pasts[session].strikes[target.label] if not self.was_offline(name, at)]
         is_banned = target.label in self.soft_bans_of(session)
         if target.protection_level is SKIPPING and len(strikes) > 1:
             assert is_banned or self.others(client, name, strikes[0] - REMEMBERED, self.now)

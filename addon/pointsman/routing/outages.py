@@ -14,6 +14,8 @@ OUTAGE_WINDOW = 30.0
 """Seconds within which the failures of two clients are one outage."""
 MEMORY = 300.0
 """Seconds for which what a provider did for others is remembered."""
+MAX_OUTAGES = 16
+"""Outages of the network on this side that are remembered."""
 MAX_OUTCOMES = 16
 """Outcomes kept for each target and each provider; the oldest go first."""
 
@@ -101,8 +103,8 @@ class LocalNetwork:
     def __init__(self) -> None:
         self._failures: dict[str, float] = {}
         """When each provider's last connection failed, as long as none has been reached since."""
-        self._outage: Outage | None = None
-        """The last one."""
+        self._outages: deque[Outage] = deque(maxlen=MAX_OUTAGES)
+        """The last ones, in order."""
 
     def on_connection_failed(self, provider: str, now: float) -> frozenset[str]:
         """Returns the providers concerned, if this is what shows that the network is down."""
@@ -110,18 +112,20 @@ class LocalNetwork:
         self._failures[provider] = now
         if not self.is_down(now):
             return frozenset()
+        if was_down:
+            self._outages.append(Outage(self._outages.pop().start, now))
+            return frozenset()
         failing = self._failing(now)
-        start = self._outage.start if was_down and self._outage else min(self._failures[name] for name in failing)
-        self._outage = Outage(start, now)
-        return frozenset() if was_down else failing
+        self._outages.append(Outage(min(self._failures[name] for name in failing), now))
+        return failing
 
     def on_reached(self) -> None:
         """A provider has answered something."""
         self._failures.clear()
 
     def covers(self, moment: float) -> bool:
-        """The network was down then, as far as the last outage tells."""
-        return self._outage is not None and self._outage.start <= moment <= self._outage.end
+        """The network was down then, as far as the last outages tell."""
+        return any(outage.start <= moment <= outage.end for outage in self._outages)
 
     def is_down(self, now: float) -> bool:
         """The last connections to two providers or more have failed, and none has worked since."""
