@@ -85,7 +85,7 @@ async def chat_asks(client: httpx.AsyncClient, model: str) -> None:
 async def the_rest_is_in_its_form(client: httpx.AsyncClient) -> None:
     missing = await client.post("/duo", json={"model": "nobodys", "lines": LINES})
     assert (missing.status_code, missing.json()["sorry"]["code"]) == (404, "model_not_found")
-    malformed = await client.post("/duo", json={"model": "of-duo", "lines": []})
+    malformed = await client.post("/duo", json={"model": "of-duo", "lines": "Which track?"})
     assert malformed.status_code == 400
     assert "`lines`" in malformed.json()["sorry"]["message"]
     tools = [{"type": "function", "function": {"name": "t"}}]
