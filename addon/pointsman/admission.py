@@ -144,9 +144,10 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return OwnPage()  # a browser's preflight is no chat request
     if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
-    if head.method != "POST":
-        allow = (("Allow", "POST"),)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; chat requests need POST.")
+    if head.method not in route.methods:
+        methods = ", ".join(route.methods)
+        allow = (("Allow", methods),)
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path takes {methods}.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
     if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)
@@ -171,7 +172,7 @@ def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
     route = route_of_path(head.path)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
-    if route is None or head.method != "POST" or is_foreign:
+    if route is None or head.method not in route.methods or is_foreign:
         return NotRouted.FORWARD
     return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, is_replay=True)
 

@@ -65,6 +65,8 @@ make_converters_thread_safe()
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
+NOT_OURS = (Code.MODEL_NOT_FOUND, Code.NOT_FOUND)
+"""What no provider has may be with the host that a proxy's client asks."""
 
 
 class Gateway:
@@ -230,9 +232,9 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read)
+            plan = self._plan(chat, read, flow.request.method)
         except Problem as problem:
-            if problem.code is Code.MODEL_NOT_FOUND and chat.entry_mode is EntryMode.PROXY and chat.may_pass:
+            if problem.code in NOT_OURS and chat.entry_mode is EntryMode.PROXY and chat.may_pass:
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
@@ -245,18 +247,22 @@ class Gateway:
             dialect=DIALECTS[chat.dialect],
             facts=read.facts,
             path=request.path,
-            body=read.body,
+            body=read.body if request.method == "POST" else b"",
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
+            method=request.method,
+            is_chat=chat.purpose is Purpose.CHAT,
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
+    def _plan(self, chat: ChatRequest, read: ParsedRequest, method: str) -> Plan:
         now = time.monotonic()
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
+        if chat.purpose is Purpose.STORED:
+            return self.router.stored_answer_plan(read.facts, chat.dialect, method, now)
         plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
@@ -294,7 +300,7 @@ class Gateway:
         """Once the client has its answer, and before anything is heard from it again."""
         try:
             exchange.report_answer(time.monotonic())
-            if exchange.client_request.own_answer is None:  # it was no count of tokens, which says nothing of answering
+            if exchange.client_request.is_chat:
                 self.router.observe(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):

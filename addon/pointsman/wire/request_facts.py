@@ -62,7 +62,8 @@ class RequestFacts:
     body, None where the body has no such member. `document` is the parsed body, for the ids and turns that sessions
     read; the body itself stays the bytes the client sent. `action` and `query` are what the path says besides: what is
     asked of the model, and the query with its `?`, without credentials; each dialect has its own words for them.
-    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer.
+    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer. `only_native` names
+    what only a provider of the client's dialect can do, such as `a compaction`; empty for what can be converted.
     """
 
     model: str | None
@@ -76,3 +77,4 @@ class RequestFacts:
     query: str = ""
     held: HeldIds = NO_IDS
     stores_answer: bool = False
+    only_native: str = ""

@@ -92,6 +92,20 @@ class CountReader(WholeReader):
         return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
 
 
+class PlainReader(WholeReader):
+    """For an answer that is passed on whatever its object says, even that something has failed."""
+
+    def close(self) -> Sequence[Frame]:
+        if self._over or not isinstance(jsontext.parsed(bytes(self._body)), Mapping):
+            return super().close()
+        self._over = True
+        return self.frames_of({}, bytes(self._body))
+
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
+        self.finished = True
+        return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
+
+
 class UnstreamedReader(WholeReader):
     """For a JSON body where a stream was due: at best it says what went wrong."""
 

@@ -64,6 +64,8 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
+    if facts.only_native:
+        yield f"{facts.only_native} cannot be converted"
     yield from malformed(document)
     yield from asked.unsupported(document)
     hosted = hosted_tools(asked, document)

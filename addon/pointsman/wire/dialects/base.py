@@ -25,6 +25,8 @@ class Purpose(Enum):
     CHAT = auto()
     COUNT = auto()
     """How many tokens would this be?"""
+    STORED = auto()
+    """What a provider has stored, such as an earlier answer: read, cancelled or deleted."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -84,10 +86,13 @@ class MakeReader(Protocol):
 
 
 class CountTokens(NamedTuple):
-    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
+    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it. `kind`
+    is what the answer's `object` says, None where it has no such member.
+    """
 
     action: str
     member: str
+    kind: str | None = None
 
 
 class UsageOption(NamedTuple):
@@ -186,6 +191,8 @@ class Dialect:
     """Headers that a provider requires and a client may have omitted."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
+    stored_methods: Callable[[str], tuple[str, ...]] | None = None
+    """The methods that a path (without its query) of purpose STORED takes. None: the dialect has no such requests."""
     usage_option: UsageOption | None = None
     """None: usage need not be asked for."""
 

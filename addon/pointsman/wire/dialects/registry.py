@@ -29,6 +29,7 @@ class Route(NamedTuple):
 
     dialect: DialectName
     purpose: Purpose = Purpose.CHAT
+    methods: tuple[str, ...] = ("POST",)
 
 
 def route_of_path(path: str) -> Route | None:
@@ -39,6 +40,8 @@ def route_of_path(path: str) -> Route | None:
     path = path.partition("?")[0]
     for name, dialect in DIALECTS.items():
         if purpose := dialect.purpose_of(path):
+            if purpose is Purpose.STORED and dialect.stored_methods:
+                return Route(name, purpose, dialect.stored_methods(path))
             return Route(name, purpose)
     return None
 
@@ -59,4 +62,5 @@ def count_body(dialect: DialectName, tokens: int) -> bytes:
     """The answer to a question for a number of tokens, in one of the dialects that have such a question."""
     count = DIALECTS[dialect].count_tokens
     assert count
-    return json.dumps({count.member: tokens}).encode()
+    kind = {"object": count.kind} if count.kind else {}
+    return json.dumps({**kind, count.member: tokens}).encode()

@@ -9,6 +9,7 @@ from pointsman.wire.dialects.openai_responses import (
     errors,
     messages,
     request,
+    stored,
     transcript,
 )
 from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
@@ -28,6 +29,8 @@ DIALECT = Dialect(
     facts=request.facts,
     outbound=request.outbound,
     auth_headers=request.auth_headers,
+    count_tokens=request.COUNT_TOKENS,
+    stored_methods=stored.methods,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     fault=errors.fault,
