@@ -24,7 +24,7 @@ from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
 from pointsman.config.enums import Dialect, Forward
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
@@ -92,11 +92,14 @@ class ChatRequest:
     """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
     """It may go to its original host where no provider has its model."""
+    is_socket: bool = False
+    """It opens a WebSocket connection, which brings the requests."""
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
         route = route_of_path(path)
-        if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
+        same = route and route.dialect is self.dialect and route.purpose is self.purpose
+        if route is None or same or self.is_socket:
             return self
         return replace(self, dialect=route.dialect, purpose=route.purpose)
 
@@ -142,8 +145,13 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return Refusal(dialect, Problem(Code.INVALID_REQUEST, head.client_host.fault))
     if head.method == "OPTIONS" and head.entry_mode is not EntryMode.PROXY:
         return OwnPage()  # a browser's preflight is no chat request
-    if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
-        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
+    is_socket = head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower()
+    if is_socket and not (server.websocket and _takes_sockets(dialect, head.path)):
+        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported here; use POST."))
+    if is_socket and (problem := _foreign_page(head) or _access_problem(head, server)):
+        return Refusal(dialect, problem)
+    if is_socket:
+        return ChatRequest(dialect, head.entry_mode, is_socket=True)
     if head.method not in route.methods:
         methods = ", ".join(route.methods)
         allow = (("Allow", methods),)
@@ -216,6 +224,18 @@ def client_problem(
         return foreign_name(client_host)
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "Web pages of other sites may not use this router unless a client key is set.")
+    return None
+
+
+def _takes_sockets(dialect: Dialect, path: str) -> bool:
+    sockets = DIALECTS[dialect].sockets
+    return sockets is not None and sockets.takes(path.partition("?")[0])
+
+
+def _foreign_page(head: RequestHead) -> Problem | None:
+    """Browsers let the pages of any site open WebSocket connections, and show them what they get."""
+    if head.entry_mode is not EntryMode.PROXY and is_cross_site(head.headers):
+        return Problem(Code.FORBIDDEN, "Web pages of other sites may not open WebSocket connections to this router.")
     return None
 
 

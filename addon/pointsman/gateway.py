@@ -45,14 +45,14 @@ from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
-from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
+from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
-from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.base import Purpose, SocketConversation
 from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
@@ -80,6 +80,8 @@ class Gateway:
         self.upstream_client = providers
         self.admission = ClientAdmission(settings.server)
         self.running: dict[Exchange, ExchangeDriver] = {}
+        self.sockets: set[ClosableSocket] = set()
+        """Open WebSocket connections."""
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.flow_queue = FlowQueue()
@@ -115,6 +117,7 @@ class Gateway:
         return {
             "exchanges": len(self.running),
             "attempts": self.upstream_client.in_use,
+            "sockets": len(self.sockets),
             "clients": len(ctx.master.addons.get("proxyserver").connections),
             "tasks": len(asyncio.all_tasks()),
             "flows": view.store_count() if view else 0,
@@ -155,6 +158,7 @@ class Gateway:
         problem = shutting_down()
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
+        await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
         await self.flow_queue.close()
         self.worker.close()
@@ -210,6 +214,19 @@ class Gateway:
 
         asyncio_utils.create_task(post(reply), name=f"page {request.path}", keep_ref=True)
         return None
+
+    # WebSocket connections.
+
+    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
+        sockets = DIALECTS[chat.dialect].sockets
+        assert sockets
+        return sockets.begin()
+
+    def on_socket_opened(self, socket: ClosableSocket) -> None:
+        self.sockets.add(socket)
+
+    def on_socket_closed(self, socket: ClosableSocket) -> None:
+        self.sockets.discard(socket)
 
     # Exchanges.
 

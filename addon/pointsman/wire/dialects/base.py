@@ -18,6 +18,7 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.messages import Conversation, MessageDraft
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.sse import Event
 from pointsman.wire.transcript import Transcript
 
 
@@ -83,6 +84,36 @@ class MakeReader(Protocol):
         client did not ask for, so the client gets none.
         """
         ...
+
+
+class SocketConversation(Protocol):
+    """What a client says and gets over one WebSocket connection: messages of JSON, one request at a time."""
+
+    def request(self, message: bytes, answer_id: str, now: float) -> bytes | Sequence[bytes]:
+        """The body of the streamed request that a client's message asks for; or the messages that answer it at once,
+        under `answer_id`. Raises Problem. `now` is Unix time in seconds.
+        """
+        ...
+
+    def answer(self, event: Event) -> bytes | None:
+        """The message for an event of the answer; None for one that says nothing."""
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """The last event of the answer has passed."""
+        ...
+
+    def error(self, status: int, body: bytes, headers: Headers) -> bytes:
+        """The message for an answer with an error status."""
+        ...
+
+
+class Sockets(NamedTuple):
+    """The WebSocket connections of a dialect: whether a path (without its query) takes them, and what begins one."""
+
+    takes: Callable[[str], bool]
+    begin: Callable[[], SocketConversation]
 
 
 class CountTokens(NamedTuple):
@@ -193,6 +224,8 @@ class Dialect:
     """None: the dialect has no such request."""
     stored_methods: Callable[[str], tuple[str, ...]] | None = None
     """The methods that a path (without its query) of purpose STORED takes. None: the dialect has no such requests."""
+    sockets: Sockets | None = None
+    """None: the dialect has no such connections."""
     usage_option: UsageOption | None = None
     """None: usage need not be asked for."""
 

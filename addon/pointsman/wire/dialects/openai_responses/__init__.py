@@ -1,7 +1,7 @@
 """OpenAI's Responses, as Codex speaks it."""
 
 from pointsman.config.enums import Dialect as DialectName
-from pointsman.wire.dialects.base import Dialect, TranscriptReader
+from pointsman.wire.dialects.base import Dialect, Sockets, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.openai_responses import (
     answers,
@@ -11,6 +11,7 @@ from pointsman.wire.dialects.openai_responses import (
     request,
     stored,
     transcript,
+    websocket,
 )
 from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
 from pointsman.wire.dialects.openai_responses.model_list import MODEL_LIST
@@ -31,6 +32,7 @@ DIALECT = Dialect(
     auth_headers=request.auth_headers,
     count_tokens=request.COUNT_TOKENS,
     stored_methods=stored.methods,
+    sockets=Sockets(request.takes_sockets, websocket.ResponsesSocket),
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     fault=errors.fault,

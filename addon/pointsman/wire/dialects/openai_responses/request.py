@@ -43,6 +43,10 @@ def purpose_of(path: str) -> Purpose | None:
     return Purpose.STORED if stored.is_stored(path) else None
 
 
+def takes_sockets(path: str) -> bool:
+    return path.endswith(CHATS)
+
+
 def facts(body: bytes, path: str) -> RequestFacts:
     action = _action(path)
     if action is None:
