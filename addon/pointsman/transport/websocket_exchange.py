@@ -33,6 +33,7 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
+from pointsman.transport.mitm_patches.unchecked_messages import twin_of
 from pointsman.wire.dialects.base import SocketConversation
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
@@ -152,7 +153,7 @@ class WebSocketExchange:
 
 def as_post(upgrade: http.Request, body: bytes) -> http.Request:
     """The request that a client would have sent with POST."""
-    request = upgrade.copy()
+    request = twin_of(upgrade)
     request.method = "POST"
     headers = [(name, value) for name, value in upgrade.headers.fields if _is_passed_on(name.decode("latin-1").lower())]
     request.headers = http.Headers(headers)
