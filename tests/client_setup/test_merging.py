@@ -62,6 +62,12 @@ def test_another_address_takes_the_place_of_the_first(name: str, empty: bool) ->
         assert twice.count(BEGIN) == once.count(BEGIN)
 
 
+def test_a_configuration_of_continue_keeps_its_name() -> None:
+    [file] = setup_of("continue", URL).files
+    after = YAML(typ="safe").load(file.merged_into("name: Mine\nversion: 2.0.0\nschema: v1\nmodels: []\n"))
+    assert (after["name"], after["version"], len(after["models"])) == ("Mine", "2.0.0", 1)
+
+
 class TestJson:
     def test_the_users_indentation_and_letters_stay(self) -> None:
         after = merged(FileFormat.JSON, '{\n\t"name": "Zoë"\n}', {"a": 1})

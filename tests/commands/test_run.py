@@ -100,6 +100,16 @@ async def test_a_signal_reaches_the_client_and_its_status_is_ours(tmp_path: Path
     assert not await answers(url)
 
 
+async def test_a_signal_before_the_client_runs_stops_the_router(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    async with client(tmp_path, "codex", url=url, path=install(tmp_path, "codex", WAITING)) as process:
+        await process.prints("starting the router")
+        process.tell(signal.SIGTERM)
+        assert await process.ends() in (128 + signal.SIGTERM, 42)  # 42: the client has just been started
+    assert not await answers(url)
+    assert "Traceback" not in process.text
+
+
 async def test_a_client_that_a_signal_ends_is_told_as_a_shell_does(tmp_path: Path) -> None:
     path = install(tmp_path, "codex", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     async with client(tmp_path, "codex", url=f"http://127.0.0.1:{free_port()}", path=path) as process:

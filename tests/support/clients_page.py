@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pointsman.client_setup import CLIENTS, setup_of
 from pointsman.client_setup.client import Client
-from pointsman.client_setup.printing import sections
+from pointsman.client_setup.printing import notes, sections
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 BEGIN, END = "<!-- begin: clients -->", "<!-- end: clients -->"
@@ -40,15 +40,6 @@ def chapter(client: Client) -> Iterator[str]:
         text = f"```{section.language}\n{section.text}```" if section.language else section.text
         yield f"{title}\n\n{text}"
     yield "\n".join(f"- {note}" for note in notes(client))
-
-
-def notes(client: Client) -> Iterator[str]:
-    yield from client.notes
-    if client.aliases:
-        aliases = ", ".join(f"{name}: {mode}" for name, mode in client.aliases.items())
-        yield f"The router has to know that name: `routing: {{aliases: {{{aliases}}}}}`."
-    if client.install:
-        yield f"To install it: {client.install if client.install.startswith('see ') else f'`{client.install}`'}"
 
 
 def generated() -> str:

@@ -236,10 +236,8 @@ AIDER = Client(
     ),
 )
 
+CONTINUE_HEAD = {"name": "Pointsman", "version": "1.0.0", "schema": "v1"}
 CONTINUE_CONFIG = {
-    "name": "Pointsman",
-    "version": "1.0.0",
-    "schema": "v1",
     "models": [
         {
             "name": "Pointsman",
@@ -258,8 +256,8 @@ CONTINUE = Client(
     name="continue",
     title="Continue",
     dialect=Dialect.OPENAI_CHAT,
-    files=(ConfigFile(Folder("~/.continue"), "config.yaml", FileFormat.YAML, CONTINUE_CONFIG),),
-    run_files=(ConfigFile(Folder("{run}"), "config.yaml", FileFormat.YAML, CONTINUE_CONFIG),),
+    files=(ConfigFile(Folder("~/.continue"), "config.yaml", FileFormat.YAML, CONTINUE_CONFIG, CONTINUE_HEAD),),
+    run_files=(ConfigFile(Folder("{run}"), "config.yaml", FileFormat.YAML, CONTINUE_CONFIG, CONTINUE_HEAD),),
     start=("cn", "--config", "{run}/config.yaml"),
     install="npm install -g @continuedev/cli",
     run_here="cn 1.5.47",
@@ -445,6 +443,7 @@ LLM = Client(
     needs_files=True,
     start=("llm",),
     install="python -m pip install llm",
+    run_here="0.36",
     notes=(f"`llm -m pointsman-{SMART} 'Hello'`, or `llm models default pointsman-{SMART}` once.",),
 )
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -22,6 +21,9 @@ FROM_TERMINAL = {signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)}
 PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
+type Children = list[subprocess.Popen[bytes]]
+
+
 def environment(setup: ClientSetup, url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The child's: ours with the set-up's. A router on this machine is not reached through a proxy."""
     result = {name: value for name, value in environ.items() if name not in setup.client.unset}
@@ -33,25 +35,18 @@ def environment(setup: ClientSetup, url: str, environ: Mapping[str, str]) -> dic
     return result
 
 
-def run(command: Sequence[str], env: Mapping[str, str]) -> int:
-    """Runs the command to its end. Returns its exit status, as a shell gives it: 128 and the signal that ended it.
-
-    Raises OSError if it cannot be started.
-    """
-    with _forwarding() as children:
-        process = subprocess.Popen(command, env=env)
-        children.append(process)
-        status = process.wait()
-    return status if status >= 0 else 128 - status
-
-
 @contextmanager
-def _forwarding() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Within it, signals go to the processes of the list. A handler, and not SIG_IGN, which the child would inherit."""
-    children: list[subprocess.Popen[bytes]] = []
+def forwarded_signals() -> Iterator[Children]:
+    """Within it, signals go to the processes of the list; while it is empty, they end this process in good order.
+
+    A handler, and not SIG_IGN, which a child would inherit.
+    """
+    children: Children = []
 
     def forward(signum: int, _: FrameType | None) -> None:
-        if signum in FROM_TERMINAL and os.isatty(sys.stdin.fileno()):
+        if not children:
+            raise SystemExit(128 + signum)
+        if signum in FROM_TERMINAL and os.isatty(0):
             return
         for child in children:
             with suppress(ProcessLookupError):
@@ -63,3 +58,13 @@ def _forwarding() -> Iterator[list[subprocess.Popen[bytes]]]:
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)
+
+
+def run(command: Sequence[str], env: Mapping[str, str], children: Children) -> int:
+    """Runs the command to its end, as one of `children`. Returns its exit status, as a shell gives it: 128 and the
+    signal that ended it. Raises OSError if it cannot be started.
+    """
+    process = subprocess.Popen(command, env=env)
+    children.append(process)
+    status = process.wait()
+    return status if status >= 0 else 128 - status

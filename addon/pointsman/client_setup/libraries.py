@@ -11,6 +11,7 @@ OPENAI = Client(
     dialect=Dialect.OPENAI_CHAT,
     env=OPENAI_ENV,
     install="python -m pip install openai",
+    run_here="3.57.0",
     code=Code(
         "python",
         """\
@@ -31,6 +32,7 @@ ANTHROPIC = Client(
     dialect=Dialect.ANTHROPIC,
     env={"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_API_KEY": "{key}"},
     install="python -m pip install anthropic",
+    run_here="2.14.0",
     code=Code(
         "python",
         """\
@@ -51,6 +53,7 @@ GOOGLE_GENAI = Client(
     dialect=Dialect.GEMINI,
     env={"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"},
     install="python -m pip install google-genai",
+    run_here="3.6.1",
     code=Code(
         "python",
         """\
@@ -68,6 +71,7 @@ VERCEL_AI_SDK = Client(
     title="Vercel AI SDK",
     dialect=Dialect.OPENAI_CHAT,
     install="npm install ai @ai-sdk/openai-compatible",
+    run_here="ai 6.0.326",
     code=Code(
         "ts",
         """\
@@ -91,6 +95,7 @@ LITELLM = Client(
     title="LiteLLM",
     dialect=Dialect.OPENAI_CHAT,
     install="python -m pip install litellm",
+    run_here="1.110.2",
     code=Code(
         "python",
         """\
@@ -111,6 +116,7 @@ LANGCHAIN = Client(
     title="LangChain",
     dialect=Dialect.OPENAI_CHAT,
     install="python -m pip install langchain-openai",
+    run_here="langchain-openai 1.7.4",
     code=Code(
         "python",
         """\
@@ -128,6 +134,7 @@ OPENAI_AGENTS = Client(
     dialect=Dialect.OPENAI_RESPONSES,
     env={**OPENAI_ENV, "OPENAI_AGENTS_DISABLE_TRACING": "1"},
     install="python -m pip install openai-agents",
+    run_here="0.24.0",
     code=Code(
         "python",
         """\
@@ -148,6 +155,7 @@ PYDANTIC_AI = Client(
     title="Pydantic AI",
     dialect=Dialect.OPENAI_CHAT,
     install="python -m pip install pydantic-ai-slim[openai]",
+    run_here="2.68.0",
     code=Code(
         "python",
         """\

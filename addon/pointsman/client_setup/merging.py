@@ -38,7 +38,7 @@ def merged(file_format: FileFormat, current: str | None, content: Any, initial: 
     it all. Raises MergeError.
     """
     if not (current or "").strip():
-        return NEW_FILES[file_format](deep_merge(content, initial) if initial else content)
+        return NEW_FILES[file_format](deep_merge(initial, content) if initial else content)
     assert current is not None
     parse = PARSERS[file_format]
     try:

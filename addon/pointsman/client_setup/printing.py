@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointsman.client_setup.client import FileFormat
+from pointsman.client_setup.client import Client, FileFormat
 from pointsman.client_setup.resolve import ClientSetup, exports
 
 
@@ -29,6 +29,19 @@ def sections(setup: ClientSetup, home: Path) -> Iterator[Section]:
     if shell := _shell(setup):
         title = "Then, in a shell:" if setup.client.needs_files else "Or in a shell:"
         yield Section(title, "sh", shell)
+
+
+def notes(client: Client) -> Iterator[str]:
+    """What else there is to know, in Markdown."""
+    yield from client.notes
+    if client.aliases:
+        aliases = ", ".join(f"{name}: {mode}" for name, mode in client.aliases.items())
+        yield f"The router has to know that name: `routing: {{aliases: {{{aliases}}}}}`."
+    if client.unset:
+        names = ", ".join(f"`{name}`" for name in client.unset)
+        yield f"These variables lead elsewhere if they are set: {names}. `pointsman run` leaves them out."
+    if client.install:
+        yield f"To install it: {client.install if client.install.startswith('see ') else f'`{client.install}`'}"
 
 
 def _language(file_format: FileFormat) -> str:

@@ -97,7 +97,7 @@ def setup_of(
         client=known,
         files=tuple(SetupFile(place(file), file.format, fill(file.content), file.initial) for file in known.files),
         run_files=tuple(
-            SetupFile((run_folder or Path("{run}")) / file.name, file.format, fill(file.content))
+            SetupFile((run_folder or Path("{run}")) / file.name, file.format, fill(file.content), file.initial)
             for file in known.run_files
         ),
         env=fill(dict(known.env)),

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -69,8 +70,8 @@ def _run(setup: ClientSetup, program: str, given: argparse.Namespace, url: str) 
     command = [program, *setup.start[1:], *given.arguments]
     data = data_folder(None, None, Path.home())
     try:
-        with router_at(url, given.config, data, lambda log: _say(f"starting the router at {url}; its log is {log}")):
-            return child.run(command, child.environment(setup, url, os.environ))
+        with child.forwarded_signals() as children, router_at(url, given.config, data, partial(_say_start, url)):
+            return child.run(command, child.environment(setup, url, os.environ), children)
     except RouterError as error:
         _say(str(error))
         return 1
@@ -91,6 +92,10 @@ def _run_folder() -> tempfile.TemporaryDirectory[str]:
 def _write_command(given: argparse.Namespace, setup: ClientSetup) -> str:
     router = f" --router {given.router}" if given.router else ""
     return f"pointsman setup {setup.client.name} --write{router}"
+
+
+def _say_start(url: str, log: Path) -> None:
+    _say(f"starting the router at {url}; its log is {log}")
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pointsman.client_setup import CLIENTS, ClientSetup, setup_of
 from pointsman.client_setup.files import BACKUP, CHANGED, FileReport, Outcome, SetupFileError, SetupFiles
-from pointsman.client_setup.printing import sections
+from pointsman.client_setup.printing import notes, sections
 from pointsman.client_setup.registry import name_of
 from pointsman.commands.client_args import (
     add_client_arguments,
@@ -47,20 +47,20 @@ def main(arguments: list[str]) -> int:
     found = load_settings(given.config)
     key = router_key(given.key, found[1] if found else None)
     setup = setup_of(given.client, url, key.used if given.write else key.shown)
-    notes = [key.note] if key.note else []
-    notes += missing_aliases(setup.client, *found) if found else []
+    also = [key.note] if key.note and not (given.write and key.used != key.shown) else []
+    also += missing_aliases(setup.client, *found) if found else []
     if given.json:
-        print(json.dumps({**setup.to_dict(), "notes": notes}, indent=2))
+        print(json.dumps({**setup.to_dict(), "notes": also}, indent=2))
         return 0
-    return _write(setup, notes) if given.write else _print(setup, url, notes)
+    return _write(setup, also) if given.write else _print(setup, url, also)
 
 
-def _print(setup: ClientSetup, url: str, notes: list[str]) -> int:
+def _print(setup: ClientSetup, url: str, also: list[str]) -> int:
     client = setup.client
     print(f"# {client.title}, with the router at {url}\n")
     for section in sections(setup, Path.home()):
         print(f"# {section.title}\n\n{section.text}")
-    for note in (*(each.replace("`", "").replace("*", "") for each in client.notes), *notes):
+    for note in (*notes(client), *also):
         print(f"# {note}")
     if setup.files:
         print(f"# `pointsman setup {client.name} --write` adds this to your files, with --undo as the way back.")
@@ -69,7 +69,7 @@ def _print(setup: ClientSetup, url: str, notes: list[str]) -> int:
     return 0
 
 
-def _write(setup: ClientSetup, notes: list[str]) -> int:
+def _write(setup: ClientSetup, also: list[str]) -> int:
     if not setup.files:
         name = setup.client.name
         print(f"pointsman setup: {setup.client.title} has no file to write; pointsman setup {name} prints what to do")
@@ -80,9 +80,8 @@ def _write(setup: ClientSetup, notes: list[str]) -> int:
         return _fail(error)
     for report in reports:
         _show(report)
-    for note in notes:
-        if "YOUR_CLIENT_KEY" not in note:
-            print(note)
+    for note in also:
+        print(note)
     if any(report.outcome is Outcome.WRITTEN for report in reports):
         print(f"pointsman setup {setup.client.name} --undo takes it back.")
     return 0
