@@ -42,7 +42,7 @@ CURSOR = Client(
     notes=(
         "Cursor sends these requests from its own servers, which cannot reach an address of this machine. It needs a "
         "public HTTPS address (a tunnel, or a router on a server), and the router then needs `server.client_key`.",
-        "Tab completion and some other features always use Cursor's own models.",
+        "Own models need a paid plan and are for the chat. Tab completion always uses Cursor's, and agent mode may.",
     ),
 )
 
