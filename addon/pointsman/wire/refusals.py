@@ -150,6 +150,8 @@ def _holders(document: Any, name: str) -> Iterator[Any]:
 
 
 def _within(document: Any, name: str) -> Iterator[Any]:
+    if isinstance(document, dict) and name in document:
+        yield document
     for member in ("system", "messages", "tools"):
         for each in dicts(document.get(member)):
             for holder in (each, each.get("function"), *dicts(each.get("content"))):

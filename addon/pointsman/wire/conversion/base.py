@@ -31,13 +31,14 @@ type Paths = tuple[tuple[str, ...], ...]
 class Recipient(NamedTuple):
     """What is known of the target. `reasons`: its model takes a setting for how much to reason, and earlier thoughts.
 
-    `max_tokens` is what the configuration allows an answer whose client names no limit. `facts` are those of the model,
-    known by its name.
+    `max_tokens` is what the configuration allows an answer whose client names no limit. `cache_marks`: chat completions
+    take Anthropic's marks for caches. `facts` are those of the model, known by its name.
     """
 
     model: str
     reasons: bool = False
     max_tokens: int | None = None
+    cache_marks: bool = False
     facts: ModelFacts = NOTHING_KNOWN
 
 
@@ -95,6 +96,8 @@ class Conversion:
     refuses_blank_stops: bool = False
     make_valid: Callable[[Document], None] = lambda _: None
     """Called last: completes a request that the dialect would refuse as empty."""
+    takes_cache_marks: Callable[[Recipient], bool] = lambda _: False
+    """Whether its parts and tools may bear marks for caches (`cache_marks`)."""
     write_format: Callable[[ResponseFormat, Document], None]
     functions: Callable[[Document], Iterable[Document]]
     """The tools of a request that are functions, each the object with its name."""

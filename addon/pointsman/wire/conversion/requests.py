@@ -10,6 +10,7 @@ from llm_rosetta import ConversionPipeline
 
 from pointsman.model_facts import ModelFacts
 from pointsman.wire import jsontext
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.allowed_tools import leave_out_others, take_allowed_tools
 from pointsman.wire.conversion.base import NOTHING_KNOWN, Conversion, Recipient
 from pointsman.wire.conversion.fit_model import fit
@@ -76,6 +77,8 @@ def convert(
     can_allow = allowed is not None and provider.can_allow(allowed, to.facts)
     prepared(client, document, to.reasons or to.facts.can_think)
     messages = arranged(history.read(document))
+    if not provider.takes_cache_marks(to):
+        messages = [{**message, "content": cache_marks.without(message["content"])} for message in messages]
     for member in history.system:
         document.pop(member, None)
     document[history.member] = history.stand_in

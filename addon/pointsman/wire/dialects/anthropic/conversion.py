@@ -193,6 +193,7 @@ CONVERSION = Conversion(
     fix_up=fix_up,
     make_valid=make_valid,
     refuses_blank_stops=True,
+    takes_cache_marks=lambda _: True,
     write_format=write_format,
     functions=lambda request: dicts(request.get("tools")),
     schema_member="input_schema",

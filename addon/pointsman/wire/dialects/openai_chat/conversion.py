@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
@@ -13,7 +14,6 @@ from pointsman.wire.conversion.response_format import ResponseFormat, openai_for
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
-from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
@@ -52,6 +52,8 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
         ):  # models that think between calls must be given that back
             message.pop("reasoning_content", None)
         _sign_calls(message, to.model)
+    if to.cache_marks:
+        cache_marks.mark_tools(request, neutral)
 
 
 def _sign_calls(message: Document, model: str) -> None:
@@ -203,6 +205,7 @@ CONVERSION = Conversion(
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
     complete=cache_marks.carry,
+    takes_cache_marks=lambda to: to.cache_marks,
     fix_up=fix_up,
     make_valid=make_valid,
     write_format=write_format,
