@@ -63,6 +63,23 @@ class TestEitherWay:
         assert limits == [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {"max_completion_tokens": 16_384}]
         assert made.response.status == 200
 
+    def test_a_keyword_of_a_schema_is_told_in_the_description(self, crosses: bool) -> None:
+        schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^a"}}}
+        learnt, tool = LearntRefusals(), {"name": "f", "input_schema": schema}
+        if not crosses:
+            tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+        first = stage(crosses, learnt, tools=[tool])
+        first.answers(1, 400, refusal("Invalid schema for function 'f': 'pattern' is not permitted"))
+        first.answers(2, 200, OK, JSON)
+        second = stage(crosses, learnt, tools=[tool]).answers(1, 200, OK, JSON)
+        sent = [
+            body["tools"][0]["function"]["parameters"]["properties"]["a"] for body in bodies(first) + bodies(second)
+        ]
+        told = {"type": "string", "description": 'pattern: "^a"'}
+        assert sent == [{"type": "string", "pattern": "^a"}, told, told]
+        assert (first.response.status, second.response.status) == (200, 200)
+        assert "in descriptions: pattern: the provider refused it" in first.records[1].selection_reason
+
     def test_the_same_refusal_again_is_the_clients(self, crosses: bool) -> None:
         made = stage(crosses, LearntRefusals(), temperature=0.5)
         said = refusal("Unsupported parameter: 'temperature' is not supported with this model.")
