@@ -50,6 +50,7 @@ class ModelFacts(ConfigModel):
     prefill: bool | None = None
     call_id_length: int | None = None
     allowed_tools: bool = False
+    validates_calls: bool = False
     cache_marks: bool = False
 
     @property

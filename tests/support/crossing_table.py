@@ -92,7 +92,7 @@ ROWS = (
                            GEMINI: {"systemInstruction": {"parts": [{"text": WORDS}]}}}, (WORDS,)),
     Row("tools of the client", _tools(), (f'"name": "{NAME}"',)),
     Row("`strict` of tools", {name: asked for name, asked in _tools(strict=True).items() if name is not GEMINI},
-        ('"strict": true',)),
+        ('"strict": true', '"VALIDATED"'), {**dict.fromkeys(Dialect, "m"), GEMINI: "gemini-2.5-pro"}),
     Row("tools that take any text (`custom` of Responses)", {RESPONSES: {"tools": [CUSTOM]}}, (f'"name": "{NAME}"',)),
     Row("a tool that must be called", _with_tools({
         CHAT: {"tool_choice": {"type": "function", "function": {"name": NAME}}},

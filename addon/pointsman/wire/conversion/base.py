@@ -107,6 +107,8 @@ class Conversion:
     """The JSON Schemas that a provider takes."""
     can_allow: Callable[[AllowedTools, ModelFacts], bool] = lambda *_: False
     """A request can say which tools may be called; else the others are left out of it."""
+    hold_to_schemas: Callable[[Document, ModelFacts], bool] = lambda *_: False
+    """Where single tools cannot be `strict`: asks for it for all of them. Whether the model does it."""
     write_allowed: Callable[[AllowedTools, Document], object] = nothing
     parameters: Parameters
     """Where a request has its parameters."""

@@ -35,10 +35,15 @@ def identifiers_between(
     )
 
 
-def fit_tools(request: Document, provider: Conversion, neutral: Members, strict: Collection[str]) -> Iterator[str]:
+def fit_tools(
+    request: Document, provider: Conversion, neutral: Members, strict: Collection[str], facts: ModelFacts
+) -> Iterator[str]:
     """Schemas go as the client wrote them, as far as the provider takes them. Gives what is lost."""
     schemas = {text(tool.get("name")): tool.get("parameters") for tool in mappings(neutral.get("tools"))}
-    for function in provider.functions(request):
+    functions = list(provider.functions(request))
+    is_asked = any(function.get("name") in strict for function in functions)
+    are_held = is_asked and provider.hold_to_schemas(request, facts)
+    for function in functions:
         name = text(function.get("name"))
         if name not in schemas:
             continue
@@ -46,7 +51,7 @@ def fit_tools(request: Document, provider: Conversion, neutral: Members, strict:
         function[provider.schema_member] = fitted.schema
         if fitted.is_strict or "strict" in function:
             function["strict"] = fitted.is_strict
-        if name in strict and not fitted.is_strict:
+        if name in strict and not (fitted.is_strict or are_held):
             yield f"{name} without strict: its schema, or the dialect, does not allow it"
 
 
@@ -105,7 +110,7 @@ def convert(
         request["tools"] = jsontext.loads(dumps(request["tools"]))
     provider.fix_up(request, to, pipeline.ir_request)
     strict_names = {identifiers.name(name) for name in strict}
-    losses = [*fit_tools(request, provider, pipeline.ir_request, strict_names)]
+    losses = [*fit_tools(request, provider, pipeline.ir_request, strict_names, to.facts)]
     if allowed and can_allow:
         names = tuple(identifiers.name(name) for name in allowed.names)
         provider.write_allowed(allowed._replace(names=names), request)

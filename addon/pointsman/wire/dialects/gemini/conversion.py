@@ -126,6 +126,16 @@ def functions(request: Members) -> Iterator[Document]:
         yield from dicts(member(tool, "functionDeclarations"))
 
 
+def hold_to_schemas(request: Document, facts: ModelFacts) -> bool:
+    """A forced call is held to its schema anyway, and where none may be made there is nothing to hold."""
+    if not facts.validates_calls:
+        return False
+    config = request.setdefault("tool_config", {}).setdefault("function_calling_config", {})
+    if config.get("mode", "AUTO") == "AUTO":
+        config["mode"] = "VALIDATED"
+    return True
+
+
 def write_allowed(allowed: AllowedTools, request: Document) -> None:
     request["tool_config"] = {"function_calling_config": {"mode": "ANY", "allowed_function_names": list(allowed.names)}}
 
@@ -209,6 +219,7 @@ CONVERSION = Conversion(
     schema_member="parametersJsonSchema",
     schemas=Subset(taken=GEMINI_TAKEN, formats=GEMINI_FORMATS, has_strict=False),
     can_allow=lambda allowed, _: allowed.must_call,
+    hold_to_schemas=hold_to_schemas,
     write_allowed=write_allowed,
     parameters=Parameters(("max_output_tokens", "maxOutputTokens"), holder="generationConfig"),
     write_thinking=write_thinking,
