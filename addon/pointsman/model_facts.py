@@ -42,6 +42,7 @@ class ModelFacts(ConfigModel):
     efforts: tuple[Effort, ...] = ()
     budget: Budget | None = None
     always_thinks: bool = False
+    thinks_by_default: bool = False
     refuses: tuple[Parameter, ...] = ()
     refuses_when_thinking: tuple[Parameter, ...] = ()
     exclusive: tuple[tuple[Parameter, ...], ...] = ()

@@ -41,8 +41,12 @@ def fit(
     held = parameters.of(request)
     yield from _fit_limit(held, parameters, facts)
     refused: dict[str, str] = dict.fromkeys(facts.refuses, "the model refuses it")
-    if facts.thinking and (thinking := Thinking.asked_in(neutral)):
-        is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
+    is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
+    if is_forced and FORCED_TOOL in facts.refuses:
+        is_forced = False
+        yield from _leave_choice(request)
+    thinking = Thinking.asked_in(neutral) or (Thinking(is_on=True) if is_forced and facts.thinks_by_default else None)
+    if facts.thinking and thinking:
         if thinking.is_on and is_forced and FORCED_TOOL in facts.refuses_when_thinking:
             write_thinking(request, Thinking(is_on=False), facts)
             yield "without thinking: the model refuses it with a forced tool"
@@ -56,6 +60,17 @@ def fit(
     yield from _drop(held, refused)
     yield from _fit_temperature(held, facts, neutral)
     yield from _fit_roles(request, facts)
+
+
+def _leave_choice(request: Document) -> Iterator[str]:
+    """Whether to call a tool is the model's choice."""
+    choice = request.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") in FORCED_MODES:
+        kept = {name: value for name, value in choice.items() if name != "name"}
+        request["tool_choice"] = {**kept, "type": "auto"}
+    else:
+        request["tool_choice"] = "auto"
+    yield "no tool is forced: the model refuses that"
 
 
 def _fit_limit(held: Document, parameters: Parameters, facts: ModelFacts) -> Iterator[str]:

@@ -90,6 +90,8 @@ def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> 
     config = {name: value for name, value in mapping(request.pop("output_config", None)).items() if name != "effort"}
     if config:
         request["output_config"] = config
+    if not thinking.is_on and facts.thinks_by_default:
+        request["thinking"] = {"type": "disabled"}
     if not (thinking.is_on and facts.can_think) or _has_calls(request):
         return False
     if facts.thinking == "adaptive":
