@@ -154,6 +154,7 @@ ROWS = (
     Row("`seed`", {CHAT: {"seed": 777}, GEMINI: _config(seed=777)}, (": 777",)),
     Row("`frequency_penalty`", {CHAT: {"frequency_penalty": 0.125}, GEMINI: _config(frequencyPenalty=0.125)},
         (": 0.125",)),
+    Row("`user`", {CHAT: {"user": "marked_user"}, RESPONSES: {"user": "marked_user"}}, ('"marked_user"',)),
     Row("how much to reason, by models that do", {
         CHAT: {"reasoning_effort": "high"}, RESPONSES: {"reasoning": {"effort": "high"}},
         ANTHROPIC: {"max_tokens": 20_000, "thinking": {"type": "enabled", "budget_tokens": 16000}},

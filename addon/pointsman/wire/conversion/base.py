@@ -17,6 +17,7 @@ from pointsman.wire.conversion.history import History
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
+from pointsman.wire.conversion.optional_parameters import Places, Wanted
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
 from pointsman.wire.json_access import NOTHING, Document, Members
@@ -72,6 +73,8 @@ class Conversion:
     stop_sequences: Callable[[Members], object]
     response_format: Callable[[Members], ResponseFormat | None]
     """None where any text will do."""
+    optional: Mapping[str, Places] = field(default_factory=dict)
+    """Where a request has what it keeps its meaning without (`optional_parameters`)."""
     is_hosted: Callable[[Members], bool]
     """Whether a tool is one that the provider would have to run."""
     free_tools: Callable[[Members], frozenset[str]] = lambda _: frozenset()
@@ -96,6 +99,10 @@ class Conversion:
     refuses_blank_stops: bool = False
     make_valid: Callable[[Document], None] = lambda _: None
     """Called last: completes a request that the dialect would refuse as empty."""
+    carried: frozenset[str] = frozenset()
+    """The optional parameters for which the dialect has a place."""
+    write_optional: Callable[[Document, Wanted], Iterable[str]] = nothing
+    """Adds those that the library does not write. Gives what is lost."""
     takes_cache_marks: Callable[[Recipient], bool] = lambda _: False
     """Whether its parts and tools may bear marks for caches (`cache_marks`)."""
     write_format: Callable[[ResponseFormat, Document], None]

@@ -23,11 +23,14 @@ class Parameters(NamedTuple):
     """Where a dialect has the parameters of a request. `holder` is the member that they stand in, if they do.
 
     `limits` are the names that the limit of an answer may have, `least_limit` is the least that a provider takes.
+    `stops` are the names of stop sequences, `most_stops` is how many of them it takes; 0: any number.
     """
 
     limits: tuple[str, ...]
     holder: str | None = None
     least_limit: int = 1
+    stops: tuple[str, ...] = ()
+    most_stops: int = 0
 
     def of(self, request: Document) -> Document:
         held = request.get(self.holder) if self.holder else request
@@ -40,6 +43,7 @@ def fit(
     """Changes the request; gives what the client may have to know."""
     held = parameters.of(request)
     yield from _fit_limit(held, parameters, facts)
+    yield from _fit_stops(held, parameters)
     refused: dict[str, str] = dict.fromkeys(facts.refuses, "the model refuses it")
     is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
     if is_forced and FORCED_TOOL in facts.refuses:
@@ -84,6 +88,14 @@ def _fit_limit(held: Document, parameters: Parameters, facts: ModelFacts) -> Ite
         elif limit < parameters.least_limit:
             held[name] = parameters.least_limit
             yield f"{name} {limit} raised to {parameters.least_limit}: the least that the provider takes"
+
+
+def _fit_stops(held: Document, parameters: Parameters) -> Iterator[str]:
+    for name in parameters.stops:
+        stops = held.get(name)
+        if isinstance(stops, list) and 0 < parameters.most_stops < len(stops):
+            held[name] = kept = stops[: parameters.most_stops]
+            yield f"{name} without {stops[len(kept) :]}: the provider takes {len(kept)} at most"
 
 
 def _drop(held: Document, refused: Mapping[str, str]) -> Iterator[str]:

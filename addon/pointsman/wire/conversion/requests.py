@@ -17,6 +17,7 @@ from pointsman.wire.conversion.fit_model import fit
 from pointsman.wire.conversion.history import arranged
 from pointsman.wire.conversion.identifiers import Identifiers, Spelling
 from pointsman.wire.conversion.ir import dumps
+from pointsman.wire.conversion.optional_parameters import lost, wanted_in
 from pointsman.wire.conversion.request_prepare import prepared
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import of_answer, of_tool
@@ -77,6 +78,7 @@ def convert(
     """
     identifiers = identifiers or identifiers_between(client, provider, facts=to.facts)
     response_format = client.response_format(document)
+    wanted = wanted_in(document, client.optional)
     history = client.history
     allowed, strict = take_allowed_tools(document), set(strict_tools(document.get("tools")))
     can_allow = allowed is not None and provider.can_allow(allowed, to.facts)
@@ -115,8 +117,10 @@ def convert(
         names = tuple(identifiers.name(name) for name in allowed.names)
         provider.write_allowed(allowed._replace(names=names), request)
     changes = fit(request, provider.parameters, provider.write_thinking, to.facts, pipeline.ir_request)
-    (remarks if remarks is not None else []).extend((*losses, *changes))
+    losses += changes
     if response_format:
         provider.write_format(fit_format(response_format, provider), request)
+    losses += (*lost(wanted, provider.carried), *provider.write_optional(request, wanted))
+    (remarks if remarks is not None else []).extend(losses)
     provider.make_valid(request)
     return request
