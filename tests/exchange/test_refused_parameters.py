@@ -92,6 +92,30 @@ class TestEitherWay:
         assert (len(bodies(made)), made.response.status) == (1, 400)
 
 
+def test_marks_for_caches_that_are_refused_are_not_sent_again() -> None:
+    learnt, mark = LearntRefusals(), {"cache_control": {"type": "ephemeral"}}
+    words = {"type": "text", "text": "hi"}
+    request = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [{**words, **mark}]}]}
+
+    def started() -> ExchangeHarness:
+        return ExchangeHarness(
+            1,
+            dialect=Dialect.ANTHROPIC,
+            path="/v1/messages",
+            request=json.dumps(request).encode(),
+            speaks={"a": Dialect.OPENAI_CHAT},
+            more={"quirks": {"cache_marks": True}},
+            refusals=learnt,
+        ).start()
+
+    first = started().answers(1, 400, refusal("messages[0].content[0].cache_control: Extra inputs are not permitted"))
+    first.answers(2, 200, OK, JSON)
+    second = started().answers(1, 200, OK, JSON)
+    sent = [body["messages"][0]["content"] for body in bodies(first) + bodies(second)]
+    assert sent == [[{**words, **mark}], [words], [words]]
+    assert (first.response.status, second.response.status) == (200, 200)
+
+
 def test_a_converted_stream_asks_for_usage_once_only() -> None:
     learnt = LearntRefusals()
     first = stage(True, learnt, stream=True)

@@ -8,6 +8,7 @@ import pytest
 
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.refusals import Refusal, Remedy, refusal_in, without_refused
+from pointsman.wire.refused_keywords import LONGEST_SAID
 
 CHAT: dict[str, Any] = {
     "messages": [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}],
@@ -206,6 +207,12 @@ KEYWORDS = [
     ("tool schemas: the model does not support oneOf, const or pattern", "oneOf, const, pattern"),
     ("tools.0.custom.input_schema.properties.kind.const: Extra inputs are not permitted", "const"),
     ("Unknown parameter: 'tools[0].function.parameters.properties.kind.const'.", "const"),
+    ("Unsupported JSON schema fields: {'minLength', 'const'}", "minLength, const"),
+    ("tools.0.input_schema: For 'string' type, properties const, pattern are not supported", "const, pattern"),
+    ("Schema contains unsupported keyword(s): oneOf, pattern", "oneOf, pattern"),
+    ("unsupported_keyword: const in a tool schema", "const"),
+    ("Additional properties are not allowed ('const' was unexpected)", "const"),
+    ('grammar of the tool: unimplemented keys: ["pattern"]', "pattern"),
     ("additionalProperties should not be set for this kind of Schema", "additionalProperties"),
 ]
 OF_NO_KEYWORD = [
@@ -215,6 +222,8 @@ OF_NO_KEYWORD = [
     "Invalid schema for function 'x': 'pattern' is not of type 'string'",
     "the format of the tool call is unknown",
     "tool 'const' not found",
+    "streaming of tool calls is not supported if a format is set",
+    "this tool is not supported: pattern unclear",
     "Invalid schema for function 'x': 'uniqueItems' is not permitted",
 ]
 
@@ -246,6 +255,10 @@ class TestKeywords:
     @pytest.mark.parametrize("message", OF_NO_KEYWORD)
     def test_are_not_guessed(self, message: str) -> None:
         assert refused(tools_of("chat", RULES), message) is None
+
+    def test_are_sought_in_the_beginning_of_a_message(self) -> None:
+        far = " " * LONGEST_SAID + "'pattern' is not permitted in a schema"
+        assert refused(tools_of("chat", RULES), far) is None
 
     def test_of_the_form_of_an_answer_are_its_own(self) -> None:
         form = {

@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pointsman.wire.conversion.schemas import described, has_keyword
@@ -21,31 +21,47 @@ KEYWORDS = (
     "$schema", "$id", "$anchor", "$comment",
 )  # fmt: skip
 """Those that may go: a schema without them says less, but nothing else. Types, properties and references stay."""
-KEYWORD = "(" + "|".join(re.escape(each) for each in KEYWORDS) + ")"
 QUOTE = r"(?:\\?['\"`])"
-QUOTED = f"{QUOTE}{KEYWORD}{QUOTE}"
-MAYBE_QUOTED = rf"{QUOTE}?{KEYWORD}(?![\w-]){QUOTE}?"
-NOUN = r"(?:keyword|property|properties|field|attribute|parameter|argument|key|name)s?"
+
+
+def _one_of(keywords: Iterable[str]) -> str:
+    return "(?:" + "|".join(re.escape(each) for each in sorted(keywords, key=len, reverse=True)) + r")(?![\w-])"
+
+
+def _list_of(item: str) -> str:
+    return rf"(?P<names>{item}(?:(?:, ?(?:or |and )?| or | and |/){item})*)"
+
+
+KEYWORD = _one_of(KEYWORDS)
+NAMES = _list_of(f"{QUOTE}?{KEYWORD}{QUOTE}?")
+QUOTED = _list_of(f"{QUOTE}{KEYWORD}{QUOTE}")
+PECULIAR = _one_of(each for each in KEYWORDS if not each.islower() or each.startswith("$"))
+"""Those that are no common words count without quotes, too."""
+NOUN = r"(?:keyword|property|propertie|field|attribute|parameter|argument|key|name)s?(?:\(s\))?"
 NOT = r"(?:(?:(?:is|are|was|were|do|does)(?: not|n't)|not)(?: yet| currently)?|(?:should|must|can)(?: not|not|n't) be)"
 PERMITTED = (
     rf"(?:support|permit|allow|accept|expect|recogni[sz]|known|available|implement|set|used|specified|a valid {NOUN})"
 )
-UNKNOWN = r"(?:un(?:known|supported|expected|recogni[sz]ed)|disallowed|forbidden|prohibited)"
-REFUSED = rf"(?:{NOT} {PERMITTED}|(?:(?:is|are) )?{UNKNOWN})"
+UNKNOWN = r"(?:un(?:known|supported|expected|implemented|recogni[sz]ed)|disallowed|forbidden|prohibited)"
+REFUSED = rf"(?:{NOT} {PERMITTED}|(?:(?:is|are|was|were) )?{UNKNOWN})"
 NAMED = tuple(
     re.compile(pattern)
     for pattern in (
-        f"{QUOTED} (?:{NOUN} )?{REFUSED}",
-        rf"(?<![\w.'\"`$-]){KEYWORD} (?:{NOUN} )?{REFUSED}",
-        rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?(?: JSON)?(?: [sS]chema)?(?: {NOUN})?:? {MAYBE_QUOTED}",
-        rf"(?i:{UNKNOWN}) {NOUN}:? {QUOTE}[\w.\[\]]*\.{KEYWORD}{QUOTE}",
-        rf"\.{KEYWORD}: (?:Extra|Unknown|Unexpected|Unsupported|Not )",
+        rf"{QUOTED} (?:{NOUN} )?{REFUSED}",
+        rf"(?<![\w.'\"`$-]){_list_of(PECULIAR)} (?:{NOUN} )?{REFUSED}",
+        rf"{NOUN} {NAMES} {REFUSED}",
+        rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?(?: JSON)?(?: schema)?[ _]{NOUN}:? ?[\[{{(]?{NAMES}",
+        rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?:? (?={QUOTE}|{PECULIAR}){NAMES}",
+        rf"(?i:{UNKNOWN}) {NOUN}:? {QUOTE}[\w.\[\]]*\.(?P<names>{KEYWORD}){QUOTE}",
+        rf"\.(?P<names>{KEYWORD}): (?:Extra|Unknown|Unexpected|Unsupported|Not )",
         rf"{QUOTED}\s*\],[^\]}}]*{QUOTE}msg{QUOTE}:\s*{QUOTE}(?:Extra|Unknown|Unexpected)",
-        r"\.(format): only ",
+        rf"Extra inputs?[^.]{{0,40}}{NOUN}:? {NAMES}",
+        r"\.(?P<names>format): only ",
     )
 )
-"""How messages say that a keyword is refused. A property may be called like a keyword, so a mention is not enough."""
-FURTHER = re.compile(rf"(?:, (?:or |and )?| or | and |/){MAYBE_QUOTED}")
+"""How messages say that keywords are refused. A property may be called like one, so that a mention is not enough."""
+LONGEST_SAID = 4096
+"""Characters of a message that are searched, for the time that it takes."""
 OF_SCHEMAS = re.compile(r"schema|function|tool|parameters|keyword|propert|response_format", re.IGNORECASE)
 """What a message speaks of if a common word in it is a keyword."""
 OF_ANSWERS = re.compile(
@@ -76,19 +92,13 @@ class Place(NamedTuple):
 
 def named_in(said: str) -> tuple[str, ...]:
     """The keywords that a message refuses, in their order; mostly none."""
+    said = said[:LONGEST_SAID]
     if AT_THE_TOP.search(said):
         return ()
-    found = sorted(each for pattern in NAMED for match in pattern.finditer(said) for each in _listed(match, said))
+    spans = sorted(match.span("names") for pattern in NAMED for match in pattern.finditer(said))
+    found = [name for start, end in spans for name in re.findall(KEYWORD, said[start:end])]
     is_of_schemas = OF_SCHEMAS.search(said) is not None
-    return tuple(dict.fromkeys(name for _, name in found if is_of_schemas or not name.islower()))
-
-
-def _listed(match: re.Match[str], said: str) -> Iterator[tuple[int, str]]:
-    """The place and name of a keyword that was found, and of those that follow it in a list."""
-    further: re.Match[str] | None = match
-    while further:
-        yield further.start(1), further[1]
-        further = FURTHER.match(said, further.end())
+    return tuple(dict.fromkeys(name for name in found if is_of_schemas or not name.islower()))
 
 
 def subject(said: str) -> str:
