@@ -5,6 +5,7 @@ import json
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 import websockets
 from mitmproxy import flow as mflow
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
 from pointsman.config.enums import Dialect
@@ -523,3 +525,38 @@ async def test_the_flow_of_a_connection_says_what_it_was(stack, tmp_path):
     assert upgrade.websocket.close_reason == "done"
     shown = [flow.client_conn.peername for flow in router.watcher.flows]
     assert len(set(shown)) == 1
+
+
+async def test_connections_to_other_servers_are_relayed_as_before(stack, tmp_path):
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(f"echo {message!s}")
+
+    server = await stack.enter_async_context(serve(echo, "127.0.0.1", 0))
+    port = server.sockets[0].getsockname()[1]
+    a = await demo(stack, behaviours.answer("never"))
+    router = await router_of(stack, tmp_path, a)
+    for path in ("/socket", "/v1/responses"):
+        proxy = f"http://{router.host}:{router.port}"
+        async with connect(f"ws://127.0.0.1:{port}{path}", proxy=proxy) as connection:
+            await connection.send("hi")
+            assert await connection.recv() == "echo hi"
+    assert not a.seen
+    assert not router.gateway.sockets
+
+
+async def test_any_bytes_close_a_connection_in_order(stack, tmp_path, caplog):
+    a = await demo(stack, behaviours.answer("one"))
+    router = await router_of(stack, tmp_path, a)
+    for seed in range(60):
+        noise = Random(seed)
+        opcode = noise.choice((0x01, 0x81, 0x82, 0x88, 0x89, 0x8A, 0x80, 0xC1, 0x83, noise.randrange(256)))
+        size = noise.randrange(126)
+        frame = bytes([opcode, 0x80 | size]) + noise.randbytes(4 + size) + noise.randbytes(noise.randrange(200))
+        async with socket_to(router.base_url) as socket:
+            socket.connection.transport.write(frame if seed % 4 else noise.randbytes(300))
+            socket.connection.transport.write_eof()
+            await socket.closed()
+    await no_leaks(router)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert await (await socket_of(stack, router)).says("hi") == "one"
