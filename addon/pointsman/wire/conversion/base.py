@@ -19,7 +19,7 @@ from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
-from pointsman.wire.json_access import NOTHING, Document, Members
+from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
 NOTHING_KNOWN = ModelFacts()
@@ -128,10 +128,6 @@ class Conversion:
     """
     late: Callable[[AnswerState, Document], Iterable[Piece]] = nothing
     """What some providers say only when a part begins, or is done."""
-    signed_pieces: Callable[[Document], Iterable[Piece]] = nothing
-    """Of an event: what only its issuer accepts, which clients of this dialect have to send back."""
-    signed_members: Callable[[Members], Members] = lambda _: NOTHING
-    """The same of a text or thought in a whole answer, as the library reads it."""
     repeated_answer: Callable[[Document], Document | None] | None = None
     """The whole answer that an event repeats, should the events before it have said nothing."""
 

@@ -5,7 +5,7 @@ client gets for each frame is written here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pointsman.wire import jsontext
@@ -17,12 +17,9 @@ from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
-from pointsman.wire.json_access import Document
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
-from pointsman.wire.sse import LARGE_EVENT, Decoder
+from pointsman.wire.stream_documents import StreamDocuments
 from pointsman.wire.whole_reader import MAX_ANSWER
-
-LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
 @dataclass(eq=False)
@@ -109,25 +106,6 @@ class ConvertedReader(ABC):
     def _whole(self, pieces: list[Piece]) -> bytes:
         finish = self._own.finish_reason or "stop"
         return self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
-
-
-class StreamDocuments:
-    """The documents that the events of a stream hold."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder(LARGE_EVENT)
-
-    def of(self, raw: bytes) -> Iterator[Document]:
-        """What cannot be read is left out: the provider's own reader has counted it."""
-        for data in self._data_of(raw):
-            if data and isinstance(document := jsontext.parsed(data), dict):
-                yield document
-
-    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
-        """Most events come as one line each, and need no decoder."""
-        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
-            return raw[len(LINE) : -2].split(BETWEEN)
-        return [event.data for event in self._decoder.feed(raw)]
 
 
 @dataclass(eq=False)

@@ -15,7 +15,7 @@ from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
 from pointsman.wire.dialects.anthropic.valid_request import make_valid
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
@@ -158,17 +158,6 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
         yield Piece(Kind.THOUGHT, said)
 
 
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """In the delta that ends a thought, or where its block opens."""
-    for holder in (mapping(document.get("delta")), mapping(document.get("content_block"))):
-        if signature := text(holder.get("signature")):
-            yield Piece(Kind.THOUGHT, "", signed={"signature": signature})
-
-
-def signed_members(part: Members) -> Members:
-    return {"signature": part["signature"]} if part.get("signature") else NOTHING
-
-
 def _explanation(ending: Members) -> str:
     return text(mapping(ending.get("stop_details")).get("explanation"))
 
@@ -204,7 +193,5 @@ CONVERSION = Conversion(
     repair=repair,
     calls=calls,
     late=late,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     writer=writer,
 )

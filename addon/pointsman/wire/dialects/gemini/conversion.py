@@ -10,7 +10,7 @@ from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
-from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Kind, Piece
+from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
 from pointsman.wire.conversion.thinking import Thinking
@@ -19,7 +19,7 @@ from pointsman.wire.dialects.gemini.history import HISTORY
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import GENERATE, STREAM, is_sse
 from pointsman.wire.dialects.gemini.valid_request import make_valid
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
 
@@ -169,22 +169,6 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     return ()
 
 
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """Of texts and thoughts; calls are signed in their own way."""
-    for candidate in dicts(document.get("candidates")):
-        for part in dicts(mapping(candidate.get("content")).get("parts")):
-            signature = text(member(part, "thoughtSignature"))
-            if signature and "functionCall" not in part:
-                kind = Kind.THOUGHT if part.get("thought") is True else Kind.TEXT
-                yield Piece(kind, "", signed={"thoughtSignature": signature})
-
-
-def signed_members(part: Members) -> Members:
-    google = mapping(mapping(part.get("provider_metadata")).get("google"))
-    signature = google.get("thought_signature")
-    return {"thoughtSignature": signature} if signature else NOTHING
-
-
 def writer(facts: RequestFacts) -> GeminiWriter:
     return GeminiWriter(is_list=not is_sse(facts))
 
@@ -217,7 +201,5 @@ CONVERSION = Conversion(
     answer_forms={"content": dict, "response": dict},
     plain_text=lambda _: None,
     repair=repair,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     writer=writer,
 )

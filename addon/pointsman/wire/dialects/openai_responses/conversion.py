@@ -16,7 +16,7 @@ from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CALLS, CLIENT_TYPES, all_tools, free_tools, namespaces
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
 ARGUMENTS_EVENTS = (
@@ -174,24 +174,6 @@ def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
                 yield Piece(Kind.TEXT, text(part.get("text")))
 
 
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """An item of reasoning is encrypted when it is done."""
-    item = mapping(document.get("item"))
-    if document.get("type") == "response.output_item.done" and item.get("type") == "reasoning":
-        yield Piece(Kind.THOUGHT, "", signed=_signed(item.get("id"), item.get("encrypted_content")))
-
-
-def signed_members(part: Members) -> Members:
-    return _signed(mapping(part.get("provider_metadata")).get("responses_reasoning_id"), part.get("signature"))
-
-
-def _signed(item_id: object, encrypted: object) -> Members:
-    """OpenAI knows encrypted reasoning by the id of its item, too."""
-    if not encrypted:
-        return NOTHING
-    return {"id": item_id, "encrypted_content": encrypted} if item_id else {"encrypted_content": encrypted}
-
-
 def repeated_answer(document: Document) -> Document | None:
     if document.get("type") not in ("response.completed", "response.incomplete"):
         return None
@@ -231,8 +213,6 @@ CONVERSION = Conversion(
     plain_text=plain_text,
     repair=repair,
     calls=calls,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     repeated_answer=repeated_answer,
     writer=writer,
 )
