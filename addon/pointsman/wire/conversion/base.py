@@ -19,6 +19,7 @@ from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
+from pointsman.wire.conversion.settings import Setting
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
@@ -76,6 +77,9 @@ class Conversion:
     free_tools: Callable[[Members], frozenset[str]] = lambda _: frozenset()
     """Names of tools that take any text instead of an object."""
 
+    settings: Callable[[Members], Iterable[Setting]] = nothing
+    """Those of a request that not every dialect has."""
+
     # Its request, on the way to the library.
     format_places: Paths
     """Where a request asks for a response format, which is carried across separately."""
@@ -89,6 +93,8 @@ class Conversion:
     """Adds to the library's neutral request what it has not read of a prepared request."""
 
     # A request for a provider of this dialect, as the library wrote it.
+    takes: frozenset[str] = frozenset()
+    """Names of the settings that reach a provider of this dialect."""
     cannot_express: Callable[[Wish], Iterable[str]] = nothing
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""

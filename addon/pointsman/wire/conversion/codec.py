@@ -1,5 +1,6 @@
 """The way of one attempt between its client's dialect and its provider's, which are mostly the same."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.library_errors import why_not
 from pointsman.wire.conversion.requests import convert, identifiers_between
-from pointsman.wire.conversion.unsupported import blank_stops, left_out
+from pointsman.wire.conversion.unsupported import blank_stops, left_out, lost_settings
 from pointsman.wire.dialects.base import Dialect, Listener, UsageOption
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault
@@ -202,7 +203,8 @@ class Converting:
         self._name = ""
         self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
         self.asked_usage = self._facts.stream and may_ask_usage(dialect, refusals)
-        without = [*left_out(client, self._facts), *blank_stops(client, dialect, self._facts)]
+        losses = (left_out(client, self._facts), blank_stops(client, dialect, self._facts))
+        without = [*itertools.chain(*losses, lost_settings(client, dialect, self._facts))]
         self.remark = f"without {', '.join(without)}" if without else ""
 
     def takes_long(self, body: bytes) -> bool:

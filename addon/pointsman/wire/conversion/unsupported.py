@@ -60,6 +60,12 @@ def blank_stops(client: Dialect, provider: Dialect, facts: RequestFacts) -> list
     return [f"stop sequence {stop!r}" for stop in given if are_dropped and isinstance(stop, str) and not stop.strip()]
 
 
+def lost_settings(client: Dialect, provider: Dialect, facts: RequestFacts) -> list[str]:
+    """What the client calls the settings that do not reach the provider."""
+    given = client.conversion.settings(facts.document)
+    return list(dict.fromkeys(each.given_as for each in given if each.name not in provider.conversion.takes))
+
+
 def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Iterator[str]:
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:

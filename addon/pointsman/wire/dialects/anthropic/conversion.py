@@ -11,6 +11,7 @@ from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
+from pointsman.wire.conversion.settings import Places, settings_at
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
@@ -31,6 +32,14 @@ CACHE_MARKS = 4
 def unsupported(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
         yield "hosted tools cannot be converted: mcp_servers, container"
+
+
+SETTINGS: Places = {
+    "top_k": ("top_k",),
+    "user": ("metadata", "user_id"),
+    "service_tier": ("service_tier",),
+    "disable_parallel_tool_use": ("tool_choice", "disable_parallel_tool_use"),
+}
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -174,6 +183,8 @@ CONVERSION = Conversion(
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
     is_hosted=unless_of_type(None, "custom"),
+    settings=lambda request: settings_at(request, SETTINGS),
+    takes=frozenset({"top_k", "parallel_tool_calls"}),
     format_places=(("output_config", "format"), ("output_format",)),
     reasoning_places=(("thinking",), ("output_config", "effort")),
     own_places=(("metadata",), ("context_management",)),

@@ -13,6 +13,7 @@ from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
+from pointsman.wire.conversion.settings import Places, settings_at
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.gemini.answer_writer import GeminiWriter
 from pointsman.wire.dialects.gemini.history import HISTORY
@@ -45,6 +46,17 @@ def unsupported(document: Members) -> Iterator[str]:
 
 def stop_sequences(document: Members) -> object:
     return member(mapping(member(document, "generationConfig")), "stopSequences")
+
+
+SETTINGS: Places = {
+    "top_k": ("generationConfig", "topK"),
+    "seed": ("generationConfig", "seed"),
+    "presence_penalty": ("generationConfig", "presencePenalty"),
+    "frequency_penalty": ("generationConfig", "frequencyPenalty"),
+    "safety_settings": ("safetySettings",),
+    "labels": ("labels",),
+    "service_tier": ("serviceTier",),
+}
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -181,6 +193,8 @@ CONVERSION = Conversion(
     stop_sequences=stop_sequences,
     response_format=response_format,
     is_hosted=is_hosted,
+    settings=lambda request: settings_at(request, SETTINGS, member),
+    takes=frozenset({"top_k", "seed", "presence_penalty", "frequency_penalty"}),
     format_places=tuple(
         (config, name) for config in ("generationConfig", "generation_config") for name in FORMAT_MEMBERS
     ),

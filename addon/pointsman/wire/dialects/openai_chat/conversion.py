@@ -11,12 +11,13 @@ from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, json_text
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
+from pointsman.wire.conversion.settings import Places, settings_at
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, count, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
 
@@ -35,9 +36,24 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "hosted tools cannot be converted: web search"
 
 
+SETTINGS: Places = {
+    name: (name,) for name in (
+        "seed", "presence_penalty", "frequency_penalty", "logit_bias", "top_k", "user", "safety_identifier", "metadata",
+        "service_tier", "verbosity", "parallel_tool_calls", "store", "prediction",
+    )
+}  # fmt: skip
+
+
 def response_format(document: Members) -> ResponseFormat | None:
     asked = mapping(document.get("response_format"))
     return openai_format(asked, mapping(asked.get("json_schema")))
+
+
+def complete(document: Members, neutral: Document) -> None:
+    """`top_k` is no parameter of OpenAI's, but of many who offer chat completions."""
+    cache_marks.carry(document, neutral)
+    if count(document.get("top_k")):
+        neutral.setdefault("generation", {})["top_k"] = document["top_k"]
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
@@ -199,10 +215,14 @@ CONVERSION = Conversion(
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
     is_hosted=unless_of_type("function", "custom"),
+    settings=lambda request: settings_at(request, SETTINGS),
+    takes=frozenset(
+        {"seed", "presence_penalty", "frequency_penalty", "parallel_tool_calls", "disable_parallel_tool_use"}
+    ),
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
-    complete=cache_marks.carry,
+    complete=complete,
     fix_up=fix_up,
     make_valid=make_valid,
     write_format=write_format,

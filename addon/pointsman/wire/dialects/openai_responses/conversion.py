@@ -11,6 +11,7 @@ from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
+from pointsman.wire.conversion.settings import Places, settings_at
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
@@ -44,6 +45,14 @@ def unsupported(document: Members) -> Iterator[str]:
     for item in mappings(document.get("input")):
         if item.get("type") in STORED_ITEMS:
             yield f"`{item['type']}` is known only to the provider that issued it"
+
+
+SETTINGS: Places = {
+    **{name: (name,) for name in (
+        "user", "safety_identifier", "metadata", "service_tier", "parallel_tool_calls", "max_tool_calls", "truncation",
+    )},
+    "verbosity": ("text", "verbosity"),
+}  # fmt: skip
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -194,6 +203,8 @@ CONVERSION = Conversion(
     response_format=response_format,
     is_hosted=unless_of_type(*CLIENT_TYPES),
     free_tools=free_tools,
+    settings=lambda request: settings_at(request, SETTINGS),
+    takes=frozenset({"parallel_tool_calls", "disable_parallel_tool_use"}),
     format_places=(("text", "format"),),
     reasoning_places=(("reasoning",),),
     own_places=(("prompt_cache_key",), ("prompt_cache_retention",)),
