@@ -16,6 +16,7 @@ from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
+from pointsman.wire.conversion.malformed import Forms
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
@@ -77,6 +78,10 @@ class Conversion:
     free_tools: Callable[[Members], frozenset[str]] = lambda _: frozenset()
     """Names of tools that take any text instead of an object."""
 
+    request_forms: Forms = field(default_factory=dict)
+    """What members of a request must be for the rest to be read."""
+    tool_forms: Forms = field(default_factory=dict)
+    """The same of each of its `tools`."""
     settings: Callable[[Members], Iterable[Setting]] = nothing
     """Those of a request that not every dialect has."""
 
@@ -85,8 +90,13 @@ class Conversion:
     """Where a request asks for a response format, which is carried across separately."""
     reasoning_places: Paths
     """Where it says how much to reason, which many models refuse."""
+    effort_places: Paths = ()
+    """Where it has a word for how much to reason."""
     own_places: Paths = ()
     """What is for a provider of this dialect alone, and nothing is lost without."""
+    take_allowed: Callable[[Document], AllowedTools | None] = lambda _: None
+    """Takes out which of the tools may be called; the request then leaves the choice among all. None: it does not say.
+    """
     prepare: Callable[[Document], None] = lambda _: None
     """Takes out or puts right what the library would lose, mistake or warn about."""
     complete: Callable[[Members, Document], object] = nothing

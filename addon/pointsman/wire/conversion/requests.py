@@ -10,7 +10,7 @@ from llm_rosetta import ConversionPipeline
 
 from pointsman.model_facts import ModelFacts
 from pointsman.wire import jsontext
-from pointsman.wire.conversion.allowed_tools import leave_out_others, take_allowed_tools
+from pointsman.wire.conversion.allowed_tools import leave_out_others
 from pointsman.wire.conversion.base import NOTHING_KNOWN, Conversion, Recipient
 from pointsman.wire.conversion.fit_model import fit
 from pointsman.wire.conversion.history import arranged
@@ -72,7 +72,7 @@ def convert(
     identifiers = identifiers or identifiers_between(client, provider, facts=to.facts)
     response_format = client.response_format(document)
     history = client.history
-    allowed, strict = take_allowed_tools(document), set(strict_tools(document.get("tools")))
+    allowed, strict = client.take_allowed(document), set(strict_tools(document.get("tools")))
     can_allow = allowed is not None and provider.can_allow(allowed, to.facts)
     prepared(client, document, to.reasons or to.facts.can_think)
     messages = arranged(history.read(document))

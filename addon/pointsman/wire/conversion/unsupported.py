@@ -70,7 +70,7 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
-    yield from malformed(document)
+    yield from malformed(document, asked.request_forms, asked.tool_forms)
     yield from asked.unsupported(document)
     hosted = hosted_tools(asked, document)
     if hosted and not can_do_without(asked, document):

@@ -9,6 +9,7 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
+from pointsman.wire.conversion.malformed import Form
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.settings import Places, settings_at
@@ -183,10 +184,12 @@ CONVERSION = Conversion(
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
     is_hosted=unless_of_type(None, "custom"),
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE, "output_config": Form.OBJECT},
     settings=lambda request: settings_at(request, SETTINGS),
     takes=frozenset({"top_k", "parallel_tool_calls"}),
     format_places=(("output_config", "format"), ("output_format",)),
     reasoning_places=(("thinking",), ("output_config", "effort")),
+    effort_places=(("output_config", "effort"),),
     own_places=(("metadata",), ("context_management",)),
     prepare=prepare,
     cannot_express=cannot_express,

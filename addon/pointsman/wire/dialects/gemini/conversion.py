@@ -1,16 +1,18 @@
 """How Gemini's dialect crosses into others, and back."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pointsman.model_facts import ModelFacts
-from pointsman.wire.conversion.allowed_tools import AllowedTools
+from pointsman.wire.conversion.allowed_tools import AllowedTools, allowed_tools
 from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
+from pointsman.wire.conversion.malformed import Form, Forms
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
 from pointsman.wire.conversion.settings import Places, settings_at
@@ -25,6 +27,7 @@ from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
 
 JSON = "application/json"
+ALLOWED = ("allowedFunctionNames", "allowed_function_names")
 FORMAT_MEMBERS = (
     "responseMimeType", "responseSchema", "responseJsonSchema",
     "response_mime_type", "response_schema", "response_json_schema",
@@ -48,6 +51,17 @@ def stop_sequences(document: Members) -> object:
     return member(mapping(member(document, "generationConfig")), "stopSequences")
 
 
+REQUEST_FORMS: Forms = {
+    "tools": Form.OBJECTS,
+    **dict.fromkeys(("toolConfig", "tool_config", "generationConfig", "generation_config"), Form.OBJECT),
+}
+EFFORT_PLACES = tuple(
+    itertools.product(
+        ("generationConfig", "generation_config"),
+        ("thinkingConfig", "thinking_config"),
+        ("thinkingLevel", "thinking_level"),
+    )
+)
 SETTINGS: Places = {
     "top_k": ("generationConfig", "topK"),
     "seed": ("generationConfig", "seed"),
@@ -82,6 +96,12 @@ def lowered(schema: Any) -> Any:
 def is_hosted(tool: Members) -> bool:
     """Tools have no type, but functions."""
     return not member(tool, "functionDeclarations")
+
+
+def take_allowed(document: Document) -> AllowedTools | None:
+    config = member(mapping(member(document, "toolConfig")), "functionCallingConfig")
+    names = _pop(config, *ALLOWED) if isinstance(config, dict) else None
+    return allowed_tools(names, mapping(config).get("mode") == "ANY") if isinstance(names, list) else None
 
 
 SAMPLING = {"topP": "top_p", "topK": "top_k"}
@@ -193,8 +213,12 @@ CONVERSION = Conversion(
     stop_sequences=stop_sequences,
     response_format=response_format,
     is_hosted=is_hosted,
+    request_forms=REQUEST_FORMS,
+    tool_forms={"functionDeclarations": Form.OBJECTS, "function_declarations": Form.OBJECTS},
     settings=lambda request: settings_at(request, SETTINGS, member),
     takes=frozenset({"top_k", "seed", "presence_penalty", "frequency_penalty"}),
+    effort_places=EFFORT_PLACES,
+    take_allowed=take_allowed,
     format_places=tuple(
         (config, name) for config in ("generationConfig", "generation_config") for name in FORMAT_MEMBERS
     ),

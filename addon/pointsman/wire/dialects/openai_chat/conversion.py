@@ -9,12 +9,14 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, json_text
+from pointsman.wire.conversion.malformed import Form
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.settings import Places, settings_at
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_chat import cache_marks
+from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
 from pointsman.wire.json_access import Document, Members, count, dicts, mapping, mappings, text
@@ -215,12 +217,16 @@ CONVERSION = Conversion(
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
     is_hosted=unless_of_type("function", "custom"),
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE},
+    tool_forms={"function": Form.OBJECT},
     settings=lambda request: settings_at(request, SETTINGS),
     takes=frozenset(
         {"seed", "presence_penalty", "frequency_penalty", "parallel_tool_calls", "disable_parallel_tool_use"}
     ),
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
+    effort_places=(("reasoning_effort",), ("reasoning", "effort")),
+    take_allowed=take_allowed,
     own_places=(("prompt_cache_key",), ("stream_options",)),
     complete=complete,
     fix_up=fix_up,

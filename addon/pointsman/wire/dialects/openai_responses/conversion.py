@@ -9,11 +9,13 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
+from pointsman.wire.conversion.malformed import Form
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.settings import Places, settings_at
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
+from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CALLS, CLIENT_TYPES, all_tools, free_tools, namespaces
@@ -203,9 +205,12 @@ CONVERSION = Conversion(
     response_format=response_format,
     is_hosted=unless_of_type(*CLIENT_TYPES),
     free_tools=free_tools,
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE},
     settings=lambda request: settings_at(request, SETTINGS),
     takes=frozenset({"parallel_tool_calls", "disable_parallel_tool_use"}),
     format_places=(("text", "format"),),
+    effort_places=(("reasoning", "effort"),),
+    take_allowed=take_allowed,
     reasoning_places=(("reasoning",),),
     own_places=(("prompt_cache_key",), ("prompt_cache_retention",)),
     prepare=prepare,
