@@ -137,6 +137,8 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
             call = state.add_call(place, block.get("id"), block.get("name"))
             call.add(block.get("input"))
             block.update({"id": call.id, "name": call.name, "input": {}})
+        elif "input" in block:
+            block["input"] = {}  # of a tool that the provider runs
     return ()
 
 

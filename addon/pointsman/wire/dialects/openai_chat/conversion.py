@@ -147,6 +147,8 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
             if isinstance(said := choice.get(name), dict):
                 said["role"] = "assistant"
                 yield from _repair_message(said)
+        if not ("delta" in choice or "message" in choice):
+            choice["message"] = {"role": "assistant", "content": ""}
         if "message" in choice and not choice.get("delta"):
             choice["delta"] = choice["message"]
 
@@ -157,6 +159,7 @@ def _unheard_calls(state: AnswerState, message: Members) -> dict[str, object]:
 
 
 def _repair_message(said: Document) -> Iterator[Piece]:
+    said.pop("annotations", None)  # nothing is made of them, however they look
     if isinstance(said.get("content"), list):
         parts = dicts(said["content"])
         said["reasoning_content"] = "".join(_texts(part.get("thinking")) for part in parts) or None
