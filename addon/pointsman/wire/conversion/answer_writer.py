@@ -97,11 +97,10 @@ class AnswerWriter:
                 call = self._calls[piece.id]
                 call.name = call.name or piece.name
                 call.said.add(piece.text)
-            elif piece.text or piece.signed:
-                if not (parts and parts[-1].goes_on_with(piece)):
+            elif piece.text:
+                if not (parts and parts[-1].kind is piece.kind):
                     parts.append(Part(piece.kind))
                 parts[-1].text += piece.text
-                parts[-1].signed = piece.signed or parts[-1].signed
         return parts
 
     def finish(self, word: str) -> Finish:
@@ -115,16 +114,15 @@ class AnswerWriter:
         self._length += len(piece.text)
         if self._length > LONGEST:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
-        if not (piece.text or piece.signed) and piece.kind is not Kind.CALL:
+        if not piece.text and piece.kind is not Kind.CALL:
             return b""  # of an answer that came whole: an empty part
         if piece.id in self._closed_ids:
             return b""  # its arguments were an object; what follows that is a repetition, or nothing a client could use
         part = self._part(piece)
-        part.signed = piece.signed or part.signed
         out = self._turn_to(part)
         if piece.kind is not Kind.CALL:
             part.text += piece.text
-            return out + (self.writer.more(part, piece.text) if self._open is part and piece.text else b"")
+            return out + (self.writer.more(part, piece.text) if self._open is part else b"")
         passed = part.said.add(piece.text)
         part.text += passed
         part.said.has_ended = part.said.has_ended or piece.is_last
@@ -137,7 +135,7 @@ class AnswerWriter:
     def _part(self, piece: Piece) -> Part:
         if piece.kind is not Kind.CALL:
             last = self._waiting[-1] if self._waiting else self._open
-            return last if last and last.goes_on_with(piece) else Part(piece.kind)
+            return last if last and last.kind is piece.kind else Part(piece.kind)
         part = self._calls.get(piece.id)
         if part is None:
             is_free = piece.name in self._free_tools

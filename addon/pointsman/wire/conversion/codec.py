@@ -20,7 +20,7 @@ from pointsman.wire.conversion.converting_readers import (
     JoinedStream,
     SplitWhole,
 )
-from pointsman.wire.conversion.identifiers import Identifiers, unchanged
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.library_errors import why_not
 from pointsman.wire.conversion.requests import convert, identifiers_between
@@ -31,6 +31,7 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Reader
 from pointsman.wire.headers import Headers, completed
 from pointsman.wire.json_access import Members
+from pointsman.wire.other_form_readers import JoinReader, SplitReader
 from pointsman.wire.refusals import Refusal, is_refused, refusal_in, without_refused
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM
@@ -155,9 +156,16 @@ class PassThrough:
         if not 200 <= status < 300:
             return ErrorReader(self.dialect, status, content_type)
         if is_other_form(self._facts, self.dialect, self._listener, content_type):
-            identifiers = unchanged(self._listener.request_id)
-            return converting_reader(self.dialect, self.dialect, self._listener, self._facts, content_type, identifiers)
+            return self._other_form_reader(content_type) or self.dialect.reader(self._facts, content_type)
         return self.dialect.reader(self._facts, content_type, self.asked_usage)
+
+    def _other_form_reader(self, content_type: str) -> Reader | None:
+        form, facts = self.dialect.other_form, self._facts
+        if form is None:
+            return None
+        asked = self.dialect.conversion.asked_in_path(replace(facts, stream=not facts.stream))
+        own = self.dialect.reader(asked, content_type)
+        return SplitReader(own, form, facts) if facts.stream else JoinReader(own, form.joiner())
 
     def refusal(self, fault: Fault) -> Refusal | None:
         sent = dict(self._sent)
@@ -266,7 +274,7 @@ def converting_reader(
         asked = dialect.conversion.asked_in_path(replace(asked, stream=is_stream))
     identity = Identity(listener.request_id, asked.model or "", int(listener.started))
     conversion = client.conversion
-    answer = AnswerReader(dialect.conversion, identity, is_alike=client is dialect)
+    answer = AnswerReader(dialect.conversion, identity)
     writer = AnswerWriter(conversion.writer(listener.facts), conversion.free_tools(listener.facts.document))
     kinds: dict[tuple[bool, bool], type[ConvertedReader]] = {
         (True, True): ConvertedStream, (True, False): JoinedStream,

@@ -5,7 +5,7 @@ client gets for each frame is written here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pointsman.wire import jsontext
@@ -17,12 +17,9 @@ from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
-from pointsman.wire.json_access import Document
-from pointsman.wire.request_facts import BYTES_PER_TOKEN
-from pointsman.wire.sse import LARGE_EVENT, Decoder
+from pointsman.wire.request_facts import estimated_tokens
+from pointsman.wire.stream_documents import StreamDocuments
 from pointsman.wire.whole_reader import MAX_ANSWER
-
-LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
 @dataclass(eq=False)
@@ -37,8 +34,9 @@ class ConvertedReader(ABC):
     _identifiers: Identifiers
     _prompt_tokens: int
     _on_items: OnItems
-    _characters: int = 0
-    """What the answer has said so far."""
+    _size: int = 0
+    """Bytes of what the answer has said so far."""
+    _told_usage: Usage | None = None
     _over: bool = False
     _has_failed: bool = False
 
@@ -52,7 +50,8 @@ class ConvertedReader(ABC):
 
     @property
     def usage(self) -> Usage | None:
-        return self._own.usage
+        """As the client was told, once it was."""
+        return self._told_usage or self._own.usage
 
     @property
     def opening(self) -> Opening | None:
@@ -93,14 +92,17 @@ class ConvertedReader(ABC):
             self._writer.writer.signatures.update(
                 (two.id, signatures[one.id]) for one, two in named if one.id in signatures
             )
-        self._characters += sum(len(piece.text) for piece in renamed)
+        self._size += sum(len(piece.text.encode(errors="replace")) for piece in renamed)
         return renamed
 
     def _client_usage(self) -> Usage:
         """What the provider reports, estimated where it reports nothing: clients shorten their context by these."""
-        told = self._own.usage or Usage()
-        completion = told.completion or -(-self._characters // BYTES_PER_TOKEN)
-        return replace(told, prompt=told.prompt or self._prompt_tokens, completion=completion)
+        reported = self._own.usage or Usage()
+        prompt, completion = reported.prompt or self._prompt_tokens, reported.completion or estimated_tokens(self._size)
+        is_estimated = self._own.usage is None or (prompt, completion) != (reported.prompt, reported.completion)
+        told = replace(reported, prompt=prompt, completion=completion, is_estimated=is_estimated)
+        self._told_usage = told
+        return told
 
     @abstractmethod
     def _frames(self, frame: Frame) -> Sequence[Frame]:
@@ -109,25 +111,6 @@ class ConvertedReader(ABC):
     def _whole(self, pieces: list[Piece]) -> bytes:
         finish = self._own.finish_reason or "stop"
         return self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
-
-
-class StreamDocuments:
-    """The documents that the events of a stream hold."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder(LARGE_EVENT)
-
-    def of(self, raw: bytes) -> Iterator[Document]:
-        """What cannot be read is left out: the provider's own reader has counted it."""
-        for data in self._data_of(raw):
-            if data and isinstance(document := jsontext.parsed(data), dict):
-                yield document
-
-    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
-        """Most events come as one line each, and need no decoder."""
-        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
-            return raw[len(LINE) : -2].split(BETWEEN)
-        return [event.data for event in self._decoder.feed(raw)]
 
 
 @dataclass(eq=False)

@@ -11,7 +11,6 @@ import orjson
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.arguments import UNREADABLE, Arguments, Extent, normalized, parsed
-from pointsman.wire.json_access import NOTHING, Members
 
 STEMS = ("chatcmpl-", "resp_", "msg_")
 """How dialects begin the ids of their answers."""
@@ -31,7 +30,7 @@ class Kind(Enum):
 
 class Piece(NamedTuple):
     """More of a part. One of the pieces of a call has its `name`; all of them have its `id`. `is_last`: no more of this
-    call will come. `signed`: members of a thought or text that only their issuer accepts; they end the part.
+    call will come.
     """
 
     kind: Kind
@@ -39,13 +38,12 @@ class Piece(NamedTuple):
     id: str = ""
     name: str = ""
     is_last: bool = False
-    signed: Members = NOTHING
 
 
 @dataclass(slots=True, eq=False)
 class Part:
     """`text` of a call is its arguments, as far as they may be passed on. `is_free`: the tool takes a text of any form,
-    not an object; `text` is that text. `is_cut`: the answer ended within it. `signed`: as of a piece.
+    not an object; `text` is that text. `is_cut`: the answer ended within it.
     """
 
     kind: Kind
@@ -54,7 +52,6 @@ class Part:
     name: str = ""
     is_free: bool = False
     is_cut: bool = False
-    signed: Members = field(default_factory=dict)
     said: Arguments = field(default_factory=Arguments)
 
     def arguments(self) -> dict[str, Any]:
@@ -65,10 +62,6 @@ class Part:
         if isinstance(arguments, dict):
             return arguments
         return {} if self.is_cut else {UNREADABLE: self.text}
-
-    def goes_on_with(self, piece: Piece) -> bool:
-        """Of parts that are no calls: the piece is more of it, not the next part."""
-        return self.kind is piece.kind and not (self.signed and piece.text)
 
     def is_readable(self) -> bool:
         """The arguments of a call are an object."""

@@ -64,7 +64,7 @@ class MessagesWriter:
     def close(self, part: Part) -> bytes:
         out = b""
         if part.kind is Kind.THOUGHT:
-            signed = {"type": "signature_delta", "signature": MARK, **part.signed}
+            signed = {"type": "signature_delta", "signature": MARK}
             out = _event("content_block_delta", index=self._block, delta=signed)
         return out + _event("content_block_stop", index=self._block)
 
@@ -100,7 +100,7 @@ def _block(part: Part) -> dict[str, Any]:
         case Kind.CALL:
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments()}
         case Kind.THOUGHT:
-            return {"type": "thinking", "thinking": part.text, "signature": MARK, **part.signed}
+            return {"type": "thinking", "thinking": part.text, "signature": MARK}
         case Kind.TEXT | Kind.REFUSAL:
             return {"type": "text", "text": part.text}
 

@@ -40,7 +40,7 @@ class GeminiWriter:
     def close(self, part: Part) -> bytes:
         if part.kind is Kind.CALL:
             return b"" if part.is_cut else self._chunk(self._part(part, part.text))
-        return self._chunk({**self._part(part, ""), **part.signed}) if part.signed else b""
+        return b""
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
@@ -49,7 +49,7 @@ class GeminiWriter:
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         told = [part for part in parts if part.kind is not Kind.CALL or not part.is_cut]
-        said = [{**self._part(part, part.text), **part.signed} for part in told]
+        said = [self._part(part, part.text) for part in told]
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
         return dumps({**_frame(identity), **_candidates(said, last), **_usage(usage)})
 

@@ -86,7 +86,8 @@ class EventReader(StreamReader):
 
 
 class ListReader(EventReader):
-    """Its frames are elements, each with the bracket or comma before it, and the closing bracket."""
+    """Its frames are elements, each with the bracket or comma before it, and the closing bracket. A whole answer, which
+    came although a list was asked for, is made the only element."""
 
     def __init__(self, candidates: int = 1) -> None:
         super().__init__(ListCutter(LARGE_EVENT), candidates)
@@ -95,12 +96,11 @@ class ListReader(EventReader):
         if event.event == END:
             return Frame(FrameKind.END, event.raw)
         frame = super().frame_of(event)
-        is_answer_without_list = event.event == ROOT and frame.fault is None
-        return (
-            malformed("an answer that is not a list, although the request asked for one")
-            if is_answer_without_list
-            else frame
-        )
+        if event.event != ROOT or frame.fault:
+            return frame
+        if self.finish_reason is None:
+            return malformed("an answer that is not a list, although the request asked for one")
+        return frame._replace(data=b"[" + event.raw + b"]")
 
 
 class GeminiWholeReader(WholeReader):

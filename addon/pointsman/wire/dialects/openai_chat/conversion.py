@@ -10,14 +10,16 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, json_text
-from pointsman.wire.conversion.optional_parameters import Wanted, top
+from pointsman.wire.conversion.malformed import Form
+from pointsman.wire.conversion.optional_parameters import Places, Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
+from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, count, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
 
@@ -36,22 +38,31 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "hosted tools cannot be converted: web search"
 
 
+OPTIONAL: Places = {
+    **top(
+        "top_k", "min_p", "repetition_penalty", "seed", "logit_bias", "frequency_penalty", "presence_penalty",
+        "metadata", "service_tier", "verbosity", "parallel_tool_calls", "store", "prediction",
+    ),
+    "user": (("user",), ("safety_identifier",)),
+}  # fmt: skip
+
+
 def response_format(document: Members) -> ResponseFormat | None:
     asked = mapping(document.get("response_format"))
     return openai_format(asked, mapping(asked.get("json_schema")))
 
 
 def complete(document: Members, neutral: Document) -> None:
-    """`top_k` is known to many providers, though not to OpenAI."""
+    """`top_k` is no parameter of OpenAI's, but of many who offer chat completions."""
     cache_marks.carry(document, neutral)
-    if isinstance(top_k := document.get("top_k"), int) and top_k > 0:
+    if top_k := count(document.get("top_k")):
         neutral["generation"] = {**mapping(neutral.get("generation")), "top_k": top_k}
 
 
-def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
-    if isinstance(user := wanted.get("user"), str):
-        request["user"] = user
-    yield from ()
+def write_optional(request: Document, wanted: Wanted) -> tuple[()]:
+    if user := wanted.get("user"):
+        request["user"] = user.value
+    return ()
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
@@ -145,6 +156,8 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
             if isinstance(said := choice.get(name), dict):
                 said["role"] = "assistant"
                 yield from _repair_message(said)
+        if not ("delta" in choice or "message" in choice):
+            choice["message"] = {"role": "assistant", "content": ""}
         if "message" in choice and not choice.get("delta"):
             choice["delta"] = choice["message"]
 
@@ -155,6 +168,7 @@ def _unheard_calls(state: AnswerState, message: Members) -> dict[str, object]:
 
 
 def _repair_message(said: Document) -> Iterator[Piece]:
+    said.pop("annotations", None)  # nothing is made of them, however they look
     if isinstance(said.get("content"), list):
         parts = dicts(said["content"])
         said["reasoning_content"] = "".join(_texts(part.get("thinking")) for part in parts) or None
@@ -214,28 +228,19 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
-    optional={
-        **top(
-            "top_k",
-            "min_p",
-            "repetition_penalty",
-            "seed",
-            "logit_bias",
-            "frequency_penalty",
-            "presence_penalty",
-            "metadata",
-            "service_tier",
-            "verbosity",
-            "prediction",
-        ),
-        "user": (("user",), ("safety_identifier",)),
-    },
+    optional=OPTIONAL,
     is_hosted=unless_of_type("function", "custom"),
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE},
+    tool_forms={"function": Form.OBJECT},
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
+    effort_places=(("reasoning_effort",), ("reasoning", "effort")),
+    take_allowed=take_allowed,
     own_places=(("prompt_cache_key",), ("stream_options",)),
     complete=complete,
-    carried=frozenset({"seed", "logit_bias", "frequency_penalty", "presence_penalty", "user"}),
+    carried=frozenset(
+        {"seed", "frequency_penalty", "presence_penalty", "user", "parallel_tool_calls", "disable_parallel_tool_use"}
+    ),
     write_optional=write_optional,
     takes_cache_marks=lambda to: to.cache_marks,
     fix_up=fix_up,

@@ -111,8 +111,6 @@ class ResponsesWriter:
 
     def _id(self, part: Part) -> str:
         assert self._answer
-        if item_id := part.signed.get("id"):
-            return str(item_id)
         return f"{STEMS[part.kind]}_{self._answer['id'].removeprefix('resp_')}_{self._place}"
 
     def _done_item(self, part: Part) -> dict[str, Any]:
@@ -127,7 +125,7 @@ class ResponsesWriter:
                 return {**frame, "type": "message", "role": "assistant", "content": content}
             case Kind.THOUGHT:
                 summary = [_summary(part.text)] if is_done and part.text else []
-                return {**frame, "type": "reasoning", "summary": summary, "encrypted_content": MARK, **part.signed}
+                return {**frame, "type": "reasoning", "summary": summary, "encrypted_content": MARK}
             case Kind.CALL if part.is_free:
                 return {**frame, "type": "custom_tool_call", **self._call(part), "input": part.text if is_done else ""}
             case Kind.CALL:

@@ -9,15 +9,17 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
-from pointsman.wire.conversion.optional_parameters import Wanted, top
+from pointsman.wire.conversion.malformed import Form
+from pointsman.wire.conversion.optional_parameters import Places, Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
+from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CALLS, CLIENT_TYPES, all_tools, free_tools, namespaces
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
 ARGUMENTS_EVENTS = (
@@ -45,6 +47,13 @@ def unsupported(document: Members) -> Iterator[str]:
     for item in mappings(document.get("input")):
         if item.get("type") in STORED_ITEMS:
             yield f"`{item['type']}` is known only to the provider that issued it"
+
+
+OPTIONAL: Places = {
+    **top("metadata", "service_tier", "parallel_tool_calls", "max_tool_calls", "truncation"),
+    "user": (("user",), ("safety_identifier",)),
+    "verbosity": (("text", "verbosity"),),
+}
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -82,6 +91,13 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
         return
     named = {"type": "json_schema", "name": asked.name, "schema": asked.schema, "strict": asked.is_strict}
     request["text"] = {"format": named}
+
+
+def write_optional(request: Document, wanted: Wanted) -> tuple[()]:
+    request |= {name: wanted[name].value for name in ("user", "service_tier") if name in wanted}
+    if verbosity := wanted.get("verbosity"):
+        request.setdefault("text", {})["verbosity"] = verbosity.value
+    return ()
 
 
 def write_allowed(allowed: AllowedTools, request: Document) -> None:
@@ -175,24 +191,6 @@ def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
                 yield Piece(Kind.TEXT, text(part.get("text")))
 
 
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """An item of reasoning is encrypted when it is done."""
-    item = mapping(document.get("item"))
-    if document.get("type") == "response.output_item.done" and item.get("type") == "reasoning":
-        yield Piece(Kind.THOUGHT, "", signed=_signed(item.get("id"), item.get("encrypted_content")))
-
-
-def signed_members(part: Members) -> Members:
-    return _signed(mapping(part.get("provider_metadata")).get("responses_reasoning_id"), part.get("signature"))
-
-
-def _signed(item_id: object, encrypted: object) -> Members:
-    """OpenAI knows encrypted reasoning by the id of its item, too."""
-    if not encrypted:
-        return NOTHING
-    return {"id": item_id, "encrypted_content": encrypted} if item_id else {"encrypted_content": encrypted}
-
-
 def repeated_answer(document: Document) -> Document | None:
     if document.get("type") not in ("response.completed", "response.incomplete"):
         return None
@@ -204,13 +202,6 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
     return ResponsesWriter(facts.document, namespaces(facts.document))
 
 
-def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
-    request |= {name: wanted[name] for name in ("user", "service_tier") if name in wanted}
-    if "verbosity" in wanted:
-        request.setdefault("text", {})["verbosity"] = wanted["verbosity"]
-    yield from ()
-
-
 CONVERSION = Conversion(
     library_name="openai_responses",
     history=HISTORY,
@@ -218,21 +209,20 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: None,
     response_format=response_format,
-    optional={
-        **top("metadata", "service_tier", "max_tool_calls"),
-        "user": (("user",), ("safety_identifier",)),
-        "verbosity": (("text", "verbosity"),),
-    },
+    optional=OPTIONAL,
     is_hosted=unless_of_type(*CLIENT_TYPES),
     free_tools=free_tools,
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE},
     format_places=(("text", "format"),),
+    effort_places=(("reasoning", "effort"),),
+    take_allowed=take_allowed,
     reasoning_places=(("reasoning",),),
     own_places=(("prompt_cache_key",), ("prompt_cache_retention",)),
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
     make_valid=make_valid,
-    carried=frozenset({"user", "service_tier", "verbosity"}),
+    carried=frozenset({"user", "service_tier", "verbosity", "parallel_tool_calls", "disable_parallel_tool_use"}),
     write_optional=write_optional,
     write_format=write_format,
     functions=lambda request: [tool for tool in dicts(request.get("tools")) if tool.get("type") == "function"],
@@ -246,8 +236,6 @@ CONVERSION = Conversion(
     plain_text=plain_text,
     repair=repair,
     calls=calls,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     repeated_answer=repeated_answer,
     writer=writer,
 )
