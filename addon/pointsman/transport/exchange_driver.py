@@ -323,21 +323,22 @@ class ExchangeDriver:
         self._flow_control.on_sent(len(data))
         pieces = self._encode(self._apply(partial(self.exchange.on_data, n, data)))
         if pieces and not writer.is_closing():
-            writer.write(pieces)
+            for piece in pieces:
+                writer.write(piece)
         self._handler.timeout_watchdog.register_activity()
         is_over = n in self._released or n in self._cancelled
         return not (is_over or self._deferred or self._listener.is_killed or self._flow_control.is_above_high_water)
 
-    def _encode(self, effects: list[ClientEffect]) -> bytes:
+    def _encode(self, effects: list[ClientEffect]) -> list[bytes]:
         """The client's bytes. What cannot be written directly waits for the next posted input, and all after it too."""
         pieces: list[bytes] = []
         for effect in effects:
             if isinstance(effect, Send) and not self._deferred:
                 self._listener.capture_data(effect.data)
-                pieces.append(encode_chunk(effect.data))
+                pieces += encode_chunk(effect.data)
             else:
                 self._deferred.append(effect)
-        return b"".join(pieces)
+        return pieces
 
     def _apply_without_effects(self, given: ExchangeInput) -> None:
         """An input that never causes effects needs no way through the layer."""

@@ -6,6 +6,7 @@ for its reader to find out: here brackets are counted, and strings passed over, 
 
 import re
 
+from pointsman.wire.long_strings import shortened
 from pointsman.wire.sse import MAX_EVENT, Event, OversizedEvent
 
 END = "end"
@@ -53,6 +54,11 @@ class ListCutter:
             raise OversizedEvent(events, self._limit)
         return events
 
+    def unshortened(self, event: Event) -> Event:
+        """See `Cutter`. Before an element there is nothing but blanks, a comma and the list's bracket."""
+        data = event.raw.lstrip(b" \t\r\n,")
+        return event._replace(data=data.removeprefix(b"[").lstrip(b" \t\r\n") if event.event != ROOT else data)
+
     def _pass(self, mark: bytes, start: int, at: int) -> Event | None:
         """The element that this mark ends, if it ends one; it was held back from `start` on."""
         if mark == b'"':
@@ -64,8 +70,8 @@ class ListCutter:
         elif self._depth:
             self._depth -= 1
             if not self._depth:
-                raw = bytes(self._held[start : at + 1])
-                return Event(raw, raw[self._element - start :], "" if self._in_list else ROOT)
+                raw = bytes(memoryview(self._held)[start : at + 1])
+                return Event(raw, shortened(raw)[self._element - start :], "" if self._in_list else ROOT)
         else:
             self._in_list = False
             return Event(bytes(self._held[start : at + 1]), b"]", END)
