@@ -18,10 +18,12 @@ _MARK = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 
 
 class ListCutter:
-    """Gives each element as an event; the raws of all events and what is held back make up the input."""
+    """Gives each element as an event; the raws of all events and what is held back make up the input. `shortens`: as of
+    `sse.Decoder`.
+    """
 
-    def __init__(self, limit: int = MAX_EVENT) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = MAX_EVENT, shortens: bool = False) -> None:
+        self._limit, self._shortens = limit, shortens
         self._held = bytearray()
         self._element = 0  # where it begins
         self._depth = 0  # within it
@@ -71,7 +73,8 @@ class ListCutter:
             self._depth -= 1
             if not self._depth:
                 raw = bytes(memoryview(self._held)[start : at + 1])
-                return Event(raw, shortened(raw)[self._element - start :], "" if self._in_list else ROOT)
+                text = shortened(raw) if self._shortens else raw
+                return Event(raw, text[self._element - start :], "" if self._in_list else ROOT)
         else:
             self._in_list = False
             return Event(bytes(self._held[start : at + 1]), b"]", END)

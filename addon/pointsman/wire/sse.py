@@ -34,8 +34,8 @@ _UNDECIDED = len(b"\r\n\r")
 
 
 class Event(NamedTuple):
-    """`raw` is the event as it came, comments and blank line included; `data` is None when no field carried any. In the
-    data of a large event, long strings are shortened.
+    """`raw` is the event as it came, comments and blank line included; `data` is None when no field carried any. If the
+    decoder shortens, long strings are replaced in the data of a large event.
     """
 
     raw: bytes
@@ -61,15 +61,23 @@ def comment(text: str) -> bytes:
 
 
 class Decoder:
-    """Cuts a stream into events. The raws of all events and the tail that `close` returns make up the input."""
+    """Cuts a stream into events. The raws of all events and the tail that `close` returns make up the input.
 
-    def __init__(self, limit: int = MAX_EVENT) -> None:
-        self._limit = limit
+    `shortens`: the data is for judging events, not for what they say.
+    """
+
+    def __init__(self, limit: int = MAX_EVENT, shortens: bool = False) -> None:
+        self._limit, self._shortens = limit, shortens
         self._held = bytearray()
         self._large: _LargeEvent | None = None  # instead of what is held, once that is large
         self._searched = 0  # no end begins in this many bytes of what is held
         self._has_cr = False  # what is held needs more than a search for LF LF
         self._parse = self._parse_first
+
+    def _read(self, raw: bytes, has_cr: bool) -> Event:
+        if self._shortens and len(raw) > LONG:
+            return self._parse(shortened(raw), has_cr)._replace(raw=raw)
+        return self._parse(raw, has_cr)
 
     @property
     def pending(self) -> int:
@@ -86,7 +94,7 @@ class Decoder:
         for raw in [chunk] if is_one_event else self._cut(chunk, has_cr):
             if len(raw) > self._limit:
                 raise OversizedEvent(events, self._limit)
-            events.append(self._parse(raw, has_cr))
+            events.append(self._read(raw, has_cr))
         if len(self._held) > self._limit:
             raise OversizedEvent(events, self._limit)
         if len(self._held) > LONG:
@@ -105,7 +113,7 @@ class Decoder:
         if raw is None:
             return []
         self._large, self._searched, self._has_cr = None, 0, False
-        events = [self._parse(raw, large.has_cr)]
+        events = [self._read(raw, large.has_cr)]
         try:
             return events + self.feed(rest) if rest else events
         except OversizedEvent as error:
@@ -191,8 +199,6 @@ def _lf_end(stream: bytes | bytearray, searched: int) -> int:
 
 
 def _parse(raw: bytes, has_cr: bool) -> Event:
-    if len(raw) > LONG:
-        return _parse_lines(shortened(raw))._replace(raw=raw)
     is_one_data_line = not has_cr and raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2
     return Event(raw, raw[6:-2]) if is_one_data_line else _parse_lines(raw)
 

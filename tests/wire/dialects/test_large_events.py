@@ -69,7 +69,7 @@ class TestLargeEvents:
 def test_cutting_an_event_out_makes_few_copies_of_it() -> None:
     size = 8 << 20
     sent = event(CHAT, "A" * size)
-    decoder = Decoder(LARGE_EVENT)
+    decoder = Decoder(LARGE_EVENT, shortens=True)
     tracemalloc.start()
     try:
         events = [each for at in range(0, len(sent), CHUNK) for each in decoder.feed(sent[at : at + CHUNK])]

@@ -36,7 +36,7 @@ class ResponsesStreamReader(StreamReader):
     """Remembers what `response.created` said, and the number of the last event."""
 
     def __init__(self) -> None:
-        super().__init__(Decoder(LARGE_EVENT))
+        super().__init__(Decoder(LARGE_EVENT, shortens=True))
         self._answer: Mapping[str, Any] | None = None
         self._last = b""
 
