@@ -167,7 +167,11 @@ class Conversation:
 
     def _compare(self, said: Said, answer: Answer, provider: Dialect) -> None:
         is_alike = provider is self.client
-        assert said.text + said.refusal == answer.text + answer.refusal
+        image = "" if provider is ANTHROPIC else answer.image  # its models make none
+        told = f"[image/png image, {shown_size(image)} kB: cannot be shown here]"
+        is_told = bool(image) and self.client is ANTHROPIC
+        assert said.text + said.refusal == answer.text + answer.refusal + (told if is_told else "")
+        assert said.image == ("" if is_told else image)
         assert said.reasoning == answer.reasoning
         assert bool(said.refusal) == bool(answer.refusal and {self.client, provider} <= {CHAT, RESPONSES})
         ends = {"stop", "content_filter"} if answer.refusal else {answer.finish}
@@ -192,6 +196,10 @@ class Conversation:
                     continue
             told.append((call.name, arguments))
         return told
+
+
+def shown_size(image: str) -> int:
+    return -(-(len(image) * 3 // 4) // 1000)
 
 
 def whole_calls(said: Said) -> list[Call]:

@@ -4,7 +4,7 @@ The library reads each dialect's events; what it would lose or mistake is put ri
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llm_rosetta import ConversionContext, get_converter_for_provider
@@ -24,8 +24,8 @@ class AnswerReader:
     reader.event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}})
     """
 
-    def __init__(self, provider: Conversion, identity: Identity) -> None:
-        self.state = AnswerState(identity)
+    def __init__(self, provider: Conversion, identity: Identity, size_of: Callable[[str], int] = len) -> None:
+        self.state = AnswerState(identity, size_of)
         self._plain_text, self._repair, self._late = provider.plain_text, provider.repair, provider.late
         self._calls, self._forms = provider.calls, provider.answer_forms
         self._repeated = provider.repeated_answer
@@ -58,7 +58,7 @@ class AnswerReader:
         for said in self._converter.stream_response_from_provider(document, context=self._context):
             match said["type"]:
                 case "text_delta" if said["text"]:
-                    pieces.append(Piece(Kind.TEXT, said["text"]))
+                    pieces.append(self.state.said(said["text"]))
                 case "reasoning_delta" if said["reasoning"]:
                     pieces.append(Piece(Kind.THOUGHT, said["reasoning"]))
                 case "refusal_delta" if said["refusal"]:
@@ -85,7 +85,7 @@ class AnswerReader:
     def _piece(self, part: Mapping[str, Any]) -> Piece | None:
         match part.get("type"):
             case "text":
-                return Piece(Kind.TEXT, part["text"])
+                return self.state.said(part["text"])
             case "reasoning":
                 return Piece(Kind.THOUGHT, text(part.get("reasoning")))
             case "refusal":

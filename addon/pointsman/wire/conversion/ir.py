@@ -3,6 +3,7 @@
 [Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ class Kind(Enum):
     REFUSAL = auto()
     CALL = auto()
     """A tool call; its text is the arguments as JSON."""
+    IMAGE = auto()
+    """One that the model has made; its text is a URL, `data:` as a rule. It comes in one piece."""
 
 
 class Piece(NamedTuple):
@@ -62,6 +65,10 @@ class Part:
         if isinstance(arguments, dict):
             return arguments
         return {} if self.is_cut else {UNREADABLE: self.text}
+
+    def goes_on_with(self, piece: Piece) -> bool:
+        """Of parts that are no calls: the piece is more of it, not the next part."""
+        return self.kind is piece.kind and self.kind is not Kind.IMAGE
 
     def is_readable(self) -> bool:
         """The arguments of a call are an object."""
@@ -108,6 +115,8 @@ class AnswerState:
     """
 
     identity: Identity
+    size_of: Callable[[str], int] = len
+    """Gives the length of a text, which may be shortened."""
     signatures: dict[str, str] = field(default_factory=dict)
     """Google's, by the ids of the calls that they sign."""
     calls: dict[object, "CallState"] = field(default_factory=dict)
@@ -115,6 +124,10 @@ class AnswerState:
     spoken_ids: set[str] = field(default_factory=set)
     """Ids of calls whose arguments were seen; with an empty one, anything was."""
     spoken_kinds: set[Kind] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)
+    """Images whose place in the text is held by marks: their URLs by these."""
+    left_out: set[str] = field(default_factory=set)
+    """What was not passed on, for people."""
     _all_calls: list["CallState"] = field(default_factory=list)
 
     def add_call(self, key: object, given_id: object, name: object) -> "CallState":
@@ -126,6 +139,16 @@ class AnswerState:
         self._all_calls.append(call)
         self.calls[key] = call
         return call
+
+    def mark_image(self, url: str) -> str:
+        """The text that is to stand where an image stood, so that the library keeps its place."""
+        mark = f"\0image {len(self.images)} of {self.identity.stem}\0"
+        self.images[mark] = url
+        return mark
+
+    def said(self, words: str) -> "Piece":
+        """A text, or the image that it holds the place of."""
+        return Piece(Kind.IMAGE, self.images[words]) if words in self.images else Piece(Kind.TEXT, words)
 
     def arguments_of(self, call_id: str) -> str | None:
         """What was read of the arguments of a call; None if the library is to read them."""

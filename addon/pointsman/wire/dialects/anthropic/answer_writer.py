@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.wire import sse
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import MARK
@@ -43,6 +44,9 @@ class MessagesWriter:
         self._block = -1
         self._head = b""
         """How each delta of the open block begins."""
+
+    def can_show(self, image: Media) -> bool:
+        return False
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         message = {**self._message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
@@ -101,7 +105,7 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments()}
         case Kind.THOUGHT:
             return {"type": "thinking", "thinking": part.text, "signature": MARK}
-        case Kind.TEXT | Kind.REFUSAL:
+        case Kind.TEXT | Kind.REFUSAL | Kind.IMAGE:
             return {"type": "text", "text": part.text}
 
 

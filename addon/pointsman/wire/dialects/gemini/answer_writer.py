@@ -3,6 +3,7 @@
 from typing import Any
 
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.conversion.media import Media, of_url
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import UNSIGNED
@@ -26,6 +27,9 @@ class GeminiWriter:
         self.signatures: dict[str, str] = {}
         self._is_list = is_list
         self._frame: dict[str, Any] = {}
+
+    def can_show(self, image: Media) -> bool:
+        return True
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         self._frame = _frame(identity)
@@ -62,6 +66,11 @@ class GeminiWriter:
                 return {"text": text, "thought": True}
             case Kind.TEXT | Kind.REFUSAL:
                 return {"text": text}
+            case Kind.IMAGE:
+                image = of_url(text, "image/png")
+                if image.url:
+                    return {"fileData": {"mimeType": image.kind, "fileUri": image.url}}
+                return {"inlineData": {"mimeType": image.kind, "data": image.data}}
 
     def _chunk(self, part: dict[str, Any]) -> bytes:
         return self._said({**self._frame, **_candidates([part], {})})

@@ -53,7 +53,7 @@ class EventReader(StreamReader):
     """`candidates`: how many answers were asked for; the stream is whole when all of them are."""
 
     def __init__(self, cutter: Cutter | None = None, candidates: int = 1) -> None:
-        super().__init__(cutter or Decoder(LARGE_EVENT))
+        super().__init__(cutter or Decoder(LARGE_EVENT, shortens=True))
         self._candidates = candidates
         self._finished: set[int] = set()
         self._opening: Opening | None = None
@@ -90,7 +90,7 @@ class ListReader(EventReader):
     came although a list was asked for, is made the only element."""
 
     def __init__(self, candidates: int = 1) -> None:
-        super().__init__(ListCutter(LARGE_EVENT), candidates)
+        super().__init__(ListCutter(LARGE_EVENT, shortens=True), candidates)
 
     def frame_of(self, event: Event) -> Frame:
         if event.event == END:

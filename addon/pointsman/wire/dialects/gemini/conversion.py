@@ -11,8 +11,9 @@ from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
-from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Piece
+from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.malformed import Form, Forms
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.optional_parameters import Paths, Places
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
@@ -205,14 +206,22 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
         if isinstance(content := candidate.get("content"), dict):
             content["role"] = "model"
         for part in dicts(mapping(candidate.get("content")).get("parts")):
-            if "inlineData" in part:
-                raise Inconvertible("an answer with data in it")
+            if data := mapping(_pop(part, "inlineData", "inline_data")):
+                part["text"] = _media_text(state, data, part.get("thought") is True)
             if isinstance(call := part.get("functionCall"), dict):
                 known = state.add_call(len(state.calls), call.get("id"), call.get("name"))
                 call.update({"id": known.id, "name": known.name, "args": as_object(call.get("args"))})
                 if signature := text(member(part, "thoughtSignature")):
                     state.signatures[known.id] = signature
     return ()
+
+
+def _media_text(state: AnswerState, data: Members, is_thought: bool) -> str:
+    """What stands in the place of data. Drafts of an image that the model thinks of, and other media, are told."""
+    media = Media(text(member(data, "mimeType")) or "image/png", text(data.get("data")))
+    if media.is_image and not is_thought:
+        return state.mark_image(media.data_url())
+    return media.told_made(state.size_of(media.data))
 
 
 def writer(facts: RequestFacts) -> GeminiWriter:

@@ -143,7 +143,7 @@ ANSWERS = frozenset({"delta", "message", "finish_reason"})
 
 def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
     """The first choice counts. Reasoning has two names, content may be parts. Some providers repeat the whole message
-    at the end of a stream: of that, only calls can be news.
+    at the end of a stream: of that, only calls and images can be news.
     """
     document["model"] = document.get("model") or state.identity.model  # without it the library would not see the id
     choices = dicts(document.get("choices"))
@@ -151,7 +151,7 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
     document["choices"] = choices
     for choice in choices:
         if state.spoken_ids and isinstance(message := choice.pop("message", None), dict):
-            choice["delta"] = {**_unheard_calls(state, message), **mapping(choice.get("delta"))}
+            choice["delta"] = {**_unheard(state, message), **mapping(choice.get("delta"))}
         for name in ("delta", "message"):
             if isinstance(said := choice.get(name), dict):
                 said["role"] = "assistant"
@@ -162,9 +162,10 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
             choice["delta"] = choice["message"]
 
 
-def _unheard_calls(state: AnswerState, message: Members) -> dict[str, object]:
-    """A member for the calls of a whole message, if its stream has brought none."""
-    return {} if state.calls or not message.get("tool_calls") else {"tool_calls": message["tool_calls"]}
+def _unheard(state: AnswerState, message: Members) -> dict[str, object]:
+    """Members for the calls and images of a whole message, if its stream has brought none."""
+    heard = {"tool_calls": bool(state.calls), "images": Kind.IMAGE in state.spoken_kinds}
+    return {name: message[name] for name, is_heard in heard.items() if message.get(name) and not is_heard}
 
 
 def _repair_message(said: Document) -> Iterator[Piece]:
@@ -183,10 +184,18 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
     """Calls may lack ids and indexes, or share them; the legacy form has neither."""
     for choice in dicts(document.get("choices")):
         for said in dicts([choice.get("delta"), choice.get("message")]):
+            yield from _images(said)
             for place, call in enumerate(dicts(said.pop("tool_calls", None))):
                 yield _piece_of_call(state, call, place)
             if isinstance(legacy := said.pop("function_call", None), dict):
                 yield _piece_of_call(state, {"function": legacy}, 0)
+
+
+def _images(said: Document) -> Iterator[Piece]:
+    """They stand beside the text, in a member that several providers have."""
+    for image in dicts(said.pop("images", None)):
+        if url := text(mapping(image.get("image_url")).get("url")):
+            yield Piece(Kind.IMAGE, url)
 
 
 def _piece_of_call(state: AnswerState, call: Members, place: int) -> Piece:

@@ -10,6 +10,7 @@ from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
 from pointsman.wire.conversion.malformed import Form
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.conversion.optional_parameters import Places, Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
@@ -26,6 +27,10 @@ ARGUMENTS_EVENTS = (
     "function_call_arguments.delta", "function_call_arguments.done", "custom_tool_call_input.delta",
     "custom_tool_call_input.done",
 )  # fmt: skip
+
+IMAGE = "image_generation_call"
+PARTIAL_IMAGE = ".partial_image"
+"""The end of an event's type: a draft of an image, which the item has whole when it is done."""
 
 STORED = ("previous_response_id", "conversation", "prompt")
 """Members of a request that refer to what only one provider keeps."""
@@ -126,13 +131,28 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     if document.get("type") == "response.reasoning_text.delta":
         document["type"] = "response.reasoning_summary_text.delta"
     for place, item in enumerate(dicts(document.get("output"))):
-        if item.get("type") in CALLS:
+        if item.get("type") == IMAGE:
+            _put_message(item, [state.mark_image(url) for url in _image(item)])
+        elif item.get("type") in CALLS:
             known = state.calls.get(place) or state.add_call(place, item.get("call_id"), item.get("name"))
             member = CALLS[item["type"]]
             if not known.text:
                 known.add(item.get(member))
             item.update({"call_id": known.id, "name": known.name, member: "{}"})
     return ()
+
+
+def _put_message(item: Document, texts: list[str]) -> None:
+    """In place of what an item was."""
+    item.clear()
+    content = [{"type": "output_text", "text": each, "annotations": []} for each in texts]
+    item.update({"type": "message", "role": "assistant", "content": content})
+
+
+def _image(item: Members) -> Iterator[str]:
+    if result := text(item.get("result")):
+        kind = text(item.get("output_format")) or "png"
+        yield Media(f"image/{kind}", result).data_url()
 
 
 def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
@@ -149,6 +169,12 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
         call = _known_call(state, document) or _new_call(state, document.get("output_index"), item)
         yield from _unheard(call, item.get(CALLS[item["type"]]))
         yield call.add("", text(item.get("name")))._replace(is_last=kind.endswith(".done"))
+        document.clear()
+    elif kind == "response.output_item.done" and item.get("type") == IMAGE:
+        yield from (Piece(Kind.IMAGE, url) for url in _image(item))
+        document.clear()
+    elif kind.endswith(PARTIAL_IMAGE):
+        state.left_out.add("partial images")
         document.clear()
     elif state.spoken_ids and (whole := repeated_answer(document)):
         yield from _unheard_items(state, whole)
@@ -186,6 +212,8 @@ def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
             if call:
                 yield from _unheard(call, item.get(CALLS[item["type"]]))
                 yield call.add("")._replace(is_last=True)
+        elif item.get("type") == IMAGE and Kind.IMAGE not in state.spoken_kinds:
+            yield from (Piece(Kind.IMAGE, url) for url in _image(item))
         elif item.get("type") == "message" and not state.spoken_kinds & {Kind.TEXT, Kind.REFUSAL}:
             for part in mappings(item.get("content")):
                 yield Piece(Kind.TEXT, text(part.get("text")))
