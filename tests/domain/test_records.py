@@ -93,6 +93,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "sticky": "disabled",
         "mode": "balanced",
         "model": "auto",
+        "taken_as": None,
         "status": None,
         "error": "client_abort",
         "started": 1_700_000_000.0,

@@ -146,6 +146,8 @@ class ExchangeRecord:
     streamed: bool
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
+    taken_as: str | None = None
+    """The mode that an unknown model name stands for; None for a known one."""
 
     @property
     def ended(self) -> float:
@@ -159,6 +161,7 @@ class ExchangeRecord:
             "sticky": self.sticky,
             "mode": self.mode,
             "model": self.model,
+            "taken_as": self.taken_as,
             "status": self.status,
             "error": self.error,
             "started": self.started,

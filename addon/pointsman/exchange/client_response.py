@@ -19,6 +19,7 @@ from pointsman.exchange.response_headers import (
     retry_after_headers,
     routing_headers,
     stream_headers,
+    taken_as_headers,
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
@@ -217,7 +218,8 @@ class ClientResponse:
         if self.state is ResponseState.NOTHING_SENT:
             self._move(ResponseMove.SEND_EARLY_HEADERS, now)
             sticky = self._plan.early_session_headers(self._rules.prefix)
-            self._respond(200, (*self._stream_headers, ("X-Request-ID", self._client_request.request_id), *sticky), now)
+            known = (("X-Request-ID", self._client_request.request_id), *taken_as_headers(self._plan.taken_as))
+            self._respond(200, (*self._stream_headers, *known, *sticky), now)
         self.send(self._voice.keep_alive(self._opening), now)
 
     # The client's pace.
@@ -250,7 +252,7 @@ class ClientResponse:
     def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
         prefix = self._rules.prefix
         routed = routing_headers(self._client_request.request_id, prefix, target, passed)
-        return (*routed, *self._plan.session_headers(prefix, target))
+        return (*routed, *taken_as_headers(self._plan.taken_as), *self._plan.session_headers(prefix, target))
 
     def _error_frames(self, problem: Problem) -> bytes:
         return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()

@@ -9,20 +9,19 @@ The name is read in this order, the first that fits wins:
 5. a bare id: every provider that has it;
 6. a name for which providers have a redirect: those providers, with the name that it yields;
 7. the last part of one model's id: `owl-alpha` for `openrouter/owl-alpha`, unless ids of several models end so;
-8. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
+8. otherwise `model_not_found`, or the mode that `routing.unknown_model` says (`unknown_models`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pointsman.config import Settings
+from pointsman.config import Settings, UnknownModel
 from pointsman.config.enums import Mode
 from pointsman.domain.records import AppliedRedirect
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.unknown_models import AUTO, taken_as
 from pointsman.wire.errors import Code, Problem
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ class Resolution:
     automatic: bool = False
     redirects: Mapping[Target, AppliedRedirect] = field(default_factory=dict)
     """The rules by which an unknown name led to these targets."""
+    taken_as: str | None = None
+    """The mode that an unknown name stands for; None for a known one."""
 
 
 def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> Resolution:
@@ -48,11 +49,20 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> 
     requested = requested if requested is not None else AUTO
     name = resolve_alias(requested, settings)
     found = _resolve_name(requested, name, settings, inventory)
-    if found is None and settings.routing.unknown_model == AUTO:
-        found = _resolve_name(requested, AUTO, settings, inventory)
+    if found is None and (mode := _taken_as(name, settings, inventory)):
+        known = _resolve_name(requested, mode, settings, inventory)
+        found = replace(known, taken_as=mode) if known else None
     if found is None:
         raise Problem(Code.MODEL_NOT_FOUND, _not_found(name, inventory), param="model")
     return found
+
+
+def _taken_as(name: str, settings: Settings, inventory: Inventory) -> str | None:
+    """An ambiguous name is no unknown one: its family does not decide which model was meant."""
+    policy = settings.routing.unknown_model
+    if policy is UnknownModel.MAP and name in inventory.ids_by_last_part:
+        return None
+    return taken_as(name, policy)
 
 
 def _not_found(name: str, inventory: Inventory) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from pointsman.config.enums import Mode
-from pointsman.routing.resolve import AUTO
 from pointsman.routing.router import Router
+from pointsman.routing.unknown_models import AUTO
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.dialects.base import ListedModel
 from pointsman.wire.dialects.registry import model_list_for

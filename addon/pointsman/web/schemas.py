@@ -115,6 +115,7 @@ EXCHANGE_MEMBERS: Schema = {
     "sticky": TEXT,
     "mode": TEXT,
     "model": TEXT,
+    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,
