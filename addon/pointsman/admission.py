@@ -27,6 +27,7 @@ from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.paths import StandardPath, standard_path
 
 OWN_HOST = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
@@ -67,6 +68,10 @@ class RequestHead:
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
 
+    @property
+    def standard_path(self) -> str:
+        return standard_path(self.path, self.entry_mode is EntryMode.OWN).path
+
 
 class NotRouted(Enum):
     """The request is not handled here."""
@@ -95,10 +100,14 @@ class ChatRequest:
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
-        route = route_of_path(path)
+        route = route_of_path(self.standard_path(path).path)
         if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
             return self
         return replace(self, dialect=route.dialect, purpose=route.purpose)
+
+    def standard_path(self, path: str) -> StandardPath:
+        """In the spelling of its dialect."""
+        return standard_path(path, self.entry_mode is EntryMode.OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +132,14 @@ def admit(head: RequestHead, server: Server) -> Decision:
         return decision
     if isinstance(decision, ChatRequest):
         return replace(decision, may_pass=False)
-    route = route_of_path(head.path)
+    route = route_of_path(head.standard_path)
     return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
 
 
 def _receive(head: RequestHead, server: Server) -> Decision:
     if head.method == "CONNECT":
         return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
-    route = route_of_path(head.path)
+    route = route_of_path(head.standard_path)
     if route is None:
         return _other_path(head)
     dialect = route.dialect
@@ -169,7 +178,7 @@ def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
 
 def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
-    route = route_of_path(head.path)
+    route = route_of_path(head.standard_path)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
     if route is None or head.method != "POST" or is_foreign:
         return NotRouted.FORWARD
@@ -205,7 +214,8 @@ def client_problem(
         if any(constant_time_equal(given, expected) for given in credentials(headers, path)):
             return None
         return Problem(
-            Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key."
+            Code.INVALID_API_KEY,
+            "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key.",
         )
     if not local:
         return Problem(
@@ -232,7 +242,7 @@ def _too_large(head: RequestHead, server: Server) -> Problem | None:
 
 def credentials(headers: Mapping[str, str], path: str) -> list[str]:
     """Every credential a client sent, in whatever form its dialect has."""
-    given = [headers[name] for name in ("x-api-key", "x-goog-api-key") if headers.get(name)]
+    given = [headers[name] for name in ("x-api-key", "x-goog-api-key", "api-key") if headers.get(name)]
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         given.append(token.strip())

@@ -4,7 +4,7 @@ A small request is read at once. Of a large one each of these takes longer than 
 read in a thread; nothing here touches what exchanges share.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mitmproxy import http
@@ -74,9 +74,12 @@ class RequestReader:
         if not self.chat.is_replay:
             body = self.converted_items.resolved(self.credential or self.flow.client_conn.peername[0], body)
         try:
-            facts = DIALECTS[self.chat.dialect].facts(body, self.flow.request.path)
+            path, model = self.chat.standard_path(self.flow.request.path)
+            facts = DIALECTS[self.chat.dialect].facts(body, path)
         except Problem as problem:
             return problem
+        if model is not None:
+            facts = replace(facts, model=model)
         return ParsedRequest(body, facts, self._caller(facts))
 
     def _caller(self, facts: RequestFacts) -> Caller:

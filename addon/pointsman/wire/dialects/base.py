@@ -141,15 +141,27 @@ class ListedModel:
     alias_of: str | None = None
 
 
-class ModelList(NamedTuple):
-    """The dialect's form of `GET …/models`.
+class ModelPage(NamedTuple):
+    """A part of the list of models. `has_more`: others follow."""
 
-    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes the models
-    and the moment (Unix time in seconds) that stands for their creation.
+    models: Sequence[ListedModel]
+    has_more: bool = False
+
+
+class ModelList(NamedTuple):
+    """The dialect's form of `GET …/models`, and of `GET …/models/ID`.
+
+    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes a page and
+    the moment (Unix time in seconds) that stands for the creation of models; `model` is one of its rows.
     """
 
     is_asked: Callable[[str, Mapping[str, str]], bool]
-    document: Callable[[Sequence[ListedModel], float], dict[str, Any]]
+    document: Callable[[ModelPage, float], dict[str, Any]]
+    model: Callable[[ListedModel, float], dict[str, Any]]
+    limit: str = "limit"
+    """The parameter of the query that bounds a page."""
+    after: str = "after"
+    """The parameter that holds the name of the last model before a page."""
 
 
 class TranscriptReader(NamedTuple):
