@@ -79,13 +79,16 @@ def _named(router: Router, name: str) -> ListedModel:
     listed = {model.id: model for model in listed_models(router)}
     if name in listed:
         return listed[name]
-    try:
-        found = resolve(name, router.settings, router.inventory)
-    except Problem as problem:
-        raise _not_found(name, problem, listed, router) from None
-    if found.automatic:
-        return ListedModel(name, OWNER, alias_of=found.name)
-    target = next((target for target in found.targets if target.enabled), None)
+    targets = router.inventory.by_id.get(name, ())  # whatever requests such a model is for
+    if not targets:
+        try:
+            found = resolve(name, router.settings, router.inventory)
+        except Problem as problem:
+            raise _not_found(name, problem, listed, router) from None
+        if found.automatic:
+            return ListedModel(name, OWNER, alias_of=found.name)
+        targets = found.targets
+    target = next((target for target in targets if target.enabled), None)
     if target is None:
         raise Problem(Code.MODEL_NOT_FOUND, f"The model {name[:200]!r} is disabled.", param="model")
     return ListedModel(name, target.provider.name, target.model.name, target.model.context)

@@ -52,7 +52,7 @@ _COUNT_TOKENS = "count-tokens"
 _API_VERSION = re.compile(r"(?:^|&)api-version=[^&]*")
 _NAMED_MODEL = re.compile(r"(?<=/models/)[^:]+")
 
-MAX_COMPARED = 200
+MAX_COMPARED = 80
 """Characters of a path that are compared with the right ones."""
 LEAST_LIKENESS = 0.7
 
@@ -134,4 +134,10 @@ def _likeness(asked: str, right: str) -> float:
         return 0.9
     longer, shorter = asked.split("/"), right.split("/")
     endings = {asked, "/".join(["", *longer[1 - len(shorter) :]]), "/v1" + asked}
-    return max(SequenceMatcher(None, ending, right, autojunk=False).ratio() for ending in endings)
+    return max(_ratio(ending, right) for ending in endings)
+
+
+def _ratio(asked: str, right: str) -> float:
+    """The cheap bound spares most comparisons: anybody may ask for wrong paths."""
+    match = SequenceMatcher(None, asked, right, autojunk=False)
+    return match.ratio() if min(match.real_quick_ratio(), match.quick_ratio()) >= LEAST_LIKENESS else 0.0
