@@ -23,8 +23,9 @@ from urllib.parse import parse_qs, urlsplit
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
 from pointsman.config.enums import Dialect, Forward
+from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
@@ -81,13 +82,15 @@ class OwnPage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A chat request to be routed."""
+    """A request to be routed: a chat, a question about one, or one of another endpoint."""
 
     dialect: Dialect
     entry_mode: EntryMode
     cors: Headers = ()
     """What lets a web page of this machine read the answer."""
     purpose: Purpose = Purpose.CHAT
+    endpoint: DialectForm | None = field(default=None, repr=False)
+    """What its path is about, unless it is a chat."""
     is_replay: bool = False
     """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
@@ -96,9 +99,14 @@ class ChatRequest:
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
         route = route_of_path(path)
-        if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
+        if route is None or route == (self.dialect, self.purpose, self.endpoint):
             return self
-        return replace(self, dialect=route.dialect, purpose=route.purpose)
+        return replace(self, dialect=route.dialect, purpose=route.purpose, endpoint=route.endpoint)
+
+    @property
+    def form(self) -> DialectForm:
+        """How such requests are read, sent and answered."""
+        return self.endpoint or DIALECTS[self.dialect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +154,12 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
     if head.method != "POST":
         allow = (("Allow", "POST"),)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; chat requests need POST.")
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path needs POST.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
     if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)
     readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
-    return ChatRequest(dialect, head.entry_mode, readable, route.purpose)
+    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
 
 
 def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
@@ -173,7 +181,7 @@ def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
     if route is None or head.method != "POST" or is_foreign:
         return NotRouted.FORWARD
-    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, is_replay=True)
+    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, endpoint=route.endpoint, is_replay=True)
 
 
 def _other_path(head: RequestHead) -> Decision:

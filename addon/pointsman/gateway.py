@@ -53,7 +53,7 @@ from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DIALECTS, count_body
+from pointsman.wire.dialects.registry import count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
@@ -177,7 +177,7 @@ class Gateway:
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse:
-        body = self._rules.masker.data(DIALECTS[chat.dialect].error_body(problem))
+        body = self._rules.masker.data(chat.form.error_body(problem))
         routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
@@ -232,7 +232,7 @@ class Gateway:
                 raise read
             plan = self._plan(chat, read)
         except Problem as problem:
-            if problem.code is Code.MODEL_NOT_FOUND and chat.entry_mode is EntryMode.PROXY and chat.may_pass:
+            if _is_about_model(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
@@ -242,7 +242,7 @@ class Gateway:
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
             request_id=self.request_id(request),
-            dialect=DIALECTS[chat.dialect],
+            dialect=chat.form,
             facts=read.facts,
             path=request.path,
             body=read.body,
@@ -320,6 +320,17 @@ class Gateway:
         if not VALID_REQUEST_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[REQUEST_ID_HEADER] = token_hex(16)
         return given
+
+
+def _is_about_model(problem: Problem, chat: ChatRequest) -> bool:
+    """No provider here has the model, or what is no chat does not name one."""
+    return problem.code is Code.MODEL_NOT_FOUND or (chat.endpoint is not None and problem.param == "model")
+
+
+def _has_origin(chat: ChatRequest) -> bool:
+    """The request may go to where it would go without the router. In reverse mode that holds for what is no chat."""
+    is_passed_through = chat.entry_mode is EntryMode.REVERSE and chat.endpoint is not None
+    return chat.may_pass and (chat.entry_mode is EntryMode.PROXY or is_passed_through)
 
 
 def shutting_down() -> Problem:

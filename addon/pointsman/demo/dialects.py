@@ -4,14 +4,20 @@ from collections.abc import Mapping
 
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.demo_base import DemoDialect
-from pointsman.wire.dialects.registry import DEFAULT, DIALECTS
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, route_of_path
 
-__all__ = ["DEFAULT", "DIALECTS", "count_member", "dialect_for", "list_writer"]
+__all__ = ["DEFAULT", "DIALECTS", "count_member", "dialect_for", "is_endpoint", "list_writer"]
 
 
 def dialect_for(route: str) -> Dialect | None:
     """The dialect whose chat path this is, None for any other path."""
     return next((dialect for dialect in DIALECTS.values() if dialect.demo().claims(route)), None)
+
+
+def is_endpoint(route: str) -> bool:
+    """Whether this path is one of a dialect's endpoints besides chats."""
+    found = route_of_path(route)
+    return found is not None and found.endpoint is not None
 
 
 def count_member(route: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
-from pointsman.config.enums import Dialect, ProtectionLevel
+from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 
 type KeyId = tuple[str, str | None]
 """A provider and the id of one of its keys, None for a provider without keys."""
@@ -117,6 +117,10 @@ class Inventory:
             key_labels={each.key_id: each.key_label for candidates in keys.values() for each in candidates},
             providers_with_redirects=tuple(provider for provider in settings.providers.values() if provider.redirects),
         )
+
+    def of_kind(self, kind: Kind) -> tuple[Target, ...]:
+        """The targets whose models take such requests."""
+        return tuple(target for target in self.targets if target.model.kind is kind)
 
     def keys_in_turn(self, target: Target) -> Sequence[Candidate]:
         """The target's candidates, the one whose turn it is first."""

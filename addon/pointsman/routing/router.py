@@ -89,7 +89,7 @@ class Router:
         (model_not_found).
         """
         settings = self.settings
-        resolution = resolve(facts.model, settings, self.inventory)
+        resolution = resolve(facts.model, settings, self.inventory, facts.kind)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
@@ -107,7 +107,7 @@ class Router:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
         not for launching. Raises Problem (model_not_found).
         """
-        resolution = resolve(facts.model, self.settings, self.inventory)
+        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)

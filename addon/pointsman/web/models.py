@@ -35,4 +35,5 @@ def listed_models(router: Router) -> Iterator[ListedModel]:
         yield ListedModel(alias, OWNER, alias_of=meaning)
     for target in router.inventory.targets:
         if target.enabled:
-            yield ListedModel(target.label, target.provider.name, target.model.name, target.model.context)
+            model = target.model
+            yield ListedModel(target.label, target.provider.name, model.name, model.context, kind=model.kind)

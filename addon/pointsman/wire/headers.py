@@ -69,6 +69,13 @@ def holds_secret(name: str) -> bool:
     return name in SECRETS or name.endswith(SECRET_SUFFIXES)
 
 
+def safe_media_type(content_type: str) -> str:
+    """The content type for a file: sound stays what it is, and whatever a browser might run or show is a download."""
+    media = content_type.partition(";")[0].strip().lower()
+    is_safe = media in _SAFE_TYPES or media.startswith(("audio/", "video/"))
+    return content_type if is_safe and _IS_WELL_FORMED.fullmatch(content_type) else "application/octet-stream"
+
+
 def safe_type(content_type: str, is_json: bool) -> str:
     """The content type for a provider's body: never one that a browser runs or shows as a page. `is_json`: the body is
     JSON, whatever its provider calls it.

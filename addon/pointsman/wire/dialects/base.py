@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pointsman.config import Quirks
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem
@@ -25,6 +26,8 @@ class Purpose(Enum):
     CHAT = auto()
     COUNT = auto()
     """How many tokens would this be?"""
+    OTHER = auto()
+    """Anything else of a model: see `Dialect.endpoints`."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -139,6 +142,7 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
+    kind: Kind = Kind.CHAT
 
 
 class ModelList(NamedTuple):
@@ -215,6 +219,14 @@ class Dialect:
     """What a request says. Malformed parts are ignored. Never raises."""
     answer_message: Callable[[Iterable[Members]], MessageDraft]
     """What an answer says: the events of a stream, or one whole answer."""
+
+    # endpoints.py
+    form_facts: Callable[[bytes, str, str], RequestFacts] | None = None
+    """In place of `facts` where a body may be a multipart form: body, path and content type."""
+    endpoints: Sequence["Dialect"] = ()
+    """The dialect's requests that are no chats. Each is a dialect of its own, with the name of this one: its requests
+    go to providers that speak this one, and nothing of them is converted.
+    """
 
     # conversion.py, answer_writer.py
     conversion: Conversion

@@ -29,10 +29,12 @@ class Route(NamedTuple):
 
     dialect: DialectName
     purpose: Purpose = Purpose.CHAT
+    endpoint: Dialect | None = None
+    """None for chats, and questions about them."""
 
 
 def route_of_path(path: str) -> Route | None:
-    """None for a path that is not about chats. A query string is ignored.
+    """None for a path that asks no model. A query string is ignored.
 
     route_of_path("/v1/messages/count_tokens?beta=true") == Route(DialectName.ANTHROPIC, Purpose.COUNT)
     """
@@ -40,6 +42,10 @@ def route_of_path(path: str) -> Route | None:
     for name, dialect in DIALECTS.items():
         if purpose := dialect.purpose_of(path):
             return Route(name, purpose)
+    for name, dialect in DIALECTS.items():
+        for endpoint in dialect.endpoints:
+            if purpose := endpoint.purpose_of(path):
+                return Route(name, purpose, endpoint)
     return None
 
 

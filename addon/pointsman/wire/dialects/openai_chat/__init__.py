@@ -1,11 +1,14 @@
 """OpenAI's chat completions, which most providers and clients speak."""
 
+from dataclasses import replace
+
 from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.openai_chat import (
     answers,
     control_events,
+    endpoints,
     errors,
     messages,
     request,
@@ -23,7 +26,7 @@ def _demo() -> DemoDialect:
     return demo
 
 
-DIALECT = Dialect(
+CHATS = Dialect(
     name=DialectName.OPENAI_CHAT,
     purpose_of=request.purpose_of,
     facts=request.facts,
@@ -43,3 +46,4 @@ DIALECT = Dialect(
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,
 )
+DIALECT = replace(CHATS, endpoints=endpoints.endpoints(CHATS))
