@@ -169,6 +169,7 @@ class TestFallback:
             "provider": "b",
             "model": "m",
             "name": "B's own",
+            "kind": "chat",
             "pool": "balanced",
             "smart_first": False,
             "enabled": True,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pointsman.config.enums import Kind
 from pointsman.domain.failures import Failure
 from pointsman.wire.frames import Usage
 
@@ -146,6 +147,7 @@ class ExchangeRecord:
     streamed: bool
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
+    kind: Kind = Kind.CHAT
 
     @property
     def ended(self) -> float:
@@ -158,6 +160,7 @@ class ExchangeRecord:
             "session": self.session,
             "sticky": self.sticky,
             "mode": self.mode,
+            "kind": self.kind.value,
             "model": self.model,
             "status": self.status,
             "error": self.error,
