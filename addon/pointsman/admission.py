@@ -23,9 +23,10 @@ from urllib.parse import parse_qs, urlsplit
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
 from pointsman.config.enums import Dialect, Forward
+from pointsman.wire.account_requests import METHODS
 from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, account_route, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
@@ -139,6 +140,8 @@ def _receive(head: RequestHead, server: Server) -> Decision:
     if head.method == "CONNECT":
         return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
     route = route_of_path(head.path)
+    if route is None and head.entry_mode is EntryMode.OWN:  # elsewhere it is the client's own account
+        route = account_route(head.path, head.headers)
     if route is None:
         return _other_path(head)
     dialect = route.dialect
@@ -152,9 +155,11 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return OwnPage()  # a browser's preflight is no chat request
     if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
-    if head.method != "POST":
-        allow = (("Allow", "POST"),)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path needs POST.")
+    methods = METHODS if route.purpose is Purpose.ACCOUNT else ("POST",)
+    if head.method not in methods:
+        allow = (("Allow", ", ".join(methods)),)
+        needed = " or ".join(methods)
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path needs {needed}.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
     if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)

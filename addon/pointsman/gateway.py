@@ -52,6 +52,7 @@ from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
+from pointsman.wire.account_requests import PROVIDER_HEADER
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import count_body
 from pointsman.wire.errors import Code, Problem
@@ -230,7 +231,7 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read)
+            plan = self._plan(chat, read, flow.request)
         except Problem as problem:
             if _is_about_model(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
@@ -248,12 +249,16 @@ class Gateway:
             body=read.body,
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
+            method=request.method,
             own_answer=_token_estimate(chat, read.facts),
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
+    def _plan(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+        if chat.purpose is Purpose.ACCOUNT:
+            named = request.headers.get(PROVIDER_HEADER, "").strip()
+            return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time())
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
         now = time.monotonic()

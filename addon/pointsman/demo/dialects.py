@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.demo_base import DemoDialect
-from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, account_route, route_of_path
 
-__all__ = ["DEFAULT", "DIALECTS", "count_member", "dialect_for", "is_endpoint", "list_writer"]
+__all__ = ["DEFAULT", "DIALECTS", "count_member", "dialect_for", "is_about_account", "is_endpoint", "list_writer"]
 
 
 def dialect_for(route: str) -> Dialect | None:
@@ -18,6 +18,11 @@ def is_endpoint(route: str) -> bool:
     """Whether this path is one of a dialect's endpoints besides chats."""
     found = route_of_path(route)
     return found is not None and found.endpoint is not None
+
+
+def is_about_account(route: str) -> bool:
+    """Whether this path is about files or batches."""
+    return account_route(route, {}) is not None
 
 
 def count_member(route: str) -> str | None:

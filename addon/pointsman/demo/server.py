@@ -13,7 +13,7 @@ from typing import Self
 
 from pointsman.demo.behaviours.errors import status
 from pointsman.demo.connection import Connection
-from pointsman.demo.dialects import count_member, is_endpoint, list_writer
+from pointsman.demo.dialects import count_member, is_about_account, is_endpoint, list_writer
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.demo.script import Behaviour, Script, ScriptRunner
 from pointsman.wire.dialects.demo_helpers import encoded, prompt_count
@@ -166,7 +166,7 @@ class Provider:
         """For connections: what answers this request."""
         self._record(request)
         if _is_scripted(request):
-            is_sound = bool(request.fields) or is_endpoint(request.route)
+            is_sound = bool(request.fields) or request.dialect is None
             return self._named(request, self._runner.take(request) if is_sound else NO_QUESTION)
         return self._named(request, self._aside(request))
 
@@ -237,4 +237,5 @@ class Provider:
 
 
 def _is_scripted(request: ReceivedRequest) -> bool:
-    return request.method == "POST" and (request.dialect is not None or is_endpoint(request.route))
+    is_asked = request.method == "POST" and (request.dialect is not None or is_endpoint(request.route))
+    return is_asked or is_about_account(request.route)

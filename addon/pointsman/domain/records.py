@@ -147,7 +147,8 @@ class ExchangeRecord:
     streamed: bool
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
-    kind: Kind = Kind.CHAT
+    kind: Kind | None = Kind.CHAT
+    """None: it asked no model."""
 
     @property
     def ended(self) -> float:
@@ -160,7 +161,7 @@ class ExchangeRecord:
             "session": self.session,
             "sticky": self.sticky,
             "mode": self.mode,
-            "kind": self.kind.value,
+            "kind": self.kind and self.kind.value,
             "model": self.model,
             "status": self.status,
             "error": self.error,

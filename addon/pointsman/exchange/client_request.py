@@ -34,6 +34,7 @@ class ClientRequest:
     body: bytes = field(repr=False)
     headers: Headers = field(repr=False)
     started: float
+    method: str = "POST"
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
     on_items: OnItems = lambda _: None

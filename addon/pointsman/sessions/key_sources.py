@@ -72,8 +72,8 @@ class Caller:
     body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
     conversation: Callable[[], Conversation | None] = field(repr=False)
     model: str = ""
-    kind: Kind = Kind.CHAT
-    """What is asked of the model."""
+    kind: Kind | None = Kind.CHAT
+    """What is asked of the model; None if none is asked."""
     words: RequestWords | None = field(default=None, repr=False)
     """The words of the request, if they were computed beforehand for this model."""
 
@@ -99,7 +99,7 @@ class KeyResolver:
     def resolve(self, caller: Caller) -> SessionKey | None:
         """The first source's key; None when no source has one."""
         if caller.kind is not Kind.CHAT:
-            scope = self._digests.digest("scope", caller.kind, caller.credential or "", caller.model, keyed=True)
+            scope = self._digests.digest("scope", caller.kind or "", caller.credential or "", caller.model, keyed=True)
             return self._first(CLIENT_SOURCES, caller, scope)
         agent = caller.headers.get(AGENT_HEADER, "").strip()
         owner = (caller.credential or "", caller.model, *((agent,) if agent else ()))

@@ -59,15 +59,19 @@ class TextReader:
 
 
 class BytesReader:
-    """Bytes that pass as they come: the first ones commit, and only the end of the body ends the answer."""
+    """Bytes that pass as they come: the first ones commit, and only the end of the body ends the answer.
+
+    `may_be_empty`: that there are none is an answer too.
+    """
 
     finish_reason: str | None = None
     usage: Usage | None = None
     opening: Opening | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, may_be_empty: bool = False) -> None:
         self.finished = False
         self._has_data = False
+        self._may_be_empty = may_be_empty
 
     def read(self, data: bytes) -> Sequence[Frame]:
         if not data:
@@ -76,10 +80,11 @@ class BytesReader:
         return (Frame(FrameKind.CONTENT, data),)
 
     def close(self) -> Sequence[Frame]:
-        if not self._has_data:
+        if not self._has_data and not self._may_be_empty:
             return [malformed("an empty body", FaultKind.EMPTY)]
         self.finished = True
-        return [Frame(FrameKind.END, b"")]
+        end = Frame(FrameKind.END, b"")
+        return [end] if self._has_data else [Frame(FrameKind.CONTENT, b""), end]
 
 
 class EventsReader(StreamReader):

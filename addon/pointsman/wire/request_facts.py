@@ -64,9 +64,9 @@ class RequestFacts:
     asked of the model, and the query with its `?`, without credentials; each dialect has its own words for them.
     `held` is what the request refers to; `stores_answer`: a later request may refer to its answer.
 
-    `kind` is that of the models that may take it. `boundary` separates the parts of a multipart form, in which
-    `model_span` covers the plain text of the field; empty where the body is JSON. `passes_bytes`: the answer is neither
-    one JSON document nor events, and reaches the client as it arrives.
+    `kind` is that of the models that may take it, None where no model is asked. `boundary` separates the parts of a
+    multipart form, in which `model_span` covers the plain text of the field; empty where the body is JSON.
+    `passes_bytes`: the answer is neither one JSON document nor events, and reaches the client as it arrives.
     """
 
     model: str | None
@@ -80,6 +80,6 @@ class RequestFacts:
     query: str = ""
     held: HeldIds = NO_IDS
     stores_answer: bool = False
-    kind: Kind = Kind.CHAT
+    kind: Kind | None = Kind.CHAT
     boundary: bytes = b""
     passes_bytes: bool = False

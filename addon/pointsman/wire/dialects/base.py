@@ -28,6 +28,8 @@ class Purpose(Enum):
     """How many tokens would this be?"""
     OTHER = auto()
     """Anything else of a model: see `Dialect.endpoints`."""
+    ACCOUNT = auto()
+    """What does an account hold? See `Dialect.account`."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -227,6 +229,9 @@ class Dialect:
     """The dialect's requests that are no chats. Each is a dialect of its own, with the name of this one: its requests
     go to providers that speak this one, and nothing of them is converted.
     """
+
+    account: "Dialect | None" = None
+    """The dialect's requests for files and batches, if it has any."""
 
     # conversion.py, answer_writer.py
     conversion: Conversion

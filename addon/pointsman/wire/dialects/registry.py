@@ -49,6 +49,18 @@ def route_of_path(path: str) -> Route | None:
     return None
 
 
+def account_route(path: str, headers: Mapping[str, str]) -> Route | None:
+    """For a path about files or batches, which dialects share: where they do, the headers (names in lower case) decide.
+    None for any other path.
+    """
+    path = path.partition("?")[0]
+    found = [each for each in DIALECTS.values() if each.account and each.account.purpose_of(path)]
+    if not found:
+        return None
+    asked = next((each for each in found if each.model_list.is_asked(path, headers)), found[0])
+    return Route(asked.name, Purpose.ACCOUNT, asked.account)
+
+
 def dialect_of_path(path: str) -> DialectName | None:
     """The dialect that chat requests to `path` speak; None for a path that is no chat path."""
     route = route_of_path(path)

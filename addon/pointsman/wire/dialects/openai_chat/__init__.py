@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.wire.account_requests import account_dialect
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.openai_chat import (
@@ -46,4 +47,8 @@ CHATS = Dialect(
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,
 )
-DIALECT = replace(CHATS, endpoints=endpoints.endpoints(CHATS))
+DIALECT = replace(
+    CHATS,
+    endpoints=endpoints.endpoints(CHATS),
+    account=account_dialect(CHATS, ("/files", "/uploads", "/batches")),
+)
