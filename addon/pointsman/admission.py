@@ -22,11 +22,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
-from pointsman.config.enums import Dialect, Forward
+from pointsman.config.enums import Dialect, Forward, Kind
 from pointsman.wire.account_requests import METHODS
 from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, account_route, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, account_route, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
@@ -68,6 +68,8 @@ class RequestHead:
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
 
 
 class NotRouted(Enum):
@@ -139,9 +141,7 @@ def admit(head: RequestHead, server: Server) -> Decision:
 def _receive(head: RequestHead, server: Server) -> Decision:
     if head.method == "CONNECT":
         return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
-    route = route_of_path(head.path)
-    if route is None and head.entry_mode is EntryMode.OWN:  # elsewhere it is the client's own account
-        route = account_route(head.path, head.headers)
+    route = _route_of(head)
     if route is None:
         return _other_path(head)
     dialect = route.dialect
@@ -167,6 +167,16 @@ def _receive(head: RequestHead, server: Server) -> Decision:
     return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
 
 
+def _route_of(head: RequestHead) -> Route | None:
+    """None for what is not routed here. Elsewhere than at the router's own address, files and batches are those of the
+    client's own account.
+    """
+    route, is_own = route_of_path(head.path), head.entry_mode is EntryMode.OWN
+    if route is None:
+        return account_route(head.path, head.headers) if is_own else None
+    return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
+
+
 def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
     """Why a request to somewhere else does not go there; None when it does."""
     policy = server.forwards
@@ -182,7 +192,7 @@ def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
 
 def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
-    route = route_of_path(head.path)
+    route = _route_of(head)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
     if route is None or head.method != "POST" or is_foreign:
         return NotRouted.FORWARD

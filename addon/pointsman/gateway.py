@@ -77,7 +77,7 @@ class Gateway:
         self.learnt_refusals = LearntRefusals()
         self.history = History(settings.history)
         self.upstream_client = providers
-        self.admission = ClientAdmission(settings.server)
+        self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
@@ -106,7 +106,7 @@ class Gateway:
     def on_options_changed(self) -> None:
         """mitmproxy's options say how providers are reached, and how long a request may be."""
         self._upstream_options.clear()
-        self.admission.update_settings(self.settings.server)
+        self.admission.update_settings(self.settings)
 
     def table_sizes(self, now: float) -> dict[str, int]:
         """How many there are of what comes and goes; `now` is the time that sessions live by."""
@@ -135,7 +135,7 @@ class Gateway:
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
         )
-        self.admission.update_settings(settings.server)
+        self.admission.update_settings(settings)
 
     async def restore_history(self) -> None:
         """Begin the history, and learn what it knows."""

@@ -1,6 +1,7 @@
 """Endpoints besides chats, through a real router, with the official SDKs."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from email import message_from_bytes
@@ -12,7 +13,7 @@ import httpx
 import openai
 import pytest
 from google import genai
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types import Completion
 
 from pointsman.demo import Behaviour, Provider, behaviours
@@ -617,3 +618,85 @@ class TestGemini:
                 await client.aio.models.embed_content(model="embed", contents=["a", "b"])
             assert one.seen[0].path == "/v1/models/own:batchEmbedContents"
             assert [each["model"] for each in one.seen[0].json["requests"]] == ["models/own"] * 2
+
+
+class TestElsewhere:
+    """As a proxy and in reverse mode, only kinds that are configured are the router's."""
+
+    ASKED: ClassVar[Any] = {"model": "m", "input": "a"}
+
+    @asynccontextmanager
+    async def reverse(self, folder: Path, kind: str) -> AsyncIterator[tuple[httpx.AsyncClient, Provider, Provider]]:
+        async with Provider(WELL) as target, Provider(WELL) as one, AsyncExitStack() as stack:
+            entry = {**provider(one.base_url), "models": [{"id": "m", "kind": kind}]}
+            mode = f"reverse:{target.base_url.removesuffix('/v1')}"
+            router = await stack.enter_async_context(running(folder, {"p0": entry}, mode))
+            headers = {"Authorization": "Bearer sk-its-own-key-0123456789"}
+            client = httpx.AsyncClient(base_url=router.url, headers=headers)
+            yield await stack.enter_async_context(client), target, one
+
+    async def test_a_kind_that_is_configured_is_routed(self, tmp_path: Path) -> None:
+        async with self.reverse(tmp_path, "embedding") as (client, target, one):
+            answer = await client.post("/v1/embeddings", json=self.ASKED)
+            assert answer.headers["x-routed-via"] == "p0/m"
+            assert (len(target.seen), len(one.seen)) == (0, 1)
+
+    @pytest.mark.parametrize("kind", ["chat", "embedding"])
+    async def test_a_model_that_is_not_goes_to_the_target_with_its_own_key(self, tmp_path: Path, kind: str) -> None:
+        async with self.reverse(tmp_path, kind) as (client, target, one):
+            answer = await client.post("/v1/embeddings", json={**self.ASKED, "model": "another"})
+            assert answer.status_code == 200
+            assert "x-routed-via" not in answer.headers
+            assert target.seen[0].header("authorization") == "Bearer sk-its-own-key-0123456789"
+            assert not one.seen
+
+    async def test_files_are_those_of_the_client(self, tmp_path: Path) -> None:
+        async with self.reverse(tmp_path, "embedding") as (client, target, one):
+            await client.get("/v1/files/file-abc")
+            assert target.seen[0].header("authorization") == "Bearer sk-its-own-key-0123456789"
+            assert not one.seen
+
+    async def test_the_default_base_url_by_way_of_the_proxy(self, tmp_path: Path) -> None:
+        async with served(tmp_path, "embedding", behaviours.status(503), WELL) as (_, router, _):
+            trusting = ssl.create_default_context(cafile=router.ca)
+            http_client = DefaultAsyncHttpxClient(proxy=router.url, verify=trusting, http2=True)
+            async with AsyncOpenAI(api_key="sk-own", max_retries=0, http_client=http_client) as client:
+                raw = await client.embeddings.with_raw_response.create(model="m", input="a")
+            assert raw.headers["x-routed-via"] == "p1/m"
+            assert router.watcher.flows[0].request.pretty_url == "https://api.openai.com/v1/embeddings"
+
+    async def test_sound_over_http2_is_cut_when_it_breaks(self, tmp_path: Path) -> None:
+        async with served(tmp_path, "audio", WELL) as (_, router, [one]):
+            trusting = ssl.create_default_context(cafile=router.ca)
+            http_client = DefaultAsyncHttpxClient(proxy=router.url, verify=trusting, http2=True)
+            async with AsyncOpenAI(api_key="sk-own", max_retries=0, http_client=http_client) as client:
+                whole = await client.audio.speech.with_raw_response.create(**TestSpeech.ASKED)
+                assert (whole.http_response.http_version, whole.content) == ("HTTP/2", b"".join(SOUND))
+                one.script = behaviours.endpoint(breaks_after=3)
+                async with client.audio.speech.with_streaming_response.create(**TestSpeech.ASKED) as answer:
+                    with pytest.raises(Exception, match=r"(?i)reset"):
+                        await answer.read()
+
+
+async def test_what_a_provider_refuses_is_left_out(tmp_path: Path) -> None:
+    async with Provider(WELL) as one:
+        entry = {**provider(one.base_url), "models": [{"id": "m", "kind": "embedding"}], "drop_params": ["dimensions"]}
+        async with (
+            running(tmp_path, {"p0": entry}) as router,
+            AsyncOpenAI(base_url=router.base_url, api_key="x", max_retries=0) as client,
+        ):
+            await client.embeddings.create(model="m", input="a", dimensions=3)
+    assert "dimensions" not in one.seen[0].json
+
+
+async def test_another_dialect_is_no_candidate(tmp_path: Path) -> None:
+    """Nothing is converted, and the error says so."""
+    async with Provider(WELL) as one:
+        entry = {**provider(one.base_url), "dialect": "gemini", "models": [{"id": "m", "kind": "embedding"}]}
+        async with (
+            running(tmp_path, {"p0": entry}) as router,
+            AsyncOpenAI(base_url=router.base_url, api_key="x", max_retries=0) as client,
+        ):
+            with pytest.raises(openai.APIStatusError, match="cannot be converted"):
+                await client.embeddings.create(model="m", input="a")
+    assert not one.seen

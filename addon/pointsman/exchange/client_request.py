@@ -50,7 +50,7 @@ class ClientRequest:
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
         if self.facts.kind is not Kind.CHAT:
-            return EndpointCodec(self.dialect, self.facts)
+            return EndpointCodec(self.dialect, self.facts, target.provider)
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
         provider_dialect = DIALECTS[spoken]

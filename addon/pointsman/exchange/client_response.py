@@ -104,7 +104,8 @@ class ClientResponse:
             return self._stream_headers
         if facts.passes_bytes:
             return (("Content-Type", safe_media_type(content_type)),)
-        said_type = safe_type(content_type, is_json=data[:64].lstrip().startswith((b"{", b"[")))
+        is_json = facts.kind is Kind.CHAT or data[:64].lstrip().startswith((b"{", b"["))
+        said_type = safe_type(content_type, is_json)
         if media_type(said_type) == EVENT_STREAM:  # it was joined
             said_type = "application/json"
         return body_headers(said_type, data)

@@ -51,6 +51,7 @@ def account_dialect(chat: Dialect, collections: Sequence[str]) -> Dialect:
         purpose_of=lambda path: Purpose.ACCOUNT if pattern.fullmatch(path.partition("?")[0]) else None,
         facts=partial(_facts, pattern),
         outbound=lambda body, facts, model: (body, facts.action + facts.query),
+        kind=None,
         count_tokens=None,
         usage_option=None,
         quirks=None,

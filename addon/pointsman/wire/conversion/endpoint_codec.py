@@ -1,7 +1,9 @@
-"""The way of an attempt whose request is no chat: like to like, with no conversion and nothing left out."""
+"""The way of an attempt whose request is no chat: like to like, without conversion."""
 
 from collections.abc import Sequence
 
+from pointsman.config import Provider
+from pointsman.wire import provider_quirks
 from pointsman.wire.conversion.codec import LARGE_COPY
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.error_reader import ErrorReader
@@ -20,14 +22,15 @@ class EndpointCodec:
     asked_usage = False
     refusals: Sequence[Refusal] = ()
 
-    def __init__(self, dialect: Dialect, facts: RequestFacts) -> None:
-        self.dialect, self._facts = dialect, facts
+    def __init__(self, dialect: Dialect, facts: RequestFacts, provider: Provider) -> None:
+        self.dialect, self._facts, self._provider = dialect, facts, provider
 
     def takes_long(self, body: bytes) -> bool:
         return len(body) > LARGE_COPY
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
-        return self.dialect.outbound(body, self._facts, model)
+        body, path = self.dialect.outbound(body, self._facts, model)
+        return provider_quirks.mended(self._provider, self.dialect, body, self._facts.document), path
 
     def headers(self, headers: Headers) -> Headers:
         return completed(headers, self.dialect.own_headers)

@@ -223,6 +223,8 @@ class Dialect:
     """What an answer says: the events of a stream, or one whole answer."""
 
     # endpoints.py
+    kind: Kind | None = Kind.CHAT
+    """Of the models that its requests ask; None where they ask none."""
     form_facts: Callable[[bytes, str, str], RequestFacts] | None = None
     """In place of `facts` where a body may be a multipart form: body, path and content type."""
     endpoints: Sequence["Dialect"] = ()

@@ -30,6 +30,7 @@ def endpoints(chat: Dialect) -> tuple[Dialect, ...]:
         purpose_of=lambda path: Purpose.OTHER if asked(path, ACTIONS) else None,
         facts=facts,
         outbound=outbound,
+        kind=Kind.EMBEDDING,
         count_tokens=None,
         signed_parts=None,
         reader=reader,

@@ -172,6 +172,7 @@ def _dialect(endpoint: Endpoint, chat: Dialect) -> Dialect:
         facts=partial(_facts, endpoint),
         form_facts=partial(_form_facts, endpoint) if endpoint.is_form else None,
         outbound=lambda body, facts, model: (_with_model(body, facts, model), endpoint.path),
+        kind=endpoint.kind,
         usage_option=None,
         quirks=None,
         signed_parts=None,
