@@ -22,9 +22,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
-from pointsman.config.enums import Dialect, Forward
+from pointsman.config.enums import Dialect, Forward, Kind
+from pointsman.wire.account_requests import METHODS
+from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, account_route, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.paths import StandardPath, standard_path
@@ -67,6 +69,8 @@ class RequestHead:
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
 
     @property
     def standard_path(self) -> str:
@@ -86,13 +90,15 @@ class OwnPage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A chat request to be routed."""
+    """A request to be routed: a chat, a question about one, or one of another endpoint."""
 
     dialect: Dialect
     entry_mode: EntryMode
     cors: Headers = ()
     """What lets a web page of this machine read the answer."""
     purpose: Purpose = Purpose.CHAT
+    endpoint: DialectForm | None = field(default=None, repr=False)
+    """What its path is about, unless it is a chat."""
     is_replay: bool = False
     """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
@@ -101,9 +107,14 @@ class ChatRequest:
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
         route = route_of_path(self.standard_path(path).path)
-        if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
+        if route is None or route == (self.dialect, self.purpose, self.endpoint):
             return self
-        return replace(self, dialect=route.dialect, purpose=route.purpose)
+        return replace(self, dialect=route.dialect, purpose=route.purpose, endpoint=route.endpoint)
+
+    @property
+    def form(self) -> DialectForm:
+        """How such requests are read, sent and answered."""
+        return self.endpoint or DIALECTS[self.dialect]
 
     def standard_path(self, path: str) -> StandardPath:
         """In the spelling of its dialect."""
@@ -139,7 +150,7 @@ def admit(head: RequestHead, server: Server) -> Decision:
 def _receive(head: RequestHead, server: Server) -> Decision:
     if head.method == "CONNECT":
         return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
-    route = route_of_path(head.standard_path)
+    route = _route_of(head)
     if route is None:
         return _other_path(head)
     dialect = route.dialect
@@ -153,14 +164,27 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return OwnPage()  # a browser's preflight is no chat request
     if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
-    if head.method != "POST":
-        allow = (("Allow", "POST"),)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; chat requests need POST.")
+    methods = METHODS if route.purpose is Purpose.ACCOUNT else ("POST",)
+    if head.method not in methods:
+        allow = (("Allow", ", ".join(methods)),)
+        needed = " or ".join(methods)
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path needs {needed}.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
     if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)
     readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
-    return ChatRequest(dialect, head.entry_mode, readable, route.purpose)
+    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
+
+
+def _route_of(head: RequestHead) -> Route | None:
+    """None for what is not routed here. Elsewhere than at the router's own address, files and batches are those of the
+    client's own account.
+    """
+    path, is_own = head.standard_path, head.entry_mode is EntryMode.OWN
+    route = route_of_path(path)
+    if route is None:
+        return account_route(path, head.headers) if is_own else None
+    return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
 
 
 def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
@@ -178,11 +202,11 @@ def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
 
 def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
-    route = route_of_path(head.standard_path)
+    route = _route_of(head)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
     if route is None or head.method != "POST" or is_foreign:
         return NotRouted.FORWARD
-    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, is_replay=True)
+    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, endpoint=route.endpoint, is_replay=True)
 
 
 def _other_path(head: RequestHead) -> Decision:

@@ -57,6 +57,7 @@ def test_each_has_the_members_that_clients_read() -> None:
         "object": "model",
         "created": 1_700_000_000,
         "owned_by": "groq",
+        "kind": "chat",
         "name": "Llama",
         "context_window": 131072,
         "context_length": 131072,
@@ -65,7 +66,7 @@ def test_each_has_the_members_that_clients_read() -> None:
 
 def test_what_is_not_known_of_a_model_is_not_made_up() -> None:
     rows = {row["id"]: row for row in listed(house())}
-    assert set(rows["hub/llama"]) == {"id", "object", "created", "owned_by"}
+    assert set(rows["hub/llama"]) == {"id", "object", "created", "owned_by", "kind"}
 
 
 def test_a_reload_changes_the_list() -> None:

@@ -1,4 +1,4 @@
-"""`pointsman explain FILE`: which candidates the running router would choose for the chat request in the file, and why.
+"""`pointsman explain FILE`: which candidates the running router would choose for the request in the file, and why.
 Nothing is sent to any provider.
 """
 
@@ -18,7 +18,7 @@ COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
-    parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
+    parser.add_argument("file", help="the body of a request, as JSON; - reads standard input")
     add_router_argument(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")

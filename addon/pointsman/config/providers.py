@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Capability, Dialect, LimitsScope, Pool, ProtectionLevel, RedirectMatch
+from pointsman.config.enums import Capability, Dialect, Kind, LimitsScope, Pool, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.quota_reset import MIDNIGHT_UTC, QuotaResetTime
 from pointsman.config.stream import Hedge, Stream
@@ -63,6 +63,7 @@ class Model(ConfigModel):
 
     id: Name
     name: Line | None = None  # for people
+    kind: Kind = Kind.CHAT  # the requests it takes; automatic modes choose chat models alone
     pool: Pool = Pool.BALANCED
     intelligence: Rank = None  # 1 is best, None counts as the middle
     speed: Rank = None  # likewise

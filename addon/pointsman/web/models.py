@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from urllib.parse import parse_qs, unquote
 
-from pointsman.config.enums import Mode
-from pointsman.routing.resolve import resolve
+from pointsman.config.enums import Kind, Mode
+from pointsman.routing.resolve import resolve, resolve_alias
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import AUTO
 from pointsman.web.http import PageReply, PageRequest, json_reply
@@ -55,10 +55,18 @@ def listed_models(router: Router) -> Iterator[ListedModel]:
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)
     for alias, meaning in router.settings.routing.aliases.items():
-        yield ListedModel(alias, OWNER, alias_of=meaning)
+        yield ListedModel(alias, OWNER, alias_of=meaning, kind=_kind_of(alias, router))
     for target in router.inventory.targets:
         if target.enabled:
-            yield ListedModel(target.label, target.provider.name, target.model.name, target.model.context)
+            model = target.model
+            yield ListedModel(target.label, target.provider.name, model.name, model.context, kind=model.kind)
+
+
+def _kind_of(alias: str, router: Router) -> Kind:
+    """Of the first model that the alias means."""
+    name, inventory = resolve_alias(alias, router.settings), router.inventory
+    target = inventory.by_label.get(name) or next(iter(inventory.by_id.get(name, ())), None)
+    return target.model.kind if target else Kind.CHAT
 
 
 def _page(models: Sequence[ListedModel], form: ModelList, query: str) -> ModelPage:
@@ -91,7 +99,8 @@ def _named(router: Router, name: str) -> ListedModel:
     target = next((target for target in targets if target.enabled), None)
     if target is None:
         raise Problem(Code.MODEL_NOT_FOUND, f"The model {name[:200]!r} is disabled.", param="model")
-    return ListedModel(name, target.provider.name, target.model.name, target.model.context)
+    model = target.model
+    return ListedModel(name, target.provider.name, model.name, model.context, kind=model.kind)
 
 
 def _not_found(name: str, problem: Problem, listed: Iterable[str], router: Router) -> Problem:

@@ -27,6 +27,23 @@ CLIENT_PATHS = (
     ClientPath("POST", f"/v1beta/models/{MODEL}:generateContent"),
     ClientPath("POST", f"/v1beta/models/{MODEL}:streamGenerateContent"),
     ClientPath("POST", f"/v1beta/models/{MODEL}:countTokens"),
+    ClientPath("POST", f"/v1beta/models/{MODEL}:embedContent"),
+    ClientPath("POST", f"/v1beta/models/{MODEL}:batchEmbedContents"),
+    ClientPath("POST", "/v1/embeddings"),
+    ClientPath("POST", "/v1/completions"),
+    ClientPath("POST", "/v1/fim/completions"),
+    ClientPath("POST", "/v1/images/generations"),
+    ClientPath("POST", "/v1/images/edits"),
+    ClientPath("POST", "/v1/images/variations"),
+    ClientPath("POST", "/v1/audio/speech"),
+    ClientPath("POST", "/v1/audio/transcriptions"),
+    ClientPath("POST", "/v1/audio/translations"),
+    ClientPath("POST", "/v1/rerank"),
+    ClientPath("POST", "/v1/moderations"),
+    ClientPath("POST", "/v1/files"),
+    ClientPath("POST", "/v1/uploads"),
+    ClientPath("POST", "/v1/batches"),
+    ClientPath("POST", "/v1/messages/batches"),
     ClientPath("GET", "/v1/models"),
     ClientPath("GET", f"/v1/models/{MODEL}"),
     ClientPath("GET", "/v1beta/models"),
@@ -34,6 +51,8 @@ CLIENT_PATHS = (
 )
 TAILS = frozenset(row.path.removeprefix("/v1/") for row in CLIENT_PATHS if row.path.startswith("/v1/"))
 """What may stand alone at the router's own address."""
+COLLECTIONS = ("models", "files", "uploads", "batches")
+"""The same, with the name of one of them behind it."""
 _EXACT = frozenset(row.path for row in CLIENT_PATHS)
 
 _VERSION = r"/v\d\w*"
@@ -116,7 +135,7 @@ def _with_version(path: str) -> str:
     if found := _MODELS.search(path):
         return f"{'/v1' if found['version'] == '/v1' else '/v1beta'}{found['tail']}"
     found = _BARE.fullmatch(path)
-    is_known = found is not None and (found["tail"] in TAILS or found["tail"].partition("/")[0] == "models")
+    is_known = found is not None and (found["tail"] in TAILS or found["tail"].partition("/")[0] in COLLECTIONS)
     return f"/v1/{found['tail']}" if found and is_known else path
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pointsman.config import Quirks
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem
@@ -25,6 +26,10 @@ class Purpose(Enum):
     CHAT = auto()
     COUNT = auto()
     """How many tokens would this be?"""
+    OTHER = auto()
+    """Anything else of a model: see `Dialect.endpoints`."""
+    ACCOUNT = auto()
+    """What does an account hold? See `Dialect.account`."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -139,6 +144,7 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
+    kind: Kind = Kind.CHAT
 
 
 class ModelPage(NamedTuple):
@@ -227,6 +233,19 @@ class Dialect:
     """What a request says. Malformed parts are ignored. Never raises."""
     answer_message: Callable[[Iterable[Members]], MessageDraft]
     """What an answer says: the events of a stream, or one whole answer."""
+
+    # endpoints.py
+    kind: Kind | None = Kind.CHAT
+    """Of the models that its requests ask; None where they ask none."""
+    form_facts: Callable[[bytes, str, str], RequestFacts] | None = None
+    """In place of `facts` where a body may be a multipart form: body, path and content type."""
+    endpoints: Sequence["Dialect"] = ()
+    """The dialect's requests that are no chats. Each is a dialect of its own, with the name of this one: its requests
+    go to providers that speak this one, and nothing of them is converted.
+    """
+
+    account: "Dialect | None" = None
+    """The dialect's requests for files and batches, if it has any."""
 
     # conversion.py, answer_writer.py
     conversion: Conversion

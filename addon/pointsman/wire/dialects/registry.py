@@ -30,10 +30,12 @@ class Route(NamedTuple):
 
     dialect: DialectName
     purpose: Purpose = Purpose.CHAT
+    endpoint: Dialect | None = None
+    """None for chats, and questions about them."""
 
 
 def route_of_path(path: str) -> Route | None:
-    """None for a path that is not about chats. A query string is ignored.
+    """None for a path that asks no model. A query string is ignored.
 
     route_of_path("/v1/messages/count_tokens?beta=true") == Route(DialectName.ANTHROPIC, Purpose.COUNT)
     """
@@ -41,7 +43,23 @@ def route_of_path(path: str) -> Route | None:
     for name, dialect in DIALECTS.items():
         if purpose := dialect.purpose_of(path):
             return Route(name, purpose)
+    for name, dialect in DIALECTS.items():
+        for endpoint in dialect.endpoints:
+            if purpose := endpoint.purpose_of(path):
+                return Route(name, purpose, endpoint)
     return None
+
+
+def account_route(path: str, headers: Mapping[str, str]) -> Route | None:
+    """For a path about files or batches, which dialects share: where they do, the headers (names in lower case) decide.
+    None for any other path.
+    """
+    path = path.partition("?")[0]
+    found = [each for each in DIALECTS.values() if each.account and each.account.purpose_of(path)]
+    if not found:
+        return None
+    asked = next((each for each in found if each.model_list.is_asked(path, headers)), found[0])
+    return Route(asked.name, Purpose.ACCOUNT, asked.account)
 
 
 def dialect_of_path(path: str) -> DialectName | None:

@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pointsman.config.enums import Kind
 from pointsman.wire.dialects.base import ListedModel, ModelList, ModelPage
 
+METHODS = {
+    Kind.CHAT: ("generateContent", "streamGenerateContent", "countTokens"),
+    Kind.EMBEDDING: ("embedContent", "batchEmbedContents"),
+}
 HEADERS = ("x-goog-api-key", "x-goog-api-client")
 
 
@@ -22,7 +27,7 @@ def _row(model: ListedModel) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": f"models/{model.id}",
         "displayName": model.name or model.id,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        "supportedGenerationMethods": list(METHODS.get(model.kind, ())),
     }
     if model.context is not None:
         row["inputTokenLimit"] = model.context

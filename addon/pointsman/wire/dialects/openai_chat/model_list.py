@@ -12,6 +12,7 @@ def document(page: ModelPage, created: float) -> dict[str, Any]:
 
 def _row(model: ListedModel, created: int) -> dict[str, Any]:
     row: dict[str, Any] = {"object": "model", "created": created, "id": model.id, "owned_by": model.owner}
+    row["kind"] = model.kind.value
     if model.alias_of:
         row["alias_of"] = model.alias_of
     if model.name:
