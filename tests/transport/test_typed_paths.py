@@ -22,6 +22,7 @@ from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
 from support.dialects import CHATS, entry
 from support.router import Router, running
+from support.settings import provider
 
 KEY = "the-client-key-0123456789"
 TEXT = "labore et dolore"
@@ -156,6 +157,22 @@ class TestSdksOfClouds:
             "/v1beta/models/m:streamGenerateContent?alt=sse",
         ]
         await client.aclose()
+
+
+class TestOtherEndpoints:
+    async def test_the_deployment_is_the_model(self, stack: AsyncExitStack, tmp_path: Path) -> None:
+        one = await stack.enter_async_context(Provider(behaviours.endpoint()))
+        entries = {"p": provider(one.base_url) | {"models": [{"id": "m", "kind": "embedding"}]}}
+        router = await stack.enter_async_context(running(tmp_path, entries))
+        async with AsyncAzureOpenAI(
+            azure_endpoint=router.url, api_key="x", api_version="2024-10-21", max_retries=0
+        ) as client:
+            assert (await client.embeddings.create(model="m", input="hi")).data
+        async with httpx.AsyncClient(trust_env=False) as plain:
+            bare = await plain.post(f"{router.url}/embeddings", json={"model": "m", "input": "hi"})
+            model = await plain.get(f"{router.url}/models/m")
+        assert (bare.status_code, model.json()["kind"]) == (200, "embedding")
+        assert [(seen.path, seen.json["model"]) for seen in one.seen] == [("/v1/embeddings", "m")] * 2
 
 
 class TestModelsBySdk:
