@@ -32,15 +32,15 @@ def listed_models(router: Router) -> Iterator[ListedModel]:
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)
     for alias, meaning in router.settings.routing.aliases.items():
-        yield ListedModel(alias, OWNER, alias_of=meaning, kind=_kind_of(alias, router))
+        yield ListedModel(alias, OWNER, alias_of=meaning, kinds=_kinds_of(alias, router))
     for target in router.inventory.targets:
         if target.enabled:
             model = target.model
-            yield ListedModel(target.label, target.provider.name, model.name, model.context, kind=model.kind)
+            yield ListedModel(target.label, target.provider.name, model.name, model.context, kinds=model.kind)
 
 
-def _kind_of(alias: str, router: Router) -> Kind:
+def _kinds_of(alias: str, router: Router) -> tuple[Kind, ...]:
     """Of the first model that the alias means."""
     name, inventory = resolve_alias(alias, router.settings), router.inventory
     target = inventory.by_label.get(name) or next(iter(inventory.by_id.get(name, ())), None)
-    return target.model.kind if target else Kind.CHAT
+    return target.model.kind if target else (Kind.CHAT,)

@@ -144,7 +144,7 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
-    kind: Kind = Kind.CHAT
+    kinds: tuple[Kind, ...] = (Kind.CHAT,)
 
 
 class ModelList(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pointsman.config.enums import Kind
 from pointsman.wire.dialects.base import ListedModel, ModelList
 
 
@@ -16,6 +17,7 @@ def document(models: Sequence[ListedModel], created: float) -> dict[str, Any]:
     data = [
         {"type": "model", "id": model.id, "display_name": model.name or model.id, "created_at": moment}
         for model in models
+        if Kind.CHAT in model.kinds
     ]
     return {"data": data, "has_more": False, "first_id": data[0]["id"], "last_id": data[-1]["id"]}
 

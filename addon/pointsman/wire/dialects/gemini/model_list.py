@@ -18,14 +18,14 @@ def is_asked(path: str, headers: Mapping[str, str]) -> bool:
 
 
 def document(models: Sequence[ListedModel], created: float) -> dict[str, Any]:
-    return {"models": [_row(model) for model in models]}
+    return {"models": [_row(model) for model in models if any(kind in METHODS for kind in model.kinds)]}
 
 
 def _row(model: ListedModel) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": f"models/{model.id}",
         "displayName": model.name or model.id,
-        "supportedGenerationMethods": list(METHODS.get(model.kind, ())),
+        "supportedGenerationMethods": [method for kind in model.kinds for method in METHODS.get(kind, ())],
     }
     if model.context is not None:
         row["inputTokenLimit"] = model.context
