@@ -26,7 +26,7 @@ from pointsman.admission import (
 )
 from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.config import Server
-from pointsman.config.enums import Dialect
+from pointsman.config.enums import Dialect, Kind
 from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"
@@ -612,3 +612,55 @@ class TestEditedPaths:
     )
     def test_the_dialect_is_the_paths_where_it_is_a_chat_path(self, path: str, dialect: Dialect) -> None:
         assert ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN).with_path(path).dialect is dialect
+
+
+class TestOtherEndpoints:
+    """Embeddings, files and so on: `door` is how the client comes in, `kinds` those of the configured models."""
+
+    @pytest.mark.parametrize(
+        ("door", "kinds", "expected"),
+        [
+            (EntryMode.OWN, {Kind.EMBEDDING}, "chat"),
+            (EntryMode.OWN, {Kind.CHAT}, "chat"),
+            (EntryMode.REVERSE, {Kind.EMBEDDING}, "chat"),
+            (EntryMode.REVERSE, {Kind.CHAT}, "pass"),
+            (EntryMode.PROXY, {Kind.EMBEDDING}, "chat"),
+            (EntryMode.PROXY, {Kind.CHAT}, "pass"),
+        ],
+    )
+    def test_on_their_way_elsewhere_only_configured_kinds_are_ours(
+        self, door: EntryMode, kinds: set[Kind], expected: str
+    ) -> None:
+        head = {"entry_mode": door, "host": "api.openai.com", "path": "/v1/embeddings", "kinds": frozenset(kinds)}
+        assert word(decided(OPEN, **head)) == expected
+
+    @pytest.mark.parametrize(
+        ("door", "method", "expected"),
+        [
+            (EntryMode.OWN, "GET", "chat"),
+            (EntryMode.OWN, "POST", "chat"),
+            (EntryMode.OWN, "DELETE", "chat"),
+            (EntryMode.OWN, "PUT", "method_not_allowed"),
+            (EntryMode.OWN, "OPTIONS", "page"),
+            (EntryMode.REVERSE, "GET", "pass"),
+            (EntryMode.PROXY, "GET", "pass"),
+        ],
+    )
+    def test_files_are_ours_at_our_own_address(self, door: EntryMode, method: str, expected: str) -> None:
+        head = {"entry_mode": door, "host": "api.openai.com", "path": "/v1/files/file-a", "method": method}
+        assert word(decided(OPEN, **head)) == expected
+
+    @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/files"])
+    def test_they_need_the_client_key(self, path: str) -> None:
+        assert word(decided(KEYED, path=path)) == "invalid_api_key"
+
+    def test_a_file_that_was_asked_for_is_asked_for_again_in_a_replay(self) -> None:
+        usual = {"entry_mode": EntryMode.OWN, "host": "", "headers": {}, "local": True}
+        head = RequestHead(**usual, method="GET", path="/v1/files/file-a")  # type: ignore[arg-type]
+        assert isinstance(admit_replay(head, OPEN), ChatRequest)
+
+    def test_an_edited_path_may_lead_to_one(self) -> None:
+        edited = ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN).with_path("/v1/embeddings")
+        assert edited.endpoint
+        assert edited.endpoint.kind is Kind.EMBEDDING
+        assert edited.with_path(CHAT) == ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN)

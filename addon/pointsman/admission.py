@@ -13,7 +13,7 @@ credential belongs to the provider, so only the client's address or `Proxy-Autho
 import base64
 import hmac
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
@@ -164,8 +164,7 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return OwnPage()  # a browser's preflight is no chat request
     if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
-    methods = METHODS if route.purpose is Purpose.ACCOUNT else ("POST",)
-    if head.method not in methods:
+    if head.method not in (methods := _methods_of(route)):
         allow = (("Allow", ", ".join(methods)),)
         needed = " or ".join(methods)
         wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path needs {needed}.")
@@ -187,6 +186,10 @@ def _route_of(head: RequestHead) -> Route | None:
     return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
 
 
+def _methods_of(route: Route) -> Sequence[str]:
+    return METHODS if route.purpose is Purpose.ACCOUNT else ("POST",)
+
+
 def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
     """Why a request to somewhere else does not go there; None when it does."""
     policy = server.forwards
@@ -204,7 +207,7 @@ def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
     route = _route_of(head)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
-    if route is None or head.method != "POST" or is_foreign:
+    if route is None or head.method not in _methods_of(route) or is_foreign:
         return NotRouted.FORWARD
     return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, endpoint=route.endpoint, is_replay=True)
 

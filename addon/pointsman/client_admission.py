@@ -47,7 +47,7 @@ class ClientAdmission:
     def update_settings(self, settings: Settings) -> None:
         """Call it for new settings and for new options: no body may be larger than mitmproxy's own limit."""
         server: Server = settings.server
-        self.kinds = frozenset(model.kind for _, model in settings.targets())
+        self.kinds = frozenset(kind for _, model in settings.targets() for kind in model.kind)
         limit = human.parse_size(ctx.options.body_size_limit)
         is_lower = limit is not None and limit < server.max_body
         self.server = server.model_copy(update={"max_body": limit}) if is_lower else server

@@ -334,6 +334,14 @@ PROVIDERS = [
     (model("context: 128k"), "providers.p.models[0].context", f'{COUNT}, got "128k"'),
     (model("supports: tools"), "providers.p.models[0].supports", "must be a list, got text"),
     (
+        model("kind: embeddings"),
+        "providers.p.models[0].kind",
+        "must be one of chat, completion, embedding, image, audio, rerank, moderation,"
+        ' got "embeddings" (did you mean "embedding"?)',
+    ),
+    (model("kind: []"), "providers.p.models[0].kind", "must name at least one; absent, it is chat"),
+    (model("kind: [chat, chat]"), "providers.p.models[0].kind", "repeats an entry, at [0] and [1]; remove one"),
+    (
         model("supports: [tools, tols]"),
         "providers.p.models[0].supports[1]",
         'must be one of tools, vision, json, reasoning, audio, got "tols" (did you mean "tools"?)',

@@ -252,3 +252,19 @@ async def test_a_key_that_is_refused_makes_room_for_the_next_one(tmp_path: Path)
             await client.files.retrieve("file-abc")
     keys = [each.header("authorization") for each in one.seen]
     assert keys == ["Bearer sk-key-0-a", "Bearer sk-key-0-b", "Bearer sk-key-0-b"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("application/jsonl", "application/jsonl"),
+        ("text/html; charset=utf-8", "application/octet-stream"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("audio/mpeg", "audio/mpeg"),
+    ],
+)
+async def test_no_file_is_a_page_of_the_routers_origin(tmp_path: Path, sent: str, told: str) -> None:
+    async with served(tmp_path, behaviours.exact([b"<script>"], sent)) as (router, _), sdk(router) as client:
+        answer = await client.files.content("file-abc")
+        assert answer.response.headers["content-type"] == told
+        assert answer.response.headers["x-content-type-options"] == "nosniff"

@@ -700,3 +700,30 @@ async def test_another_dialect_is_no_candidate(tmp_path: Path) -> None:
             with pytest.raises(openai.APIStatusError, match="cannot be converted"):
                 await client.embeddings.create(model="m", input="a")
     assert not one.seen
+
+
+async def test_a_model_of_several_kinds(tmp_path: Path) -> None:
+    async with Provider(WELL) as one:
+        entry = {**provider(one.base_url), "models": [{"id": "m", "kind": ["chat", "completion"]}]}
+        async with (
+            running(tmp_path, {"p0": entry}) as router,
+            AsyncOpenAI(base_url=router.base_url, api_key="x", max_retries=0) as client,
+        ):
+            assert (await client.completions.create(model="m", prompt="a")).choices[0].text == TEXT
+            one.script = behaviours.answer("ok")
+            await client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "a"}])
+            listed = {model.id: model.model_dump() async for model in client.models.list()}
+    assert (listed["p0/m"]["kind"], listed["p0/m"]["kinds"]) == ("chat", ["chat", "completion"])
+    assert [each.path for each in one.seen] == ["/v1/completions", "/v1/chat/completions"]
+
+
+async def test_a_large_upload_is_read_and_sent_away_from_the_loop(tmp_path: Path) -> None:
+    async with Provider(WELL) as one:
+        entry = {**provider(one.base_url), "models": [{"id": "own/whisper", "kind": "audio"}]}
+        async with (
+            running(tmp_path, {"p0": entry}) as router,
+            AsyncOpenAI(base_url=router.base_url, api_key="x", max_retries=0) as client,
+        ):
+            file = ("a.mp3", bytes(range(256)) * 12_000, "audio/mpeg")
+            await client.audio.transcriptions.create(model="whisper", file=file)
+    assert forms_of(one) == [{"model": b"own/whisper", "file": file[1]}]

@@ -170,7 +170,7 @@ class TestFallback:
             "provider": "b",
             "model": "m",
             "name": "B's own",
-            "kind": "chat",
+            "kinds": ["chat"],
             "pool": "balanced",
             "smart_first": False,
             "enabled": True,

@@ -127,7 +127,7 @@ class Inventory:
 
     def of_kind(self, kind: Kind) -> tuple[Target, ...]:
         """The targets whose models take such requests."""
-        return tuple(target for target in self.targets if target.model.kind is kind)
+        return tuple(target for target in self.targets if kind in target.model.kind)
 
     def keys_in_turn(self, target: Target) -> Sequence[Candidate]:
         """The target's candidates, the one whose turn it is first."""

@@ -72,12 +72,12 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory, kin
 
 def _of_kind(found: Resolution, kind: Kind, inventory: Inventory) -> Resolution:
     """The same with the targets of that kind alone. Raises Problem where there is none."""
-    targets = tuple(target for target in found.targets if target.model.kind is kind)
+    targets = tuple(target for target in found.targets if kind in target.model.kind)
     if found.automatic and kind is not Kind.CHAT:
         message = f"{found.requested!r} is for chats; name a model of kind {kind}{_listed(kind, inventory)}."
         raise Problem(Code.INVALID_REQUEST, message, param="model")
     if not targets and not found.automatic:
-        other = found.targets[0].model.kind
+        other = " and ".join(found.targets[0].model.kind)
         message = f"{found.requested!r} is of kind {other}; this path needs a model of kind {kind}"
         raise Problem(Code.MODEL_NOT_FOUND, f"{message}{_listed(kind, inventory)}.", param="model")
     return found if len(targets) == len(found.targets) else replace(found, targets=targets)

@@ -59,7 +59,7 @@ def target_to_dict(router: Router, target: Target, now: float, wall: float) -> d
         "provider": target.provider.name,
         "model": model.id,
         "name": model.name,
-        "kind": model.kind.value,
+        "kinds": [kind.value for kind in model.kind],
         "pool": model.pool.value,
         "smart_first": bool(model.smart_first),
         "enabled": target.enabled,

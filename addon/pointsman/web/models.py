@@ -32,7 +32,9 @@ def models_page(router: Router, started: float) -> ModelsHandler:
 
     def answer(request: PageRequest, _: str) -> PageReply:
         form = dialect_of_asker(request.path, request.headers).model_list
-        page = _page(list(listed_models(router)), form, request.query)
+        page = _page(
+            [each for each in listed_models(router) if form.kinds.intersection(each.kinds)], form, request.query
+        )
         return json_reply(form.document(page, started))
 
     return answer
@@ -55,18 +57,18 @@ def listed_models(router: Router) -> Iterator[ListedModel]:
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)
     for alias, meaning in router.settings.routing.aliases.items():
-        yield ListedModel(alias, OWNER, alias_of=meaning, kind=_kind_of(alias, router))
+        yield ListedModel(alias, OWNER, alias_of=meaning, kinds=_kinds_of(alias, router))
     for target in router.inventory.targets:
         if target.enabled:
             model = target.model
-            yield ListedModel(target.label, target.provider.name, model.name, model.context, kind=model.kind)
+            yield ListedModel(target.label, target.provider.name, model.name, model.context, kinds=model.kind)
 
 
-def _kind_of(alias: str, router: Router) -> Kind:
+def _kinds_of(alias: str, router: Router) -> tuple[Kind, ...]:
     """Of the first model that the alias means."""
     name, inventory = resolve_alias(alias, router.settings), router.inventory
     target = inventory.by_label.get(name) or next(iter(inventory.by_id.get(name, ())), None)
-    return target.model.kind if target else Kind.CHAT
+    return target.model.kind if target else (Kind.CHAT,)
 
 
 def _page(models: Sequence[ListedModel], form: ModelList, query: str) -> ModelPage:
@@ -100,7 +102,7 @@ def _named(router: Router, name: str) -> ListedModel:
     if target is None:
         raise Problem(Code.MODEL_NOT_FOUND, f"The model {name[:200]!r} is disabled.", param="model")
     model = target.model
-    return ListedModel(name, target.provider.name, model.name, model.context, kind=model.kind)
+    return ListedModel(name, target.provider.name, model.name, model.context, kinds=model.kind)
 
 
 def _not_found(name: str, problem: Problem, listed: Iterable[str], router: Router) -> Problem:

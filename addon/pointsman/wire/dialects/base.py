@@ -144,7 +144,7 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
-    kind: Kind = Kind.CHAT
+    kinds: tuple[Kind, ...] = (Kind.CHAT,)
 
 
 class ModelPage(NamedTuple):
@@ -168,6 +168,8 @@ class ModelList(NamedTuple):
     """The parameter of the query that bounds a page."""
     after: str = "after"
     """The parameter that holds the name of the last model before a page."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are listed."""
 
 
 class TranscriptReader(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pointsman.config.enums import Kind
 from pointsman.wire.dialects.base import ListedModel, ModelList, ModelPage
 
 
@@ -22,4 +23,4 @@ def model(listed: ListedModel, created: float) -> dict[str, Any]:
     return {"type": "model", "id": listed.id, "display_name": listed.name or listed.id, "created_at": moment}
 
 
-MODEL_LIST = ModelList(is_asked, document, model, after="after_id")
+MODEL_LIST = ModelList(is_asked, document, model, after="after_id", kinds=frozenset({Kind.CHAT}))

@@ -27,11 +27,13 @@ def _row(model: ListedModel) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": f"models/{model.id}",
         "displayName": model.name or model.id,
-        "supportedGenerationMethods": list(METHODS.get(model.kind, ())),
+        "supportedGenerationMethods": [method for kind in model.kinds for method in METHODS.get(kind, ())],
     }
     if model.context is not None:
         row["inputTokenLimit"] = model.context
     return row
 
 
-MODEL_LIST = ModelList(is_asked, document, lambda listed, _: _row(listed), limit="pageSize", after="pageToken")
+MODEL_LIST = ModelList(
+    is_asked, document, lambda listed, _: _row(listed), limit="pageSize", after="pageToken", kinds=frozenset(METHODS)
+)

@@ -12,7 +12,9 @@ def document(page: ModelPage, created: float) -> dict[str, Any]:
 
 def _row(model: ListedModel, created: int) -> dict[str, Any]:
     row: dict[str, Any] = {"object": "model", "created": created, "id": model.id, "owned_by": model.owner}
-    row["kind"] = model.kind.value
+    row["kind"] = model.kinds[0].value
+    if len(model.kinds) > 1:
+        row["kinds"] = [kind.value for kind in model.kinds]
     if model.alias_of:
         row["alias_of"] = model.alias_of
     if model.name:
