@@ -29,7 +29,7 @@ from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_media_type, safe_type, to_client
-from pointsman.wire.request_facts import BYTES_PER_TOKEN
+from pointsman.wire.request_facts import estimated_tokens
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
 
@@ -144,7 +144,7 @@ class ClientResponse:
         if self._answer_parts is None:
             return None
         said = self._answer_message()
-        return Usage(facts.tokens, len(said.content) // BYTES_PER_TOKEN if said else 0, is_estimated=True)
+        return Usage(facts.tokens, estimated_tokens(len(said.content)) if said else 0, is_estimated=True)
 
     def _answer_message(self) -> Message | None:
         """What has been kept of the answer, read once for as many bytes."""

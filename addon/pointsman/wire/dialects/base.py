@@ -88,6 +88,26 @@ class MakeReader(Protocol):
         ...
 
 
+class Joiner(Protocol):
+    """Makes one whole answer of the documents of a stream. Neither method raises."""
+
+    def add(self, document: Document) -> None:
+        """May change the document."""
+        ...
+
+    def whole(self) -> Document: ...
+
+
+class OtherForm(NamedTuple):
+    """How an answer gets from one form into the other, whatever members it has.
+
+    `split` takes a whole answer, which it may change, and the facts of its request, and gives the bytes of a stream.
+    """
+
+    joiner: Callable[[], Joiner]
+    split: Callable[[Document, RequestFacts], bytes]
+
+
 class CountTokens(NamedTuple):
     """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
 
@@ -218,6 +238,10 @@ class Dialect:
 
     # answers.py
     reader: MakeReader
+
+    # other_form.py
+    other_form: OtherForm | None = None
+    """None: a stream in place of a whole answer is refused, and the other way round."""
 
     # errors.py
     fault: Callable[[int, bytes, str], Fault]
