@@ -14,6 +14,7 @@ Others insert messages in the middle, above the newest turns. Then a part of the
 which is an answer and the beginning of what the user had said before it. An answer that is short is no such part.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -24,6 +25,9 @@ from pointsman.wire.conversation import Conversation, Message
 USER, ASSISTANT = "user", "assistant"
 MAX_GIST_BYTES = 256
 """Bytes of what the user said that count in an outline, and no more than the first paragraph."""
+REMINDER = b"<system-reminder>"
+REMINDERS = re.compile(rb"(?:<system-reminder>.*?</system-reminder>\s*)*+", re.DOTALL)
+"""What agents put above a question, and take out when they send it again."""
 MIN_ANSWER_BYTES = 64
 """Bytes of an answer from which on it tells one conversation from another. Shorter ones occur in many."""
 MAX_EXCHANGES = 3
@@ -56,7 +60,7 @@ class PrefixChain:
         self._said.update(whole)
         outline = self._gist.copy()
         outline.update(whole)
-        gist = content[:MAX_GIST_BYTES].partition(b"\n\n")[0] if role == USER else content
+        gist = _gist(content) if role == USER else content
         heard = whole if len(gist) == len(content) else _hash(role, gist)
         self._gist.update(heard)
         if role == USER:
@@ -85,6 +89,13 @@ class PrefixChain:
         yield self.exact[-1]
         for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
             yield from names
+
+
+def _gist(content: bytes) -> bytes:
+    """What of a question stays when its client sends it again."""
+    match = REMINDERS.match(content) if content.startswith(REMINDER) else None
+    start = match.end() if match else 0
+    return content[start : start + MAX_GIST_BYTES].partition(b"\n\n")[0] or content
 
 
 def _is_blank(content: bytes) -> bool:
