@@ -50,5 +50,5 @@ def prompt_count(request: DemoRequest) -> int:
 
 
 def call_id(request: DemoRequest, place: int = 0) -> str:
-    """Of the call at that place among those of its answer."""
-    return f"call_demo_{request.number}" + (f"_{place + 1}" if place else "")
+    """Of the call at that place among those of its answer. No id begins with another: Claude Code confuses such ids."""
+    return f"call{place + 1 if place else ''}_demo_{request.number}"
