@@ -9,11 +9,14 @@ goes through the scenarios:
   cut       the answer breaks in the middle
   continue  the second turn is a process of its own
 
-All run on this machine: clients have a home of their own and reach no other machine.
+All run on this machine: clients have a home of their own and, where the system lets users make networks, a network of
+their own that has no other machine.
 """
 
 import argparse
 import asyncio
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +31,7 @@ from client_runs.sdks import SDKS
 from client_runs.table import DIALECT_COLUMNS, MarkersMissing, Row, table, write
 from client_runs.testbed import Outcome, Places, play
 from pointsman.config.enums import Dialect
+from support import namespace
 
 CLIENTS = {each.name: each for each in (*AGENTS, *SDKS)}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
@@ -48,17 +52,27 @@ def parser() -> argparse.ArgumentParser:
     add("--verbose", action="store_true", help="show what each client printed")
     add("--write", action="store_true", help=f"write the rows into {PAGE.name}; needs every scenario")
     add("--cache", type=Path, help="where clients are installed; default: pointsman-clients in the user's cache")
+    add("--missing", type=json.loads, help=argparse.SUPPRESS)  # within the network of its own: what is not installed
     return made
+
+
+def install(names: Sequence[str], cache: Cache) -> dict[str, str]:
+    """Returns why those are missing that could not be installed."""
+    missing = {}
+    for name in names:
+        try:
+            cache.install(CLIENTS[name].package)
+        except NotInstalled as error:
+            print(f"{CLIENTS[name].title}: skipped, {error}", flush=True)
+            missing[name] = str(error)
+    return missing
 
 
 async def run_client(client: Client, given: argparse.Namespace, cache: Cache) -> Row:
     today = time.strftime("%Y-%m-%d")
-    try:
-        programs = await asyncio.to_thread(cache.install, client.package)
-        places = Places({client.name: programs}, await asyncio.to_thread(lambda: cache.node))
-    except NotInstalled as error:
-        print(f"{client.title}: skipped, {error}", flush=True)
-        return Row(client, {}, {}, today, skipped=str(error))
+    if reason := given.missing.get(client.name):
+        return Row(client, {}, {}, today, skipped=reason)
+    places = Places({client.name: cache.install(client.package)}, cache.node)
     first_token = SHORT if given.short else FIRST_TOKEN
     known = scenarios(first_token)
     cells: dict[Name, dict[Dialect, str]] = {}
@@ -103,8 +117,7 @@ def details(outcome: Outcome) -> Iterator[str]:
         yield f"--- record {noted} {attempts}"
 
 
-async def run(given: argparse.Namespace) -> int:
-    cache = Cache(given.cache.resolve()) if given.cache else Cache.of_user()
+async def run(given: argparse.Namespace, cache: Cache) -> int:
     free = asyncio.Semaphore(given.jobs)
 
     async def in_turn(client: Client) -> Row:
@@ -128,8 +141,15 @@ def main(arguments: Sequence[str]) -> int:
         made.error("--write needs every scenario as it is: leave out --scenario, --provider and --short")
     if given.jobs < 1:
         made.error("--jobs must be at least 1")
+    cache = Cache(given.cache.resolve()) if given.cache else Cache.of_user()
+    if given.missing is None:
+        given.missing = install(given.names or [*CLIENTS], cache)
+        if namespace.is_allowed():
+            again = [sys.executable, "-P", "-m", "client_runs", *arguments, "--missing", json.dumps(given.missing)]
+            return subprocess.run(namespace.command(*again), check=False).returncode
+        print("This system lets its users make no networks: a client could reach other machines.", flush=True)
     try:
-        return asyncio.run(run(given))
+        return asyncio.run(run(given, cache))
     except MarkersMissing as error:
         print(f"scripts/clients: {error}", file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from client_runs import installing, testbed
-from client_runs.__main__ import CLIENTS, PAGE, main, parser, runs_of
+from client_runs.__main__ import CLIENTS, PAGE, install, main, parser, runs_of
 from client_runs.client import Client, Place
 from client_runs.findings import Finding, finding, matched
 from client_runs.installing import Cache, NotInstalled, npm, pypi
@@ -256,6 +256,14 @@ class TestInstalling:
         monkeypatch.setenv("HOME", str(tmp_path))
         with pytest.raises(NotInstalled, match=r"it needs Python 3\.9"):
             Cache(tmp_path / "cache").install(pypi("tool", "1", python="3.9"))
+
+    def test_one_that_fails_is_skipped_with_a_word(
+        self, tmp_path: Path, tools: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.add(tools, "npm", "echo 'E404 no such package' >&2", "exit 1")
+        reason = "npm failed: E404 no such package"
+        assert install(["pi", "codex"], Cache(tmp_path / "cache")) == {"pi": reason, "codex": reason}
+        assert f"Codex: skipped, {reason}" in capsys.readouterr().out
 
     def test_every_client_is_pinned(self) -> None:
         for client in CLIENTS.values():
