@@ -99,6 +99,14 @@ def set_up_client(arguments: list[str]) -> int:
     return setup.main(arguments)
 
 
+def run_client(arguments: list[str]) -> int:
+    from pointsman.commands import run
+
+    if run.starts_router(arguments):
+        return start_mitmdump(arguments[1:]) if arguments[:1] == ["--dump"] else start_mitmweb(arguments)
+    return run.main(arguments)
+
+
 def explain_request(arguments: list[str]) -> int:
     from pointsman.commands import explain
 
@@ -152,7 +160,8 @@ COMMANDS: Mapping[str, Command] = {
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
     "top": Command(show_top, "show the running router live"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
-    "setup": Command(set_up_client, "print the settings that point a client at the router"),
+    "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
+    "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
     "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
 }

@@ -42,6 +42,7 @@ class ModelFacts(ConfigModel):
     efforts: tuple[Effort, ...] = ()
     budget: Budget | None = None
     always_thinks: bool = False
+    thinks_by_default: bool = False
     refuses: tuple[Parameter, ...] = ()
     refuses_when_thinking: tuple[Parameter, ...] = ()
     exclusive: tuple[tuple[Parameter, ...], ...] = ()
@@ -50,6 +51,8 @@ class ModelFacts(ConfigModel):
     prefill: bool | None = None
     call_id_length: int | None = None
     allowed_tools: bool = False
+    validates_calls: bool = False
+    cache_marks: bool = False
 
     @property
     def can_think(self) -> bool:

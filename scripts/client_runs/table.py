@@ -7,7 +7,7 @@ from pathlib import Path
 from client_runs.client import Client
 from client_runs.scenarios import Name
 
-BEGIN, END = "<!-- clients: begin -->", "<!-- clients: end -->"
+BEGIN, END = "<!-- begin: client runs -->", "<!-- end: client runs -->"
 DIALECT_COLUMNS = {"openai-chat": "chat", "openai-responses": "responses", "anthropic": "anthropic", "gemini": "gemini"}
 """The dialects of the provider, and what the table calls them."""
 OTHER_COLUMNS = {

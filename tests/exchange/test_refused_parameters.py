@@ -63,6 +63,23 @@ class TestEitherWay:
         assert limits == [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {"max_completion_tokens": 16_384}]
         assert made.response.status == 200
 
+    def test_a_keyword_of_a_schema_is_told_in_the_description(self, crosses: bool) -> None:
+        schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^a"}}}
+        learnt, tool = LearntRefusals(), {"name": "f", "input_schema": schema}
+        if not crosses:
+            tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+        first = stage(crosses, learnt, tools=[tool])
+        first.answers(1, 400, refusal("Invalid schema for function 'f': 'pattern' is not permitted"))
+        first.answers(2, 200, OK, JSON)
+        second = stage(crosses, learnt, tools=[tool]).answers(1, 200, OK, JSON)
+        sent = [
+            body["tools"][0]["function"]["parameters"]["properties"]["a"] for body in bodies(first) + bodies(second)
+        ]
+        told = {"type": "string", "description": 'pattern: "^a"'}
+        assert sent == [{"type": "string", "pattern": "^a"}, told, told]
+        assert (first.response.status, second.response.status) == (200, 200)
+        assert "in descriptions: pattern: the provider refused it" in first.records[1].selection_reason
+
     def test_the_same_refusal_again_is_the_clients(self, crosses: bool) -> None:
         made = stage(crosses, LearntRefusals(), temperature=0.5)
         said = refusal("Unsupported parameter: 'temperature' is not supported with this model.")
@@ -73,6 +90,30 @@ class TestEitherWay:
         made = stage(crosses, LearntRefusals(), temperature=5)
         made.answers(1, 400, refusal("temperature must be between 0 and 2"))
         assert (len(bodies(made)), made.response.status) == (1, 400)
+
+
+def test_marks_for_caches_that_are_refused_are_not_sent_again() -> None:
+    learnt, mark = LearntRefusals(), {"cache_control": {"type": "ephemeral"}}
+    words = {"type": "text", "text": "hi"}
+    request = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [{**words, **mark}]}]}
+
+    def started() -> ExchangeHarness:
+        return ExchangeHarness(
+            1,
+            dialect=Dialect.ANTHROPIC,
+            path="/v1/messages",
+            request=json.dumps(request).encode(),
+            speaks={"a": Dialect.OPENAI_CHAT},
+            more={"quirks": {"cache_marks": True}},
+            refusals=learnt,
+        ).start()
+
+    first = started().answers(1, 400, refusal("messages[0].content[0].cache_control: Extra inputs are not permitted"))
+    first.answers(2, 200, OK, JSON)
+    second = started().answers(1, 200, OK, JSON)
+    sent = [body["messages"][0]["content"] for body in bodies(first) + bodies(second)]
+    assert sent == [[{**words, **mark}], [words], [words]]
+    assert (first.response.status, second.response.status) == (200, 200)
 
 
 def test_a_converted_stream_asks_for_usage_once_only() -> None:

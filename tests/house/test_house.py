@@ -62,6 +62,10 @@ DIALECTS = PACKAGE / "wire" / "dialects"
 NAMED_ELSEWHERE = {
     DIALECTS / "registry.py": "the default, for clients that show no dialect",
     PACKAGE / "config" / "providers.py": "the default of a provider",
+    **{
+        PACKAGE / "client_setup" / f"{name}.py": "the one that a client speaks"
+        for name in ("agents", "editors", "libraries")
+    },
 }
 
 

@@ -92,7 +92,7 @@ ROWS = (
                            GEMINI: {"systemInstruction": {"parts": [{"text": WORDS}]}}}, (WORDS,)),
     Row("tools of the client", _tools(), (f'"name": "{NAME}"',)),
     Row("`strict` of tools", {name: asked for name, asked in _tools(strict=True).items() if name is not GEMINI},
-        ('"strict": true',)),
+        ('"strict": true', '"VALIDATED"'), {**dict.fromkeys(Dialect, "m"), GEMINI: "gemini-2.5-pro"}),
     Row("tools that take any text (`custom` of Responses)", {RESPONSES: {"tools": [CUSTOM]}}, (f'"name": "{NAME}"',)),
     Row("a tool that must be called", _with_tools({
         CHAT: {"tool_choice": {"type": "function", "function": {"name": NAME}}},
@@ -154,6 +154,7 @@ ROWS = (
     Row("`seed`", {CHAT: {"seed": 777}, GEMINI: _config(seed=777)}, (": 777",)),
     Row("`frequency_penalty`", {CHAT: {"frequency_penalty": 0.125}, GEMINI: _config(frequencyPenalty=0.125)},
         (": 0.125",)),
+    Row("`user`", {CHAT: {"user": "marked_user"}, RESPONSES: {"user": "marked_user"}}, ('"marked_user"',)),
     Row("how much to reason, by models that do", {
         CHAT: {"reasoning_effort": "high"}, RESPONSES: {"reasoning": {"effort": "high"}},
         ANTHROPIC: {"max_tokens": 20_000, "thinking": {"type": "enabled", "budget_tokens": 16000}},

@@ -52,6 +52,15 @@ def test_parameters_are_dropped_and_all_else_survives() -> None:
     assert sent(entry(drop_params=["logprobs"]), document, Dialect.GEMINI).keys() == {"big", "unknown"}
 
 
+def test_marks_for_caches_are_dropped_where_they_are_refused() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    words = {"type": "text", "text": "hi"}
+    document: dict[str, Any] = {"messages": [{"role": "user", "content": [{**words, **mark}]}], "tools": [mark], **mark}
+    bare = {"messages": [{"role": "user", "content": [words]}], "tools": [{}]}
+    assert sent(entry(quirks={"cache_marks": False}), document) == bare
+    assert sent(entry(), document) == document
+
+
 class TestFlatContent:
     PROVIDER = entry(quirks={"flat_content": True})
 

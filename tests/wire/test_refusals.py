@@ -8,6 +8,7 @@ import pytest
 
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.refusals import Refusal, Remedy, refusal_in, without_refused
+from pointsman.wire.refused_keywords import LONGEST_SAID
 
 CHAT: dict[str, Any] = {
     "messages": [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}],
@@ -158,3 +159,114 @@ def test_odd_values_do_no_harm(odd: Any) -> None:
     for _, message, _ in [*DROPPED, *LIMITS]:
         if refusal := refused(sent, message):
             without_refused([refusal], copy.deepcopy(sent))
+
+
+RULES: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "format": {"type": "string", "pattern": "^a", "description": "how"},
+        "kind": {"const": "a"},
+        "any": {"oneOf": [{"type": "string", "minLength": 1}, {"type": "null"}]},
+    },
+}
+
+
+def tools_of(dialect: str, schema: dict[str, Any]) -> dict[str, Any]:
+    match dialect:
+        case "chat":
+            return {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
+        case "responses":
+            return {
+                "tools": [{"type": "namespace", "tools": [{"type": "function", "name": "f", "parameters": schema}]}]
+            }
+        case "anthropic":
+            return {"tools": [{"name": "f", "input_schema": schema}]}
+        case "gemini":
+            return {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": schema}]}]}
+        case _:
+            return {"tools": [{"function_declarations": [{"name": "f", "parameters": schema}]}]}
+
+
+KEYWORDS = [
+    (
+        'Invalid JSON payload received. Unknown name "const" at '
+        "'tools[0].function_declarations[0].parameters.properties[1].value': Cannot find field.",
+        "const",
+    ),
+    (
+        "Unknown name \"pattern\" at 'tools[0].function_declarations[0].parameters.properties[0].value': Cannot find "
+        "field.\nUnknown name \"const\" at 'tools[0]…properties[1].value': Cannot find field.",
+        "pattern, const",
+    ),
+    ("Invalid schema for function 'x': 'pattern' is not permitted", "pattern"),
+    ("Invalid schema for function 'x': In context=('properties', 'format'), 'pattern' is not permitted.", "pattern"),
+    ("additionalProperties is not supported", "additionalProperties"),
+    ("schema keyword 'oneOf' not supported", "oneOf"),
+    ("Unsupported JSON schema keyword: minLength", "minLength"),
+    ("tool schemas: the model does not support oneOf, const or pattern", "oneOf, const, pattern"),
+    ("tools.0.custom.input_schema.properties.kind.const: Extra inputs are not permitted", "const"),
+    ("Unknown parameter: 'tools[0].function.parameters.properties.kind.const'.", "const"),
+    ("Unsupported JSON schema fields: {'minLength', 'const'}", "minLength, const"),
+    ("tools.0.input_schema: For 'string' type, properties const, pattern are not supported", "const, pattern"),
+    ("Schema contains unsupported keyword(s): oneOf, pattern", "oneOf, pattern"),
+    ("unsupported_keyword: const in a tool schema", "const"),
+    ("Additional properties are not allowed ('const' was unexpected)", "const"),
+    ('grammar of the tool: unimplemented keys: ["pattern"]', "pattern"),
+    ("additionalProperties should not be set for this kind of Schema", "additionalProperties"),
+]
+OF_NO_KEYWORD = [
+    "Invalid schema for function 'x': In context=(), 'required' is required to be supplied and to be an array",
+    "Invalid schema for function 'x': 'additionalProperties' is required to be supplied and to be false",
+    "Invalid schema for function 'x': schema must not have 'oneOf', 'anyOf' or 'not' at the top level",
+    "Invalid schema for function 'x': 'pattern' is not of type 'string'",
+    "the format of the tool call is unknown",
+    "tool 'const' not found",
+    "streaming of tool calls is not supported if a format is set",
+    "this tool is not supported: pattern unclear",
+    "Invalid schema for function 'x': 'uniqueItems' is not permitted",
+]
+
+
+class TestKeywords:
+    @pytest.mark.parametrize(("message", "names"), KEYWORDS)
+    @pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "gemini", "snake"])
+    def test_are_told_in_descriptions(self, message: str, names: str, dialect: str) -> None:
+        sent = tools_of(dialect, copy.deepcopy(RULES))
+        refusal = refused(sent, message)
+        assert refusal is not None
+        assert (refusal.remedy, refusal.name) == (Remedy.DESCRIBE, names)
+        [remark] = without_refused([refusal], sent)
+        assert remark == f"in descriptions: {names}: the provider refused it"
+        assert not refusal.is_met(sent)
+        assert refused(sent, message) is None
+        told = json.dumps(sent)
+        for name in names.split(", "):
+            assert f'"{name}":' not in told
+            assert f"{name}: " in told
+
+    def test_stand_behind_what_was_said_and_properties_keep_their_names(self) -> None:
+        sent = tools_of("chat", copy.deepcopy(RULES))
+        without_refused([Refusal(Remedy.DESCRIBE, "pattern, format", "tools")], sent)
+        properties = sent["tools"][0]["function"]["parameters"]["properties"]
+        assert properties["format"] == {"type": "string", "description": 'how\npattern: "^a"'}
+        assert properties["any"] == RULES["properties"]["any"]
+
+    @pytest.mark.parametrize("message", OF_NO_KEYWORD)
+    def test_are_not_guessed(self, message: str) -> None:
+        assert refused(tools_of("chat", RULES), message) is None
+
+    def test_are_sought_in_the_beginning_of_a_message(self) -> None:
+        far = " " * LONGEST_SAID + "'pattern' is not permitted in a schema"
+        assert refused(tools_of("chat", RULES), far) is None
+
+    def test_of_the_form_of_an_answer_are_its_own(self) -> None:
+        form = {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": copy.deepcopy(RULES)}}
+        }
+        sent = {**tools_of("chat", copy.deepcopy(RULES)), **form}
+        refusal = refused(sent, "Invalid schema for response_format 'a': 'pattern' is not permitted")
+        assert refusal == Refusal(Remedy.DESCRIBE, "pattern", "the answer")
+        without_refused([refusal], sent)
+        assert "pattern" in sent["tools"][0]["function"]["parameters"]["properties"]["format"]
+        assert "pattern" not in sent["response_format"]["json_schema"]["schema"]["properties"]["format"]

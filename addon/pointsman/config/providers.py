@@ -129,6 +129,7 @@ class Quirks(ConfigModel):
     flat_content: Flag = False  # content of messages is one text: no parts, no images, never null
     drop_keywords: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # of JSON Schema, in parameters of tools
     max_tokens: Limit = None  # of an answer whose client names no limit; None leaves it to the provider
+    cache_marks: Flag | None = None  # it takes cache_control; None: for the models that are known to
 
 
 class Provider(ConfigModel):

@@ -8,6 +8,7 @@ import json
 
 from pointsman.config import Provider
 from pointsman.config.enums import Capability
+from pointsman.model_facts import ModelFacts
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
@@ -18,6 +19,13 @@ def obstacle(provider: Provider, facts: RequestFacts) -> str:
     if provider.quirks.flat_content and Capability.VISION in facts.needs:
         return "accepts only plain-text content"
     return ""
+
+
+def takes_cache_marks(provider: Provider, facts: ModelFacts) -> bool:
+    """Its chat completions take `cache_control` in parts and tools."""
+    quirks = provider.quirks
+    known = facts.cache_marks if quirks.cache_marks is None else quirks.cache_marks
+    return known and not quirks.flat_content
 
 
 def mended(provider: Provider, dialect: Dialect, body: bytes, document: Members) -> bytes:

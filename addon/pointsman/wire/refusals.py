@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from pointsman.wire import refused_keywords
 from pointsman.wire.errors import Fault
 from pointsman.wire.json_access import Document, Members, dicts, mapping
 
@@ -71,10 +72,13 @@ class Remedy(Enum):
     RENAME = "named otherwise:"
     LOWER = "lowered:"
     ROLE = "role"
+    DESCRIBE = "in descriptions:"
+    """Of keywords of JSON Schema, named one after the other."""
 
 
 class Refusal(NamedTuple):
-    """`value`: the greatest number that is taken, or the one word that is refused; None: whatever the value.
+    """`value`: the greatest number that is taken, the one word that is refused, or whose schemas are meant; None:
+    whatever the value.
 
     `is_lasting`: it says something of other requests, too.
     """
@@ -100,9 +104,14 @@ class Refusal(NamedTuple):
                     holder[self.name] = self.value
                 case Remedy.ROLE:
                     holder["role"] = "system"
+                case Remedy.DESCRIBE:
+                    holder.move(self._keywords())
         if self.remedy is Remedy.LOWER:
             return f"{self.name} lowered to {self.value}: the provider refused more"
         return f"{self.remedy.value} {self.name}: the provider refused it"
+
+    def _keywords(self) -> list[str]:
+        return self.name.split(", ")
 
     def _drop(self, holder: Document) -> None:
         config = holder.pop(self.name)
@@ -114,6 +123,9 @@ class Refusal(NamedTuple):
         """The objects that have it."""
         if self.remedy is Remedy.ROLE:
             yield from (message for message in dicts(document.get("messages")) if message.get("role") == self.name)
+            return
+        if self.remedy is Remedy.DESCRIBE:
+            yield from refused_keywords.places(document, str(self.value), self._keywords())
             return
         for holder in _holders(document, self.name):
             value = holder[self.name]
@@ -135,7 +147,10 @@ def refusal_in(sent: Members, fault: Fault) -> Refusal | None:
         return None
     said = f"{fault.message}\n{(fault.body or b'').decode(errors='replace')}"
     return (
-        _limit_refused(sent, fault.message or said, said) or _role_refused(sent, said) or _parameter_refused(sent, said)
+        _limit_refused(sent, fault.message or said, said)
+        or _role_refused(sent, said)
+        or _keywords_refused(sent, said)
+        or _parameter_refused(sent, said)
     )
 
 
@@ -150,6 +165,8 @@ def _holders(document: Any, name: str) -> Iterator[Any]:
 
 
 def _within(document: Any, name: str) -> Iterator[Any]:
+    if isinstance(document, dict) and name in document:
+        yield document
     for member in ("system", "messages", "tools"):
         for each in dicts(document.get(member)):
             for holder in (each, each.get("function"), *dicts(each.get("content"))):
@@ -194,6 +211,15 @@ def _ceiling(limit: object, message: str) -> int | None:
 def _role_refused(sent: Members, said: str) -> Refusal | None:
     refusal = Refusal(Remedy.ROLE, "developer")
     return refusal if "developer" in said and ROLE.search(said) and refusal.is_met(sent) else None
+
+
+def _keywords_refused(sent: Members, said: str) -> Refusal | None:
+    """Those alone that the schemas have."""
+    of = refused_keywords.subject(said)
+    names = [
+        name for name in refused_keywords.named_in(said) if any(True for _ in refused_keywords.places(sent, of, [name]))
+    ]
+    return Refusal(Remedy.DESCRIBE, ", ".join(names), of) if names else None
 
 
 def _parameter_refused(sent: Members, said: str) -> Refusal | None:

@@ -2,13 +2,16 @@
 
 import copy
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from pointsman.config import Provider, Quirks
 from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.base import Recipient
+from pointsman.wire.conversion.codec import codec_for
 from pointsman.wire.conversion.requests import convert
+from pointsman.wire.dialects.base import Listener
 from pointsman.wire.dialects.registry import DIALECTS
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
@@ -17,9 +20,12 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def crossed(client: Dialect, provider: Dialect, **request: Any) -> dict[str, Any]:
+MARKABLE = Recipient("m", cache_marks=True)
+
+
+def crossed(client: Dialect, provider: Dialect, to: Recipient = MARKABLE, **request: Any) -> dict[str, Any]:
     document = {"model": "x", **copy.deepcopy(request)}
-    return convert(DIALECTS[client].conversion, DIALECTS[provider].conversion, document, Recipient("m"))
+    return convert(DIALECTS[client].conversion, DIALECTS[provider].conversion, document, to)
 
 
 def marked(value: Any) -> list[Any]:
@@ -106,3 +112,103 @@ class TestCacheMarks:
     def test_go_to_no_dialect_that_has_none(self, provider: Dialect) -> None:
         said = [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": MARK}]}]
         assert "cache_control" not in json.dumps(crossed(CHAT, provider, messages=said))
+
+    @pytest.mark.parametrize(("client", "member"), [(CHAT, "content"), (ANTHROPIC, "content")])
+    def test_that_of_a_whole_request_is_one_of_what_is_said_last(self, client: Dialect, member: str) -> None:
+        said = [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b"},
+            {"role": "user", "content": "c"},
+        ]
+        provider = ANTHROPIC if client is CHAT else CHAT
+        request = crossed(client, provider, messages=said, max_tokens=9, cache_control=MARK)
+        assert marked(request["messages"][-1][member]) == [{"type": "text", "text": "c"}]
+        assert "cache_control" not in request
+
+
+USES = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+TYPED = {"name": "f", "input_schema": {"type": "object", "properties": {}}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aQ=="}}
+SHOWN = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aQ=="}}
+
+
+def block(text: str, *, is_marked: bool = True) -> dict[str, Any]:
+    return {"type": "text", "text": text, **({"cache_control": MARK} if is_marked else {})}
+
+
+class TestCacheMarksOfAnthropicClients:
+    """Behind chat completions."""
+
+    LOOP: ClassVar[dict[str, Any]] = {
+        "max_tokens": 9,
+        "system": [block("who", is_marked=False), block("rules")],
+        "tools": [TYPED, {**TYPED, "name": "g", "cache_control": MARK}],
+        "messages": [
+            {"role": "user", "content": [block("go")]},
+            {"role": "assistant", "content": [block("well", is_marked=False), USES]},
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "c", "content": "r", "cache_control": MARK}],
+            },
+        ],
+    }
+
+    def test_reach_models_that_take_them(self) -> None:
+        request = crossed(ANTHROPIC, CHAT, **self.LOOP)
+        system, user, assistant, result = request["messages"]
+        assert system["content"] == [block("who", is_marked=False), block("rules")]
+        assert user["content"] == [block("go")]
+        assert assistant["content"] == "well"
+        assert result["content"] == [block("r")]
+        assert [tool.get("cache_control") for tool in request["tools"]] == [None, MARK]
+
+    @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
+    def test_reach_no_others(self, provider: Dialect) -> None:
+        request = crossed(ANTHROPIC, provider, Recipient("m"), **self.LOOP)
+        assert "cache_control" not in json.dumps(request)
+        assert "cache_hint" not in json.dumps(request)
+
+    @pytest.mark.parametrize(
+        ("content", "sent"),
+        [
+            ([block("a", is_marked=False), {**IMAGE, "cache_control": MARK}], [block("a"), SHOWN]),
+            ([{**IMAGE, "cache_control": MARK}, block("a", is_marked=False)], [SHOWN, block("a")]),
+            ([{**IMAGE, "cache_control": MARK}], [SHOWN]),
+        ],
+    )
+    def test_stand_on_texts_alone(self, content: list[Any], sent: list[Any]) -> None:
+        request = crossed(ANTHROPIC, CHAT, max_tokens=9, messages=[{"role": "user", "content": content}])
+        assert request["messages"] == [{"role": "user", "content": sent}]
+
+    def test_that_of_a_call_stands_on_the_words_before_it(self) -> None:
+        said = {"role": "assistant", "content": [block("well", is_marked=False), {**USES, "cache_control": MARK}]}
+        messages = [{"role": "user", "content": "go"}, said, {"role": "user", "content": "on"}]
+        request = crossed(ANTHROPIC, CHAT, max_tokens=9, messages=messages)
+        assert request["messages"][1]["content"] == [block("well")]
+        assert request["messages"][1]["tool_calls"]
+
+    def test_that_of_an_empty_result_does_not_cross(self) -> None:
+        loop = copy.deepcopy(self.LOOP)
+        loop["messages"][-1]["content"][0]["content"] = ""
+        assert crossed(ANTHROPIC, CHAT, **loop)["messages"][-1]["content"] == ""
+
+    def test_one_request_leaves_no_mark_on_the_tools_of_the_next(self) -> None:
+        assert marked(crossed(ANTHROPIC, CHAT, **self.LOOP)["tools"])
+        assert not marked(crossed(ANTHROPIC, CHAT, **{**self.LOOP, "tools": [TYPED, {**TYPED, "name": "g"}]})["tools"])
+
+    @pytest.mark.parametrize(
+        ("model", "quirks", "takes"),
+        [
+            ("anthropic/claude-sonnet-4.5", Quirks(), True),
+            ("openai/gpt-5", Quirks(), False),
+            ("qwen/qwen3-max", Quirks(cache_marks=True), True),
+            ("claude-opus-4-5", Quirks(cache_marks=False), False),
+            ("claude-opus-4-5", Quirks(flat_content=True), False),
+        ],
+    )
+    def test_the_model_or_the_provider_decides(self, model: str, quirks: Quirks, takes: bool) -> None:
+        provider = Provider(name="p", base_url="https://p.test/v1", quirks=quirks)
+        body = json.dumps({"model": "m", **self.LOOP}).encode()
+        listener = Listener(DIALECTS[ANTHROPIC].facts(body, "/v1/messages"), request_id="r", started=1.0)
+        codec = codec_for(DIALECTS[ANTHROPIC], DIALECTS[CHAT], listener, provider, reasons=False)
+        assert (b"cache_control" in codec.outbound(body, model)[0]) is takes

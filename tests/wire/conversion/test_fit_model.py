@@ -51,7 +51,7 @@ class TestLimits:
         ("provider", "model", "limit"),
         [
             (CHAT, "gpt-4o", 16_384),
-            (CHAT, "deepseek-chat", 8192),
+            (CHAT, "gpt-4o-2024-05-13", 4096),
             (RESPONSES, "gpt-4.1-mini", 32_768),
             (GEMINI, "gemini-2.0-flash", 8192),
         ],
@@ -76,6 +76,12 @@ class TestSampling:
         request, remarks = sent(ANTHROPIC, CHAT, "o3-mini", temperature=0.2, top_p=0.5)
         assert not {"temperature", "top_p"} & request.keys()
         assert [remark.split(":")[0] for remark in remarks] == ["without temperature", "without top_p"]
+
+    @pytest.mark.parametrize(("effort", "keeps"), [(None, True), ("none", True), ("low", False)])
+    def test_a_model_that_need_not_think_keeps_it_until_it_does(self, effort: str | None, keeps: bool) -> None:
+        more = {"reasoning": {"effort": effort}} if effort else {}
+        request, remarks = sent(RESPONSES, CHAT, "gpt-5.2", temperature=0.2, **more)
+        assert ("temperature" in request, not remarks) == (keeps, keeps)
 
     def test_others_keep_it(self) -> None:
         request, remarks = sent(ANTHROPIC, CHAT, "llama-3.3-70b", temperature=0.2, top_p=0.5)
@@ -120,6 +126,8 @@ TARGETS = [
     (RESPONSES, "o3", "high"),
     (ANTHROPIC, "claude-sonnet-4-5", 31_999),
     (ANTHROPIC, "claude-opus-4-6", ("adaptive", "high")),
+    (ANTHROPIC, "claude-fable-5-1", ("adaptive", "high")),
+    (ANTHROPIC, "claude-haiku-5-5", ("adaptive", "high")),
     (ANTHROPIC, "claude-3-5-haiku-latest", (None, None)),
     (GEMINI, "gemini-2.5-flash", 24_576),
     (GEMINI, "gemini-2.5-pro", 31_999),
@@ -128,7 +136,41 @@ TARGETS = [
 CROSSINGS = [(client, *target) for client in Dialect for target in TARGETS if client is not target[0]]
 
 
+class TestForcedTool:
+    @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1"])
+    @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "f"}}])
+    def test_is_left_to_a_model_that_refuses_it(self, model: str, choice: Any) -> None:
+        request, remarks = sent(CHAT, ANTHROPIC, model, tools=TOOLS, tool_choice=choice, parallel_tool_calls=False)
+        assert request["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+        assert "thinking" not in request
+        assert remarks == ["no tool is forced: the model refuses that"]
+
+    def test_is_left_to_it_behind_chat_completions(self) -> None:
+        tools = [{"name": "f", "input_schema": {"type": "object"}}]
+        request, remarks = sent(ANTHROPIC, CHAT, "anthropic/claude-opus-5.5", tools=tools, tool_choice={"type": "any"})
+        assert (request["tool_choice"], remarks) == ("auto", ["no tool is forced: the model refuses that"])
+
+    @pytest.mark.parametrize("model", ["claude-opus-5", "claude-sonnet-5", "claude-haiku-5-5"])
+    def test_turns_off_thinking_that_is_on_by_default(self, model: str) -> None:
+        request, [remark] = sent(CHAT, ANTHROPIC, model, tools=TOOLS, tool_choice="required")
+        assert (request["tool_choice"], request["thinking"]) == ({"type": "any"}, {"type": "disabled"})
+        assert "without thinking" in remark
+
+    @pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-opus-4-8", "claude-sonnet-4-5"])
+    def test_is_sent_where_nobody_asks_for_thinking(self, model: str) -> None:
+        request, remarks = sent(CHAT, ANTHROPIC, model, tools=TOOLS, tool_choice="required")
+        assert (request["tool_choice"], "thinking" in request, remarks) == ({"type": "any"}, False, [])
+
+
 class TestThinking:
+    @pytest.mark.parametrize(
+        ("model", "off"),
+        [("claude-opus-5", {"type": "disabled"}), ("claude-opus-5-5", None), ("claude-opus-4-6", None)],
+    )
+    def test_on_by_default_is_turned_off(self, model: str, off: Any) -> None:
+        request, _ = sent(CHAT, ANTHROPIC, model, reasoning_effort="none")
+        assert (request.get("thinking"), "output_config" in request) == (off, False)
+
     @pytest.mark.parametrize(("client", "provider", "model", "expected"), CROSSINGS)
     def test_crosses_in_the_form_that_the_model_takes(
         self, client: Dialect, provider: Dialect, model: str, expected: Any
@@ -207,3 +249,39 @@ def test_ids_of_calls_are_as_long_as_mistral_wants_them() -> None:
     call_id = request["messages"][1]["tool_calls"][0]["id"]
     assert (len(call_id), call_id.isalnum()) == (9, True)
     assert request["messages"][2]["tool_call_id"] == call_id
+
+
+@pytest.mark.parametrize(
+    ("model", "efforts"),
+    [
+        ("gpt-5.1", ("none", "low", "medium", "high")),
+        ("gpt-5.5-pro-2026-04-23", ("medium", "high", "xhigh")),
+        ("gpt-5.6-terra", ("none", "low", "medium", "high", "xhigh", "max")),
+        ("claude-sonnet-4-6", ("low", "medium", "high", "max")),
+        ("anthropic/claude-sonnet-5", ("low", "medium", "high", "xhigh", "max")),
+        ("us.anthropic.claude-fable-5-1-v1:0", ("low", "medium", "high", "xhigh", "max")),
+        ("gemini-3.5-flash", ("minimal", "low", "medium", "high")),
+        ("gemini-3.8-flash", ("low", "medium", "high")),
+        ("deepseek-v4-pro", ("low", "high", "max")),
+        ("grok-4.5", ("low", "medium", "high")),
+    ],
+)
+def test_words_for_thinking_as_vendors_list_them(model: str, efforts: tuple[str, ...]) -> None:
+    assert facts_of(model).efforts == efforts
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("gpt-5-pro", 272_000),
+        ("claude-opus-4-1-20250805", 32_000),
+        ("claude-sonnet-4-5", 64_000),
+        ("claude-sonnet-4-6", 128_000),
+        ("claude-haiku-4-5", 64_000),
+        ("claude-haiku-5-5", 128_000),
+        ("gemini-3.1-pro-preview", 65_536),
+        ("deepseek-v4-flash", 384_000),
+    ],
+)
+def test_ceilings_as_vendors_list_them(model: str, most: int) -> None:
+    assert facts_of(model).max_output == most

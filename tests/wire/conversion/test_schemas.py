@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.config.enums import Dialect
+from pointsman.model_facts import facts_of
 from pointsman.wire.conversion.base import Recipient
 from pointsman.wire.conversion.requests import convert
 from pointsman.wire.conversion.schemas import of_answer, of_tool
@@ -189,11 +190,14 @@ def tools(client: Dialect, *names: str, **more: Any) -> list[Any]:
             return [{"functionDeclarations": [{"name": name, "parameters": schema} for name in names]}]
 
 
-def crossed(client: Dialect, provider: Dialect, remarks: list[str], **request: Any) -> dict[str, Any]:
+UNKNOWN = Recipient("m")
+
+
+def crossed(
+    client: Dialect, provider: Dialect, remarks: list[str], to: Recipient = UNKNOWN, **request: Any
+) -> dict[str, Any]:
     document = {"model": "x", **copy.deepcopy({**HI[client], **request})}
-    return convert(
-        DIALECTS[client].conversion, DIALECTS[provider].conversion, document, Recipient("m"), remarks=remarks
-    )
+    return convert(DIALECTS[client].conversion, DIALECTS[provider].conversion, document, to, remarks=remarks)
 
 
 STRICT = [
@@ -219,6 +223,31 @@ def test_strict_that_is_lost_is_said() -> None:
     remarks: list[str] = []
     crossed(CHAT, GEMINI, remarks, tools=tools(CHAT, "f", strict=True))
     assert remarks == ["f without strict: its schema, or the dialect, does not allow it"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "mode"),
+    [(None, "VALIDATED"), ("auto", "VALIDATED"), ("required", "ANY"), ("none", "NONE")],
+)
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.1-pro-preview"])
+def test_strict_is_a_mode_of_gemini(choice: str | None, mode: str, model: str) -> None:
+    remarks: list[str] = []
+    to = Recipient(model, facts=facts_of(model))
+    more = {"tool_choice": choice} if choice else {}
+    request = crossed(CHAT, GEMINI, remarks, to, tools=tools(CHAT, "f", "g", strict=True), **more)
+    assert (request["toolConfig"]["functionCallingConfig"]["mode"], remarks) == (mode, [])
+    plain = crossed(CHAT, GEMINI, remarks, to, tools=tools(CHAT, "f"), **more)
+    assert "VALIDATED" not in str(plain)
+
+
+def test_strict_is_lost_where_a_model_has_no_such_mode() -> None:
+    remarks: list[str] = []
+    model = "gemini-2.0-flash"
+    request = crossed(
+        CHAT, GEMINI, remarks, Recipient(model, facts=facts_of(model)), tools=tools(CHAT, "f", strict=True)
+    )
+    assert "toolConfig" not in request
+    assert len(remarks) == 1
 
 
 def allowed(client: Dialect, mode: str, *names: str) -> dict[str, Any]:

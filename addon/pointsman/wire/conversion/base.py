@@ -17,6 +17,7 @@ from pointsman.wire.conversion.history import History
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.conversion.media import Media
+from pointsman.wire.conversion.optional_parameters import Places, Wanted
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
 from pointsman.wire.json_access import NOTHING, Document, Members
@@ -31,13 +32,14 @@ type Paths = tuple[tuple[str, ...], ...]
 class Recipient(NamedTuple):
     """What is known of the target. `reasons`: its model takes a setting for how much to reason, and earlier thoughts.
 
-    `max_tokens` is what the configuration allows an answer whose client names no limit. `facts` are those of the model,
-    known by its name.
+    `max_tokens` is what the configuration allows an answer whose client names no limit. `cache_marks`: chat completions
+    take Anthropic's marks for caches. `facts` are those of the model, known by its name.
     """
 
     model: str
     reasons: bool = False
     max_tokens: int | None = None
+    cache_marks: bool = False
     facts: ModelFacts = NOTHING_KNOWN
 
 
@@ -71,6 +73,8 @@ class Conversion:
     stop_sequences: Callable[[Members], object]
     response_format: Callable[[Members], ResponseFormat | None]
     """None where any text will do."""
+    optional: Mapping[str, Places] = field(default_factory=dict)
+    """Where a request has what it keeps its meaning without (`optional_parameters`)."""
     is_hosted: Callable[[Members], bool]
     """Whether a tool is one that the provider would have to run."""
     free_tools: Callable[[Members], frozenset[str]] = lambda _: frozenset()
@@ -95,6 +99,12 @@ class Conversion:
     refuses_blank_stops: bool = False
     make_valid: Callable[[Document], None] = lambda _: None
     """Called last: completes a request that the dialect would refuse as empty."""
+    carried: frozenset[str] = frozenset()
+    """The optional parameters for which the dialect has a place."""
+    write_optional: Callable[[Document, Wanted], Iterable[str]] = nothing
+    """Adds those that the library does not write. Gives what is lost."""
+    takes_cache_marks: Callable[[Recipient], bool] = lambda _: False
+    """Whether its parts and tools may bear marks for caches (`cache_marks`)."""
     write_format: Callable[[ResponseFormat, Document], None]
     functions: Callable[[Document], Iterable[Document]]
     """The tools of a request that are functions, each the object with its name."""
@@ -104,6 +114,8 @@ class Conversion:
     """The JSON Schemas that a provider takes."""
     can_allow: Callable[[AllowedTools, ModelFacts], bool] = lambda *_: False
     """A request can say which tools may be called; else the others are left out of it."""
+    hold_to_schemas: Callable[[Document, ModelFacts], bool] = lambda *_: False
+    """Where single tools cannot be `strict`: asks for it for all of them. Whether the model does it."""
     write_allowed: Callable[[AllowedTools, Document], object] = nothing
     parameters: Parameters
     """Where a request has its parameters."""

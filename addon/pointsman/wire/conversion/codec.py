@@ -202,7 +202,9 @@ class Converting:
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         conversion, facts = self.dialect.conversion, facts_of(model)
-        to = Recipient(model, self._reasons, self._provider.quirks.max_tokens, facts)
+        provider = self._provider
+        marks = provider_quirks.takes_cache_marks(provider, facts)
+        to = Recipient(model, self._reasons, provider.quirks.max_tokens, marks, facts)
         client = self._client.conversion
         self._identifiers = identifiers_between(client, conversion, self._listener.request_id, facts)
         remarks: list[str] = []

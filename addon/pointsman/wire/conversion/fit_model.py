@@ -23,11 +23,14 @@ class Parameters(NamedTuple):
     """Where a dialect has the parameters of a request. `holder` is the member that they stand in, if they do.
 
     `limits` are the names that the limit of an answer may have, `least_limit` is the least that a provider takes.
+    `stops` are the names of stop sequences, `most_stops` is how many of them it takes; 0: any number.
     """
 
     limits: tuple[str, ...]
     holder: str | None = None
     least_limit: int = 1
+    stops: tuple[str, ...] = ()
+    most_stops: int = 0
 
     def of(self, request: Document) -> Document:
         held = request.get(self.holder) if self.holder else request
@@ -40,9 +43,14 @@ def fit(
     """Changes the request; gives what the client may have to know."""
     held = parameters.of(request)
     yield from _fit_limit(held, parameters, facts)
+    yield from _fit_stops(held, parameters)
     refused: dict[str, str] = dict.fromkeys(facts.refuses, "the model refuses it")
-    if facts.thinking and (thinking := Thinking.asked_in(neutral)):
-        is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
+    is_forced = mapping(neutral.get("tool_choice")).get("mode") in FORCED_MODES
+    if is_forced and FORCED_TOOL in facts.refuses:
+        is_forced = False
+        yield from _leave_choice(request)
+    thinking = Thinking.asked_in(neutral) or (Thinking(is_on=True) if is_forced and facts.thinks_by_default else None)
+    if facts.thinking and thinking:
         if thinking.is_on and is_forced and FORCED_TOOL in facts.refuses_when_thinking:
             write_thinking(request, Thinking(is_on=False), facts)
             yield "without thinking: the model refuses it with a forced tool"
@@ -58,6 +66,17 @@ def fit(
     yield from _fit_roles(request, facts)
 
 
+def _leave_choice(request: Document) -> Iterator[str]:
+    """Whether to call a tool is the model's choice."""
+    choice = request.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") in FORCED_MODES:
+        kept = {name: value for name, value in choice.items() if name != "name"}
+        request["tool_choice"] = {**kept, "type": "auto"}
+    else:
+        request["tool_choice"] = "auto"
+    yield "no tool is forced: the model refuses that"
+
+
 def _fit_limit(held: Document, parameters: Parameters, facts: ModelFacts) -> Iterator[str]:
     for name in parameters.limits:
         limit = held.get(name)
@@ -69,6 +88,14 @@ def _fit_limit(held: Document, parameters: Parameters, facts: ModelFacts) -> Ite
         elif limit < parameters.least_limit:
             held[name] = parameters.least_limit
             yield f"{name} {limit} raised to {parameters.least_limit}: the least that the provider takes"
+
+
+def _fit_stops(held: Document, parameters: Parameters) -> Iterator[str]:
+    for name in parameters.stops:
+        stops = held.get(name)
+        if isinstance(stops, list) and 0 < parameters.most_stops < len(stops):
+            held[name] = kept = stops[: parameters.most_stops]
+            yield f"{name} without {stops[len(kept) :]}: the provider takes {len(kept)} at most"
 
 
 def _drop(held: Document, refused: Mapping[str, str]) -> Iterator[str]:

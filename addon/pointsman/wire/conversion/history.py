@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.ir import dumps
 from pointsman.wire.conversion.media import Media
@@ -232,10 +233,10 @@ def _plain(parts: Iterable[Document]) -> list[Document]:
             case "text" | "reasoning" | "refusal" as kind if not part["reasoning" if kind == "reasoning" else kind]:
                 continue
             case "unknown":
-                plain.append(text_part(part["text"]))
+                plain.append({**text_part(part["text"]), **cache_marks.kept(part)})
             case "media":
                 words = part["media"].as_text()
-                plain.append(part if words is None else text_part(words))
+                plain.append(part if words is None else {**text_part(words), **cache_marks.kept(part)})
             case "tool_result":
                 plain.append({**part, "result": _plain(part["result"])})
             case _:

@@ -10,12 +10,14 @@ from llm_rosetta import ConversionPipeline
 
 from pointsman.model_facts import ModelFacts
 from pointsman.wire import jsontext
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.allowed_tools import leave_out_others, take_allowed_tools
 from pointsman.wire.conversion.base import NOTHING_KNOWN, Conversion, Recipient
 from pointsman.wire.conversion.fit_model import fit
 from pointsman.wire.conversion.history import arranged
 from pointsman.wire.conversion.identifiers import Identifiers, Spelling
 from pointsman.wire.conversion.ir import dumps
+from pointsman.wire.conversion.optional_parameters import lost, wanted_in
 from pointsman.wire.conversion.request_prepare import prepared
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import of_answer, of_tool
@@ -34,10 +36,15 @@ def identifiers_between(
     )
 
 
-def fit_tools(request: Document, provider: Conversion, neutral: Members, strict: Collection[str]) -> Iterator[str]:
+def fit_tools(
+    request: Document, provider: Conversion, neutral: Members, strict: Collection[str], facts: ModelFacts
+) -> Iterator[str]:
     """Schemas go as the client wrote them, as far as the provider takes them. Gives what is lost."""
     schemas = {text(tool.get("name")): tool.get("parameters") for tool in mappings(neutral.get("tools"))}
-    for function in provider.functions(request):
+    functions = list(provider.functions(request))
+    is_asked = any(function.get("name") in strict for function in functions)
+    are_held = is_asked and provider.hold_to_schemas(request, facts)
+    for function in functions:
         name = text(function.get("name"))
         if name not in schemas:
             continue
@@ -45,7 +52,7 @@ def fit_tools(request: Document, provider: Conversion, neutral: Members, strict:
         function[provider.schema_member] = fitted.schema
         if fitted.is_strict or "strict" in function:
             function["strict"] = fitted.is_strict
-        if name in strict and not fitted.is_strict:
+        if name in strict and not (fitted.is_strict or are_held):
             yield f"{name} without strict: its schema, or the dialect, does not allow it"
 
 
@@ -71,11 +78,14 @@ def convert(
     """
     identifiers = identifiers or identifiers_between(client, provider, facts=to.facts)
     response_format = client.response_format(document)
+    wanted = wanted_in(document, client.optional)
     history = client.history
     allowed, strict = take_allowed_tools(document), set(strict_tools(document.get("tools")))
     can_allow = allowed is not None and provider.can_allow(allowed, to.facts)
     prepared(client, document, to.reasons or to.facts.can_think)
     messages = arranged(history.read(document))
+    if not provider.takes_cache_marks(to):
+        messages = [{**message, "content": cache_marks.without(message["content"])} for message in messages]
     for member in history.system:
         document.pop(member, None)
     document[history.member] = history.stand_in
@@ -102,13 +112,15 @@ def convert(
         request["tools"] = jsontext.loads(dumps(request["tools"]))
     provider.fix_up(request, to, pipeline.ir_request)
     strict_names = {identifiers.name(name) for name in strict}
-    losses = [*fit_tools(request, provider, pipeline.ir_request, strict_names)]
+    losses = [*fit_tools(request, provider, pipeline.ir_request, strict_names, to.facts)]
     if allowed and can_allow:
         names = tuple(identifiers.name(name) for name in allowed.names)
         provider.write_allowed(allowed._replace(names=names), request)
     changes = fit(request, provider.parameters, provider.write_thinking, to.facts, pipeline.ir_request)
-    (remarks if remarks is not None else []).extend((*losses, *changes))
+    losses += changes
     if response_format:
         provider.write_format(fit_format(response_format, provider), request)
+    losses += (*lost(wanted, provider.carried), *provider.write_optional(request, wanted))
+    (remarks if remarks is not None else []).extend(losses)
     provider.make_valid(request)
     return request

@@ -81,6 +81,15 @@ def of_answer(schema: object, subset: Subset, is_strict: bool = True) -> Fitted:
     return _strict(fitted, subset) if is_strict or subset.strict_moves else Fitted(fitted, False)
 
 
+def described(schema: Schema, refused: frozenset[str]) -> Schema:
+    """A new schema without these keywords, at any depth; descriptions have them."""
+    return _walked(schema, lambda each: _described(each, refused))
+
+
+def has_keyword(schema: Schema, keywords: frozenset[str]) -> bool:
+    return any(not keywords.isdisjoint(each) for each in _schemas(schema))
+
+
 def _within(schema: Schema, subset: Subset) -> Schema:
     return _walked(_with_defs(schema), lambda each: _taken(each, subset)) if subset.taken is not None else schema
 

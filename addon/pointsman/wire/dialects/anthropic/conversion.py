@@ -9,6 +9,7 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
+from pointsman.wire.conversion.optional_parameters import Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import Thinking
@@ -24,6 +25,8 @@ LEAST_BUDGET = 1024
 """Tokens of thinking that Anthropic takes."""
 BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
 """For api.anthropic.com alone."""
+USER_ID = re.compile(r"(?=.*[A-Za-z])[\w.:-]{1,256}", re.ASCII)
+"""Anthropic refuses addresses of mail and numbers of telephones."""
 CACHE_MARKS = 4
 """As many `cache_control` as Anthropic takes in one request."""
 
@@ -79,6 +82,14 @@ def _limit_cache_marks(request: Document) -> None:
         del block["cache_control"]
 
 
+def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
+    user = wanted.get("user")
+    if isinstance(user, str) and USER_ID.fullmatch(user):
+        request["metadata"] = {"user_id": user}
+    elif user:
+        yield "without user: Anthropic takes no name or address"
+
+
 def write_format(asked: ResponseFormat, request: Document) -> None:
     config = request.setdefault("output_config", {})
     config["format"] = {"type": "json_schema", "schema": asked.schema or {"type": "object"}}
@@ -90,6 +101,8 @@ def write_thinking(request: Document, thinking: Thinking, facts: ModelFacts) -> 
     config = {name: value for name, value in mapping(request.pop("output_config", None)).items() if name != "effort"}
     if config:
         request["output_config"] = config
+    if not thinking.is_on and facts.thinks_by_default:
+        request["thinking"] = {"type": "disabled"}
     if not (thinking.is_on and facts.can_think) or _has_calls(request):
         return False
     if facts.thinking == "adaptive":
@@ -184,6 +197,7 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
+    optional=top("top_k", "service_tier"),
     is_hosted=unless_of_type(None, "custom"),
     format_places=(("output_config", "format"), ("output_format",)),
     reasoning_places=(("thinking",), ("output_config", "effort")),
@@ -193,6 +207,9 @@ CONVERSION = Conversion(
     fix_up=fix_up,
     make_valid=make_valid,
     refuses_blank_stops=True,
+    carried=frozenset({"top_k", "user"}),
+    write_optional=write_optional,
+    takes_cache_marks=lambda _: True,
     write_format=write_format,
     functions=lambda request: dicts(request.get("tools")),
     schema_member="input_schema",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.history import (
     ASSISTANT,
     SYSTEM,
@@ -34,10 +35,17 @@ def read(document: Members) -> list[Document]:
     for message in mappings(document.get("messages")):
         role, parts = text(message.get("role")), list(parts_of(message.get("content"), _part))
         messages += messages_of_turn(role if role in (ASSISTANT, SYSTEM) else USER, parts)
+    cache_marks.of_request(document, messages)
     return messages
 
 
-def _part(block: Members) -> Iterator[Document]:
+def _part(block: Members) -> list[Document]:
+    parts = list(_parts(block))
+    cache_marks.on_last(block, parts)
+    return parts
+
+
+def _parts(block: Members) -> Iterator[Document]:
     match kind := text(block.get("type")):
         case "text":
             yield text_part(text(block.get("text")))
@@ -55,7 +63,9 @@ def _part(block: Members) -> Iterator[Document]:
         case "tool_use":
             yield call_part(text(block.get("id")), text(block.get("name")), block.get("input"))
         case "tool_result":
-            yield result_part(text(block.get("tool_use_id")), list(_result(block)), block.get("is_error") is True)
+            contents = list(_result(block))
+            result = result_part(text(block.get("tool_use_id")), contents, block.get("is_error") is True)
+            yield {**result, **cache_marks.gather(contents)}
         case "tool_reference":
             yield text_part(f"[tool {text(block.get('tool_name'))} is available]")
         case "compaction":
@@ -126,11 +136,7 @@ def write(request: Document, messages: Sequence[Document]) -> None:
 
 def _blocks(parts: Sequence[Document]) -> list[Document]:
     """Anthropic refuses thoughts that it has not signed, so none are sent."""
-    return [{**block, **_cache_mark(part)} for part in parts if (block := _block(part))]
-
-
-def _cache_mark(part: Document) -> Document:
-    return {"cache_control": part["cache_hint"]} if part.get("cache_hint") else {}
+    return [{**block, **cache_marks.mark(part)} for part in parts if (block := _block(part))]
 
 
 def _block(part: Document) -> Document | None:

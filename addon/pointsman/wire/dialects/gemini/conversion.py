@@ -72,6 +72,22 @@ def is_hosted(tool: Members) -> bool:
     return not member(tool, "functionDeclarations")
 
 
+CONFIGS = ("generationConfig", "generation_config")
+
+
+def _in_config(*spellings: str) -> tuple[tuple[str, ...], ...]:
+    return tuple((config, name) for config in CONFIGS for name in spellings)
+
+
+OPTIONAL = {
+    "top_k": _in_config("topK", "top_k"),
+    "seed": _in_config("seed"),
+    "frequency_penalty": _in_config("frequencyPenalty", "frequency_penalty"),
+    "presence_penalty": _in_config("presencePenalty", "presence_penalty"),
+    "mediaResolution": _in_config("mediaResolution", "media_resolution"),
+    "safetySettings": (("safetySettings",), ("safety_settings",)),
+    "labels": (("labels",),),
+}
 SAMPLING = {"topP": "top_p", "topK": "top_k"}
 """Parameters, and the only names that the library knows them by."""
 
@@ -124,6 +140,16 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
 def functions(request: Members) -> Iterator[Document]:
     for tool in dicts(request.get("tools")):
         yield from dicts(member(tool, "functionDeclarations"))
+
+
+def hold_to_schemas(request: Document, facts: ModelFacts) -> bool:
+    """A forced call is held to its schema anyway, and where none may be made there is nothing to hold."""
+    if not facts.validates_calls:
+        return False
+    config = request.setdefault("tool_config", {}).setdefault("function_calling_config", {})
+    if config.get("mode", "AUTO") == "AUTO":
+        config["mode"] = "VALIDATED"
+    return True
 
 
 def write_allowed(allowed: AllowedTools, request: Document) -> None:
@@ -196,21 +222,27 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=stop_sequences,
     response_format=response_format,
+    optional=OPTIONAL,
     is_hosted=is_hosted,
-    format_places=tuple(
-        (config, name) for config in ("generationConfig", "generation_config") for name in FORMAT_MEMBERS
-    ),
+    format_places=tuple((config, name) for config in CONFIGS for name in FORMAT_MEMBERS),
     reasoning_places=(("generationConfig", "thinkingConfig"), ("generation_config", "thinking_config")),
     prepare=prepare,
     fix_up=fix_up,
     make_valid=make_valid,
+    carried=frozenset({"top_k", "seed", "frequency_penalty", "presence_penalty"}),
     write_format=write_format,
     functions=functions,
     schema_member="parametersJsonSchema",
     schemas=Subset(taken=GEMINI_TAKEN, formats=GEMINI_FORMATS, has_strict=False),
     can_allow=lambda allowed, _: allowed.must_call,
+    hold_to_schemas=hold_to_schemas,
     write_allowed=write_allowed,
-    parameters=Parameters(("max_output_tokens", "maxOutputTokens"), holder="generationConfig"),
+    parameters=Parameters(
+        ("max_output_tokens", "maxOutputTokens"),
+        holder="generationConfig",
+        stops=("stop_sequences", "stopSequences"),
+        most_stops=5,
+    ),
     write_thinking=write_thinking,
     stream_member=None,
     asked_in_path=asked_in_path,

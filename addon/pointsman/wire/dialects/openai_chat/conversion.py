@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 
 from pointsman.model_facts import ModelFacts
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.allowed_tools import AllowedTools
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, json_text
+from pointsman.wire.conversion.optional_parameters import Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
-from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
@@ -40,6 +41,19 @@ def response_format(document: Members) -> ResponseFormat | None:
     return openai_format(asked, mapping(asked.get("json_schema")))
 
 
+def complete(document: Members, neutral: Document) -> None:
+    """`top_k` is known to many providers, though not to OpenAI."""
+    cache_marks.carry(document, neutral)
+    if isinstance(top_k := document.get("top_k"), int) and top_k > 0:
+        neutral["generation"] = {**mapping(neutral.get("generation")), "top_k": top_k}
+
+
+def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
+    if isinstance(user := wanted.get("user"), str):
+        request["user"] = user
+    yield from ()
+
+
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
     """`max_tokens` is the name that all providers know, though newer models of OpenAI refuse it."""
     request.pop("reasoning", None)
@@ -52,6 +66,8 @@ def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
         ):  # models that think between calls must be given that back
             message.pop("reasoning_content", None)
         _sign_calls(message, to.model)
+    if to.cache_marks:
+        cache_marks.mark_tools(request, neutral)
 
 
 def _sign_calls(message: Document, model: str) -> None:
@@ -198,11 +214,30 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
+    optional={
+        **top(
+            "top_k",
+            "min_p",
+            "repetition_penalty",
+            "seed",
+            "logit_bias",
+            "frequency_penalty",
+            "presence_penalty",
+            "metadata",
+            "service_tier",
+            "verbosity",
+            "prediction",
+        ),
+        "user": (("user",), ("safety_identifier",)),
+    },
     is_hosted=unless_of_type("function", "custom"),
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
     own_places=(("prompt_cache_key",), ("stream_options",)),
-    complete=cache_marks.carry,
+    complete=complete,
+    carried=frozenset({"seed", "logit_bias", "frequency_penalty", "presence_penalty", "user"}),
+    write_optional=write_optional,
+    takes_cache_marks=lambda to: to.cache_marks,
     fix_up=fix_up,
     make_valid=make_valid,
     write_format=write_format,
@@ -211,7 +246,7 @@ CONVERSION = Conversion(
     schemas=Subset(strict_refused=OPENAI_STRICT_REFUSED, strict_needs_all=True),
     can_allow=lambda _, facts: facts.allowed_tools,
     write_allowed=write_allowed,
-    parameters=Parameters(("max_tokens", "max_completion_tokens")),
+    parameters=Parameters(("max_tokens", "max_completion_tokens"), stops=("stop",), most_stops=4),
     write_thinking=write_thinking,
     answer_forms={"delta": dict, "content": (str, list), "thinking": (str, list), "logprobs": dict},
     plain_text=plain_text,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pointsman.wire.conversion import cache_marks
 from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.history import (
     ASSISTANT,
@@ -22,7 +23,6 @@ from pointsman.wire.conversion.history import (
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_input_audio, of_url
-from pointsman.wire.dialects.openai_chat import cache_marks
 from pointsman.wire.json_access import Document, Members, mapping, mappings, text
 from pointsman.wire.thinking_signatures import UNSIGNED
 
@@ -55,6 +55,7 @@ def read(document: Members) -> list[Document]:
             role = SYSTEM if role in SYSTEM_ROLES else "user"
         cache_marks.on_last(message, parts)
         messages.append({"role": role, "content": parts})
+    cache_marks.of_request(document, messages)
     return messages
 
 
@@ -133,7 +134,7 @@ def _messages(message: Document) -> Iterator[Document]:
     parts = message["content"]
     match message["role"]:
         case "system":
-            yield {"role": SYSTEM, "content": joined_texts(parts, "\n")}
+            yield {"role": SYSTEM, "content": _marked(parts) or joined_texts(parts, "\n")}
         case "assistant":
             yield _answer(parts)
         case "tool":
@@ -146,7 +147,7 @@ def _messages(message: Document) -> Iterator[Document]:
 
 def _answer(parts: Sequence[Document]) -> Document:
     words = joined_texts([_as_text(part) for part in parts])
-    answer: Document = {"role": ASSISTANT, "content": words or None}
+    answer: Document = {"role": ASSISTANT, "content": _marked(parts) or words or None}
     if thoughts := "\n\n".join(part["reasoning"] for part in parts if part["type"] == "reasoning"):
         answer["reasoning_content"] = thoughts
     if refusal := "".join(part["refusal"] for part in parts if part["type"] == "refusal"):
@@ -159,7 +160,7 @@ def _answer(parts: Sequence[Document]) -> Document:
 
 
 def _as_text(part: Document) -> Document:
-    return text_part(part["media"].told()) if part["type"] == "media" else part
+    return {**text_part(part["media"].told()), **cache_marks.kept(part)} if part["type"] == "media" else part
 
 
 def _call(part: Document) -> Document:
@@ -172,7 +173,15 @@ def _result(part: Document) -> Document:
     words = "\n".join(filter(None, [result_text(part), *told]))
     if not words and result_media(part):
         words = "[see below]"
-    return {"role": TOOL, "tool_call_id": part["tool_call_id"], "content": words}
+    marked = _marked([{**text_part(words), **cache_marks.kept(part)}])
+    return {"role": TOOL, "tool_call_id": part["tool_call_id"], "content": marked or words}
+
+
+def _marked(parts: Sequence[Document]) -> list[Document]:
+    """The texts of a message as parts, if one of them bears a mark."""
+    texts = [part for part in cache_marks.on_texts([_as_text(part) for part in parts]) if part["type"] == "text"]
+    written = [{"type": "text", "text": part["text"], **cache_marks.mark(part)} for part in texts]
+    return written if any(cache_marks.MARK in part for part in written) else []
 
 
 def _beside(part: Document) -> Iterator[Document]:
@@ -183,12 +192,13 @@ def _beside(part: Document) -> Iterator[Document]:
 
 
 def _content(parts: Sequence[Document]) -> str | list[Document]:
-    if len(parts) == 1 and parts[0]["type"] == "text":
+    parts = cache_marks.on_texts(parts)
+    if len(parts) == 1 and parts[0]["type"] == "text" and not cache_marks.mark(parts[0]):
         return str(parts[0]["text"])
     return [
         (media(part["media"]) or {"type": "text", "text": part["media"].told()})
         if part["type"] == "media"
-        else {"type": "text", "text": part.get("text", "")}
+        else {"type": "text", "text": part.get("text", ""), **cache_marks.mark(part)}
         for part in parts
     ]
 

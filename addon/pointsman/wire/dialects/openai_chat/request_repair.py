@@ -6,7 +6,9 @@ from typing import Any
 from pointsman.config import Quirks
 from pointsman.wire.dialects.base import QuirkRules
 from pointsman.wire.json_access import Document, Members, dicts, mapping
+from pointsman.wire.refusals import Refusal, Remedy
 
+CACHE_MARKS = Refusal(Remedy.DROP, "cache_control")
 LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -14,6 +16,8 @@ def are_needed(quirks: Quirks, document: Members) -> bool:
     if quirks.max_tokens and not any(document.get(name) for name in LIMITS):
         return True
     if quirks.flat_content and not all(_is_flat(message) for message in dicts(document.get("messages"))):
+        return True
+    if quirks.cache_marks is False and CACHE_MARKS.is_met(document):
         return True
     return bool(quirks.drop_keywords) and any(
         _has_keyword(_parameters(tool), quirks.drop_keywords) for tool in dicts(document.get("tools"))
@@ -23,6 +27,8 @@ def are_needed(quirks: Quirks, document: Members) -> bool:
 def apply(quirks: Quirks, document: Document) -> None:
     if quirks.max_tokens and not any(document.get(name) for name in LIMITS):
         document["max_tokens"] = quirks.max_tokens
+    if quirks.cache_marks is False:
+        CACHE_MARKS.apply(document)
     if quirks.flat_content:
         for message in dicts(document.get("messages")):
             message["content"] = _flat(message.get("content"))

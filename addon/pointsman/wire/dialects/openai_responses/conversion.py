@@ -9,6 +9,7 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
+from pointsman.wire.conversion.optional_parameters import Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
@@ -203,6 +204,13 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
     return ResponsesWriter(facts.document, namespaces(facts.document))
 
 
+def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
+    request |= {name: wanted[name] for name in ("user", "service_tier") if name in wanted}
+    if "verbosity" in wanted:
+        request.setdefault("text", {})["verbosity"] = wanted["verbosity"]
+    yield from ()
+
+
 CONVERSION = Conversion(
     library_name="openai_responses",
     history=HISTORY,
@@ -210,6 +218,11 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: None,
     response_format=response_format,
+    optional={
+        **top("metadata", "service_tier", "max_tool_calls"),
+        "user": (("user",), ("safety_identifier",)),
+        "verbosity": (("text", "verbosity"),),
+    },
     is_hosted=unless_of_type(*CLIENT_TYPES),
     free_tools=free_tools,
     format_places=(("text", "format"),),
@@ -219,6 +232,8 @@ CONVERSION = Conversion(
     cannot_express=cannot_express,
     fix_up=fix_up,
     make_valid=make_valid,
+    carried=frozenset({"user", "service_tier", "verbosity"}),
+    write_optional=write_optional,
     write_format=write_format,
     functions=lambda request: [tool for tool in dicts(request.get("tools")) if tool.get("type") == "function"],
     schema_member="parameters",
