@@ -115,6 +115,8 @@ def details(outcome: Outcome) -> Iterator[str]:
         attempts = [(each["provider"], each["outcome"], each["error"]) for each in record["attempts"]]
         noted = " ".join(str(record[name]) for name in ("model", "session", "sticky", "status", "error"))
         yield f"--- record {noted} {attempts}"
+    if outcome.router_log:
+        yield f"--- router\n{outcome.router_output}"
 
 
 async def run(given: argparse.Namespace, cache: Cache) -> int:

@@ -67,6 +67,8 @@ class Outcome:
     records: Sequence[Mapping[str, Any]]
     router_log: Sequence[str] = field(default=())
     """Lines that show an unexpected error."""
+    router_output: str = ""
+    """The end of the router's log."""
 
 
 async def play(client: Client, scenario: Scenario, first: Dialect, places: "Places", first_token: float) -> Outcome:
@@ -92,8 +94,9 @@ async def play(client: Client, scenario: Scenario, first: Dialect, places: "Plac
         _, page = await deployed.page("/internal/exchanges?limit=500")
         (deployed.folder / "providers.log").touch()  # the providers are in this process
         log = deployed.unexpected_log_lines()
+        said = (deployed.folder / "router.log").read_text(errors="replace")[-20_000:]
     records = sorted(page["exchanges"], key=lambda record: record["started"])
-    return Outcome(client, own, first, processes, model, records, log)
+    return Outcome(client, own, first, processes, model, records, log, said)
 
 
 def config(started: Sequence[Provider], names: Sequence[Dialect]) -> dict[str, Any]:
