@@ -199,6 +199,16 @@ async def test_a_streamed_answer_can_be_asked_for_while_it_is_being_made(tmp_pat
         assert not b.asked
 
 
+@pytest.mark.parametrize("prefix", ["", "/v1//", "/some/prefix/v1"])
+async def test_another_spelling_of_the_path_means_the_same(prefix, tmp_path):
+    async with stores("a", "b") as (a, b), running(tmp_path, entries(a, b)) as router, asking(router) as client:
+        made = await client.responses.create(model=MODEL, input="hi")
+        async with httpx.AsyncClient(trust_env=False) as plain:
+            answer = await plain.get(f"{router.url}{prefix}/responses/{made.id}")
+        assert answer.json()["id"] == made.id
+        assert a.asked[-1] == ("GET", f"/v1/responses/{made.id}")
+
+
 async def test_a_stored_failure_is_an_answer(tmp_path):
     async with stores("a", "b") as (a, b), running(tmp_path, entries(a, b)) as router, asking(router) as client:
         made = await client.responses.create(model=MODEL, input="hi")

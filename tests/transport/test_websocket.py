@@ -560,3 +560,11 @@ async def test_any_bytes_close_a_connection_in_order(stack, tmp_path, caplog):
     await no_leaks(router)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert await (await socket_of(stack, router)).says("hi") == "one"
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1/v1", "/some/prefix/v1"])
+async def test_another_spelling_of_the_path_means_the_same(prefix, stack, tmp_path):
+    a = await demo(stack, behaviours.answer("one"))
+    router = await router_of(stack, tmp_path, a)
+    socket = await stack.enter_async_context(socket_to(f"{router.url}{prefix}"))
+    assert await socket.says("first") == "one"

@@ -7,6 +7,7 @@ the model need not call: it is dropped, and `left_out` names it.
 from collections.abc import Iterator, Sequence
 
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Wish
 from pointsman.wire.conversion.history import USER, History, asked_last
 from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
@@ -23,8 +24,11 @@ def spoken_to(
     client: DialectName, spoken: Sequence[DialectName], facts: RequestFacts
 ) -> tuple[DialectName | None, str]:
     """Of a target's dialects, the one to use: the client's own, else the first that can express the request. If none
-    can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted.
+    can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted. What is no
+    chat is never converted.
     """
+    if facts.kind is not Kind.CHAT:
+        return (client, "") if client in spoken else (None, f"{facts.kind} requests of {client} cannot be converted")
     empty = empty_member(client, facts)
     if client in spoken and not empty:
         return client, ""

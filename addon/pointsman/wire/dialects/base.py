@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pointsman.config import Quirks
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem
@@ -28,6 +29,10 @@ class Purpose(Enum):
     """How many tokens would this be?"""
     STORED = auto()
     """What a provider has stored, such as an earlier answer: read, cancelled or deleted."""
+    OTHER = auto()
+    """Anything else of a model: see `Dialect.endpoints`."""
+    ACCOUNT = auto()
+    """What does an account hold? See `Dialect.account`."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -195,17 +200,32 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
+    kinds: tuple[Kind, ...] = (Kind.CHAT,)
+
+
+class ModelPage(NamedTuple):
+    """A part of the list of models. `has_more`: others follow."""
+
+    models: Sequence[ListedModel]
+    has_more: bool = False
 
 
 class ModelList(NamedTuple):
-    """The dialect's form of `GET …/models`.
+    """The dialect's form of `GET …/models`, and of `GET …/models/ID`.
 
-    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes the models
-    and the moment (Unix time in seconds) that stands for their creation.
+    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes a page and
+    the moment (Unix time in seconds) that stands for the creation of models; `model` is one of its rows.
     """
 
     is_asked: Callable[[str, Mapping[str, str]], bool]
-    document: Callable[[Sequence[ListedModel], float], dict[str, Any]]
+    document: Callable[[ModelPage, float], dict[str, Any]]
+    model: Callable[[ListedModel, float], dict[str, Any]]
+    limit: str = "limit"
+    """The parameter of the query that bounds a page."""
+    after: str = "after"
+    """The parameter that holds the name of the last model before a page."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are listed."""
 
 
 class TranscriptReader(NamedTuple):
@@ -279,6 +299,19 @@ class Dialect:
     """What a request says. Malformed parts are ignored. Never raises."""
     answer_message: Callable[[Iterable[Members]], MessageDraft]
     """What an answer says: the events of a stream, or one whole answer."""
+
+    # endpoints.py
+    kind: Kind | None = Kind.CHAT
+    """Of the models that its requests ask; None where they ask none."""
+    form_facts: Callable[[bytes, str, str], RequestFacts] | None = None
+    """In place of `facts` where a body may be a multipart form: body, path and content type."""
+    endpoints: Sequence["Dialect"] = ()
+    """The dialect's requests that are no chats. Each is a dialect of its own, with the name of this one: its requests
+    go to providers that speak this one, and nothing of them is converted.
+    """
+
+    account: "Dialect | None" = None
+    """The dialect's requests for files and batches, if it has any."""
 
     # conversion.py, answer_writer.py
     conversion: Conversion

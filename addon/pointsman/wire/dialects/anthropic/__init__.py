@@ -1,6 +1,9 @@
 """Anthropic's Messages, as Claude Code speaks it."""
 
+from dataclasses import replace
+
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.wire.account_requests import account_dialect
 from pointsman.wire.dialects.anthropic import (
     answers,
     control_events,
@@ -23,7 +26,7 @@ def _demo() -> DemoDialect:
     return demo
 
 
-DIALECT = Dialect(
+CHATS = Dialect(
     name=DialectName.ANTHROPIC,
     purpose_of=request.purpose_of,
     facts=request.facts,
@@ -44,3 +47,4 @@ DIALECT = Dialect(
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,
 )
+DIALECT = replace(CHATS, account=account_dialect(CHATS, ("/messages/batches", "/files")))
