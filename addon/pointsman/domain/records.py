@@ -161,7 +161,7 @@ class ExchangeRecord:
             "session": self.session,
             "sticky": self.sticky,
             "mode": self.mode,
-            "kind": self.kind and self.kind.value,
+            "model_kind": self.kind and self.kind.value,
             "model": self.model,
             "status": self.status,
             "error": self.error,
