@@ -29,6 +29,7 @@ from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, account_route, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.paths import StandardPath, standard_path
 
 OWN_HOST = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
@@ -71,6 +72,10 @@ class RequestHead:
     kinds: frozenset[Kind] = frozenset(Kind)
     """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
 
+    @property
+    def standard_path(self) -> str:
+        return standard_path(self.path, self.entry_mode is EntryMode.OWN).path
+
 
 class NotRouted(Enum):
     """The request is not handled here."""
@@ -101,7 +106,7 @@ class ChatRequest:
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
-        route = route_of_path(path)
+        route = route_of_path(self.standard_path(path).path)
         if route is None or route == (self.dialect, self.purpose, self.endpoint):
             return self
         return replace(self, dialect=route.dialect, purpose=route.purpose, endpoint=route.endpoint)
@@ -110,6 +115,10 @@ class ChatRequest:
     def form(self) -> DialectForm:
         """How such requests are read, sent and answered."""
         return self.endpoint or DIALECTS[self.dialect]
+
+    def standard_path(self, path: str) -> StandardPath:
+        """In the spelling of its dialect."""
+        return standard_path(path, self.entry_mode is EntryMode.OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +143,7 @@ def admit(head: RequestHead, server: Server) -> Decision:
         return decision
     if isinstance(decision, ChatRequest):
         return replace(decision, may_pass=False)
-    route = route_of_path(head.path)
+    route = route_of_path(head.standard_path)
     return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
 
 
@@ -170,9 +179,10 @@ def _route_of(head: RequestHead) -> Route | None:
     """None for what is not routed here. Elsewhere than at the router's own address, files and batches are those of the
     client's own account.
     """
-    route, is_own = route_of_path(head.path), head.entry_mode is EntryMode.OWN
+    path, is_own = head.standard_path, head.entry_mode is EntryMode.OWN
+    route = route_of_path(path)
     if route is None:
-        return account_route(head.path, head.headers) if is_own else None
+        return account_route(path, head.headers) if is_own else None
     return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
 
 
@@ -231,7 +241,8 @@ def client_problem(
         if any(constant_time_equal(given, expected) for given in credentials(headers, path)):
             return None
         return Problem(
-            Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key."
+            Code.INVALID_API_KEY,
+            "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key.",
         )
     if not local:
         return Problem(
@@ -258,7 +269,7 @@ def _too_large(head: RequestHead, server: Server) -> Problem | None:
 
 def credentials(headers: Mapping[str, str], path: str) -> list[str]:
     """Every credential a client sent, in whatever form its dialect has."""
-    given = [headers[name] for name in ("x-api-key", "x-goog-api-key") if headers.get(name)]
+    given = [headers[name] for name in ("x-api-key", "x-goog-api-key", "api-key") if headers.get(name)]
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         given.append(token.strip())

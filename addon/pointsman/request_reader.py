@@ -4,7 +4,7 @@ A small request is read at once. Of a large one each of these takes longer than 
 read in a thread; nothing here touches what exchanges share.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mitmproxy import http
@@ -84,10 +84,13 @@ class RequestReader:
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""
-        form, request = self.chat.form, self.flow.request
+        form, headers = self.chat.form, self.flow.request.headers
+        path, model = self.chat.standard_path(self.flow.request.path)
         if form.form_facts:
-            return form.form_facts(body, request.path, request.headers.get("content-type", ""))
-        return form.facts(body, request.path)
+            facts = form.form_facts(body, path, headers.get("content-type", ""))
+        else:
+            facts = form.facts(body, path)
+        return facts if model is None else replace(facts, model=model)
 
     def _caller(self, facts: RequestFacts, body: bytes) -> Caller:
         """A replay is no client."""

@@ -90,7 +90,7 @@ SECTIONS = [
     ("routing: {deadline: 0s}", "routing.deadline", 'must be more than 0, got "0s"'),
     ("routing: {deadline: off}", "routing.deadline", f'{DURATION}, got "off"'),
     ("routing: {deadline: 2d}", "routing.deadline", 'must be at most 1d, got "2d"'),
-    ("routing: {unknown_model: guess}", "routing.unknown_model", 'must be one of error, auto, got "guess"'),
+    ("routing: {unknown_model: guess}", "routing.unknown_model", 'must be one of error, auto, map, got "guess"'),
     ("routing: {aliases: [a]}", "routing.aliases", "must be a mapping, got a list"),
     ("routing: {aliases: {a: 3}}", "routing.aliases.a", "must be text; put it in quotes, got 3"),
     ("routing: {aliases: {a: zzz}}", "routing.aliases.a", f'{ALIAS}, got "zzz"'),

@@ -94,6 +94,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "mode": "balanced",
         "model_kind": "chat",
         "model": "auto",
+        "taken_as": None,
         "status": None,
         "error": "client_abort",
         "started": 1_700_000_000.0,

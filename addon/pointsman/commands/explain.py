@@ -47,7 +47,8 @@ def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
 def table(answer: dict[str, Any]) -> list[str]:
     """The answer as lines of text: candidates in order with their scores, then the excluded ones."""
     weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
-    lines = [f"{answer['model']} means {answer['means']}, mode {answer['mode']} ({weights})"]
+    verb = "is unknown and taken as" if answer["is_unknown"] else "means"
+    lines = [f"{answer['model']} {verb} {answer['means']}, mode {answer['mode']} ({weights})"]
     if answer["note"]:
         lines.append(answer["note"])
     lines += [

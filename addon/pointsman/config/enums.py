@@ -98,6 +98,8 @@ class UnknownModel(StrEnum):
 
     ERROR = "error"
     AUTO = "auto"
+    MAP = "map"
+    """Names of well-known families stand for modes, see `routing.unknown_models`."""
 
 
 class ContentFilter(StrEnum):

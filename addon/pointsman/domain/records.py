@@ -147,6 +147,8 @@ class ExchangeRecord:
     streamed: bool
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
+    taken_as: str | None = None
+    """The mode that an unknown model name stands for; None for a known one."""
     kind: Kind | None = Kind.CHAT
     """None: it asked no model."""
 
@@ -163,6 +165,7 @@ class ExchangeRecord:
             "mode": self.mode,
             "model_kind": self.kind and self.kind.value,
             "model": self.model,
+            "taken_as": self.taken_as,
             "status": self.status,
             "error": self.error,
             "started": self.started,

@@ -61,6 +61,7 @@ class AttemptLog:
             sticky=plan.stickiness(response.answered_by),
             mode=plan.mode,
             model=model,
+            taken_as=plan.taken_as,
             status=response.status,
             error=response.error,
             started=call.started,

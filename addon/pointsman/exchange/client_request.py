@@ -87,6 +87,11 @@ class Planner(Protocol):
     def mode(self) -> str: ...
 
     @property
+    def taken_as(self) -> str | None:
+        """The mode that an unknown model name stands for; None for a known one."""
+        ...
+
+    @property
     def session(self) -> str | None:
         """A short id of the conversation, for people."""
         ...

@@ -20,6 +20,7 @@ from pointsman.exchange.response_headers import (
     retry_after_headers,
     routing_headers,
     stream_headers,
+    taken_as_headers,
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
@@ -28,7 +29,7 @@ from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_media_type, safe_type, to_client
-from pointsman.wire.request_facts import BYTES_PER_TOKEN
+from pointsman.wire.request_facts import estimated_tokens
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
 
@@ -143,7 +144,7 @@ class ClientResponse:
         if self._answer_parts is None:
             return None
         said = self._answer_message()
-        return Usage(facts.tokens, len(said.content) // BYTES_PER_TOKEN if said else 0, is_estimated=True)
+        return Usage(facts.tokens, estimated_tokens(len(said.content)) if said else 0, is_estimated=True)
 
     def _answer_message(self) -> Message | None:
         """What has been kept of the answer, read once for as many bytes."""
@@ -234,7 +235,8 @@ class ClientResponse:
         if self.state is ResponseState.NOTHING_SENT:
             self._move(ResponseMove.SEND_EARLY_HEADERS, now)
             sticky = self._plan.early_session_headers(self._rules.prefix)
-            self._respond(200, (*self._stream_headers, ("X-Request-ID", self._client_request.request_id), *sticky), now)
+            known = (("X-Request-ID", self._client_request.request_id), *taken_as_headers(self._plan.taken_as))
+            self._respond(200, (*self._stream_headers, *known, *sticky), now)
         self.send(self._voice.keep_alive(self._opening), now)
 
     # The client's pace.
@@ -267,7 +269,7 @@ class ClientResponse:
     def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
         prefix = self._rules.prefix
         routed = routing_headers(self._client_request.request_id, prefix, target, passed)
-        return (*routed, *self._plan.session_headers(prefix, target))
+        return (*routed, *taken_as_headers(self._plan.taken_as), *self._plan.session_headers(prefix, target))
 
     def _error_frames(self, problem: Problem) -> bytes:
         return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()

@@ -116,6 +116,10 @@ class Plan:
         return self.resolution.mode
 
     @property
+    def taken_as(self) -> str | None:
+        return self.resolution.taken_as
+
+    @property
     def session(self) -> str | None:
         return self.binding.label
 

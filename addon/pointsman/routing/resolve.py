@@ -9,7 +9,7 @@ The name is read in this order, the first that fits wins:
 5. a bare id: every provider that has it;
 6. a name for which providers have a redirect: those providers, with the name that it yields;
 7. the last part of one model's id: `owl-alpha` for `openrouter/owl-alpha`, unless ids of several models end so;
-8. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
+8. otherwise `model_not_found`, or the mode that `routing.unknown_model` says (`unknown_models`).
 
 Of all these only the targets count whose model is of the kind that the request is for. `auto`, the modes and
 `routing.unknown_model` are for chats: whatever else is asked must name its model, except where only one could be meant.
@@ -19,14 +19,14 @@ So vectors of two models are never mixed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pointsman.config import Settings
+from pointsman.config import Settings, UnknownModel
 from pointsman.config.enums import Kind, Mode
 from pointsman.domain.records import AppliedRedirect
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.unknown_models import AUTO, taken_as
 from pointsman.wire.errors import Code, Problem
 
-AUTO = "auto"
 MAX_LISTED = 5
 """Names of models that an error lists."""
 MAY_BE_UNNAMED = (Kind.IMAGE, Kind.AUDIO, Kind.RERANK, Kind.MODERATION)
@@ -49,6 +49,8 @@ class Resolution:
     automatic: bool = False
     redirects: Mapping[Target, AppliedRedirect] = field(default_factory=dict)
     """The rules by which an unknown name led to these targets."""
+    taken_as: str | None = None
+    """The mode that an unknown name stands for; None for a known one."""
 
 
 def resolve(requested: str | None, settings: Settings, inventory: Inventory, kind: Kind = Kind.CHAT) -> Resolution:
@@ -60,8 +62,9 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory, kin
     requested = requested if requested is not None else AUTO
     name = resolve_alias(requested, settings)
     found = _resolve_name(requested, name, settings, inventory)
-    if found is None and settings.routing.unknown_model == AUTO and kind is Kind.CHAT:
-        found = _resolve_name(requested, AUTO, settings, inventory)
+    if found is None and kind is Kind.CHAT and (mode := _taken_as(name, settings, inventory)):
+        known = _resolve_name(requested, mode, settings, inventory)
+        found = replace(known, taken_as=mode) if known else None
     if found is None:
         raise Problem(Code.MODEL_NOT_FOUND, _not_found(name, inventory), param="model")
     return _of_kind(found, kind, inventory)
@@ -95,6 +98,14 @@ def _listed(kind: Kind, inventory: Inventory) -> str:
         return f", and none is configured (`kind: {kind}` in a model's row)"
     more = ", …" if len(labels) > MAX_LISTED else ""
     return f": {', '.join(labels[:MAX_LISTED])}{more}"
+
+
+def _taken_as(name: str, settings: Settings, inventory: Inventory) -> str | None:
+    """An ambiguous name is no unknown one: its family does not decide which model was meant."""
+    policy = settings.routing.unknown_model
+    if policy is UnknownModel.MAP and name in inventory.ids_by_last_part:
+        return None
+    return taken_as(name, policy)
 
 
 def _not_found(name: str, inventory: Inventory) -> str:

@@ -139,8 +139,11 @@ class KeyResolver:
 
     def _by_prefix(self, caller: Caller, scope: bytes) -> SessionKey | None:
         conversation = caller.conversation()
-        chain = PrefixChain(conversation, scope) if conversation else None
-        if chain is None or not chain.exact:
+        if conversation is None:
+            return None
+        client = self._digests.digest("client", normalized_address(caller.address) or "", keyed=True)
+        chain = PrefixChain(conversation, scope, client)
+        if not chain.exact:
             return None
         names = tuple(chain.lookup_names())
         return SessionKey(KeySource.PREFIX_HASH, scope, names, names[0], outline=chain.outlines[-1], chain=chain)

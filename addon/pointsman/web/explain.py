@@ -1,6 +1,7 @@
 """`/internal/explain` and `/api/fallback`: which candidates would serve a request, and the state of every target."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.paths import standard_path
 
 type ExplainHandler = Callable[[PageRequest, str], PageReply]
 type Clock = Callable[[], float]
@@ -28,12 +30,14 @@ def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
     """
 
     def answer(request: PageRequest, _: str) -> PageReply:
-        path = parse_qs(request.query).get("path", [DEFAULT_PATH])[-1]
+        path, model = standard_path(parse_qs(request.query).get("path", [DEFAULT_PATH])[-1], is_own=True)
         found = route_of_path(path)
         if found is None or found.purpose not in (Purpose.CHAT, Purpose.OTHER):
             known = f"such as {DEFAULT_PATH}, /v1/messages, /v1/embeddings"
             raise Problem(Code.INVALID_REQUEST, f"path must be that of a request to a model, {known}.", param="path")
         facts = (found.endpoint or DIALECTS[found.dialect]).facts(request.body, path)
+        if model is not None:
+            facts = replace(facts, model=model)
         caller = Caller(
             headers=request.headers,
             credential=None,

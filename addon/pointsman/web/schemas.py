@@ -116,6 +116,7 @@ EXCHANGE_MEMBERS: Schema = {
     "mode": TEXT,
     "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
+    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,

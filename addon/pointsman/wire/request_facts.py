@@ -12,6 +12,13 @@ MAX_HELD_IDS = 64
 """Ids of each kind that are looked at, the last ones."""
 
 
+def estimated_tokens(size: int) -> int:
+    """Of an answer whose texts have so many bytes, where its provider does not report them. Rounded up: what was said
+    has cost something.
+    """
+    return -(-size // BYTES_PER_TOKEN)
+
+
 @dataclass(frozen=True, slots=True)
 class HeldIds:
     """Ids in a request of what a provider holds for an account.

@@ -56,8 +56,22 @@ CHAT, RESPONSES, ANTHROPIC, GEMINI = (
 )
 def test_a_path_has_its_route(path: str, route: Route | None) -> None:
     assert route_of_path(path) == route
-    is_chat = route is not None and route.purpose is Purpose.CHAT
-    assert dialect_of_path(path) is (route.dialect if route and is_chat else None)
+    if route is not None:
+        assert dialect_of_path(path) is (route.dialect if route.purpose is Purpose.CHAT else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/chat/completions/", DialectName.OPENAI_CHAT),
+        ("/models/m:generateContent", DialectName.GEMINI),
+        ("/messages/count_tokens", None),
+        ("/v1/models", None),
+        ("/", None),
+    ],
+)
+def test_a_chat_path_may_be_spelt_in_other_ways(path: str, dialect: DialectName | None) -> None:
+    assert dialect_of_path(path) is dialect
 
 
 def test_a_path_made_to_be_long_is_read_at_once() -> None:

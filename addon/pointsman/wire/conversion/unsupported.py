@@ -13,6 +13,7 @@ from pointsman.wire.conversion.history import USER, History, asked_last
 from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
 from pointsman.wire.conversion.malformed import malformed
 from pointsman.wire.conversion.media import Media
+from pointsman.wire.conversion.nesting import MAX_NESTING, too_deep
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Document, Members
@@ -68,7 +69,10 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
-    yield from malformed(document)
+    if place := too_deep(document):
+        yield f"{place} is nested too deeply: more than {MAX_NESTING} levels cannot be converted"
+        return
+    yield from malformed(document, asked.request_forms, asked.tool_forms)
     yield from asked.unsupported(document)
     hosted = hosted_tools(asked, document)
     if hosted and not can_do_without(asked, document):

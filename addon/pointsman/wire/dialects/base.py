@@ -88,6 +88,26 @@ class MakeReader(Protocol):
         ...
 
 
+class Joiner(Protocol):
+    """Makes one whole answer of the documents of a stream. Neither method raises."""
+
+    def add(self, document: Document) -> None:
+        """May change the document."""
+        ...
+
+    def whole(self) -> Document: ...
+
+
+class OtherForm(NamedTuple):
+    """How an answer gets from one form into the other, whatever members it has.
+
+    `split` takes a whole answer, which it may change, and the facts of its request, and gives the bytes of a stream.
+    """
+
+    joiner: Callable[[], Joiner]
+    split: Callable[[Document, RequestFacts], bytes]
+
+
 class CountTokens(NamedTuple):
     """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
 
@@ -147,15 +167,29 @@ class ListedModel:
     kinds: tuple[Kind, ...] = (Kind.CHAT,)
 
 
-class ModelList(NamedTuple):
-    """The dialect's form of `GET …/models`.
+class ModelPage(NamedTuple):
+    """A part of the list of models. `has_more`: others follow."""
 
-    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes the models
-    and the moment (Unix time in seconds) that stands for their creation.
+    models: Sequence[ListedModel]
+    has_more: bool = False
+
+
+class ModelList(NamedTuple):
+    """The dialect's form of `GET …/models`, and of `GET …/models/ID`.
+
+    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes a page and
+    the moment (Unix time in seconds) that stands for the creation of models; `model` is one of its rows.
     """
 
     is_asked: Callable[[str, Mapping[str, str]], bool]
-    document: Callable[[Sequence[ListedModel], float], dict[str, Any]]
+    document: Callable[[ModelPage, float], dict[str, Any]]
+    model: Callable[[ListedModel, float], dict[str, Any]]
+    limit: str = "limit"
+    """The parameter of the query that bounds a page."""
+    after: str = "after"
+    """The parameter that holds the name of the last model before a page."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are listed."""
 
 
 class TranscriptReader(NamedTuple):
@@ -204,6 +238,10 @@ class Dialect:
 
     # answers.py
     reader: MakeReader
+
+    # other_form.py
+    other_form: OtherForm | None = None
+    """None: a stream in place of a whole answer is refused, and the other way round."""
 
     # errors.py
     fault: Callable[[int, bytes, str], Fault]

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import NamedTuple
 
 from pointsman.config.enums import Dialect as DialectName
-from pointsman.wire.dialects.base import Dialect, ModelList, Purpose
+from pointsman.wire.dialects.base import Dialect, Purpose
+from pointsman.wire.paths import standard_path
 
 
 def _load(name: DialectName) -> Dialect:
@@ -62,15 +63,14 @@ def account_route(path: str, headers: Mapping[str, str]) -> Route | None:
 
 
 def dialect_of_path(path: str) -> DialectName | None:
-    """The dialect that chat requests to `path` speak; None for a path that is no chat path."""
-    route = route_of_path(path)
+    """The dialect that chat requests to `path` speak, however it is spelt; None for a path that is no chat path."""
+    route = route_of_path(standard_path(path, is_own=True).path)
     return route.dialect if route and route.purpose is Purpose.CHAT else None
 
 
-def model_list_for(path: str, headers: Mapping[str, str]) -> ModelList:
-    """The form in which models are listed for who asks: header names in lower case, the path without its query."""
-    forms = (dialect.model_list for dialect in DIALECTS.values())
-    return next((form for form in forms if form.is_asked(path, headers)), DEFAULT.model_list)
+def dialect_of_asker(path: str, headers: Mapping[str, str]) -> Dialect:
+    """The dialect of a request that is no chat: header names in lower case, the path without its query."""
+    return next((each for each in DIALECTS.values() if each.model_list.is_asked(path, headers)), DEFAULT)
 
 
 def count_body(dialect: DialectName, tokens: int) -> bytes:

@@ -14,6 +14,7 @@ from pointsman.wire.dialects.anthropic import (
 )
 from pointsman.wire.dialects.anthropic.conversion import CONVERSION
 from pointsman.wire.dialects.anthropic.model_list import MODEL_LIST
+from pointsman.wire.dialects.anthropic.other_form import OTHER_FORM
 from pointsman.wire.dialects.anthropic.signed_parts import SIGNED_PARTS
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
@@ -35,6 +36,7 @@ CHATS = Dialect(
     count_tokens=request.COUNT_TOKENS,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
+    other_form=OTHER_FORM,
     fault=errors.fault,
     error_body=errors.error_body,
     control_events=control_events.control_events,

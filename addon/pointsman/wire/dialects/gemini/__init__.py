@@ -8,6 +8,7 @@ from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.gemini import answers, control_events, endpoints, errors, messages, request, transcript
 from pointsman.wire.dialects.gemini.conversion import CONVERSION
 from pointsman.wire.dialects.gemini.model_list import MODEL_LIST
+from pointsman.wire.dialects.gemini.other_form import OTHER_FORM
 from pointsman.wire.dialects.gemini.signed_parts import SIGNED_PARTS
 
 
@@ -26,6 +27,7 @@ CHATS = Dialect(
     count_tokens=request.COUNT_TOKENS,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
+    other_form=OTHER_FORM,
     fault=errors.fault,
     error_body=errors.error_body,
     control_events=control_events.control_events,

@@ -18,6 +18,7 @@ from pointsman.wire.dialects.openai_chat import (
 )
 from pointsman.wire.dialects.openai_chat.conversion import CONVERSION
 from pointsman.wire.dialects.openai_chat.model_list import MODEL_LIST
+from pointsman.wire.dialects.openai_chat.other_form import OTHER_FORM
 from pointsman.wire.dialects.openai_chat.signed_parts import SIGNED_PARTS
 
 
@@ -37,6 +38,7 @@ CHATS = Dialect(
     quirks=request_repair.QUIRKS,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
+    other_form=OTHER_FORM,
     fault=errors.fault,
     error_body=errors.error_body,
     control_events=control_events.control_events,
