@@ -53,6 +53,7 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     http.HttpLayer.event_to_child: "(self, child, event)",
     http.Http1Server.__init__: "(self, context)",
     http.Http1Server._handle_event: "(self, event)",
+    http.Http1Server.send: "(self, event)",
     http.Http1Server.read_headers: "(self, event)",
     http.Http1Server.read_body: "(self, event)",
     http.Http1Server.mark_done: "(self, request, response)",
