@@ -69,14 +69,14 @@ class Comparison:
     new: tuple[ListedModel, ...]
 
 
-async def list_models(providers: Iterable[Provider]) -> dict[str, ProviderList]:
-    """What each provider lists for its first enabled key, by its name."""
+async def list_models(providers: Iterable[Provider], timeout: float = CHECK_TIMEOUT) -> dict[str, ProviderList]:
+    """What each provider lists for its first enabled key, by its name, within so many seconds."""
     client, gate = UpstreamClient(), asyncio.Semaphore(MAX_PARALLEL)
     upstream = UpstreamOptions.from_options(Options(), ProxyMode.parse("regular"))
 
     async def one(provider: Provider) -> tuple[str, ProviderList]:
         async with gate:
-            return provider.name, await _list(client, upstream, provider)
+            return provider.name, await _list(client, upstream, provider, timeout)
 
     try:
         return dict(await asyncio.gather(*map(one, providers)))
@@ -84,15 +84,15 @@ async def list_models(providers: Iterable[Provider]) -> dict[str, ProviderList]:
         await client.close()
 
 
-async def _list(client: UpstreamClient, upstream: UpstreamOptions, provider: Provider) -> ProviderList:
+async def _list(client: UpstreamClient, upstream: UpstreamOptions, provider: Provider, timeout: float) -> ProviderList:
     asked = probe_request(provider)
     if query := DIALECTS[provider.dialect].list_query:
         asked = replace(asked, url=f"{asked.url}?{query}")
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT):
+        async with asyncio.timeout(timeout):
             status, body, _ = await fetch(client, upstream, asked)
     except TimeoutError:
-        return ProviderList(None, f"no answer within {CHECK_TIMEOUT:g} s")
+        return ProviderList(None, f"no answer within {timeout:g} s")
     except (aiohttp.ClientError, OSError) as error:
         return ProviderList(None, f"{provider.base_url} cannot be reached ({type(error).__name__})")
     return read_list(status, body)
@@ -110,6 +110,8 @@ def read_list(status: int, body: bytes) -> ProviderList:
         return ProviderList(None, "its list of models is not JSON")
     page = told if isinstance(told, dict) else {}
     rows = page.get("data", page.get("models")) if isinstance(told, dict) else told
+    if rows is None and page.get("object") == "list":
+        rows = []  # as Ollama lists no models
     if not isinstance(rows, list):
         return ProviderList(None, "its answer has no list of models")
     models = tuple(model for row in rows if isinstance(row, dict) and (model := _model(row)))

@@ -37,7 +37,8 @@ def apply_catalog(tree: Tree, catalog: Catalog) -> None:
 
 def is_elsewhere(written: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """The entry names an address of its own."""
-    return str(written.get("base_url", known["base_url"])).rstrip("/") != known["base_url"]
+    address = str(known["base_url"])
+    return str(written.get("base_url", address)).rstrip("/") != address
 
 
 def _guard_models(models: list[Any], known: Mapping[str, Any]) -> None:
