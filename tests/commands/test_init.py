@@ -144,7 +144,7 @@ async def test_a_server_alone_serves_any_mode(user: Newcomer) -> None:
         ended = await user.init("--yes", ports=ports)
         assert ended.status == 0, ended.out
         assert user.settings().warnings == ()
-        for model in ("auto", "auto-smart"):
+        for model in ("auto", "auto-smart", "gpt-4o"):
             assert await answer(user, {}, model) == "Hello from here."
 
 

@@ -28,10 +28,9 @@ REFERENCE = re.compile(r"\$\{\w+\}")
 
 def config_text(draft: Draft) -> str:
     """What `document.parse` reads as `draft.tree`."""
-    lines = [HEAD]
-    for name, value in draft.tree.get("routing", {}).items():
-        lines += ["routing:", f"  {name}: {_value(value)}  # {UNKNOWN}", ""]
-    lines.append("providers:")
+    lines = [HEAD, "routing:"]
+    lines += [f"  {name}: {_value(value)}  # {UNKNOWN}" for name, value in draft.tree["routing"].items()]
+    lines += ["", "providers:"]
     for each in draft.providers:
         lines += _provider(each)
     return "\n".join(lines) + "\n" + TAIL

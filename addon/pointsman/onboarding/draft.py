@@ -15,7 +15,7 @@ from pointsman.provider_models import ListedModel, ProviderList, compare, list_m
 
 MAX_MODELS = 30
 """Models of one provider that are written, where the catalog has none."""
-ROUTING: Tree = {"unknown_model": "map"} if "map" in UnknownModel else {}
+ROUTING: Tree = {"unknown_model": UnknownModel.MAP.value}
 OWN_MODELS = ("azure",)
 """Their lists are not what a user can call: models are deployments of one's own."""
 
@@ -41,7 +41,7 @@ class Draft:
     def tree(self) -> Tree:
         """The configuration, as a file would hold it."""
         providers = {each.name: dict(each.entry) for each in self.providers}
-        return {**({"routing": ROUTING} if ROUTING else {}), "providers": providers}
+        return {"routing": ROUTING, "providers": providers}
 
     @property
     def usable(self) -> bool:
