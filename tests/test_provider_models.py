@@ -8,13 +8,13 @@ import pytest
 from pointsman.config import Provider
 from pointsman.demo import Provider as DemoProvider
 from pointsman.demo import behaviours
-from pointsman.provider_models import ListedModel, compare, is_called, list_models, read_list
+from pointsman.provider_models import ListedModel, compare, is_called, list_models, read_list, refused_list
 from support.ports import free_port
 from support.settings import provider, settings
 
 
 def ids(body: Any, *, chats: bool | None = None) -> list[str]:
-    found = read_list(200, json.dumps(body).encode()).models
+    found = read_list(json.dumps(body).encode()).models
     assert found is not None
     return [model.id for model in found if chats is None or model.chats is chats]
 
@@ -39,24 +39,37 @@ def test_rows_that_name_no_usable_model_are_ignored(row: Any) -> None:
     assert ids({"data": [row, {"id": "a"}]}) == ["a"]
 
 
+GOOGLE = b'{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}'
+SCOPE = b'{"error": {"message": "Missing scopes: api.model.read.", "type": "invalid_request_error"}}'
+
+
 @pytest.mark.parametrize(
     ("status", "body", "problem", "rejected"),
     [
         (401, b"", "it rejects the key", True),
-        (403, b"", "the key may not list models", True),
+        (400, GOOGLE, "it rejects the key", True),
+        (403, SCOPE, "the key may not list models", False),
         (404, b"", "it lists no models (status 404)", False),
-        (200, b"<html>", "its list of models is not JSON", False),
-        (200, b'{"ok": true}', "its answer has no list of models", False),
+        (429, b"", "it lists no models (status 429)", False),
     ],
 )
-def test_an_answer_without_a_list_says_why(status: int, body: bytes, problem: str, rejected: bool) -> None:
-    found = read_list(status, body)
+def test_an_error_says_whether_the_key_is_at_fault(status: int, body: bytes, problem: str, rejected: bool) -> None:
+    found = refused_list(status, body, "application/json")
     assert (found.models, found.problem, found.rejected) == (None, problem, rejected)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [(b"<html>", "its list of models is not JSON"), (b'{"ok": true}', "its answer has no list of models")],
+)
+def test_an_answer_without_a_list_says_why(body: bytes, problem: str) -> None:
+    found = read_list(body)
+    assert (found.models, found.problem, found.rejected) == (None, problem, False)
 
 
 @pytest.mark.parametrize("more", [{"has_more": True}, {"nextPageToken": "t"}])
 def test_a_list_of_several_pages_is_not_complete(more: dict[str, Any]) -> None:
-    assert not read_list(200, json.dumps({"data": [{"id": "a"}], **more}).encode()).complete
+    assert not read_list(json.dumps({"data": [{"id": "a"}], **more}).encode()).complete
 
 
 def test_models_that_do_not_chat_are_told_from_those_that_do() -> None:
@@ -73,7 +86,7 @@ def test_models_that_do_not_chat_are_told_from_those_that_do() -> None:
     "row", [{"max_model_len": 8}, {"context_length": 8}, {"meta": {"n_ctx": 8}}, {"inputTokenLimit": 8}]
 )
 def test_the_context_is_read_where_it_is_listed(row: dict[str, Any]) -> None:
-    found = read_list(200, json.dumps({"data": [{"id": "a", **row}]}).encode())
+    found = read_list(json.dumps({"data": [{"id": "a", **row}]}).encode())
     assert found.models
     assert found.models[0].context == 8
 

@@ -12,12 +12,15 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from pointsman.config import Model, Provider
+from pointsman.domain.failure_rows import Failure
+from pointsman.domain.failures import classify
 from pointsman.key_check import CHECK_TIMEOUT, fetch
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.error_parsing import error_fault
 
 MAX_PARALLEL = 8
 """Providers that are asked at once."""
@@ -32,6 +35,7 @@ OTHER_KINDS = re.compile(
     re.IGNORECASE,
 )
 """In ids of models that do not chat, of providers that do not say what their models do."""
+EMBEDDINGS = re.compile(r"embed|\bbge-(?!reranker)|minilm", re.IGNORECASE)
 DATE = re.compile(r"[-@]20\d{2}-?\d{2}-?\d{2}$")
 LATEST = re.compile(r"[-:]latest$")
 
@@ -45,6 +49,11 @@ class ListedModel:
     context: int | None = None
     chats: bool = True
     owner: str = ""
+
+    @property
+    def embeds(self) -> bool:
+        """Its name says so, and it does not chat."""
+        return not self.chats and EMBEDDINGS.search(self.id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +99,27 @@ async def _list(client: UpstreamClient, upstream: UpstreamOptions, provider: Pro
         asked = replace(asked, url=f"{asked.url}?{query}")
     try:
         async with asyncio.timeout(timeout):
-            status, body, _ = await fetch(client, upstream, asked)
+            status, body, content_type = await fetch(client, upstream, asked)
     except TimeoutError:
         return ProviderList(None, f"no answer within {timeout:g} s")
     except (aiohttp.ClientError, OSError) as error:
         return ProviderList(None, f"{provider.base_url} cannot be reached ({type(error).__name__})")
-    return read_list(status, body)
+    return read_list(body) if status < 300 else refused_list(status, body, content_type)
 
 
-def read_list(status: int, body: bytes) -> ProviderList:
+def refused_list(status: int, body: bytes, content_type: str) -> ProviderList:
+    """A key that is good for chats may be forbidden to list models."""
+    match classify(error_fault(status, body, content_type)):
+        case Failure.KEY_INVALID:
+            return ProviderList(None, "it rejects the key", rejected=True)
+        case Failure.FORBIDDEN | Failure.NO_ACCESS:
+            return ProviderList(None, "the key may not list models")
+        case _:
+            return ProviderList(None, f"it lists no models (status {status})")
+
+
+def read_list(body: bytes) -> ProviderList:
     """OpenAI's and Anthropic's lists are called `data`, Gemini's and LM Studio's `models`; some send a bare list."""
-    if status in (401, 403):
-        return ProviderList(None, "it rejects the key" if status == 401 else "the key may not list models", True)
-    if status >= 300:
-        return ProviderList(None, f"it lists no models (status {status})")
     try:
         told = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,13 +1,14 @@
 """`pointsman init`, as a new user runs it: in a process of its own, with an empty home."""
 
 import asyncio
+import io
 import json
 import os
 import pty
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import aiohttp
 import pytest
 
 from pointsman import config
+from pointsman.commands import init
+from pointsman.config import document
 from pointsman.demo import Provider, behaviours
 from pointsman.overrides import OverrideStore
 from support.model_servers import listed, model_server
@@ -135,7 +138,7 @@ async def test_keys_and_a_server_become_a_file_that_works(user: Newcomer) -> Non
         assert re.search(r"^ok +groq key-1", ended.out, re.MULTILINE)
         assert "Keep in the environment of the router: GROQ_API_KEY" in ended.out
         assert await answer(user, env, model="ollama/qwen3:8b") == "Hello from here."
-        assert [model.id for model in settings.providers["ollama"].models] == ["qwen3:8b"]
+        assert [model.id for model in settings.providers["ollama"].models] == ["qwen3:8b", "nomic-embed-text"]
         assert local.seen[-1].fields["model"] == "qwen3:8b"
 
 
@@ -323,3 +326,15 @@ async def test_a_port_that_is_none_is_refused(user: Newcomer, port: str) -> None
     ended = await user.init("--yes", "--port", port)
     assert ended.status == 2
     assert "NAME=PORT" in ended.out
+
+
+def test_the_documentation_has_every_option_and_its_example_is_valid() -> None:
+    page = (ROOT / "docs" / "first-steps.md").read_text()
+    with pytest.raises(SystemExit), redirect_stdout(io.StringIO()) as usage:
+        init.main(["--help"])
+    for option in set(re.findall(r"--[a-z-]+", usage.getvalue())) - {"--help"}:
+        assert f"`{option}" in page
+    example = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert example
+    tree = document.parse(example[1], "first-steps.md").tree
+    assert config.build(tree, {"GROQ_API_KEY": "g"}).warnings == ()

@@ -62,9 +62,10 @@ def test_comments_and_references_stay() -> None:
 
 
 def test_a_provider_of_the_catalog_gets_a_list_of_its_own() -> None:
-    text = change(TEXT, groq=ModelEdits(("llama-3.1-8b-instant",)))
-    known = [dict(model) for model in catalog.known()["groq"]["models"]]
-    known[-1]["enabled"] = False
+    gone = "llama-3.1-8b-instant"
+    text = change(TEXT, groq=ModelEdits((gone,)))
+    rows = catalog.known()["groq"]["models"]
+    known = [{**model, "enabled": False} if model["id"] == gone else model for model in rows]
     assert models(text, "groq") == known
 
 

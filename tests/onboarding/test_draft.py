@@ -7,6 +7,7 @@ import pytest
 from pointsman import catalog, config
 from pointsman.client_setup import CLIENTS
 from pointsman.config import document
+from pointsman.config.enums import Kind
 from pointsman.onboarding.config_text import config_text
 from pointsman.onboarding.draft import Draft, ProviderDraft, draft_of, examined, stored_keys
 from pointsman.onboarding.installed_clients import FOLDERS, PROGRAMS, command_for, installed_clients
@@ -34,6 +35,13 @@ def test_the_text_is_what_was_drafted_and_has_no_warnings() -> None:
     assert list(settings.providers) == ["groq", "ollama"]
     assert [model.id for model in settings.providers["ollama"].models] == ["qwen3:8b", "gemma"]
     assert settings.providers["ollama"].models[1].context == 8
+
+
+def test_models_for_embeddings_say_so() -> None:
+    models = (ListedModel("nomic-embed-text", chats=False), ListedModel("m"))
+    settings = read(draft((LocalServer("ollama", "http://127.0.0.1:11434/v1", models),)))
+    found = {model.id: model.kind for model in settings.providers["ollama"].models}
+    assert found == {"m": (Kind.CHAT,), "nomic-embed-text": (Kind.EMBEDDING,)}
 
 
 def test_no_key_stands_in_it() -> None:

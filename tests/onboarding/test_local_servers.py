@@ -29,10 +29,10 @@ async def look(ports: Mapping[str, int], **env: str) -> FoundServers:
     ],
 )
 async def test_a_server_is_known_by_its_models_owner_else_by_its_port(port_of: str, owner: str, kind: str) -> None:
-    async with model_server(listed("one", "nomic-embed-text", owner=owner)) as port:
+    async with model_server(listed("one", "nomic-embed-text", "whisper", owner=owner)) as port:
         [server] = (await look({port_of: port})).servers
     assert (server.name, server.base_url) == (kind, f"http://127.0.0.1:{port}/v1")
-    assert [model.id for model in server.models] == ["one"]
+    assert [(model.id, model.chats) for model in server.models] == [("one", True), ("nomic-embed-text", False)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 from pointsman import catalog, config
 from pointsman.config import Provider
 from pointsman.config.document import REFERENCE
-from pointsman.config.enums import UnknownModel
+from pointsman.config.enums import Kind, UnknownModel
 from pointsman.config.values import Tree
 from pointsman.onboarding.keys import FoundKey
 from pointsman.onboarding.local_servers import LocalServer
@@ -97,9 +97,14 @@ def _local(server: LocalServer) -> ProviderDraft:
 
 def _written(models: tuple[ListedModel, ...]) -> tuple[list[Tree], str]:
     """Their entries, and what is said if some are left out."""
-    entries = [{"id": model.id} | ({"context": model.context} if model.context else {}) for model in models]
+    entries = [_entry(model) for model in sorted(models, key=lambda model: not model.chats)]
     more = f"; {len(entries) - MAX_MODELS} more in `pointsman models --refresh`" if len(entries) > MAX_MODELS else ""
     return entries[:MAX_MODELS], more
+
+
+def _entry(model: ListedModel) -> Tree:
+    kind = {} if model.chats else {"kind": Kind.EMBEDDING.value}
+    return {"id": model.id, **kind} | ({"context": model.context} if model.context else {})
 
 
 async def examined(draft: Draft, env: Mapping[str, str]) -> Draft:

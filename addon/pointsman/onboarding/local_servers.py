@@ -27,7 +27,9 @@ ANY_ADDRESS = ("0.0.0.0", "::")
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """`name` is that of the catalog's row; `variable` holds the key that the server wants, if it wants one."""
+    """`name` is that of the catalog's row. `models` chat or make embeddings; `variable` holds the key that the server
+    wants, if it wants one.
+    """
 
     name: str
     base_url: str
@@ -82,8 +84,9 @@ async def find_servers(env: Mapping[str, str], ports: Mapping[str, int]) -> Foun
         else:
             owners = (OWNERS[model.owner] for model in listed.models if model.owner in OWNERS)
             kind = name if name in keyed else next(owners, name)
-            server = LocalServer(kind, url, tuple(m for m in listed.models if m.chats), keyed.get(name, ""))
-            if not server.models:
+            models = tuple(model for model in listed.models if model.chats or model.embeds)
+            server = LocalServer(kind, url, models, keyed.get(name, ""))
+            if not any(model.chats for model in models):
                 notes.append(f"{server.title} at {_root(url)} has no chat models yet, and is left out")
             elif kind in servers:
                 notes.append(f"a second {server.title} at {_root(url)} is left out; add it under a name of its own")
