@@ -46,6 +46,7 @@ def report(path: Path | None, settings: Settings, *, contact: bool) -> int:
         print(f"{path} is valid.")
     else:
         print("No configuration file was found: the router would use the built-in demo providers.")
+        print("pointsman init writes one for the keys and model servers on this machine.")
     for warning in settings.warnings:
         print(f"warning: {warning}")
     faults = 0 if not contact else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))

@@ -200,20 +200,22 @@ def _label(key: FoundKey, taken: set[tuple[str, str]]) -> str:
 
 def _tell_next(path: Path, draft: Draft) -> None:
     variables = [name for each in draft.providers for name in _variables(each.entry)]
-    print("\nNext:")
+    print()
     if variables:
-        print(f"  Keep in the environment of the router: {', '.join(dict.fromkeys(variables))}")
+        print(f"Keep in the environment of the router: {', '.join(dict.fromkeys(variables))}")
     start = "pointsman"
     if config.find_file(None, os.environ, Path.cwd(), Path.home()) != path:
         start = f"{VARIABLE}={path} pointsman"
-    print(f"  Start the router:  {start}   (its dashboard is at {DEFAULT_ROUTER_URL}/)")
-    clients = list(installed_clients(os.environ.get("PATH"), Path.home()))
-    width = max((len(client.title) for client in clients), default=0)
-    for client in clients:
-        print(f"  {client.title:<{width}}  {command_for(client)}")
-    print(
-        f"  Any other client:  base URL {DEFAULT_ROUTER_URL}/v1, any API key, model auto   (pointsman setup lists more)"
-    )
+    print("Start:")
+    steps = [
+        ("the router", f"{start}   (its dashboard is at {DEFAULT_ROUTER_URL}/)"),
+        *((client.title, command_for(client)) for client in installed_clients(os.environ.get("PATH"), Path.home())),
+        ("any other client", f"base URL {DEFAULT_ROUTER_URL}/v1, any API key, model auto"),
+    ]
+    width = max(len(title) for title, _ in steps)
+    for title, step in steps:
+        print(f"  {title:<{width}}  {step}")
+    print("pointsman setup lists all clients that it knows.")
 
 
 def _variables(entry: Mapping[str, object]) -> list[str]:
