@@ -52,8 +52,9 @@ from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
+from pointsman.wire.account_requests import PROVIDER_HEADER
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DIALECTS, count_body
+from pointsman.wire.dialects.registry import count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
@@ -76,7 +77,7 @@ class Gateway:
         self.learnt_refusals = LearntRefusals()
         self.history = History(settings.history)
         self.upstream_client = providers
-        self.admission = ClientAdmission(settings.server)
+        self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
@@ -105,7 +106,7 @@ class Gateway:
     def on_options_changed(self) -> None:
         """mitmproxy's options say how providers are reached, and how long a request may be."""
         self._upstream_options.clear()
-        self.admission.update_settings(self.settings.server)
+        self.admission.update_settings(self.settings)
 
     def table_sizes(self, now: float) -> dict[str, int]:
         """How many there are of what comes and goes; `now` is the time that sessions live by."""
@@ -134,7 +135,7 @@ class Gateway:
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
         )
-        self.admission.update_settings(settings.server)
+        self.admission.update_settings(settings)
 
     async def restore_history(self) -> None:
         """Begin the history, and learn what it knows."""
@@ -177,7 +178,7 @@ class Gateway:
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse:
-        body = self._rules.masker.data(DIALECTS[chat.dialect].error_body(problem))
+        body = self._rules.masker.data(chat.form.error_body(problem))
         routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
@@ -230,9 +231,9 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read)
+            plan = self._plan(chat, read, flow.request)
         except Problem as problem:
-            if problem.code is Code.MODEL_NOT_FOUND and chat.entry_mode is EntryMode.PROXY and chat.may_pass:
+            if _is_about_model(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
@@ -242,18 +243,22 @@ class Gateway:
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
             request_id=self.request_id(request),
-            dialect=DIALECTS[chat.dialect],
+            dialect=chat.form,
             facts=read.facts,
             path=request.path,
             body=read.body,
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
+            method=request.method,
             own_answer=_token_estimate(chat, read.facts),
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
+    def _plan(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+        if chat.purpose is Purpose.ACCOUNT:
+            named = request.headers.get(PROVIDER_HEADER, "").strip()
+            return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time())
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
         now = time.monotonic()
@@ -320,6 +325,17 @@ class Gateway:
         if not VALID_REQUEST_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[REQUEST_ID_HEADER] = token_hex(16)
         return given
+
+
+def _is_about_model(problem: Problem, chat: ChatRequest) -> bool:
+    """No provider here has the model, or what is no chat does not name one."""
+    return problem.code is Code.MODEL_NOT_FOUND or (chat.endpoint is not None and problem.param == "model")
+
+
+def _has_origin(chat: ChatRequest) -> bool:
+    """The request may go to where it would go without the router. In reverse mode that holds for what is no chat."""
+    is_passed_through = chat.entry_mode is EntryMode.REVERSE and chat.endpoint is not None
+    return chat.may_pass and (chat.entry_mode is EntryMode.PROXY or is_passed_through)
 
 
 def shutting_down() -> Problem:

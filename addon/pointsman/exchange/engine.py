@@ -187,6 +187,11 @@ class Exchange:
         """The number of the attempt that the client sees."""
         return self._attempts.winner.n if self._attempts.winner else None
 
+    def held_bytes(self, n: int) -> int:
+        """Bytes of attempt `n` that wait for the rest of an event, or of a whole answer."""
+        attempt = self._running.get(n)
+        return attempt.held_bytes if attempt else 0
+
     def to_record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
         return self.attempt_log.exchange_record(self.client_request, self.plan, self._response)

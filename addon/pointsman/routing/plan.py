@@ -30,7 +30,7 @@ from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.exclusion_reasons import Exclusion
-from pointsman.routing.exclusions import Exclusions
+from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.issued_ids import Holder
@@ -116,6 +116,10 @@ class Plan:
         return self.resolution.mode
 
     @property
+    def taken_as(self) -> str | None:
+        return self.resolution.taken_as
+
+    @property
     def session(self) -> str | None:
         return self.binding.label
 
@@ -164,6 +168,8 @@ class Plan:
         return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
+        if self.facts.kind not in ONE_TEXT:
+            return None  # what it makes costs too much to be made twice
         return self.state.hedge_delay(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:

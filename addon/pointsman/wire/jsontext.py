@@ -61,6 +61,14 @@ def parsed(body: bytes, otherwise: Any = None) -> Any:
         return otherwise
 
 
+def loads_exactly(body: bytes) -> Any:
+    """Like `loads`, but integers of any length survive, for values that are written out again."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return loads(body)
+
+
 def is_document(body: bytes) -> bool:
     """The body is a JSON object or list."""
     return isinstance(parsed(body), dict | list)
@@ -99,13 +107,31 @@ def member_span(body: bytes, name: str, document: Mapping[str, Any]) -> Span | N
     """
     if name not in document:
         return None
+    _, value = _key_span(body, name, document)
+    return value, _value_end(body, value)
+
+
+def without_member(body: bytes, name: str, document: Mapping[str, Any]) -> bytes:
+    """The object `body` without its top-level member `name`, if it has one. Parameters as for `member_span`. Raises
+    DuplicateMember.
+    """
+    if name not in document:
+        return body
+    key, value = _key_span(body, name, document)
+    before, after = body[:key], body[_value_end(body, value) :]
+    if after.lstrip().startswith(b","):
+        return before + after.lstrip()[1:].lstrip()
+    return before.rstrip().removesuffix(b",") + after
+
+
+def _key_span(body: bytes, name: str, document: Mapping[str, Any]) -> Span:
+    """Where the key of a top-level member begins, and its value."""
     keys = [match.span() for match in _key_pattern(name).finditer(body)]
     if len(keys) > 1:
         keys = _top_level(body, keys, document)
     if len(keys) > 1:
         raise DuplicateMember(name)
-    [(_, value)] = keys
-    return value, _value_end(body, value)
+    return keys[0]
 
 
 @lru_cache(maxsize=32)

@@ -29,12 +29,8 @@ class Spelling:
     starts_with_letter: bool = False
     exact_length: int | None = None
     """Exactly so many letters and digits, and nothing else."""
-    takes_all: bool = False
-    """There is no rule."""
 
     def fits(self, word: str) -> bool:
-        if self.takes_all:
-            return True
         if self.exact_length:
             return len(word) == self.exact_length and word.isascii() and word.isalnum()
         first = r"[a-zA-Z]" if self.starts_with_letter else r"[\w-]"
@@ -57,7 +53,6 @@ class Spelling:
 
 NAMES = Spelling(64, starts_with_letter=True)
 """Names of tools: what every dialect takes."""
-AS_GIVEN = Spelling(64, takes_all=True)
 
 
 class Identifiers:
@@ -145,11 +140,6 @@ class Identifiers:
                 known = self._client_ids.distinct(known, f"{self._source}#{given}")
             self._answer_ids[given] = known
         return known
-
-
-def unchanged(source: str) -> Identifiers:
-    """For an answer to a request that was not converted: ids and names are known to the client as they are."""
-    return Identifiers(ids=AS_GIVEN, client_ids=AS_GIVEN, source=source, names=AS_GIVEN)
 
 
 def _calls_and_results(neutral: Members) -> Iterator[Document]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pointsman.config import Quirks
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem
@@ -25,6 +26,10 @@ class Purpose(Enum):
     CHAT = auto()
     COUNT = auto()
     """How many tokens would this be?"""
+    OTHER = auto()
+    """Anything else of a model: see `Dialect.endpoints`."""
+    ACCOUNT = auto()
+    """What does an account hold? See `Dialect.account`."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -83,6 +88,26 @@ class MakeReader(Protocol):
         ...
 
 
+class Joiner(Protocol):
+    """Makes one whole answer of the documents of a stream. Neither method raises."""
+
+    def add(self, document: Document) -> None:
+        """May change the document."""
+        ...
+
+    def whole(self) -> Document: ...
+
+
+class OtherForm(NamedTuple):
+    """How an answer gets from one form into the other, whatever members it has.
+
+    `split` takes a whole answer, which it may change, and the facts of its request, and gives the bytes of a stream.
+    """
+
+    joiner: Callable[[], Joiner]
+    split: Callable[[Document, RequestFacts], bytes]
+
+
 class CountTokens(NamedTuple):
     """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
 
@@ -139,17 +164,32 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
+    kinds: tuple[Kind, ...] = (Kind.CHAT,)
+
+
+class ModelPage(NamedTuple):
+    """A part of the list of models. `has_more`: others follow."""
+
+    models: Sequence[ListedModel]
+    has_more: bool = False
 
 
 class ModelList(NamedTuple):
-    """The dialect's form of `GET …/models`.
+    """The dialect's form of `GET …/models`, and of `GET …/models/ID`.
 
-    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes the models
-    and the moment (Unix time in seconds) that stands for their creation.
+    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes a page and
+    the moment (Unix time in seconds) that stands for the creation of models; `model` is one of its rows.
     """
 
     is_asked: Callable[[str, Mapping[str, str]], bool]
-    document: Callable[[Sequence[ListedModel], float], dict[str, Any]]
+    document: Callable[[ModelPage, float], dict[str, Any]]
+    model: Callable[[ListedModel, float], dict[str, Any]]
+    limit: str = "limit"
+    """The parameter of the query that bounds a page."""
+    after: str = "after"
+    """The parameter that holds the name of the last model before a page."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are listed."""
 
 
 class TranscriptReader(NamedTuple):
@@ -199,6 +239,10 @@ class Dialect:
     # answers.py
     reader: MakeReader
 
+    # other_form.py
+    other_form: OtherForm | None = None
+    """None: a stream in place of a whole answer is refused, and the other way round."""
+
     # errors.py
     fault: Callable[[int, bytes, str], Fault]
     """What a provider's answer with an error status means (status, body, content type), read from structured error
@@ -215,6 +259,19 @@ class Dialect:
     """What a request says. Malformed parts are ignored. Never raises."""
     answer_message: Callable[[Iterable[Members]], MessageDraft]
     """What an answer says: the events of a stream, or one whole answer."""
+
+    # endpoints.py
+    kind: Kind | None = Kind.CHAT
+    """Of the models that its requests ask; None where they ask none."""
+    form_facts: Callable[[bytes, str, str], RequestFacts] | None = None
+    """In place of `facts` where a body may be a multipart form: body, path and content type."""
+    endpoints: Sequence["Dialect"] = ()
+    """The dialect's requests that are no chats. Each is a dialect of its own, with the name of this one: its requests
+    go to providers that speak this one, and nothing of them is converted.
+    """
+
+    account: "Dialect | None" = None
+    """The dialect's requests for files and batches, if it has any."""
 
     # conversion.py, answer_writer.py
     conversion: Conversion

@@ -13,6 +13,7 @@ from pointsman.wire.dialects.openai_responses import (
 )
 from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
 from pointsman.wire.dialects.openai_responses.model_list import MODEL_LIST
+from pointsman.wire.dialects.openai_responses.other_form import OTHER_FORM
 from pointsman.wire.dialects.openai_responses.signed_parts import SIGNED_PARTS
 
 
@@ -30,6 +31,7 @@ DIALECT = Dialect(
     auth_headers=request.auth_headers,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
+    other_form=OTHER_FORM,
     fault=errors.fault,
     error_body=errors.error_body,
     control_events=control_events.control_events,

@@ -23,6 +23,8 @@ SILENT_ITEMS = {"message": ("content",), "reasoning": ("summary", "content")}
 """Such an item says what these members hold; one of any other kind is a call, or what came of it."""
 
 NUMBER = b'"sequence_number"'
+NUMBER_WIDTH = 64
+"""Bytes within which its digits stand."""
 _DIGITS = re.compile(rb"\s*:\s*(\d{1,15})")
 
 
@@ -31,10 +33,10 @@ def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) 
 
 
 class ResponsesStreamReader(StreamReader):
-    """Remembers what `response.created` said, and which event was the last."""
+    """Remembers what `response.created` said, and the number of the last event."""
 
     def __init__(self) -> None:
-        super().__init__(Decoder(LARGE_EVENT))
+        super().__init__(Decoder(LARGE_EVENT, shortens=True))
         self._answer: Mapping[str, Any] | None = None
         self._last = b""
 
@@ -44,7 +46,10 @@ class ResponsesStreamReader(StreamReader):
 
     def read(self, data: bytes) -> Sequence[Frame]:
         frames = super().read(data)
-        self._last = next((frame.data for frame in reversed(frames) if NUMBER in frame.data), self._last)
+        for frame in reversed(frames):
+            if (at := frame.data.rfind(NUMBER)) >= 0:
+                self._last = frame.data[at : at + NUMBER_WIDTH]  # and not a whole image
+                break
         return frames
 
     def is_plain_run(self, data: bytes) -> bool:
