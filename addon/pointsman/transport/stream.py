@@ -162,8 +162,9 @@ class RoutedStream(HttpStream):
                 self._take_over(event.request, EntryMode.OWN)
                 bad = self._bad_head(event.request)
                 headers = () if bad else decision.headers
-                answer = self.host.error_response(bad or decision.problem, self.chat, event.request, headers)
-                yield from self._early.reject(event, answer, is_bad=bad is not None)
+                problem = bad or decision.problem
+                answer = self.host.error_response(problem, self.chat, event.request, headers)
+                yield from self._early.reject(event, problem, answer, is_bad=bad is not None)
 
     def _open_page(self, request: http.Request) -> Commands:
         client, serve = self.context.client, partial(self.host.serve_page, stream=self)
