@@ -92,7 +92,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "session": None,
         "sticky": "disabled",
         "mode": "balanced",
-        "kind": "chat",
+        "model_kind": "chat",
         "model": "auto",
         "taken_as": None,
         "status": None,

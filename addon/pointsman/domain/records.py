@@ -163,7 +163,7 @@ class ExchangeRecord:
             "session": self.session,
             "sticky": self.sticky,
             "mode": self.mode,
-            "kind": self.kind and self.kind.value,
+            "model_kind": self.kind and self.kind.value,
             "model": self.model,
             "taken_as": self.taken_as,
             "status": self.status,

@@ -73,7 +73,6 @@ def note_exchange(shown: http.HTTPFlow, record: ExchangeRecord) -> None:
     audit = record.to_dict()
     excluded = cast(Sequence[object], audit["excluded"])
     audit["excluded"], audit["excluded_count"] = list(excluded[:MAX_EXCLUDED]), len(excluded)
-    audit["model_kind"] = audit.pop("kind")  # a note has a kind of its own
     _note(shown, NoteKind.EXCHANGE, mark_of(record), **audit)
 
 

@@ -114,7 +114,7 @@ EXCHANGE_MEMBERS: Schema = {
     "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
-    "kind": {**nullable(enum_of(*Kind)), "description": "Of the model; null for files and batches."},
+    "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
     "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},

@@ -22,7 +22,7 @@ class Spelling:
     """A rule for ids or names: letters, digits, `_` and `-`, at most `longest` of them.
 
     >>> Spelling(64).fitted("functions.read:0")
-    'functions_read_0_1d26b6f8'
+    '1d26b6f8_functions_read_0'
     """
 
     longest: int
@@ -41,14 +41,17 @@ class Spelling:
         return word if self.fits(word) else self.distinct(word, word)
 
     def distinct(self, word: str, source: str) -> str:
-        """A word that looks like the given one and is different for each source."""
+        """A word that looks like the given one and is different for each source. Of ids, none begins with the given
+        one: Claude Code takes the results of such two calls for one.
+        """
         digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
         if self.exact_length:
             return digest[: self.exact_length]
         stem = re.sub(r"[^\w-]", "_", word, flags=re.ASCII)
         if self.starts_with_letter and not stem[:1].isalpha():
             stem = f"t_{stem.lstrip('_')}"
-        return f"{stem[: self.longest - DIGEST_LENGTH - 1]}_{digest[:DIGEST_LENGTH]}"
+        stem = stem[: self.longest - DIGEST_LENGTH - 1]
+        return f"{stem}_{digest[:DIGEST_LENGTH]}" if self.starts_with_letter else f"{digest[:DIGEST_LENGTH]}_{stem}"
 
 
 NAMES = Spelling(64, starts_with_letter=True)
