@@ -42,10 +42,11 @@ class DemoMode:
             self.providers, self.is_serving = demo_providers(), True
             for provider in self.providers:
                 provider.bind()
-        if not self.is_serving:
-            return Document({"providers": {}, "history": LEAVE_NO_TRACE})
-        sections = {"providers": demo_settings(self.providers), "routing": DEMO_ROUTING}
-        return Document({**sections, "history": LEAVE_NO_TRACE})
+        if self.is_serving:
+            providers, routing = demo_settings(self.providers), DEMO_ROUTING
+        else:
+            providers, routing = {}, {"unknown_model": DEMO_ROUTING["unknown_model"]}
+        return Document({"providers": providers, "routing": routing, "history": LEAVE_NO_TRACE})
 
     def on_record(self, record: ExchangeRecord) -> None:
         winner = next((each.provider for each in record.attempts if each.outcome.is_success), None)

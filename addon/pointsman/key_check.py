@@ -22,6 +22,8 @@ from pointsman.wire.unknown_path import is_unknown_path, lacks_version
 
 CHECK_TIMEOUT = 15.0
 """Seconds for everything that is asked."""
+SECOND_TIMEOUT = 3.0
+"""Seconds for the request that shows whether the list needs a key at all."""
 MAX_ANSWER_BYTES = 4 << 20
 """Bytes of an answer that are read."""
 MAX_PAGES = 20
@@ -125,8 +127,16 @@ class KeyCheck:
             return "the provider needs no key" if provider.keyless else "the provider lists its models without a key"
         if provider.keyless:
             return "the provider accepts this key, but needs none"
-        is_open = (await self._ask(probe_request(_with_key(provider, None)))).rows is not None
+        is_open = await self._lists_without_key(provider)
         return f"the provider accepts this key{LISTED_WITHOUT_KEY if is_open else ''}"
+
+    async def _lists_without_key(self, provider: Provider) -> bool:
+        """Whether that is so beyond doubt: a second request that fails says nothing of the key."""
+        try:
+            async with asyncio.timeout(SECOND_TIMEOUT):
+                return (await self._ask(probe_request(_with_key(provider, None)))).rows is not None
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
 
     async def _working_url(self, provider: Provider, asked: UpstreamRequest) -> str | None:
         """The base URL with a version behind it, if that answers as an API."""

@@ -208,7 +208,8 @@ async def test_what_needs_a_key_and_what_does_not_is_told(tmp_path: Path, capsys
 
 async def test_one_token_is_asked_for_with_each_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with Provider(behaviours.answer("x"), models=("m", "n")) as good, Provider(behaviours.status(401)) as bad:
-        entries = {"good": provider(good.base_url, "m", "n"), "bad": provider(bad.base_url, keys=["sk-one-0001"])}
+        entries = {"good": provider(good.base_url, "e", "m", "n"), "bad": provider(bad.base_url, keys=["sk-one-0001"])}
+        entries["good"]["models"][0]["kind"] = "embedding"
         assert await check(tmp_path, entries, "--live") == 1
         chats = [request for request in good.seen if request.method == "POST"]
         assert [request.fields["model"] for request in chats] == ["m"]

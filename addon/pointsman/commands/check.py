@@ -19,6 +19,7 @@ from pointsman.commands.admin_client import add_router_argument
 from pointsman.commands.config_args import add_config_argument, load_config, print_config_error
 from pointsman.commands.models import needs_key
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
+from pointsman.config.enums import Kind
 from pointsman.config.messages import format_path, quoted, suggestion
 from pointsman.gateway import secrets_of
 from pointsman.key_check import KeyCheck, KeyReport, is_listed
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="keys",
         choices=("keys", "all"),
-        help="ask for one token with each key, at the provider's first model; with `all`, of every model",
+        help="ask for one token with each key, at the provider's first chat model; with `all`, of every chat model",
     )
     how.add_argument(
         "--sticky", action="store_true", help="send a conversation of three turns through a running router"
@@ -154,12 +155,12 @@ def _unlisted_of(provider: Provider, names: frozenset[str]) -> Iterator[str]:
 
 
 def _to_ask(checked: Sequence[Checked], live: str | None) -> Iterator[tuple[Account, Model]]:
-    """With each key the first model, or every model with the first key that the provider accepts."""
+    """With each key the first chat model, or every one with the first key that the provider accepts."""
     first: Mapping[str, Account] = {
         account.provider.name: account for account, report in sorted(checked, key=lambda each: each[1].ok)
     }
     for account, _ in checked if live else ():
-        models = [model for model in account.provider.models if model.enabled]
+        models = [model for model in account.provider.models if model.enabled and Kind.CHAT in model.kind]
         is_first = live == "all" and account.key == first[account.provider.name].key
         for model in models if is_first else models[:1]:
             yield account, model
