@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import aiohttp
 
@@ -17,6 +16,7 @@ from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_parsing import error_fault
 from pointsman.wire.unknown_path import is_unknown_path, lacks_version
 
@@ -26,8 +26,7 @@ SECOND_TIMEOUT = 3.0
 """Seconds for the request that shows whether the list needs a key at all."""
 MAX_ANSWER_BYTES = 4 << 20
 """Bytes of an answer that are read."""
-MAX_PAGES = 20
-"""Of one list of models."""
+CHUNK = 1 << 16
 VERSION_PATHS = ("/v1", "/api/v1", "/openai/v1", "/v1beta")
 """What a base URL without a version may lack."""
 LISTED_WITHOUT_KEY = ", but lists its models without one too: only `pointsman check --live` tests it"
@@ -35,9 +34,7 @@ LISTED_WITHOUT_KEY = ", but lists its models without one too: only `pointsman ch
 
 @dataclass(frozen=True, slots=True)
 class KeyReport:
-    """What a provider answered. `models` are the names that it lists, aliases too; None if it gave no list, or not the
-    whole of it. `ms` is the time taken.
-    """
+    """What a provider answered; `ms` is the time taken."""
 
     ok: bool
     status: int | None
@@ -45,7 +42,8 @@ class KeyReport:
     ms: float
     count: int | None = None
     """Models listed."""
-    models: frozenset[str] | None = field(default=None, repr=False)
+    listed: bytes | None = field(default=None, repr=False)
+    """The list of models as the provider sent it; None if it sent none."""
 
     def to_dict(self) -> dict[str, Any]:
         """In plain JSON types, without the names."""
@@ -63,17 +61,6 @@ class Answer(NamedTuple):
         document = jsontext.parsed(self.body) if self.status < 300 else None
         rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
         return rows if isinstance(rows, list) else None
-
-    @property
-    def next_page(self) -> str | None:
-        """The query that asks for the rest: Anthropic's, or Gemini's."""
-        document = jsontext.parsed(self.body)
-        if not isinstance(document, dict):
-            return None
-        if document.get("has_more") is True and isinstance(last := document.get("last_id"), str):
-            return f"?after_id={quote(last, safe='')}"
-        token = document.get("nextPageToken")
-        return f"?pageToken={quote(token, safe='')}" if token and isinstance(token, str) else None
 
     @property
     def is_unknown_path(self) -> bool:
@@ -107,7 +94,7 @@ class KeyCheck:
         return replace(report, ms=round((time.perf_counter() - began) * 1000, 1))
 
     async def _report(self, provider: Provider, key: Key | None) -> KeyReport:
-        asked = probe_request(_with_key(provider, key))
+        asked = _list_request(provider, key)
         answer = await self._ask(asked)
         is_elsewhere = answer.is_unknown_path or answer.is_page
         if is_elsewhere and (url := await self._working_url(provider, asked)):
@@ -119,8 +106,9 @@ class KeyCheck:
         if answer.status >= 300:
             return _failed(answer.status, _describe_status(answer.status, provider, key))
         message = await self._describe_success(provider, key)
-        names, count = await self._names(asked, answer)
-        return KeyReport(True, answer.status, message, 0.0, count, names)
+        if answer.rows is None:
+            return KeyReport(True, answer.status, message, 0.0)
+        return KeyReport(True, answer.status, message, 0.0, len(answer.rows), answer.body)
 
     async def _describe_success(self, provider: Provider, key: Key | None) -> str:
         if key is None:
@@ -134,7 +122,7 @@ class KeyCheck:
         """Whether that is so beyond doubt: a second request that fails says nothing of the key."""
         try:
             async with asyncio.timeout(SECOND_TIMEOUT):
-                return (await self._ask(probe_request(_with_key(provider, None)))).rows is not None
+                return (await self._ask(_list_request(provider, None))).rows is not None
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
 
@@ -149,53 +137,27 @@ class KeyCheck:
                 return url
         return None
 
-    async def _names(self, asked: UpstreamRequest, answer: Answer) -> tuple[frozenset[str] | None, int | None]:
-        """The names of the models, and how many there are; None where that is not known."""
-        rows: list[Any] = []
-        for _ in range(MAX_PAGES):
-            if answer.rows is None:
-                return None, None
-            rows += answer.rows
-            if answer.next_page is None:
-                return frozenset(name for row in rows for name in _names_in(row)), len(rows)
-            answer = await self._ask(replace(asked, url=asked.url + answer.next_page))
-        return None, len(rows)
-
     async def _ask(self, asked: UpstreamRequest) -> Answer:
-        dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
-        async with self._client.send(asked, self._upstream(), dial) as answer:
-            body = await read_body(answer, MAX_ANSWER_BYTES)
-            return Answer(answer.status, body, answer.headers.get("Content-Type", ""))
+        return Answer(*await fetch(self._client, self._upstream(), asked))
 
 
-async def read_body(answer: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, or about `limit` bytes of it."""
-    body = bytearray()
-    async for piece in answer.content.iter_any():
-        body += piece
-        if len(body) >= limit:
-            break
-    return bytes(body)
+async def fetch(client: UpstreamClient, upstream: UpstreamOptions, asked: UpstreamRequest) -> tuple[int, bytes, str]:
+    """Status, at most MAX_ANSWER_BYTES of the body, and its type. Raises aiohttp.ClientError, OSError, TimeoutError."""
+    dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
+    async with client.send(asked, upstream, dial) as answer:
+        body = bytearray()
+        async for chunk in answer.content.iter_chunked(CHUNK):
+            body += chunk
+            if len(body) >= MAX_ANSWER_BYTES:
+                break
+        return answer.status, bytes(body[:MAX_ANSWER_BYTES]), answer.headers.get("Content-Type", "")
 
 
-def is_listed(model: str, names: frozenset[str]) -> bool:
-    """Ollama lists `llama3` as `llama3:latest`."""
-    return not names.isdisjoint((model, f"{model}:latest", model.removeprefix("models/")))
-
-
-def _with_key(provider: Provider, key: Key | None) -> Provider:
+def _list_request(provider: Provider, key: Key | None) -> UpstreamRequest:
     keys = (key.model_copy(update={"enabled": True}),) if key else ()
-    return provider.model_copy(update={"keys": keys})
-
-
-def _names_in(row: object) -> list[str]:
-    if isinstance(row, str):
-        return [row]
-    if not isinstance(row, dict):
-        return []
-    aliases = row.get("aliases")
-    names = [row.get("id"), row.get("name"), *(aliases if isinstance(aliases, list) else ())]
-    return [name.removeprefix("models/") for name in names if isinstance(name, str)]
+    asked = probe_request(provider.model_copy(update={"keys": keys}))
+    query = DIALECTS[provider.dialect].list_query
+    return replace(asked, url=f"{asked.url}?{query}") if query else asked
 
 
 def _failed(status: int | None, message: str) -> KeyReport:

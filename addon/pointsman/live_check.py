@@ -14,10 +14,9 @@ from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.targets import Target
 from pointsman.exchange.client_request import ClientRequest
 from pointsman.exchange.repeats import MAX_REPEATS
-from pointsman.key_check import read_body
+from pointsman.key_check import fetch
 from pointsman.masking import Masker
 from pointsman.routing.model_redirects import apply_redirects
-from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.conversion.codec import Codec
@@ -29,7 +28,6 @@ from pointsman.wire.refusals import Refusal
 PATH = "/v1/chat/completions"
 LIVE_TIMEOUT = 60.0
 """Seconds for the whole answer: a local server may have to load the model first."""
-MAX_ANSWER_BYTES = 1 << 20
 MAX_MESSAGE = 200
 """Characters of a provider's own message that are shown."""
 REMEDIES: Mapping[Failure, str] = {
@@ -95,10 +93,9 @@ class LiveCheck:
             refusals.append(refusal)
 
     async def _ask(self, codec: Codec, asked: UpstreamRequest) -> Fault | None:
-        dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
-        async with self._client.send(asked, self._upstream(), dial) as answer:
-            reader = codec.reader(answer.status, answer.headers.get("Content-Type", ""))
-            frames = [*reader.read(await read_body(answer, MAX_ANSWER_BYTES)), *reader.close()]
+        status, body, content_type = await fetch(self._client, self._upstream(), asked)
+        reader = codec.reader(status, content_type)
+        frames = [*reader.read(body), *reader.close()]
         found = next((frame.fault for frame in frames if frame.fault), None)
         # A model that thinks first has spent its one token on that: such an answer says nothing, and is sound.
         return None if found and found.kind in (FaultKind.EMPTY, FaultKind.UNUSABLE) else found

@@ -121,6 +121,7 @@ class ListingProvider:
 
     def __init__(self, models: list[str], *, base: str = "/v1", key: str | None = None, page: bytes = b"") -> None:
         self.models, self.base, self.key, self.page = models, base, key, page
+        self.is_part = False
 
     async def __aenter__(self) -> "ListingProvider":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -142,11 +143,8 @@ class ListingProvider:
             return (200, self.page) if self.page else (404, b"404 page not found")
         if self.key and f"Bearer {self.key}" not in head:
             return 401, b"{}"
-        # Two models on each page, as Anthropic lists them.
-        start = self.models.index(path.partition("after_id=")[2]) + 1 if "after_id=" in path else 0
-        listed = self.models[start : start + 2]
-        more = {"has_more": True, "last_id": listed[-1]} if start + 2 < len(self.models) else {}
-        return 200, json.dumps({"data": [{"id": model} for model in listed], **more}).encode()
+        more = {"has_more": True} if self.is_part else {}
+        return 200, json.dumps({"data": [{"id": model} for model in self.models], **more}).encode()
 
 
 @pytest.mark.parametrize("base", ["/v1", "/api/v1", "/openai/v1"])
@@ -184,6 +182,15 @@ async def test_a_model_that_the_provider_does_not_list_is_warned_about(
         " `--live all` shows whether it answers",
     ]
     assert ", 4 models (" in told
+
+
+async def test_a_list_that_is_not_whole_says_nothing_of_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with ListingProvider(["n"]) as server:
+        server.is_part = True
+        assert await check(tmp_path, {"one": provider(f"{server.url}/v1")}) == 0
+    assert "does not list" not in capsys.readouterr().out
 
 
 async def test_what_needs_a_key_and_what_does_not_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

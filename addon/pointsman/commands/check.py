@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -22,10 +23,10 @@ from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config.enums import Kind
 from pointsman.config.messages import format_path, quoted, suggestion
 from pointsman.gateway import secrets_of
-from pointsman.key_check import KeyCheck, KeyReport, is_listed
+from pointsman.key_check import KeyCheck, KeyReport
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
-from pointsman.routing.model_redirects import apply_redirects
+from pointsman.provider_models import ListedModel, compare, read_list
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 
@@ -58,15 +59,23 @@ def main(arguments: list[str]) -> int:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("check", error)
+    return report(path, settings, contact=not given.no_keys, live=given.live)
+
+
+def report(path: Path | None, settings: Settings, *, contact: bool, live: str | None = None) -> int:
+    """Prints what is wrong with the configuration and, if providers may be contacted, with each key; `live` as in
+    `check_accounts`. Returns the exit status.
+    """
     if settings.faults:
         print(f"{path} is at fault:", *settings.faults, sep="\n", file=sys.stderr)
     elif path:
         print(f"{path} is valid.")
     else:
         print("No configuration file was found: the router would use the built-in demo providers.")
+        print("pointsman init writes one for the keys and model servers on this machine.")
     for warning in settings.warnings:
         print(f"warning: {warning}")
-    is_good = given.no_keys or asyncio.run(check_accounts(settings, given.live))
+    is_good = asyncio.run(check_accounts(settings, live)) if contact else True
     return 0 if is_good and not settings.faults else 1
 
 
@@ -133,25 +142,20 @@ def _accounts(settings: Settings) -> Iterator[Account]:
 
 def _unlisted_models(checked: Sequence[Checked]) -> Iterator[str]:
     """A warning for each enabled model that its provider does not list: it may have it all the same."""
-    names: dict[str, frozenset[str]] = {}
-    providers: dict[str, Provider] = {}
+    lists: dict[str, tuple[Provider, list[ListedModel]]] = {}
     for account, report in checked:
-        if report.models:
-            provider = account.provider
-            providers[provider.name] = provider
-            names[provider.name] = names.get(provider.name, frozenset()) | report.models
-    for name, provider in providers.items():
-        yield from _unlisted_of(provider, names[name])
+        listed = read_list(report.listed) if report.listed else None
+        if listed and listed.models and listed.complete:
+            lists.setdefault(account.provider.name, (account.provider, []))[1].extend(listed.models)
+    for provider, models in lists.values():
+        yield from _unlisted_of(provider, models)
 
 
-def _unlisted_of(provider: Provider, names: frozenset[str]) -> Iterator[str]:
-    for place, model in enumerate(provider.models):
-        redirect = apply_redirects(provider, model.id)
-        sent = redirect.redirected_model if redirect else model.id
-        if model.enabled and not is_listed(sent, names):
-            path = format_path(("providers", provider.name, "models", place))
-            remedy = suggestion(sent, names) or "; correct or remove it"
-            yield f"{path}: {provider.name} does not list {quoted(sent)}{remedy}; `--live all` shows whether it answers"
+def _unlisted_of(provider: Provider, listed: Sequence[ListedModel]) -> Iterator[str]:
+    for model in compare(provider, listed).gone:
+        path = format_path(("providers", provider.name, "models", provider.models.index(model)))
+        remedy = suggestion(model.id, [each.id for each in listed]) or "; correct or remove it"
+        yield f"{path}: {provider.name} does not list {quoted(model.id)}{remedy}; `--live all` shows whether it answers"
 
 
 def _to_ask(checked: Sequence[Checked], live: str | None) -> Iterator[tuple[Account, Model]]:

@@ -260,6 +260,8 @@ class Dialect:
     """The headers that carry a provider's key."""
     own_headers: Headers = ()
     """Headers that a provider requires and a client may have omitted."""
+    list_query: str = ""
+    """What asks for a long page of a provider's models, where it pages them."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
     stored_methods: Callable[[str], tuple[str, ...]] | None = None
