@@ -57,8 +57,8 @@ def commands_of(text: str) -> Iterator[str]:
 
 
 def make_home(folder: Path, address: str, clients: tuple[str, ...]) -> dict[str, str]:
-    """The environment of the commands: `pointsman`, `scripts/run` and `curl` reach the router at `address`, `clients` are
-    programs that do nothing, and everything beyond this machine is behind a proxy that does not answer.
+    """The environment of the commands: `pointsman`, `scripts/run` and `curl` reach the router at `address`, `clients`
+    are programs that do nothing, and everything beyond this machine is behind a proxy that does not answer.
     """
     curl = shutil.which("curl")
     assert curl, "curl is not installed"
