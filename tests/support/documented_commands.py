@@ -1,4 +1,4 @@
-"""The commands that README.md and docs/ show, and a scratch home in which they can be run against a router of a test."""
+"""The commands that README.md and docs/ show, and a scratch home in which they can be run against a router."""
 
 import os
 import re

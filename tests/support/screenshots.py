@@ -20,6 +20,11 @@ from support.web_api import PASSWORD, web
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 ADMIN = "the-admin-key-of-the-pictures"
 WIDTH = 1440
+ABBREVIATE = """\
+((home, nodes) => { while (nodes.nextNode()) nodes.currentNode.data = nodes.currentNode.data.replaceAll(home, "~") })
+(%s, document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT))
+"""
+"""JavaScript that writes `~` for the home, which is a temporary folder."""
 CONVERSATIONS: Mapping[str, tuple[str, ...]] = {
     "parser": ("Why does the parser fail on an empty file?", "Write a test for it.", "Now fix it.", "Run all tests."),
     "release": ("Summarise the changes since the last release.", "Shorter, please."),
@@ -43,6 +48,7 @@ async def take(images: Path) -> list[Path]:
             await page.screenshot(taken[0])
             await _resize(page, 960)
             await _show_dashboard(page, api.base_url.removesuffix("/v1"))
+            await page.run(ABBREVIATE % json.dumps(home))
             await page.screenshot(taken[1])
     return taken
 
@@ -81,6 +87,9 @@ async def _show_mitmweb(page: Page, url: str) -> None:
     await page.click("nav a", "Response")
     await page.sees("LLM chat")
     await page.sees("demo provider!")
+    await page.run(
+        "[...document.querySelectorAll('*')].findLast(each => each.innerText === 'LLM chat').scrollIntoView()"
+    )
 
 
 async def _show_dashboard(page: Page, url: str) -> None:
