@@ -45,12 +45,13 @@ from pointsman.state_commands import StateCommands
 from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
 from pointsman.transport.http_layer import replace_http_layer
-from pointsman.transport.mitm_patches import compat_check
+from pointsman.transport.mitm_patches import compat_check, first_listen
 from pointsman.transport.mitm_patches.certificates import make_certificates
 from pointsman.transport.mitm_patches.hook_cache import HookCache
 from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
+from pointsman.warm_up import warm_up
 from pointsman.web.access import AccessControl
 from pointsman.web.context import PageContext
 from pointsman.web.routes import make_router
@@ -59,6 +60,8 @@ logger = logging.getLogger(__name__)
 
 OPTION, DATA_OPTION = "pointsman_config", "pointsman_data"
 DATA_VARIABLE = "POINTSMAN_DATA"
+LOOPBACK = "127.0.0.1"
+"""Where the router listens unless told otherwise."""
 OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
@@ -74,7 +77,8 @@ class Pointsman:
         self._watcher: ConfigWatcher | None = None
         self._watch_task: asyncio.Task[Any] | None = None
         self._sets_listen_host = False
-        """While the default is put in: no change of the user's."""
+        self._holds_ports = False
+        """mitmproxy's ports open in `running`."""
         self._hook_cache: HookCache | None = None
         self.ready: asyncio.Task[None] | None = None
         """Done once everything is up."""
@@ -101,6 +105,10 @@ class Pointsman:
         )
         # The default dials a request's original destination before it is routed, and fails the client if that fails.
         ctx.options.update(connection_strategy="lazy")
+        if not ctx.options.listen_host:  # mitmproxy's default is every interface
+            self._sets_listen_host = True
+            self._holds_ports = first_listen.hold(ctx.master.addons.get("proxyserver"))
+            ctx.options.update(listen_host=LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
         if self.gateway:
@@ -109,7 +117,7 @@ class Pointsman:
             if self.gateway is None and OPTION in updated:
                 self._start()
             return
-        if (changed := updated & {OPTION, "listen_host", "listen_port"}) and not self._sets_listen_host:
+        if changed := updated & {OPTION, "listen_host", "listen_port"}:
             logger.warning(f"Pointsman: restart to apply the new {', '.join(sorted(changed))}.")
         if "mode" in updated:
             logger.warning("Pointsman: the new mode applies to new connections; restart to apply it to existing ones.")
@@ -143,6 +151,8 @@ class Pointsman:
             logger.warning(advice)
         make_certificates()
         self._start_gateway(settings)
+        assert self.gateway
+        warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
         if path:
             self._watcher = ConfigWatcher(path, self._configuration.reload)
@@ -214,6 +224,7 @@ class Pointsman:
                 logger.warning(f"Unknown option {name}; Pointsman's options are {', '.join(OPTIONS)}.")
         if self.gateway is None:
             return
+        await self._listen()
         self._watch_for_changes()
         if switches().hook_cache:
             self._hook_cache = HookCache(ctx.master.addons)
@@ -225,7 +236,6 @@ class Pointsman:
         try:
             for provider in self._demo:
                 await provider.start()
-            await self._listen_on_loopback()
             await gateway.restore_history()
             self._start_prober(gateway)
             _freeze_startup_objects()
@@ -248,19 +258,18 @@ class Pointsman:
         )
         self._probe_task = asyncio_utils.create_task(self._prober.run(), name="health watch", keep_ref=True)
 
-    async def _listen_on_loopback(self) -> None:
-        """mitmproxy listens on all addresses by default; this router listens on 127.0.0.1 by default."""
+    async def _listen(self) -> None:
+        """Open the ports that were held. Those that could not be held move to the default address."""
         server = ctx.master.addons.get("proxyserver")
-        if ctx.options.listen_host:
-            return
-        self._sets_listen_host = True
-        ctx.options.update(listen_host="127.0.0.1")
-        self._sets_listen_host = False
-        if all(is_loopback_name(address[0]) for address in server.listen_addrs()):
-            return
-        modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
-        await server.servers.update([])
-        await server.servers.update(modes)
+        if not ctx.options.listen_host:
+            self._sets_listen_host = True
+            ctx.options.update(listen_host=LOOPBACK)
+        if self._holds_ports:
+            await first_listen.start(server)
+        elif self._sets_listen_host and not all(is_loopback_name(address[0]) for address in server.listen_addrs()):
+            modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
+            await server.servers.update([])
+            await server.servers.update(modes)
 
     def _announce(self, settings: Settings) -> None:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()

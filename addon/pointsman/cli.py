@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def start_mitmweb(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmweb  # here, because it takes a second and not every command needs it
 
+    load_scripts_first()
     sys.argv[0] = "pointsman web"  # the name mitmproxy gives itself in its usage and errors
     return mitmweb(mitmproxy_arguments(WEB_DEFAULTS, arguments)) or 0
 
@@ -65,8 +66,15 @@ def start_mitmweb(arguments: list[str]) -> int:
 def start_mitmdump(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmdump
 
+    load_scripts_first()
     sys.argv[0] = "pointsman dump"
     return mitmdump(mitmproxy_arguments(DEFAULTS, arguments)) or 0
+
+
+def load_scripts_first() -> None:
+    from pointsman.transport.mitm_patches import first_listen
+
+    first_listen.load_scripts_first()
 
 
 def list_models(arguments: list[str]) -> int:
