@@ -36,7 +36,7 @@ from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
 from pointsman.masking import Masker
-from pointsman.overrides import Configuration, OverrideStore, data_folder
+from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
@@ -73,6 +73,8 @@ class Pointsman:
         self._upstream_client = UpstreamClient(is_own_socket)
         self._demo: Sequence[Any] = ()
         self._admin_key = ""
+        self._admin_key_is_kept = True
+        self._access: AccessControl | None = None
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
         self._watch_task: asyncio.Task[Any] | None = None
@@ -183,25 +185,41 @@ class Pointsman:
         leave_no_trace = {"path": "off"}
         return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
 
+    def _folder(self, settings: Settings) -> Path:
+        named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
+        return data_folder(named, settings.history.path, Path.home())
+
     def _store_for(self, settings: Settings) -> OverrideStore | None:
         """The demo stores nothing unless a folder is configured."""
         named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
         if self._demo and not named:
             return None
-        return OverrideStore(data_folder(named, settings.history.path, Path.home()))
+        return OverrideStore(self._folder(settings))
 
     def _start_gateway(self, settings: Settings) -> None:
-        self._admin_key = (
-            settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
-        )
+        self._admin_key = self._find_admin_key(settings)
         self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key])
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         assert self._configuration
         self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
 
+    def _find_admin_key(self, settings: Settings) -> str:
+        """The configured one, else the kept one; one for this run if none can be kept."""
+        if settings.server.admin_key:
+            return settings.server.admin_key.get_secret_value()
+        folder = self._folder(settings)
+        try:
+            return keep_admin_key(folder)
+        except OSError as error:
+            logger.warning(
+                f"Pointsman: the admin key cannot be kept in {folder} ({error}). It is a new one at each start."
+            )
+            self._admin_key_is_kept = False
+            return secrets.token_urlsafe(24)
+
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
-        access = AccessControl(
+        self._access = access = AccessControl(
             lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
         )
         return PageContext(
@@ -279,8 +297,12 @@ class Pointsman:
         logger.info(
             f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}"
         )
-        if settings.server.admin_key is None:
-            print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
+        if addresses and self._access:
+            link = self._access.links.make(self._admin_key, time())
+            url = f"http://{_reachable(addresses[0][0])}:{addresses[0][1]}{link}"
+            _print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
+        if settings.server.admin_key is None and not self._admin_key_is_kept:
+            _print_secret(f"admin key for this run: {self._admin_key}")
 
     async def done(self) -> None:
         if self.ready is not None:
@@ -312,6 +334,17 @@ class Pointsman:
             ctx.master.addons.get("nextlayer").next_layer(nextlayer)  # a script's hook runs before the built-in one
             handler = ctx.master.addons.get("proxyserver").connections[nextlayer.context.client.id]
             replace_http_layer(nextlayer, self.gateway, handler)
+
+
+def _reachable(host: str) -> str:
+    """The address by which this machine reaches a listener."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _print_secret(text: str) -> None:
+    """To the terminal alone: mitmweb shows the log."""
+    print(f"Pointsman: {text}", file=sys.stderr, flush=True)
 
 
 def _log_flaws(settings: Settings) -> None:

@@ -89,6 +89,12 @@ def show_status(arguments: list[str]) -> int:
     return status.main(arguments)
 
 
+def show_dashboard(arguments: list[str]) -> int:
+    from pointsman.commands import dashboard
+
+    return dashboard.main(arguments)
+
+
 def show_top(arguments: list[str]) -> int:
     from pointsman.commands import top
 
@@ -158,6 +164,7 @@ COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
+    "dashboard": Command(show_dashboard, "print a link that signs you in to the running router's dashboard"),
     "top": Command(show_top, "show the running router live"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
     "setup": Command(set_up_client, "print the settings that point a client at the router"),

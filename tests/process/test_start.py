@@ -175,12 +175,35 @@ class TestStarting:
                 await router.ends_cleanly()
         assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
 
-    async def test_the_demo_leaves_nothing_at_home(self, tmp_path: Path) -> None:
+    async def test_the_demo_leaves_its_admin_key_at_home_and_nothing_else(self, tmp_path: Path) -> None:
         async with mitmdump("-p", "0", folder=tmp_path) as router:
             await ask(await router.base_url(), model="demo")
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()
-        assert not (tmp_path / ".pointsman").exists()
+        assert [path.name for path in (tmp_path / ".pointsman").iterdir()] == ["admin.key"]
+
+    async def test_the_start_prints_a_link_that_signs_in_and_keeps_the_admin_key(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            link = (await router.prints(r"within 5 minutes: (http://127\.0\.0\.1:\d+/sign-in/\S+)"))[1]
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                entered = await browser.get(link, follow_redirects=True)
+                assert (entered.status_code, entered.url.path) == (200, "/")
+                assert (await browser.get(entered.url.join("/api/overview"))).status_code == 200
+            key = (tmp_path / ".pointsman" / "admin.key").read_text().strip()
+            assert key not in router.text
+            router.tell(signal.SIGTERM)
+            await router.ends_cleanly()
+        async with mitmdump("-p", "0", folder=tmp_path) as again:
+            url = (await again.base_url()).removesuffix("/v1")
+            assert (await get(f"{url}/api/overview", authorization=f"Bearer {key}")).status == 200
+
+    async def test_a_key_that_cannot_be_kept_is_printed(self, tmp_path: Path) -> None:
+        (tmp_path / ".pointsman").write_text("in the way")
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            key = (await router.prints(r"admin key for this run: (\S+)"))[1]
+            url = (await router.base_url()).removesuffix("/v1")
+            assert "cannot be kept" in router.text
+            assert (await get(f"{url}/api/overview", authorization=f"Bearer {key}")).status == 200
 
 
 class TestRefusingToStart:
