@@ -3,7 +3,7 @@
 Why: mitmproxy opens its ports before it loads scripts, and without a listen host on every interface. The address that
 a script sets is too late, a faulty configuration has an open port, and early requests wait for the imports.
 Inner parts: the order in `Master.run`, the task of `Proxyserver.setup_servers`, `Servers._instances`. Gain: none in
-speed. It has no switch, since it keeps other machines out.
+speed. No switch: it keeps other machines out.
 
 `hold` is for `mitmdump -s`: the addon is loaded while mitmproxy still looks up on which addresses to listen.
 With a listen host there is no such look-up, and the port is already open. `load_scripts_first` is for processes of our
