@@ -113,6 +113,26 @@ def set_up_client(arguments: list[str]) -> int:
     return setup.main(arguments)
 
 
+def manage_service(arguments: list[str]) -> int:
+    from pointsman.commands import service
+
+    return service.main(arguments)
+
+
+def print_completion(arguments: list[str]) -> int:
+    from pointsman.commands import completion
+
+    return completion.main(arguments, {name: (command.run, command.summary) for name, command in COMMANDS.items()})
+
+
+def print_script_path(arguments: list[str]) -> int:
+    if arguments:
+        print('usage: pointsman script\n\nPrints the path of the addon: mitmdump -s "$(pointsman script)"')
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    print(script_path())
+    return 0
+
+
 def explain_request(arguments: list[str]) -> int:
     from pointsman.commands import explain
 
@@ -170,4 +190,7 @@ COMMANDS: Mapping[str, Command] = {
     "setup": Command(set_up_client, "print the settings that point a client at the router"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
     "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
+    "service": Command(manage_service, "run the router as a service of your user (systemd, launchd)"),
+    "completion": Command(print_completion, "print a script that completes commands in bash, zsh or fish"),
+    "script": Command(print_script_path, "print the path of the addon, for mitmproxy's -s"),
 }
