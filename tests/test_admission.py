@@ -26,7 +26,7 @@ from pointsman.admission import (
 )
 from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.config import Server
-from pointsman.config.enums import Dialect
+from pointsman.config.enums import Dialect, Kind
 from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"
@@ -89,7 +89,7 @@ class TestPathsAndMethods:
         assert word(decided(OPEN, entry_mode=door, path=path)) == "chat"
 
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
-    @pytest.mark.parametrize("path", ["/", "/v1/models", "/healthz", "/nothing", f"{CHAT}/", "", "*", f"/?{CHAT}"])
+    @pytest.mark.parametrize("path", ["/", "/v1/models", "/healthz", "/nothing", f"{CHAT}/x", "", "*", f"/?{CHAT}"])
     def test_every_other_path_at_our_own_door_is_a_page(self, method: str, path: str) -> None:
         assert word(decided(OPEN, path=path, method=method)) == "page"
 
@@ -154,11 +154,68 @@ class TestPathsAndMethods:
         assert "PATCH" in refusal.problem.message
 
 
+TYPED = [
+    ("/chat/completions", "chat", "pass"),
+    ("/messages/", "chat", "pass"),
+    ("/responses", "chat", "pass"),
+    ("/messages/count_tokens", "chat", "pass"),
+    ("/models/m:generateContent", "chat", "pass"),
+    ("/openai/responses?api-version=preview", "chat", "pass"),
+    ("/v4/chat/completions", "chat", "pass"),
+    (f"{CHAT}/", "chat", "chat"),
+    (f"/{CHAT}//", "chat", "chat"),
+    ("/v1//chat//completions", "chat", "chat"),
+    (f"/v1{CHAT}", "chat", "chat"),
+    ("/v1beta/models/m%3AgenerateContent", "chat", "chat"),
+    ("/v1beta/openai/chat/completions", "chat", "chat"),
+    ("/openai/deployments/m/chat/completions?api-version=2024-10-21", "chat", "chat"),
+    ("/v1/projects/P/locations/L/publishers/google/models/M:generateContent", "chat", "chat"),
+    ("/v1/projects/P/locations/L/publishers/anthropic/models/M:rawPredict", "chat", "chat"),
+    ("/api/messages", "page", "page"),
+    ("/internal/responses", "page", "page"),
+    ("/v1/threads/t/messages", "page", "pass"),
+    ("/nothing", "page", "pass"),
+]
+"""Each with what it is at the router's own address, and in reverse mode."""
+
+
+class TestTypedPaths:
+    @pytest.mark.parametrize(("path", "own", "reverse"), TYPED)
+    def test_what_can_be_told_is_routed(self, path: str, own: str, reverse: str) -> None:
+        assert word(decided(OPEN, path=path)) == own
+        assert word(decided(OPEN, path=path, entry_mode=EntryMode.REVERSE)) == reverse
+        assert word(decided(OPEN, path=path, entry_mode=EntryMode.PROXY, host="other.test")) == "pass"
+
+    @pytest.mark.parametrize("path", [path for path, own, _ in TYPED if own == "chat"])
+    def test_the_rules_of_admission_hold(self, path: str) -> None:
+        foreign = named_host("HTTP/1.1", "", ("rebound.test:8080",))
+        nameless = named_host("HTTP/1.1", "", ())
+        assert word(decided(OPEN, path=path, local=False)) == "invalid_api_key"
+        assert word(decided(OPEN, path=path, client_host=foreign)) == "forbidden"
+        assert word(decided(OPEN, path=path, client_host=nameless)) in ("forbidden", "invalid_request")
+        assert word(decided(OPEN, path=path, headers={"origin": "https://evil.test"})) == "forbidden"
+        assert word(decided(OPEN, path=path, headers={"sec-fetch-site": "cross-site"})) == "forbidden"
+        assert word(decided(KEYED, path=path)) == "invalid_api_key"
+        assert word(decided(KEYED, path=path, headers={"authorization": "Bearer wrong"})) == "invalid_api_key"
+        assert word(decided(KEYED, path=path, headers={"api-key": KEY})) == "chat"
+        assert (
+            word(decided(KEYED, path=path, headers={"api-key": KEY, "content-length": "1001"})) == "request_too_large"
+        )
+        assert word(decided(OPEN, path=path, method="GET")) == "method_not_allowed"
+
+    def test_a_request_keeps_its_dialect_when_its_path_is_edited(self) -> None:
+        chat = decided(OPEN)
+        assert isinstance(chat, ChatRequest)
+        assert chat.with_path("/messages").dialect is Dialect.ANTHROPIC
+        assert chat.with_path("/nothing") is chat
+
+
 RIGHT = [
     ({"authorization": f"Bearer {KEY}"}, CHAT),
     ({"authorization": f"bearer  {KEY} "}, CHAT),
     ({"x-api-key": KEY}, CHAT),
     ({"x-goog-api-key": KEY}, CHAT),
+    ({"api-key": KEY}, CHAT),
     ({}, f"{CHAT}?alt=sse&key={KEY}"),
     ({}, f"{CHAT}?key=wrong&key=the%2Dclient-key"),
     ({"x-api-key": "wrong", "authorization": f"Bearer {KEY}"}, CHAT),
@@ -555,3 +612,55 @@ class TestEditedPaths:
     )
     def test_the_dialect_is_the_paths_where_it_is_a_chat_path(self, path: str, dialect: Dialect) -> None:
         assert ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN).with_path(path).dialect is dialect
+
+
+class TestOtherEndpoints:
+    """Embeddings, files and so on: `door` is how the client comes in, `kinds` those of the configured models."""
+
+    @pytest.mark.parametrize(
+        ("door", "kinds", "expected"),
+        [
+            (EntryMode.OWN, {Kind.EMBEDDING}, "chat"),
+            (EntryMode.OWN, {Kind.CHAT}, "chat"),
+            (EntryMode.REVERSE, {Kind.EMBEDDING}, "chat"),
+            (EntryMode.REVERSE, {Kind.CHAT}, "pass"),
+            (EntryMode.PROXY, {Kind.EMBEDDING}, "chat"),
+            (EntryMode.PROXY, {Kind.CHAT}, "pass"),
+        ],
+    )
+    def test_on_their_way_elsewhere_only_configured_kinds_are_ours(
+        self, door: EntryMode, kinds: set[Kind], expected: str
+    ) -> None:
+        head = {"entry_mode": door, "host": "api.openai.com", "path": "/v1/embeddings", "kinds": frozenset(kinds)}
+        assert word(decided(OPEN, **head)) == expected
+
+    @pytest.mark.parametrize(
+        ("door", "method", "expected"),
+        [
+            (EntryMode.OWN, "GET", "chat"),
+            (EntryMode.OWN, "POST", "chat"),
+            (EntryMode.OWN, "DELETE", "chat"),
+            (EntryMode.OWN, "PUT", "method_not_allowed"),
+            (EntryMode.OWN, "OPTIONS", "page"),
+            (EntryMode.REVERSE, "GET", "pass"),
+            (EntryMode.PROXY, "GET", "pass"),
+        ],
+    )
+    def test_files_are_ours_at_our_own_address(self, door: EntryMode, method: str, expected: str) -> None:
+        head = {"entry_mode": door, "host": "api.openai.com", "path": "/v1/files/file-a", "method": method}
+        assert word(decided(OPEN, **head)) == expected
+
+    @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/files"])
+    def test_they_need_the_client_key(self, path: str) -> None:
+        assert word(decided(KEYED, path=path)) == "invalid_api_key"
+
+    def test_a_file_that_was_asked_for_is_asked_for_again_in_a_replay(self) -> None:
+        usual = {"entry_mode": EntryMode.OWN, "host": "", "headers": {}, "local": True}
+        head = RequestHead(**usual, method="GET", path="/v1/files/file-a")  # type: ignore[arg-type]
+        assert isinstance(admit_replay(head, OPEN), ChatRequest)
+
+    def test_an_edited_path_may_lead_to_one(self) -> None:
+        edited = ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN).with_path("/v1/embeddings")
+        assert edited.endpoint
+        assert edited.endpoint.kind is Kind.EMBEDDING
+        assert edited.with_path(CHAT) == ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN)

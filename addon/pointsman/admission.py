@@ -22,11 +22,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
-from pointsman.config.enums import Dialect, Forward
+from pointsman.config.enums import Dialect, Forward, Kind
+from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import DEFAULT, route_of_path
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, account_route, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
+from pointsman.wire.paths import StandardPath, standard_path
 
 OWN_HOST = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
@@ -66,6 +68,12 @@ class RequestHead:
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
+
+    @property
+    def standard_path(self) -> str:
+        return standard_path(self.path, self.entry_mode is EntryMode.OWN).path
 
 
 class NotRouted(Enum):
@@ -81,24 +89,37 @@ class OwnPage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A chat request to be routed."""
+    """A request to be routed: a chat, a question about one, or one of another endpoint."""
 
     dialect: Dialect
     entry_mode: EntryMode
     cors: Headers = ()
     """What lets a web page of this machine read the answer."""
     purpose: Purpose = Purpose.CHAT
+    endpoint: DialectForm | None = field(default=None, repr=False)
+    """What its path is about, unless it is a chat."""
     is_replay: bool = False
     """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
     """It may go to its original host where no provider has its model."""
+    is_socket: bool = False
+    """It opens a WebSocket connection, which brings the requests."""
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
-        route = route_of_path(path)
-        if route is None or (route.dialect is self.dialect and route.purpose is self.purpose):
+        route = route_of_path(self.standard_path(path).path)
+        if route is None or route[:3] == (self.dialect, self.purpose, self.endpoint) or self.is_socket:
             return self
-        return replace(self, dialect=route.dialect, purpose=route.purpose)
+        return replace(self, dialect=route.dialect, purpose=route.purpose, endpoint=route.endpoint)
+
+    @property
+    def form(self) -> DialectForm:
+        """How such requests are read, sent and answered."""
+        return self.endpoint or DIALECTS[self.dialect]
+
+    def standard_path(self, path: str) -> StandardPath:
+        """In the spelling of its dialect."""
+        return standard_path(path, self.entry_mode is EntryMode.OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +144,14 @@ def admit(head: RequestHead, server: Server) -> Decision:
         return decision
     if isinstance(decision, ChatRequest):
         return replace(decision, may_pass=False)
-    route = route_of_path(head.path)
+    route = route_of_path(head.standard_path)
     return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
 
 
 def _receive(head: RequestHead, server: Server) -> Decision:
     if head.method == "CONNECT":
         return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
-    route = route_of_path(head.path)
+    route = _route_of(head)
     if route is None:
         return _other_path(head)
     dialect = route.dialect
@@ -142,16 +163,33 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return Refusal(dialect, Problem(Code.INVALID_REQUEST, head.client_host.fault))
     if head.method == "OPTIONS" and head.entry_mode is not EntryMode.PROXY:
         return OwnPage()  # a browser's preflight is no chat request
-    if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
-        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
-    if head.method != "POST":
-        allow = (("Allow", "POST"),)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; chat requests need POST.")
+    is_socket = head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower()
+    if is_socket and not (server.websocket and _takes_sockets(dialect, head.standard_path)):
+        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported here; use POST."))
+    if is_socket and (problem := _foreign_page(head) or _access_problem(head, server)):
+        return Refusal(dialect, problem)
+    if is_socket:
+        return ChatRequest(dialect, head.entry_mode, is_socket=True)
+    if head.method not in route.methods:
+        methods = ", ".join(route.methods)
+        allow = (("Allow", methods),)
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path takes {methods}.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
     if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)
     readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
-    return ChatRequest(dialect, head.entry_mode, readable, route.purpose)
+    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
+
+
+def _route_of(head: RequestHead) -> Route | None:
+    """None for what is not routed here. Elsewhere than at the router's own address, files and batches are those of the
+    client's own account.
+    """
+    path, is_own = head.standard_path, head.entry_mode is EntryMode.OWN
+    route = route_of_path(path)
+    if route is None:
+        return account_route(path, head.headers) if is_own else None
+    return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
 
 
 def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
@@ -169,11 +207,11 @@ def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
 
 def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
-    route = route_of_path(head.path)
+    route = _route_of(head)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
-    if route is None or head.method != "POST" or is_foreign:
+    if route is None or head.method not in route.methods or is_foreign:
         return NotRouted.FORWARD
-    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, is_replay=True)
+    return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, endpoint=route.endpoint, is_replay=True)
 
 
 def _other_path(head: RequestHead) -> Decision:
@@ -205,7 +243,8 @@ def client_problem(
         if any(constant_time_equal(given, expected) for given in credentials(headers, path)):
             return None
         return Problem(
-            Code.INVALID_API_KEY, "A client key is required: send it as a bearer token, x-api-key or x-goog-api-key."
+            Code.INVALID_API_KEY,
+            "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key.",
         )
     if not local:
         return Problem(
@@ -215,6 +254,18 @@ def client_problem(
         return foreign_name(client_host)
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "Web pages of other sites may not use this router unless a client key is set.")
+    return None
+
+
+def _takes_sockets(dialect: Dialect, path: str) -> bool:
+    sockets = DIALECTS[dialect].sockets
+    return sockets is not None and sockets.takes(path.partition("?")[0])
+
+
+def _foreign_page(head: RequestHead) -> Problem | None:
+    """Browsers let the pages of any site open WebSocket connections, and show them what they get."""
+    if head.entry_mode is not EntryMode.PROXY and is_cross_site(head.headers):
+        return Problem(Code.FORBIDDEN, "Web pages of other sites may not open WebSocket connections to this router.")
     return None
 
 
@@ -232,7 +283,7 @@ def _too_large(head: RequestHead, server: Server) -> Problem | None:
 
 def credentials(headers: Mapping[str, str], path: str) -> list[str]:
     """Every credential a client sent, in whatever form its dialect has."""
-    given = [headers[name] for name in ("x-api-key", "x-goog-api-key") if headers.get(name)]
+    given = [headers[name] for name in ("x-api-key", "x-goog-api-key", "api-key") if headers.get(name)]
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         given.append(token.strip())

@@ -77,6 +77,12 @@ def load_scripts_first() -> None:
     first_listen.load_scripts_first()
 
 
+def write_configuration(arguments: list[str]) -> int:
+    from pointsman.commands import init
+
+    return init.main(arguments)
+
+
 def list_models(arguments: list[str]) -> int:
     from pointsman.commands import models
 
@@ -133,6 +139,14 @@ def print_script_path(arguments: list[str]) -> int:
     return 0
 
 
+def run_client(arguments: list[str]) -> int:
+    from pointsman.commands import run
+
+    if run.starts_router(arguments):
+        return start_mitmdump(arguments[1:]) if arguments[:1] == ["--dump"] else start_mitmweb(arguments)
+    return run.main(arguments)
+
+
 def explain_request(arguments: list[str]) -> int:
     from pointsman.commands import explain
 
@@ -183,11 +197,13 @@ def _sets(argument: str, option: str) -> bool:
 COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
+    "init": Command(write_configuration, "find keys and model servers on this machine, and write a configuration"),
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
     "dashboard": Command(show_dashboard, "print a link that signs you in to the running router's dashboard"),
     "top": Command(show_top, "show the running router live"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
-    "setup": Command(set_up_client, "print the settings that point a client at the router"),
+    "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
+    "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
     "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
     "service": Command(manage_service, "run the router as a service of your user (systemd, launchd)"),

@@ -26,7 +26,7 @@ from pointsman.admission import (
     has_proxy_client_key,
 )
 from pointsman.auth_throttle import AuthThrottle, check_throttle
-from pointsman.config import Forward, Server
+from pointsman.config import Forward, Server, Settings
 from pointsman.recording.flow_notes import entry_mode_of
 from pointsman.transport import entry_mode
 from pointsman.transport.own_listeners import listening
@@ -37,15 +37,17 @@ from pointsman.wire.errors import Problem
 class ClientAdmission:
     """One per gateway."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.throttle = AuthThrottle()
         """Of the client key."""
         self.trusted_connections: set[str] = set()
         """Ids of client connections whose CONNECT carried the client key, until they end."""
-        self.update_settings(server)
+        self.update_settings(settings)
 
-    def update_settings(self, server: Server) -> None:
+    def update_settings(self, settings: Settings) -> None:
         """Call it for new settings and for new options: no body may be larger than mitmproxy's own limit."""
+        server: Server = settings.server
+        self.kinds = frozenset(kind for _, model in settings.targets() for kind in model.kind)
         limit = human.parse_size(ctx.options.body_size_limit)
         is_lower = limit is not None and limit < server.max_body
         self.server = server.model_copy(update={"max_body": limit}) if is_lower else server
@@ -55,6 +57,7 @@ class ClientAdmission:
         client, proxyauth = context.client, has_proxyauth()
         is_trusted, local = client.id in self.trusted_connections, entry_mode.is_local(client)
         head = entry_mode.request_head(request, context, mode, listening(), is_trusted, local, proxyauth)
+        head = replace(head, kinds=self.kinds)
         decision = admit(head, self.server)
         if head.entry_mode is EntryMode.PROXY:
             return self._admit_to_proxy(decision, head, request, client, proxyauth)
@@ -65,7 +68,8 @@ class ClientAdmission:
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         local = entry_mode.is_local(context.client)
         head = entry_mode.request_head(flow.request, context, mode, listening(), vouched=True, local=local)
-        return admit_replay(replace(head, entry_mode=entry_mode_of(flow) or head.entry_mode), self.server)
+        head = replace(head, entry_mode=entry_mode_of(flow) or head.entry_mode, kinds=self.kinds)
+        return admit_replay(head, self.server)
 
     def forwarding_problem(self, client: Client) -> str | None:
         """Why nothing is dialled for this client, whatever it asks for; None where each request is judged by itself."""

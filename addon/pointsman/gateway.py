@@ -45,14 +45,15 @@ from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
-from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
+from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
-from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.account_requests import PROVIDER_HEADER
+from pointsman.wire.dialects.base import Purpose, SocketConversation
 from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
@@ -76,8 +77,10 @@ class Gateway:
         self.learnt_refusals = LearntRefusals()
         self.history = History(settings.history)
         self.upstream_client = providers
-        self.admission = ClientAdmission(settings.server)
+        self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
+        self.sockets: set[ClosableSocket] = set()
+        """Open WebSocket connections."""
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.flow_queue = FlowQueue()
@@ -105,7 +108,7 @@ class Gateway:
     def on_options_changed(self) -> None:
         """mitmproxy's options say how providers are reached, and how long a request may be."""
         self._upstream_options.clear()
-        self.admission.update_settings(self.settings.server)
+        self.admission.update_settings(self.settings)
 
     def table_sizes(self, now: float) -> dict[str, int]:
         """How many there are of what comes and goes; `now` is the time that sessions live by."""
@@ -113,6 +116,7 @@ class Gateway:
         return {
             "exchanges": len(self.running),
             "attempts": self.upstream_client.in_use,
+            "sockets": len(self.sockets),
             "clients": len(ctx.master.addons.get("proxyserver").connections),
             "tasks": len(asyncio.all_tasks()),
             "flows": view.store_count() if view else 0,
@@ -134,7 +138,7 @@ class Gateway:
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
         )
-        self.admission.update_settings(settings.server)
+        self.admission.update_settings(settings)
 
     async def restore_history(self) -> None:
         """Begin the history, and learn what it knows."""
@@ -153,6 +157,7 @@ class Gateway:
         problem = shutting_down()
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
+        await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
         await self.flow_queue.close()
         self.worker.close()
@@ -177,7 +182,7 @@ class Gateway:
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse:
-        body = self._rules.masker.data(DIALECTS[chat.dialect].error_body(problem))
+        body = self._rules.masker.data(chat.form.error_body(problem))
         routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
@@ -209,6 +214,19 @@ class Gateway:
         asyncio_utils.create_task(post(reply), name=f"page {request.path}", keep_ref=True)
         return None
 
+    # WebSocket connections.
+
+    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
+        sockets = DIALECTS[chat.dialect].sockets
+        assert sockets
+        return sockets.begin()
+
+    def on_socket_opened(self, socket: ClosableSocket) -> None:
+        self.sockets.add(socket)
+
+    def on_socket_closed(self, socket: ClosableSocket) -> None:
+        self.sockets.discard(socket)
+
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
@@ -230,9 +248,9 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read)
+            plan = self._plan(chat, read, flow.request)
         except Problem as problem:
-            if problem.code is Code.MODEL_NOT_FOUND and chat.entry_mode is EntryMode.PROXY and chat.may_pass:
+            if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
@@ -242,21 +260,28 @@ class Gateway:
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
             request_id=self.request_id(request),
-            dialect=DIALECTS[chat.dialect],
+            dialect=chat.form,
             facts=read.facts,
             path=request.path,
-            body=read.body,
+            body=b"" if chat.purpose is Purpose.STORED and request.method != "POST" else read.body,
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
+            method=request.method,
+            is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest) -> Plan:
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
+    def _plan(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+        if chat.purpose is Purpose.ACCOUNT:
+            named = request.headers.get(PROVIDER_HEADER, "").strip()
+            return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time())
         now = time.monotonic()
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
+        if chat.purpose is Purpose.STORED:
+            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now)
         plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
@@ -294,7 +319,7 @@ class Gateway:
         """Once the client has its answer, and before anything is heard from it again."""
         try:
             exchange.report_answer(time.monotonic())
-            if exchange.client_request.own_answer is None:  # it was no count of tokens, which says nothing of answering
+            if exchange.client_request.is_chat:
                 self.router.observe(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):
@@ -320,6 +345,18 @@ class Gateway:
         if not VALID_REQUEST_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[REQUEST_ID_HEADER] = token_hex(16)
         return given
+
+
+def _is_elsewhere(problem: Problem, chat: ChatRequest) -> bool:
+    """No provider here has the model or the stored answer, or what is no chat does not name a model."""
+    is_unknown = problem.code in (Code.MODEL_NOT_FOUND, Code.NOT_FOUND)
+    return is_unknown or (chat.endpoint is not None and problem.param == "model")
+
+
+def _has_origin(chat: ChatRequest) -> bool:
+    """The request may go to where it would go without the router. In reverse mode that holds for what is no chat."""
+    is_passed_through = chat.entry_mode is EntryMode.REVERSE and chat.endpoint is not None
+    return chat.may_pass and (chat.entry_mode is EntryMode.PROXY or is_passed_through)
 
 
 def shutting_down() -> Problem:

@@ -4,7 +4,7 @@ A small request is read at once. Of a large one each of these takes longer than 
 read in a thread; nothing here touches what exchanges share.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mitmproxy import http
@@ -15,13 +15,16 @@ from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.transport.decoding import BodyTooLarge, UnknownCoding, decode
 from pointsman.transport.header_map import header_map
-from pointsman.wire.conversation import body_ids, conversation
-from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.conversation import Conversation, body_ids, conversation
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.request_facts import RequestFacts
 
 LARGE_BODY_BYTES = 512 * 1024
 """Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
+
+
+FINGERPRINT_BYTES = 64 * 1024
+"""Of a request that is no chat, by which its repetition is recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,25 @@ class RequestReader:
         return ParsedRequest(read.body, read.facts, self.router.with_words(read.facts, read.caller))
 
     def _read(self, body: bytes) -> ParsedRequest | Problem:
-        if not self.chat.is_replay:
+        if not self.chat.is_replay and self.chat.endpoint is None:
             body = self.converted_items.resolved(self.credential or self.flow.client_conn.peername[0], body)
         try:
-            facts = DIALECTS[self.chat.dialect].facts(body, self.flow.request.path)
+            facts = self._facts(body)
         except Problem as problem:
             return problem
-        return ParsedRequest(body, facts, self._caller(facts))
+        return ParsedRequest(body, facts, self._caller(facts, body))
 
-    def _caller(self, facts: RequestFacts) -> Caller:
+    def _facts(self, body: bytes) -> RequestFacts:
+        """Raises Problem."""
+        form, headers = self.chat.form, self.flow.request.headers
+        path, model = self.chat.standard_path(self.flow.request.path)
+        if form.form_facts:
+            facts = form.form_facts(body, path, headers.get("content-type", ""))
+        else:
+            facts = form.facts(body, path)
+        return facts if model is None else replace(facts, model=model)
+
+    def _caller(self, facts: RequestFacts, body: bytes) -> Caller:
         """A replay is no client."""
         if self.chat.is_replay:
             return Caller({}, None, "", list, lambda: None)
@@ -88,7 +101,10 @@ class RequestReader:
             credential=self.credential,
             address=self.flow.client_conn.peername[0],
             body_ids=partial(body_ids, facts.document),
-            conversation=partial(conversation, self.chat.dialect, facts.document),
+            conversation=partial(_beginning_of, body)
+            if self.chat.endpoint
+            else partial(conversation, self.chat.dialect, facts.document),
+            kind=facts.kind,
         )
 
     @property
@@ -113,3 +129,8 @@ class RequestReader:
             raise Problem(Code.REQUEST_TOO_LARGE, message) from None
         except ValueError as error:
             raise Problem(Code.INVALID_REQUEST, f"The request body is not valid {codings[:40]}: {error}.") from None
+
+
+def _beginning_of(body: bytes) -> Conversation:
+    """What stands for the words of a request that is no chat."""
+    return Conversation(b"%d " % len(body) + body[:FINGERPRINT_BYTES], ())

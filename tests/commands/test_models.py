@@ -62,6 +62,36 @@ def test_the_table_counts_and_names_the_file(tmp_path: Path, capsys: pytest.Capt
     assert str(path) in said.replace("\n", "")
 
 
+@pytest.mark.parametrize(
+    ("policy", "line"),
+    [
+        ("error", "Unknown model names get 404"),
+        ("auto", "Unknown model names are taken as auto "),
+        ("map", "  opus, pro: auto-smart"),
+    ],
+)
+def test_what_becomes_of_unknown_names_is_told(
+    policy: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pointsman.yaml"
+    path.write_text(f"{{routing: {{unknown_model: {policy}}}, providers: {{local: {{base_url: 'http://h/v1'}}}}}}")
+    assert cli.main(["models", "--config", str(path)]) == 0
+    assert line in capsys.readouterr().out
+    assert cli.main(["models", "--config", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["unknown_model"], bool(told["unknown_names"])) == (policy, policy == "map")
+
+
+def test_without_a_file_it_is_what_the_demo_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("POINTSMAN_CONFIG", raising=False)
+    assert cli.main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unknown_model"] == "map"
+
+
 def test_a_broken_configuration_is_refused_with_its_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pointsman.yaml"
     path.write_text("providers: {groq: {keys: ['${NOBODY_HAS_SET_THIS}']}}")

@@ -39,7 +39,7 @@ SECTIONS = [
         "server: {zzz: 1}",
         "server.zzz",
         "is not a known key; known here: "
-        "client_key, admin_key, forward, header_prefix, intercept, hosts, max_body, drain",
+        "client_key, admin_key, forward, header_prefix, intercept, hosts, max_body, websocket, drain",
     ),
     (
         "server: {forward: key}",
@@ -90,7 +90,7 @@ SECTIONS = [
     ("routing: {deadline: 0s}", "routing.deadline", 'must be more than 0, got "0s"'),
     ("routing: {deadline: off}", "routing.deadline", f'{DURATION}, got "off"'),
     ("routing: {deadline: 2d}", "routing.deadline", 'must be at most 1d, got "2d"'),
-    ("routing: {unknown_model: guess}", "routing.unknown_model", 'must be one of error, auto, got "guess"'),
+    ("routing: {unknown_model: guess}", "routing.unknown_model", 'must be one of error, auto, map, got "guess"'),
     ("routing: {aliases: [a]}", "routing.aliases", "must be a mapping, got a list"),
     ("routing: {aliases: {a: 3}}", "routing.aliases.a", "must be text; put it in quotes, got 3"),
     ("routing: {aliases: {a: zzz}}", "routing.aliases.a", f'{ALIAS}, got "zzz"'),
@@ -333,6 +333,14 @@ PROVIDERS = [
     (model("speed: fast"), "providers.p.models[0].speed", 'must be an integer from 1 to 1000, got "fast"'),
     (model("context: 128k"), "providers.p.models[0].context", f'{COUNT}, got "128k"'),
     (model("supports: tools"), "providers.p.models[0].supports", "must be a list, got text"),
+    (
+        model("kind: embeddings"),
+        "providers.p.models[0].kind",
+        "must be one of chat, completion, embedding, image, audio, rerank, moderation,"
+        ' got "embeddings" (did you mean "embedding"?)',
+    ),
+    (model("kind: []"), "providers.p.models[0].kind", "must name at least one; absent, it is chat"),
+    (model("kind: [chat, chat]"), "providers.p.models[0].kind", "repeats an entry, at [0] and [1]; remove one"),
     (
         model("supports: [tools, tols]"),
         "providers.p.models[0].supports[1]",

@@ -49,6 +49,12 @@ class TestEachLibrary:
             said = await SDKS[dialect](root(provider), streamed)
         assert said == Said("so", (CALL,), ENDS[dialect]["tool_calls"])
 
+    async def test_parallel_tool_calls(self, dialect, streamed):
+        calls = [CALL, ("look", {"at": "the other side of the line"})]
+        async with Provider(behaviours.answer("so", tool_calls=calls)) as provider:
+            said = await SDKS[dialect](root(provider), streamed)
+        assert said == Said("so", tuple(calls), ENDS[dialect]["tool_calls"])
+
     async def test_error_statuses(self, dialect, streamed):
         async with Provider([behaviours.status(429), behaviours.status(503)]) as provider:
             for kind in ERRORS[dialect]:

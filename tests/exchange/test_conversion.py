@@ -11,6 +11,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch
 from pointsman.wire.errors import FaultKind
+from pointsman.wire.frames import Usage
 from pointsman.wire.sse import Decoder
 
 MESSAGES = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
@@ -293,8 +294,7 @@ class TestUsage:
             stage.answers(1, 200, json.dumps(whole).encode(), JSON)
             usage = json.loads(stage.sent)["usage"]
         assert (usage["input_tokens"], usage["output_tokens"]) == (500, 2)
-        assert stage.records[0].usage
-        assert stage.records[0].usage.is_estimated
+        assert stage.records[0].usage == Usage(500, 2, is_estimated=True), "the record says what the client was told"
 
     @pytest.mark.parametrize("status", [400, 422])
     @pytest.mark.parametrize("crosses", [False, True])

@@ -42,6 +42,12 @@ def test_a_stream_with_usage_counts_as_it_says() -> None:
     assert used(harness) == 7
 
 
+def test_a_part_of_a_token_is_one() -> None:
+    [record] = answered(event("1"), STOP, DONE).records
+    assert record.usage
+    assert record.usage.completion == 15
+
+
 def test_half_an_answer_counts_as_far_as_it_came() -> None:
     harness = answered().failed(1)
     [record] = harness.records

@@ -70,6 +70,13 @@ class TestStarting:
                 router.tell(signal.SIGTERM)
                 await router.ends_cleanly()
 
+    async def test_without_configuration_names_that_clients_insist_on_are_answered(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            base_url = await router.base_url()
+            answer = await ask(base_url, model="claude-opus-4-5-20251101")
+            assert (answer.status, answer.headers["x-routed-as"]) == (200, "auto-smart")
+            assert (await ask(base_url, model="nobody")).status == 404
+
     async def test_without_configuration_the_demo_answers(self, tmp_path: Path) -> None:
         async with mitmdump("-p", "0", folder=tmp_path) as router:
             base_url = await router.base_url()

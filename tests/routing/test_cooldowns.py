@@ -19,7 +19,7 @@ ALL = inventory(
         "open": provider("https://open.test/v1", "owner/owl"),
     }
 )
-AM1, AM2, AN1, AN2, OWL = [each for candidates in ALL.keys.values() for each in candidates]
+AM1, AM2, AN1, AN2, OWL = [each for target in ALL.targets for each in ALL.keys[target]]
 DOUBLING = Wait(90.0, HOUR)
 SCOPES = pytest.mark.parametrize("scope", [Scope.TARGET, Scope.KEY, Scope.MODEL_OF_KEY])
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.config import Settings
-from pointsman.config.enums import Mode
+from pointsman.config.enums import Kind, Mode
 from pointsman.domain.targets import Inventory
 from pointsman.routing.resolve import Resolution, mode_from_name, resolve
 from pointsman.wire.errors import Code, Problem
@@ -188,3 +188,65 @@ def test_a_known_name_is_not_widened_by_unknown_model() -> None:
 )
 def test_only_auto_and_its_modes_name_a_mode(name: str, mode: Mode | None) -> None:
     assert mode_from_name(name, Mode.SMART) is mode
+
+
+class TestKinds:
+    """`e` is an embedding model at both, `c` a chat model at one and an embedding model at the other."""
+
+    OWN = settings(
+        {
+            "one": {**provider(), "models": [{"id": "e", "kind": "embedding"}, {"id": "c"}]},
+            "two": {
+                **provider(),
+                "models": [
+                    {"id": "e", "kind": "embedding"},
+                    {"id": "c", "kind": "embedding"},
+                    {"id": "mod", "kind": "moderation"},
+                ],
+            },
+        },
+        routing={"aliases": {"ada": "e", "mine": "two/e"}, "unknown_model": "auto"},
+    )
+
+    @pytest.mark.parametrize(
+        ("asked", "kind", "targets"),
+        [
+            ("e", Kind.EMBEDDING, ["one/e", "two/e"]),
+            ("ada", Kind.EMBEDDING, ["one/e", "two/e"]),
+            ("mine", Kind.EMBEDDING, ["two/e"]),
+            ("one/e", Kind.EMBEDDING, ["one/e"]),
+            ("c", Kind.EMBEDDING, ["two/c"]),
+            ("c", Kind.CHAT, ["one/c"]),
+            ("auto", Kind.CHAT, ["one/c"]),
+            (None, Kind.CHAT, ["one/c"]),
+            ("nobody-has-it", Kind.CHAT, ["one/c"]),
+            (None, Kind.MODERATION, ["two/mod"]),
+        ],
+    )
+    def test_only_targets_of_the_kind_count(self, asked: str | None, kind: Kind, targets: list[str]) -> None:
+        found = resolve(asked, self.OWN, Inventory.from_settings(self.OWN), kind)
+        assert labels(found.targets) == targets
+
+    @pytest.mark.parametrize(
+        ("asked", "kind", "code", "words"),
+        [
+            (
+                "one/c",
+                Kind.EMBEDDING,
+                Code.MODEL_NOT_FOUND,
+                "kind chat; this path needs a model of kind embedding: one/e",
+            ),
+            ("e", Kind.CHAT, Code.MODEL_NOT_FOUND, "kind embedding; this path needs a model of kind chat: one/c"),
+            ("e", Kind.IMAGE, Code.MODEL_NOT_FOUND, "none is configured (`kind: image`"),
+            ("auto", Kind.EMBEDDING, Code.INVALID_REQUEST, "is for chats"),
+            ("auto-smart", Kind.MODERATION, Code.INVALID_REQUEST, "is for chats"),
+            (None, Kind.EMBEDDING, Code.INVALID_REQUEST, "names no model"),
+            (None, Kind.IMAGE, Code.INVALID_REQUEST, "none is configured"),
+            ("nobody-has-it", Kind.EMBEDDING, Code.MODEL_NOT_FOUND, "'nobody-has-it'"),
+        ],
+    )
+    def test_what_is_of_no_use_is_refused(self, asked: str | None, kind: Kind, code: Code, words: str) -> None:
+        with pytest.raises(Problem) as caught:
+            resolve(asked, self.OWN, Inventory.from_settings(self.OWN), kind)
+        assert (caught.value.code, caught.value.param) == (code, "model")
+        assert words in caught.value.message

@@ -83,7 +83,7 @@ class TestReload:
     ) -> None:
         own = Router(self.settled_in(), SECRET)
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
-        [candidate] = [each for keys in own.inventory.keys.values() for each in keys]
+        [candidate] = own.inventory.keys[own.inventory.targets[0]]
         plan.on_launched(1, candidate, NOW)
         own.update_settings(self.settled_in(**changes), NOW)
         if status_code == 200:
@@ -102,7 +102,7 @@ class TestReload:
 
     def test_an_exchange_that_outlives_it_teaches_nothing_about_what_is_gone(self, own: Router) -> None:
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
-        [candidate] = [each for keys in own.inventory.keys.values() for each in keys]
+        [candidate] = own.inventory.keys[own.inventory.targets[0]]
         own.update_settings(settings({"b": provider(keys=["b-secret"])}), NOW)
         fault = status(503)
         plan.on_launched(1, candidate, NOW)

@@ -254,7 +254,7 @@ class TestSessions:
         assert {(len(each.boundaries), len(each.further_names)) for each in found} == {
             (sessions.MAX_BOUNDARIES, sessions.MAX_FURTHER_NAMES)
         }
-        assert all(each.pin for each in found)
+        assert all(each.pin and each.exchange for each in found)
         assert traced > 20 * 1000
 
     def test_what_should_be_known_is_and_what_should_be_new_is(self):

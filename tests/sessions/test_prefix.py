@@ -92,6 +92,18 @@ class TestOutlines:
         reminded, plain = chain(f"{question}\n\nRemember: be brief.", "two"), chain(question, "two")
         assert reminded.outlines[1] == plain.outlines[1]
 
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_nor_do_reminders_above_it(self, count: int) -> None:
+        """So Qwen Code puts the date there, in the newest question only."""
+        reminder = "<system-reminder>\nIt is Monday.\n\nBe brief.\n</system-reminder>\n"
+        reminded, plain = chain(reminder * count + "Which?", "two"), chain("Which?", "two")
+        assert reminded.outlines[1] == plain.outlines[1]
+
+    @pytest.mark.parametrize("question", ["<system-reminder>Which?", "<system-reminder>A</system-reminder>"])
+    def test_what_is_no_reminder_or_nothing_else_counts(self, question: str) -> None:
+        others = (chain(text, "two").outlines[1] for text in ("<system-reminder>Why?", "A"))
+        assert chain(question, "two").outlines[1] not in others
+
     def test_they_are_their_callers_own(self) -> None:
         own, other = (PrefixChain(talk("one", "two"), scope).outlines for scope in (SCOPE, b"another scope"))
         assert not set(own) & set(other)

@@ -65,6 +65,12 @@ class AnySequence(RuleBasedStateMachine):
             self.store.add_name(session, key.chain.outlines[-1])
         self.store.add_name(session, named(f"answer {text}").own)
 
+    @precondition(lambda self: self.running)
+    @rule(exchange=st.sampled_from([b"one", b"two"]), which=st.integers(0, 3))
+    def end_with(self, exchange: bytes, which: int) -> None:
+        session, _ = self.running[which % len(self.running)]
+        self.store.set_exchange(session, exchange)
+
     @rule(seconds=st.sampled_from([0.0, 1.0, 20.0, 59.0, 60.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -91,6 +97,12 @@ class AnySequence(RuleBasedStateMachine):
         listed = [(name, session) for session in self.store for name in session.names]
         assert len({name for name, _ in listed}) == len(listed)
         assert dict(listed) == self.store._names
+
+    @invariant()
+    def every_exchange_leads_to_all_who_ended_with_it(self) -> None:
+        ended = {session.exchange for session in self.store} - {None}
+        found = {exchange: {each for each in self.store if each.exchange == exchange} for exchange in ended}
+        assert found == self.store._by_exchange
 
     @invariant()
     def those_used_last_stand_last(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LARGE_PNG = PNG.rstrip("=") + "A" * 300_000
 SYSTEM = "You keep the tracks of a small station."
 LOOK, MOVE, ODD = "look", "yard__move", "2nd.yard:" + "push_the_wagon_" * 5
 TOOLS = {
@@ -30,13 +31,14 @@ class Result(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a model says. `finish` is in OpenAI's words."""
+    """What a model says. `finish` is in OpenAI's words; `image` is a PNG in base64, behind the text."""
 
     text: str = ""
     reasoning: str = ""
     calls: tuple[Call, ...] = ()
     refusal: str = ""
     finish: str = "stop"
+    image: str = ""
 
 
 class Turn(NamedTuple):
@@ -75,6 +77,7 @@ class Said:
     calls: list[Call] = field(default_factory=list)
     refusal: str = ""
     finish: str = ""
+    image: str = ""
     items: list[Any] = field(default_factory=list)
 
 
@@ -145,6 +148,12 @@ CONVERSATIONS: dict[str, tuple[Turn, ...]] = {
         Turn("", Answer("An engine."), (Result("camera 1", PNG), Result("camera 2", PNG))),
         GOODBYE,
     ),
+    "image": (Turn("Draw the left track.", Answer("Here it is: ", image=PNG)),),
+    "image alone": (Turn("Draw the left track.", Answer(image=PNG)),),
+    "large image": (Turn("Draw all tracks.", Answer("Here they are: ", "All of them.", image=LARGE_PNG)),),
+    "long text": (Turn("Tell it all.", Answer("wagon " * 40_000, "engine " * 40_000)), GOODBYE),
+    "long text with escapes": (Turn("Tell it all.", Answer('"é"\n' + "wagon\n" * 40_000 + "tail" * 40_000)), GOODBYE),
+    "long call": (Turn("Move.", calling(Call("call_1", MOVE, f'{{"wagon": "{"B" * 300_000}", "to": 4}}'))),),
     "cut text": (Turn("Which track?", Answer("The left", finish="length")), Turn("Go on.", Answer(" one."))),
     "cut thought": (Turn("Which track?", Answer("", "Left is fr", finish="length")), GOODBYE),
     "cut call": (Turn("Which track?", CUT),),

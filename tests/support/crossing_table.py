@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pointsman.config import Provider
 from pointsman.config.enums import Dialect
 from pointsman.model_facts import facts_of
 from pointsman.wire.conversion.base import Recipient
+from pointsman.wire.conversion.codec import codec_for
 from pointsman.wire.conversion.requests import convert
 from pointsman.wire.conversion.unsupported import unsupported
+from pointsman.wire.dialects.base import Listener
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts
 
@@ -175,7 +178,7 @@ ROWS = (
         RESPONSES: {"previous_response_id": "resp_1"}, GEMINI: {"cachedContent": "cachedContents/1"},
     }, ("resp_1", "cachedContents/1")),
 )  # fmt: skip
-YES, REFUSED, DROPPED = "yes", "400", "dropped"
+YES, REFUSED, DROPPED, TOLD = "yes", "400", "dropped", "told"
 
 
 def outcome(row: Row, client: Dialect, provider: Dialect) -> str:
@@ -187,6 +190,30 @@ def outcome(row: Row, client: Dialect, provider: Dialect) -> str:
     to = Recipient(row.models[provider], reasons=True, facts=facts_of(row.models[provider]))
     sent = convert(DIALECTS[client].conversion, DIALECTS[provider].conversion, copy.deepcopy(document), to)
     return YES if any(mark in json.dumps(sent, ensure_ascii=False) for mark in row.marks) else DROPPED
+
+
+IMAGE_ANSWERS: Mapping[Dialect, Mapping[str, Any]] = {
+    CHAT: {"choices": [{"message": {"images": [{"image_url": {"url": f"data:image/png;base64,{DATA}"}}]}}]},
+    RESPONSES: {"status": "completed", "output": [{"type": "image_generation_call", "id": "ig", "result": DATA}]},
+    GEMINI: {"candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": DATA}}]}}]},
+}
+"""Anthropic's models make no images."""
+
+
+def image_outcome(client: Dialect, provider: Dialect) -> str:
+    """What becomes of an image in an answer."""
+    listener = Listener(RequestFacts("m", False, frozenset(), 0), request_id="r")
+    codec = codec_for(
+        DIALECTS[client], DIALECTS[provider], listener, Provider(name="p", base_url="http://p.test"), True
+    )
+    reader = codec.reader(200, "application/json")
+    frames = [*reader.read(json.dumps(IMAGE_ANSWERS[provider]).encode()), *reader.close()]
+    answer = b"".join(frame.data for frame in frames).decode()
+    return YES if DATA in answer else TOLD if "cannot be shown here" in answer else DROPPED
+
+
+def image_cell(client: Dialect) -> str:
+    return ", ".join(sorted({image_outcome(client, provider) for provider in IMAGE_ANSWERS if provider is not client}))
 
 
 def cell(row: Row, provider: Dialect) -> str:
@@ -203,7 +230,9 @@ def cell(row: Row, provider: Dialect) -> str:
 def table() -> str:
     head = [f"| asked | {' | '.join(f'to `{each}`' for each in Dialect)} |", f"|{' --- |' * (1 + len(Dialect))}"]
     rows = [f"| {row.what} | {' | '.join(cell(row, provider) for provider in Dialect)} |" for row in ROWS]
-    return "\n".join([*head, *rows])
+    answers = [head[0].replace("asked", "answered", 1), head[1]]
+    answers.append(f"| images that a model makes | {' | '.join(map(image_cell, Dialect))} |")
+    return "\n".join([*head, *rows, "", *answers])
 
 
 def with_table(page: str) -> str:

@@ -21,8 +21,8 @@ from pointsman.config.enums import Dialect
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 EXTENSIONS: Mapping[Dialect, Mapping[str, str]] = {
-    # DeepSeek's word for thoughts, and Google's for signatures at its compatible endpoint.
-    CHAT: {"reasoning_content": "", "extra_content": ""},
+    # DeepSeek's word for thoughts, Google's for signatures at its compatible endpoint, OpenRouter's for images.
+    CHAT: {"reasoning_content": "", "extra_content": "", "images": ""},
     # OpenAI's answers have them; other versions of its SDK require the name.
     RESPONSES: {"store": "", "name": "response.function_call_arguments.done"},
     # Models before those that refuse them take them; this version of the SDK has only what newer ones take.

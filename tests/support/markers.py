@@ -11,8 +11,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 CORE = (
-    "config", "domain", "exchange", "fuzz", "history", "house", "overrides", "routing", "sessions", "simulation",
-    "views/reading", "wire",
+    "client_setup", "config", "domain", "exchange", "fuzz", "history", "house", "overrides", "routing", "sessions",
+    "simulation", "views/reading", "wire",
 )  # fmt: skip
 """Folders without sockets and processes. What is not listed gets `sockets`."""
 SOCKETS = ("house/test_enum_tables.py", "house/test_markers.py", "wire/test_control_events_and_sdks.py")

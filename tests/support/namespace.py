@@ -13,7 +13,8 @@ PATIENCE = 110.0
 """Seconds."""
 
 
-def _command(*arguments: str) -> list[str]:
+def command(*arguments: str) -> list[str]:
+    """What runs this command in such a network."""
     return ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", SETUP, "sh", *arguments]
 
 
@@ -21,7 +22,7 @@ def is_allowed() -> bool:
     """This machine lets its users make networks."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
-    return subprocess.run(_command("true"), capture_output=True, check=False, timeout=PATIENCE).returncode == 0
+    return subprocess.run(command("true"), capture_output=True, check=False, timeout=PATIENCE).returncode == 0
 
 
 def run_tests(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,5 +30,5 @@ def run_tests(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     pytest = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(path), *arguments)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
-        _command(*pytest), env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        command(*pytest), env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )

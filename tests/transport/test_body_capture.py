@@ -1,5 +1,7 @@
 """The bounded tape."""
 
+import tracemalloc
+
 import pytest
 
 from pointsman.masking import Masker
@@ -57,3 +59,16 @@ class TestMarks:
 
     def test_there_are_only_so_many(self) -> None:
         assert len(recorded(*[(b"x", float(n)) for n in range(1000)]).chunk_times) == MAX_CHUNK_TIMES
+
+
+def test_no_more_of_a_large_piece_is_kept_than_of_others() -> None:
+    size = 8 << 20
+    tracemalloc.start()
+    try:
+        capture = BodyCapture(0.0)
+        capture.add(b"x" * size, 0.0)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (capture.size, len(capture.body(lambda body: body))) == (size, MAX_CAPTURED_BYTES)
+    assert kept < size / 8

@@ -106,7 +106,7 @@ async def test_with_the_client_key_the_name_does_not_matter(start: Start, mode: 
 async def test_the_model_list_is_for_names_of_ours_too(start: Start, path: str) -> None:
     router = await start()
     status, body = await over_http1(router, "GET", path, EVIL)
-    assert (status, json.loads(body)["error"]["code"]) == (403, "forbidden")
+    assert (status, b'"forbidden"' in body) == (403, True)
     assert (await over_http1(router, "GET", path, "localhost"))[0] == 200
 
 

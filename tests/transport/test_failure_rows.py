@@ -373,7 +373,7 @@ class Row:
 
     def candidates(self) -> Iterator[Candidate]:
         inventory = self.desk.router.gateway.router.inventory
-        return (each for candidates in inventory.keys.values() for each in candidates)
+        return (each for target in inventory.targets for each in inventory.keys[target])
 
     def hold(self, moment: float) -> None:
         """Short cooldowns are prolonged, so that they do not end on a slow machine."""

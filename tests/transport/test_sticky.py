@@ -53,6 +53,19 @@ class TestRealClients:
         ]
         assert len(set(await yard.sessions(3))) == 1
 
+    async def test_aiders_edits_and_commits_are_one_conversation(self, yard: RouterFixture) -> None:
+        """Between the earlier turns and the new one it inserts its files, which change with each edit."""
+        await yard.open()
+        recording = json.loads((CAPTURES / "aider_sessions.json").read_text())[0]
+        turns = [row for row in recording["requests"] if row["conversation"] == 1]
+        yard.a.script = [behaviours.answer(recording["texts"][row["answer"]]) for row in turns]
+        outcomes = []
+        for row in turns:
+            messages = [{"role": role, "content": recording["texts"][at]} for role, at in row["messages"]]
+            outcomes.append((await yard.ask(messages=messages, model="m")).outcome)
+        assert outcomes == ["miss", *["hit"] * (len(turns) - 1)]
+        assert len(set(await yard.sessions(len(turns)))) == 1
+
     @pytest.mark.parametrize("answer", [ANSWER, "something that the client never shows again"])
     async def test_continues_two_turns_too(self, yard: RouterFixture, answer: str) -> None:
         """It has no ids, and writes its system prompt anew for each turn."""

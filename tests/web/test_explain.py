@@ -139,11 +139,12 @@ class TestExplain:
         ("body", "query", "code", "says"),
         [
             (b"{", "", Code.INVALID_REQUEST, "JSON"),
-            (BODY, "path=/v1/embeddings", Code.INVALID_REQUEST, "/v1/chat/completions"),
+            (BODY, "path=/v1/models", Code.INVALID_REQUEST, "/v1/chat/completions"),
+            (BODY, "path=/v1/embeddings", Code.INVALID_REQUEST, "is for chats"),
             (BODY, "path=/v1/messages/count_tokens", Code.INVALID_REQUEST, "/v1/chat/completions"),
             (b'{"model":"nobody","messages":[{"role":"user","content":"hi"}]}', "", Code.MODEL_NOT_FOUND, "'nobody'"),
         ],
-        ids=["no JSON", "no chat", "a count", "no such model"],
+        ids=["no JSON", "no request to a model", "another kind", "a count", "no such model"],
     )
     def test_what_cannot_be_explained_is_refused_with_the_remedy(
         self, router: Router, body: bytes, query: str, code: Code, says: str
@@ -169,6 +170,7 @@ class TestFallback:
             "provider": "b",
             "model": "m",
             "name": "B's own",
+            "kinds": ["chat"],
             "pool": "balanced",
             "smart_first": False,
             "enabled": True,

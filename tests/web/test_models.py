@@ -6,7 +6,8 @@ import pytest
 
 from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
-from pointsman.web.models import models_page
+from pointsman.web.models import model_page, models_page
+from pointsman.wire.errors import Code, Problem
 from support.clients_in_core import SECRET
 from support.settings import provider, settings
 from web.page_requests import payload_of, request
@@ -56,6 +57,7 @@ def test_each_has_the_members_that_clients_read() -> None:
         "object": "model",
         "created": 1_700_000_000,
         "owned_by": "groq",
+        "kind": "chat",
         "name": "Llama",
         "context_window": 131072,
         "context_length": 131072,
@@ -64,7 +66,7 @@ def test_each_has_the_members_that_clients_read() -> None:
 
 def test_what_is_not_known_of_a_model_is_not_made_up() -> None:
     rows = {row["id"]: row for row in listed(house())}
-    assert set(rows["hub/llama"]) == {"id", "object", "created", "owned_by"}
+    assert set(rows["hub/llama"]) == {"id", "object", "created", "owned_by", "kind"}
 
 
 def test_a_reload_changes_the_list() -> None:
@@ -98,3 +100,88 @@ class TestForms:
         at_own_path = payload_of(page(request("/v1beta/models"), ""))
         assert payload_of(page(request("/v1/models", x_goog_api_key="k"), "")) == at_own_path
         assert [row["name"].removeprefix("models/") for row in at_own_path["models"]] == names(house())
+
+
+class TestPages:
+    """Parts of the list, by the names that each dialect has for them."""
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "limit", "after", "rows"),
+        [
+            ("/v1/models", {}, "limit", "after", "data"),
+            ("/v1/models", {"anthropic_version": "2023-06-01"}, "limit", "after_id", "data"),
+            ("/v1beta/models", {}, "pageSize", "pageToken", "models"),
+        ],
+    )
+    def test_pages_together_are_the_list(
+        self, path: str, headers: dict[str, str], limit: str, after: str, rows: str
+    ) -> None:
+        page = models_page(house(), STARTED)
+        found: list[str] = []
+        query = f"{limit}=4"
+        for size in (4, 4, 1):
+            told = payload_of(page(request(path, query=query, **headers), ""))
+            found += [str(row.get("id") or row["name"]).removeprefix("models/") for row in told[rows]]
+            assert len(told[rows]) == size
+            assert bool(told.get("has_more") or told.get("nextPageToken")) is (size == 4)
+            query = f"{limit}=4&{after}={told.get('nextPageToken') or told.get('last_id') or found[-1]}"
+        assert found == names(house())
+
+    def test_the_first_of_them_are_the_modes(self) -> None:
+        told = payload_of(models_page(house(), STARTED)(request(query="limit=2"), ""))
+        assert [row["id"] for row in told["data"]] == ["auto", "auto-balanced"]
+        assert told["has_more"] is True
+
+    def test_after_the_last_one_there_is_none(self) -> None:
+        asked = request(query="after_id=hub/llama", anthropic_version="2023-06-01")
+        told = payload_of(models_page(house(), STARTED)(asked, ""))
+        assert told == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", "limit=1e3", "limit=9999999999", "after=no"])
+    def test_what_is_no_page_is_refused(self, query: str) -> None:
+        with pytest.raises(Problem) as caught:
+            models_page(house(), STARTED)(request(query=query), "")
+        assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, query.partition("=")[0])
+
+
+class TestOneModel:
+    def row(self, name: str, path: str = "/v1/models", **headers: str) -> Any:
+        return payload_of(model_page(house(), STARTED)(request(f"{path}/{name}", **headers), name))
+
+    def test_it_is_the_row_of_the_list(self) -> None:
+        rows = listed(house())
+        assert [self.row(row["id"].replace("/", "%2F")) for row in rows] == rows
+        assert [self.row(row["id"]) for row in rows] == rows
+
+    def test_it_is_in_the_askers_form(self) -> None:
+        assert self.row("groq/llama", anthropic_version="2023-06-01") == {
+            "type": "model",
+            "id": "groq/llama",
+            "display_name": "Llama",
+            "created_at": "2023-11-14T22:13:20Z",
+        }
+        assert self.row("groq/llama", "/v1beta/models")["name"] == "models/groq/llama"
+
+    def test_a_name_that_is_not_listed_is_known_if_a_request_may_carry_it(self) -> None:
+        assert self.row("llama") == self.row("groq/llama") | {"id": "llama"}
+
+    def test_an_unknown_name_is_what_it_is_taken_as(self) -> None:
+        router = Router(settings(KNOWN, routing={"unknown_model": "map"}), SECRET)
+        told = payload_of(model_page(router, STARTED)(request(), "claude-opus-4-5"))
+        assert (told["id"], told["alias_of"]) == ("claude-opus-4-5", "auto-smart")
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("lama", "Did you mean llama"),
+            ("groq%2Flama", "Did you mean groq/llama or"),
+            ("auto-smrt", "Did you mean auto-smart"),
+            ("zzz", "GET /v1/models lists"),
+            ("asleep", "is disabled"),
+            ("x" * 100_000, "No configured provider"),
+        ],
+    )
+    def test_one_that_means_nothing_gets_the_nearest_names(self, name: str, words: str) -> None:
+        with pytest.raises(Problem, match=words) as caught:
+            self.row(name)
+        assert caught.value.code is Code.MODEL_NOT_FOUND

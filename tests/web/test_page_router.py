@@ -9,7 +9,7 @@ import pytest
 from pointsman.config import Server
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageReply, PageRequest, json_reply
-from pointsman.web.page_router import PageRoute, PageRouter
+from pointsman.web.page_router import MAX_LOGGED_PATHS, PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
 from web.page_requests import ADMIN, CLIENT, FOREIGN_HOST, code_of, payload_of, request
 
@@ -54,12 +54,15 @@ class TestFinding:
             ("GET", "/list/a%2Fb", "one", "a%2Fb"),
             ("GET", "/list/*", "one", "*"),
             ("GET", "/list/all", "all", ""),
+            ("GET", "/list/", "list", ""),
+            ("GET", "//list", "list", ""),
+            ("GET", "/list//x/", "one", "x"),
         ],
     )
     def test_path_and_method_choose_the_page(self, method: str, path: str, page: str, rest: str) -> None:
         assert payload_of(self.table.handle(request(path, method))) == {"page": page, "rest": rest}
 
-    @pytest.mark.parametrize("path", ["/", "", "/lis", "/list/", "/list/x/y", "//list", "/LIST", "/x/list", "*"])
+    @pytest.mark.parametrize("path", ["/", "", "/lis", "/list/x/y", "/LIST", "/x/list", "*"])
     def test_anything_else_is_not_found(self, path: str) -> None:
         reply = self.table.handle(request(path))
         assert (reply.status, code_of(reply)) == (404, "not_found")
@@ -78,6 +81,71 @@ class TestFinding:
         reply = self.table.handle(request(path))
         assert reply.status == 404
         assert len(reply.body) < 500
+
+
+class TestUnknownPaths:
+    table = (
+        PageRoute("GET", "/healthz", AccessLevel.OPEN, saying("ok")),
+        PageRoute("GET", "/api/keys", AccessLevel.ADMIN, saying("keys")),
+        PageRoute("GET", "/v1/models/**", AccessLevel.CLIENT, saying("model")),
+        PageRoute("GET", "/v1/models", AccessLevel.CLIENT, saying("models")),
+    )
+
+    @pytest.mark.parametrize(
+        ("path", "rest"),
+        [
+            ("/v1/models/a", "a"),
+            ("/v1/models/a/b:free", "a/b:free"),
+            ("/v1/models/a%2Fb/", "a%2Fb"),
+            ("/models/a/b/c/d", "a/b/c/d"),
+            ("/x/y/v1/models/a", "a"),
+        ],
+    )
+    def test_a_model_is_named_by_all_that_follows(self, path: str, rest: str) -> None:
+        assert payload_of(pages(*self.table).handle(request(path))) == {"page": "model", "rest": rest}
+
+    @pytest.mark.parametrize(
+        ("path", "hint"),
+        [
+            ("/v1/chat/completion", "Did you mean POST /v1/chat/completions?"),
+            ("/v1/modles", "Did you mean GET /v1/models?"),
+            ("/health", "Did you mean GET /healthz?"),
+            ("/api/key", "Clients use POST /v1/chat/completions, /v1/responses"),
+            ("/favicon.ico", "Clients use POST /v1/chat/completions, /v1/responses"),
+        ],
+    )
+    def test_the_nearest_right_path_is_named_and_logged(
+        self, path: str, hint: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        router = pages(*self.table)
+        with caplog.at_level(logging.INFO):
+            replies = [router.handle(request(path)) for _ in range(3)]
+        assert {reply.status for reply in replies} == {404}
+        assert f"There is no page at {path}. {hint}" in payload_of(replies[0])["error"]["message"]
+        [line] = caplog.messages
+        assert f"404 for GET '{path}'" in line
+        assert hint in line
+
+    def test_a_flood_of_them_is_not_logged_whole(self, caplog: pytest.LogCaptureFixture) -> None:
+        router = pages(*self.table)
+        with caplog.at_level(logging.INFO):
+            for number in range(MAX_LOGGED_PATHS * 2):
+                assert router.handle(request(f"/wrong/{number}")).status == 404
+        assert len(caplog.messages) == MAX_LOGGED_PATHS
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "member"),
+        [
+            ("/v1/mesages", {"anthropic_version": "2023-06-01"}, {"type": "error"}),
+            ("/v1beta/mdels", {}, {}),
+            ("/internal/x", {"anthropic_version": "2023-06-01"}, {}),
+        ],
+    )
+    def test_it_is_in_the_askers_form(self, path: str, headers: dict[str, str], member: dict[str, str]) -> None:
+        reply = pages(*self.table).handle(request(path, **headers))
+        told = payload_of(reply)
+        assert (reply.status, {name: told[name] for name in told if name != "error"}) == (404, member)
+        assert (told["error"].get("status") == "NOT_FOUND") is path.startswith("/v1beta")
 
 
 LOCAL_PAGE = "http://localhost:3000"

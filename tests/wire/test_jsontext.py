@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.wire import jsontext
-from pointsman.wire.jsontext import DuplicateMember, insert_member, loads, member_span, splice
+from pointsman.wire.jsontext import DuplicateMember, insert_member, loads, member_span, splice, without_member
 
 spaces = st.sampled_from(["", "", "", " ", "\n", "\t\r\n "])
 # Names and texts that look like the member sought, plain, escaped, or at the end of something longer.
@@ -115,6 +115,19 @@ class TestLoads:
     def test_no_other_error_is_raised(self, body: bytes) -> None:
         with suppress(ValueError):
             loads(body)
+
+
+class TestMembers:
+    @given(objects())
+    def test_they_agree_with_the_standard_library(self, body: bytes) -> None:
+        read = json.JSONDecoder(object_pairs_hook=list).decode
+        found = [(name, read(body[slice(*span)].decode())) for name, span in jsontext.members(body)]
+        assert same(found, top_level(body))
+
+    @given(objects())
+    def test_an_object_can_be_put_together_again(self, body: bytes) -> None:
+        members = [(name, body[slice(*span)]) for name, span in jsontext.members(body)]
+        assert same(top_level(jsontext.object_of(members)), top_level(body))
 
 
 class TestMemberSpan:
@@ -222,3 +235,34 @@ class TestInsertMember:
     def test_the_comma_is_where_it_belongs(self, body: bytes, inserted: bytes) -> None:
         assert insert_member(body, "model", b'"m"') == inserted
         assert jsontext.loads(inserted)["model"] == "m"
+
+
+class TestWithoutMember:
+    @pytest.mark.parametrize(
+        ("body", "left"),
+        [
+            (b'{"a":1}', b"{}"),
+            (b'{ "a" : "x" }', b"{ }"),
+            (b'{"a":[1,{"a":2}],"b":{"a":3}}', b'{"b":{"a":3}}'),
+            (b'{"b":1, "a":"}\\",", "c":2}', b'{"b":1, "c":2}'),
+            (b'{"b":12345678901234567890123 ,\n "a":null\n}', b'{"b":12345678901234567890123\n}'),
+            (b'{"b":{"a":1}}', b'{"b":{"a":1}}'),
+        ],
+    )
+    def test_the_rest_stays_as_it_is(self, body: bytes, left: bytes) -> None:
+        assert without_member(body, "a", loads(body)).replace(b" ", b"") == left.replace(b" ", b"")
+
+    def test_given_twice_it_is_nobodys_to_choose(self) -> None:
+        body = b'{"a":1,"a":2}'
+        with pytest.raises(DuplicateMember):
+            without_member(body, "a", loads(body))
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["a", "b", "c", "aa", '"a"']), st.one_of(st.integers(), st.text(), st.lists(st.text()))
+        )
+    )
+    def test_it_is_as_if_it_had_never_been_there(self, document: dict[str, Any]) -> None:
+        for body in (json.dumps(document).encode(), json.dumps(document, indent=1).encode()):
+            left = loads(without_member(body, "a", document))
+            assert left == loads(json.dumps({name: value for name, value in document.items() if name != "a"}).encode())

@@ -1,4 +1,4 @@
-"""`pointsman explain FILE`: which candidates the running router would choose for the chat request in the file, and why.
+"""`pointsman explain FILE`: which candidates the running router would choose for the request in the file, and why.
 Nothing is sent to any provider.
 """
 
@@ -16,7 +16,7 @@ COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
-    parser.add_argument("file", help="the body of a chat request, as JSON; - reads standard input")
+    parser.add_argument("file", help="the body of a request, as JSON; - reads standard input")
     add_router(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
 def table(answer: dict[str, Any]) -> list[str]:
     """The answer as lines of text: candidates in order with their scores, then the excluded ones."""
     weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
-    lines = [f"{answer['model']} means {answer['means']}, mode {answer['mode']} ({weights})"]
+    verb = "is unknown and taken as" if answer["is_unknown"] else "means"
+    lines = [f"{answer['model']} {verb} {answer['means']}, mode {answer['mode']} ({weights})"]
     if answer["note"]:
         lines.append(answer["note"])
     lines += [

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pointsman import catalog
+from pointsman import catalog, config
+from pointsman.commands import models_refresh
 from pointsman.commands.config_args import add_config_argument, load_config, print_config_error
-from pointsman.config import ConfigError, Model, Provider, Settings
+from pointsman.config import ConfigError, Model, Provider, Settings, UnknownModel
+from pointsman.demo import DEMO_ROUTING
+from pointsman.routing.unknown_models import FAMILIES, table
 
 WIDTH = 200
 """Columns if the output is not a terminal."""
@@ -36,16 +40,31 @@ def main(arguments: list[str]) -> int:
     add_config_argument(parser)
     parser.add_argument("--usable", action="store_true", help="list usable models only")
     parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--refresh", action="store_true", help="compare your models with what their providers list")
+    parser.add_argument(
+        "--write", action="store_true", help="with --refresh: change the configuration file; its former text is kept"
+    )
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="PATTERN",
+        help="with --refresh --write: also add new models whose provider/model matches, such as 'groq/*'; repeatable",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
+    if given.refresh:
+        return models_refresh.run(given.config, write=given.write, add=given.add, as_json=given.json)
+    if given.write or given.add:
+        parser.error("--write and --add belong to --refresh")
     try:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("models", error)
     rows = [row for row in list_models(settings) if not (given.usable and row.why_not)]
+    policy = settings.routing.unknown_model if path else _demo_policy()
     if given.json:
-        print(json.dumps({"models": [asdict(row) for row in rows]}, indent=2))
+        names = {"unknown_model": policy.value, "unknown_names": table(policy)}
+        print(json.dumps({"models": [asdict(row) for row in rows], **names}, indent=2))
     else:
         _show(rows, path)
+        print("\n".join(unknown_names(policy)))
     return 0
 
 
@@ -88,6 +107,24 @@ def _unconfigured(name: str) -> Iterator[ModelListing]:
 
 def _row(provider: Provider, model: Model, why_not: str) -> ModelListing:
     return ModelListing(provider.name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+
+
+def _demo_policy() -> UnknownModel:
+    """What holds for the demo providers, which run where there is no configuration."""
+    return config.build({"routing": DEMO_ROUTING}, os.environ).routing.unknown_model
+
+
+def unknown_names(policy: UnknownModel) -> Iterator[str]:
+    """What becomes of a model name that no provider has, for people."""
+    match policy:
+        case UnknownModel.ERROR:
+            yield "Unknown model names get 404 (routing.unknown_model: error)."
+        case UnknownModel.AUTO:
+            yield "Unknown model names are taken as auto (routing.unknown_model: auto)."
+        case UnknownModel.MAP:
+            yield f"Unknown model names ({', '.join(FAMILIES)} …) are taken as (routing.unknown_model: map):"
+            for row in table(policy):
+                yield f"  {', '.join(row['words']) or 'all others'}: {row['taken_as']}"
 
 
 def _show(rows: list[ModelListing], path: Path | None) -> None:

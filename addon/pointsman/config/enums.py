@@ -12,6 +12,18 @@ class Dialect(StrEnum):
     GEMINI = "gemini"
 
 
+class Kind(StrEnum):
+    """What a model is asked for. A request goes only to models of its own kind."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+    AUDIO = "audio"
+    RERANK = "rerank"
+    MODERATION = "moderation"
+
+
 class Mode(StrEnum):
     """How candidates are ranked."""
 
@@ -86,6 +98,8 @@ class UnknownModel(StrEnum):
 
     ERROR = "error"
     AUTO = "auto"
+    MAP = "map"
+    """Names of well-known families stand for modes, see `routing.unknown_models`."""
 
 
 class ContentFilter(StrEnum):

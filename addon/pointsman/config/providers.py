@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Capability, Dialect, LimitsScope, Pool, ProtectionLevel, RedirectMatch
+from pointsman.config.enums import Capability, Dialect, Kind, LimitsScope, Pool, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.quota_reset import MIDNIGHT_UTC, QuotaResetTime
 from pointsman.config.stream import Hedge, Stream
@@ -58,11 +58,25 @@ class ProviderLimits(ConfigModel):
     concurrency: Limit = None  # requests at once
 
 
+def _in_a_list(written: Any) -> Any:
+    return [written] if isinstance(written, str) else written
+
+
+def _at_least_one(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    if not kinds:
+        raise HiddenValueError("must name at least one; absent, it is chat")
+    return kinds
+
+
+Kinds = Annotated[tuple[Kind, ...], BeforeValidator(_in_a_list), AfterValidator(unique), AfterValidator(_at_least_one)]
+
+
 class Model(ConfigModel):
     """A model as its provider spells it, and what is known of it."""
 
     id: Name
     name: Line | None = None  # for people
+    kind: Kinds = (Kind.CHAT,)  # the requests it takes, one word or several; automatic modes choose chat models alone
     pool: Pool = Pool.BALANCED
     intelligence: Rank = None  # 1 is best, None counts as the middle
     speed: Rank = None  # likewise

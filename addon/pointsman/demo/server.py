@@ -13,7 +13,7 @@ from typing import Self
 
 from pointsman.demo.behaviours.errors import status
 from pointsman.demo.connection import Connection
-from pointsman.demo.dialects import count_member, list_writer
+from pointsman.demo.dialects import count_member, is_about_account, is_endpoint, list_writer
 from pointsman.demo.received_request import ReceivedRequest
 from pointsman.demo.script import Behaviour, Script, ScriptRunner
 from pointsman.wire.dialects.demo_helpers import encoded, prompt_count
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Provider:
-    """A real HTTP/1.1 server that plays a script. Chat requests use the script up; `GET …/models` lists `models`.
+    """A real HTTP/1.1 server that plays a script. Requests to models use it up; `GET …/models` lists `models`.
 
     It may be started again after `close()`, and is then found at the same port.
     """
@@ -156,7 +156,7 @@ class Provider:
 
     def choose_unread(self, request: ReceivedRequest) -> Behaviour | None:
         """For connections: what answers this request before its body is read, if anything does."""
-        behaviour = self._runner.next if _is_chat(request) else None
+        behaviour = self._runner.next if _is_scripted(request) else None
         if behaviour is None or behaviour.reads_body:
             return None
         self._record(request)
@@ -165,13 +165,13 @@ class Provider:
     def choose(self, request: ReceivedRequest) -> Behaviour:
         """For connections: what answers this request."""
         self._record(request)
-        if _is_chat(request):
-            is_sound = bool(request.fields)
+        if _is_scripted(request):
+            is_sound = bool(request.fields) or request.dialect is None
             return self._named(request, self._runner.take(request) if is_sound else NO_QUESTION)
         return self._named(request, self._aside(request))
 
     def _aside(self, request: ReceivedRequest) -> Behaviour:
-        """What answers a request that is no chat."""
+        """What answers a request that asks about models."""
         if request.method == "GET" and request.route.endswith("/models"):
             if (
                 self.keys is not None
@@ -236,5 +236,6 @@ class Provider:
         await connection.run()
 
 
-def _is_chat(request: ReceivedRequest) -> bool:
-    return request.method == "POST" and request.dialect is not None
+def _is_scripted(request: ReceivedRequest) -> bool:
+    is_asked = request.method == "POST" and (request.dialect is not None or is_endpoint(request.route))
+    return is_asked or is_about_account(request.route)

@@ -22,11 +22,12 @@ READING_PACE = 0.05
 FIRST_TOKEN_DELAY = 2.5
 """Seconds that the slow one takes to begin."""
 
-DEMO_ROUTING = {
-    "weights": {mode: {"reliability": 0, "speed": 0, "latency": 0, "intelligence": 1} for mode in ("balanced", "fast")}
+DEMO_ROUTING: dict[str, Any] = {
+    "unknown_model": "map",
+    "weights": {mode: {"reliability": 0, "speed": 0, "latency": 0, "intelligence": 1} for mode in ("balanced", "fast")},
 }
-"""Only ranks count: otherwise the router would soon avoid the flaky provider, and no failover would be shown. The
-mode `smart` is as always.
+"""Clients that insist on a model name of their own get answers, too. Only ranks count: otherwise the router would soon
+avoid the flaky provider, and no failover would be shown. The mode `smart` is as always.
 """
 
 KEEP = 16

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pointsman.config.enums import Kind
 from pointsman.domain.failures import Failure
 from pointsman.wire.frames import Usage
 
@@ -146,6 +147,10 @@ class ExchangeRecord:
     streamed: bool
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
+    taken_as: str | None = None
+    """The mode that an unknown model name stands for; None for a known one."""
+    kind: Kind | None = Kind.CHAT
+    """None: it asked no model."""
 
     @property
     def ended(self) -> float:
@@ -158,7 +163,9 @@ class ExchangeRecord:
             "session": self.session,
             "sticky": self.sticky,
             "mode": self.mode,
+            "model_kind": self.kind and self.kind.value,
             "model": self.model,
+            "taken_as": self.taken_as,
             "status": self.status,
             "error": self.error,
             "started": self.started,

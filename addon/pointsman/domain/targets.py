@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.config import Key, Model, Provider, Settings
-from pointsman.config.enums import Dialect, ProtectionLevel
+from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 
 type KeyId = tuple[str, str | None]
 """A provider and the id of one of its keys, None for a provider without keys."""
+ACCOUNT = "account"
+"""What stands for a model where none is asked."""
 type PairId = tuple[str, str | None]
 """A target's label and the id of one of its keys: one model of one key."""
 
@@ -91,6 +93,8 @@ class Inventory:
     all.
     """
 
+    accounts: Mapping[str, Target] = field(default_factory=dict, repr=False)
+    """By provider: its account, for requests that name no model. These targets are in `keys`, and in nothing else."""
     key_labels: Mapping[KeyId, str | None] = field(default_factory=dict, repr=False)
     """What people call each enabled key."""
     providers_with_redirects: tuple[Provider, ...] = ()
@@ -107,16 +111,23 @@ class Inventory:
         by_label = {target.label: target for target in targets}
         for target in _redirect_targets(settings):
             by_label.setdefault(target.label, target)
-        keys = {target: _candidates(target) for target in by_label.values()}
+        account, last = Model(id=ACCOUNT), len(targets)
+        accounts = {name: _target(each, account, last, settings) for name, each in settings.providers.items()}
+        keys = {target: _candidates(target) for target in (*by_label.values(), *accounts.values())}
         return cls(
             targets=targets,
             by_id=by_id,
             by_label=by_label,
             ids_by_last_part=_ids_by_last_part(by_id),
             keys=keys,
+            accounts=accounts,
             key_labels={each.key_id: each.key_label for candidates in keys.values() for each in candidates},
             providers_with_redirects=tuple(provider for provider in settings.providers.values() if provider.redirects),
         )
+
+    def of_kind(self, kind: Kind) -> tuple[Target, ...]:
+        """The targets whose models take such requests."""
+        return tuple(target for target in self.targets if kind in target.model.kind)
 
     def keys_in_turn(self, target: Target) -> Sequence[Candidate]:
         """The target's candidates, the one whose turn it is first."""
@@ -133,7 +144,10 @@ class Inventory:
         """It, or its like: at the same address, with the same key. What was moved or replaced under its old name is
         something else.
         """
-        own, target = candidate.target, self.by_label.get(candidate.target.label)
+        own = candidate.target
+        target = self.by_label.get(own.label) or (
+            self.accounts.get(own.provider.name) if own.model.id == ACCOUNT else None
+        )
         if target is own and candidate in self.keys[own]:
             return True
         if target is None or target.addresses != own.addresses:

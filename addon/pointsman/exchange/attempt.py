@@ -69,6 +69,8 @@ class Attempt:
         """Its request has the parts that only their issuer accepts, except those that its provider has refused."""
         self.reader: Reader | None = None
         self.bytes_received = 0
+        self.held_bytes = 0
+        """Bytes since the last frame: its reader holds them until an event, or the answer, is whole."""
         self._held: list[bytes] = []
         self._held_bytes = 0
 
@@ -192,6 +194,7 @@ class Attempt:
         self.last_data = now
         self.bytes_received += len(data)
         frames = self.reader.read(data)
+        self.held_bytes = 0 if frames else self.held_bytes + len(data)
         self.note_finish(now)
         return frames
 

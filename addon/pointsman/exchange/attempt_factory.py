@@ -39,4 +39,5 @@ def upstream_request(call: ClientRequest, attempt: Attempt) -> UpstreamRequest:
     body, path = codec.outbound(call.body, attempt.model_sent)
     auth = codec.dialect.auth_headers(key.value.get_secret_value()) if key else []
     headers = (*codec.headers(call.headers), ("Accept-Encoding", "identity"), *auth)
-    return UpstreamRequest(attempt.base_url + path, headers, body, proxy=attempt.candidate.target.provider.own_proxy)
+    proxy = attempt.candidate.target.provider.own_proxy
+    return UpstreamRequest(attempt.base_url + path, headers, body, call.method, proxy)

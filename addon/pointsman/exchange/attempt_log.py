@@ -1,5 +1,6 @@
 """The log of one exchange: its settled attempts, in order of settlement, in wall-clock time."""
 
+from pointsman.config.enums import Kind
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import ClientRequest, Planner
@@ -52,13 +53,15 @@ class AttemptLog:
     def exchange_record(self, call: ClientRequest, plan: Planner, response: ClientResponse) -> ExchangeRecord:
         """The whole of it, as far as it has come."""
         ended = response.ended_at
-        request_id, model = self._masker.texts((call.request_id, call.facts.model or "auto"))
+        unnamed = "auto" if call.facts.kind is Kind.CHAT else "unnamed"
+        request_id, model = self._masker.texts((call.request_id, call.facts.model or unnamed))
         return ExchangeRecord(
             request_id=request_id,
             session=plan.session,
             sticky=plan.stickiness(response.answered_by),
             mode=plan.mode,
             model=model,
+            taken_as=plan.taken_as,
             status=response.status,
             error=response.error,
             started=call.started,
@@ -66,4 +69,5 @@ class AttemptLog:
             streamed=call.facts.stream,
             attempts=tuple(self.records),
             excluded=tuple(plan.exclusion_dicts(ended, self.wall_time(ended))),
+            kind=call.facts.kind,
         )

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pointsman.config import Settings, Stream
+from pointsman.config.enums import Kind
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.masking import Masker
 from pointsman.wire.conversation import Message
 from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
+from pointsman.wire.conversion.endpoint_codec import EndpointCodec
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.dialects.base import Dialect, Listener, OnItems
 from pointsman.wire.dialects.registry import DIALECTS
@@ -34,6 +36,9 @@ class ClientRequest:
     started: float
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
+    method: str = "POST"
+    is_chat: bool = True
+    """A model is to answer; else it is asked for something that says nothing of how models answer."""
     on_items: OnItems = lambda _: None
     """See `Listener`."""
 
@@ -46,6 +51,8 @@ class ClientRequest:
         """The way of attempt `n` to a target that can be asked, and back, without what the target has refused."""
         spoken, _ = spoken_to(self.dialect.name, target.spoken_dialects, self.facts)
         assert spoken
+        if self.facts.kind is not Kind.CHAT:
+            return EndpointCodec(self.dialect, self.facts, target.provider)
         name = f"{self.request_id}-{n}"
         listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
         provider_dialect = DIALECTS[spoken]
@@ -82,6 +89,11 @@ class Planner(Protocol):
     def mode(self) -> str: ...
 
     @property
+    def taken_as(self) -> str | None:
+        """The mode that an unknown model name stands for; None for a known one."""
+        ...
+
+    @property
     def session(self) -> str | None:
         """A short id of the conversation, for people."""
         ...
@@ -101,6 +113,10 @@ class Planner(Protocol):
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this candidate's answer begin; `was_slow`: so late that another attempt had been started."""
+        ...
+
+    def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
+        """The client may ask for the answer of this id from now on, even if it gets no more of it here."""
         ...
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:

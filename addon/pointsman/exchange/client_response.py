@@ -7,6 +7,7 @@ It knows nothing of how attempts are chosen.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pointsman.config.enums import Kind
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Target
 from pointsman.exchange.attempt import Attempt
@@ -19,6 +20,7 @@ from pointsman.exchange.response_headers import (
     retry_after_headers,
     routing_headers,
     stream_headers,
+    taken_as_headers,
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
@@ -26,8 +28,8 @@ from pointsman.wire.conversation import Message, answer_message
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
-from pointsman.wire.headers import Headers, safe_type, to_client
-from pointsman.wire.request_facts import BYTES_PER_TOKEN
+from pointsman.wire.headers import Headers, safe_media_type, safe_type, to_client
+from pointsman.wire.request_facts import estimated_tokens
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
 
@@ -64,8 +66,8 @@ class ClientResponse:
         """The error for the client says that its request will never be served."""
         self._message: tuple[int, Message | None] | None = None
         """What the first so many bytes of the answer say."""
-        self._answer_parts: list[bytes] | None = []
-        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer."""
+        self._answer_parts: list[bytes] | None = [] if client_request.facts.kind is Kind.CHAT else None
+        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer, and for one that is no chat."""
         self._answer_bytes = 0
         self._last_sent = 0.0
         self._early_headers_due: float | None = None
@@ -90,14 +92,24 @@ class ClientResponse:
             self.send(self._voice.comment(self._rules.masker.line(comment)), now)
         else:
             assert attempt.status
-            said_type = safe_type(attempt.headers.get("content-type", ""), is_json=True)
-            if media_type(said_type) == EVENT_STREAM:  # it was joined
-                said_type = "application/json"
-            form = self._stream_headers if self._client_request.facts.stream else body_headers(said_type, data)
+            form = self._form(attempt.headers.get("content-type", ""), data)
             self._respond(
                 attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), now
             )
         self.send_provider_data(data, now)
+
+    def _form(self, content_type: str, data: bytes) -> Headers:
+        """Content type, and length where `data` is the whole body."""
+        facts = self._client_request.facts
+        if facts.stream:
+            return self._stream_headers
+        if facts.passes_bytes:
+            return (("Content-Type", safe_media_type(content_type)),)
+        is_json = facts.kind is Kind.CHAT or data[:64].lstrip().startswith((b"{", b"["))
+        said_type = safe_type(content_type, is_json)
+        if media_type(said_type) == EVENT_STREAM:  # it was joined
+            said_type = "application/json"
+        return body_headers(said_type, data)
 
     def send_provider_data(self, data: bytes, now: float) -> None:
         """The provider's own words."""
@@ -132,7 +144,7 @@ class ClientResponse:
         if self._answer_parts is None:
             return None
         said = self._answer_message()
-        return Usage(facts.tokens, len(said.content) // BYTES_PER_TOKEN if said else 0, is_estimated=True)
+        return Usage(facts.tokens, estimated_tokens(len(said.content)) if said else 0, is_estimated=True)
 
     def _answer_message(self) -> Message | None:
         """What has been kept of the answer, read once for as many bytes."""
@@ -143,8 +155,14 @@ class ClientResponse:
         return self._message[1]
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
-        """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker."""
+        """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker. Bytes that
+        are no stream of events have no place for an error: the connection is cut.
+        """
         self.error = problem.code
+        if not self._client_request.facts.stream:
+            self._effects.append(Abort(problem.message))
+            self.on_client_disconnected(now)
+            return
         self.send(self._voice.end_marker() if has_said_so else self._error_frames(problem), now)
         self._finish(ResponseMove.END, now)
 
@@ -217,7 +235,8 @@ class ClientResponse:
         if self.state is ResponseState.NOTHING_SENT:
             self._move(ResponseMove.SEND_EARLY_HEADERS, now)
             sticky = self._plan.early_session_headers(self._rules.prefix)
-            self._respond(200, (*self._stream_headers, ("X-Request-ID", self._client_request.request_id), *sticky), now)
+            known = (("X-Request-ID", self._client_request.request_id), *taken_as_headers(self._plan.taken_as))
+            self._respond(200, (*self._stream_headers, *known, *sticky), now)
         self.send(self._voice.keep_alive(self._opening), now)
 
     # The client's pace.
@@ -250,7 +269,7 @@ class ClientResponse:
     def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
         prefix = self._rules.prefix
         routed = routing_headers(self._client_request.request_id, prefix, target, passed)
-        return (*routed, *self._plan.session_headers(prefix, target))
+        return (*routed, *taken_as_headers(self._plan.taken_as), *self._plan.session_headers(prefix, target))
 
     def _error_frames(self, problem: Problem) -> bytes:
         return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()

@@ -187,6 +187,11 @@ class Exchange:
         """The number of the attempt that the client sees."""
         return self._attempts.winner.n if self._attempts.winner else None
 
+    def held_bytes(self, n: int) -> int:
+        """Bytes of attempt `n` that wait for the rest of an event, or of a whole answer."""
+        attempt = self._running.get(n)
+        return attempt.held_bytes if attempt else 0
+
     def to_record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
         return self.attempt_log.exchange_record(self.client_request, self.plan, self._response)
@@ -324,12 +329,14 @@ class Exchange:
     def _commit(self, attempt: Attempt, data: bytes, now: float) -> None:
         """From here the client sees this attempt, and no other."""
         self._attempts.commit(attempt, now)
+        if answer_id := _answer_id(attempt):
+            self.plan.on_answer_begun(answer_id, attempt.candidate, now)
         self._response.start_answer(attempt, attempt.take_held() + data, self.attempt_log.others(attempt), now)
 
     def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
         if attempt.reader and attempt.reader.opening:
-            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""), attempt.candidate, now)
+            self.plan.on_answer_id(_answer_id(attempt), attempt.candidate, now)
         self._attempts.complete(attempt, now)
         self._response.end(now)
 
@@ -417,3 +424,9 @@ class Exchange:
         effects = self._effects.copy()
         self._effects.clear()
         return effects
+
+
+def _answer_id(attempt: Attempt) -> str:
+    """What the provider calls its answer; empty if it has not said so."""
+    opening = attempt.reader.opening if attempt.reader else None
+    return str(opening.answer.get("id") or "") if opening else ""

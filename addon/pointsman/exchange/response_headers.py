@@ -22,6 +22,11 @@ def routing_headers(request_id: str, prefix: str, target: Target | None, passed:
     return tuple(headers)
 
 
+def taken_as_headers(mode: str | None) -> Headers:
+    """On the answers to requests with an unknown model name: the mode that it was taken as."""
+    return () if mode is None else (("X-Routed-As", mode),)
+
+
 def attempt_trail(records: Sequence[AttemptRecord]) -> str:
     """The trail: one word for each failed attempt, at most 1 KiB; a longer trail ends with a mark."""
     words: list[str] = []

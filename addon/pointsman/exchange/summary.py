@@ -12,6 +12,8 @@ def summary(record: ExchangeRecord) -> str:
     seen = next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [f"{seen.provider}/{seen.model}" if seen else "not answered"]
+    if record.taken_as:
+        parts.append(f"unknown model taken as {record.taken_as}")
     if seen and not seen.outcome.is_success:
         parts.append(seen.outcome.value)
     if record.error:

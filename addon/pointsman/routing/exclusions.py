@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import assert_never
 
-from pointsman.config.enums import Dialect, ProtectionLevel
+from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.concurrency import RETRY_WAIT
@@ -27,6 +27,8 @@ from pointsman.wire.request_facts import RequestFacts
 
 CONTEXT_TOLERANCE = 1.2
 """A token estimate is rough: a target is too small only when the estimate exceeds its context by this factor."""
+ONE_TEXT = (Kind.CHAT, Kind.COMPLETION)
+"""The requests whose whole text has to fit; others may hold many texts, each of which is read by itself."""
 KEY_REASONS = {
     Failure.KEY_INVALID.value: ExclusionReason.KEY_INVALID,
     Failure.ACCOUNT.value: ExclusionReason.ACCOUNT,
@@ -247,7 +249,7 @@ class Exclusions:
 
     def _context_problem(self, target: Target) -> str:
         context = target.model.context
-        if context is None:
+        if context is None or self.facts.kind not in ONE_TEXT:
             return ""
         if self._too_small is not None and context <= self._too_small:
             return f"a context of {self._too_small} was too small"

@@ -18,6 +18,7 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
     return {
         "model": resolution.requested,
         "means": resolution.name,
+        "is_unknown": resolution.taken_as is not None,
         "mode": plan.mode.value,
         "weights": _weights(plan.state.settings.routing.weights[plan.mode]),
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]

@@ -30,7 +30,7 @@ from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.exclusion_reasons import Exclusion
-from pointsman.routing.exclusions import Exclusions
+from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.issued_ids import Holder
@@ -116,6 +116,10 @@ class Plan:
         return self.resolution.mode
 
     @property
+    def taken_as(self) -> str | None:
+        return self.resolution.taken_as
+
+    @property
     def session(self) -> str | None:
         return self.binding.label
 
@@ -164,6 +168,8 @@ class Plan:
         return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
+        if self.facts.kind not in ONE_TEXT:
+            return None  # what it makes costs too much to be made twice
         return self.state.hedge_delay(candidate.target, wall)
 
     def exclusions(self, now: float) -> list[Exclusion]:
@@ -276,10 +282,14 @@ class Plan:
     def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
         self.binding.record_refused_parts(candidate.target.provider.name, parts)
 
+    def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
+        if self.facts.stores_answer:
+            self._record_issued((answer_id,), candidate, now)
+
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
-        if answer_id and self.facts.stores_answer:
-            self._record_issued((answer_id,), candidate, now)
+        if answer_id:
+            self.on_answer_begun(answer_id, candidate, now)
 
     def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
         """Its account holds them, unless the answer is a converted one."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from pointsman.config.enums import Mode, Pool
+from pointsman.config.enums import Kind, Mode, Pool
 from pointsman.domain.targets import Inventory, Target
 from pointsman.enum_tables import require_total
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -50,8 +50,9 @@ def for_named_model(resolution: Resolution) -> CandidateSet:
 
 def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
     """Any model would do, so the mode's pools decide."""
-    first = sorted((target for target in inventory.targets if target.model.smart_first), key=_smart_place)
-    others = [target for target in inventory.targets if not target.model.smart_first]
+    chats = inventory.of_kind(Kind.CHAT)
+    first = sorted((target for target in chats if target.model.smart_first), key=_smart_place)
+    others = [target for target in chats if not target.model.smart_first]
     groups = POOL_GROUPS[mode]
     used = [
         group for group in (*groups, FALLBACK_POOL) if group in groups or not _has_enabled(others, groups, inventory)
@@ -63,8 +64,8 @@ def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
     members = {target for tier in tiers for target in tier}
     return CandidateSet(
         tuple(tiers),
-        tuple(target for target in inventory.targets if target in members),
-        tuple(_pool_exclusion(target, mode) for target in inventory.targets if target not in members),
+        tuple(target for target in chats if target in members),
+        tuple(_pool_exclusion(target, mode) for target in chats if target not in members),
         _note(others, used, inventory),
     )
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from pointsman.config import Settings
-from pointsman.config.enums import Dialect, Mode
+from pointsman.config.enums import Dialect, Kind, Mode
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing import pools
 from pointsman.routing.limits import RateLimits
@@ -67,7 +67,7 @@ class Ranking:
         rng: Random,
         rule: ScoringRule = DEFAULT_RULE,
     ) -> None:
-        enabled = [target for target in inventory.targets if target.enabled]
+        enabled = [target for target in inventory.of_kind(Kind.CHAT) if target.enabled]
         self._inventory = inventory
         self._weights = settings.routing.weights
         self._limits = limits

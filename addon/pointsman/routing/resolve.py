@@ -9,20 +9,28 @@ The name is read in this order, the first that fits wins:
 5. a bare id: every provider that has it;
 6. a name for which providers have a redirect: those providers, with the name that it yields;
 7. the last part of one model's id: `owl-alpha` for `openrouter/owl-alpha`, unless ids of several models end so;
-8. otherwise `model_not_found`, or `auto` where `routing.unknown_model` says so.
+8. otherwise `model_not_found`, or the mode that `routing.unknown_model` says (`unknown_models`).
+
+Of all these only the targets count whose model is of the kind that the request is for. `auto`, the modes and
+`routing.unknown_model` are for chats: whatever else is asked must name its model, except where only one could be meant.
+So vectors of two models are never mixed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pointsman.config import Settings
-from pointsman.config.enums import Mode
+from pointsman.config import Settings, UnknownModel
+from pointsman.config.enums import Kind, Mode
 from pointsman.domain.records import AppliedRedirect
 from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.unknown_models import AUTO, taken_as
 from pointsman.wire.errors import Code, Problem
 
-AUTO = "auto"
+MAX_LISTED = 5
+"""Names of models that an error lists."""
+MAY_BE_UNNAMED = (Kind.IMAGE, Kind.AUDIO, Kind.RERANK, Kind.MODERATION)
+"""Kinds of requests that may leave the choice to whoever serves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +49,63 @@ class Resolution:
     automatic: bool = False
     redirects: Mapping[Target, AppliedRedirect] = field(default_factory=dict)
     """The rules by which an unknown name led to these targets."""
+    taken_as: str | None = None
+    """The mode that an unknown name stands for; None for a known one."""
 
 
-def resolve(requested: str | None, settings: Settings, inventory: Inventory) -> Resolution:
-    """Raises Problem (model_not_found) for a name that means nothing here."""
+def resolve(requested: str | None, settings: Settings, inventory: Inventory, kind: Kind = Kind.CHAT) -> Resolution:
+    """Raises Problem (model_not_found) for a name that means nothing here, or no model of that kind, and
+    (invalid_request) for a request that has to name a model.
+    """
+    if requested is None and kind is not Kind.CHAT:
+        requested = _only_id(kind, inventory)
     requested = requested if requested is not None else AUTO
     name = resolve_alias(requested, settings)
     found = _resolve_name(requested, name, settings, inventory)
-    if found is None and settings.routing.unknown_model == AUTO:
-        found = _resolve_name(requested, AUTO, settings, inventory)
+    if found is None and kind is Kind.CHAT and (mode := _taken_as(name, settings, inventory)):
+        known = _resolve_name(requested, mode, settings, inventory)
+        found = replace(known, taken_as=mode) if known else None
     if found is None:
         raise Problem(Code.MODEL_NOT_FOUND, _not_found(name, inventory), param="model")
-    return found
+    return _of_kind(found, kind, inventory)
+
+
+def _of_kind(found: Resolution, kind: Kind, inventory: Inventory) -> Resolution:
+    """The same with the targets of that kind alone. Raises Problem where there is none."""
+    targets = tuple(target for target in found.targets if kind in target.model.kind)
+    if found.automatic and kind is not Kind.CHAT:
+        message = f"{found.requested!r} is for chats; name a model of kind {kind}{_listed(kind, inventory)}."
+        raise Problem(Code.INVALID_REQUEST, message, param="model")
+    if not targets and not found.automatic:
+        other = " and ".join(found.targets[0].model.kind)
+        message = f"{found.requested!r} is of kind {other}; this path needs a model of kind {kind}"
+        raise Problem(Code.MODEL_NOT_FOUND, f"{message}{_listed(kind, inventory)}.", param="model")
+    return found if len(targets) == len(found.targets) else replace(found, targets=targets)
+
+
+def _only_id(kind: Kind, inventory: Inventory) -> str:
+    """The one model that a request without a name can mean. Raises Problem."""
+    ids = {target.model.id for target in inventory.of_kind(kind) if target.enabled}
+    if len(ids) == 1 and kind in MAY_BE_UNNAMED:
+        return ids.pop()
+    message = f"The request names no model; it needs one of kind {kind}{_listed(kind, inventory)}."
+    raise Problem(Code.INVALID_REQUEST, message, param="model")
+
+
+def _listed(kind: Kind, inventory: Inventory) -> str:
+    labels = [target.label for target in inventory.of_kind(kind) if target.enabled]
+    if not labels:
+        return f", and none is configured (`kind: {kind}` in a model's row)"
+    more = ", …" if len(labels) > MAX_LISTED else ""
+    return f": {', '.join(labels[:MAX_LISTED])}{more}"
+
+
+def _taken_as(name: str, settings: Settings, inventory: Inventory) -> str | None:
+    """An ambiguous name is no unknown one: its family does not decide which model was meant."""
+    policy = settings.routing.unknown_model
+    if policy is UnknownModel.MAP and name in inventory.ids_by_last_part:
+        return None
+    return taken_as(name, policy)
 
 
 def _not_found(name: str, inventory: Inventory) -> str:

@@ -6,10 +6,11 @@ from random import Random
 from typing import Any
 
 from pointsman.config import Settings
-from pointsman.config.enums import Dialect
+from pointsman.config.enums import Dialect, Kind
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.account_plan import AccountPlan, provider_of
 from pointsman.routing.base_url_faults import BaseUrlFaults
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health_probe import probe_request
@@ -19,6 +20,7 @@ from pointsman.routing.ranking import Ranking
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
 from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
+from pointsman.routing.stored_answer_plan import REPEATABLE_METHODS, StoredAnswerPlan, asked_for_stored
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.sessions.binding import SessionBinding
@@ -89,7 +91,7 @@ class Router:
         (model_not_found).
         """
         settings = self.settings
-        resolution = resolve(facts.model, settings, self.inventory)
+        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
@@ -107,7 +109,7 @@ class Router:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
         not for launching. Raises Problem (model_not_found).
         """
-        resolution = resolve(facts.model, self.settings, self.inventory)
+        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
@@ -145,7 +147,35 @@ class Router:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
-        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state)
+        holder = self.state.holder_of(facts.held, None, now)
+        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state, holder=holder)
+
+    def stored_answer_plan(self, facts: RequestFacts, dialect: Dialect, method: str, now: float) -> Plan:
+        """The plan of a request about a stored answer. Raises Problem (not_found) where nobody can be asked for it."""
+        holder = self.state.holder_of(facts.held, None, now)
+        targets = asked_for_stored(facts, dialect, holder, self.inventory)
+        mode = self.settings.routing.default_mode
+        resolution = Resolution("", targets[0].model.id, mode, targets, explicit=True)
+        plan = StoredAnswerPlan(
+            resolution, facts, dialect, self.inventory, SessionBinding(None), self.state, holder=holder
+        )
+        plan.is_repeatable = method in REPEATABLE_METHODS
+        return plan
+
+    def account_plan(
+        self, facts: RequestFacts, dialect: Dialect, provider: str, now: float, wall: float | None = None
+    ) -> Plan:
+        """The plan of a request about what an account holds; `provider` is the one that its client names, empty if it
+        names none. Raises Problem (invalid_request) where it is not clear which one is meant.
+        """
+        holder = self.state.holder_of(facts.held, None, now)
+        name = provider_of(provider, dialect, self.inventory, holder)
+        account = self.inventory.accounts[name]
+        resolution = Resolution(name, name, self.settings.routing.default_mode, (account,), explicit=True)
+        own = holder if holder and holder.pin.provider == name else None
+        ahead = 0.0 if wall is None else wall - now
+        binding = SessionBinding(None)
+        return AccountPlan(resolution, facts, dialect, self.inventory, binding, self.state, None, ahead, holder=own)
 
     def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
         """The providers to probe now, and what to ask each; `rng` gives random numbers from 0 to 1."""

@@ -1,6 +1,7 @@
 """Session keys: what tells one conversation from another.
 
-The sources of `sticky.key_sources` are tried in order, and the first that yields a key wins:
+A request that is no chat is no part of a conversation: it is known by its client, whatever `sticky.key_sources` says.
+For chats the sources of `sticky.key_sources` are tried in order, and the first that yields a key wins:
 
 1. `session_header`: an id in a header made for it;
 2. `session_body`: an id in the body;
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pointsman.config import Sticky
-from pointsman.config.enums import KeySource
+from pointsman.config.enums import KeySource, Kind
 from pointsman.sessions.client_address import normalized_address
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.prefix import PrefixChain
@@ -31,6 +32,8 @@ VENDOR_HEADER = re.compile(r"x-[a-z0-9-]+-session-id")
 AGENT_HEADER = "x-claude-code-agent-id"
 """Names the sub-agent that asks; absent in the main conversation, whose session id its sub-agents share."""
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+CLIENT_SOURCES = (KeySource.AUTH_HEADER, KeySource.IP)
+"""What tells one client from another."""
 
 
 class SessionKey(NamedTuple):
@@ -69,6 +72,8 @@ class Caller:
     body_ids: Callable[[], Sequence[tuple[str, str]]] = field(repr=False)
     conversation: Callable[[], Conversation | None] = field(repr=False)
     model: str = ""
+    kind: Kind | None = Kind.CHAT
+    """What is asked of the model; None if none is asked."""
     words: RequestWords | None = field(default=None, repr=False)
     """The words of the request, if they were computed beforehand for this model."""
 
@@ -93,10 +98,16 @@ class KeyResolver:
 
     def resolve(self, caller: Caller) -> SessionKey | None:
         """The first source's key; None when no source has one."""
+        if caller.kind is not Kind.CHAT:
+            scope = self._digests.digest("scope", caller.kind or "", caller.credential or "", caller.model, keyed=True)
+            return self._first(CLIENT_SOURCES, caller, scope)
         agent = caller.headers.get(AGENT_HEADER, "").strip()
         owner = (caller.credential or "", caller.model, *((agent,) if agent else ()))
         scope = self._digests.digest("scope", *owner, keyed=True)
-        keys = (self._finders[source](caller, scope) for source in self._sources)
+        return self._first(self._sources, caller, scope)
+
+    def _first(self, sources: Sequence[KeySource], caller: Caller, scope: bytes) -> SessionKey | None:
+        keys = (self._finders[source](caller, scope) for source in sources)
         return next((key for key in keys if key is not None), None)
 
     def answer_key(self, scope: bytes, answer_id: str) -> bytes:
@@ -128,8 +139,11 @@ class KeyResolver:
 
     def _by_prefix(self, caller: Caller, scope: bytes) -> SessionKey | None:
         conversation = caller.conversation()
-        chain = PrefixChain(conversation, scope) if conversation else None
-        if chain is None or not chain.exact:
+        if conversation is None:
+            return None
+        client = self._digests.digest("client", normalized_address(caller.address) or "", keyed=True)
+        chain = PrefixChain(conversation, scope, client)
+        if not chain.exact:
             return None
         names = tuple(chain.lookup_names())
         return SessionKey(KeySource.PREFIX_HASH, scope, names, names[0], outline=chain.outlines[-1], chain=chain)

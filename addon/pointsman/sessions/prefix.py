@@ -9,17 +9,29 @@ Some clients rewrite earlier messages: the preamble holds today's files, a remin
 So each boundary has a second name, its outline: without the preamble, and with only the beginning of what the user
 said before the last message. It is weaker, so it counts for less: only behind the exact name, and only once the
 conversation has gone on from there.
+
+Others insert messages in the middle, above the newest turns. Then a part of the conversation names it: an exchange,
+which is an answer and the beginning of what the user had said before it. An answer that is short is no such part.
 """
 
+import re
+from collections import deque
 from collections.abc import Iterator
 from hashlib import blake2b
 
 from pointsman.sessions.digests import DIGEST_BYTES
 from pointsman.wire.conversation import Conversation, Message
 
-USER = "user"
+USER, ASSISTANT = "user", "assistant"
 MAX_GIST_BYTES = 256
 """Bytes of what the user said that count in an outline, and no more than the first paragraph."""
+REMINDER = b"<system-reminder>"
+REMINDERS = re.compile(rb"(?:<system-reminder>.*?</system-reminder>\s*)*+", re.DOTALL)
+"""What agents put above a question, and take out when they send it again."""
+MIN_ANSWER_BYTES = 64
+"""Bytes of an answer from which on it tells one conversation from another. Shorter ones occur in many."""
+MAX_EXCHANGES = 3
+"""Exchanges of a request that it is looked up by, the last ones."""
 
 
 class PrefixChain:
@@ -28,12 +40,16 @@ class PrefixChain:
     They come from two running hashes, of all that was said and of its gist, so that one more costs little.
     """
 
-    def __init__(self, conversation: Conversation, scope: bytes) -> None:
+    def __init__(self, conversation: Conversation, scope: bytes, client: bytes = b"") -> None:
+        """`scope` counts in every name; `client`, who asks, in those of exchanges as well."""
         preamble = _hash("preamble", conversation.preamble)
         self._said = blake2b(preamble, digest_size=DIGEST_BYTES, key=scope, person=b"prefix_hash")
         self._gist = blake2b(digest_size=DIGEST_BYTES, key=scope, person=b"prefix_outline")
         self.exact: list[bytes] = []
         self.outlines: list[bytes] = []
+        self._exchange = blake2b(client, digest_size=DIGEST_BYTES, key=scope, person=b"prefix_exchange")
+        self._question: bytes | None = None
+        self._exchanges: deque[tuple[bytes, bytes]] = deque(maxlen=MAX_EXCHANGES)
         for message in conversation.messages:
             self.add(message)
 
@@ -44,17 +60,42 @@ class PrefixChain:
         self._said.update(whole)
         outline = self._gist.copy()
         outline.update(whole)
-        gist = content[:MAX_GIST_BYTES].partition(b"\n\n")[0] if role == USER else content
-        self._gist.update(whole if len(gist) == len(content) else _hash(role, gist))
+        gist = _gist(content) if role == USER else content
+        heard = whole if len(gist) == len(content) else _hash(role, gist)
+        self._gist.update(heard)
+        if role == USER:
+            self._question = heard
+        elif role == ASSISTANT and self._question and len(content) >= MIN_ANSWER_BYTES:
+            self._exchanges.append((self._question, heard))
         if self.exact or (role == USER and not _is_blank(content)):
             self.exact.append(self._said.digest())
             self.outlines.append(outline.digest())
+
+    def add_answer(self, message: Message) -> bytes | None:
+        """The conversation goes on with this answer. Returns the name of the exchange that it ends, if it has one."""
+        self.add(message)
+        has_name = bool(self._question) and len(message.content.strip()) >= MIN_ANSWER_BYTES
+        return next(self.exchange_names()) if has_name else None
+
+    def exchange_names(self) -> Iterator[bytes]:
+        """The names of the last exchanges, the newest first."""
+        for question, answer in reversed(self._exchanges):
+            name = self._exchange.copy()
+            name.update(question + answer)
+            yield name.digest()
 
     def lookup_names(self) -> Iterator[bytes]:
         """What a request that ends here looks its session up by, the best first."""
         yield self.exact[-1]
         for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
             yield from names
+
+
+def _gist(content: bytes) -> bytes:
+    """What of a question stays when its client sends it again."""
+    match = REMINDERS.match(content) if content.startswith(REMINDER) else None
+    start = match.end() if match else 0
+    return content[start : start + MAX_GIST_BYTES].partition(b"\n\n")[0] or content
 
 
 def _is_blank(content: bytes) -> bool:

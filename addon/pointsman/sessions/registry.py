@@ -76,9 +76,11 @@ class SessionRegistry:
         """The answer that the client got will stand in its next request: the session is found by it."""
         if binding.session and binding.key and binding.key.chain:
             chain = binding.key.chain
-            chain.add(message)
+            exchange = chain.add_answer(message)
             self._store.extend(binding.session, binding.key.own, chain.exact[-1])
             self._store.add_name(binding.session, chain.outlines[-1])
+            if exchange:
+                self._store.set_exchange(binding.session, exchange)
 
     def on_answer_id(self, binding: SessionBinding, answer_id: str) -> None:
         """A later request may refer to the answer by its id."""

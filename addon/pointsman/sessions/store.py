@@ -6,6 +6,9 @@ that followed are abandoned. A request that arrives at an abandoned boundary pro
 it gets a session of its own, which starts with what the first one knew.
 
 Further names (outlines, ids of answers) lead to a session too, and do not change its boundaries.
+
+A request that no name leads anywhere is found by the exchange that its session ended with, if no other session ended
+with the same one.
 """
 
 from collections import OrderedDict
@@ -70,6 +73,8 @@ class Session:
     abandoned: Names = ()
     """Names that edits have left behind."""
     further_names: Names = ()
+    exchange: bytes | None = None
+    """The last exchange of the conversation that this store saw answered."""
 
     @property
     def label(self) -> str:
@@ -112,6 +117,7 @@ class SessionStore:
         self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
         self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _evict, ends in expire
         self._names: dict[bytes, Session] = {}  # what the sessions above list, and no more
+        self._by_exchange: dict[bytes, set[Session]] = {}  # at most one of each session above
         self.counts = StoreCounts()
 
     def __len__(self) -> int:
@@ -136,7 +142,7 @@ class SessionStore:
         self.expire(now)
         found = next((name for name in key.names if name in self._names), None)
         if found is None:
-            return self._begin(key, now)
+            return self._resume(key) or self._begin(key, now)
         session = self._names[found]
         if is_retry and found == key.own:
             return session
@@ -152,6 +158,7 @@ class SessionStore:
     def find(self, key: SessionKey, now: float) -> Session | None:
         """The session that knows this key, and still lives at that time; it does not count as used."""
         session = next((self._names[name] for name in key.names if name in self._names), None)
+        session = session or self._find_by_exchange(key)
         return session if session and self.expires_at(session) > now else None
 
     def forget(self, session: Session) -> None:
@@ -180,6 +187,11 @@ class SessionStore:
             further = (*_without(name, session.further_names), name)[-MAX_FURTHER_NAMES:]
             self._set_names(session, session.boundaries, session.abandoned, further)
 
+    def set_exchange(self, session: Session, exchange: bytes) -> None:
+        """The conversation has ended with this exchange so far."""
+        if session in self._sessions:
+            self._set_exchange(session, exchange)
+
     def expire(self, now: float) -> None:
         """Let go of what has expired by now."""
         while self._sessions and (oldest := next(iter(self._sessions))).used + self._idle_ttl <= now:
@@ -190,6 +202,20 @@ class SessionStore:
         self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
         self.expire(now)
         self._evict(max_sessions)
+
+    def _find_by_exchange(self, key: SessionKey) -> Session | None:
+        """The one session that ended with an exchange which this request contains. Where several did, none."""
+        names = key.chain.exchange_names() if key.chain else ()
+        holders = next((self._by_exchange[name] for name in names if name in self._by_exchange), ())
+        return next(iter(holders)) if len(holders) == 1 else None
+
+    def _resume(self, key: SessionKey) -> Session | None:
+        """The session of a request that repeats its last exchange, below or above other messages than before."""
+        session = self._find_by_exchange(key)
+        if session is not None:
+            self._set_boundaries(session, line=(*session.boundaries, key.own))
+            self._add_outline(session, key)
+        return session
 
     def _begin(self, key: SessionKey, now: float) -> Session:
         session = self._insert(Session(self._new_id(key), key.source, now))
@@ -204,7 +230,9 @@ class SessionStore:
         behind = tuple(name for name in reversed(key.names) if name in session.abandoned and name != key.own)
         left = tuple(name for name in session.abandoned if name not in behind and name != key.own)
         self._set_boundaries(session, off_line=left)
-        twin = replace(session, id=self._new_id(key), used=now, boundaries=(), abandoned=(), further_names=())
+        twin = replace(
+            session, id=self._new_id(key), used=now, boundaries=(), abandoned=(), further_names=(), exchange=None
+        )
         twin.penalties = session.penalties.copy() if session.penalties else None
         self._insert(twin)
         self._set_boundaries(twin, line=(*behind, key.own))
@@ -229,6 +257,7 @@ class SessionStore:
     def _forget(self, session: Session) -> None:
         del self._sessions[session]
         self._set_names(session, (), (), ())
+        self._set_exchange(session, None)
 
     def _extend(self, session: Session, after: bytes, name: bytes) -> None:
         """The line goes on from `after` with `name`; what followed there is off the line."""
@@ -263,3 +292,14 @@ class SessionStore:
                     holder.drop_name(name)
                 self._names[name] = session
         session.boundaries, session.abandoned, session.further_names = line, off_line, further
+
+    def _set_exchange(self, session: Session, exchange: bytes | None) -> None:
+        """The one place where it changes."""
+        if session.exchange is not None:
+            holders = self._by_exchange[session.exchange]
+            holders.discard(session)
+            if not holders:
+                del self._by_exchange[session.exchange]
+        if exchange is not None:
+            self._by_exchange.setdefault(exchange, set()).add(session)
+        session.exchange = exchange

@@ -26,8 +26,8 @@ class BodyCapture:
         self._pieces: list[bytes] = []
 
     def add(self, data: bytes, now: float) -> None:
-        if self.size < MAX_CAPTURED_BYTES + MASKING_MARGIN:
-            self._pieces.append(data)
+        if (room := MAX_CAPTURED_BYTES + MASKING_MARGIN - self.size) > 0:
+            self._pieces.append(data[:room])
             if now - self._last_marked_at >= MIN_CHUNK_GAP and len(self.chunk_times) < MAX_CHUNK_TIMES:
                 self.chunk_times.append([self.size, round(now - self._started_at, 3)])
                 self._last_marked_at = now

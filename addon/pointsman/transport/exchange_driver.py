@@ -21,6 +21,7 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import AttemptRecord
+from pointsman.exchange.client_response import HIGH_WATER
 from pointsman.exchange.effects import (
     Abort,
     Cancel,
@@ -38,6 +39,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_timers import ExchangeTimers
 from pointsman.transport.flow_control import FlowControl
+from pointsman.transport.large_answers import Place
 from pointsman.transport.mitm_patches.direct_write import direct_writer, encode_chunk
 from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace, protocol_of
 from pointsman.transport.server_info import describe_server
@@ -249,6 +251,7 @@ class ExchangeDriver:
     async def _run_attempt(self, n: int, request: UpstreamRequest) -> None:
         exchange, sending = self.exchange, self._client.send(request, self._upstream, self._new_trace(n, request))
         del request
+        place = self._client.large_answers.place()
         try:
             async with sending as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -261,11 +264,12 @@ class ExchangeDriver:
                     if is_last:
                         return
                     if self._direct_writer is not None:
-                        await self._forward_directly(n, answer)
+                        await self._forward_directly(n, answer, place)
                     if n in self._released:
                         await _drain(answer)
                     if n in self._released or n in self._cancelled:
                         return
+                    await self._wait_for_place(n, place)
                     if self._flow_control.is_above_high_water:
                         await self._flow_control.wait(self._on_backlog)
                 await self._flow_control.post(partial(exchange.on_end, n))
@@ -277,6 +281,14 @@ class ExchangeDriver:
                 )
             _forget_frames(error)
             await self._flow_control.post(partial(exchange.on_connection_error, n, kind, message))
+        finally:
+            place.leave()
+
+    async def _wait_for_place(self, n: int, place: Place) -> None:
+        """Much of this answer is held: before it is read on, there must be room for more. No timer runs meanwhile."""
+        if not place.has_room(self.exchange.held_bytes(n)):
+            await place.take(on_wait=partial(self._on_backlog, HIGH_WATER + 1))
+            self._on_backlog(self._flow_control.backlog())
 
     async def _forward_via_layers(self, n: int, data: bytes, is_last: bool) -> None:
         """Through the layers: an answer's beginning, and most short answers as a whole."""
@@ -286,7 +298,7 @@ class ExchangeDriver:
         await self._flow_control.post(partial(on_data, n, data), len(data))
         self._flow_control.on_sent(len(data))
 
-    async def _forward_directly(self, n: int, answer: aiohttp.ClientResponse) -> None:
+    async def _forward_directly(self, n: int, answer: aiohttp.ClientResponse, place: Place) -> None:
         """As long as nothing stands in the way, what the provider says goes on by the short way, within the very call
         that brings it: no task has to wake up for it. What else follows from it goes the long way.
         """
@@ -300,7 +312,8 @@ class ExchangeDriver:
             self._forwarding, continues = n, True
             try:
                 while continues and content.exception() is None and (data := content.read_nowait()):
-                    continues = self._forward_piece(n, data)  # reading has made room: what waits to be unpacked follows
+                    # Reading has made room: what waits to be unpacked follows.
+                    continues = self._forward_piece(n, data) and place.has_room(self.exchange.held_bytes(n))
                 if not continues or content.exception() is not None or content.at_eof():
                     done.set_result(None)
             except Exception as error:
@@ -323,21 +336,22 @@ class ExchangeDriver:
         self._flow_control.on_sent(len(data))
         pieces = self._encode(self._apply(partial(self.exchange.on_data, n, data)))
         if pieces and not writer.is_closing():
-            writer.write(pieces)
+            for piece in pieces:
+                writer.write(piece)
         self._handler.timeout_watchdog.register_activity()
         is_over = n in self._released or n in self._cancelled
         return not (is_over or self._deferred or self._listener.is_killed or self._flow_control.is_above_high_water)
 
-    def _encode(self, effects: list[ClientEffect]) -> bytes:
+    def _encode(self, effects: list[ClientEffect]) -> list[bytes]:
         """The client's bytes. What cannot be written directly waits for the next posted input, and all after it too."""
         pieces: list[bytes] = []
         for effect in effects:
             if isinstance(effect, Send) and not self._deferred:
                 self._listener.capture_data(effect.data)
-                pieces.append(encode_chunk(effect.data))
+                pieces += encode_chunk(effect.data)
             else:
                 self._deferred.append(effect)
-        return b"".join(pieces)
+        return pieces
 
     def _apply_without_effects(self, given: ExchangeInput) -> None:
         """An input that never causes effects needs no way through the layer."""

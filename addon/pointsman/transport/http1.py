@@ -17,6 +17,7 @@ from mitmproxy.utils import human
 from pointsman.masking import NO_SECRETS
 from pointsman.transport.mitm_patches.chunked_reader import MalformedChunk, bounded_reader
 from pointsman.transport.mitm_patches.client_buffer import ClientBuffer, MalformedLines
+from pointsman.transport.mitm_patches.direct_write import LARGE_PIECE, encode_chunk
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_host import StreamHost
 from pointsman.web.http import error_reply
@@ -182,6 +183,16 @@ class ClientHttp1(Http1Server):
         ahead, self.buf = self.buf, ClientBuffer()
         yield from super().mark_done(request=request, response=response)
         self.buf = ahead
+
+    def send(self, event: HttpEvent) -> Commands:
+        """A large piece of an answer is not copied."""
+        if not isinstance(event, ResponseData) or len(event.data) < LARGE_PIECE:
+            yield from super().send(event)
+            return
+        assert self.response
+        is_chunked = "chunked" in self.response.headers.get("transfer-encoding", "").lower()
+        for piece in encode_chunk(event.data) if is_chunked else (event.data,):
+            yield commands.SendData(self.conn, piece)
 
 
 def _error_response(problem: Problem) -> bytes:

@@ -19,6 +19,7 @@ import aiohttp
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.domain.outbound import UpstreamRequest
+from pointsman.transport.large_answers import LargeAnswers
 from pointsman.transport.mitm_patches.dns_resolver import new_resolver
 from pointsman.transport.mitm_patches.provider_connection import CURRENT_TRACE, ConnectionTrace, TracingConnector
 from pointsman.transport.proxies import host_and_port, is_on_this_machine
@@ -39,6 +40,7 @@ class UpstreamClient:
 
     def __init__(self, is_own: Callable[[tuple[Any, ...]], bool] = lambda peername: False) -> None:
         """`is_own`: a connection whose far end is there has come back to this router."""
+        self.large_answers = LargeAnswers()
         self._is_own = is_own
         self._sessions: dict[
             tuple[UpstreamOptions, bool], aiohttp.ClientSession

@@ -1,6 +1,7 @@
 """`/internal/explain` and `/api/fallback`: which candidates would serve a request, and the state of every target."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.paths import standard_path
 
 type ExplainHandler = Callable[[PageRequest, str], PageReply]
 type Clock = Callable[[], float]
@@ -23,23 +25,26 @@ DEFAULT_PATH = "/v1/chat/completions"
 
 
 def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
-    """The body is a chat request, of the dialect whose path the query names as `path`; nothing is sent, and nothing
+    """The body is a request in JSON, of the dialect whose path the query names as `path`; nothing is sent, and nothing
     changes. Raises Problem.
     """
 
     def answer(request: PageRequest, _: str) -> PageReply:
-        path = parse_qs(request.query).get("path", [DEFAULT_PATH])[-1]
+        path, model = standard_path(parse_qs(request.query).get("path", [DEFAULT_PATH])[-1], is_own=True)
         found = route_of_path(path)
-        if found is None or found.purpose is not Purpose.CHAT:
-            known = f"such as {DEFAULT_PATH}, /v1/responses, /v1/messages"
-            raise Problem(Code.INVALID_REQUEST, f"path must be the path of a chat request, {known}.", param="path")
-        facts = DIALECTS[found.dialect].facts(request.body, path)
+        if found is None or found.purpose not in (Purpose.CHAT, Purpose.OTHER):
+            known = f"such as {DEFAULT_PATH}, /v1/messages, /v1/embeddings"
+            raise Problem(Code.INVALID_REQUEST, f"path must be that of a request to a model, {known}.", param="path")
+        facts = (found.endpoint or DIALECTS[found.dialect]).facts(request.body, path)
+        if model is not None:
+            facts = replace(facts, model=model)
         caller = Caller(
             headers=request.headers,
             credential=None,
             address="",
             body_ids=partial(body_ids, facts.document),
             conversation=partial(conversation, found.dialect, facts.document),
+            kind=facts.kind,
         )
         now, shown = clock(), wall()
         return json_reply(explain(router.preview_plan(facts, found.dialect, caller, now, shown), now, shown))
@@ -54,6 +59,7 @@ def target_to_dict(router: Router, target: Target, now: float, wall: float) -> d
         "provider": target.provider.name,
         "model": model.id,
         "name": model.name,
+        "kinds": [kind.value for kind in model.kind],
         "pool": model.pool.value,
         "smart_first": bool(model.smart_first),
         "enabled": target.enabled,

@@ -9,20 +9,38 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cachetools import TTLCache
+
 from pointsman.admission import cors_headers, is_local_origin
 from pointsman.config import ConfigError
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageReply, PageRequest, error_reply, issues_problem, with_etag
+from pointsman.wire.dialects.registry import DEFAULT, dialect_of_asker
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.paths import ClientPath, nearest_path, standard_path
 
 logger = logging.getLogger(__name__)
+
+MAX_SHOWN_PATH = 200
+MAX_DEPTH = 3
+"""Segments before `/**`."""
+MAX_LOGGED_PATHS, LOG_AGAIN_AFTER = 64, 600.0
+"""Unknown paths in so many seconds."""
+OPERATORS_PATHS = ("/api/", "/internal/")
+PUBLIC_LEVELS = (AccessLevel.OPEN, AccessLevel.CLIENT)
+"""Of the pages that an unknown path may lead to."""
+USUAL_PATHS = (
+    "Clients use POST /v1/chat/completions, /v1/responses, /v1/messages and /v1beta/models/MODEL:generateContent,"
+    " and GET /v1/models."
+)
 
 type PageHandler = Callable[[PageRequest, str], PageReply | Awaitable[PageReply]]
 
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """`*` in a path matches one segment, `/**` at its end any path below. The handler gets what was matched.
+    """`*` in a path matches one segment, `/**` at its end any path below its one, two or three segments. The handler
+    gets what was matched.
 
     >>> PageRoute("GET", "/api/keys/*", AccessLevel.ADMIN, show_key)  # handler: show_key(request, "3f2a")
     """
@@ -38,6 +56,8 @@ class PageRouter:
 
     def __init__(self, routes: Sequence[PageRoute], access: AccessControl) -> None:
         self.table, self.access = tuple(routes), access
+        self._logged: TTLCache[str, bool] = TTLCache(MAX_LOGGED_PATHS, LOG_AGAIN_AFTER)
+        """Unknown paths that were logged lately."""
         self._routes: dict[str, dict[str, PageRoute]] = {}
         for route in routes:
             self._routes.setdefault(route.path, {})[route.method] = route
@@ -58,7 +78,7 @@ class PageRouter:
             return _finished(request, _failed(request, error))
 
     def _handle(self, request: PageRequest) -> PageReply | Awaitable[PageReply]:
-        methods, rest = self._find(request.path)
+        request, methods, rest = self._find(request)
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             allowed = ", ".join(sorted(methods))
@@ -68,11 +88,25 @@ class PageRouter:
             raise refusal
         return route.handler(request, rest)
 
-    def _find(self, path: str) -> tuple[dict[str, PageRoute], str]:
-        for pattern, rest in _patterns(path):
-            if pattern in self._routes:
-                return self._routes[pattern], rest
-        raise Problem(Code.NOT_FOUND, f"There is no page at {path[:200]}.")
+    def _find(self, request: PageRequest) -> tuple[PageRequest, dict[str, PageRoute], str]:
+        """The request under the path that was meant, and its routes. Raises Problem (not_found)."""
+        meant = standard_path(request.path, is_own=True).path
+        for path in dict.fromkeys((meant, request.path)):
+            for pattern, rest in _patterns(path):
+                if pattern in self._routes:
+                    return replace(request, path=path), self._routes[pattern], rest
+        raise self._not_found(request)
+
+    def _not_found(self, request: PageRequest) -> Problem:
+        """Names the nearest right path, and logs both."""
+        pages = (ClientPath(route.method, route.path) for route in self.table if route.access_level in PUBLIC_LEVELS)
+        nearest = nearest_path(request.path, pages)
+        hint = f"Did you mean {nearest.method} {nearest.path}?" if nearest else USUAL_PATHS
+        path = request.path[:MAX_SHOWN_PATH]
+        if path not in self._logged and len(self._logged) < MAX_LOGGED_PATHS:
+            self._logged[path] = True
+            logger.info(f"Pointsman: 404 for {request.method} {path!r} of {request.address}. {hint}")
+        return Problem(Code.NOT_FOUND, f"There is no page at {path}. {hint}")
 
 
 def _patterns(path: str) -> Iterator[tuple[str, str]]:
@@ -85,9 +119,10 @@ def _patterns(path: str) -> Iterator[tuple[str, str]]:
         yield f"{parent}/*", last
     if last and middle and last != "*":
         yield f"{before}/*/{last}", middle
-    first, _, rest = path.removeprefix("/").partition("/")
-    if rest:
-        yield f"/{first}/**", rest
+    segments = path.split("/", MAX_DEPTH + 1)
+    for depth in range(len(segments) - 1, 1, -1):
+        if rest := "/".join(segments[depth:]):
+            yield f"{'/'.join(segments[:depth])}/**", rest
 
 
 def _finished(request: PageRequest, reply: PageReply) -> PageReply:
@@ -99,11 +134,18 @@ def _finished(request: PageRequest, reply: PageReply) -> PageReply:
 
 def _failed(request: PageRequest, error: Exception) -> PageReply:
     if isinstance(error, Problem):
-        return error_reply(error)
+        return _problem_reply(request, error)
     if isinstance(error, ConfigError):
         return error_reply(issues_problem(error.issues))
     logger.error(f"The page {request.path} failed.", exc_info=error)
     return error_reply(Problem(Code.INTERNAL_ERROR, "This page failed; see the router's log."))
+
+
+def _problem_reply(request: PageRequest, problem: Problem) -> PageReply:
+    """In the dialect of a client that shows one; operators' pages have one form."""
+    reply, path = error_reply(problem), standard_path(request.path, is_own=True).path
+    asker = DEFAULT if path.startswith(OPERATORS_PATHS) else dialect_of_asker(path, request.headers)
+    return reply if asker is DEFAULT else replace(reply, body=asker.error_body(problem))
 
 
 def cors_preflight(request: PageRequest) -> PageReply:

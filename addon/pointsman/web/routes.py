@@ -17,7 +17,7 @@ from pointsman.web.context import PageContext
 from pointsman.web.explain import explain_page
 from pointsman.web.http import json_reply
 from pointsman.web.logins import cookie_name
-from pointsman.web.models import models_page
+from pointsman.web.models import model_page, models_page
 from pointsman.web.openapi import document
 from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.web.static_files import StaticFiles
@@ -42,7 +42,7 @@ def make_router(context: PageContext) -> PageRouter:
 def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     """Long, as it is the one list of all routes."""
     router, clock, wall, began = context.router, context.clock, context.wall, context.clock()
-    files, models = StaticFiles(), models_page(router, context.started)
+    files, models, model = StaticFiles(), models_page(router, context.started), model_page(router, context.started)
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
@@ -52,7 +52,9 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     rows = (
         ("GET", "/healthz", OPEN, healthz),
         ("GET", "/v1/models", CLIENT, models),
+        ("GET", "/v1/models/**", CLIENT, model),
         ("GET", "/v1beta/models", CLIENT, models),
+        ("GET", "/v1beta/models/**", CLIENT, model),
         ("GET", "/", OPEN, files.index),
         ("GET", "/static/**", OPEN, files.file),
         ("GET", "/sign-in/*", AccessLevel.LOGIN, account.follow_link),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.config.enums import Mode, Pool, ProtectionLevel
+from pointsman.config.enums import Kind, Mode, Pool, ProtectionLevel
 from pointsman.domain.records import Outcome
 
 type Schema = dict[str, Any]
@@ -114,7 +114,9 @@ EXCHANGE_MEMBERS: Schema = {
     "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
+    "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
+    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,
@@ -140,6 +142,7 @@ TARGET = object_schema(
     provider=TEXT,
     model=TEXT,
     name=nullable(TEXT),
+    kinds=array_of(enum_of(*Kind)),
     pool=enum_of(*Pool),
     order={**INTEGER, "description": "Position in the order, from 0."},
     enabled=BOOLEAN,

@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.router import Router
+from pointsman.routing.unknown_models import table
 from pointsman.sessions.penalties import scope_to_dict
 from pointsman.web.http import PageReply, PageRequest, json_reply
 
@@ -81,7 +82,7 @@ def _status(name: str, router: Router, routable: Collection[str], busy: Collecti
 
 
 def models_status_page(router: Router) -> StatusHandler:
-    """Every enabled model id, with the providers that have it."""
+    """Every enabled model id, with the providers that have it; aliases, and what unknown names are taken as."""
 
     def answer(_: PageRequest, __: str) -> PageReply:
         rows: dict[str, dict[str, Any]] = {}
@@ -89,7 +90,11 @@ def models_status_page(router: Router) -> StatusHandler:
             if target.enabled:
                 new: dict[str, Any] = {"name": target.model.id, "type": target.provider.dialect.value, "endpoints": []}
                 rows.setdefault(target.model.id, new)["endpoints"].append(target.provider.base_url)
-        return json_reply({"recent_models": list(rows.values())})
+        routing = router.settings.routing
+        names = {"aliases": dict(routing.aliases), "unknown_model": routing.unknown_model.value}
+        return json_reply(
+            {"recent_models": list(rows.values()), **names, "unknown_names": table(routing.unknown_model)}
+        )
 
     return answer
 

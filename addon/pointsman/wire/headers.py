@@ -21,6 +21,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+ *")
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _SAFE_TYPES = frozenset({"application/json", "text/event-stream", "text/plain", "application/x-ndjson"})
+_LINES_OF_JSON = frozenset({"application/jsonl", "application/x-jsonl", "application/binary"})
 _IS_WELL_FORMED = re.compile(r"[\w.+-]+/[\w.+-]+(?: *; *charset=\"?[\w.+-]+\"?)? *", re.ASCII)
 
 
@@ -67,6 +68,13 @@ def holds_secret(name: str) -> bool:
     """A header of this name holds a credential."""
     name = name.lower()
     return name in SECRETS or name.endswith(SECRET_SUFFIXES)
+
+
+def safe_media_type(content_type: str) -> str:
+    """The content type for a file: sound stays what it is, and whatever a browser might run or show is a download."""
+    media = content_type.partition(";")[0].strip().lower()
+    is_safe = media in _SAFE_TYPES | _LINES_OF_JSON or media.startswith(("audio/", "video/"))
+    return content_type if is_safe and _IS_WELL_FORMED.fullmatch(content_type) else "application/octet-stream"
 
 
 def safe_type(content_type: str, is_json: bool) -> str:

@@ -6,6 +6,7 @@ for its reader to find out: here brackets are counted, and strings passed over, 
 
 import re
 
+from pointsman.wire.long_strings import shortened
 from pointsman.wire.sse import MAX_EVENT, Event, OversizedEvent
 
 END = "end"
@@ -17,10 +18,12 @@ _MARK = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 
 
 class ListCutter:
-    """Gives each element as an event; the raws of all events and what is held back make up the input."""
+    """Gives each element as an event; the raws of all events and what is held back make up the input. `shortens`: as of
+    `sse.Decoder`.
+    """
 
-    def __init__(self, limit: int = MAX_EVENT) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = MAX_EVENT, shortens: bool = False) -> None:
+        self._limit, self._shortens = limit, shortens
         self._held = bytearray()
         self._element = 0  # where it begins
         self._depth = 0  # within it
@@ -53,6 +56,11 @@ class ListCutter:
             raise OversizedEvent(events, self._limit)
         return events
 
+    def unshortened(self, event: Event) -> Event:
+        """See `Cutter`. Before an element there is nothing but blanks, a comma and the list's bracket."""
+        data = event.raw.lstrip(b" \t\r\n,")
+        return event._replace(data=data.removeprefix(b"[").lstrip(b" \t\r\n") if event.event != ROOT else data)
+
     def _pass(self, mark: bytes, start: int, at: int) -> Event | None:
         """The element that this mark ends, if it ends one; it was held back from `start` on."""
         if mark == b'"':
@@ -64,8 +72,9 @@ class ListCutter:
         elif self._depth:
             self._depth -= 1
             if not self._depth:
-                raw = bytes(self._held[start : at + 1])
-                return Event(raw, raw[self._element - start :], "" if self._in_list else ROOT)
+                raw = bytes(memoryview(self._held)[start : at + 1])
+                text = shortened(raw) if self._shortens else raw
+                return Event(raw, text[self._element - start :], "" if self._in_list else ROOT)
         else:
             self._in_list = False
             return Event(bytes(self._held[start : at + 1]), b"]", END)

@@ -4,12 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointsman.config.enums import Capability
+from pointsman.config.enums import Capability, Kind
 
 IMAGE_TOKENS = 1500
 BYTES_PER_TOKEN = 4
 MAX_HELD_IDS = 64
 """Ids of each kind that are looked at, the last ones."""
+
+
+def estimated_tokens(size: int) -> int:
+    """Of an answer whose texts have so many bytes, where its provider does not report them. Rounded up: what was said
+    has cost something.
+    """
+    return -(-size // BYTES_PER_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +62,19 @@ def id_of(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """Facts of one chat request, whatever its dialect.
+    """Facts of one request, whatever its dialect.
 
     `model` is None when the request names none. `tokens` is an estimate: text bytes / 4, and 1,500 for an image.
     `asks_usage`: the client wants a usage event in its stream. `model_span` is where the value of `model` stands in the
     body, None where the body has no such member. `document` is the parsed body, for the ids and turns that sessions
     read; the body itself stays the bytes the client sent. `action` and `query` are what the path says besides: what is
     asked of the model, and the query with its `?`, without credentials; each dialect has its own words for them.
-    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer.
+    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer. `only_native` names
+    what only a provider of the client's dialect can do, such as `a compaction`; empty for what can be converted.
+
+    `kind` is that of the models that may take it, None where no model is asked. `boundary` separates the parts of a
+    multipart form, in which `model_span` covers the plain text of the field; empty where the body is JSON.
+    `passes_bytes`: the answer is neither one JSON document nor events, and reaches the client as it arrives.
     """
 
     model: str | None
@@ -76,3 +88,7 @@ class RequestFacts:
     query: str = ""
     held: HeldIds = NO_IDS
     stores_answer: bool = False
+    only_native: str = ""
+    kind: Kind | None = Kind.CHAT
+    boundary: bytes = b""
+    passes_bytes: bool = False

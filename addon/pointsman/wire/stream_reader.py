@@ -8,6 +8,7 @@ from pointsman.wire import jsontext
 from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Usage
+from pointsman.wire.long_strings import LONG
 from pointsman.wire.sse import Decoder, Event, OversizedEvent
 
 EDGE = 4
@@ -62,6 +63,10 @@ class Cutter(Protocol):
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that this chunk completes. Raises OversizedEvent."""
+        ...
+
+    def unshortened(self, event: Event) -> Event:
+        """The event with all of its data, should it not be readable without its long strings."""
         ...
 
 
@@ -150,7 +155,7 @@ class StreamReader(ABC):
             return Frame(FrameKind.PING, event.raw)
         self._has_data = True
         try:
-            frame = self.frame_of(event)
+            frame = self._frame_of_any(event)
         except ValueError:
             self._unreadable += 1
             is_stream = self._unreadable < UNREADABLE_LIMIT
@@ -160,6 +165,14 @@ class StreamReader(ABC):
         if frame.kind is FrameKind.CONTENT:
             self.has_spoken = True
         return frame
+
+    def _frame_of_any(self, event: Event) -> Frame:
+        if len(event.raw) <= LONG:
+            return self.frame_of(event)
+        try:
+            return self.frame_of(event)
+        except ValueError:
+            return self.frame_of(self._cutter.unshortened(event))
 
     def _last_events(self) -> Sequence[Event]:
         try:

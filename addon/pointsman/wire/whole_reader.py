@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 from pointsman.wire import jsontext
 from pointsman.wire.error_parsing import wrapped_fault
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
+from pointsman.wire.long_strings import shortened
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.stream_reader import malformed
 
@@ -38,44 +40,54 @@ def is_json(content_type: str) -> bool:
 class WholeReader(ABC):
     """A reader of one JSON object; its subclass says what the object means."""
 
+    may_report_failure = True
+    """An object that states an error is a failure of its provider; else it is what was asked for."""
+
     def __init__(self) -> None:
         self.finish_reason: str | None = None
         self.finished = False
         self.usage: Usage | None = None
         self.opening: Opening | None = None
-        self._body = bytearray()
+        self._body = BytesIO()  # which gives its buffer away without a copy
         self._over = False
 
     @abstractmethod
     def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
-        """What an object that reports no failure means. `body` is its text."""
+        """What an object that reports no failure means. `body` is its text; the object's long strings are shortened."""
 
     def read(self, data: bytes) -> Sequence[Frame]:
         if self._over:
             return ()
-        self._body += data
-        if len(self._body) <= MAX_ANSWER:
+        self._body.write(data)
+        if self._body.tell() <= MAX_ANSWER:
             return ()
         self._over = True
-        self._body.clear()
+        self._body = BytesIO()
         return [malformed(f"an answer of more than {MAX_ANSWER} bytes")]
 
     def close(self) -> Sequence[Frame]:
         if self._over:
             return ()
         self._over = True
-        body = bytes(self._body)
-        if not body.strip():
+        body = self._body.getvalue()
+        self._body = BytesIO()
+        if not body or body.isspace():
             return [malformed("an empty body", FaultKind.EMPTY)]
         try:
-            document = jsontext.loads(body)
+            document = self._parsed(body)
         except ValueError as error:
             return [malformed(f"an answer that is {error}")]
-        if fault := wrapped_fault(document):
+        if self.may_report_failure and (fault := wrapped_fault(document)):
             return [Frame(FrameKind.ERROR, b"", fault)]
         if not isinstance(document, Mapping):
             return [malformed("an answer that is not an object")]
         return self.frames_of(document, body)
+
+    def _parsed(self, body: bytes) -> Any:
+        short = shortened(body)
+        if short is body or (document := jsontext.parsed(short)) is None:
+            return jsontext.loads(body)
+        return document
 
 
 class CountReader(WholeReader):
@@ -88,6 +100,16 @@ class CountReader(WholeReader):
     def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
         if not isinstance(document.get(self._member), int):
             return [malformed(f"an answer without {self._member}")]
+        self.finished = True
+        return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
+
+
+class PlainReader(WholeReader):
+    """For an answer that is passed on whatever its object says."""
+
+    may_report_failure = False
+
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
         self.finished = True
         return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
 

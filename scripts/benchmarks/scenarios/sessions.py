@@ -67,6 +67,7 @@ def filled(live: int) -> tuple[SessionRegistry, int]:
             store.extend(session, before, name)
         for name in names[MAX_BOUNDARIES + PAST :]:
             store.add_name(session, name)
+        store.set_exchange(session, made.digest("exchange", str(number)))
     traced, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return own, traced

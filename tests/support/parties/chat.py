@@ -6,6 +6,7 @@ from typing import Any
 
 from support.conversations import SYSTEM, TOOLS, Answer, Asked, Call, Result, Said, halves, words
 
+PNG_URL = "data:image/png;base64,"
 USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
 
 
@@ -65,6 +66,8 @@ def whole(answer: Answer) -> dict[str, Any]:
     }
     if answer.reasoning:
         message["reasoning_content"] = answer.reasoning
+    if answer.image:
+        message["images"] = [_image(answer.image)]
     if answer.calls:
         message["tool_calls"] = [_call(call) for call in answer.calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish}
@@ -76,6 +79,7 @@ def events(answer: Answer) -> list[dict[str, Any]]:
     deltas += [{"reasoning_content": half} for half in halves(answer.reasoning)]
     deltas += [{"content": half} for half in halves(answer.text)]
     deltas += [{"refusal": half} for half in halves(answer.refusal)]
+    deltas += [{"images": [_image(answer.image)]}] if answer.image else []
     for index, call in enumerate(answer.calls):
         deltas.append({"tool_calls": [{"index": index, **_call(call._replace(arguments=""))}]})
         deltas += [
@@ -95,6 +99,7 @@ def read_whole(document: Mapping[str, Any]) -> Said:
         calls=made,
         refusal=message.get("refusal") or "",
         finish=choice["finish_reason"],
+        image="".join(each["image_url"]["url"] for each in message.get("images", ())).removeprefix(PNG_URL),
         items=[sent_back if len(sent_back) > 1 else {**sent_back, "content": ""}],
     )
 
@@ -102,12 +107,14 @@ def read_whole(document: Mapping[str, Any]) -> Said:
 def read_stream(documents: Sequence[Mapping[str, Any]]) -> Said:
     said = {"content": "", "reasoning_content": "", "refusal": ""}
     calls: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
     finishes: list[str] = []
     assert len({(each["id"], each["created"], each["model"]) for each in documents}) == 1
     for choice in (choice for each in documents for choice in each["choices"]):
         assert not finishes, "nothing follows the finish"
         for name in said:
             said[name] += choice["delta"].get(name) or ""
+        images += choice["delta"].get("images") or ()
         for call in choice["delta"].get("tool_calls") or ():
             if call["index"] == len(calls):
                 calls.append({"id": call["id"], "type": "function", "function": {**call["function"], "arguments": ""}})
@@ -115,9 +122,15 @@ def read_stream(documents: Sequence[Mapping[str, Any]]) -> Said:
         finishes += [choice["finish_reason"]] if choice["finish_reason"] else []
     message = {"role": "assistant", "content": said["content"] if said["content"] or not calls else None}
     message |= {name: text for name, text in said.items() if name != "content" and text}
+    if images:
+        message["images"] = images
     if calls:
         message["tool_calls"] = calls
     return read_whole({"choices": [{"message": message, "finish_reason": finishes[0]}]})
+
+
+def _image(png: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": PNG_URL + png}}
 
 
 def _call(call: Call) -> dict[str, Any]:

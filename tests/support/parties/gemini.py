@@ -75,6 +75,7 @@ def read_stream(documents: Sequence[Mapping[str, Any]]) -> Said:
         reasoning="".join(part["text"] for part in parts if part.get("thought")),
         calls=made,
         finish=FINISHES.get(reasons[0]) or finish_of(made),
+        image="".join(part["inlineData"]["data"] for part in parts if "inlineData" in part),
         items=[{"role": "model", "parts": sent_back}] if sent_back else [],
     )
 
@@ -91,6 +92,8 @@ def _words(parts: Iterable[Mapping[str, Any]]) -> str:
 def _parts(answer: Answer, pieces: Any) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [{"text": piece, "thought": True} for piece in pieces(answer.reasoning)]
     parts += [{"text": piece} for text in (answer.text, answer.refusal) for piece in pieces(text)]
+    if answer.image:
+        parts.append({"inlineData": {"mimeType": "image/png", "data": answer.image}})
     for call in answer.calls:
         if arguments := _arguments(call):
             named = {"id": call.id} if call.id else {}

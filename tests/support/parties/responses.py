@@ -74,6 +74,8 @@ def read_whole(document: Mapping[str, Any]) -> Said:
                 said.refusal += "".join(part.get("refusal", "") for part in item["content"])
             case "reasoning":
                 said.reasoning += "".join(part["text"] for part in item["summary"])
+            case "image_generation_call":
+                said.image += item["result"]
             case "function_call":
                 said.calls.append(Call(item["call_id"], item["name"], item["arguments"]))
     assert document["status"] == ("incomplete" if document["incomplete_details"] else "completed")
@@ -100,6 +102,8 @@ def read_stream(documents: Sequence[Mapping[str, Any]]) -> Said:
 def _text(item: Mapping[str, Any]) -> str:
     if item["type"] == "function_call":
         return str(item["arguments"])
+    if item["type"] == "image_generation_call":
+        return ""
     return words(item["content"] if item["type"] == "message" else item["summary"])
 
 
@@ -121,6 +125,8 @@ def _items(answer: Answer) -> list[dict[str, Any]]:
         items.append({**message, "content": [part]})
     if answer.refusal:
         items.append({**message, "content": [{"type": "refusal", "refusal": answer.refusal}]})
+    if answer.image:
+        items.append({"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": answer.image})
     for place, call in enumerate(answer.calls):
         made = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
         status = "incomplete" if answer.finish == "length" else "completed"
@@ -133,10 +139,20 @@ def _steps(answer: Answer) -> Iterator[dict[str, Any]]:
     yield {"type": "response.created", "response": _frame()}
     yield {"type": "response.in_progress", "response": _frame()}
     for place, item in enumerate(ended["output"]):
-        empty = {"message": {"content": []}, "reasoning": {"summary": []}}.get(item["type"], {"arguments": ""})
+        empty = {
+            "message": {"content": []},
+            "reasoning": {"summary": []},
+            "image_generation_call": {"result": None},
+        }.get(item["type"], {"arguments": ""})
         opened = {**item, **empty, "status": "in_progress"}
         yield {"type": "response.output_item.added", "output_index": place, "item": opened}
         where = {"item_id": item["id"], "output_index": place}
+        if item["type"] == "image_generation_call":
+            draft = {"partial_image_index": 0, "partial_image_b64": item["result"][:-4]}
+            yield {"type": "response.image_generation_call.partial_image", **where, **draft}
+            yield {"type": "response.image_generation_call.completed", **where}
+            yield {"type": "response.output_item.done", "output_index": place, "item": item}
+            continue
         kind, member, more = _deltas(item)
         for half in halves(_text(item)):
             yield {"type": f"{kind}.delta", **where, **more, "delta": half}

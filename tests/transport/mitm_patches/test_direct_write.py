@@ -108,3 +108,19 @@ async def test_a_burst_comes_whole(make: Callable[[bytes], Play], words: int, tm
         play.has_begun.set()
         assert await client.chunks() == text
         play.is_over.set()
+
+
+async def test_a_large_event_is_one_chunk_on_either_way(tmp_path: Path) -> None:
+    large = event("x" * (2 << 20))
+    play = Play(HEAD + b"\r\n" + chunk(large), chunk(large) + chunk(STOP + DONE) + LAST_CHUNK)
+    async with (
+        playing(play.act) as url,
+        running(tmp_path, {"one": provider(url)}) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        await client.ask(chat())
+        await client.head()
+        assert await client.chunk() == large
+        play.has_begun.set()
+        assert await client.chunks() == large + STOP + DONE
+        play.is_over.set()

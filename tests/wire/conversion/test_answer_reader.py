@@ -1,12 +1,13 @@
 """What providers say, read: what the library would lose or mistake among it."""
 
+import copy
 from typing import Any, ClassVar
 
 import pytest
 
 from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.answer_reader import AnswerReader
-from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Piece
+from pointsman.wire.conversion.ir import Identity, Kind, Piece
 from pointsman.wire.dialects.registry import DIALECTS
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
@@ -146,10 +147,20 @@ class TestGemini:
         assert first == again
         assert list(calls(first).values()) == [("t", "{}"), ("u", "{}")]
 
-    def test_data_cannot_be_told(self) -> None:
-        parts = [{"inlineData": {"mimeType": "image/png", "data": "AA"}}]
-        with pytest.raises(Inconvertible, match="data"):
-            read(GEMINI, {"candidates": [{"content": {"parts": parts}}]})
+    def test_an_image_keeps_its_place(self) -> None:
+        image = {"inlineData": {"mimeType": "image/webp", "data": "AA"}}
+        document = {"candidates": [{"content": {"parts": [{"text": "a"}, image, {"text": "b"}]}}]}
+        told = [(Kind.TEXT, "a"), (Kind.IMAGE, "data:image/webp;base64,AA"), (Kind.TEXT, "b")]
+        assert [piece[:2] for piece in read(GEMINI, copy.deepcopy(document))] == told
+        assert [piece[:2] for piece in reader(GEMINI).whole(document)] == told
+
+    def test_drafts_of_images_and_other_media_are_told(self) -> None:
+        draft = {"inlineData": {"mimeType": "image/png", "data": "AA"}, "thought": True}
+        parts = [draft, {"inlineData": {"mimeType": "audio/wav", "data": "A" * 4_000_000}}]
+        assert [piece[:2] for piece in read(GEMINI, {"candidates": [{"content": {"parts": parts}}]})] == [
+            (Kind.THOUGHT, "[image/png image, 1 kB: cannot be shown here]"),
+            (Kind.TEXT, "[audio/wav audio, 3.0 MB: cannot be shown here]"),
+        ]
 
 
 class TestIdentity:

@@ -110,7 +110,7 @@ class TestEveryDialect:
 
     @given(pieces=st.lists(st.one_of(
         st.builds(
-            Piece, st.sampled_from([Kind.TEXT, Kind.THOUGHT, Kind.REFUSAL]), st.text(min_size=1), signed=st.just({})
+            Piece, st.sampled_from([Kind.TEXT, Kind.THOUGHT, Kind.REFUSAL]), st.text(min_size=1)
         ),
         st.integers(0, 3).map(lambda n: call(f"c{n}", "", f"t{n}")),
     ), max_size=12))  # fmt: skip

@@ -12,7 +12,7 @@ from pointsman.wire.conversion.codec import codec_for
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.sse import Decoder
+from pointsman.wire.sse import LARGE_EVENT, Decoder, event
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 ENTRY = Provider(name="p", base_url="http://127.0.0.1:9/v1")
@@ -31,7 +31,9 @@ def told(client: Dialect, provider: Dialect, *documents: Mapping[str, Any], stre
     got = b"".join(frame.data for frame in frames)
     if not stream:
         return [json.loads(got)]
-    return [json.loads(event.data) for event in Decoder().feed(got) if event.data and event.data != b"[DONE]"]
+    return [
+        json.loads(event.data) for event in Decoder(LARGE_EVENT).feed(got) if event.data and event.data != b"[DONE]"
+    ]
 
 
 def answer(provider: Dialect, texts: list[str], usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,3 +197,61 @@ class TestRefusals:
     def test_the_provider_says_why(self, stream: bool) -> None:
         why = {"type": "refusal", "category": "bio", "explanation": "That is dangerous."}
         assert self.refused(stream, why) == "No. That is dangerous."
+
+
+class TestImages:
+    ITEM: Mapping[str, Any] = {
+        "id": "ig", "type": "image_generation_call", "status": "completed", "result": "AAAA", "output_format": "webp",
+    }  # fmt: skip
+
+    @pytest.mark.parametrize("size", [4, 300_000])
+    def test_drafts_are_left_out_and_the_audit_says_so(self, size: int) -> None:
+        draft = {
+            "type": "response.image_generation_call.partial_image",
+            "output_index": 0,
+            "partial_image_b64": "B" * size,
+        }
+        item = {**self.ITEM, "result": "A" * size}
+        last = {"id": "resp_1", "model": "m", "status": "completed", "output": [item]}
+        documents = [
+            draft,
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.completed", "response": last},
+        ]
+        asked = RequestFacts("m", True, frozenset(), 0)
+        codec = codec_for(DIALECTS[CHAT], DIALECTS[RESPONSES], Listener(asked, request_id="r"), ENTRY, True)
+        reader = codec.reader(200, "text/event-stream")
+        sent = [event(str(each["type"]), json.dumps(each).encode()) for each in documents]
+        frames = [frame for each in sent for frame in reader.read(each)]
+        got = b"".join(frame.data for frame in frames)
+        assert (got.count(b"data:image/webp;base64,"), got.count(b"A" * size), b"BBBB" in got) == (1, 1, False)
+        assert codec.remark == "answer without partial images"
+
+    def test_one_that_only_the_last_event_has(self) -> None:
+        answer = {"id": "resp_1", "model": "m", "status": "completed", "output": [self.ITEM]}
+        for before in ([], [{"type": "response.output_text.delta", "output_index": 1, "delta": "Hi"}]):
+            got = told(GEMINI, RESPONSES, *before, {"type": "response.completed", "response": answer}, stream=True)
+            parts = [part for each in got for part in each["candidates"][0]["content"]["parts"]]
+            assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == ["image/webp"]
+
+    def test_one_by_url_is_told_where_only_data_can_stand(self) -> None:
+        url = "https://images.test/a.png"
+        message = {
+            "role": "assistant",
+            "content": "Here: ",
+            "images": [{"type": "image_url", "image_url": {"url": url}}],
+        }
+        document = {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        [got] = told(RESPONSES, CHAT, document)
+        assert got["output"][0]["content"][0]["text"] == f"Here: [image: {url}]"
+        [got] = told(GEMINI, CHAT, document)
+        assert got["candidates"][0]["content"]["parts"][1] == {"fileData": {"mimeType": "image/png", "fileUri": url}}
+
+    def test_one_of_32_mib_crosses_although_the_stream_repeats_it(self) -> None:
+        size = 32 << 20
+        item = {**self.ITEM, "result": "A" * size}
+        answer = {"id": "resp_1", "model": "m", "status": "completed", "output": [item]}
+        done = {"type": "response.output_item.done", "output_index": 0, "item": item}
+        got = told(GEMINI, RESPONSES, done, {"type": "response.completed", "response": answer}, stream=True)
+        parts = [part for each in got for part in each["candidates"][0]["content"]["parts"]]
+        assert [len(part["inlineData"]["data"]) for part in parts if "inlineData" in part] == [size]

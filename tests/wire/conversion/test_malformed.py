@@ -5,25 +5,34 @@ from typing import Any
 import pytest
 from llm_rosetta import ConversionPipeline
 
+from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.library_errors import why_not
 from pointsman.wire.conversion.malformed import malformed
+from pointsman.wire.dialects.registry import DIALECTS
 
+CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 USER = {"role": "user", "content": "hi"}
 
 
 @pytest.mark.parametrize(
-    ("members", "why"),
+    ("dialect", "members", "why"),
     [
-        ({"tools": None, "tool_choice": None, "toolConfig": {}}, []),
-        ({"tools": [{"functionDeclarations": [{"name": "a"}]}], "tool_choice": "auto"}, []),
-        ({"tools": [None]}, ["tools must be a list of objects"]),
-        ({"tools": [{"function": "f"}]}, ["function of a tool must be an object"]),
-        ({"tool_choice": ["a"], "generationConfig": []},
-         ["tool_choice must be a string or an object", "generationConfig must be an object"]),
+        (CHAT, {"tools": None, "tool_choice": None, "toolConfig": []}, []),
+        (GEMINI, {"tools": [{"functionDeclarations": [{"name": "a"}]}], "tool_choice": 7}, []),
+        (GEMINI, {"tools": [{"function_declarations": [1]}]},
+         ["function_declarations of a tool must be a list of objects"]),
+        (RESPONSES, {"tools": [None]}, ["tools must be a list of objects"]),
+        (CHAT, {"tools": [{"function": "f"}]}, ["function of a tool must be an object"]),
+        (ANTHROPIC, {"tools": {}, "tool_choice": ["a"], "output_config": "x"},
+         ["tools must be a list of objects", "tool_choice must be a string or an object",
+          "output_config must be an object"]),
+        (GEMINI, {"generationConfig": [], "tool_config": 3},
+         ["tool_config must be an object", "generationConfig must be an object"]),
     ],
 )  # fmt: skip
-def test_what_is_of_another_form_is_named_once(members: dict[str, Any], why: list[str]) -> None:
-    assert list(dict.fromkeys(malformed(members))) == why
+def test_what_is_of_another_form_is_named_once(dialect: Dialect, members: dict[str, Any], why: list[str]) -> None:
+    asked = DIALECTS[dialect].conversion
+    assert list(malformed(members, asked.request_forms, asked.tool_forms)) == why
 
 
 @pytest.mark.parametrize(

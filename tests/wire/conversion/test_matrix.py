@@ -48,11 +48,14 @@ FORM = {
 class Conversation:
     """One conversation of a client of one dialect, with providers of any.
 
-    `comes_streamed`: how providers answer, whatever is asked.
+    `comes_streamed`: how providers answer, whatever is asked. `as_list`: a client of Gemini's wants its stream as one
+    JSON list.
     """
 
-    def __init__(self, client: Dialect, stream: bool, comes_streamed: bool | None = None) -> None:
-        self.client, self.stream = client, stream
+    def __init__(
+        self, client: Dialect, stream: bool, comes_streamed: bool | None = None, as_list: bool = False
+    ) -> None:
+        self.client, self.stream, self._as_list = client, stream, as_list
         self._comes_streamed = stream if comes_streamed is None else comes_streamed
         self._party = PARTIES[client]
         self._items: list[Any] = []
@@ -88,6 +91,7 @@ class Conversation:
     def _sent(self, provider: Dialect) -> Codec:
         """The codec of the attempt, its request judged."""
         path, document = self._party.request(self._items, self.stream)
+        path = path.removesuffix("?alt=sse") if self._as_list else path
         check_request(self.client, {**document}, self.stream)
         body = json.dumps(document).encode()
         facts = DIALECTS[self.client].facts(body, path)
@@ -129,7 +133,10 @@ class Conversation:
             documents = PARTIES[provider].events(answer)
             for each in documents:
                 check_event(provider, each)
-            got = through(codec, "text/event-stream", encoded(provider, documents))
+            if self._as_list and provider is self.client:
+                got = through(codec, "application/json", [json.dumps(documents).encode()])
+            else:
+                got = through(codec, "text/event-stream", encoded(provider, documents))
         else:
             document = PARTIES[provider].whole(answer)
             check_answer(provider, document)
@@ -142,6 +149,11 @@ class Conversation:
         return self._party.read_whole(document)
 
     def _read_stream(self, got: bytes) -> Said:
+        if self._as_list:
+            elements = json.loads(got)
+            for each in elements:
+                check_event(self.client, each)
+            return self._party.read_stream(elements)
         events = [each for each in Decoder().feed(got) if each.data]
         if self.client is CHAT:
             assert events.pop().data == b"[DONE]"
@@ -155,7 +167,11 @@ class Conversation:
 
     def _compare(self, said: Said, answer: Answer, provider: Dialect) -> None:
         is_alike = provider is self.client
-        assert said.text + said.refusal == answer.text + answer.refusal
+        image = "" if provider is ANTHROPIC else answer.image  # its models make none
+        told = f"[image/png image, {shown_size(image)} kB: cannot be shown here]"
+        is_told = bool(image) and self.client is ANTHROPIC
+        assert said.text + said.refusal == answer.text + answer.refusal + (told if is_told else "")
+        assert said.image == ("" if is_told else image)
         assert said.reasoning == answer.reasoning
         assert bool(said.refusal) == bool(answer.refusal and {self.client, provider} <= {CHAT, RESPONSES})
         ends = {"stop", "content_filter"} if answer.refusal else {answer.finish}
@@ -180,6 +196,10 @@ class Conversation:
                     continue
             told.append((call.name, arguments))
         return told
+
+
+def shown_size(image: str) -> int:
+    return -(-(len(image) * 3 // 4) // 1000)
 
 
 def whole_calls(said: Said) -> list[Call]:
@@ -217,6 +237,15 @@ def through(codec: Codec, content_type: str, chunks: Iterable[bytes]) -> bytes:
 @pytest.mark.parametrize("kind", CONVERSATIONS)
 def test_every_kind_crosses(kind: str, client: Dialect, provider: Dialect, stream: bool, is_other_form: bool) -> None:
     conversation = Conversation(client, stream, stream is not is_other_form)
+    for turn in CONVERSATIONS[kind]:
+        conversation.take(turn, provider)
+
+
+@both_forms
+@pytest.mark.parametrize("provider", Dialect)
+@pytest.mark.parametrize("kind", CONVERSATIONS)
+def test_every_kind_reaches_a_client_that_wants_a_list(kind: str, provider: Dialect, is_other_form: bool) -> None:
+    conversation = Conversation(GEMINI, stream=True, comes_streamed=not is_other_form, as_list=True)
     for turn in CONVERSATIONS[kind]:
         conversation.take(turn, provider)
 
@@ -282,3 +311,73 @@ def without_stops(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return {name: without_stops(each) for name, each in value.items() if not name.startswith("stop")}
+
+
+VALUES: Mapping[str, tuple[Any, Mapping[Dialect, str]]] = {
+    "temperature": (0.5, dict.fromkeys(Dialect, "temperature")),
+    "top_p": (0.25, {**dict.fromkeys(Dialect, "top_p"), GEMINI: "topP"}),
+    "top_k": (5, {CHAT: "top_k", ANTHROPIC: "top_k", GEMINI: "topK"}),
+    "limit": (3000, {
+        CHAT: "max_tokens", RESPONSES: "max_output_tokens", ANTHROPIC: "max_tokens", GEMINI: "maxOutputTokens",
+    }),
+    "stop": (["END", "FIN"], {CHAT: "stop", ANTHROPIC: "stop_sequences", GEMINI: "stopSequences"}),
+    "seed": (7, {CHAT: "seed", GEMINI: "seed"}),
+    "presence": (0.1, {CHAT: "presence_penalty", GEMINI: "presencePenalty"}),
+    "frequency": (0.2, {CHAT: "frequency_penalty", GEMINI: "frequencyPenalty"}),
+    "user": ("u", {CHAT: "user", RESPONSES: "user", ANTHROPIC: "metadata.user_id"}),
+    "metadata": ({"k": "v"}, {CHAT: "metadata", RESPONSES: "metadata", GEMINI: "labels"}),
+    "tier": ("priority", {CHAT: "service_tier", RESPONSES: "service_tier", ANTHROPIC: "service_tier"}),
+    "verbosity": ("low", {CHAT: "verbosity", RESPONSES: "text.verbosity"}),
+    "parallel": (False, {CHAT: "parallel_tool_calls", RESPONSES: "parallel_tool_calls"}),
+    "bias": ({"50256": -100}, {CHAT: "logit_bias"}),
+    "safety": ([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}], {GEMINI: "safetySettings"}),
+}  # fmt: skip
+"""Each with its value, and where the dialects that have it have it."""
+TAKEN: Mapping[str, tuple[tuple[Dialect, Dialect], ...]] = {
+    "top_k": ((CHAT, ANTHROPIC), (CHAT, GEMINI), (ANTHROPIC, GEMINI), (GEMINI, ANTHROPIC)),
+    "user": ((CHAT, RESPONSES), (RESPONSES, CHAT), (CHAT, ANTHROPIC), (RESPONSES, ANTHROPIC)),
+    "metadata": (),
+    "tier": ((CHAT, RESPONSES),),
+    "verbosity": ((CHAT, RESPONSES),),
+}
+"""Those that do not reach every dialect that has them: from which to which they go."""
+
+
+@pytest.mark.parametrize(("client", "provider"), [pair for pair in PAIRS if pair[0] is not pair[1]])
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_arrives_or_its_loss_is_told(name: str, client: Dialect, provider: Dialect) -> None:
+    value, places = VALUES[name]
+    if client not in places:
+        return
+    path, document = PARTIES[client].request(PARTIES[client].question("Which track?"), False)
+    put(document, places[client], value, client)
+    body = json.dumps(document).encode()
+    facts = DIALECTS[client].facts(body, path)
+    if why := unsupported(DIALECTS[client], DIALECTS[provider], facts):
+        assert (name, provider, "stop sequences" in why) == ("stop", RESPONSES, True)
+        return
+    codec = codec_for(DIALECTS[client], DIALECTS[provider], Listener(facts, request_id="r"), ENTRY, True)
+    sent = json.loads(codec.outbound(body, "m")[0])
+    word = places[client].rpartition(".")[2]
+    if name == "parallel" and provider is ANTHROPIC:
+        assert sent["tool_choice"]["disable_parallel_tool_use"] is True
+    elif provider in places and (client, provider) in TAKEN.get(name, PAIRS):
+        assert (found(sent, places[provider], provider), codec.remark) == (value, "")
+    else:
+        is_own = word == "user_id"  # which Claude Code sends, unasked
+        told = "" if is_own else f"without {word}: the dialect has no such parameter"
+        assert (codec.remark, json.dumps(value) in json.dumps(sent)) == (told, False)
+
+
+def put(document: dict[str, Any], place: str, value: Any, dialect: Dialect) -> None:
+    *outer, last = place.split(".")
+    is_config = dialect is GEMINI and last not in ("labels", "safetySettings")
+    for member in ("generationConfig", *outer) if is_config else outer:
+        document = document.setdefault(member, {})
+    document[last] = value
+
+
+def found(document: Any, place: str, dialect: Dialect) -> Any:
+    for member in (*(("generationConfig",) if dialect is GEMINI else ()), *place.split(".")):
+        document = document[member]
+    return document

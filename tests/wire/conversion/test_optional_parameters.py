@@ -7,6 +7,7 @@ import pytest
 
 from pointsman.config.enums import Dialect
 from pointsman.wire.conversion.base import Recipient
+from pointsman.wire.conversion.optional_parameters import wanted_in
 from pointsman.wire.conversion.requests import convert
 from pointsman.wire.dialects.registry import DIALECTS
 
@@ -35,15 +36,20 @@ SAMPLING = {"seed": 0, "frequency_penalty": 0.5, "logit_bias": {"1": 2}}
 LOST: list[tuple[Dialect, Dialect, dict[str, Any], list[str]]] = [
     (ANTHROPIC, CHAT, {"top_k": 7}, ["top_k"]),
     (ANTHROPIC, RESPONSES, {"top_k": 7}, ["top_k"]),
-    (GEMINI, CHAT, {"generationConfig": {"topK": 7}}, ["top_k"]),
+    (GEMINI, CHAT, {"generationConfig": {"topK": 7}}, ["topK"]),
     (GEMINI, CHAT, {"generation_config": {"top_k": 7}}, ["top_k"]),
-    (GEMINI, RESPONSES, {"generationConfig": {"topK": 7, "seed": 3}}, ["top_k", "seed"]),
+    (GEMINI, RESPONSES, {"generationConfig": {"topK": 7, "seed": 3}}, ["topK", "seed"]),
     (GEMINI, ANTHROPIC, {"safetySettings": [{"category": "c", "threshold": "t"}]}, ["safetySettings"]),
     (CHAT, RESPONSES, {**SAMPLING, "top_k": 7}, ["top_k", "seed", "logit_bias", "frequency_penalty"]),
     (CHAT, ANTHROPIC, SAMPLING, ["seed", "logit_bias", "frequency_penalty"]),
     (CHAT, GEMINI, {**SAMPLING, "user": "u-1"}, ["logit_bias", "user"]),
     (CHAT, ANTHROPIC, {"metadata": {"k": "v"}, "service_tier": "flex"}, ["metadata", "service_tier"]),
     (RESPONSES, CHAT, {"text": {"verbosity": "low"}, "max_tool_calls": 2}, ["max_tool_calls", "verbosity"]),
+    (CHAT, GEMINI, {"safety_identifier": "u-1", "store": True}, ["store", "safety_identifier"]),
+    (CHAT, ANTHROPIC, {"min_p": 0.1, "repetition_penalty": 1.1}, ["min_p", "repetition_penalty"]),
+    (ANTHROPIC, RESPONSES, {"service_tier": "priority"}, ["service_tier"]),
+    (GEMINI, RESPONSES, {"serviceTier": "flex", "labels": {"k": "v"}}, ["labels", "serviceTier"]),
+    (GEMINI, CHAT, {"generation_config": {"mediaResolution": "MEDIA_RESOLUTION_LOW"}}, ["mediaResolution"]),
 ]
 
 
@@ -52,17 +58,34 @@ def test_what_has_no_place_is_said(client: Dialect, provider: Dialect, asked: di
     assert sent(client, provider, **asked)[1] == without(*names)
 
 
-@pytest.mark.parametrize("client", list(Dialect))
+@pytest.mark.parametrize(
+    ("client", "usual"),
+    [
+        (
+            CHAT,
+            {"top_k": 0, "frequency_penalty": 0, "logit_bias": {}, "service_tier": "auto", "user": "", "seed": None},
+        ),
+        (CHAT, {"parallel_tool_calls": True, "metadata": {}, "presence_penalty": 0, "store": False}),
+        (RESPONSES, {"metadata": {}, "service_tier": "default", "text": {"verbosity": "medium"}, "user": None}),
+        (RESPONSES, {"truncation": "disabled", "user": "", "store": True}),
+        (ANTHROPIC, {"service_tier": "auto", "metadata": {"user_id": "u"}}),
+        (ANTHROPIC, {"metadata": {"user_id": None}, "service_tier": "standard_only", "tool_choice": {"type": "auto"}}),
+        (GEMINI, {"safetySettings": [], "generationConfig": {"presencePenalty": 0.0}}),
+        (GEMINI, {"generation_config": {"presence_penalty": 0}, "labels": None}),
+    ],
+)
 @pytest.mark.parametrize("provider", list(Dialect))
-def test_nothing_is_said_of_what_changes_nothing(client: Dialect, provider: Dialect) -> None:
-    usual: dict[Dialect, dict[str, Any]] = {
-        CHAT: {"top_k": 0, "frequency_penalty": 0, "logit_bias": {}, "service_tier": "auto", "user": "", "seed": None},
-        RESPONSES: {"metadata": {}, "service_tier": "default", "text": {"verbosity": "medium"}, "user": None},
-        ANTHROPIC: {"service_tier": "auto", "metadata": {"user_id": "u"}},
-        GEMINI: {"safetySettings": [], "generationConfig": {"presencePenalty": 0.0}},
-    }
+def test_nothing_is_said_of_what_changes_nothing(client: Dialect, provider: Dialect, usual: dict[str, Any]) -> None:
     if client is not provider:
-        assert sent(client, provider, **usual[client])[1] == []
+        assert sent(client, provider, **usual)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("client", "malformed"),
+    [(GEMINI, {"generationConfig": [], "labels": None}), (RESPONSES, {"text": "low"}), (ANTHROPIC, {"tool_choice": 1})],
+)
+def test_nothing_is_found_in_what_is_no_object(client: Dialect, malformed: dict[str, Any]) -> None:
+    assert wanted_in(malformed, DIALECTS[client].conversion.optional) == {}
 
 
 @pytest.mark.parametrize("provider", [ANTHROPIC, GEMINI])
@@ -94,6 +117,10 @@ class TestUser:
     def test_that_anthropic_would_refuse_is_left_out_and_said(self, user: str) -> None:
         request, remarks = sent(CHAT, ANTHROPIC, user=user)
         assert ("metadata" in request, remarks) == (False, ["without user: Anthropic takes no name or address"])
+
+    def test_that_is_left_out_has_the_name_that_the_client_gave_it(self) -> None:
+        _, remarks = sent(CHAT, ANTHROPIC, safety_identifier="ann@example.org")
+        assert remarks == ["without safety_identifier: Anthropic takes no name or address"]
 
     @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
     def test_of_claude_code_stays_with_anthropic(self, provider: Dialect) -> None:

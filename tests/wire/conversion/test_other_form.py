@@ -1,7 +1,6 @@
 """Answers in the other form than was asked for: JSON for a stream is split, a stream for JSON is joined."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,8 +195,10 @@ def test_an_empty_part_of_a_whole_answer_is_none_of_its_stream() -> None:
     assert frame.data.count(b"event: response.output_item.added") == 1
 
 
-def test_an_endless_stream_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pointsman.wire.conversion.converting_readers.MAX_ANSWER", 10)
-    sent = PROVIDERS[Dialect.OPENAI_CHAT]("hi", MADE, "stop", True)
-    frames = answered(Dialect.OPENAI_CHAT, Dialect.OPENAI_CHAT, False, sent)
-    assert frames[-1].fault == replace(frames[-1].fault, kind=FaultKind.INTERNAL) if frames[-1].fault else False
+@pytest.mark.parametrize("provider", [Dialect.OPENAI_CHAT, Dialect.ANTHROPIC])
+def test_an_endless_stream_is_not_kept(provider: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("other_form_readers", "conversion.converting_readers"):
+        monkeypatch.setattr(f"pointsman.wire.{module}.MAX_ANSWER", 10)
+    sent = PROVIDERS[provider]("hi", MADE, "stop", True)
+    frames = answered(Dialect.OPENAI_CHAT, provider, False, sent)
+    assert [frame.fault and frame.fault.kind for frame in frames] == [FaultKind.INTERNAL]

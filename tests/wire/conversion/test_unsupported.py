@@ -75,7 +75,7 @@ CASES: tuple[tuple[Dialect, dict[str, Any], str], ...] = (
     (GEMINI, {"generationConfig": {"candidateCount": 2}}, "candidateCount = 2 cannot be converted"),
     (GEMINI, {"generation_config": {"response_logprobs": True}}, "logprobs cannot be converted"),
     (GEMINI, {"generationConfig": {"responseModalities": ["IMAGE"]}}, "answers other than text cannot be converted"),
-    (GEMINI, {"tools": [{"functionDeclarations": [7]}]}, "functionDeclarations must be a list of objects"),
+    (GEMINI, {"tools": [{"functionDeclarations": [7]}]}, "functionDeclarations of a tool must be a list of objects"),
     (GEMINI, {"toolConfig": []}, "toolConfig must be an object"),
     (GEMINI, gemini(xNew={}), "content of this kind cannot be converted: xNew"),
     (

@@ -14,8 +14,8 @@ from pointsman.demo.behaviours.errors import demo_error
 from pointsman.demo.behaviours.streaming import plain
 from pointsman.wire.conversation import answer_message, conversation
 from pointsman.wire.conversion.codec import codec_for
-from pointsman.wire.dialects.base import Dialect, ListedModel, Listener, Purpose
-from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, count_body, model_list_for, route_of_path
+from pointsman.wire.dialects.base import Dialect, ListedModel, Listener, ModelPage, Purpose
+from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, count_body, dialect_of_asker, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader
 from pointsman.wire.request_facts import RequestFacts
@@ -155,7 +155,7 @@ class TestTheRouterItself:
 
     def test_lists_models(self, dialect: Dialect) -> None:
         models = [ListedModel("auto", "pointsman"), ListedModel("p/m", "p", "M", 4096, "nick")]
-        text = json.dumps(dialect.model_list.document(models, 1_700_000_000.5))
+        text = json.dumps(dialect.model_list.document(ModelPage(models), 1_700_000_000.5))
         assert '"auto"' in text.replace("models/", "")
         assert "p/m" in text
 
@@ -166,7 +166,7 @@ class TestTheRouterItself:
 
 
 def test_someone_without_a_dialect_gets_the_usual_list_of_models() -> None:
-    assert model_list_for("/v1/models", {"authorization": "Bearer k"}) is DEFAULT.model_list
+    assert dialect_of_asker("/v1/models", {"authorization": "Bearer k"}) is DEFAULT
 
 
 @every_pair

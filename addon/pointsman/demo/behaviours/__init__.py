@@ -31,6 +31,7 @@ from pointsman.demo.behaviours.early import (
     slow_headers,
     sse_for_whole,
 )
+from pointsman.demo.behaviours.endpoints import endpoint
 from pointsman.demo.behaviours.errors import (
     empty,
     garbage,
@@ -77,6 +78,7 @@ __all__ = [
     "endless",
     "endless_hints",
     "endless_line",
+    "endpoint",
     "error_within",
     "exact",
     "finish_twice",

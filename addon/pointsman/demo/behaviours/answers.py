@@ -26,6 +26,7 @@ def answer(
     space: bool = True,
     model: str | None = None,
     tool_call: tuple[str, Mapping[str, Any]] | None = None,
+    tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = (),
     reasoning: str | None = None,
     gate_after: Mapping[int, Gate] | None = None,
 ) -> Behaviour:
@@ -34,16 +35,17 @@ def answer(
     `tokens` are the pieces it is streamed in, by default the words of `text`; when given they are the text.
     `first_delay` and `pace` are seconds, before the first token and between tokens. `finish` is by default `tool_calls`
     with a tool call, else `stop`; "" leaves it out. With `usage` the answer reports it, in a stream if the request
-    asked. `tool_call` is a name and its arguments. `gate_after` maps a number of tokens to the gate that is waited for
-    once so many are out; tokens of reasoning and of a tool call count too.
+    asked. `tool_call` is a name and its arguments, `tool_calls` are several. `gate_after` maps a number of tokens to
+    the gate that is waited for once so many are out; tokens of reasoning and of a tool call count too.
     """
+    calls = (*([tool_call] if tool_call else []), *tool_calls)
     said = DemoAnswer(
         tokens=words(text) if tokens is None else tuple(tokens),
-        finish=("tool_calls" if tool_call else "stop") if finish is None else finish,
+        finish=("tool_calls" if calls else "stop") if finish is None else finish,
         usage=ReportsUsage.ASKED if usage else ReportsUsage.NEVER,
         done=done,
         model=model,
-        tool_call=ToolCall(tool_call[0], json.dumps(tool_call[1])) if tool_call else None,
+        tool_calls=tuple(ToolCall(name, json.dumps(arguments)) for name, arguments in calls),
         reasoning=words(reasoning or ""),
     )
     interruptions = tuple(Interruption(after, _waits_for(gate)) for after, gate in (gate_after or {}).items())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, UnionType
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
-from pointsman.demo.behaviours import answers, breaks, early, errors, floods, oddities, wrappers
+from pointsman.demo.behaviours import answers, breaks, early, endpoints, errors, floods, oddities, wrappers
 from pointsman.demo.script import Behaviour
 
 type Builder = Callable[..., Behaviour]
@@ -34,7 +34,7 @@ def _builders(module: ModuleType, given: int = 0) -> dict[str, Builder]:
 
 _BASES = {
     name: builder
-    for theme in (answers, oddities, early, breaks, errors, floods)
+    for theme in (answers, endpoints, oddities, early, breaks, errors, floods)
     for name, builder in _builders(theme).items()
 }
 _CHANGES = _builders(wrappers, given=1)

@@ -31,6 +31,12 @@ def direct_writer(context: Context, server: object, handler: ConnectionHandler) 
     return io.writer if io and isinstance(io.writer, StreamWriter) else None
 
 
-def encode_chunk(data: bytes) -> bytes:
-    """One piece of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+LARGE_PIECE = 256 * 1024
+"""Bytes from which on a piece is written without being copied."""
+
+
+def encode_chunk(data: bytes) -> tuple[bytes, ...]:
+    """One piece of a chunked body, in parts that follow each other."""
+    if len(data) < LARGE_PIECE:
+        return (b"%x\r\n%b\r\n" % (len(data), data),)
+    return b"%x\r\n" % len(data), data, b"\r\n"

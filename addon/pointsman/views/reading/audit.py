@@ -43,7 +43,7 @@ COLUMNS: Mapping[str, Cell] = {
 
 def exchange_table(audit: Members) -> str:
     attempts = mappings(audit.get("attempts"))
-    names = ("request_id", "mode", "model", "session", "sticky", "status", "error")
+    names = ("request_id", "mode", "model", "taken_as", "session", "sticky", "status", "error")
     facts = [f"{name} {audit[name]}" for name in names if audit.get(name) is not None]
     return "\n".join([" | ".join(facts), "", *_table(attempts), *_messages(attempts), *_excluded(audit)])
 

@@ -1,15 +1,12 @@
-"""A choice among some of the tools: `allowed_tools` of OpenAI, `allowedFunctionNames` of Gemini.
+"""A choice among some of the tools, which some dialects can ask for.
 
 Where a target has no word for it, the other tools are left out of the request.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
-
-TYPE = "allowed_tools"
-GEMINI_PLACES = (("toolConfig", "functionCallingConfig"), ("tool_config", "function_calling_config"))
-GEMINI_NAMES = ("allowedFunctionNames", "allowed_function_names")
+from pointsman.wire.json_access import Document, dicts
 
 
 class AllowedTools(NamedTuple):
@@ -19,31 +16,10 @@ class AllowedTools(NamedTuple):
     must_call: bool = False
 
 
-def take_allowed_tools(document: Document) -> AllowedTools | None:
-    """Takes it out of a client's request, which then leaves the choice among all; None if there is none."""
-    choice = mapping(document.get("tool_choice"))
-    if choice.get("type") == TYPE:
-        said = mapping(choice.get(TYPE)) or choice
-        must_call = said.get("mode") == "required"
-        document["tool_choice"] = "required" if must_call else "auto"
-        return _allowed([_name(tool) for tool in mappings(said.get("tools"))], must_call)
-    for outer, inner in GEMINI_PLACES:
-        held = document.get(outer)
-        config = held.get(inner) if isinstance(held, dict) else None
-        if isinstance(config, dict):
-            for name in GEMINI_NAMES:
-                if isinstance(config.get(name), list):
-                    return _allowed(config.pop(name), config.get("mode") == "ANY")
-    return None
-
-
-def _allowed(names: list[object], must_call: bool) -> AllowedTools | None:
+def allowed_tools(names: Iterable[object], must_call: bool) -> AllowedTools | None:
+    """None where no name is one."""
     known = tuple(name for name in names if isinstance(name, str) and name)
     return AllowedTools(known, must_call) if known else None
-
-
-def _name(tool: Members) -> str:
-    return text(tool.get("name")) or text(mapping(tool.get("function")).get("name"))
 
 
 def leave_out_others(allowed: AllowedTools, neutral: Document) -> None:

@@ -39,8 +39,15 @@ TEXTS = ("text", "output_text", "summary_text", "reasoning_text")
 LISTS_OF_OBJECTS = frozenset((*LISTS, "content"))
 
 
-def well_formed(document: Document, forms: Mapping[str, Form]) -> None:
+DEEPEST = 50
+"""Levels below which nothing is read."""
+
+
+def well_formed(document: Document, forms: Mapping[str, Form], depth: int = 0) -> None:
     """Changes the document. `forms` are those of the dialect's own names. Null is absence."""
+    if depth == DEEPEST:
+        document.clear()
+        return
     if document.get("type") in TEXTS and not isinstance(document.get("text"), str):
         document["text"] = ""
     for name, value in list(document.items()):
@@ -52,12 +59,12 @@ def well_formed(document: Document, forms: Mapping[str, Form]) -> None:
         elif name.endswith(DETAILS):
             document[name] = {inner: given for inner, given in value.items() if type(given) is int}
         elif isinstance(value, dict):
-            well_formed(value, forms)
+            well_formed(value, forms, depth + 1)
         elif isinstance(value, list):
             if name in LISTS_OF_OBJECTS:
                 value[:] = [each for each in value if isinstance(each, dict)]
             for each in value:
                 if isinstance(each, dict):
-                    well_formed(each, forms)
+                    well_formed(each, forms, depth + 1)
             if name == "content":
                 value[:] = [each for each in value if "type" in each or "text" in each]

@@ -4,33 +4,31 @@ The library reads each dialect's events; what it would lose or mistake is put ri
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llm_rosetta import ConversionContext, get_converter_for_provider
 
 from pointsman.wire.conversion.answer_forms import well_formed
-from pointsman.wire.conversion.base import Conversion, nothing
+from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.conversion.ir import AnswerState, Identity, Kind, Piece, json_text, stem_of
-from pointsman.wire.json_access import NOTHING, Document, dicts, mapping, text
+from pointsman.wire.json_access import Document, dicts, mapping, text
 
 warnings.filterwarnings("ignore", module=r"llm_rosetta\.")  # what it would say, `unsupported` has said
 
 
 class AnswerReader:
-    """Of one answer. Documents are changed in reading them. `is_alike`: the client speaks the provider's dialect.
+    """Of one answer. Documents are changed in reading them.
 
     reader = AnswerReader(ANTHROPIC.conversion, Identity("r-1", "m", 1_700_000_000))
     reader.event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}})
     """
 
-    def __init__(self, provider: Conversion, identity: Identity, is_alike: bool = False) -> None:
-        self.state = AnswerState(identity)
+    def __init__(self, provider: Conversion, identity: Identity, size_of: Callable[[str], int] = len) -> None:
+        self.state = AnswerState(identity, size_of)
         self._plain_text, self._repair, self._late = provider.plain_text, provider.repair, provider.late
         self._calls, self._forms = provider.calls, provider.answer_forms
         self._repeated = provider.repeated_answer
-        self._signed_pieces = provider.signed_pieces if is_alike else nothing
-        self._signed_members = provider.signed_members if is_alike else None
         self._converter = get_converter_for_provider(provider.library_name)
         self._context = self._converter.create_stream_context()
         self._is_named = False
@@ -43,9 +41,8 @@ class AnswerReader:
         well_formed(document, self._forms)
         pieces = list(self._repair(self.state, document))
         calls = list(self._calls(self.state, document)) if self._calls else []
-        signed = list(self._signed_pieces(document))
         pieces += self._library_pieces(document)
-        pieces += [*calls, *self._late(self.state, document), *signed]
+        pieces += [*calls, *self._late(self.state, document)]
         state = self.state
         if self._repeated and not state.spoken_ids and (whole := self._repeated(document)):
             pieces += self.whole(whole)
@@ -61,7 +58,7 @@ class AnswerReader:
         for said in self._converter.stream_response_from_provider(document, context=self._context):
             match said["type"]:
                 case "text_delta" if said["text"]:
-                    pieces.append(Piece(Kind.TEXT, said["text"]))
+                    pieces.append(self.state.said(said["text"]))
                 case "reasoning_delta" if said["reasoning"]:
                     pieces.append(Piece(Kind.THOUGHT, said["reasoning"]))
                 case "refusal_delta" if said["refusal"]:
@@ -86,12 +83,11 @@ class AnswerReader:
         return [*found, *(piece for part in parts if (piece := self._piece(part))), *calls]
 
     def _piece(self, part: Mapping[str, Any]) -> Piece | None:
-        signed = self._signed_members(part) if self._signed_members else NOTHING
         match part.get("type"):
             case "text":
-                return Piece(Kind.TEXT, part["text"], signed=signed)
+                return self.state.said(part["text"])
             case "reasoning":
-                return Piece(Kind.THOUGHT, text(part.get("reasoning")), signed=signed)
+                return Piece(Kind.THOUGHT, text(part.get("reasoning")))
             case "refusal":
                 return Piece(Kind.REFUSAL, text(part.get("refusal")))
             case "tool_call":

@@ -4,11 +4,12 @@ Providers may mix the pieces of several calls, and of calls and texts. Most dial
 begins within a call waits until its arguments are whole. A call that was cut is written as far as it came.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from pointsman.wire.conversion.arguments import WRAPPED
 from pointsman.wire.conversion.ir import Identity, Inconvertible, Kind, Part, Piece, dumps
+from pointsman.wire.conversion.media import Media, of_url
 from pointsman.wire.finish_reasons import Finish, finish_of
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
@@ -26,6 +27,10 @@ class DialectWriter(Protocol):
     """Google's, by the ids of the calls that they sign, for dialects that have a place for them."""
     only_objects: bool
     """Arguments of calls are objects here; in other dialects they are texts, of any form."""
+
+    def can_show(self, image: Media) -> bool:
+        """Answers in this dialect have a place for such an image; else it becomes a text."""
+        ...
 
     @property
     def opening(self) -> Opening | None:
@@ -52,10 +57,15 @@ class DialectWriter(Protocol):
 
 
 class AnswerWriter:
-    """`free_tools` are the names of the client's tools that take any text, where other dialects know only objects."""
+    """`free_tools` are the names of the client's tools that take any text, where other dialects know only objects.
+    `size_of` gives the length of the base64 of an image, which may be shortened.
+    """
 
-    def __init__(self, writer: DialectWriter, free_tools: Collection[str] = ()) -> None:
+    def __init__(
+        self, writer: DialectWriter, free_tools: Collection[str] = (), size_of: Callable[[str], int] = len
+    ) -> None:
         self.writer = writer
+        self._size_of = size_of
         self.has_called = False
         self._free_tools = free_tools
         self._open: Part | None = None
@@ -68,7 +78,7 @@ class AnswerWriter:
 
     def take(self, pieces: Iterable[Piece]) -> bytes:
         """Raises Inconvertible."""
-        return b"".join([self._take(piece) for piece in pieces])
+        return b"".join([self._take(self._shown(piece)) for piece in pieces])
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         """What is left, and the end."""
@@ -89,7 +99,7 @@ class AnswerWriter:
     def _gathered(self, pieces: Iterable[Piece]) -> list[Part]:
         """Texts that follow each other are one text; the pieces of a call belong together wherever they stand."""
         parts: list[Part] = []
-        for piece in pieces:
+        for piece in map(self._shown, pieces):
             if piece.kind is Kind.CALL:
                 if piece.id not in self._calls:
                     self._calls[piece.id] = Part(Kind.CALL, id=piece.id)
@@ -97,11 +107,10 @@ class AnswerWriter:
                 call = self._calls[piece.id]
                 call.name = call.name or piece.name
                 call.said.add(piece.text)
-            elif piece.text or piece.signed:
+            elif piece.text:
                 if not (parts and parts[-1].goes_on_with(piece)):
                     parts.append(Part(piece.kind))
                 parts[-1].text += piece.text
-                parts[-1].signed = piece.signed or parts[-1].signed
         return parts
 
     def finish(self, word: str) -> Finish:
@@ -111,20 +120,25 @@ class AnswerWriter:
             return Finish.LENGTH
         return Finish.TOOL_CALLS if finish is Finish.STOP and self.has_called else finish
 
+    def _shown(self, piece: Piece) -> Piece:
+        """An image that the dialect has no place for is told."""
+        if piece.kind is not Kind.IMAGE or self.writer.can_show(image := of_url(piece.text, "image/*")):
+            return piece
+        return Piece(Kind.TEXT, image.told_made(self._size_of(image.data)))
+
     def _take(self, piece: Piece) -> bytes:
         self._length += len(piece.text)
         if self._length > LONGEST:
             raise Inconvertible(f"an answer of more than {LONGEST} characters")
-        if not (piece.text or piece.signed) and piece.kind is not Kind.CALL:
+        if not piece.text and piece.kind is not Kind.CALL:
             return b""  # of an answer that came whole: an empty part
         if piece.id in self._closed_ids:
             return b""  # its arguments were an object; what follows that is a repetition, or nothing a client could use
         part = self._part(piece)
-        part.signed = piece.signed or part.signed
         out = self._turn_to(part)
         if piece.kind is not Kind.CALL:
             part.text += piece.text
-            return out + (self.writer.more(part, piece.text) if self._open is part and piece.text else b"")
+            return out + (self.writer.more(part, piece.text) if self._open is part else b"")
         passed = part.said.add(piece.text)
         part.text += passed
         part.said.has_ended = part.said.has_ended or piece.is_last

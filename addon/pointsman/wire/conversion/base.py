@@ -16,17 +16,15 @@ from pointsman.wire.conversion.fit_model import Parameters, WriteThinking
 from pointsman.wire.conversion.history import History
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Piece
+from pointsman.wire.conversion.malformed import Forms
 from pointsman.wire.conversion.media import Media
-from pointsman.wire.conversion.optional_parameters import Places, Wanted
+from pointsman.wire.conversion.optional_parameters import Paths, Places, Wanted
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import Subset
-from pointsman.wire.json_access import NOTHING, Document, Members
+from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
 NOTHING_KNOWN = ModelFacts()
-
-type Paths = tuple[tuple[str, ...], ...]
-"""Places in a document, each as the names of its members from the root."""
 
 
 class Recipient(NamedTuple):
@@ -73,20 +71,30 @@ class Conversion:
     stop_sequences: Callable[[Members], object]
     response_format: Callable[[Members], ResponseFormat | None]
     """None where any text will do."""
-    optional: Mapping[str, Places] = field(default_factory=dict)
-    """Where a request has what it keeps its meaning without (`optional_parameters`)."""
+    optional: Places = field(default_factory=dict)
+    """Where a request has the parameters that it keeps its meaning without (`optional_parameters`)."""
     is_hosted: Callable[[Members], bool]
     """Whether a tool is one that the provider would have to run."""
     free_tools: Callable[[Members], frozenset[str]] = lambda _: frozenset()
     """Names of tools that take any text instead of an object."""
+
+    request_forms: Forms = field(default_factory=dict)
+    """What members of a request must be for the rest to be read."""
+    tool_forms: Forms = field(default_factory=dict)
+    """The same of each of its `tools`."""
 
     # Its request, on the way to the library.
     format_places: Paths
     """Where a request asks for a response format, which is carried across separately."""
     reasoning_places: Paths
     """Where it says how much to reason, which many models refuse."""
+    effort_places: Paths = ()
+    """Where it has a word for how much to reason."""
     own_places: Paths = ()
     """What is for a provider of this dialect alone, and nothing is lost without."""
+    take_allowed: Callable[[Document], AllowedTools | None] = lambda _: None
+    """Takes out which of the tools may be called; the request then leaves the choice among all. None: it does not say.
+    """
     prepare: Callable[[Document], None] = lambda _: None
     """Takes out or puts right what the library would lose, mistake or warn about."""
     complete: Callable[[Members, Document], object] = nothing
@@ -100,7 +108,7 @@ class Conversion:
     make_valid: Callable[[Document], None] = lambda _: None
     """Called last: completes a request that the dialect would refuse as empty."""
     carried: frozenset[str] = frozenset()
-    """The optional parameters for which the dialect has a place."""
+    """The optional parameters that reach a provider of this dialect."""
     write_optional: Callable[[Document, Wanted], Iterable[str]] = nothing
     """Adds those that the library does not write. Gives what is lost."""
     takes_cache_marks: Callable[[Recipient], bool] = lambda _: False
@@ -140,10 +148,6 @@ class Conversion:
     """
     late: Callable[[AnswerState, Document], Iterable[Piece]] = nothing
     """What some providers say only when a part begins, or is done."""
-    signed_pieces: Callable[[Document], Iterable[Piece]] = nothing
-    """Of an event: what only its issuer accepts, which clients of this dialect have to send back."""
-    signed_members: Callable[[Members], Members] = lambda _: NOTHING
-    """The same of a text or thought in a whole answer, as the library reads it."""
     repeated_answer: Callable[[Document], Document | None] | None = None
     """The whole answer that an event repeats, should the events before it have said nothing."""
 

@@ -20,7 +20,7 @@ from pointsman.wire.conversion.converting_readers import (
     JoinedStream,
     SplitWhole,
 )
-from pointsman.wire.conversion.identifiers import Identifiers, unchanged
+from pointsman.wire.conversion.identifiers import Identifiers
 from pointsman.wire.conversion.ir import Identity, Inconvertible, dumps
 from pointsman.wire.conversion.library_errors import why_not
 from pointsman.wire.conversion.requests import convert, identifiers_between
@@ -31,6 +31,8 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Reader
 from pointsman.wire.headers import Headers, completed
 from pointsman.wire.json_access import Members
+from pointsman.wire.long_strings import LongStrings
+from pointsman.wire.other_form_readers import JoinReader, SplitReader
 from pointsman.wire.refusals import Refusal, is_refused, refusal_in, without_refused
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM
@@ -57,7 +59,10 @@ NEUTRAL_HEADERS = ("content-type", "user-agent")
 class Codec(Protocol):
     dialect: Dialect
     """The provider's."""
-    remark: str
+
+    @property
+    def remark(self) -> str: ...
+
     """What the request lost on the way, for people; mostly empty."""
     asked_usage: bool
     """The router asks for a usage event, of its own accord."""
@@ -155,9 +160,16 @@ class PassThrough:
         if not 200 <= status < 300:
             return ErrorReader(self.dialect, status, content_type)
         if is_other_form(self._facts, self.dialect, self._listener, content_type):
-            identifiers = unchanged(self._listener.request_id)
-            return converting_reader(self.dialect, self.dialect, self._listener, self._facts, content_type, identifiers)
+            return self._other_form_reader(content_type) or self.dialect.reader(self._facts, content_type)
         return self.dialect.reader(self._facts, content_type, self.asked_usage)
+
+    def _other_form_reader(self, content_type: str) -> Reader | None:
+        form, facts = self.dialect.other_form, self._facts
+        if form is None:
+            return None
+        asked = self.dialect.conversion.asked_in_path(replace(facts, stream=not facts.stream))
+        own = self.dialect.reader(asked, content_type)
+        return SplitReader(own, form, facts) if facts.stream else JoinReader(own, form.joiner())
 
     def refusal(self, fault: Fault) -> Refusal | None:
         sent = dict(self._sent)
@@ -195,7 +207,13 @@ class Converting:
         self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
         self.asked_usage = self._facts.stream and may_ask_usage(dialect, refusals)
         without = [*left_out(client, self._facts), *blank_stops(client, dialect, self._facts)]
-        self.remark = f"without {', '.join(without)}" if without else ""
+        self._remark = f"without {', '.join(without)}" if without else ""
+        self._answer: AnswerReader | None = None
+
+    @property
+    def remark(self) -> str:
+        left_out = sorted(self._answer.state.left_out) if self._answer else ()
+        return "; ".join(filter(None, (self._remark, *(f"answer without {each}" for each in left_out))))
 
     def takes_long(self, body: bytes) -> bool:
         return len(body) > LARGE_CONVERSION
@@ -215,7 +233,7 @@ class Converting:
         provider_quirks.mend(self._provider, self.dialect, document)
         leave_out(self.dialect, document, self._left_out, model)
         remarks += without_refused(self.refusals, document)
-        self.remark = "; ".join(filter(None, (self.remark, *remarks)))
+        self._remark = "; ".join(filter(None, (self._remark, *remarks)))
         if self._facts.stream and conversion.stream_member:
             document[conversion.stream_member] = True
         if self.asked_usage and (option := self.dialect.usage_option):
@@ -233,7 +251,9 @@ class Converting:
             self._error_reader = ForeignErrorReader(self.dialect, status, content_type)
             return self._error_reader
         asked = self._asked(self._name)
-        return converting_reader(self._client, self.dialect, self._listener, asked, content_type, self._identifiers)
+        reader = converting_reader(self._client, self.dialect, self._listener, asked, content_type, self._identifiers)
+        self._answer = reader.answer
+        return reader
 
     def refusal(self, fault: Fault) -> Refusal | None:
         told = self._error_reader.original_fault() if self._error_reader else fault
@@ -256,7 +276,7 @@ def converting_reader(
     asked: RequestFacts,
     content_type: str,
     identifiers: Identifiers,
-) -> Reader:
+) -> ConvertedReader:
     """A reader that converts the provider's answer to the client's dialect. `asked` are the facts of the request that
     the provider got. A whole answer is split where the client wants a stream, and a stream is joined where it does not.
     """
@@ -266,14 +286,17 @@ def converting_reader(
         asked = dialect.conversion.asked_in_path(replace(asked, stream=is_stream))
     identity = Identity(listener.request_id, asked.model or "", int(listener.started))
     conversion = client.conversion
-    answer = AnswerReader(dialect.conversion, identity, is_alike=client is dialect)
-    writer = AnswerWriter(conversion.writer(listener.facts), conversion.free_tools(listener.facts.document))
+    long_strings = LongStrings(listener.request_id)
+    answer = AnswerReader(dialect.conversion, identity, long_strings.size_of)
+    free_tools = conversion.free_tools(listener.facts.document)
+    writer = AnswerWriter(conversion.writer(listener.facts), free_tools, long_strings.size_of)
     kinds: dict[tuple[bool, bool], type[ConvertedReader]] = {
         (True, True): ConvertedStream, (True, False): JoinedStream,
         (False, True): SplitWhole, (False, False): ConvertedWhole,
     }  # fmt: skip
     own = dialect.reader(asked, content_type)
-    return kinds[is_stream, stream](own, answer, writer, identifiers, listener.facts.tokens, listener.on_items)
+    make, tokens = kinds[is_stream, stream], listener.facts.tokens
+    return make(own, answer, writer, identifiers, tokens, listener.on_items, long_strings)
 
 
 def is_other_form(asked: RequestFacts, dialect: Dialect, listener: Listener, content_type: str) -> bool:

@@ -5,24 +5,23 @@ client gets for each frame is written here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.answer_reader import AnswerReader
 from pointsman.wire.conversion.answer_writer import AnswerWriter
 from pointsman.wire.conversion.identifiers import Identifiers
-from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece
+from pointsman.wire.conversion.ir import Inconvertible, Kind, Piece, dumps
 from pointsman.wire.dialects.base import OnItems
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
-from pointsman.wire.json_access import Document
-from pointsman.wire.request_facts import BYTES_PER_TOKEN
-from pointsman.wire.sse import LARGE_EVENT, Decoder
+from pointsman.wire.json_access import Members
+from pointsman.wire.long_strings import LongStrings
+from pointsman.wire.request_facts import estimated_tokens
+from pointsman.wire.stream_documents import StreamDocuments
 from pointsman.wire.whole_reader import MAX_ANSWER
-
-LINE, BETWEEN = b"data: ", b"\n\ndata: "
 
 
 @dataclass(eq=False)
@@ -32,13 +31,16 @@ class ConvertedReader(ABC):
     """
 
     _own: Reader
-    _answer: AnswerReader
+    answer: AnswerReader
     _writer: AnswerWriter
     _identifiers: Identifiers
     _prompt_tokens: int
     _on_items: OnItems
-    _characters: int = 0
-    """What the answer has said so far."""
+    _long_strings: LongStrings
+    """Of the provider's answer: conversion handles stand-ins for them."""
+    _size: int = 0
+    """Bytes of what the answer has said so far."""
+    _told_usage: Usage | None = None
     _over: bool = False
     _has_failed: bool = False
 
@@ -52,7 +54,8 @@ class ConvertedReader(ABC):
 
     @property
     def usage(self) -> Usage | None:
-        return self._own.usage
+        """As the client was told, once it was."""
+        return self._told_usage or self._own.usage
 
     @property
     def opening(self) -> Opening | None:
@@ -72,7 +75,8 @@ class ConvertedReader(ABC):
             if frame.kind is FrameKind.ERROR and frame.fault:
                 frame = Frame(FrameKind.ERROR, b"", replace(frame.fault, converted=True))
             try:
-                converted += self._frames(frame)
+                put_back = self._long_strings.put_back
+                converted += [each._replace(data=put_back(each.data)) for each in self._frames(frame)]
             except Exception as error:  # whatever the library raises
                 message = (
                     str(error) if isinstance(error, Inconvertible) else f"conversion failed: {type(error).__name__}"
@@ -81,60 +85,52 @@ class ConvertedReader(ABC):
                 self._has_failed = True
             self._over = bool(converted) and converted[-1].kind in (FrameKind.END, FrameKind.MALFORMED)
             if self._over and converted[-1].kind is FrameKind.END:
-                self._on_items(self._writer.writer.items)
+                self._on_items(self._remembered(self._writer.writer.items))
         return converted
+
+    def _remembered(self, items: list[Members]) -> list[Members]:
+        """Those that later requests may refer to: what has a long string in it is too large for that."""
+        return [item for item in items if not self._long_strings.are_in(dumps(item))] if self._long_strings else items
 
     def _renamed(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces as the client is to see them."""
         renamed = self._identifiers.answer(pieces)
-        signatures = self._answer.state.signatures
+        signatures = self.answer.state.signatures
         if signatures:
             named = zip(pieces, renamed, strict=True)
             self._writer.writer.signatures.update(
                 (two.id, signatures[one.id]) for one, two in named if one.id in signatures
             )
-        self._characters += sum(len(piece.text) for piece in renamed)
+        self._size += sum(len(piece.text.encode(errors="replace")) for piece in renamed)
         return renamed
 
     def _client_usage(self) -> Usage:
         """What the provider reports, estimated where it reports nothing: clients shorten their context by these."""
-        told = self._own.usage or Usage()
-        completion = told.completion or -(-self._characters // BYTES_PER_TOKEN)
-        return replace(told, prompt=told.prompt or self._prompt_tokens, completion=completion)
+        reported = self._own.usage or Usage()
+        prompt, completion = reported.prompt or self._prompt_tokens, reported.completion or estimated_tokens(self._size)
+        is_estimated = self._own.usage is None or (prompt, completion) != (reported.prompt, reported.completion)
+        told = replace(reported, prompt=prompt, completion=completion, is_estimated=is_estimated)
+        self._told_usage = told
+        return told
 
     @abstractmethod
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         """What the client gets for a frame of the provider's."""
 
+    def _pieces_of_whole(self, answer: bytes) -> list[Piece]:
+        return self._renamed(self.answer.whole(jsontext.loads(self._long_strings.take_out(answer))))
+
     def _whole(self, pieces: list[Piece]) -> bytes:
         finish = self._own.finish_reason or "stop"
-        return self._writer.whole(self._answer.state.identity, pieces, finish, self._client_usage())
-
-
-class StreamDocuments:
-    """The documents that the events of a stream hold."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder(LARGE_EVENT)
-
-    def of(self, raw: bytes) -> Iterator[Document]:
-        """What cannot be read is left out: the provider's own reader has counted it."""
-        for data in self._data_of(raw):
-            if data and isinstance(document := jsontext.parsed(data), dict):
-                yield document
-
-    def _data_of(self, raw: bytes) -> Iterable[bytes | None]:
-        """Most events come as one line each, and need no decoder."""
-        if raw.startswith(LINE) and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 * raw.count(BETWEEN) + 2:
-            return raw[len(LINE) : -2].split(BETWEEN)
-        return [event.data for event in self._decoder.feed(raw)]
+        return self._writer.whole(self.answer.state.identity, pieces, finish, self._client_usage())
 
 
 @dataclass(eq=False)
 class StreamedAnswerReader(ConvertedReader):
     """Of an answer that comes as a stream. Where its body ends without an end marker, one more frame ends it."""
 
-    _documents: StreamDocuments = field(default_factory=StreamDocuments)
+    def __post_init__(self) -> None:
+        self._documents = StreamDocuments(long_strings=self._long_strings)
 
     def close(self) -> Sequence[Frame]:
         frames = list(super().close())
@@ -143,9 +139,11 @@ class StreamedAnswerReader(ConvertedReader):
         return frames
 
     def _pieces_of(self, frame: Frame) -> list[Piece]:
-        return self._renamed(
-            [piece for document in self._documents.of(frame.data) for piece in self._answer.event(document)]
-        )
+        known = len(self._long_strings)
+        said = [piece for document in self._documents.of(frame.data) for piece in self.answer.event(document)]
+        if not said:
+            self._long_strings.forget(known)
+        return self._renamed(said)
 
 
 @dataclass(eq=False)
@@ -160,7 +158,7 @@ class ConvertedStream(StreamedAnswerReader):
         pieces, out = self._pieces_of(frame), b""
         if not self._has_begun:
             self._has_begun = True
-            out = self._writer.writer.begin(self._answer.state.identity, self._own.usage)
+            out = self._writer.writer.begin(self.answer.state.identity, self._own.usage)
         out += self._writer.take(pieces)
         if frame.kind is FrameKind.END:
             out += self._writer.end(self._own.finish_reason or "stop", self._client_usage())
@@ -171,7 +169,7 @@ class ConvertedWhole(ConvertedReader):
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
             return [frame]
-        return [frame._replace(data=self._whole(self._renamed(self._answer.whole(jsontext.loads(frame.data)))))]
+        return [frame._replace(data=self._whole(self._pieces_of_whole(frame.data)))]
 
 
 class SplitWhole(ConvertedReader):
@@ -180,8 +178,8 @@ class SplitWhole(ConvertedReader):
     def _frames(self, frame: Frame) -> Sequence[Frame]:
         if frame.fault or not frame.data:
             return [frame]
-        pieces = self._renamed(self._answer.whole(jsontext.loads(frame.data)))
-        out = self._writer.writer.begin(self._answer.state.identity, self._own.usage) + self._writer.take(pieces)
+        pieces = self._pieces_of_whole(frame.data)
+        out = self._writer.writer.begin(self.answer.state.identity, self._own.usage) + self._writer.take(pieces)
         return [frame._replace(data=out + self._writer.end(self._own.finish_reason or "stop", self._client_usage()))]
 
 

@@ -106,10 +106,14 @@ def _drop(held: Document, refused: Mapping[str, str]) -> Iterator[str]:
 
 def _fit_temperature(held: Document, facts: ModelFacts, neutral: Members) -> Iterator[str]:
     """The library may have lowered it already."""
-    given = mapping(neutral.get("generation")).get("temperature") if "temperature" in held else None
-    if facts.max_temperature is not None and isinstance(given, int | float) and given > facts.max_temperature:
+    given, written = mapping(neutral.get("generation")).get("temperature"), held.get("temperature")
+    if not isinstance(given, int | float) or not isinstance(written, int | float):
+        return
+    if facts.max_temperature is not None and given > facts.max_temperature:
         held["temperature"] = facts.max_temperature
         yield f"temperature {given} lowered to {facts.max_temperature:g}: the model's limit"
+    elif written < given:
+        yield f"temperature {given} lowered to {written:g}: the most that the provider takes"
 
 
 def _fit_roles(request: Document, facts: ModelFacts) -> Iterator[str]:

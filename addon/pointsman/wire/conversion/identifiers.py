@@ -22,19 +22,15 @@ class Spelling:
     """A rule for ids or names: letters, digits, `_` and `-`, at most `longest` of them.
 
     >>> Spelling(64).fitted("functions.read:0")
-    'functions_read_0_1d26b6f8'
+    '1d26b6f8_functions_read_0'
     """
 
     longest: int
     starts_with_letter: bool = False
     exact_length: int | None = None
     """Exactly so many letters and digits, and nothing else."""
-    takes_all: bool = False
-    """There is no rule."""
 
     def fits(self, word: str) -> bool:
-        if self.takes_all:
-            return True
         if self.exact_length:
             return len(word) == self.exact_length and word.isascii() and word.isalnum()
         first = r"[a-zA-Z]" if self.starts_with_letter else r"[\w-]"
@@ -45,19 +41,21 @@ class Spelling:
         return word if self.fits(word) else self.distinct(word, word)
 
     def distinct(self, word: str, source: str) -> str:
-        """A word that looks like the given one and is different for each source."""
+        """A word that looks like the given one and is different for each source. Of ids, none begins with the given
+        one: Claude Code takes the results of such two calls for one.
+        """
         digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
         if self.exact_length:
             return digest[: self.exact_length]
         stem = re.sub(r"[^\w-]", "_", word, flags=re.ASCII)
         if self.starts_with_letter and not stem[:1].isalpha():
             stem = f"t_{stem.lstrip('_')}"
-        return f"{stem[: self.longest - DIGEST_LENGTH - 1]}_{digest[:DIGEST_LENGTH]}"
+        stem = stem[: self.longest - DIGEST_LENGTH - 1]
+        return f"{stem}_{digest[:DIGEST_LENGTH]}" if self.starts_with_letter else f"{digest[:DIGEST_LENGTH]}_{stem}"
 
 
 NAMES = Spelling(64, starts_with_letter=True)
 """Names of tools: what every dialect takes."""
-AS_GIVEN = Spelling(64, takes_all=True)
 
 
 class Identifiers:
@@ -145,11 +143,6 @@ class Identifiers:
                 known = self._client_ids.distinct(known, f"{self._source}#{given}")
             self._answer_ids[given] = known
         return known
-
-
-def unchanged(source: str) -> Identifiers:
-    """For an answer to a request that was not converted: ids and names are known to the client as they are."""
-    return Identifiers(ids=AS_GIVEN, client_ids=AS_GIVEN, source=source, names=AS_GIVEN)
 
 
 def _calls_and_results(neutral: Members) -> Iterator[Document]:

@@ -3,6 +3,7 @@
 [Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -11,7 +12,6 @@ import orjson
 
 from pointsman.wire import jsontext
 from pointsman.wire.conversion.arguments import UNREADABLE, Arguments, Extent, normalized, parsed
-from pointsman.wire.json_access import NOTHING, Members
 
 STEMS = ("chatcmpl-", "resp_", "msg_")
 """How dialects begin the ids of their answers."""
@@ -27,11 +27,13 @@ class Kind(Enum):
     REFUSAL = auto()
     CALL = auto()
     """A tool call; its text is the arguments as JSON."""
+    IMAGE = auto()
+    """One that the model has made; its text is a URL, `data:` as a rule. It comes in one piece."""
 
 
 class Piece(NamedTuple):
     """More of a part. One of the pieces of a call has its `name`; all of them have its `id`. `is_last`: no more of this
-    call will come. `signed`: members of a thought or text that only their issuer accepts; they end the part.
+    call will come.
     """
 
     kind: Kind
@@ -39,13 +41,12 @@ class Piece(NamedTuple):
     id: str = ""
     name: str = ""
     is_last: bool = False
-    signed: Members = NOTHING
 
 
 @dataclass(slots=True, eq=False)
 class Part:
     """`text` of a call is its arguments, as far as they may be passed on. `is_free`: the tool takes a text of any form,
-    not an object; `text` is that text. `is_cut`: the answer ended within it. `signed`: as of a piece.
+    not an object; `text` is that text. `is_cut`: the answer ended within it.
     """
 
     kind: Kind
@@ -54,7 +55,6 @@ class Part:
     name: str = ""
     is_free: bool = False
     is_cut: bool = False
-    signed: Members = field(default_factory=dict)
     said: Arguments = field(default_factory=Arguments)
 
     def arguments(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Part:
 
     def goes_on_with(self, piece: Piece) -> bool:
         """Of parts that are no calls: the piece is more of it, not the next part."""
-        return self.kind is piece.kind and not (self.signed and piece.text)
+        return self.kind is piece.kind and self.kind is not Kind.IMAGE
 
     def is_readable(self) -> bool:
         """The arguments of a call are an object."""
@@ -115,6 +115,8 @@ class AnswerState:
     """
 
     identity: Identity
+    size_of: Callable[[str], int] = len
+    """Gives the length of a text, which may be shortened."""
     signatures: dict[str, str] = field(default_factory=dict)
     """Google's, by the ids of the calls that they sign."""
     calls: dict[object, "CallState"] = field(default_factory=dict)
@@ -122,6 +124,10 @@ class AnswerState:
     spoken_ids: set[str] = field(default_factory=set)
     """Ids of calls whose arguments were seen; with an empty one, anything was."""
     spoken_kinds: set[Kind] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)
+    """Images whose place in the text is held by marks: their URLs by these."""
+    left_out: set[str] = field(default_factory=set)
+    """What was not passed on, for people."""
     _all_calls: list["CallState"] = field(default_factory=list)
 
     def add_call(self, key: object, given_id: object, name: object) -> "CallState":
@@ -133,6 +139,16 @@ class AnswerState:
         self._all_calls.append(call)
         self.calls[key] = call
         return call
+
+    def mark_image(self, url: str) -> str:
+        """The text that is to stand where an image stood, so that the library keeps its place."""
+        mark = f"\0image {len(self.images)} of {self.identity.stem}\0"
+        self.images[mark] = url
+        return mark
+
+    def said(self, words: str) -> "Piece":
+        """A text, or the image that it holds the place of."""
+        return Piece(Kind.IMAGE, self.images[words]) if words in self.images else Piece(Kind.TEXT, words)
 
     def arguments_of(self, call_id: str) -> str | None:
         """What was read of the arguments of a call; None if the library is to read them."""

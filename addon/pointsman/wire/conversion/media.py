@@ -57,10 +57,20 @@ class Media:
         except (binascii.Error, ValueError):
             return None
 
+    def told_made(self, size: int) -> str:
+        """The text that stands for media of the model's own that the client cannot be given. `size`: of `data`."""
+        if self.url:
+            return f"[{self.noun}: {self.url}]"
+        return f"[{self.kind} {self.noun}, {_in_words(size * 3 // 4)}: cannot be shown here]"
+
     def told(self) -> str:
         """The text that stands for media that the model cannot be given."""
         url = self.url if len(self.url) <= LONGEST_TOLD_URL else ""
         return f"[{' '.join(filter(None, [self.noun, self.name or url or self.kind]))}]"
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1_000_000 else f"{-(-size // 1000)} kB"
 
 
 def named_text(name: str, words: str) -> str:

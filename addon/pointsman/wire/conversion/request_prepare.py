@@ -16,7 +16,7 @@ def prepared(client: Conversion, document: Document, reasons: bool) -> Document:
         document["tools"] = [tool for tool in document["tools"] if not client.is_hosted(mapping(tool))]
     if not document.get("tools"):
         document.pop("tools", None)
-    spell_words(document)
+    spell_words(document, client.effort_places)
     return document
 
 

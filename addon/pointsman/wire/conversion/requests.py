@@ -11,7 +11,7 @@ from llm_rosetta import ConversionPipeline
 from pointsman.model_facts import ModelFacts
 from pointsman.wire import jsontext
 from pointsman.wire.conversion import cache_marks
-from pointsman.wire.conversion.allowed_tools import leave_out_others, take_allowed_tools
+from pointsman.wire.conversion.allowed_tools import leave_out_others
 from pointsman.wire.conversion.base import NOTHING_KNOWN, Conversion, Recipient
 from pointsman.wire.conversion.fit_model import fit
 from pointsman.wire.conversion.history import arranged
@@ -80,7 +80,7 @@ def convert(
     response_format = client.response_format(document)
     wanted = wanted_in(document, client.optional)
     history = client.history
-    allowed, strict = take_allowed_tools(document), set(strict_tools(document.get("tools")))
+    allowed, strict = client.take_allowed(document), set(strict_tools(document.get("tools")))
     can_allow = allowed is not None and provider.can_allow(allowed, to.facts)
     prepared(client, document, to.reasons or to.facts.can_think)
     messages = arranged(history.read(document))

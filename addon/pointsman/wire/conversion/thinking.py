@@ -1,6 +1,6 @@
 """How much a model is to think: a word in some dialects, a number of tokens in others, both for some models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pointsman.model_facts import Effort, ModelFacts
@@ -14,23 +14,10 @@ DEFAULT: Effort = "medium"
 COMMON: tuple[Effort, ...] = ("low", "medium", "high")
 """What a model takes whose words are not known."""
 
-PLACES = (
-    ("reasoning_effort",),
-    ("reasoning", "effort"),
-    ("output_config", "effort"),
-    *(
-        (config, thinking, level)
-        for config in ("generationConfig", "generation_config")
-        for thinking in ("thinkingConfig", "thinking_config")
-        for level in ("thinkingLevel", "thinking_level")
-    ),
-)
-"""Where requests have such a word."""
 
-
-def spell_words(document: Document) -> None:
+def spell_words(document: Document, places: Iterable[tuple[str, ...]]) -> None:
     """In small letters; Google's libraries send capitals. An unknown word is removed."""
-    for *outer, last in PLACES:
+    for *outer, last in places:
         held: object = document
         for name in outer:
             held = held.get(name) if isinstance(held, dict) else None

@@ -7,11 +7,13 @@ the model need not call: it is dropped, and `left_out` names it.
 from collections.abc import Iterator, Sequence
 
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Wish
 from pointsman.wire.conversion.history import USER, History, asked_last
 from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
 from pointsman.wire.conversion.malformed import malformed
 from pointsman.wire.conversion.media import Media
+from pointsman.wire.conversion.nesting import MAX_NESTING, too_deep
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Document, Members
@@ -22,8 +24,11 @@ def spoken_to(
     client: DialectName, spoken: Sequence[DialectName], facts: RequestFacts
 ) -> tuple[DialectName | None, str]:
     """Of a target's dialects, the one to use: the client's own, else the first that can express the request. If none
-    can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted.
+    can: None, and the reasons joined by `; `. A request without turns is valid only once it is converted. What is no
+    chat is never converted.
     """
+    if facts.kind is not Kind.CHAT:
+        return (client, "") if client in spoken else (None, f"{facts.kind} requests of {client} cannot be converted")
     empty = empty_member(client, facts)
     if client in spoken and not empty:
         return client, ""
@@ -64,7 +69,12 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
-    yield from malformed(document)
+    if facts.only_native:
+        yield f"{facts.only_native} cannot be converted"
+    if place := too_deep(document):
+        yield f"{place} is nested too deeply: more than {MAX_NESTING} levels cannot be converted"
+        return
+    yield from malformed(document, asked.request_forms, asked.tool_forms)
     yield from asked.unsupported(document)
     hosted = hosted_tools(asked, document)
     if hosted and not can_do_without(asked, document):

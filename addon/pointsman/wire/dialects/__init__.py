@@ -7,6 +7,7 @@ Files of one name have the same purpose in every folder:
     held_ids.py        ids in a request that mean something to one account
     signed_parts.py    what only its issuer accepts: signed thoughts, encrypted reasoning
     answers.py         readers of a provider's answer, streamed and whole: bytes become frames
+    other_form.py      a whole answer made of a stream, and a stream of a whole answer, with all that is in it
     messages.py        the conversation of a request and the message of an answer, as sessions compare them
     control_events.py  the router's own events in a stream: keep-alive, comment, error, end marker
     errors.py          the error object, in both directions

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pointsman.config import Quirks
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.config.enums import Kind
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem
@@ -18,6 +19,7 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.messages import Conversation, MessageDraft
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.sse import Event
 from pointsman.wire.transcript import Transcript
 
 
@@ -25,6 +27,12 @@ class Purpose(Enum):
     CHAT = auto()
     COUNT = auto()
     """How many tokens would this be?"""
+    STORED = auto()
+    """What a provider has stored, such as an earlier answer: read, cancelled or deleted."""
+    OTHER = auto()
+    """Anything else of a model: see `Dialect.endpoints`."""
+    ACCOUNT = auto()
+    """What does an account hold? See `Dialect.account`."""
 
 
 type OnItems = Callable[[Sequence[Members]], None]
@@ -83,11 +91,64 @@ class MakeReader(Protocol):
         ...
 
 
+class SocketConversation(Protocol):
+    """What a client says and gets over one WebSocket connection: messages of JSON, one request at a time."""
+
+    def request(self, message: bytes, answer_id: str, now: float) -> bytes | Sequence[bytes]:
+        """The body of the streamed request that a client's message asks for; or the messages that answer it at once,
+        under `answer_id`. Raises Problem. `now` is Unix time in seconds.
+        """
+        ...
+
+    def answer(self, event: Event) -> bytes | None:
+        """The message for an event of the answer; None for one that says nothing."""
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """The last event of the answer has passed."""
+        ...
+
+    def error(self, status: int, body: bytes, headers: Headers) -> bytes:
+        """The message for an answer with an error status."""
+        ...
+
+
+class Sockets(NamedTuple):
+    """The WebSocket connections of a dialect: whether a path (without its query) takes them, and what begins one."""
+
+    takes: Callable[[str], bool]
+    begin: Callable[[], SocketConversation]
+
+
+class Joiner(Protocol):
+    """Makes one whole answer of the documents of a stream. Neither method raises."""
+
+    def add(self, document: Document) -> None:
+        """May change the document."""
+        ...
+
+    def whole(self) -> Document: ...
+
+
+class OtherForm(NamedTuple):
+    """How an answer gets from one form into the other, whatever members it has.
+
+    `split` takes a whole answer, which it may change, and the facts of its request, and gives the bytes of a stream.
+    """
+
+    joiner: Callable[[], Joiner]
+    split: Callable[[Document, RequestFacts], bytes]
+
+
 class CountTokens(NamedTuple):
-    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
+    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it. `kind`
+    is what the answer's `object` says, None where it has no such member.
+    """
 
     action: str
     member: str
+    kind: str | None = None
 
 
 class UsageOption(NamedTuple):
@@ -139,17 +200,32 @@ class ListedModel:
     name: str | None = None
     context: int | None = None
     alias_of: str | None = None
+    kinds: tuple[Kind, ...] = (Kind.CHAT,)
+
+
+class ModelPage(NamedTuple):
+    """A part of the list of models. `has_more`: others follow."""
+
+    models: Sequence[ListedModel]
+    has_more: bool = False
 
 
 class ModelList(NamedTuple):
-    """The dialect's form of `GET …/models`.
+    """The dialect's form of `GET …/models`, and of `GET …/models/ID`.
 
-    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes the models
-    and the moment (Unix time in seconds) that stands for their creation.
+    `is_asked` judges by the path (without its query) and the headers (names in lower case). `document` takes a page and
+    the moment (Unix time in seconds) that stands for the creation of models; `model` is one of its rows.
     """
 
     is_asked: Callable[[str, Mapping[str, str]], bool]
-    document: Callable[[Sequence[ListedModel], float], dict[str, Any]]
+    document: Callable[[ModelPage, float], dict[str, Any]]
+    model: Callable[[ListedModel, float], dict[str, Any]]
+    limit: str = "limit"
+    """The parameter of the query that bounds a page."""
+    after: str = "after"
+    """The parameter that holds the name of the last model before a page."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """Of the models that are listed."""
 
 
 class TranscriptReader(NamedTuple):
@@ -184,8 +260,14 @@ class Dialect:
     """The headers that carry a provider's key."""
     own_headers: Headers = ()
     """Headers that a provider requires and a client may have omitted."""
+    list_query: str = ""
+    """What asks for a long page of a provider's models, where it pages them."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
+    stored_methods: Callable[[str], tuple[str, ...]] | None = None
+    """The methods that a path (without its query) of purpose STORED takes. None: the dialect has no such requests."""
+    sockets: Sockets | None = None
+    """None: the dialect has no such connections."""
     usage_option: UsageOption | None = None
     """None: usage need not be asked for."""
 
@@ -198,6 +280,10 @@ class Dialect:
 
     # answers.py
     reader: MakeReader
+
+    # other_form.py
+    other_form: OtherForm | None = None
+    """None: a stream in place of a whole answer is refused, and the other way round."""
 
     # errors.py
     fault: Callable[[int, bytes, str], Fault]
@@ -215,6 +301,19 @@ class Dialect:
     """What a request says. Malformed parts are ignored. Never raises."""
     answer_message: Callable[[Iterable[Members]], MessageDraft]
     """What an answer says: the events of a stream, or one whole answer."""
+
+    # endpoints.py
+    kind: Kind | None = Kind.CHAT
+    """Of the models that its requests ask; None where they ask none."""
+    form_facts: Callable[[bytes, str, str], RequestFacts] | None = None
+    """In place of `facts` where a body may be a multipart form: body, path and content type."""
+    endpoints: Sequence["Dialect"] = ()
+    """The dialect's requests that are no chats. Each is a dialect of its own, with the name of this one: its requests
+    go to providers that speak this one, and nothing of them is converted.
+    """
+
+    account: "Dialect | None" = None
+    """The dialect's requests for files and batches, if it has any."""
 
     # conversion.py, answer_writer.py
     conversion: Conversion

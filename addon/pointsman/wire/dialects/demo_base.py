@@ -81,7 +81,7 @@ class DemoAnswer:
     usage: ReportsUsage = ReportsUsage.ASKED
     done: bool = True
     model: str | None = None
-    tool_call: ToolCall | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
     reasoning: tuple[str, ...] = ()
 
     @property

@@ -49,5 +49,6 @@ def prompt_count(request: DemoRequest) -> int:
     return max(1, len(request.body) // 4)
 
 
-def call_id(request: DemoRequest) -> str:
-    return f"call_demo_{request.number}"
+def call_id(request: DemoRequest, place: int = 0) -> str:
+    """Of the call at that place among those of its answer. No id begins with another: Claude Code confuses such ids."""
+    return f"call{place + 1 if place else ''}_demo_{request.number}"

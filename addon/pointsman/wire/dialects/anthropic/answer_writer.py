@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.wire import sse
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import MARK
@@ -44,6 +45,9 @@ class MessagesWriter:
         self._head = b""
         """How each delta of the open block begins."""
 
+    def can_show(self, image: Media) -> bool:
+        return False
+
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         message = {**self._message(identity), "content": [], "stop_reason": None, "usage": _usage(usage or Usage())}
         return _event("message_start", message=message)
@@ -64,7 +68,7 @@ class MessagesWriter:
     def close(self, part: Part) -> bytes:
         out = b""
         if part.kind is Kind.THOUGHT:
-            signed = {"type": "signature_delta", "signature": MARK, **part.signed}
+            signed = {"type": "signature_delta", "signature": MARK}
             out = _event("content_block_delta", index=self._block, delta=signed)
         return out + _event("content_block_stop", index=self._block)
 
@@ -100,8 +104,8 @@ def _block(part: Part) -> dict[str, Any]:
         case Kind.CALL:
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments()}
         case Kind.THOUGHT:
-            return {"type": "thinking", "thinking": part.text, "signature": MARK, **part.signed}
-        case Kind.TEXT | Kind.REFUSAL:
+            return {"type": "thinking", "thinking": part.text, "signature": MARK}
+        case Kind.TEXT | Kind.REFUSAL | Kind.IMAGE:
             return {"type": "text", "text": part.text}
 
 

@@ -36,7 +36,7 @@ def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) 
 
 class MessagesStreamReader(StreamReader):
     def __init__(self) -> None:
-        super().__init__(Decoder(LARGE_EVENT))
+        super().__init__(Decoder(LARGE_EVENT, shortens=True))
         self._counts: Mapping[str, Any] = {}
 
     def is_plain_run(self, data: bytes) -> bool:

@@ -9,14 +9,15 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, Kind, Piece
-from pointsman.wire.conversion.optional_parameters import Wanted, top
+from pointsman.wire.conversion.malformed import Form
+from pointsman.wire.conversion.optional_parameters import Places, Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
 from pointsman.wire.dialects.anthropic.history import HISTORY
 from pointsman.wire.dialects.anthropic.valid_request import make_valid
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 
 DEFAULT_TOKENS = 8192
@@ -34,6 +35,13 @@ CACHE_MARKS = 4
 def unsupported(document: Members) -> Iterator[str]:
     if document.get("mcp_servers") or document.get("container"):
         yield "hosted tools cannot be converted: mcp_servers, container"
+
+
+OPTIONAL: Places = {
+    **top("top_k"),
+    "anthropic_service_tier": (("service_tier",),),
+    "disable_parallel_tool_use": (("tool_choice", "disable_parallel_tool_use"),),
+}
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -84,10 +92,10 @@ def _limit_cache_marks(request: Document) -> None:
 
 def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
     user = wanted.get("user")
-    if isinstance(user, str) and USER_ID.fullmatch(user):
-        request["metadata"] = {"user_id": user}
+    if user and isinstance(user.value, str) and USER_ID.fullmatch(user.value):
+        request["metadata"] = {"user_id": user.value}
     elif user:
-        yield "without user: Anthropic takes no name or address"
+        yield f"without {user.given_as}: Anthropic takes no name or address"
 
 
 def write_format(asked: ResponseFormat, request: Document) -> None:
@@ -140,6 +148,8 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
             call = state.add_call(place, block.get("id"), block.get("name"))
             call.add(block.get("input"))
             block.update({"id": call.id, "name": call.name, "input": {}})
+        elif "input" in block:
+            block["input"] = {}  # of a tool that the provider runs
     return ()
 
 
@@ -171,17 +181,6 @@ def late(state: AnswerState, document: Document) -> Iterator[Piece]:
         yield Piece(Kind.THOUGHT, said)
 
 
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """In the delta that ends a thought, or where its block opens."""
-    for holder in (mapping(document.get("delta")), mapping(document.get("content_block"))):
-        if signature := text(holder.get("signature")):
-            yield Piece(Kind.THOUGHT, "", signed={"signature": signature})
-
-
-def signed_members(part: Members) -> Members:
-    return {"signature": part["signature"]} if part.get("signature") else NOTHING
-
-
 def _explanation(ending: Members) -> str:
     return text(mapping(ending.get("stop_details")).get("explanation"))
 
@@ -197,17 +196,19 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop_sequences"),
     response_format=response_format,
-    optional=top("top_k", "service_tier"),
+    optional=OPTIONAL,
     is_hosted=unless_of_type(None, "custom"),
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE, "output_config": Form.OBJECT},
     format_places=(("output_config", "format"), ("output_format",)),
     reasoning_places=(("thinking",), ("output_config", "effort")),
+    effort_places=(("output_config", "effort"),),
     own_places=(("metadata",), ("context_management",)),
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
     make_valid=make_valid,
     refuses_blank_stops=True,
-    carried=frozenset({"top_k", "user"}),
+    carried=frozenset({"top_k", "user", "parallel_tool_calls"}),
     write_optional=write_optional,
     takes_cache_marks=lambda _: True,
     write_format=write_format,
@@ -221,7 +222,5 @@ CONVERSION = Conversion(
     repair=repair,
     calls=calls,
     late=late,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     writer=writer,
 )

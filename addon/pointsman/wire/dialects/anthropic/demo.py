@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, DemoRequest, EventRole, ReportsUsage
+from pointsman.wire.dialects.demo_base import (
+    DemoAnswer,
+    DemoError,
+    DemoEvent,
+    DemoRequest,
+    EventRole,
+    ReportsUsage,
+    ToolCall,
+)
 from pointsman.wire.dialects.demo_helpers import call_id, counts, dumps, encoded, last_said, model_of
 
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
@@ -52,8 +60,8 @@ def whole(answer: DemoAnswer, request: DemoRequest) -> bytes:
         content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": "demo"})
     if answer.tokens:
         content.append({"type": "text", "text": answer.text})
-    if answer.tool_call is not None:
-        content.append({**_call(answer, request), "input": answer.tool_call.parsed})
+    for place, call in enumerate(answer.tool_calls):
+        content.append({**_call(call, place, request), "input": call.parsed})
     message = {**_message(answer, request), "content": content, "stop_reason": _stop_reason(answer)}
     return encoded(message)
 
@@ -107,14 +115,15 @@ def _blocks(answer: DemoAnswer, request: DemoRequest) -> Iterator[tuple[dict[str
         yield {"type": "thinking", "thinking": "", "signature": ""}, [*thoughts, signature]
     if answer.tokens:
         yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": token} for token in answer.tokens]
-    if answer.tool_call is not None:
-        pieces = [{"type": "input_json_delta", "partial_json": piece} for piece in answer.tool_call.pieces]
-        yield _call(answer, request), pieces
+    for place, call in enumerate(answer.tool_calls):
+        yield (
+            _call(call, place, request),
+            [{"type": "input_json_delta", "partial_json": piece} for piece in call.pieces],
+        )
 
 
-def _call(answer: DemoAnswer, request: DemoRequest) -> dict[str, Any]:
-    assert answer.tool_call is not None
-    return {"type": "tool_use", "id": call_id(request), "name": answer.tool_call.name, "input": {}}
+def _call(call: ToolCall, place: int, request: DemoRequest) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call_id(request, place), "name": call.name, "input": {}}
 
 
 def _message(answer: DemoAnswer, request: DemoRequest) -> dict[str, Any]:

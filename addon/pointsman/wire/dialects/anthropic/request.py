@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pointsman.config.enums import Capability
-from pointsman.wire import query
+from pointsman.wire import jsontext, query
 from pointsman.wire.dialects.anthropic.held_ids import held_ids
 from pointsman.wire.dialects.base import CountTokens, Purpose
 from pointsman.wire.headers import Headers
@@ -19,6 +19,8 @@ CHATS, COUNTS = f"/v1{PATH}", f"/v1{PATH}{COUNT_TOKENS.action}"
 
 OWN_HEADERS: Headers = (("anthropic-version", "2023-06-01"),)
 """The version of the interface, for clients that name none."""
+VERTEX_VERSION = "anthropic_version"
+"""What Vertex AI wants in the body in place of that header, and Anthropic itself refuses."""
 
 IMAGE_BLOCKS = ("image",)
 TEXT_MEMBERS = ("text", "thinking")
@@ -51,7 +53,15 @@ def facts(body: bytes, path: str) -> RequestFacts:
 
 
 def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
-    return with_model(body, facts.model_span, model), PATH + facts.action + facts.query
+    body = _without_vertex_version(with_model(body, facts.model_span, model), facts.document)
+    return body, PATH + facts.action + facts.query
+
+
+def _without_vertex_version(body: bytes, document: Mapping[str, Any]) -> bytes:
+    try:
+        return jsontext.without_member(body, VERTEX_VERSION, document)
+    except jsontext.DuplicateMember:
+        return body
 
 
 def auth_headers(key: str) -> list[tuple[str, str]]:

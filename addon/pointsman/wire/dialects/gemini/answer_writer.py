@@ -3,6 +3,7 @@
 from typing import Any
 
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.conversion.media import Media, of_url
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import UNSIGNED
@@ -27,6 +28,9 @@ class GeminiWriter:
         self._is_list = is_list
         self._frame: dict[str, Any] = {}
 
+    def can_show(self, image: Media) -> bool:
+        return True
+
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         self._frame = _frame(identity)
         return b""
@@ -40,7 +44,7 @@ class GeminiWriter:
     def close(self, part: Part) -> bytes:
         if part.kind is Kind.CALL:
             return b"" if part.is_cut else self._chunk(self._part(part, part.text))
-        return self._chunk({**self._part(part, ""), **part.signed}) if part.signed else b""
+        return b""
 
     def end(self, finish: str, usage: Usage | None) -> bytes:
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
@@ -49,7 +53,7 @@ class GeminiWriter:
 
     def whole(self, identity: Identity, parts: list[Part], finish: str, usage: Usage | None) -> bytes:
         told = [part for part in parts if part.kind is not Kind.CALL or not part.is_cut]
-        said = [{**self._part(part, part.text), **part.signed} for part in told]
+        said = [self._part(part, part.text) for part in told]
         last = {"finishReason": FINISH_REASONS.get(finish, "OTHER")}
         return dumps({**_frame(identity), **_candidates(said, last), **_usage(usage)})
 
@@ -62,6 +66,11 @@ class GeminiWriter:
                 return {"text": text, "thought": True}
             case Kind.TEXT | Kind.REFUSAL:
                 return {"text": text}
+            case Kind.IMAGE:
+                image = of_url(text, "image/png")
+                if image.url:
+                    return {"fileData": {"mimeType": image.kind, "fileUri": image.url}}
+                return {"inlineData": {"mimeType": image.kind, "data": image.data}}
 
     def _chunk(self, part: dict[str, Any]) -> bytes:
         return self._said({**self._frame, **_candidates([part], {})})

@@ -53,7 +53,7 @@ class EventReader(StreamReader):
     """`candidates`: how many answers were asked for; the stream is whole when all of them are."""
 
     def __init__(self, cutter: Cutter | None = None, candidates: int = 1) -> None:
-        super().__init__(cutter or Decoder(LARGE_EVENT))
+        super().__init__(cutter or Decoder(LARGE_EVENT, shortens=True))
         self._candidates = candidates
         self._finished: set[int] = set()
         self._opening: Opening | None = None
@@ -86,21 +86,21 @@ class EventReader(StreamReader):
 
 
 class ListReader(EventReader):
-    """Its frames are elements, each with the bracket or comma before it, and the closing bracket."""
+    """Its frames are elements, each with the bracket or comma before it, and the closing bracket. A whole answer, which
+    came although a list was asked for, is made the only element."""
 
     def __init__(self, candidates: int = 1) -> None:
-        super().__init__(ListCutter(LARGE_EVENT), candidates)
+        super().__init__(ListCutter(LARGE_EVENT, shortens=True), candidates)
 
     def frame_of(self, event: Event) -> Frame:
         if event.event == END:
             return Frame(FrameKind.END, event.raw)
         frame = super().frame_of(event)
-        is_answer_without_list = event.event == ROOT and frame.fault is None
-        return (
-            malformed("an answer that is not a list, although the request asked for one")
-            if is_answer_without_list
-            else frame
-        )
+        if event.event != ROOT or frame.fault:
+            return frame
+        if self.finish_reason is None:
+            return malformed("an answer that is not a list, although the request asked for one")
+        return frame._replace(data=b"[" + event.raw + b"]")
 
 
 class GeminiWholeReader(WholeReader):

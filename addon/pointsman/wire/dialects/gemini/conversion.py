@@ -1,16 +1,20 @@
 """How Gemini's dialect crosses into others, and back."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pointsman.model_facts import ModelFacts
-from pointsman.wire.conversion.allowed_tools import AllowedTools
+from pointsman.wire.conversion.allowed_tools import AllowedTools, allowed_tools
 from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.conversion.base import Conversion, Recipient
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.identifiers import Spelling
-from pointsman.wire.conversion.ir import AnswerState, Inconvertible, Kind, Piece
+from pointsman.wire.conversion.ir import AnswerState, Piece
+from pointsman.wire.conversion.malformed import Form, Forms
+from pointsman.wire.conversion.media import Media
+from pointsman.wire.conversion.optional_parameters import Paths, Places
 from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import GEMINI_FORMATS, GEMINI_TAKEN, Subset
 from pointsman.wire.conversion.thinking import Thinking
@@ -19,11 +23,13 @@ from pointsman.wire.dialects.gemini.history import HISTORY
 from pointsman.wire.dialects.gemini.names import member
 from pointsman.wire.dialects.gemini.request import GENERATE, STREAM, is_sse
 from pointsman.wire.dialects.gemini.valid_request import make_valid
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, requires_signatures
 
 JSON = "application/json"
+CONFIGS = ("generationConfig", "generation_config")
+ALLOWED = ("allowedFunctionNames", "allowed_function_names")
 FORMAT_MEMBERS = (
     "responseMimeType", "responseSchema", "responseJsonSchema",
     "response_mime_type", "response_schema", "response_json_schema",
@@ -45,6 +51,31 @@ def unsupported(document: Members) -> Iterator[str]:
 
 def stop_sequences(document: Members) -> object:
     return member(mapping(member(document, "generationConfig")), "stopSequences")
+
+
+REQUEST_FORMS: Forms = {
+    "tools": Form.OBJECTS,
+    **dict.fromkeys(("toolConfig", "tool_config", "generationConfig", "generation_config"), Form.OBJECT),
+}
+EFFORT_PLACES = tuple(
+    itertools.product(CONFIGS, ("thinkingConfig", "thinking_config"), ("thinkingLevel", "thinking_level"))
+)
+
+
+def _in_config(*spellings: str) -> Paths:
+    return tuple(itertools.product(CONFIGS, spellings))
+
+
+OPTIONAL: Places = {
+    "top_k": _in_config("topK", "top_k"),
+    "seed": _in_config("seed"),
+    "frequency_penalty": _in_config("frequencyPenalty", "frequency_penalty"),
+    "presence_penalty": _in_config("presencePenalty", "presence_penalty"),
+    "media_resolution": _in_config("mediaResolution", "media_resolution"),
+    "safety_settings": (("safetySettings",), ("safety_settings",)),
+    "labels": (("labels",),),
+    "gemini_service_tier": (("serviceTier",), ("service_tier",)),
+}
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -72,22 +103,12 @@ def is_hosted(tool: Members) -> bool:
     return not member(tool, "functionDeclarations")
 
 
-CONFIGS = ("generationConfig", "generation_config")
+def take_allowed(document: Document) -> AllowedTools | None:
+    config = member(mapping(member(document, "toolConfig")), "functionCallingConfig")
+    names = _pop(config, *ALLOWED) if isinstance(config, dict) else None
+    return allowed_tools(names, mapping(config).get("mode") == "ANY") if isinstance(names, list) else None
 
 
-def _in_config(*spellings: str) -> tuple[tuple[str, ...], ...]:
-    return tuple((config, name) for config in CONFIGS for name in spellings)
-
-
-OPTIONAL = {
-    "top_k": _in_config("topK", "top_k"),
-    "seed": _in_config("seed"),
-    "frequency_penalty": _in_config("frequencyPenalty", "frequency_penalty"),
-    "presence_penalty": _in_config("presencePenalty", "presence_penalty"),
-    "mediaResolution": _in_config("mediaResolution", "media_resolution"),
-    "safetySettings": (("safetySettings",), ("safety_settings",)),
-    "labels": (("labels",),),
-}
 SAMPLING = {"topP": "top_p", "topK": "top_k"}
 """Parameters, and the only names that the library knows them by."""
 
@@ -185,8 +206,8 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
         if isinstance(content := candidate.get("content"), dict):
             content["role"] = "model"
         for part in dicts(mapping(candidate.get("content")).get("parts")):
-            if "inlineData" in part:
-                raise Inconvertible("an answer with data in it")
+            if data := mapping(_pop(part, "inlineData", "inline_data")):
+                part["text"] = _media_text(state, data, part.get("thought") is True)
             if isinstance(call := part.get("functionCall"), dict):
                 known = state.add_call(len(state.calls), call.get("id"), call.get("name"))
                 call.update({"id": known.id, "name": known.name, "args": as_object(call.get("args"))})
@@ -195,20 +216,12 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     return ()
 
 
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """Of texts and thoughts; calls are signed in their own way."""
-    for candidate in dicts(document.get("candidates")):
-        for part in dicts(mapping(candidate.get("content")).get("parts")):
-            signature = text(member(part, "thoughtSignature"))
-            if signature and "functionCall" not in part:
-                kind = Kind.THOUGHT if part.get("thought") is True else Kind.TEXT
-                yield Piece(kind, "", signed={"thoughtSignature": signature})
-
-
-def signed_members(part: Members) -> Members:
-    google = mapping(mapping(part.get("provider_metadata")).get("google"))
-    signature = google.get("thought_signature")
-    return {"thoughtSignature": signature} if signature else NOTHING
+def _media_text(state: AnswerState, data: Members, is_thought: bool) -> str:
+    """What stands in the place of data. Drafts of an image that the model thinks of, and other media, are told."""
+    media = Media(text(member(data, "mimeType")) or "image/png", text(data.get("data")))
+    if media.is_image and not is_thought:
+        return state.mark_image(media.data_url())
+    return media.told_made(state.size_of(media.data))
 
 
 def writer(facts: RequestFacts) -> GeminiWriter:
@@ -224,7 +237,11 @@ CONVERSION = Conversion(
     response_format=response_format,
     optional=OPTIONAL,
     is_hosted=is_hosted,
-    format_places=tuple((config, name) for config in CONFIGS for name in FORMAT_MEMBERS),
+    request_forms=REQUEST_FORMS,
+    tool_forms={"functionDeclarations": Form.OBJECTS, "function_declarations": Form.OBJECTS},
+    effort_places=EFFORT_PLACES,
+    take_allowed=take_allowed,
+    format_places=_in_config(*FORMAT_MEMBERS),
     reasoning_places=(("generationConfig", "thinkingConfig"), ("generation_config", "thinking_config")),
     prepare=prepare,
     fix_up=fix_up,
@@ -249,7 +266,5 @@ CONVERSION = Conversion(
     answer_forms={"content": dict, "response": dict},
     plain_text=lambda _: None,
     repair=repair,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     writer=writer,
 )

@@ -91,8 +91,8 @@ def _parts(answer: DemoAnswer, apart: bool = False) -> Iterator[dict[str, Any]]:
     for token in answer.tokens if apart else [answer.text]:
         if token:
             yield {"text": token}
-    if answer.tool_call is not None:
-        yield {"functionCall": {"name": answer.tool_call.name, "args": answer.tool_call.parsed}}
+    for call in answer.tool_calls:
+        yield {"functionCall": {"name": call.name, "args": call.parsed}}
 
 
 def _chunk(answer: DemoAnswer, request: DemoRequest, parts: list[dict[str, Any]], finish: str = "") -> dict[str, Any]:

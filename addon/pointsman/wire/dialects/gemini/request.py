@@ -37,10 +37,10 @@ class Asked(NamedTuple):
     action: str
 
 
-def asked(path: str) -> Asked | None:
+def asked(path: str, actions: Sequence[str] = ACTIONS) -> Asked | None:
     """None for a path of another kind. A query string is ignored."""
     named, _, action = path.partition("?")[0].rpartition(":")
-    if action not in ACTIONS:
+    if action not in actions:
         return None
     found = ((named.find(root), root) for root in ROOTS if root in named)
     at, root = min(found, default=(0, named))
@@ -78,9 +78,16 @@ def facts(body: bytes, path: str) -> RequestFacts:
 
 def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
     """The model stands in the path. Only a question for a number of tokens may repeat it in the body."""
-    name = model.removeprefix("models/")
-    path = f"/models/{quote(name, safe='/:@')}:{facts.action}{facts.query}"
-    return _with_inner_model(body, facts.document, f"models/{name}"), path
+    return _with_inner_model(body, facts.document, full_name(model)), outbound_path(facts, model)
+
+
+def full_name(model: str) -> str:
+    """As it stands in bodies."""
+    return f"models/{model.removeprefix('models/')}"
+
+
+def outbound_path(facts: RequestFacts, model: str) -> str:
+    return f"/{quote(full_name(model), safe='/:@')}:{facts.action}{facts.query}"
 
 
 def auth_headers(key: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.conversion.media import Media
 from pointsman.wire.dialects.openai_chat.history import signed
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
@@ -24,6 +25,9 @@ class ChatWriter:
         self._head = b""
         self._calls = -1
 
+    def can_show(self, image: Media) -> bool:
+        return True
+
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         self._frame = _frame(identity, "chat.completion.chunk")
         self._head = b"data: " + dumps(self._frame)[:-1] + b',"choices":[{"index":0,"delta":'
@@ -38,6 +42,8 @@ class ChatWriter:
     def more(self, part: Part, text: str) -> bytes:
         if part.kind is Kind.CALL:
             return self._chunk({"tool_calls": [{"index": self._calls, "function": {"arguments": text}}]})
+        if part.kind is Kind.IMAGE:
+            return self._chunk({"images": [_image(text)]})
         return self._chunk({MEMBERS[part.kind]: text})
 
     def close(self, part: Part) -> bytes:
@@ -59,6 +65,8 @@ class ChatWriter:
         }
         if said[Kind.THOUGHT]:
             message["reasoning_content"] = said[Kind.THOUGHT]
+        if images := [_image(part.text) for part in parts if part.kind is Kind.IMAGE]:
+            message["images"] = images
         if calls:
             message["tool_calls"] = calls
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
@@ -71,6 +79,10 @@ class ChatWriter:
 
     def _chunk(self, delta: dict[str, Any]) -> bytes:
         return self._head + dumps(delta) + b',"logprobs":null,"finish_reason":null}]}\n\n'
+
+
+def _image(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _frame(identity: Identity, kind: str) -> dict[str, Any]:

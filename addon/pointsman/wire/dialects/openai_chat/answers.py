@@ -43,7 +43,7 @@ class ChatStreamReader(StreamReader):
     """
 
     def __init__(self, drop_usage: bool, choices: int = 1) -> None:
-        super().__init__(Decoder(LARGE_EVENT))
+        super().__init__(Decoder(LARGE_EVENT, shortens=True))
         self._drop_usage = drop_usage
         self._choices = choices
         self._finished: set[object] = set()

@@ -10,14 +10,16 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece, json_text
-from pointsman.wire.conversion.optional_parameters import Wanted, top
+from pointsman.wire.conversion.malformed import Form
+from pointsman.wire.conversion.optional_parameters import Places, Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
+from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
 from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
-from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, count, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
 
@@ -36,22 +38,31 @@ def unsupported(document: Members) -> Iterator[str]:
         yield "hosted tools cannot be converted: web search"
 
 
+OPTIONAL: Places = {
+    **top(
+        "top_k", "min_p", "repetition_penalty", "seed", "logit_bias", "frequency_penalty", "presence_penalty",
+        "metadata", "service_tier", "verbosity", "parallel_tool_calls", "store", "prediction",
+    ),
+    "user": (("user",), ("safety_identifier",)),
+}  # fmt: skip
+
+
 def response_format(document: Members) -> ResponseFormat | None:
     asked = mapping(document.get("response_format"))
     return openai_format(asked, mapping(asked.get("json_schema")))
 
 
 def complete(document: Members, neutral: Document) -> None:
-    """`top_k` is known to many providers, though not to OpenAI."""
+    """`top_k` is no parameter of OpenAI's, but of many who offer chat completions."""
     cache_marks.carry(document, neutral)
-    if isinstance(top_k := document.get("top_k"), int) and top_k > 0:
+    if top_k := count(document.get("top_k")):
         neutral["generation"] = {**mapping(neutral.get("generation")), "top_k": top_k}
 
 
-def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
-    if isinstance(user := wanted.get("user"), str):
-        request["user"] = user
-    yield from ()
+def write_optional(request: Document, wanted: Wanted) -> tuple[()]:
+    if user := wanted.get("user"):
+        request["user"] = user.value
+    return ()
 
 
 def fix_up(request: Document, to: Recipient, neutral: Members) -> None:
@@ -132,7 +143,7 @@ ANSWERS = frozenset({"delta", "message", "finish_reason"})
 
 def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
     """The first choice counts. Reasoning has two names, content may be parts. Some providers repeat the whole message
-    at the end of a stream: of that, only calls can be news.
+    at the end of a stream: of that, only calls and images can be news.
     """
     document["model"] = document.get("model") or state.identity.model  # without it the library would not see the id
     choices = dicts(document.get("choices"))
@@ -140,21 +151,25 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
     document["choices"] = choices
     for choice in choices:
         if state.spoken_ids and isinstance(message := choice.pop("message", None), dict):
-            choice["delta"] = {**_unheard_calls(state, message), **mapping(choice.get("delta"))}
+            choice["delta"] = {**_unheard(state, message), **mapping(choice.get("delta"))}
         for name in ("delta", "message"):
             if isinstance(said := choice.get(name), dict):
                 said["role"] = "assistant"
                 yield from _repair_message(said)
+        if not ("delta" in choice or "message" in choice):
+            choice["message"] = {"role": "assistant", "content": ""}
         if "message" in choice and not choice.get("delta"):
             choice["delta"] = choice["message"]
 
 
-def _unheard_calls(state: AnswerState, message: Members) -> dict[str, object]:
-    """A member for the calls of a whole message, if its stream has brought none."""
-    return {} if state.calls or not message.get("tool_calls") else {"tool_calls": message["tool_calls"]}
+def _unheard(state: AnswerState, message: Members) -> dict[str, object]:
+    """Members for the calls and images of a whole message, if its stream has brought none."""
+    heard = {"tool_calls": bool(state.calls), "images": Kind.IMAGE in state.spoken_kinds}
+    return {name: message[name] for name, is_heard in heard.items() if message.get(name) and not is_heard}
 
 
 def _repair_message(said: Document) -> Iterator[Piece]:
+    said.pop("annotations", None)  # nothing is made of them, however they look
     if isinstance(said.get("content"), list):
         parts = dicts(said["content"])
         said["reasoning_content"] = "".join(_texts(part.get("thinking")) for part in parts) or None
@@ -169,10 +184,18 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
     """Calls may lack ids and indexes, or share them; the legacy form has neither."""
     for choice in dicts(document.get("choices")):
         for said in dicts([choice.get("delta"), choice.get("message")]):
+            yield from _images(said)
             for place, call in enumerate(dicts(said.pop("tool_calls", None))):
                 yield _piece_of_call(state, call, place)
             if isinstance(legacy := said.pop("function_call", None), dict):
                 yield _piece_of_call(state, {"function": legacy}, 0)
+
+
+def _images(said: Document) -> Iterator[Piece]:
+    """They stand beside the text, in a member that several providers have."""
+    for image in dicts(said.pop("images", None)):
+        if url := text(mapping(image.get("image_url")).get("url")):
+            yield Piece(Kind.IMAGE, url)
 
 
 def _piece_of_call(state: AnswerState, call: Members, place: int) -> Piece:
@@ -214,28 +237,19 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: document.get("stop"),
     response_format=response_format,
-    optional={
-        **top(
-            "top_k",
-            "min_p",
-            "repetition_penalty",
-            "seed",
-            "logit_bias",
-            "frequency_penalty",
-            "presence_penalty",
-            "metadata",
-            "service_tier",
-            "verbosity",
-            "prediction",
-        ),
-        "user": (("user",), ("safety_identifier",)),
-    },
+    optional=OPTIONAL,
     is_hosted=unless_of_type("function", "custom"),
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE},
+    tool_forms={"function": Form.OBJECT},
     format_places=(("response_format",),),
     reasoning_places=(("reasoning_effort",), ("reasoning",)),
+    effort_places=(("reasoning_effort",), ("reasoning", "effort")),
+    take_allowed=take_allowed,
     own_places=(("prompt_cache_key",), ("stream_options",)),
     complete=complete,
-    carried=frozenset({"seed", "logit_bias", "frequency_penalty", "presence_penalty", "user"}),
+    carried=frozenset(
+        {"seed", "frequency_penalty", "presence_penalty", "user", "parallel_tool_calls", "disable_parallel_tool_use"}
+    ),
     write_optional=write_optional,
     takes_cache_marks=lambda to: to.cache_marks,
     fix_up=fix_up,

@@ -39,10 +39,12 @@ def whole(answer: DemoAnswer, request: DemoRequest) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
     if answer.reasoning:
         message["reasoning_content"] = "".join(answer.reasoning)
-    if answer.tool_call is not None:
-        function = {"name": answer.tool_call.name, "arguments": answer.tool_call.arguments}
+    if answer.tool_calls:
         message["content"] = answer.text or None
-        message["tool_calls"] = [{"id": call_id(request), "type": "function", "function": function}]
+        message["tool_calls"] = [
+            {**_call(place, request), "function": {"name": call.name, "arguments": call.arguments}}
+            for place, call in enumerate(answer.tool_calls)
+        ]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish or None}
     body = {**_frame(answer, request, "chat.completion"), "choices": [choice]}
     if answer.usage is not ReportsUsage.NEVER:
@@ -92,12 +94,15 @@ def _deltas(answer: DemoAnswer, request: DemoRequest) -> Iterator[dict[str, Any]
         yield {"reasoning_content": token}
     for token in answer.tokens:
         yield {"content": token}
-    if answer.tool_call is None:
-        return
-    opening = {"index": 0, "id": call_id(request), "type": "function"}
-    yield {"tool_calls": [{**opening, "function": {"name": answer.tool_call.name, "arguments": ""}}]}
-    for piece in answer.tool_call.pieces:
-        yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+    for place, call in enumerate(answer.tool_calls):
+        opening = {"index": place, **_call(place, request), "function": {"name": call.name, "arguments": ""}}
+        yield {"tool_calls": [opening]}
+        for piece in call.pieces:
+            yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
+
+
+def _call(place: int, request: DemoRequest) -> dict[str, Any]:
+    return {"id": call_id(request, place), "type": "function"}
 
 
 def _frame(answer: DemoAnswer, request: DemoRequest, kind: str) -> dict[str, Any]:

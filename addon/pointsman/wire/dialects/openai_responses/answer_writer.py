@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.wire import sse
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
+from pointsman.wire.conversion.media import Media, of_url
 from pointsman.wire.frames import Opening, Usage
 from pointsman.wire.json_access import Members
 from pointsman.wire.thinking_signatures import MARK
@@ -12,8 +13,10 @@ from pointsman.wire.thinking_signatures import MARK
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Why an answer is not complete; any other way to finish completes it."""
 
-STEMS = {Kind.TEXT: "msg", Kind.REFUSAL: "msg", Kind.THOUGHT: "rs", Kind.CALL: "fc"}
+STEMS = {Kind.TEXT: "msg", Kind.REFUSAL: "msg", Kind.THOUGHT: "rs", Kind.CALL: "fc", Kind.IMAGE: "ig"}
 TEXTS = {Kind.TEXT: ("output_text", "text"), Kind.REFUSAL: ("refusal", "refusal")}
+IMAGE_STATES = {"in_progress": "in_progress", "completed": "completed", "incomplete": "failed"}
+"""Of an item that is an image."""
 ECHOED: Mapping[str, Any] = {
     "instructions": None,
     "max_output_tokens": None,
@@ -45,6 +48,9 @@ class ResponsesWriter:
     def opening(self) -> Opening | None:
         return None if self._answer is None else Opening(self._answer, self._number)
 
+    def can_show(self, image: Media) -> bool:
+        return bool(image.data)
+
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
         answer = self._answer = self._frame(identity)
         return self._event("response.created", response=answer) + self._event("response.in_progress", response=answer)
@@ -69,6 +75,8 @@ class ResponsesWriter:
                 return self._of_item("response.custom_tool_call_input.delta", part, delta=text)
             case Kind.CALL:
                 return self._of_item("response.function_call_arguments.delta", part, delta=text)
+            case Kind.IMAGE:
+                return self._of_item("response.image_generation_call.in_progress", part)
 
     def close(self, part: Part) -> bytes:
         match part.kind:
@@ -85,6 +93,8 @@ class ResponsesWriter:
                 done = self._of_item("response.custom_tool_call_input.done", part, input=part.text)
             case Kind.CALL:
                 done = self._of_item("response.function_call_arguments.done", part, name=part.name, arguments=part.text)
+            case Kind.IMAGE:
+                done = self._of_item("response.image_generation_call.completed", part)
         if part.kind in TEXTS:
             whole = _content(part, part.text)
             done += self._of_item("response.content_part.done", part, content_index=0, part=whole)
@@ -111,8 +121,6 @@ class ResponsesWriter:
 
     def _id(self, part: Part) -> str:
         assert self._answer
-        if item_id := part.signed.get("id"):
-            return str(item_id)
         return f"{STEMS[part.kind]}_{self._answer['id'].removeprefix('resp_')}_{self._place}"
 
     def _done_item(self, part: Part) -> dict[str, Any]:
@@ -127,12 +135,15 @@ class ResponsesWriter:
                 return {**frame, "type": "message", "role": "assistant", "content": content}
             case Kind.THOUGHT:
                 summary = [_summary(part.text)] if is_done and part.text else []
-                return {**frame, "type": "reasoning", "summary": summary, "encrypted_content": MARK, **part.signed}
+                return {**frame, "type": "reasoning", "summary": summary, "encrypted_content": MARK}
             case Kind.CALL if part.is_free:
                 return {**frame, "type": "custom_tool_call", **self._call(part), "input": part.text if is_done else ""}
             case Kind.CALL:
                 said = part.text if is_done else ""
                 return {**frame, "type": "function_call", **self._call(part), "arguments": said}
+            case Kind.IMAGE:
+                result = of_url(part.text).data if is_done else None
+                return {**frame, "type": "image_generation_call", "status": IMAGE_STATES[status], "result": result}
 
     def _call(self, part: Part) -> dict[str, Any]:
         if part.name not in self._spaces:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.openai_responses.request import COMPACT, COUNT_TOKENS
 from pointsman.wire.dialects.openai_responses.tools import CALLS
 from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
@@ -12,7 +13,7 @@ from pointsman.wire.json_access import count, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
-from pointsman.wire.whole_reader import WholeReader, reader_for
+from pointsman.wire.whole_reader import CountReader, PlainReader, WholeReader, reader_for
 
 FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
 
@@ -23,18 +24,24 @@ SILENT_ITEMS = {"message": ("content",), "reasoning": ("summary", "content")}
 """Such an item says what these members hold; one of any other kind is a call, or what came of it."""
 
 NUMBER = b'"sequence_number"'
+NUMBER_WIDTH = 64
+"""Bytes within which its digits stand."""
 _DIGITS = re.compile(rb"\s*:\s*(\d{1,15})")
 
 
 def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
-    return reader_for(facts.stream, content_type, ResponsesStreamReader, ResponsesWholeReader)
+    if facts.action == COUNT_TOKENS.action:
+        return CountReader(COUNT_TOKENS.member)
+    if facts.action in ("", COMPACT):
+        return reader_for(facts.stream, content_type, ResponsesStreamReader, ResponsesWholeReader)
+    return reader_for(facts.stream, content_type, StoredStreamReader, PlainReader)
 
 
 class ResponsesStreamReader(StreamReader):
-    """Remembers what `response.created` said, and which event was the last."""
+    """Remembers what `response.created` said, and the number of the last event."""
 
     def __init__(self) -> None:
-        super().__init__(Decoder(LARGE_EVENT))
+        super().__init__(Decoder(LARGE_EVENT, shortens=True))
         self._answer: Mapping[str, Any] | None = None
         self._last = b""
 
@@ -44,7 +51,10 @@ class ResponsesStreamReader(StreamReader):
 
     def read(self, data: bytes) -> Sequence[Frame]:
         frames = super().read(data)
-        self._last = next((frame.data for frame in reversed(frames) if NUMBER in frame.data), self._last)
+        for frame in reversed(frames):
+            if (at := frame.data.rfind(NUMBER)) >= 0:
+                self._last = frame.data[at : at + NUMBER_WIDTH]  # and not a whole image
+                break
         return frames
 
     def is_plain_run(self, data: bytes) -> bool:
@@ -90,6 +100,17 @@ class ResponsesStreamReader(StreamReader):
         self.finish_reason, self.usage, self.finished = finish_reason_of(answer), usage_of(answer), True
         is_first_word = not self.has_spoken and any(map(item_speaks, mappings(answer.get("output"))))
         return Frame(FrameKind.CONTENT if is_first_word else FrameKind.END, raw)
+
+
+class StoredStreamReader(ResponsesStreamReader):
+    """The events of a stored answer, perhaps from its middle on: what they report is what was asked for."""
+
+    def _frame_of_document(self, document: Mapping[str, Any], raw: bytes) -> Frame:
+        kind = super()._frame_of_document(document, raw).kind
+        if kind is FrameKind.PING or document.get("type") == "error":
+            return super()._frame_of_document(document, raw)
+        self.finished = self.finished or document.get("type") == "response.failed"
+        return Frame(FrameKind.CONTENT, raw)
 
 
 class ResponsesWholeReader(WholeReader):

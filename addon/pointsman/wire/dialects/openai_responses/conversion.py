@@ -9,21 +9,28 @@ from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
 from pointsman.wire.conversion.ir import AnswerState, CallState, Kind, Piece
-from pointsman.wire.conversion.optional_parameters import Wanted, top
+from pointsman.wire.conversion.malformed import Form
+from pointsman.wire.conversion.media import Media
+from pointsman.wire.conversion.optional_parameters import Places, Wanted, top
 from pointsman.wire.conversion.response_format import ResponseFormat, openai_format
 from pointsman.wire.conversion.schemas import OPENAI_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
+from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_responses.answer_writer import ResponsesWriter
 from pointsman.wire.dialects.openai_responses.history import HISTORY
 from pointsman.wire.dialects.openai_responses.tools import CALLS, CLIENT_TYPES, all_tools, free_tools, namespaces
-from pointsman.wire.json_access import NOTHING, Document, Members, dicts, mapping, mappings, text
+from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 
 ARGUMENTS_EVENTS = (
     "function_call_arguments.delta", "function_call_arguments.done", "custom_tool_call_input.delta",
     "custom_tool_call_input.done",
 )  # fmt: skip
+
+IMAGE = "image_generation_call"
+PARTIAL_IMAGE = ".partial_image"
+"""The end of an event's type: a draft of an image, which the item has whole when it is done."""
 
 STORED = ("previous_response_id", "conversation", "prompt")
 """Members of a request that refer to what only one provider keeps."""
@@ -45,6 +52,13 @@ def unsupported(document: Members) -> Iterator[str]:
     for item in mappings(document.get("input")):
         if item.get("type") in STORED_ITEMS:
             yield f"`{item['type']}` is known only to the provider that issued it"
+
+
+OPTIONAL: Places = {
+    **top("metadata", "service_tier", "parallel_tool_calls", "max_tool_calls", "truncation"),
+    "user": (("user",), ("safety_identifier",)),
+    "verbosity": (("text", "verbosity"),),
+}
 
 
 def response_format(document: Members) -> ResponseFormat | None:
@@ -84,6 +98,13 @@ def write_format(asked: ResponseFormat, request: Document) -> None:
     request["text"] = {"format": named}
 
 
+def write_optional(request: Document, wanted: Wanted) -> tuple[()]:
+    request |= {name: wanted[name].value for name in ("user", "service_tier") if name in wanted}
+    if verbosity := wanted.get("verbosity"):
+        request.setdefault("text", {})["verbosity"] = verbosity.value
+    return ()
+
+
 def write_allowed(allowed: AllowedTools, request: Document) -> None:
     tools = [{"type": "function", "name": name} for name in allowed.names]
     mode = "required" if allowed.must_call else "auto"
@@ -110,13 +131,28 @@ def repair(state: AnswerState, document: Document) -> Iterable[Piece]:
     if document.get("type") == "response.reasoning_text.delta":
         document["type"] = "response.reasoning_summary_text.delta"
     for place, item in enumerate(dicts(document.get("output"))):
-        if item.get("type") in CALLS:
+        if item.get("type") == IMAGE:
+            _put_message(item, [state.mark_image(url) for url in _image(item)])
+        elif item.get("type") in CALLS:
             known = state.calls.get(place) or state.add_call(place, item.get("call_id"), item.get("name"))
             member = CALLS[item["type"]]
             if not known.text:
                 known.add(item.get(member))
             item.update({"call_id": known.id, "name": known.name, member: "{}"})
     return ()
+
+
+def _put_message(item: Document, texts: list[str]) -> None:
+    """In place of what an item was."""
+    item.clear()
+    content = [{"type": "output_text", "text": each, "annotations": []} for each in texts]
+    item.update({"type": "message", "role": "assistant", "content": content})
+
+
+def _image(item: Members) -> Iterator[str]:
+    if result := text(item.get("result")):
+        kind = text(item.get("output_format")) or "png"
+        yield Media(f"image/{kind}", result).data_url()
 
 
 def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
@@ -133,6 +169,12 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
         call = _known_call(state, document) or _new_call(state, document.get("output_index"), item)
         yield from _unheard(call, item.get(CALLS[item["type"]]))
         yield call.add("", text(item.get("name")))._replace(is_last=kind.endswith(".done"))
+        document.clear()
+    elif kind == "response.output_item.done" and item.get("type") == IMAGE:
+        yield from (Piece(Kind.IMAGE, url) for url in _image(item))
+        document.clear()
+    elif kind.endswith(PARTIAL_IMAGE):
+        state.left_out.add("partial images")
         document.clear()
     elif state.spoken_ids and (whole := repeated_answer(document)):
         yield from _unheard_items(state, whole)
@@ -170,27 +212,11 @@ def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
             if call:
                 yield from _unheard(call, item.get(CALLS[item["type"]]))
                 yield call.add("")._replace(is_last=True)
+        elif item.get("type") == IMAGE and Kind.IMAGE not in state.spoken_kinds:
+            yield from (Piece(Kind.IMAGE, url) for url in _image(item))
         elif item.get("type") == "message" and not state.spoken_kinds & {Kind.TEXT, Kind.REFUSAL}:
             for part in mappings(item.get("content")):
                 yield Piece(Kind.TEXT, text(part.get("text")))
-
-
-def signed_pieces(document: Document) -> Iterator[Piece]:
-    """An item of reasoning is encrypted when it is done."""
-    item = mapping(document.get("item"))
-    if document.get("type") == "response.output_item.done" and item.get("type") == "reasoning":
-        yield Piece(Kind.THOUGHT, "", signed=_signed(item.get("id"), item.get("encrypted_content")))
-
-
-def signed_members(part: Members) -> Members:
-    return _signed(mapping(part.get("provider_metadata")).get("responses_reasoning_id"), part.get("signature"))
-
-
-def _signed(item_id: object, encrypted: object) -> Members:
-    """OpenAI knows encrypted reasoning by the id of its item, too."""
-    if not encrypted:
-        return NOTHING
-    return {"id": item_id, "encrypted_content": encrypted} if item_id else {"encrypted_content": encrypted}
 
 
 def repeated_answer(document: Document) -> Document | None:
@@ -204,13 +230,6 @@ def writer(facts: RequestFacts) -> ResponsesWriter:
     return ResponsesWriter(facts.document, namespaces(facts.document))
 
 
-def write_optional(request: Document, wanted: Wanted) -> Iterator[str]:
-    request |= {name: wanted[name] for name in ("user", "service_tier") if name in wanted}
-    if "verbosity" in wanted:
-        request.setdefault("text", {})["verbosity"] = wanted["verbosity"]
-    yield from ()
-
-
 CONVERSION = Conversion(
     library_name="openai_responses",
     history=HISTORY,
@@ -218,21 +237,20 @@ CONVERSION = Conversion(
     unsupported=unsupported,
     stop_sequences=lambda document: None,
     response_format=response_format,
-    optional={
-        **top("metadata", "service_tier", "max_tool_calls"),
-        "user": (("user",), ("safety_identifier",)),
-        "verbosity": (("text", "verbosity"),),
-    },
+    optional=OPTIONAL,
     is_hosted=unless_of_type(*CLIENT_TYPES),
     free_tools=free_tools,
+    request_forms={"tools": Form.OBJECTS, "tool_choice": Form.CHOICE},
     format_places=(("text", "format"),),
+    effort_places=(("reasoning", "effort"),),
+    take_allowed=take_allowed,
     reasoning_places=(("reasoning",),),
     own_places=(("prompt_cache_key",), ("prompt_cache_retention",)),
     prepare=prepare,
     cannot_express=cannot_express,
     fix_up=fix_up,
     make_valid=make_valid,
-    carried=frozenset({"user", "service_tier", "verbosity"}),
+    carried=frozenset({"user", "service_tier", "verbosity", "parallel_tool_calls", "disable_parallel_tool_use"}),
     write_optional=write_optional,
     write_format=write_format,
     functions=lambda request: [tool for tool in dicts(request.get("tools")) if tool.get("type") == "function"],
@@ -246,8 +264,6 @@ CONVERSION = Conversion(
     plain_text=plain_text,
     repair=repair,
     calls=calls,
-    signed_pieces=signed_pieces,
-    signed_members=signed_members,
     repeated_answer=repeated_answer,
     writer=writer,
 )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pointsman.wire.dialects.demo_base import DemoAnswer, DemoError, DemoEvent, DemoRequest, EventRole, ReportsUsage
+from pointsman.wire.dialects.demo_base import (
+    DemoAnswer,
+    DemoError,
+    DemoEvent,
+    DemoRequest,
+    EventRole,
+    ReportsUsage,
+    ToolCall,
+)
 from pointsman.wire.dialects.demo_helpers import call_id, counts, dumps, encoded, last_said, model_of
 from pointsman.wire.dialects.openai_chat import demo as openai_chat
 
@@ -20,7 +28,7 @@ def claims(route: str) -> bool:
 
 
 def asks_count(route: str) -> bool:
-    return False
+    return route.endswith("/responses/input_tokens")
 
 
 def question(body: dict[str, Any]) -> str:
@@ -97,8 +105,7 @@ def _message_steps(answer: DemoAnswer, item: dict[str, Any], where: dict[str, An
 
 
 def _call_steps(answer: DemoAnswer, item: dict[str, Any], where: dict[str, Any]) -> Iterator[Step]:
-    assert answer.tool_call is not None
-    for piece in answer.tool_call.pieces:
+    for piece in ToolCall(item["name"], item["arguments"]).pieces:
         yield EventRole.CONTENT, "response.function_call_arguments.delta", {**where, "delta": piece}
     done = {"name": item["name"], "arguments": item["arguments"]}
     yield EventRole.FRAME, "response.function_call_arguments.done", {**where, **done}
@@ -121,9 +128,10 @@ def _items(answer: DemoAnswer, request: DemoRequest) -> Iterator[dict[str, Any]]
         part = {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}
         message = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
         yield {"id": f"item_demo_{request.number}", **message}
-    if answer.tool_call is not None:
-        call = {"call_id": call_id(request), "name": answer.tool_call.name, "arguments": answer.tool_call.arguments}
-        yield {"id": f"fc_demo_{request.number}", "type": "function_call", "status": "completed", **call}
+    for place, call in enumerate(answer.tool_calls):
+        call_ids = {"id": call_id(request, place).replace("call", "fc", 1), "call_id": call_id(request, place)}
+        said = {"name": call.name, "arguments": call.arguments}
+        yield {"type": "function_call", "status": "completed", **call_ids, **said}
 
 
 def _ended(answer: DemoAnswer, request: DemoRequest) -> dict[str, Any]:
