@@ -71,8 +71,8 @@ make_environment() { # [dev]
 }
 
 install_packages() { # lock
-    # A pip.conf may set --user, which cannot work in here.
-    PIP_USER=0 "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check --progress-bar off \
+    # A pip.conf may set --user, which cannot work in here. The lock file names every dependency.
+    PIP_USER=0 "$VENV/bin/python" -m pip install --no-deps --no-input --disable-pip-version-check --progress-bar off \
         --requirement "$1" 2>&1 | show_progress "$1" && return
     cat "$SETUP_LOG" >&2
     die "pip could not install $1: see above"

@@ -228,7 +228,7 @@ class TestFindingAPython:
         assert "POINTSMAN_PYTHON=" in result.stderr
 
 
-PIP = "pip install --no-input --disable-pip-version-check --progress-bar off --requirement"
+PIP = "pip install --no-deps --no-input --disable-pip-version-check --progress-bar off --requirement"
 
 
 def installs(machine: Machine) -> int:
