@@ -97,7 +97,7 @@ async def test_a_sign_in_link_opens_the_dashboard_once(one: router.Router, brows
     assert (entered.status_code, entered.headers["location"]) == (303, "/")
     assert "HttpOnly" in entered.headers["set-cookie"]
     assert (await browser.get("/api/me")).json()["by"] == "session"
-    assert (await browser.get(link)).status_code == 303  # whoever is signed in is sent on
+    assert (await browser.get(link)).status_code == 303  # a signed-in browser is sent on
     async with httpx.AsyncClient(base_url=one.url, trust_env=False) as another:
         refused = await another.get(link)
         assert refused.status_code == 401
