@@ -36,6 +36,7 @@ INSTEAD = {
     "pointsman setup CLIENT": ("pointsman setup codex", "CLIENT is a placeholder"),
     "pointsman setup CLIENT --write": ("pointsman setup codex --write", "the same"),
     "pointsman setup CLIENT --undo": ("pointsman setup codex --undo", "the same"),
+    "pointsman completion fish | source": ("pointsman completion fish", "only fish can source a pipe"),
     "pointsman run CLIENT ARGUMENTS": ("pointsman run codex --version", "placeholders"),
 }
 """What is run in the place of a command, and why."""

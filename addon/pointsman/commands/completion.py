@@ -7,6 +7,7 @@ fish: pointsman completion fish | source
 
 import argparse
 import io
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -21,7 +22,11 @@ def main(arguments: list[str], commands: Mapping[str, tuple[Callable[[list[str]]
     )
     parser.add_argument("shell", choices=SHELLS)
     shell = parser.parse_args(arguments).shell
-    words = {name: words_of(run) for name, (run, _) in commands.items()}
+    logging.disable()  # mitmproxy's help leaves a handler whose event loop has ended
+    try:
+        words = {name: words_of(run) for name, (run, _) in commands.items()}
+    finally:
+        logging.disable(logging.NOTSET)
     summaries = {name: summary for name, (_, summary) in commands.items()}
     print({"bash": bash, "zsh": zsh, "fish": fish}[shell](words, summaries))
     return 0
