@@ -319,7 +319,7 @@ class TestWhatIsMalformed:
 
 def chat_calls(*calls: Document) -> list[Document]:
     """Each in a chunk of its own, all under one index."""
-    told = [{"delta": {"tool_calls": [{"index": 0, **call}]}} for call in calls]
+    told: list[Document] = [{"delta": {"tool_calls": [{"index": 0, **call}]}} for call in calls]
     choices = [*told, {"delta": {}, "finish_reason": "tool_calls"}]
     return [{"id": "chatcmpl-1", "model": "m", "choices": [{"index": 0, **choice}]} for choice in choices]
 
@@ -356,6 +356,13 @@ class TestCallsAsModelsWriteThem:
         deltas = [json.loads(each["delta"]["partial_json"]) for each in events if "partial_json" in str(each)]
         assert deltas == [{"a": 1}] * 2
         assert len({each["content_block"]["id"] for each in events if "content_block" in each}) == 2
+
+        if isinstance(given, dict):
+            return
+        content = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": given}}]}
+        answer = {"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]}
+        for got in (split(GEMINI, answer)[0], joined(GEMINI, [answer])):
+            assert got["candidates"][0]["content"]["parts"][0]["functionCall"]["args"] == {"a": 1}
 
     def test_a_call_without_arguments_has_none(self) -> None:
         [choice] = joined(CHAT, chat_calls({"id": "a", "function": {"name": "f", "arguments": None}}))["choices"]

@@ -152,6 +152,8 @@ def _block(block: Members) -> tuple[Members, list[Members]]:
         case {"input": dict() as given}:
             said = jsontext.dumps(given).decode()
             return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": said}] if given else []
+        case {"type": "text", "text": None}:
+            return {**block, "text": ""}, []
         case _:
             return block, []
 
