@@ -12,7 +12,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -26,13 +26,12 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
-from pointsman import config, python_version
+from pointsman import config, private_files, python_version
 from pointsman.admission import is_loopback_name
-from pointsman.config import ConfigError, Settings
-from pointsman.config.document import Document
+from pointsman.config import ConfigError, Key, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
-from pointsman.demo import DEMO_ROUTING, demo_providers, demo_settings
+from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
 from pointsman.masking import Masker
@@ -68,7 +67,8 @@ class Pointsman:
     def __init__(self) -> None:
         self.gateway: Gateway | None = None
         self._upstream_client = UpstreamClient(is_own_socket)
-        self._demo: Sequence[Any] = ()
+        self._demo = DemoMode()
+        self._key_check: KeyCheck | None = None
         self._admin_key = ""
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
@@ -126,7 +126,7 @@ class Pointsman:
         try:
             switches()
             path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
-            read = partial(config.read_file, path) if path else self._demo_document
+            read = partial(config.read_file, path) if path else self._demo.document
             self._configuration = Configuration(read, os.environ, self._store_for, path)
             settings = self._configuration.start()
         except ConfigError as error:
@@ -153,6 +153,7 @@ class Pointsman:
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.gateway.update_settings(settings)
+        self._demo.on_settings(settings)
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> None:
@@ -165,20 +166,14 @@ class Pointsman:
     def _exposure_problem(self, settings: Settings) -> str | None:
         return exposure_problem(settings, ctx.options.mode, ctx.options.listen_host)
 
-    def _demo_document(self) -> Document:
-        if not self._demo:
-            self._demo = demo_providers()
-            for provider in self._demo:
-                provider.bind()
-        leave_no_trace = {"path": "off"}
-        return Document({"providers": demo_settings(self._demo), "routing": DEMO_ROUTING, "history": leave_no_trace})
-
     def _store_for(self, settings: Settings) -> OverrideStore | None:
-        """The demo stores nothing unless a folder is configured."""
+        """None if the demo has no folder that it may use: it starts all the same."""
         named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
-        if self._demo and not named:
+        folder = data_folder(named, settings.history.path, Path.home())
+        if self._demo.is_serving and not named and (problem := _unusable(folder)):
+            logger.warning(f"Pointsman: changes are kept until this process ends: {problem}.")
             return None
-        return OverrideStore(data_folder(named, settings.history.path, Path.home()))
+        return OverrideStore(folder)
 
     def _start_gateway(self, settings: Settings) -> None:
         self._admin_key = (
@@ -188,7 +183,16 @@ class Pointsman:
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         assert self._configuration
+        self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
+        self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
         self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
+
+    async def _test_key(self, provider: Provider, key: Key) -> dict[str, Any]:
+        assert self._key_check
+        result = await self._key_check(provider, key)
+        if result["ok"]:
+            self._demo.on_answer(provider.name)
+        return result
 
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         access = AccessControl(
@@ -202,9 +206,9 @@ class Pointsman:
             table_sizes=gateway.table_sizes,
             configuration=configuration,
             watcher=lambda: self._watcher,
-            tester=KeyCheck(self._upstream_client, partial(_default_upstream, gateway)),
+            tester=self._test_key,
             access=access,
-            is_demo=bool(self._demo),
+            is_demo=lambda: self._demo.is_serving,
             started=time(),
         )
 
@@ -223,13 +227,14 @@ class Pointsman:
     async def _finish_start(self, gateway: Gateway) -> None:
         """What takes time. Other addons must not wait for it: until they run, requests that come already fail there."""
         try:
-            for provider in self._demo:
+            for provider in self._demo.providers:
                 await provider.start()
             await self._listen_on_loopback()
             await gateway.restore_history()
             self._start_prober(gateway)
             _freeze_startup_objects()
             self._announce(gateway.settings)
+            self._demo.on_settings(gateway.settings)
         except Exception:
             logger.exception("Pointsman does not start.")
 
@@ -244,7 +249,7 @@ class Pointsman:
             gateway.router,
             self._upstream_client,
             partial(_default_upstream, gateway),
-            [provider.name for provider in self._demo],
+            self._demo.names,
         )
         self._probe_task = asyncio_utils.create_task(self._prober.run(), name="health watch", keep_ref=True)
 
@@ -268,8 +273,14 @@ class Pointsman:
             logger.info(f"Pointsman: base URL http://{host}:{port}/v1, dashboard http://{host}:{port}/")
         names = ", ".join(settings.providers) or "none"
         logger.info(
-            f"Pointsman: providers {names}{' (built-in demo; no configuration file was found)' if self._demo else ''}"
+            f"Pointsman: providers {names}"
+            f"{' (built-in demo; no configuration file was found)' if self._demo.providers else ''}"
         )
+        if self._demo.providers and self._configuration and (store := self._configuration.store):
+            logger.info(
+                f"Pointsman: keys that are added on the dashboard are kept in {store.path.parent}. The demo providers"
+                " leave when a provider of your own answers."
+            )
         if settings.server.admin_key is None:
             print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
 
@@ -291,7 +302,7 @@ class Pointsman:
             await self.gateway.close(self.gateway.settings.server.drain)
             await close_connections(server.connections)
         await self._upstream_client.close()
-        for provider in self._demo:
+        for provider in self._demo.providers:
             await provider.close()
         if self._end_masking is not None:
             self._end_masking()
@@ -303,6 +314,17 @@ class Pointsman:
             ctx.master.addons.get("nextlayer").next_layer(nextlayer)  # a script's hook runs before the built-in one
             handler = ctx.master.addons.get("proxyserver").connections[nextlayer.context.client.id]
             replace_http_layer(nextlayer, self.gateway, handler)
+
+
+def _unusable(folder: Path) -> str | None:
+    """Why nothing may be kept in the folder."""
+    try:
+        private_files.check_folder(folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(error)
+    return None if folder.is_dir() else f"{folder} is not a folder; move it away"
 
 
 def _log_flaws(settings: Settings) -> None:

@@ -48,6 +48,14 @@ async def test_status_shows_every_provider_and_cooldowns(router: Router, capsys:
     assert any(line.startswith("bad/m in cooldown for") and line.endswith(": 503") for line in lines)
 
 
+@pytest.mark.parametrize("command", [["status"], ["top", "--times", "1"]])
+async def test_the_address_needs_no_scheme(
+    router: Router, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await asyncio.to_thread(cli.main, [*command, "--router", f"{router.host}:{router.port}"]) == 0
+    assert "good healthy" in " ".join(capsys.readouterr().out.split())
+
+
 async def test_status_as_json_is_the_whole_overview(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(router, "status", "--json") == 0
     assert [each["name"] for each in json.loads(capsys.readouterr().out)["providers"]] == ["bad", "good", "off"]

@@ -14,6 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pointsman import config
+from pointsman.client_setup.resolve import normal_url
 from pointsman.commands.config_args import add_config_argument
 from pointsman.config import ConfigError
 
@@ -54,13 +55,21 @@ def add_router(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
 
 
-def add_router_argument(parser: argparse.ArgumentParser) -> None:
+def add_router_argument(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--router",
+        type=_router_url,
         default=DEFAULT_ROUTER_URL,
-        metavar="URL",
-        help=f"URL of the router (default: {DEFAULT_ROUTER_URL})",
+        metavar="HOST:PORT",
+        help=f"address of the router, or its URL (default: {DEFAULT_ROUTER_URL})",
     )
+
+
+def _router_url(given: str) -> str:
+    try:
+        return normal_url(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def connect(given: argparse.Namespace) -> AdminClient:

@@ -219,7 +219,8 @@ OVERVIEW = object_schema(
     storms=ref("Storms"),
     sessions=INTEGER,
     faults=array_of(ref("ProviderFault")),
-    demo={**BOOLEAN, "description": "No configuration file was found: the providers are the built-in demo ones."},
+    demo={**BOOLEAN, "description": "No configuration file was found, and the built-in demo providers serve."},
+    kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
 )
 
 SCHEMAS: dict[str, Schema] = {
