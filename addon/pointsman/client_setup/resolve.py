@@ -110,7 +110,7 @@ def setup_of(
 def normal_url(given: str) -> str:
     """The router's address without `/v1` and final slashes. Raises ValueError if it is no address."""
     parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # `port` raises for a wrong one
         raise ValueError(f"{given!r} is not an address such as http://127.0.0.1:8080")
     return given.rstrip("/").removesuffix("/v1").rstrip("/")
 
