@@ -24,6 +24,11 @@ class Field(NamedTuple):
     span: Span
     is_file: bool
 
+    @property
+    def size(self) -> int:
+        start, end = self.span
+        return end - start
+
 
 def boundary_of(content_type: str) -> bytes:
     """What separates the parts; empty if the body is no such form. Raises Problem."""
