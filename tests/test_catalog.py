@@ -9,12 +9,20 @@ from pointsman import catalog
 from pointsman.config import Capability, Dialect, Pool, ProtectionLevel, Provider, build
 
 KNOWN = catalog.known()
+ACCOUNT = {"CLOUDFLARE_ACCOUNT_ID": "account", "AZURE_RESOURCE_NAME": "resource", "AWS_REGION": "eu-west-1"}
+"""What addresses of the catalog take from the environment."""
+OF_AN_ACCOUNT = {
+    "cloudflare": ["${CLOUDFLARE_ACCOUNT_ID}"],
+    "azure": ["${AZURE_RESOURCE_NAME}"],
+    "bedrock": ["${AWS_REGION}"],
+}
+LOCAL = {"ollama": 11434, "lmstudio": 1234, "vllm": 8000, "llamacpp": 8080, "jan": 1337}
 
 
 @pytest.fixture(scope="module")
 def providers() -> dict[str, Provider]:
     """Every provider of the catalog, configured by its name alone."""
-    settings = build({"providers": dict.fromkeys(KNOWN)}, {"CLOUDFLARE_ACCOUNT_ID": "account"})
+    settings = build({"providers": dict.fromkeys(KNOWN)}, ACCOUNT)
     return dict(settings.providers)
 
 
@@ -26,14 +34,32 @@ def test_it_is_read_once() -> None:
 def test_a_provider_is_valid_as_it_stands(name: str, providers: dict[str, Provider]) -> None:
     provider = providers[name]
     assert provider.name == name
-    assert provider.base_url.startswith("https://")
+    assert provider.base_url.startswith("https://") or provider.base_url == f"http://127.0.0.1:{LOCAL[name]}/v1"
     assert provider.enabled
+
+
+def test_servers_on_this_machine_are_told_from_others() -> None:
+    assert catalog.local_servers() == {name: f"http://127.0.0.1:{port}/v1" for name, port in LOCAL.items()}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_variables_that_hold_keys_are_known_and_not_part_of_a_configuration(name: str) -> None:
+    variables = catalog.key_variables(name)
+    assert "key_env" not in KNOWN[name]
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", variable) for variable in variables)
+    assert len(variables) == len(set(variables))
+    assert variables or name in LOCAL
+
+
+def test_no_variable_belongs_to_two_providers() -> None:
+    variables = [variable for name in KNOWN for variable in catalog.key_variables(name)]
+    assert len(variables) == len(set(variables))
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_only_ones_own_account_is_taken_from_the_environment(name: str) -> None:
     references = re.findall(r"\$\{\w+\}", repr(KNOWN[name]))
-    assert references == (["${CLOUDFLARE_ACCOUNT_ID}"] if name == "cloudflare" else [])
+    assert references == OF_AN_ACCOUNT.get(name, [])
 
 
 def by_the_ranks(model: dict[str, Any]) -> str:
@@ -82,14 +108,20 @@ def test_owl_alpha_keeps_its_vendor_prefix_and_knows_tools(providers: dict[str, 
     assert (owl.id, owl.supports) == ("openrouter/owl-alpha", frozenset({Capability.TOOLS, Capability.JSON}))
 
 
-def test_google_alone_speaks_gemini_and_its_address_ends_before_the_models(providers: dict[str, Provider]) -> None:
-    assert [p.name for p in providers.values() if p.dialect is not Dialect.OPENAI_CHAT] == ["google"]
-    assert providers["google"].dialect is Dialect.GEMINI
+def test_few_speak_another_dialect_first_and_googles_address_ends_before_the_models(
+    providers: dict[str, Provider],
+) -> None:
+    assert {p.name: p.dialect for p in providers.values() if p.dialect is not Dialect.OPENAI_CHAT} == {
+        "google": Dialect.GEMINI,
+        "vertex": Dialect.GEMINI,
+        "openai": Dialect.OPENAI_RESPONSES,
+        "anthropic": Dialect.ANTHROPIC,
+    }
     assert providers["google"].base_url.endswith("/v1beta")
 
 
 def test_providers_that_answer_without_a_key_say_so(providers: dict[str, Provider]) -> None:
-    assert {p.name for p in providers.values() if p.keyless} == {"kilo", "ovh", "aihorde"}
+    assert {p.name for p in providers.values() if p.keyless} == {"kilo", "ovh", "aihorde"} | (LOCAL.keys() - {"jan"})
 
 
 def test_facts_about_one_model_arrive_whole(providers: dict[str, Provider]) -> None:

@@ -13,7 +13,7 @@ credential belongs to the provider, so only the client's address or `Proxy-Autho
 import base64
 import hmac
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
@@ -23,7 +23,6 @@ from urllib.parse import parse_qs, urlsplit
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.config import Server
 from pointsman.config.enums import Dialect, Forward, Kind
-from pointsman.wire.account_requests import METHODS
 from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, account_route, route_of_path
@@ -103,11 +102,13 @@ class ChatRequest:
     """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
     """It may go to its original host where no provider has its model."""
+    is_socket: bool = False
+    """It opens a WebSocket connection, which brings the requests."""
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
         route = route_of_path(self.standard_path(path).path)
-        if route is None or route == (self.dialect, self.purpose, self.endpoint):
+        if route is None or route[:3] == (self.dialect, self.purpose, self.endpoint) or self.is_socket:
             return self
         return replace(self, dialect=route.dialect, purpose=route.purpose, endpoint=route.endpoint)
 
@@ -162,12 +163,17 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         return Refusal(dialect, Problem(Code.INVALID_REQUEST, head.client_host.fault))
     if head.method == "OPTIONS" and head.entry_mode is not EntryMode.PROXY:
         return OwnPage()  # a browser's preflight is no chat request
-    if head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower():
-        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported; use POST."))
-    if head.method not in (methods := _methods_of(route)):
-        allow = (("Allow", ", ".join(methods)),)
-        needed = " or ".join(methods)
-        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path needs {needed}.")
+    is_socket = head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower()
+    if is_socket and not (server.websocket and _takes_sockets(dialect, head.standard_path)):
+        return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported here; use POST."))
+    if is_socket and (problem := _foreign_page(head) or _access_problem(head, server)):
+        return Refusal(dialect, problem)
+    if is_socket:
+        return ChatRequest(dialect, head.entry_mode, is_socket=True)
+    if head.method not in route.methods:
+        methods = ", ".join(route.methods)
+        allow = (("Allow", methods),)
+        wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path takes {methods}.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
     if problem := _access_problem(head, server) or _too_large(head, server):
         return Refusal(dialect, problem)
@@ -184,10 +190,6 @@ def _route_of(head: RequestHead) -> Route | None:
     if route is None:
         return account_route(path, head.headers) if is_own else None
     return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
-
-
-def _methods_of(route: Route) -> Sequence[str]:
-    return METHODS if route.purpose is Purpose.ACCOUNT else ("POST",)
 
 
 def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
@@ -207,7 +209,7 @@ def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
     """What to do with a replayed request, whose credential is masked. Who replays it need not be let in."""
     route = _route_of(head)
     is_foreign = head.entry_mode is EntryMode.PROXY and head.host.lower() not in server.intercept
-    if route is None or head.method not in _methods_of(route) or is_foreign:
+    if route is None or head.method not in route.methods or is_foreign:
         return NotRouted.FORWARD
     return ChatRequest(route.dialect, head.entry_mode, purpose=route.purpose, endpoint=route.endpoint, is_replay=True)
 
@@ -252,6 +254,18 @@ def client_problem(
         return foreign_name(client_host)
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "Web pages of other sites may not use this router unless a client key is set.")
+    return None
+
+
+def _takes_sockets(dialect: Dialect, path: str) -> bool:
+    sockets = DIALECTS[dialect].sockets
+    return sockets is not None and sockets.takes(path.partition("?")[0])
+
+
+def _foreign_page(head: RequestHead) -> Problem | None:
+    """Browsers let the pages of any site open WebSocket connections, and show them what they get."""
+    if head.entry_mode is not EntryMode.PROXY and is_cross_site(head.headers):
+        return Problem(Code.FORBIDDEN, "Web pages of other sites may not open WebSocket connections to this router.")
     return None
 
 

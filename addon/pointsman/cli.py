@@ -69,6 +69,12 @@ def start_mitmdump(arguments: list[str]) -> int:
     return mitmdump(mitmproxy_arguments(DEFAULTS, arguments)) or 0
 
 
+def write_configuration(arguments: list[str]) -> int:
+    from pointsman.commands import init
+
+    return init.main(arguments)
+
+
 def list_models(arguments: list[str]) -> int:
     from pointsman.commands import models
 
@@ -157,6 +163,7 @@ def _sets(argument: str, option: str) -> bool:
 COMMANDS: Mapping[str, Command] = {
     "web": Command(start_mitmweb, "start mitmweb with Pointsman; arguments are mitmweb's"),
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
+    "init": Command(write_configuration, "find keys and model servers on this machine, and write a configuration"),
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
     "top": Command(show_top, "show the running router live"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),

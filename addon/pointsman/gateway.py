@@ -45,7 +45,7 @@ from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
-from pointsman.transport.stream_host import ForwardToOrigin, WholeResponse
+from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
 from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
@@ -53,8 +53,8 @@ from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
 from pointsman.wire.account_requests import PROVIDER_HEADER
-from pointsman.wire.dialects.base import Purpose
-from pointsman.wire.dialects.registry import count_body
+from pointsman.wire.dialects.base import Purpose, SocketConversation
+from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
@@ -79,6 +79,8 @@ class Gateway:
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
+        self.sockets: set[ClosableSocket] = set()
+        """Open WebSocket connections."""
         self.pages: PageRouter | None = None
         self._upstream_options: dict[ProxyMode, UpstreamOptions] = {}
         self.flow_queue = FlowQueue()
@@ -114,6 +116,7 @@ class Gateway:
         return {
             "exchanges": len(self.running),
             "attempts": self.upstream_client.in_use,
+            "sockets": len(self.sockets),
             "clients": len(ctx.master.addons.get("proxyserver").connections),
             "tasks": len(asyncio.all_tasks()),
             "flows": view.store_count() if view else 0,
@@ -154,6 +157,7 @@ class Gateway:
         problem = shutting_down()
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
+        await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
         await self.flow_queue.close()
         self.worker.close()
@@ -210,6 +214,19 @@ class Gateway:
         asyncio_utils.create_task(post(reply), name=f"page {request.path}", keep_ref=True)
         return None
 
+    # WebSocket connections.
+
+    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
+        sockets = DIALECTS[chat.dialect].sockets
+        assert sockets
+        return sockets.begin()
+
+    def on_socket_opened(self, socket: ClosableSocket) -> None:
+        self.sockets.add(socket)
+
+    def on_socket_closed(self, socket: ClosableSocket) -> None:
+        self.sockets.discard(socket)
+
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
@@ -233,7 +250,7 @@ class Gateway:
                 raise read
             plan = self._plan(chat, read, flow.request)
         except Problem as problem:
-            if _is_about_model(problem, chat) and _has_origin(chat):
+            if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
@@ -246,11 +263,12 @@ class Gateway:
             dialect=chat.form,
             facts=read.facts,
             path=request.path,
-            body=read.body,
+            body=b"" if chat.purpose is Purpose.STORED and request.method != "POST" else read.body,
             headers=to_provider(request.headers.items(multi=True)),
             started=time.time(),
-            method=request.method,
             own_answer=_token_estimate(chat, read.facts),
+            method=request.method,
+            is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
             refusals=self.learnt_refusals,
         )
@@ -259,9 +277,11 @@ class Gateway:
         if chat.purpose is Purpose.ACCOUNT:
             named = request.headers.get(PROVIDER_HEADER, "").strip()
             return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time())
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, time.monotonic())
         now = time.monotonic()
+        if chat.purpose is Purpose.COUNT:
+            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
+        if chat.purpose is Purpose.STORED:
+            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now)
         plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
@@ -299,7 +319,7 @@ class Gateway:
         """Once the client has its answer, and before anything is heard from it again."""
         try:
             exchange.report_answer(time.monotonic())
-            if exchange.client_request.own_answer is None:  # it was no count of tokens, which says nothing of answering
+            if exchange.client_request.is_chat:
                 self.router.observe(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):
@@ -327,9 +347,10 @@ class Gateway:
         return given
 
 
-def _is_about_model(problem: Problem, chat: ChatRequest) -> bool:
-    """No provider here has the model, or what is no chat does not name one."""
-    return problem.code is Code.MODEL_NOT_FOUND or (chat.endpoint is not None and problem.param == "model")
+def _is_elsewhere(problem: Problem, chat: ChatRequest) -> bool:
+    """No provider here has the model or the stored answer, or what is no chat does not name a model."""
+    is_unknown = problem.code in (Code.MODEL_NOT_FOUND, Code.NOT_FOUND)
+    return is_unknown or (chat.endpoint is not None and problem.param == "model")
 
 
 def _has_origin(chat: ChatRequest) -> bool:

@@ -24,6 +24,7 @@ CHECK_TIMEOUT = 15.0
 """Seconds for the whole answer."""
 MAX_ANSWER_BYTES = 4 << 20
 """Bytes of it that are read."""
+CHUNK = 1 << 16
 
 
 class KeyCheck:
@@ -56,9 +57,19 @@ class KeyCheck:
         return not is_unknown_path(error_fault(status, body, content_type))
 
     async def _ask(self, asked: UpstreamRequest) -> tuple[int, bytes, str]:
-        dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
-        async with self._client.send(asked, self._upstream(), dial) as answer:
-            return answer.status, await answer.content.read(MAX_ANSWER_BYTES), answer.headers.get("Content-Type", "")
+        return await fetch(self._client, self._upstream(), asked)
+
+
+async def fetch(client: UpstreamClient, upstream: UpstreamOptions, asked: UpstreamRequest) -> tuple[int, bytes, str]:
+    """Status, at most MAX_ANSWER_BYTES of the body, and its type. Raises aiohttp.ClientError, OSError, TimeoutError."""
+    dial = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
+    async with client.send(asked, upstream, dial) as answer:
+        body = bytearray()
+        async for chunk in answer.content.iter_chunked(CHUNK):
+            body += chunk
+            if len(body) >= MAX_ANSWER_BYTES:
+                break
+        return answer.status, bytes(body[:MAX_ANSWER_BYTES]), answer.headers.get("Content-Type", "")
 
 
 def _result(began: float, status: int | None, message: str, models: int | None = None) -> dict[str, Any]:

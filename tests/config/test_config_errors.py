@@ -39,7 +39,7 @@ SECTIONS = [
         "server: {zzz: 1}",
         "server.zzz",
         "is not a known key; known here: "
-        "client_key, admin_key, forward, header_prefix, intercept, hosts, max_body, drain",
+        "client_key, admin_key, forward, header_prefix, intercept, hosts, max_body, websocket, drain",
     ),
     (
         "server: {forward: key}",

@@ -39,6 +39,22 @@ def test_an_address_in_the_catalog_may_need_the_environment(load_text: Load) -> 
     assert settings.providers["cloudflare"].base_url == "https://api.cloudflare.com/client/v4/accounts/acc/ai/v1"
 
 
+def test_at_another_address_no_further_dialects_are_taken_over(load_text: Load) -> None:
+    """A proxy of one's own need not speak them, and its key must not go to the catalog's addresses."""
+    home = load_text("providers: {openai: {keys: [k]}}").providers["openai"]
+    assert (home.dialect, list(home.dialects)) == (Dialect.OPENAI_RESPONSES, [Dialect.OPENAI_CHAT])
+    for text, env in (
+        ("providers: {openai: {base_url: http://h/v1, keys: [k]}}", {}),
+        ("providers: {openai: {keys: [k]}}", {"POINTSMAN_PROVIDERS__OPENAI__BASE_URL": "http://h/v1"}),
+    ):
+        elsewhere = load_text(text, **env).providers["openai"]
+        assert (elsewhere.dialect, dict(elsewhere.dialects)) == (Dialect.OPENAI_CHAT, {})
+        assert elsewhere.stream_usage
+    written = load_text("providers: {openai: {base_url: http://h/v1, dialects: {anthropic: http://h/a}}}")
+    assert list(written.providers["openai"].dialects) == [Dialect.ANTHROPIC]
+    assert load_text("providers: {google: {base_url: http://h/v1}}").providers["google"].dialect is Dialect.GEMINI
+
+
 def test_the_catalog_itself_is_left_as_it_was(load_text: Load) -> None:
     before = repr(catalog.known()["groq"])
     load_text("providers: {groq: {timeouts: {stall: 7s}, keys: [k]}}")

@@ -257,6 +257,10 @@ def test_a_redirect_catches_names_as_its_match_says(
             "providers.p.models: is empty, so p gets no requests; list its model ids",
         ),
         (
+            "providers: {ollama: {keys: [k], models: [{id: m}]}}",
+            "providers.ollama: is the server on this machine, which needs no key; the cloud service is ollama-cloud",
+        ),
+        (
             "providers: {groq: {keys: [k], models: [{id: llama}]}}\nprotection: {groq/lama: off}",
             'protection.groq/lama: groq has no model "lama" (did you mean "llama"?)',
         ),

@@ -106,7 +106,8 @@ INNER_NAMES = {
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PATCHED = {"kill", "trigger", "trigger_event", "ReplayHandler", "__class__"}
-OVERRIDDEN = {PACKAGE / "transport" / f"{name}.py": {"_handle_event"} for name in ("http1", "http_layer", "stream")}
+LAYERS = ("http1", "http_layer", "stream", "websocket_exchange", "websocket_layer")
+OVERRIDDEN = {PACKAGE / "transport" / f"{name}.py": {"_handle_event"} for name in LAYERS}
 """What subclasses of mitmproxy's layers override; compat_check knows the parameters."""
 
 

@@ -172,7 +172,7 @@ class TestOtherRequests:
     async def test_a_websocket_is_refused_so_that_the_client_posts(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider
     ) -> None:
-        router = await stack.enter_async_context(running(tmp_path, {"p": entry(Dialect.OPENAI_RESPONSES, one)}))
+        router = await stack.enter_async_context(running(tmp_path, {"p": entry(Dialect.OPENAI_CHAT, one)}))
         asked = {
             "Connection": "Upgrade",
             "Upgrade": "websocket",
@@ -180,11 +180,12 @@ class TestOtherRequests:
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
         async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{router.url}/v1/responses", headers=asked)
+            answer = await client.get(f"{router.url}/v1/chat/completions", headers=asked)
             assert answer.status_code == 426
             assert answer.headers["content-type"] == "application/json"
             assert "POST" in answer.json()["error"]["message"]
-            again = await client.post(f"{router.url}/v1/responses", json={"model": "m", "input": "hi"})
+            body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+            again = await client.post(f"{router.url}/v1/chat/completions", json=body)
             assert again.status_code == 200
 
     async def test_head_of_the_root_is_fine(self, stack: AsyncExitStack, tmp_path: Path, one: Provider) -> None:

@@ -24,6 +24,7 @@ from support.leak_checks import no_leaks, soon
 from support.patches import needs_patch
 from support.router import Router, running
 from support.settings import provider
+from support.socket_client import socket_to
 
 pytestmark = needs_patch("request_twin", "a request's memory is kept until all garbage is collected")
 
@@ -178,3 +179,19 @@ async def test_nothing_is_left_over_http2(stack: AsyncExitStack, tmp_path: Path,
         else:
             await client.whole(stream)
         await nothing_is_left(router, taken, 1)
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["heard", "closed"])
+async def test_nothing_is_left_over_websocket(stack: AsyncExitStack, tmp_path: Path, leaves: bool) -> None:
+    script = behaviours.stall("one two three", after_tokens=1) if leaves else GOOD
+    router, taken = await set_up(stack, tmp_path, Way("websocket", (script,), more={"dialect": "openai-responses"}))
+    async with socket_to(router.base_url) as socket:
+        if leaves:
+            await socket.send(LARGE)
+            while "delta" not in await socket.event():
+                pass
+            await socket.connection.close()
+        else:
+            await socket.says(LARGE)
+            await socket.says("more")
+        await nothing_is_left(router, taken, 0 if leaves else 1)

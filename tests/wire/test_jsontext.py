@@ -117,6 +117,19 @@ class TestLoads:
             loads(body)
 
 
+class TestMembers:
+    @given(objects())
+    def test_they_agree_with_the_standard_library(self, body: bytes) -> None:
+        read = json.JSONDecoder(object_pairs_hook=list).decode
+        found = [(name, read(body[slice(*span)].decode())) for name, span in jsontext.members(body)]
+        assert same(found, top_level(body))
+
+    @given(objects())
+    def test_an_object_can_be_put_together_again(self, body: bytes) -> None:
+        members = [(name, body[slice(*span)]) for name, span in jsontext.members(body)]
+        assert same(top_level(jsontext.object_of(members)), top_level(body))
+
+
 class TestMemberSpan:
     @given(objects())
     def test_it_agrees_with_the_standard_library(self, body: bytes) -> None:

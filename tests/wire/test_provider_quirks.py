@@ -21,7 +21,10 @@ def entry(**members: Any) -> Provider:
 
 
 def known(name: str) -> Provider:
-    settings = build({"providers": dict.fromkeys(catalog.known())}, {"CLOUDFLARE_ACCOUNT_ID": "account"})
+    settings = build(
+        {"providers": dict.fromkeys(catalog.known())},
+        dict.fromkeys(("CLOUDFLARE_ACCOUNT_ID", "AZURE_RESOURCE_NAME", "AWS_REGION"), "account"),
+    )
     return settings.providers[name]
 
 

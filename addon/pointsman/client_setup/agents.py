@@ -65,6 +65,7 @@ CODEX = Client(
                         "name": "Pointsman",
                         "base_url": "{base}",
                         "wire_api": "responses",
+                        "supports_websockets": True,
                         "experimental_bearer_token": "{key}",
                     }
                 },
@@ -78,7 +79,7 @@ CODEX = Client(
         "-c", 'model_provider="pointsman"',
         "-c", f"model_context_window={CONTEXT}",
         "-c", 'model_providers.pointsman={name="Pointsman", base_url="{base}", wire_api="responses", '
-        'env_key="POINTSMAN_KEY"}',
+        'supports_websockets=true, env_key="POINTSMAN_KEY"}',
     ),
     install="npm install -g @openai/codex",
     run_here="0.171.0",
@@ -86,6 +87,8 @@ CODEX = Client(
     notes=(
         f"The model is called `{CODEX_MODEL}`, for which Codex has its `apply_patch` tool and reasoning; with a name "
         "that it does not know, it uses neither.",
+        "With `supports_websockets`, it keeps one WebSocket connection and sends "
+        "only what is new; without it, or with `server.websocket: false` in the router, it uses `POST`.",
     ),
 )  # fmt: skip
 

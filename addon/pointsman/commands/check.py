@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mitmproxy.options import Options
@@ -32,15 +33,23 @@ def main(arguments: list[str]) -> int:
         path, settings = load_config(given.config)
     except ConfigError as error:
         return print_config_error("check", error)
+    return report(path, settings, contact=not given.no_keys)
+
+
+def report(path: Path | None, settings: Settings, *, contact: bool) -> int:
+    """Prints what is wrong with the configuration and, if providers may be contacted, with each key. Returns the exit
+    status.
+    """
     if settings.faults:
         print(f"{path} is at fault:", *settings.faults, sep="\n", file=sys.stderr)
     elif path:
         print(f"{path} is valid.")
     else:
         print("No configuration file was found: the router would use the built-in demo providers.")
+        print("pointsman init writes one for the keys and model servers on this machine.")
     for warning in settings.warnings:
         print(f"warning: {warning}")
-    faults = 0 if given.no_keys else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))
+    faults = 0 if not contact else sum(not is_good for is_good in _print_results(asyncio.run(check_keys(settings))))
     return 1 if faults or settings.faults else 0
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointsman import catalog, config
+from pointsman.commands import models_refresh
 from pointsman.commands.config_args import add_config_argument, load_config, print_config_error
 from pointsman.config import ConfigError, Model, Provider, Settings, UnknownModel
 from pointsman.demo import DEMO_ROUTING
@@ -39,7 +40,19 @@ def main(arguments: list[str]) -> int:
     add_config_argument(parser)
     parser.add_argument("--usable", action="store_true", help="list usable models only")
     parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--refresh", action="store_true", help="compare your models with what their providers list")
+    parser.add_argument(
+        "--write", action="store_true", help="with --refresh: change the configuration file; its former text is kept"
+    )
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="PATTERN",
+        help="with --refresh --write: also add new models whose provider/model matches, such as 'groq/*'; repeatable",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
+    if given.refresh:
+        return models_refresh.run(given.config, write=given.write, add=given.add, as_json=given.json)
+    if given.write or given.add:
+        parser.error("--write and --add belong to --refresh")
     try:
         path, settings = load_config(given.config)
     except ConfigError as error:

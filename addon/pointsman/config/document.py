@@ -73,7 +73,7 @@ def parse(text: str, name: str) -> Document:
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False  # the warning would print lines of the file
     try:
-        root = yaml.compose(REFERENCE.sub("\ue000\ue001\\1\ue002", text))
+        root = yaml.compose(masked(text))
     except RecursionError:
         raise _unusable(name, f"is nested more than {MAX_DEPTH} levels deep") from None
     except MarkedYAMLError as error:
@@ -177,6 +177,11 @@ def _repeated(name: str, place: ConfigPath, first: int, second: int) -> ConfigIs
     if is_secret_path(place):
         return ConfigIssue(format_path(place), f"contains a key twice ({lines}); remove one")
     return ConfigIssue(format_path((*place, name)), f"is defined twice ({lines}); remove one")
+
+
+def masked(text: str) -> str:
+    """The text with its references written so that YAML takes them for letters."""
+    return REFERENCE.sub("\ue000\ue001\\1\ue002", text)
 
 
 def unmasked(text: str) -> str:

@@ -17,7 +17,8 @@ def apply_catalog(tree: Tree, catalog: Catalog) -> None:
     model that the catalog guards stays guarded when the file lists it.
 
     Timeouts of the catalog give way to those that the section `stream` sets: a user who writes `stall: 2s` there means
-    every provider.
+    every provider. A provider at another address than the catalog's is not known to speak several dialects, and its
+    keys must not go to the addresses of the catalog: it takes over none of them.
     """
     providers = tree.get("providers")
     if not isinstance(providers, dict):
@@ -27,8 +28,17 @@ def apply_catalog(tree: Tree, catalog: Catalog) -> None:
         if name in catalog and (written is None or isinstance(written, dict)):
             known = dict(catalog[name])
             known["timeouts"] = {key: value for key, value in known.get("timeouts", {}).items() if key not in general}
+            if "dialects" in known and is_elsewhere(written or {}, known):
+                del known["dialects"]
+                known.pop("dialect", None)
             providers[name] = _merged(known, written or {})
             _guard_models(as_list(providers[name].get("models")), known)
+
+
+def is_elsewhere(written: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """The entry names an address of its own."""
+    address = str(known["base_url"])
+    return str(written.get("base_url", address)).rstrip("/") != address
 
 
 def _guard_models(models: list[Any], known: Mapping[str, Any]) -> None:

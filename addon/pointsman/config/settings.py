@@ -55,6 +55,7 @@ class Server(ConfigModel):
     # key, chats.
     hosts: Annotated[tuple[Host, ...], AfterValidator(unique)] = ()
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
+    websocket: Flag = True  # accept WebSocket connections of Responses; else 426, and clients use POST
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
 
     @property

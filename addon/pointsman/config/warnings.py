@@ -54,6 +54,8 @@ def _provider_warnings(provider: Provider, catalog: Catalog) -> Iterator[str]:
     is_at_home = provider.base_url == catalog.get(provider.name, {}).get("base_url")
     if is_at_home and not provider.keyless and not any(key.enabled for key in provider.keys):
         yield f"{format_path((*place, 'keys'))}: has no enabled key, and {provider.name} requires an API key"
+    if is_at_home and provider.keys and (cloud := f"{provider.name}-cloud") in catalog:
+        yield f"{format_path(place)}: is the server on this machine, which needs no key; the cloud service is {cloud}"
 
 
 def _protection_warnings(name: str, sections: ConfigSections) -> Iterator[str]:

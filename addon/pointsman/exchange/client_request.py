@@ -34,9 +34,11 @@ class ClientRequest:
     body: bytes = field(repr=False)
     headers: Headers = field(repr=False)
     started: float
-    method: str = "POST"
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
+    method: str = "POST"
+    is_chat: bool = True
+    """A model is to answer; else it is asked for something that says nothing of how models answer."""
     on_items: OnItems = lambda _: None
     """See `Listener`."""
 
@@ -111,6 +113,10 @@ class Planner(Protocol):
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this candidate's answer begin; `was_slow`: so late that another attempt had been started."""
+        ...
+
+    def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
+        """The client may ask for the answer of this id from now on, even if it gets no more of it here."""
         ...
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:

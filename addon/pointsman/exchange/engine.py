@@ -329,12 +329,14 @@ class Exchange:
     def _commit(self, attempt: Attempt, data: bytes, now: float) -> None:
         """From here the client sees this attempt, and no other."""
         self._attempts.commit(attempt, now)
+        if answer_id := _answer_id(attempt):
+            self.plan.on_answer_begun(answer_id, attempt.candidate, now)
         self._response.start_answer(attempt, attempt.take_held() + data, self.attempt_log.others(attempt), now)
 
     def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
         if attempt.reader and attempt.reader.opening:
-            self.plan.on_answer_id(str(attempt.reader.opening.answer.get("id") or ""), attempt.candidate, now)
+            self.plan.on_answer_id(_answer_id(attempt), attempt.candidate, now)
         self._attempts.complete(attempt, now)
         self._response.end(now)
 
@@ -422,3 +424,9 @@ class Exchange:
         effects = self._effects.copy()
         self._effects.clear()
         return effects
+
+
+def _answer_id(attempt: Attempt) -> str:
+    """What the provider calls its answer; empty if it has not said so."""
+    opening = attempt.reader.opening if attempt.reader else None
+    return str(opening.answer.get("id") or "") if opening else ""

@@ -106,7 +106,7 @@ class RunningAttempts:
     def _needs_estimate(self, attempt: Attempt) -> bool:
         """The client has seen an answer of it, which reports no usage."""
         is_reported = attempt.reader is not None and attempt.reader.usage is not None
-        return attempt is self.winner and not is_reported and self._client_request.own_answer is None
+        return attempt is self.winner and not is_reported and self._client_request.is_chat
 
     def settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in self:

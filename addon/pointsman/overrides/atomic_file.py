@@ -24,6 +24,23 @@ def write_atomically(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_beside(path: Path, data: bytes) -> Path:
+    """Replaces a file of the user's, a link's target, and keeps its permissions and a copy of what it was. Returns
+    the copy. Raises OSError; the file is then as it was.
+    """
+    target = path.resolve()
+    backup = _free_name(target, "backup")
+    mode = target.stat().st_mode & 0o777
+    write_new(backup, target.read_bytes())
+    backup.chmod(mode)
+    draft = target.with_name(f".{target.name}.{token_hex(8)}.draft")
+    write_new(draft, data)
+    draft.chmod(mode)
+    draft.replace(target)
+    sync_folder(target.parent)
+    return backup
+
+
 def write_new(path: Path, data: bytes) -> None:
     """On disk when this returns, readable by its owner alone. Raises OSError, and leaves nothing behind then;
     FileExistsError if there is anything of that name.
@@ -53,7 +70,11 @@ def sync_folder(folder: Path) -> None:
 
 def move_aside(path: Path) -> Path:
     """Out of the way, under a name that nothing has yet. Raises OSError."""
+    return path.rename(_free_name(path, "damaged"))
+
+
+def _free_name(path: Path, ending: str) -> Path:
     number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+    while (free := path.with_name(f"{path.name}.{ending}-{number}")).exists():
         number += 1
-    return path.rename(aside)
+    return free

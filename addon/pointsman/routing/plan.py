@@ -282,10 +282,14 @@ class Plan:
     def on_parts_refused(self, candidate: Candidate, parts: Sequence[PartId]) -> None:
         self.binding.record_refused_parts(candidate.target.provider.name, parts)
 
+    def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
+        if self.facts.stores_answer:
+            self._record_issued((answer_id,), candidate, now)
+
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
-        if answer_id and self.facts.stores_answer:
-            self._record_issued((answer_id,), candidate, now)
+        if answer_id:
+            self.on_answer_begun(answer_id, candidate, now)
 
     def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
         """Its account holds them, unless the answer is a converted one."""

@@ -20,6 +20,7 @@ from pointsman.routing.ranking import Ranking
 from pointsman.routing.resolve import Resolution, resolve, resolve_alias
 from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
+from pointsman.routing.stored_answer_plan import REPEATABLE_METHODS, StoredAnswerPlan, asked_for_stored
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.sessions.binding import SessionBinding
@@ -146,7 +147,20 @@ class Router:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
-        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state)
+        holder = self.state.holder_of(facts.held, None, now)
+        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state, holder=holder)
+
+    def stored_answer_plan(self, facts: RequestFacts, dialect: Dialect, method: str, now: float) -> Plan:
+        """The plan of a request about a stored answer. Raises Problem (not_found) where nobody can be asked for it."""
+        holder = self.state.holder_of(facts.held, None, now)
+        targets = asked_for_stored(facts, dialect, holder, self.inventory)
+        mode = self.settings.routing.default_mode
+        resolution = Resolution("", targets[0].model.id, mode, targets, explicit=True)
+        plan = StoredAnswerPlan(
+            resolution, facts, dialect, self.inventory, SessionBinding(None), self.state, holder=holder
+        )
+        plan.is_repeatable = method in REPEATABLE_METHODS
+        return plan
 
     def account_plan(
         self, facts: RequestFacts, dialect: Dialect, provider: str, now: float, wall: float | None = None

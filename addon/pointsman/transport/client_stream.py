@@ -7,7 +7,7 @@ from mitmproxy.connection import Connection, Server
 from mitmproxy.http import HTTPFlow
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer
-from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.server import ConnectionHandler
 
 from pointsman.exchange.engine import Exchange
@@ -19,9 +19,14 @@ class ParentLayer(Protocol):
     streams: dict[int, HttpStream]
     connections: dict[Connection, Layer]
     handler: ConnectionHandler
-    """The client's connection, or a replay."""
+    """The client's connection, a replay, or a request that came over a WebSocket connection."""
+    may_connect: bool
+    """Requests may go to their original host."""
     on_client_activity: set[Callable[[], None]]
     """Called whenever the client sends something."""
+
+    def layer_for_request(self, context: Context, handler: ConnectionHandler) -> HttpLayer:
+        """A layer like this one, for one request that came over a WebSocket connection."""
 
 
 class AnswerListener(Protocol):

@@ -34,12 +34,23 @@ class RoutedHttpLayer(HttpLayer):
     event causes. `handler` is who carries out what it wants: a client's connection, or a replay.
     """
 
-    def __init__(self, context: Context, mode: HTTPMode, host: StreamHost, handler: ConnectionHandler) -> None:
+    def __init__(
+        self,
+        context: Context,
+        mode: HTTPMode,
+        host: StreamHost,
+        handler: ConnectionHandler,
+        may_connect: bool = True,
+    ) -> None:
         super().__init__(context, mode)
         self.host = host
         self.handler = handler
+        self.may_connect = may_connect
         self.on_client_activity: set[Callable[[], None]] = set()
         """Of the exchanges that wait for the client; each removes its own."""
+
+    def layer_for_request(self, context: Context, handler: ConnectionHandler) -> HttpLayer:
+        return RoutedHttpLayer(context, self.mode, self.host, handler, may_connect=False)
 
     def make_stream(self, stream_id: int) -> Commands:
         self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self, self.host)

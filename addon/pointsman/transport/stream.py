@@ -8,6 +8,7 @@ streamed response. A stream that is not routed is a stock stream.
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from mitmproxy.proxy.layers.http import (
     HttpStream,
     RequestHeaders,
     RequestProtocolError,
+    ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
     SendHttp,
@@ -45,6 +47,7 @@ from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut
 from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
 from pointsman.transport.upload import Upload
+from pointsman.transport.websocket_layer import WebSocketLayer, handshake
 from pointsman.web.http import error_reply
 from pointsman.wire.errors import Code, Problem
 
@@ -79,6 +82,8 @@ class RoutedStream(HttpStream):
         self._masked_request: http.Request | None = None
         self._is_being_read = False
         self._page: PageResponder | None = None
+        self._upgrade: http.Request | None = None
+        """The request for a WebSocket connection, as the client sent it."""
 
     def _handle_event(self, event: events.Event) -> Commands:
         if self.client_state is state_over:
@@ -132,6 +137,8 @@ class RoutedStream(HttpStream):
         elif event.replay_flow:
             decision = self.host.admit_replay(event.replay_flow, self.context, self.mode)
         else:
+            if event.request.method == "GET" and "upgrade" in event.request.headers:
+                self._upgrade = event.request.copy()
             decision = self.host.admit(event.request, self.context, self.mode)
         is_tunnel = event.request.method == "CONNECT"
         if decision is not NotRouted.FORWARD and not event.end_stream and not is_tunnel:
@@ -142,7 +149,9 @@ class RoutedStream(HttpStream):
             case OwnPage():
                 yield from self._open_page(event.request)
             case ChatRequest():
-                self.chat = decision
+                self.chat = decision if self.http_layer.may_connect else replace(decision, may_pass=False)
+                if decision.is_socket:
+                    event.request.headers.pop("sec-websocket-protocol", None)  # some clients put their key there
                 if not event.replay_flow:
                     event.request = without_cycle(event.request)
                 self._take_over(event.request, decision.entry_mode)
@@ -221,6 +230,9 @@ class RoutedStream(HttpStream):
         """
         if self.chat is None:
             return (yield from super().make_server_connection())
+        if self.chat.is_socket:
+            yield from self._accept_socket(self.chat)
+            return False
         self.chat = self.chat.with_path(self.flow.request.path)
         reading = self.host.request_reader(
             self.flow, self.chat, self.credentials.client_credential if self.credentials else None
@@ -240,6 +252,25 @@ class RoutedStream(HttpStream):
             case ForwardToOrigin():
                 return (yield from self._forward_to_origin())
         return False
+
+    def _accept_socket(self, chat: ChatRequest) -> Commands:
+        answer = handshake(self.flow.request)
+        if isinstance(answer, Problem):
+            self._upgrade = None
+            yield from self.respond(self.host.error_response(answer, chat, self.flow.request))
+        else:
+            yield from self.respond(WholeResponse(101, answer, b""))
+
+    def flow_done(self) -> Commands:
+        """A WebSocket connection that the router has accepted is its own to answer."""
+        assert self.flow.response
+        if self._upgrade is None or not (self.chat and self.chat.is_socket and self.flow.response.status_code == 101):
+            yield from super().flow_done()
+            return
+        self.child_layer = WebSocketLayer(self.context.fork(), self, self.host, self.chat, self._upgrade)
+        self._handle_event = self.passthrough  # type: ignore[method-assign]
+        yield from self.child_layer.handle_event(events.Start())
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def _is_given_up(self) -> bool:
         """The client has left while its request was being read."""

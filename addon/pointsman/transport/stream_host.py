@@ -17,6 +17,7 @@ from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.web.http import PageReply, PageRequest
+from pointsman.wire.dialects.base import SocketConversation
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 
@@ -42,6 +43,13 @@ class DeferredReader(Protocol):
 
     def read_if_small(self) -> object | None:
         """The same, of a request that is small; None for one that is large."""
+
+
+class ClosableSocket(Protocol):
+    """A WebSocket connection."""
+
+    async def shut_down(self) -> None:
+        """Close it, since the process ends."""
 
 
 class StreamHost(Protocol):
@@ -90,5 +98,12 @@ class StreamHost(Protocol):
         """None: the reply has to be waited for, and will be posted to the stream."""
 
     def is_local(self, client: Client) -> bool: ...
+
+    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
+        """Begins what is said over a WebSocket connection."""
+
+    def on_socket_opened(self, socket: ClosableSocket) -> None: ...
+
+    def on_socket_closed(self, socket: ClosableSocket) -> None: ...
 
     def request_id(self, request: http.Request) -> str: ...

@@ -7,7 +7,7 @@ text, and only its value replaced.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +32,7 @@ _TO_BRACKET = re.compile(rb"%b(?:(?:%b|%b)%b)*+([\[\]{}])" % (_OTHER, _STRING, _
 _SCALAR = re.compile(_STRING + rb"|[^\s,\]}]++", re.DOTALL)
 _GAP = re.compile(rb"[\s,]*+")
 _EMPTY_OBJECT = re.compile(rb"\{\s*\}")
+_KEY = re.compile(rb"(%b)\s*+:\s*+" % _STRING, re.DOTALL)
 
 
 class DuplicateMember(ValueError):
@@ -139,6 +140,33 @@ def _key_pattern(name: str) -> re.Pattern[bytes]:
     """Whatever may spell the key: escaped or not, at any depth; also the end of a longer key that ends in quotes."""
     spelled = "".join(rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in name)
     return re.compile(rf'"{spelled}"\s*+:\s*+'.encode())
+
+
+def members(body: bytes) -> list[tuple[str, Span]]:
+    """The name and the place of the value of each top-level member, in order. `body` is an object that can be
+    parsed.
+    """
+    found: list[tuple[str, Span]] = []
+    at = _gap_end(body, body.index(b"{") + 1)
+    while body[at] != ord("}"):
+        key = _KEY.match(body, at)
+        assert key, "a member has a key"
+        end = _value_end(body, key.end())
+        found.append((json.loads(key[1]), (key.end(), end)))
+        at = _gap_end(body, end)
+    return found
+
+
+def object_of(pairs: Iterable[tuple[str, bytes]]) -> bytes:
+    """An object with these members, their values given as JSON text."""
+    return b"{%b}" % b",".join(json.dumps(name).encode() + b":" + value for name, value in pairs)
+
+
+def list_of(elements: Iterable[bytes]) -> bytes:
+    """A list of elements that are given as JSON text, each of them one or several joined by commas; empty ones are left
+    out.
+    """
+    return b"[%b]" % b",".join(filter(None, elements))
 
 
 def _top_level(body: bytes, keys: list[Span], document: Mapping[str, Any]) -> list[Span]:

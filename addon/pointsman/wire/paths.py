@@ -22,6 +22,8 @@ class ClientPath(NamedTuple):
 CLIENT_PATHS = (
     ClientPath("POST", "/v1/chat/completions"),
     ClientPath("POST", "/v1/responses"),
+    ClientPath("POST", "/v1/responses/compact"),
+    ClientPath("POST", "/v1/responses/input_tokens"),
     ClientPath("POST", "/v1/messages"),
     ClientPath("POST", "/v1/messages/count_tokens"),
     ClientPath("POST", f"/v1beta/models/{MODEL}:generateContent"),
@@ -51,7 +53,7 @@ CLIENT_PATHS = (
 )
 TAILS = frozenset(row.path.removeprefix("/v1/") for row in CLIENT_PATHS if row.path.startswith("/v1/"))
 """What may stand alone at the router's own address."""
-COLLECTIONS = ("models/", "files/", "uploads/", "batches/", "messages/batches/")
+COLLECTIONS = ("models/", "files/", "uploads/", "batches/", "messages/batches/", "responses/")
 """The same, with the name of one of them behind it."""
 _EXACT = frozenset(row.path for row in CLIENT_PATHS)
 

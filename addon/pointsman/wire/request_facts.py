@@ -69,7 +69,8 @@ class RequestFacts:
     body, None where the body has no such member. `document` is the parsed body, for the ids and turns that sessions
     read; the body itself stays the bytes the client sent. `action` and `query` are what the path says besides: what is
     asked of the model, and the query with its `?`, without credentials; each dialect has its own words for them.
-    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer.
+    `held` is what the request refers to; `stores_answer`: a later request may refer to its answer. `only_native` names
+    what only a provider of the client's dialect can do, such as `a compaction`; empty for what can be converted.
 
     `kind` is that of the models that may take it, None where no model is asked. `boundary` separates the parts of a
     multipart form, in which `model_span` covers the plain text of the field; empty where the body is JSON.
@@ -87,6 +88,7 @@ class RequestFacts:
     query: str = ""
     held: HeldIds = NO_IDS
     stores_answer: bool = False
+    only_native: str = ""
     kind: Kind | None = Kind.CHAT
     boundary: bytes = b""
     passes_bytes: bool = False

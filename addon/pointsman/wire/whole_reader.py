@@ -40,6 +40,9 @@ def is_json(content_type: str) -> bool:
 class WholeReader(ABC):
     """A reader of one JSON object; its subclass says what the object means."""
 
+    may_report_failure = True
+    """An object that states an error is a failure of its provider; else it is what was asked for."""
+
     def __init__(self) -> None:
         self.finish_reason: str | None = None
         self.finished = False
@@ -74,7 +77,7 @@ class WholeReader(ABC):
             document = self._parsed(body)
         except ValueError as error:
             return [malformed(f"an answer that is {error}")]
-        if fault := wrapped_fault(document):
+        if self.may_report_failure and (fault := wrapped_fault(document)):
             return [Frame(FrameKind.ERROR, b"", fault)]
         if not isinstance(document, Mapping):
             return [malformed("an answer that is not an object")]
@@ -97,6 +100,16 @@ class CountReader(WholeReader):
     def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
         if not isinstance(document.get(self._member), int):
             return [malformed(f"an answer without {self._member}")]
+        self.finished = True
+        return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
+
+
+class PlainReader(WholeReader):
+    """For an answer that is passed on whatever its object says."""
+
+    may_report_failure = False
+
+    def frames_of(self, document: Mapping[str, Any], body: bytes) -> Sequence[Frame]:
         self.finished = True
         return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
 

@@ -39,8 +39,14 @@ CHAT, RESPONSES, ANTHROPIC, GEMINI = (
         ("/v1/chat/completions/123", None),
         ("/chat/completions", None),
         ("/xv1/chat/completions", None),
-        ("/v1/responses/resp_1", None),
-        ("/v1/responses/compact", None),
+        ("/v1/responses/resp_1", Route(DialectName.OPENAI_RESPONSES, Purpose.STORED, methods=("GET", "DELETE"))),
+        ("/a/v1/responses/resp_1/cancel?x=1", Route(DialectName.OPENAI_RESPONSES, Purpose.STORED, methods=("POST",))),
+        ("/v1/responses/resp_1/input_items", Route(DialectName.OPENAI_RESPONSES, Purpose.STORED, methods=("GET",))),
+        ("/v1/responses/resp_1/other", None),
+        ("/v1/responses/..", None),
+        ("/v1/responses/", None),
+        ("/v1/responses/compact", RESPONSES),
+        ("/v1/responses/input_tokens", Route(DialectName.OPENAI_RESPONSES, Purpose.COUNT)),
         ("/v1/messages/batches", None),
         ("/v1/threads/t/messages", None),
         ("/v1beta/models", None),
@@ -92,7 +98,7 @@ def test_the_answer_to_a_question_for_tokens_is_one_that_its_reader_takes(name: 
     frames = reader.close()
     assert b"".join(frame.data for frame in frames) == body
     assert [frame.fault for frame in frames] == [None, None]
-    assert list(json.loads(body).values()) == [17]
+    assert json.loads(body)[count.member] == 17
 
 
 @pytest.mark.parametrize(

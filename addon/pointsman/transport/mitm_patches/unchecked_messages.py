@@ -28,8 +28,13 @@ def new_response(status: int, reason: bytes, headers: http.Headers, body: bytes 
 
 def without_cycle(request: http.Request) -> http.Request:
     """The same request, in an object that reference counting alone gives back."""
+    return twin_of(request) if switches().request_twin else request
+
+
+def twin_of(request: http.Request) -> http.Request:
+    """A copy whose fields can be replaced; the values are the same objects."""
     if not switches().request_twin:
-        return request
+        return request.copy()
     twin, data = http.Request.__new__(http.Request), http.RequestData.__new__(http.RequestData)
     data.__dict__.update(request.data.__dict__)  # whose types have been checked already
     twin.data = data

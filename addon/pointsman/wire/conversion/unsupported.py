@@ -69,6 +69,8 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
     document, asked = facts.document, client.conversion
     if client.count_tokens and facts.action == client.count_tokens.action:
         yield "token counts cannot be converted"
+    if facts.only_native:
+        yield f"{facts.only_native} cannot be converted"
     if place := too_deep(document):
         yield f"{place} is nested too deeply: more than {MAX_NESTING} levels cannot be converted"
         return

@@ -19,6 +19,7 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.messages import Conversation, MessageDraft
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.sse import Event
 from pointsman.wire.transcript import Transcript
 
 
@@ -26,6 +27,8 @@ class Purpose(Enum):
     CHAT = auto()
     COUNT = auto()
     """How many tokens would this be?"""
+    STORED = auto()
+    """What a provider has stored, such as an earlier answer: read, cancelled or deleted."""
     OTHER = auto()
     """Anything else of a model: see `Dialect.endpoints`."""
     ACCOUNT = auto()
@@ -88,6 +91,36 @@ class MakeReader(Protocol):
         ...
 
 
+class SocketConversation(Protocol):
+    """What a client says and gets over one WebSocket connection: messages of JSON, one request at a time."""
+
+    def request(self, message: bytes, answer_id: str, now: float) -> bytes | Sequence[bytes]:
+        """The body of the streamed request that a client's message asks for; or the messages that answer it at once,
+        under `answer_id`. Raises Problem. `now` is Unix time in seconds.
+        """
+        ...
+
+    def answer(self, event: Event) -> bytes | None:
+        """The message for an event of the answer; None for one that says nothing."""
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """The last event of the answer has passed."""
+        ...
+
+    def error(self, status: int, body: bytes, headers: Headers) -> bytes:
+        """The message for an answer with an error status."""
+        ...
+
+
+class Sockets(NamedTuple):
+    """The WebSocket connections of a dialect: whether a path (without its query) takes them, and what begins one."""
+
+    takes: Callable[[str], bool]
+    begin: Callable[[], SocketConversation]
+
+
 class Joiner(Protocol):
     """Makes one whole answer of the documents of a stream. Neither method raises."""
 
@@ -109,10 +142,13 @@ class OtherForm(NamedTuple):
 
 
 class CountTokens(NamedTuple):
-    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it."""
+    """How a dialect asks for a number of tokens: the `action` of such requests, and the answer's member for it. `kind`
+    is what the answer's `object` says, None where it has no such member.
+    """
 
     action: str
     member: str
+    kind: str | None = None
 
 
 class UsageOption(NamedTuple):
@@ -224,8 +260,14 @@ class Dialect:
     """The headers that carry a provider's key."""
     own_headers: Headers = ()
     """Headers that a provider requires and a client may have omitted."""
+    list_query: str = ""
+    """What asks for a long page of a provider's models, where it pages them."""
     count_tokens: CountTokens | None = None
     """None: the dialect has no such request."""
+    stored_methods: Callable[[str], tuple[str, ...]] | None = None
+    """The methods that a path (without its query) of purpose STORED takes. None: the dialect has no such requests."""
+    sockets: Sockets | None = None
+    """None: the dialect has no such connections."""
     usage_option: UsageOption | None = None
     """None: usage need not be asked for."""
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from pointsman.config.enums import Dialect as DialectName
+from pointsman.wire.account_requests import METHODS
 from pointsman.wire.dialects.base import Dialect, Purpose
 from pointsman.wire.paths import standard_path
 
@@ -32,6 +33,7 @@ class Route(NamedTuple):
     purpose: Purpose = Purpose.CHAT
     endpoint: Dialect | None = None
     """None for chats, and questions about them."""
+    methods: tuple[str, ...] = ("POST",)
 
 
 def route_of_path(path: str) -> Route | None:
@@ -42,6 +44,8 @@ def route_of_path(path: str) -> Route | None:
     path = path.partition("?")[0]
     for name, dialect in DIALECTS.items():
         if purpose := dialect.purpose_of(path):
+            if purpose is Purpose.STORED and dialect.stored_methods:
+                return Route(name, purpose, methods=dialect.stored_methods(path))
             return Route(name, purpose)
     for name, dialect in DIALECTS.items():
         for endpoint in dialect.endpoints:
@@ -59,7 +63,7 @@ def account_route(path: str, headers: Mapping[str, str]) -> Route | None:
     if not found:
         return None
     asked = next((each for each in found if each.model_list.is_asked(path, headers)), found[0])
-    return Route(asked.name, Purpose.ACCOUNT, asked.account)
+    return Route(asked.name, Purpose.ACCOUNT, asked.account, METHODS)
 
 
 def dialect_of_path(path: str) -> DialectName | None:
@@ -77,4 +81,5 @@ def count_body(dialect: DialectName, tokens: int) -> bytes:
     """The answer to a question for a number of tokens, in one of the dialects that have such a question."""
     count = DIALECTS[dialect].count_tokens
     assert count
-    return json.dumps({count.member: tokens}).encode()
+    kind = {"object": count.kind} if count.kind else {}
+    return json.dumps({**kind, count.member: tokens}).encode()

@@ -33,6 +33,7 @@ CHATS = Dialect(
     outbound=request.outbound,
     auth_headers=request.auth_headers,
     own_headers=request.OWN_HEADERS,
+    list_query="limit=1000",
     count_tokens=request.COUNT_TOKENS,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,

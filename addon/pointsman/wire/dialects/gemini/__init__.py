@@ -24,6 +24,7 @@ CHATS = Dialect(
     facts=request.facts,
     outbound=request.outbound,
     auth_headers=request.auth_headers,
+    list_query="pageSize=1000",
     count_tokens=request.COUNT_TOKENS,
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,

@@ -1,7 +1,7 @@
 """OpenAI's Responses, as Codex speaks it."""
 
 from pointsman.config.enums import Dialect as DialectName
-from pointsman.wire.dialects.base import Dialect, TranscriptReader
+from pointsman.wire.dialects.base import Dialect, Sockets, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.openai_responses import (
     answers,
@@ -9,7 +9,9 @@ from pointsman.wire.dialects.openai_responses import (
     errors,
     messages,
     request,
+    stored,
     transcript,
+    websocket,
 )
 from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
 from pointsman.wire.dialects.openai_responses.model_list import MODEL_LIST
@@ -29,6 +31,9 @@ DIALECT = Dialect(
     facts=request.facts,
     outbound=request.outbound,
     auth_headers=request.auth_headers,
+    count_tokens=request.COUNT_TOKENS,
+    stored_methods=stored.methods,
+    sockets=Sockets(request.takes_sockets, websocket.ResponsesSocket),
     signed_parts=SIGNED_PARTS,
     reader=answers.reader,
     other_form=OTHER_FORM,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.openai_responses.request import COMPACT, COUNT_TOKENS
 from pointsman.wire.dialects.openai_responses.tools import CALLS
 from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
@@ -12,7 +13,7 @@ from pointsman.wire.json_access import count, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
-from pointsman.wire.whole_reader import WholeReader, reader_for
+from pointsman.wire.whole_reader import CountReader, PlainReader, WholeReader, reader_for
 
 FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
 
@@ -29,7 +30,11 @@ _DIGITS = re.compile(rb"\s*:\s*(\d{1,15})")
 
 
 def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
-    return reader_for(facts.stream, content_type, ResponsesStreamReader, ResponsesWholeReader)
+    if facts.action == COUNT_TOKENS.action:
+        return CountReader(COUNT_TOKENS.member)
+    if facts.action in ("", COMPACT):
+        return reader_for(facts.stream, content_type, ResponsesStreamReader, ResponsesWholeReader)
+    return reader_for(facts.stream, content_type, StoredStreamReader, PlainReader)
 
 
 class ResponsesStreamReader(StreamReader):
@@ -95,6 +100,17 @@ class ResponsesStreamReader(StreamReader):
         self.finish_reason, self.usage, self.finished = finish_reason_of(answer), usage_of(answer), True
         is_first_word = not self.has_spoken and any(map(item_speaks, mappings(answer.get("output"))))
         return Frame(FrameKind.CONTENT if is_first_word else FrameKind.END, raw)
+
+
+class StoredStreamReader(ResponsesStreamReader):
+    """The events of a stored answer, perhaps from its middle on: what they report is what was asked for."""
+
+    def _frame_of_document(self, document: Mapping[str, Any], raw: bytes) -> Frame:
+        kind = super()._frame_of_document(document, raw).kind
+        if kind is FrameKind.PING or document.get("type") == "error":
+            return super()._frame_of_document(document, raw)
+        self.finished = self.finished or document.get("type") == "response.failed"
+        return Frame(FrameKind.CONTENT, raw)
 
 
 class ResponsesWholeReader(WholeReader):

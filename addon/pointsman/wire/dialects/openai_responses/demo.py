@@ -28,7 +28,7 @@ def claims(route: str) -> bool:
 
 
 def asks_count(route: str) -> bool:
-    return False
+    return route.endswith("/responses/input_tokens")
 
 
 def question(body: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 from pointsman.config.enums import Capability
 from pointsman.wire import query
-from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.base import CountTokens, Purpose
+from pointsman.wire.dialects.openai_responses import stored
 from pointsman.wire.dialects.openai_responses.held_ids import held_ids
 from pointsman.wire.json_access import mapping, mappings
 from pointsman.wire.request_body import (
@@ -21,7 +22,9 @@ from pointsman.wire.request_body import (
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, IMAGE_TOKENS, RequestFacts
 
 PATH = "/responses"
-CHATS = f"/v1{PATH}"
+COUNT_TOKENS = CountTokens("/input_tokens", "input_tokens", "response.input_tokens")
+COMPACT = "/compact"
+CHATS, COUNTS, COMPACTIONS = f"/v1{PATH}", f"/v1{PATH}{COUNT_TOKENS.action}", f"/v1{PATH}{COMPACT}"
 """How paths end; any prefix may stand before it."""
 
 IMAGE_PARTS = ("input_image", "computer_screenshot")
@@ -33,28 +36,48 @@ PART_MEMBERS = ("content", "output", "summary")
 
 
 def purpose_of(path: str) -> Purpose | None:
-    return Purpose.CHAT if path.endswith(CHATS) else None
+    if path.endswith((CHATS, COMPACTIONS)):
+        return Purpose.CHAT
+    if path.endswith(COUNTS):
+        return Purpose.COUNT
+    return Purpose.STORED if stored.is_stored(path) else None
+
+
+def takes_sockets(path: str) -> bool:
+    return path.endswith(CHATS)
 
 
 def facts(body: bytes, path: str) -> RequestFacts:
+    action = _action(path)
+    if action is None:
+        return stored.facts(path)
     document = parse_object(body)
     model, span = model_of(body, document)
     parts = [*_parts(document.get("instructions")), *_parts(_input(document))]
     return RequestFacts(
         model=model,
-        stream=flag(document, "stream"),
+        stream=flag(document, "stream") and not action,
         needs=frozenset(_needs(document, parts)),
         tokens=_tokens(document, parts),
         model_span=span,
         document=document,
+        action=action,
         query=query.forwarded(path),
         held=held_ids(document, parts),
-        stores_answer=document.get("store") is not False,
+        stores_answer=not action and document.get("store") is not False,
+        only_native="a compaction" if action == COMPACT else "",
     )
 
 
+def _action(path: str) -> str | None:
+    """What follows `/responses` in the path; None for a request about a stored answer."""
+    route = path.partition("?")[0]
+    return next((action for action in ("", COUNT_TOKENS.action, COMPACT) if route.endswith(CHATS + action)), None)
+
+
 def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
-    return with_model(body, facts.model_span, model), PATH + facts.query
+    is_stored = facts.action not in ("", COUNT_TOKENS.action, COMPACT)
+    return body if is_stored else with_model(body, facts.model_span, model), PATH + facts.action + facts.query
 
 
 def auth_headers(key: str) -> list[tuple[str, str]]:
