@@ -118,7 +118,7 @@ def is_loopback(parts: SplitResult) -> bool:
 
 
 def _new_log(data: Path, port: int) -> Path:
-    """An empty file for its owner alone: the admin key of the run is printed. One for each port, of the last run."""
+    """An empty file for its owner alone: a sign-in link is printed. One for each port, of the last run."""
     log = data / f"router-{port}.log"
     with suppress(OSError):
         log.unlink(missing_ok=True)
