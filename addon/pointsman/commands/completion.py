@@ -22,11 +22,7 @@ def main(arguments: list[str], commands: Mapping[str, tuple[Callable[[list[str]]
     )
     parser.add_argument("shell", choices=SHELLS)
     shell = parser.parse_args(arguments).shell
-    logging.disable()  # mitmproxy's help leaves a handler whose event loop has ended
-    try:
-        words = {name: words_of(run) for name, (run, _) in commands.items()}
-    finally:
-        logging.disable(logging.NOTSET)
+    words = {name: words_of(run) for name, (run, _) in commands.items()}
     summaries = {name: summary for name, (_, summary) in commands.items()}
     print({"bash": bash, "zsh": zsh, "fish": fish}[shell](words, summaries))
     return 0
