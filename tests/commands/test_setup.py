@@ -60,6 +60,13 @@ class TestPrinted:
         out = printed(capsys)
         assert [client.name for client in CLIENTS.values() if f" {client.name} " not in out] == []
 
+    def test_where_the_command_is_not_installed_it_says_what_to_type(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("POINTSMAN_STARTED_AS", "./scripts/run")
+        assert cli.main(["setup"]) == 0
+        assert "type ./scripts/run instead of pointsman" in capsys.readouterr().out
+
     def test_as_json_for_programs(self, capsys: pytest.CaptureFixture[str]) -> None:
         found = json.loads(printed(capsys, "claude-code", "--json", "--router", URL, "--key", "k"))
         assert found["env"]["ANTHROPIC_AUTH_TOKEN"] == "k"

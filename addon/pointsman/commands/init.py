@@ -18,6 +18,7 @@ from pointsman import catalog, config, private_files
 from pointsman.commands import check
 from pointsman.commands.admin_client import DEFAULT_ROUTER_URL
 from pointsman.commands.config_args import print_config_error
+from pointsman.commands.own_name import tell_own_name
 from pointsman.config import ConfigError, document
 from pointsman.config.loading import VARIABLE
 from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, RuntimeOverrides
@@ -216,6 +217,7 @@ def _tell_next(path: Path, draft: Draft) -> None:
     for title, step in steps:
         print(f"  {title:<{width}}  {step}")
     print("pointsman setup lists all clients that it knows.")
+    tell_own_name()
 
 
 def _variables(entry: Mapping[str, object]) -> list[str]:

@@ -19,6 +19,7 @@ from pointsman.commands.client_args import (
     missing_aliases,
     router_key,
 )
+from pointsman.commands.own_name import tell_own_name
 from pointsman.overrides import data_folder
 
 WIDTH = 160
@@ -116,6 +117,7 @@ def _list_clients() -> int:
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH)).print(table)
     print("pointsman setup CLIENT prints the settings of one.")
+    tell_own_name()
     return 0
 
 
