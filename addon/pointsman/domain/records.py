@@ -124,9 +124,7 @@ class AttemptRecord:
             "first_content_ms": self.first_content_ms,
             "settled_ms": self.settled_ms,
             "bytes": self.bytes_received,
-            "usage": None
-            if self.usage is None or self.usage.is_estimated
-            else {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
+            "usage": self.usage and self.usage.to_dict(),
             "finish_reason": self.finish_reason,
         }
 
@@ -157,6 +155,12 @@ class ExchangeRecord:
         """Seconds on the wall clock."""
         return self.started + self.ended_ms / 1000
 
+    @property
+    def usage(self) -> Usage | None:
+        """What all attempts have used; None where none has used anything."""
+        used = [each.usage for each in self.attempts if each.usage and not each.is_informational]
+        return sum(used[1:], used[0]) if used else None
+
     def to_dict(self) -> dict[str, object]:
         return {
             "request_id": self.request_id,
@@ -171,6 +175,7 @@ class ExchangeRecord:
             "started": self.started,
             "ended_ms": self.ended_ms,
             "stream": self.streamed,
+            "usage": self.usage and self.usage.to_dict(),
             "attempts": [record.to_dict() for record in self.attempts],
             "excluded": list(self.excluded),
         }

@@ -1,6 +1,7 @@
 """One upstream request made for an exchange: its phase, what it holds back, and the times it leaves in the record."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from pointsman.config import Timeouts
@@ -225,6 +226,15 @@ class Attempt:
                     assert_never(never)
         return b"".join(out), None
 
+    def _usage(self, estimate: Usage | None) -> Usage | None:
+        """What its provider reports; of an answer that was cut off, at least what was estimated of its output."""
+        reported = self.reader.usage if self.reader else None
+        if reported is None or estimate is None:
+            return reported or estimate
+        if estimate.output <= reported.output:
+            return reported
+        return replace(reported, output=estimate.output, is_estimated=True)
+
     def to_record(
         self,
         outcome: Outcome,
@@ -266,7 +276,7 @@ class Attempt:
             first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
-            usage=(self.reader.usage if self.reader else None) or estimate,
+            usage=None if outcome is Outcome.HEDGE_TRIGGERED else self._usage(estimate),
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
             is_unknown_path=fault is not None and is_unknown_path(fault),
