@@ -67,6 +67,7 @@ class TestPlainAttempt:
             "settled_ms": 900.0,
             "bytes": 4096,
             "usage": USED,
+            "cost_usd": None,
             "finish_reason": "stop",
         }
 
@@ -111,6 +112,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "ended_ms": 901.5,
         "stream": True,
         "usage": {**USED, "input": 14, "cache_read": 10, "output": 68},
+        "cost_usd": None,
         "attempts": [attempts[0].to_dict(), attempts[1].to_dict()],
         "excluded": list(excluded),
     }

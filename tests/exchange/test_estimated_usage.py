@@ -96,5 +96,6 @@ class TestAnswersThatWereCutOff:
 
     def test_the_notice_that_a_race_began_counts_nothing(self) -> None:
         harness = ExchangeHarness(2, hedge=HEDGE).start().connected(1).head(1).data(1, REPORTED).wait(2)
-        [notice] = [each for each in harness.records if each.is_informational]
+        [notice] = harness.exchange.attempt_log.records
+        assert notice.is_informational
         assert notice.usage is None

@@ -10,6 +10,7 @@ from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.state_machines import ATTEMPT_TRANSITIONS, AttemptMove, AttemptState, next_state
 from pointsman.masking import Masker
+from pointsman.prices.rates import cost
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -256,6 +257,8 @@ class Attempt:
         base_url, model_sent, why, finish = masker.texts(
             (self.base_url, self.model_sent, selected, finish_reason or "")
         )
+        is_informational = outcome is Outcome.HEDGE_TRIGGERED
+        usage = None if is_informational else self._usage(estimate)
         return AttemptRecord(
             n=self.n,
             provider=target.provider.name,
@@ -276,7 +279,8 @@ class Attempt:
             first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
-            usage=None if outcome is Outcome.HEDGE_TRIGGERED else self._usage(estimate),
+            usage=usage,
+            cost=None if is_informational else cost(usage, target.rates.get(self.model_sent), wall),
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
             is_unknown_path=fault is not None and is_unknown_path(fault),

@@ -85,6 +85,7 @@ PROVIDER_HEALTH = object_schema(
     next_probe=nullable(TIME),
 )
 
+COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
 USAGE: Schema = {
     "type": "object",
     "properties": {**dict.fromkeys(TOKEN_KINDS, INTEGER), "estimated": {"type": "boolean", "const": True}},
@@ -114,6 +115,7 @@ ATTEMPT = object_schema(
     settled_ms=MILLISECONDS,
     bytes=INTEGER,
     usage=nullable(ref("Usage")),
+    cost_usd=COST,
     finish_reason=nullable(TEXT),
 )
 
@@ -131,6 +133,7 @@ EXCHANGE_MEMBERS: Schema = {
     "ended_ms": NUMBER,
     "stream": BOOLEAN,
     "usage": nullable(ref("Usage")),
+    "cost_usd": COST,
     "attempts": array_of(ref("Attempt")),
 }
 
