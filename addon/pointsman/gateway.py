@@ -88,6 +88,8 @@ class Gateway:
         self.converted_items = ConvertedItems(time.monotonic)
         self.worker = Worker()
         """The thread that reads and converts large requests."""
+        self.on_recorded: Callable[[ExchangeRecord], None] = lambda _: None
+        """Called with each exchange that asked a provider for an answer, once it has ended."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
@@ -186,6 +188,9 @@ class Gateway:
         routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
+
+    def note_refusal(self, flow: http.HTTPFlow, problem: Problem) -> None:
+        note_refusal(flow, problem)
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
@@ -321,6 +326,7 @@ class Gateway:
             exchange.report_answer(time.monotonic())
             if exchange.client_request.is_chat:
                 self.router.observe(record)
+                self.on_recorded(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):
                     logger.warning(f"Pointsman: {notice}")

@@ -104,10 +104,31 @@ def test_the_address_may_have_v1(given: str) -> None:
     assert setup_of("openai", given).env["OPENAI_BASE_URL"] == f"{URL}/v1"
 
 
-@pytest.mark.parametrize("given", ["router.test:9999", "ftp://router.test", "", "http://"])
+@pytest.mark.parametrize("given", ["router.test:x", "ftp://router.test", "", ":0", "http://", "a b"])
 def test_what_is_no_address_is_refused(given: str) -> None:
-    with pytest.raises(ValueError, match="is not an address such as http"):
+    with pytest.raises(ValueError, match="is not an address such as"):
         setup_of("codex", given)
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "x"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(ValueError, match=r"(?i)port|is not an address"):
+        setup_of("codex", f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("router.test:9999", "http://router.test:9999"),
+        ("router.test:9999/v1", "http://router.test:9999"),
+        (":8080", "http://127.0.0.1:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("localhost", "http://localhost"),
+        ("https://router.test", "https://router.test"),
+    ],
+)
+def test_an_address_needs_no_scheme(given: str, url: str) -> None:
+    assert setup_of("claude-code", given).env["ANTHROPIC_BASE_URL"] == url
 
 
 def test_files_are_where_the_environment_says() -> None:

@@ -73,8 +73,8 @@ class TestPrinted:
 
     def test_an_address_that_is_none_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
-            cli.main(["setup", "codex", "--router", "localhost:8080"])
-        assert "--router: 'localhost:8080' is not an address such as http://" in capsys.readouterr().err
+            cli.main(["setup", "codex", "--router", "ftp://localhost:8080"])
+        assert "--router: 'ftp://localhost:8080' is not an address such as 127.0.0.1:8080" in capsys.readouterr().err
 
 
 class TestKey:

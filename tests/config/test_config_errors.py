@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pointsman.config import Settings
+
 type Faults = Callable[..., dict[str, str]]
 
 PROXY = "must be direct or the URL of an HTTP proxy, such as http://proxy.example.com:3128"
@@ -26,12 +28,27 @@ LEVELS = "must be one of provider-ban, model-skip, off"
 DIALECTS = "must be one of openai-chat, openai-responses, anthropic, gemini"
 HOST = "must be a bare host name, such as api.openai.com, without scheme, port or path"
 URL = "must be an absolute http or https URL, such as https://api.groq.com/openai/v1"
+CLIENT_KEY = "write client_key: ${POINTSMAN_KEY}, or admin_key"
+MODEL_LIST = "write providers: {NAME: {base_url: …, keys: […], models: […]}}"
 PREFIX = 'must be the beginning of a header\'s name, ending in "-", such as X-'
 NAME = "must be 1 to 200 visible ASCII characters without spaces"
 ALIAS = "must name a model, provider/model, a mode such as auto-smart, or another alias"
+MODELS = "write models: [{id: NAME}]"
 RESERVED = "must not be called auto or auto-…, which select a mode; rename it"
 
 SECTIONS = [
+    ("server: {master_key: a}", "server.master_key", f"is not a known key; {CLIENT_KEY}"),
+    (
+        "server: {port: 4000}",
+        "server.port",
+        "is not a known key; it is mitmproxy's: start with --listen-host and --listen-port",
+    ),
+    ("model_list: []", "model_list", f"is not a known key; {MODEL_LIST}"),
+    (
+        "server: {admin_key: $POINTSMAN_ADMIN}",
+        "server.admin_key",
+        "is not a key but names an environment variable in another form; write ${POINTSMAN_ADMIN}",
+    ),
     ("sever: {}", "sever", 'is not a known key (did you mean "server"?)'),
     ("server: []", "server", "must be a mapping, got a list"),
     ("server: sk-abcdef", "server", "must be a mapping, got text"),
@@ -280,7 +297,48 @@ PROVIDERS = [
     (provider("timeouts: {connect: 0}"), "providers.p.timeouts.connect", "must be more than 0, got 0"),
     (provider("timeouts: {stall: off}"), "providers.p.timeouts.stall", f'{DURATION}, got "off"'),
     (provider("drop_params: [a, a]"), "providers.p.drop_params", "repeats an entry, at [0] and [1]; remove one"),
-    (provider("keys: sk-abcdef"), "providers.p.keys", "must be a list, got text"),
+    (provider("keys: sk-abcdef"), "providers.p.keys", "must be a list, got text; write keys: [${P_API_KEY}]"),
+    (provider("keys: {value: a}"), "providers.p.keys", "must be a list, got a mapping; write keys: [${P_API_KEY}]"),
+    *[
+        (provider(f"{name}: sk-abcdef"), f"providers.p.{name}", "is not a known key; write keys: [${P_API_KEY}]")
+        for name in ("api_key", "apiKey", "key", "token")
+    ],
+    *[
+        (provider(f"{name}: http://x/v1"), f"providers.p.{name}", "is not a known key; write base_url: https://…/v1")
+        for name in ("api_base", "url", "baseURL", "api-base")
+    ],
+    (provider("model: m"), "providers.p.model", "is not a known key; write models: [{id: NAME}]"),
+    (provider("type: openai"), "providers.p.type", "is not a known key; write dialect: openai-chat"),
+    (
+        provider("rpm: 3"),
+        "providers.p.rpm",
+        "is not a known key; write limits at its models: models: [{id: NAME, limits: {rpm: 30}}]",
+    ),
+    (
+        provider("keys: [{value: a, api_key: sk-abcdef}]"),
+        "providers.p.keys[0]",
+        "has an unknown key; write value: ${P_API_KEY}",
+    ),
+    *[
+        (
+            provider(f"keys: ['{written}']"),
+            "providers.p.keys[0]",
+            "is not a key but names an environment variable in another form; write ${GROQ_API_KEY}",
+        )
+        for written in (
+            "$GROQ_API_KEY",
+            "os.environ/GROQ_API_KEY",
+            "process.env.GROQ_API_KEY",
+            "env:GROQ_API_KEY",
+            "{env:GROQ_API_KEY}",
+            "%GROQ_API_KEY%",
+        )
+    ],
+    (
+        provider("keys: [{value: $GROQ_API_KEY}]"),
+        "providers.p.keys[0].value",
+        "is not a key but names an environment variable in another form; write ${GROQ_API_KEY}",
+    ),
     (provider("keys: [12345678]"), "providers.p.keys[0]", "must be text; put it in quotes, got a number"),
     (provider("keys: [{label: x}]"), "providers.p.keys[0].value", "is required"),
     (
@@ -326,8 +384,18 @@ PROVIDERS = [
         "providers.p.redirects[0].source",
         f'must be one line of 1 to 200 characters, got "{"a" * 60}…"',
     ),
-    ("providers: {p: {base_url: http://x/v1, models: m}}", "providers.p.models", "must be a list, got text"),
-    ("providers: {p: {base_url: http://x/v1, models: [m]}}", "providers.p.models[0]", "must be a mapping, got text"),
+    ("providers: {p: {base_url: http://x/v1, models: m}}", "providers.p.models", f"must be a list, got text; {MODELS}"),
+    (
+        "providers: {p: {base_url: http://x/v1, models: {m: {}}}}",
+        "providers.p.models",
+        f"must be a list, got a mapping; {MODELS}",
+    ),
+    (
+        "providers: {p: {base_url: http://x/v1, models: [m]}}",
+        "providers.p.models[0]",
+        "must be a mapping, got text; write {id: NAME}",
+    ),
+    (model("context_window: 8"), "providers.p.models[0].context_window", "is not a known key; write context: 131072"),
     ("providers: {p: {base_url: http://x/v1, models: [{}]}}", "providers.p.models[0].id", "is required"),
     (
         "providers: {p: {base_url: http://x/v1, models: [{id: m}, {id: n}, {id: m}]}}",
@@ -477,3 +545,14 @@ def test_no_fault_repeats_a_secret(faults_in: Faults, text: str) -> None:
     faults = faults_in(text, SECRET="sk-abcdef")
     assert faults
     assert "sk-abcdef" not in str(faults)
+
+
+def test_a_variable_that_names_another_one_holds_no_key(faults_in: Faults) -> None:
+    problem = faults_in(provider("keys: ['${GROQ_API_KEY}']"), GROQ_API_KEY="$OTHER_KEY")["providers.p.keys[0]"]
+    assert problem == "is not a key: GROQ_API_KEY contains the name of a variable; set it to the key itself"
+
+
+@pytest.mark.parametrize("key", ["sk-$abc", "$ecret-word", "a$GROQ_API_KEY", "env-1", "100%SURE"])
+def test_a_key_may_contain_such_signs(load_text: Callable[..., Settings], key: str) -> None:
+    (found,) = load_text(provider(f"keys: ['{key}']")).providers["p"].keys
+    assert found.value.get_secret_value() == key

@@ -268,6 +268,10 @@ def test_a_redirect_catches_names_as_its_match_says(
             "providers: {groq: {keys: [k], models: [{id: llama}]}}\nprotection: {groq/lama: off}",
             'protection.groq/lama: groq has no model "lama" (did you mean "llama"?)',
         ),
+        (
+            "providers: {groq: {keys: [k]}}\nprotection: {mistral/codestral: off}",
+            'protection.mistral/codestral: mistral has no model "codestral" (did you mean "codestral-latest"?)',
+        ),
     ],
 )
 def test_what_works_but_hardly_as_meant_is_a_warning(load_text: Load, text: str, warning: str) -> None:
@@ -280,7 +284,7 @@ def test_what_works_but_hardly_as_meant_is_a_warning(load_text: Load, text: str,
         "providers: {groq: {enabled: false}}",
         "providers: {groq: {base_url: http://127.0.0.1:9/v1}}",
         "providers: {kilo: }",
-        "providers: {groq: {keys: [k]}}\nprotection: {groq: off, mistral/x: off}",
+        "providers: {groq: {keys: [k]}}\nprotection: {groq: off, mistral: off, mistral/codestral-latest: off}",
     ],
     ids=["switched off", "elsewhere", "keyless", "protection"],
 )

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from exchange.exchange_harness import DONE, STOP, ExchangeHarness, event
+from pointsman.exchange.summary import summary
 
 PRICES = {"m": {"input": 3, "output": 15, "cache_read": 0.3}}
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 900}}
@@ -67,3 +68,8 @@ def test_a_redirected_model_has_the_prices_of_the_name_that_is_sent() -> None:
     harness = ExchangeHarness(1, more={"prices": {"m": {"input": 1}, "sent": PRICES["m"]}}, redirects=redirects)
     harness.start().connected(1).head(1).data(1, event("hi"), STOP, reported(), DONE)
     assert costs(harness) == (COST, [COST])
+
+
+def test_the_line_of_the_log_says_it() -> None:
+    assert summary(answered(STOP, reported(), DONE).exchange.to_record()).endswith(f" · ${COST}")
+    assert "$" not in summary(answered(STOP, reported(), DONE, prices={}).exchange.to_record())

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ class TestFailover:
             answer = await own.ask()
             client, (failed, won) = await own.flows()
         assert answer.status == 200
-        assert client.comment.startswith("b/m · 2 attempts · a@503 · sticky ")
+        assert re.match(r"200 b/m \S+ s · 2 attempts · miss · a@503 · sticky miss ", client.comment)
         assert client.comment.endswith(" s to first token")
         assert (client.marked, failed.marked, won.marked) == (Mark.FAILOVER, Mark.FAILURE, Mark.WINNER)
         assert failed.response
@@ -131,14 +132,14 @@ class TestFailover:
             answer = await own.ask()
             client, (won,) = await own.flows()
         assert answer.headers["x-fallback-trail"] == "a/m@inconvertible"
-        assert client.comment.startswith("b/m · 2 attempts · a@inconvertible · ")
+        assert re.match(r"200 b/m \S+ s · 2 attempts · miss · a@inconvertible · ", client.comment)
         assert "attempt 2 · b/m · retry_success" in won.comment
 
     async def test_nothing_is_recorded_where_nobody_wants_it(self, tmp_path: Path) -> None:
         async with yard(tmp_path, behaviours.status(503), behaviours.answer("hello"), record=False) as own:
             await own.ask()
             client, attempts = await own.flows()
-        assert client.comment.startswith("b/m · 2 attempts")
+        assert re.match(r"200 b/m \S+ s · 2 attempts", client.comment)
         assert attempts == []
 
 
@@ -287,3 +288,30 @@ def test_a_note_is_saved_with_its_flow() -> None:
     file.seek(0)
     [loaded] = FlowReader(file).stream()
     assert loaded.metadata == flow.metadata
+
+
+class TestRefusals:
+    """A refused request is a flow too, which says why."""
+
+    async def test_at_the_head(self, tmp_path: Path) -> None:
+        server = {"client_key": "the-client-key-0123456789", "admin_key": "the-admin-key-0123456789"}
+        async with yard(tmp_path, behaviours.answer("a"), behaviours.answer("b"), server=server) as own:
+            assert (await own.ask()).status == 401
+            [flow] = own.router.watcher.flows
+        assert (flow.comment, flow.marked) == ("401 refused: invalid_api_key", Mark.FAILURE)
+
+    @pytest.mark.parametrize(
+        ("members", "comment"),
+        [
+            ({"model": "nonsense"}, "404 refused: model_not_found"),
+            ({"messages": "hi"}, "400 refused: invalid_request"),
+            ({"messages": [{"role": "user", "content": "x" * 2000}]}, "413 refused: request_too_large"),
+        ],
+    )
+    async def test_for_what_it_says(self, tmp_path: Path, members: dict[str, Any], comment: str) -> None:
+        server = {"max_body": "1KiB"}
+        async with yard(tmp_path, behaviours.answer("a"), behaviours.answer("b"), server=server) as own:
+            answer = await ask(own.router.base_url, **members)
+            [flow] = own.router.watcher.flows
+        assert (flow.comment, flow.marked) == (comment, Mark.FAILURE)
+        assert answer.status == int(comment[:3])

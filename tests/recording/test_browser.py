@@ -17,13 +17,20 @@ async def test_a_turn_is_seen_with_its_line_its_attempts_and_its_chat(tmp_path: 
         async with web(tmp_path) as api, browser(tmp_path) as page:
             assert (await ask(api.base_url)).status == 200
             await page.go(f"{api.url}/?token={PASSWORD}")
-            await page.sees("good/m · 2 attempts · bad@503 · sticky ")
+            await page.sees(" s · 2 attempts · miss · bad@503 · sticky ")
             await page.sees("attempt 1 · bad/m · retry_failed · 503")
             await page.sees("attempt 2 · good/m · retry_success")
-            await page.click("tr", "good/m · 2 attempts")
+            await page.click("tr", " s · 2 attempts")
             await page.click("nav a", "Response")
             await page.sees("LLM chat")
             await page.sees("The left track.")
             await page.sees("bad/m")
             await page.screenshot(SCREENSHOTS / "mitmweb.png")
+            await page.go(f"{api.url}/")
+            await page.sees(" s · 2 attempts · miss · bad@503 · sticky ")
+            width = await page.run("document.querySelector('td.col-comment').offsetWidth")
+            share = await page.run("document.querySelector('.flow-table').clientWidth")
+            assert 0.4 * share < width < 0.5 * share, "wide enough to be read"
+            assert await page.run("document.querySelector('td.col-path .marker').textContent"), "the mark is seen"
+            await page.screenshot(SCREENSHOTS / "mitmweb-list.png")
     assert (SCREENSHOTS / "mitmweb.png").read_bytes().startswith(b"\x89PNG")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ async def test_what_is_refused_is_marked_and_says_so(tmp_path: Path) -> None:
     async with running(tmp_path, {"one": provider()}) as router:
         assert (await ask(router.base_url, model="nobody/has-it")).status == 404
         [flow] = router.watcher.flows
-    assert (flow.comment, flow.marked) == ("refused: model_not_found", Mark.FAILURE)
+    assert (flow.comment, flow.marked) == ("404 refused: model_not_found", Mark.FAILURE)
 
 
 class TestKilled:
@@ -112,7 +113,7 @@ class TestKilled:
         assert flow.response
         assert b"one" in (flow.response.raw_content or b"")
         assert [attempt["outcome"] for attempt in note(flow)["attempts"]] == ["client_abort"]
-        assert flow.comment.startswith("one/m · client_abort · sticky ")
+        assert re.match(r"200 one/m \S+ s · client_abort · miss · sticky miss ", flow.comment)
 
     async def test_so_does_every_attempt_of_a_race(self, tmp_path: Path) -> None:
         async with Provider(behaviours.hang()) as one, Provider(behaviours.hang("after-role")) as two:
@@ -130,7 +131,9 @@ class TestKilled:
                 await no_leaks(router)
         told = [attempt["outcome"] for attempt in note(flow)["attempts"]]
         assert told == ["hedge_triggered", "client_abort", "client_abort"]
-        assert flow.comment.startswith("not answered · 2 attempts · one@client_abort · two@client_abort")
+        assert re.match(
+            r"client left not answered \S+ s · 2 attempts · miss · one@client_abort · two@client_abort", flow.comment
+        )
 
     async def test_a_flow_that_has_ended_is_not_killed_again(self, tmp_path: Path) -> None:
         async with (
@@ -191,7 +194,7 @@ class TestReplayed:
         assert oldest.session is not None
         assert newest.session is None
         assert newest.attempts[0].outcome == "request_success"
-        assert flow.comment.startswith("one/m")
+        assert flow.comment.startswith("200 one/m ")
 
     async def test_while_its_client_is_still_connected(self, tmp_path: Path) -> None:
         """Its events must not go to the connection that it came by."""
@@ -226,7 +229,7 @@ class TestReplayed:
             flow = tflow.tflow(req=Request.make("POST", "https://provider.test/v1/chat/completions", body))
             flow.live, flow.metadata["pointsman"] = False, {"door": "PROXY"}
             await own.replay(flow)
-        assert flow.comment.startswith("one/m")
+        assert flow.comment.startswith("200 one/m ")
         assert len(one.seen) == 1
         assert own.router.watcher.dialled == []
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from mitmproxy import flowfilter
 from mitmproxy.test import tflow
 from mitmproxy.utils import emoji
 
@@ -20,7 +21,9 @@ from pointsman.recording.flow_notes import (
     note_attempt,
     note_entry_mode,
     note_exchange,
+    note_refusal,
 )
+from pointsman.wire.errors import Code, Problem
 from support.audit_records import attempt_record as attempt
 from support.audit_records import exchange_record as exchange
 
@@ -69,6 +72,54 @@ class TestMarks:
         assert not is_marked_by_hand(flow)
         note_exchange(flow, ended(Outcome.REQUEST_SUCCESS))
         assert flow.marked == ""
+
+
+class TestComment:
+    """It begins with the result."""
+
+    @pytest.mark.parametrize(
+        ("record", "line"),
+        [
+            (
+                exchange(attempts=(attempt(),), sticky="hit", session="1f0c", ended_ms=412.0),
+                "200 groq/llama 0.4 s · hit",
+            ),
+            (
+                exchange(attempts=(), status=503, error="no_candidate", ended_ms=3.0),
+                "503 not answered 0.00 s · error no_",
+            ),
+            (exchange(attempts=(), status=None, ended_ms=61_300.0), "client left not answered 61 s"),
+        ],
+    )
+    def test_of_an_exchange(self, record: ExchangeRecord, line: str) -> None:
+        flow = tflow.tflow()
+        note_exchange(flow, record)
+        assert flow.comment.startswith(line), flow.comment
+
+    def test_of_a_refusal(self) -> None:
+        flow = tflow.tflow()
+        note_refusal(flow, Problem(Code.INVALID_API_KEY, "Wrong key."))
+        assert flow.comment == "401 refused: invalid_api_key"
+        assert flow.marked == Mark.FAILURE
+
+    def test_filters_find_them(self) -> None:
+        answered, failed, refused, tried = (tflow.tflow() for _ in range(4))
+        note_exchange(answered, exchange(attempts=(attempt(),), sticky="repin", session="1f0c"))
+        note_exchange(failed, exchange(attempts=(), status=503, error="no_candidate"))
+        note_refusal(refused, Problem(Code.INVALID_API_KEY, "Wrong key."))
+        note_attempt(tried, attempt(), "the-id", answered.id)
+        flows = (answered, failed, refused, tried)
+        for expression, found in {
+            '~comment "^attempt"': [tried],
+            '!~comment "^attempt"': [answered, failed, refused],
+            '~comment "^[45]"': [failed, refused],
+            '~comment "refused:"': [refused],
+            '~comment " repin"': [answered],
+            "~comment the-id": [tried],
+            "~marked": [failed, refused, tried],
+        }.items():
+            matches = flowfilter.parse(expression)
+            assert [flow for flow in flows if matches(flow)] == found, expression
 
 
 class TestMetadata:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -108,11 +109,18 @@ def setup_of(
 
 
 def normal_url(given: str) -> str:
-    """The router's address without `/v1` and final slashes. Raises ValueError if it is no address."""
-    parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{given!r} is not an address such as http://127.0.0.1:8080")
-    return given.rstrip("/").removesuffix("/v1").rstrip("/")
+    """The router's address without `/v1` and final slashes; `HOST:PORT` and `:PORT` will do. Raises ValueError if it is
+    no address.
+    """
+    url = given if "://" in given else f"http://{'127.0.0.1' if given.startswith(':') else ''}{given}"
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or re.search(r"\s", url):
+        raise ValueError(f"{given!r} is not an address such as 127.0.0.1:8080 or http://127.0.0.1:8080")
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def exports(setup: ClientSetup) -> Iterator[tuple[str, str]]:

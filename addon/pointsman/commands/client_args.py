@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman.client_setup.client import Client
-from pointsman.client_setup.resolve import NO_KEY, normal_url
+from pointsman.client_setup.resolve import NO_KEY
 from pointsman.commands.admin_client import add_router
 from pointsman.commands.config_args import load_config
 from pointsman.config import ConfigError, Settings
@@ -39,14 +39,6 @@ def add_client_arguments(parser: argparse.ArgumentParser) -> None:
         "--key",
         help=f"client key of the router (default: {KEY_VARIABLE}, else that of the configuration, else {NO_KEY!r})",
     )
-
-
-def router_url(given: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """The address without `/v1`; ends the program with a message if it is none."""
-    try:
-        return normal_url(given.router)
-    except ValueError as error:
-        parser.error(f"--router: {error}")
 
 
 def load_settings(named: str | None) -> tuple[Path | None, Settings] | None:

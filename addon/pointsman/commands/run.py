@@ -24,7 +24,6 @@ from pointsman.commands.client_args import (
     load_settings,
     missing_aliases,
     router_key,
-    router_url,
 )
 from pointsman.overrides import data_folder
 
@@ -46,7 +45,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("client", type=name_of, choices=runnable, help=", ".join(runnable), metavar="CLIENT")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the client", metavar="ARGUMENTS")
     given = parser.parse_args(arguments)
-    url = router_url(given, parser)
+    url = given.router
     found = load_settings(given.config)
     key = router_key(given.key, found[1] if found else None).used
     with _run_folder() as folder:

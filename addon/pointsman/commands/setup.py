@@ -18,7 +18,6 @@ from pointsman.commands.client_args import (
     load_settings,
     missing_aliases,
     router_key,
-    router_url,
 )
 from pointsman.overrides import data_folder
 
@@ -43,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return _list_clients()
     if given.undo:
         return _undo(given.client)
-    url = router_url(given, parser)
+    url = given.router
     found = load_settings(given.config)
     key = router_key(given.key, found[1] if found else None)
     setup = setup_of(given.client, url, key.used if given.write else key.shown)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from pointsman.config import schema
+from pointsman.config import remedies, schema
 from pointsman.config.messages import (
     ConfigPath,
     HiddenValueError,
@@ -65,9 +65,9 @@ def issues_from(error: ValidationError, tree: Tree) -> Iterator[ConfigIssue]:
         if details["type"] == "extra_forbidden":
             yield _unknown_key(place)
         else:
-            yield ConfigIssue(
-                format_path(_as_written(place, tree)), describe_error(dict(details), is_secret_path(place))
-            )
+            problem = describe_error(dict(details), is_secret_path(place))
+            remedy = remedies.for_shape(place) if details["type"] in WRONG_SHAPE else ""
+            yield ConfigIssue(format_path(_as_written(place, tree)), problem + remedy)
 
 
 def describe_error(details: Mapping[str, Any], secret: bool) -> str:
@@ -91,7 +91,7 @@ def _unknown_key(place: ConfigPath) -> ConfigIssue:
     """Below `keys` an unknown name may be a credential that stands where a label was meant: it is not repeated."""
     *parent, name = place
     known = schema.key_names(schema.shape_at(parent))
-    hint = suggestion(name, known) or f"; known here: {', '.join(known)}"
+    hint = remedies.for_name(place) or suggestion(name, known) or f"; known here: {', '.join(known)}"
     if is_secret_path(parent):
         return ConfigIssue(format_path(parent), f"has an unknown key{hint}")
     return ConfigIssue(format_path(place), f"is not a known key{hint}")

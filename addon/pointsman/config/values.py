@@ -29,6 +29,10 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What HTTP allows as the name of a header."""
 VISIBLE = re.compile(r"[!-~]+")
 """Text that may stand in a header: ASCII without spaces."""
+OTHER_REFERENCE = re.compile(
+    r"(?:os\.environ/|process\.env\.|env:|\{env:|\$env:)(\w+)\}?|\$([A-Z_][A-Z0-9_]*)|%([A-Z_][A-Z0-9_]*)%", re.ASCII
+)
+"""How other tools and shells name an environment variable."""
 HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -197,7 +201,15 @@ def _secret(value: object) -> SecretStr:
         raise HiddenValueError("must not be empty; remove it if it is not needed")
     if not VISIBLE.fullmatch(text):
         raise HiddenValueError("must be visible ASCII characters without spaces or line ends")
+    if found := OTHER_REFERENCE.fullmatch(text):
+        raise HiddenValueError(_not_a_secret(value, next(filter(None, found.groups()))))
     return SecretStr(text)
+
+
+def _not_a_secret(value: object, name: str) -> str:
+    if isinstance(value, FromEnvironment):
+        return f"is not a key: {value.variable} contains the name of a variable; set it to the key itself"
+    return f"is not a key but names an environment variable in another form; write ${{{name}}}"
 
 
 def _header_name(value: object) -> str:

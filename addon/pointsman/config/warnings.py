@@ -16,7 +16,7 @@ def config_warnings(sections: ConfigSections, catalog: Catalog) -> Iterator[str]
     for provider in sections.providers.values():
         yield from _provider_warnings(provider, catalog)
     for name in sections.protection:
-        yield from _protection_warnings(name, sections)
+        yield from _protection_warnings(name, sections, catalog)
 
 
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
@@ -67,8 +67,12 @@ def _price_warnings(provider: Provider) -> Iterator[str]:
             yield f"{place}: {provider.name} has no model {quoted(model)}{suggestion(model, ids)}"
 
 
-def _protection_warnings(name: str, sections: ConfigSections) -> Iterator[str]:
+def _protection_warnings(name: str, sections: ConfigSections, catalog: Catalog) -> Iterator[str]:
+    """A provider that is only in the catalog may be named: it may be added later."""
     provider, slash, model = name.partition("/")
-    ids = [known.id for known in sections.providers[provider].models] if provider in sections.providers else []
+    if provider in sections.providers:
+        ids = [known.id for known in sections.providers[provider].models]
+    else:
+        ids = [known["id"] for known in catalog.get(provider, {}).get("models", ())]
     if slash and ids and model not in ids:
         yield f"{format_path(('protection', name))}: {provider} has no model {quoted(model)}{suggestion(model, ids)}"

@@ -101,12 +101,15 @@ class Configuration:
     async def _save(self, overrides: RuntimeOverrides) -> None:
         if self.store is None:
             return
+        is_first = not self.store.path.exists()
         try:
             await asyncio.to_thread(self.store.save, overrides)
         except OSError as error:
             logger.error(f"Pointsman: a change could not be saved in {self.store.path}: {error}.")
             message = f"The change could not be saved ({error.strerror or error}), so nothing was changed."
             raise Problem(Code.CONFLICT, message) from None
+        if is_first:
+            logger.info(f"Pointsman: changes are kept in {self.store.path} and are there after a restart.")
 
     def _reread(self, before: ActiveConfig) -> ActiveConfig:
         written = self._read()

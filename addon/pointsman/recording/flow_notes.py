@@ -78,7 +78,7 @@ def note_exchange(shown: http.HTTPFlow, record: ExchangeRecord) -> None:
 
 def note_refusal(shown: http.HTTPFlow, problem: Problem) -> None:
     """On a client's flow for which no exchange begins."""
-    shown.comment = f"refused: {problem.code.value}"
+    shown.comment = f"{problem.status} refused: {problem.code.value}"
     _note(shown, NoteKind.REFUSAL, Mark.FAILURE)
 
 

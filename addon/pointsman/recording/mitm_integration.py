@@ -4,12 +4,11 @@ from mitmproxy import contentviews, ctx, flow
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
 
-from pointsman.recording import retention
+from pointsman.recording import retention, web_list
 from pointsman.views import VIEWS
 
 RECORD_OPTION = "pointsman_record_attempts"
 MAX_FLOWS = 2000
-COLUMNS = "web_columns"
 
 
 class MitmIntegration:
@@ -38,9 +37,7 @@ class MitmIntegration:
             raise OptionsError(f"{retention.OPTION} must be at least 1, got {ctx.options.pointsman_max_flows}.")
 
     def running(self) -> None:
-        """The line that says what happened belongs into mitmweb's list, unless its user has chosen what that shows."""
-        if COLUMNS in ctx.options and not ctx.options.has_changed(COLUMNS):
-            ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
+        web_list.show_comments()
 
     def _on_flow_ended(self, _: flow.Flow) -> None:
         retention.trim()

@@ -171,8 +171,9 @@ class RoutedStream(HttpStream):
                 self._take_over(event.request, EntryMode.OWN)
                 bad = self._bad_head(event.request)
                 headers = () if bad else decision.headers
-                answer = self.host.error_response(bad or decision.problem, self.chat, event.request, headers)
-                yield from self._early.reject(event, answer, is_bad=bad is not None)
+                problem = bad or decision.problem
+                answer = self.host.error_response(problem, self.chat, event.request, headers)
+                yield from self._early.reject(event, problem, answer, is_bad=bad is not None)
 
     def _open_page(self, request: http.Request) -> Commands:
         client, serve = self.context.client, partial(self.host.serve_page, stream=self)
@@ -257,6 +258,7 @@ class RoutedStream(HttpStream):
         answer = handshake(self.flow.request)
         if isinstance(answer, Problem):
             self._upgrade = None
+            self.host.note_refusal(self.flow, answer)
             yield from self.respond(self.host.error_response(answer, chat, self.flow.request))
         else:
             yield from self.respond(WholeResponse(101, answer, b""))

@@ -65,6 +65,9 @@ class StreamHost(Protocol):
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse: ...
 
+    def note_refusal(self, flow: http.HTTPFlow, problem: Problem) -> None:
+        """Say on the client's flow that no exchange begins, and why."""
+
     def internal_error(self, request: http.Request) -> Problem: ...
 
     def start_upload_timer(self, stream: ClientStream) -> UploadTimer: ...

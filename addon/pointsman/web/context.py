@@ -29,7 +29,8 @@ class PageContext:
     """None while there is no configuration file."""
     tester: KeyTester
     access: AccessControl
-    is_demo: bool
+    is_demo: Callable[[], bool]
+    """The built-in demo providers serve."""
     started: float
     """Seconds on the wall clock."""
     clock: Callable[[], float] = monotonic

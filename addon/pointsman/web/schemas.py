@@ -231,7 +231,8 @@ OVERVIEW = object_schema(
     storms=ref("Storms"),
     sessions=INTEGER,
     faults=array_of(ref("ProviderFault")),
-    demo={**BOOLEAN, "description": "No configuration file was found: the providers are the built-in demo ones."},
+    demo={**BOOLEAN, "description": "No configuration file was found, and the built-in demo providers serve."},
+    kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
 )
 
 SCHEMAS: dict[str, Schema] = {
@@ -367,6 +368,7 @@ SCHEMAS: dict[str, Schema] = {
         problem=nullable(TEXT),
     ),
     "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),
+    "SignInLink": object_schema("`path` begins a session once, until `expires`.", path=TEXT, expires=TIME),
     "Me": object_schema(
         "`csrf` is the value of the header X-CSRF-Token, which every request but GET needs in a cookie session; null"
         " if the admin key itself was sent.",

@@ -66,14 +66,15 @@ async def test_changes_that_no_longer_fit_the_file_are_moved_aside(tmp_path: Pat
         assert [path.name for path in (tmp_path / "data").iterdir()] == ["overrides.json.damaged-1"]
 
 
-async def test_the_demo_keeps_changes_in_memory_alone_unless_a_folder_is_named(tmp_path: Path) -> None:
+async def test_the_demo_keeps_changes_too(tmp_path: Path) -> None:
     sent = {"routing": {"default_mode": "smart"}}
-    for options, kept in (((), []), (("--set", "pointsman_data=data"), ["overrides.json"])):
+    for options, folder in (((), ".pointsman"), (("--set", "pointsman_data=data"), "data")):
         async with mitmdump("-p", "0", *options, folder=tmp_path, POINTSMAN_SERVER__ADMIN_KEY=ADMIN) as router:
             url = (await router.base_url()).removesuffix("/v1")
-            answer = await call(url, "PATCH", "settings", json=sent)
-            assert bool(answer.json()["kept"]) is bool(kept)
-        assert [path.name for path in tmp_path.rglob("overrides*")] == kept
+            file = tmp_path / folder / "overrides.json"
+            assert not file.exists()
+            assert (await call(url, "PATCH", "settings", json=sent)).json()["kept"] == str(file)
+            assert file.exists()
 
 
 async def test_no_key_is_left_in_clear_anywhere(tmp_path: Path) -> None:

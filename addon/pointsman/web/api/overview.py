@@ -41,7 +41,8 @@ class OverviewPages:
                 **self._state.problems(),
                 "sessions": self._context.router.sessions.count,
                 "faults": [fault.to_dict() for fault in self._context.router.settings.faults],
-                "demo": self._context.is_demo,
+                "demo": self._context.is_demo(),
+                "kept": str(store.path) if (store := self._context.configuration.store) else None,
             }
         )
 

@@ -12,8 +12,10 @@ export const TITLE = "Now";
 const EVERY = 1000;
 const PAGE = 50;
 const MOST = 400;
-const DEMO =
-  "No configuration file was found, so three built-in demo providers are used. Create pointsman.yaml and restart to use your own.";
+const DEMO = (kept) =>
+  "No configuration file was found, so three built-in demo providers answer. To get real answers, add a key under Keys: it is kept " +
+  (kept ? `in ${kept}, and is there after a restart. ` : "until this process ends. ") +
+  "The demo providers leave when a provider of your own answers.";
 const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;
@@ -32,7 +34,7 @@ export function open(stage) {
   const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
   const window = h("p", { class: "soft small" });
   const faults = faultList();
-  const demo = h("p", { class: "sheet sheet-body demo", hidden: true, text: DEMO });
+  const demo = h("p", { class: "sheet sheet-body demo", hidden: true });
 
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), window),
@@ -60,6 +62,7 @@ export function open(stage) {
     running.update(overview.running_exchanges);
     cooldowns.update(overview);
     faults.update(overview.faults);
+    text(demo, DEMO(overview.kept));
     show(demo, overview.demo);
     text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
   });

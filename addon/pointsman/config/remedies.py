@@ -1,0 +1,92 @@
+"""What other tools call a setting, and the form that they take it in: what to write here instead.
+
+A remedy never repeats a value from the file: it may be a key.
+"""
+
+import re
+from collections.abc import Mapping
+
+from pointsman.config import schema
+from pointsman.config.base_model import ConfigModel
+from pointsman.config.messages import ConfigPath
+from pointsman.config.providers import Key, Model, Provider
+from pointsman.config.settings import ConfigSections, Server
+
+KEYS = "keys: [{variable}]"
+BASE_URL = "base_url: https://…/v1"
+MODELS = "models: [{{id: NAME}}]"
+DIALECT = "dialect: openai-chat"
+VALUE = "value: {variable}"
+LISTEN = "it is mitmproxy's: start with --listen-host and --listen-port"
+
+OTHER_NAMES: Mapping[type[ConfigModel], Mapping[str, str]] = {
+    ConfigSections: {
+        "model_list": "providers: {{NAME: {{base_url: …, keys: […], models: […]}}}}",
+        "provider": "providers: {{NAME: …}}",
+        "endpoints": "providers: {{NAME: …}}",
+        "router_settings": "routing: {{…}}",
+        "general_settings": "server: {{…}}",
+        "litellm_settings": "routing: {{…}}",
+    },
+    Server: {
+        **dict.fromkeys(("api_key", "key", "master_key"), "client_key: ${{POINTSMAN_KEY}}, or admin_key"),
+        "password": "admin_key: ${{POINTSMAN_ADMIN}}",
+        **dict.fromkeys(("port", "host", "listen", "address", "bind"), LISTEN),
+    },
+    Provider: {
+        **dict.fromkeys(("api_key", "apikey", "apiKey", "api_keys", "apiKeys", "key", "token", "auth_token"), KEYS),
+        **dict.fromkeys(("env_key", "api_key_env", "key_env"), KEYS),
+        **dict.fromkeys(("api_base", "apiBase", "api_base_url", "base", "baseurl", "baseUrl", "baseURL"), BASE_URL),
+        **dict.fromkeys(("url", "endpoint", "host", "api_url"), BASE_URL),
+        **dict.fromkeys(("model", "model_list", "model_name"), MODELS),
+        **dict.fromkeys(("type", "api", "format", "protocol", "wire_api", "provider"), DIALECT),
+        **dict.fromkeys(("timeout", "request_timeout"), "timeouts: {{first_byte: 60s, answer: 10m}}"),
+        **dict.fromkeys(
+            ("rpm", "tpm", "rpd", "tpd"), "limits at its models: models: [{{id: NAME, limits: {{rpm: 30}}}}]"
+        ),
+        "disabled": "enabled: false",
+    },
+    Model: {
+        **dict.fromkeys(("model", "model_name", "slug"), "id: NAME"),
+        **dict.fromkeys(("max_tokens", "context_window", "context_length", "max_input_tokens"), "context: 131072"),
+        **dict.fromkeys(("rpm", "tpm", "rpd", "tpd"), "limits: {{rpm: 30}}"),
+        **dict.fromkeys(("tools", "vision", "capabilities"), "supports: [tools, vision]"),
+        "disabled": "enabled: false",
+    },
+    Key: {
+        **dict.fromkeys(("key", "api_key", "apikey", "token", "secret"), VALUE),
+        **dict.fromkeys(("name", "id", "alias"), "label: NAME"),
+        "disabled": "enabled: false",
+    },
+}
+"""What to write in the place of a name, by the section that it stands in."""
+
+LISTS: Mapping[tuple[type[ConfigModel], str], tuple[str, str]] = {
+    (Provider, "keys"): (KEYS, "{variable}"),
+    (Provider, "models"): (MODELS, "{{id: NAME}}"),
+}
+"""Lists that are often written in another form: how the list is written, and how one item is."""
+
+
+def for_name(place: ConfigPath) -> str:
+    """`; write keys: […]` for a key that is not known at `place`, or nothing."""
+    *parent, name = place
+    table = OTHER_NAMES.get(schema.shape_at(parent), {})
+    remedy = table.get(str(name)) or table.get(str(name).lower().replace("-", "_"))
+    if remedy is None:
+        return ""
+    return f"; {remedy}" if remedy == LISTEN else f"; write {_filled(remedy, place)}"
+
+
+def for_shape(place: ConfigPath) -> str:
+    """The same, for a value of the wrong shape: of a list, or of one of its items."""
+    item = bool(place) and isinstance(place[-1], int)
+    *parent, name = place[:-1] if item else place or ("",)
+    forms = LISTS.get((schema.shape_at(parent), str(name)))
+    return f"; write {_filled(forms[item], place)}" if forms else ""
+
+
+def _filled(remedy: str, place: ConfigPath) -> str:
+    name = str(place[1]) if place[0] == "providers" and len(place) > 1 else ""
+    variable = re.sub(r"\W", "_", name, flags=re.ASCII).upper().strip("_") or "NAME"
+    return remedy.format(variable=f"${{{variable}_API_KEY}}")
