@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.prices import prices_as_of
 from pointsman.prices.rates import Tier
-from pointsman.prices.table import FILE, _models, _period, _providers, listed_rates
+from pointsman.prices.table import FILE, ListedModels, _models, _period, _providers, listed_rates
 
 
 def tier_of(base_url: str, model: str, prompt: int = 1, at: float = 0.0) -> Tier | None:
@@ -22,7 +22,7 @@ def test_it_says_how_old_it_is_and_where_it_comes_from() -> None:
 
 @pytest.mark.parametrize("provider", sorted(_providers()))
 def test_every_row_can_be_read(provider: str) -> None:
-    for _, periods in _models(provider):
+    for periods in _models(provider).periods:
         for period in map(_period, periods):
             assert [tier.above for tier in period.tiers] == sorted({tier.above for tier in period.tiers})
             assert period.tiers[0].above == 0
@@ -61,6 +61,11 @@ def test_a_model_of_another_maker_at_a_host() -> None:
 )
 def test_what_is_not_listed_is_not_known(base_url: str, model: str) -> None:
     assert tier_of(base_url, model) is None
+
+
+def test_the_first_row_that_fits_counts_whether_it_is_a_name_or_a_pattern() -> None:
+    models = ListedModels([["a"], ["b"], ["c"]], {"m": 1, "other": 2}, [(0, "^o"), (2, ["^m", "$x"])])
+    assert [models.place(name) for name in ("m", "other", "max", "none")] == [1, 0, 2, None]
 
 
 def test_a_name_counts_where_the_address_says_nothing() -> None:

@@ -8,7 +8,9 @@ SEEN_BUT_FAILED = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outc
 
 
 def summary(record: ExchangeRecord) -> str:
-    """The result first: `200 groq/llama 0.4 s · 2 attempts · hit · a@503 · sticky hit 1f0c · 0.31 s to first token`."""
+    """The result first: `200 groq/llama 0.4 s · 2 attempts · hit · a@503 · sticky hit 1f0c · 0.31 s to first token`,
+    and what it cost, where that is known.
+    """
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
     seen = next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]

@@ -28,6 +28,23 @@ class ListedProvider(NamedTuple):
     others: tuple[str, ...] = ()
 
 
+class ListedModels(NamedTuple):
+    """The models of a provider, of which the first that meets its condition counts. Most are known by a name alone,
+    which `names` finds at once.
+    """
+
+    periods: list[Any]
+    names: dict[str, int]
+    patterns: list[tuple[int, Any]]
+
+    def place(self, model: str) -> int | None:
+        named = self.names.get(model)
+        patterns = (
+            place for place, match in self.patterns if (named is None or place < named) and _meets(model, match)
+        )
+        return next(patterns, named)
+
+
 @cache
 def prices_as_of() -> str:
     """The day on which the table was made, as `2026-11-27`."""
@@ -41,9 +58,9 @@ def listed_rates(name: str, base_urls: tuple[str, ...], model: str) -> Rates | N
     for id in _provider_ids(name, base_urls):
         provider = _providers()[id]
         for listed in (provider, *(_providers()[other] for other in provider.others)):
-            periods = next((periods for match, periods in _models(listed.id) if _meets(wanted, match)), None)
-            if periods is not None:
-                return Rates(tuple(map(_period, periods)))
+            place = _models(listed.id).place(wanted)
+            if place is not None:
+                return Rates(tuple(map(_period, _models(listed.id).periods[place])))
     return None
 
 
@@ -71,8 +88,15 @@ def _providers() -> dict[str, ListedProvider]:
 
 
 @cache
-def _models(provider: str) -> list[Any]:
-    models: list[Any] = orjson.loads(_providers()[provider].models)
+def _models(provider: str) -> ListedModels:
+    models = ListedModels([], {}, [])
+    for place, (condition, periods) in enumerate(orjson.loads(_providers()[provider].models)):
+        models.periods.append(periods)
+        for each in condition if isinstance(condition, list) else [condition]:
+            if isinstance(each, str) and each.startswith("="):
+                models.names.setdefault(each[1:], place)
+            else:
+                models.patterns.append((place, each))
     return models
 
 
