@@ -176,7 +176,8 @@ GEMINI = Usage(input=207, output=80, cache_read=800, reasoning=30)
 
 
 def reader(dialect: Dialect, *, streamed: bool) -> Reader:
-    content_type = "text/event-stream" if streamed else "application/json"
+    is_list = not streamed or dialect is Dialect.GEMINI
+    content_type = "application/json" if is_list else "text/event-stream"
     return DIALECTS[dialect].reader(RequestFacts(None, streamed, frozenset(), 0), content_type)
 
 
