@@ -20,6 +20,7 @@ def model(written: str) -> str:
     return f"providers: {{p: {{base_url: http://127.0.0.1:9/v1, models: [{{id: m, {written}}}]}}}}\n"
 
 
+PRICE = "must be dollars for a million tokens, a number from 0 to 1000000"
 DURATION = "must be a duration such as 15s, 3m or 500ms"
 COUNT = "must be a positive integer"
 MODES = "must be one of balanced, smart, fast"
@@ -220,6 +221,22 @@ PROVIDERS = [
         "providers: {a: {base_url: http://x/v1}, A: {base_url: http://x/v1}}",
         "providers.A",
         "differs from a only in case; rename one",
+    ),
+    (provider("prices: {m: 3}"), "providers.p.prices.m", "must be a mapping, got a number"),
+    (provider("prices: {m: {output: 1}}"), "providers.p.prices.m.input", "is required"),
+    (provider("prices: {m: {input: free}}"), "providers.p.prices.m.input", f'{PRICE}, got "free"'),
+    (provider("prices: {m: {input: -1}}"), "providers.p.prices.m.input", f"{PRICE}, got -1"),
+    (provider("prices: {m: {input: true}}"), "providers.p.prices.m.input", f"{PRICE}, got true"),
+    (provider("prices: {m: {input: .nan}}"), "providers.p.prices.m.input", f"{PRICE}, got nan"),
+    (
+        provider("prices: {m: {input: 0.0000001}}"),
+        "providers.p.prices.m.input",
+        "must have at most six decimals, got 1e-07",
+    ),
+    (
+        provider("prices: {m: {input: 1, ouput: 2}}"),
+        "providers.p.prices.m.ouput",
+        'is not a known key (did you mean "output"?)',
     ),
     (provider("name: q"), "providers.p.name", "is not a known key: the provider's name is p"),
     (provider("modles: []"), "providers.p.modles", 'is not a known key (did you mean "models"?)'),

@@ -261,6 +261,10 @@ def test_a_redirect_catches_names_as_its_match_says(
             "providers.ollama: is the server on this machine, which needs no key; the cloud service is ollama-cloud",
         ),
         (
+            "providers: {groq: {keys: [k], models: [{id: llama}], prices: {lama: {input: 1}}}}",
+            'providers.groq.prices.lama: groq has no model "lama" (did you mean "llama"?)',
+        ),
+        (
             "providers: {groq: {keys: [k], models: [{id: llama}]}}\nprotection: {groq/lama: off}",
             'protection.groq/lama: groq has no model "lama" (did you mean "llama"?)',
         ),

@@ -25,6 +25,7 @@ from pointsman.config import (
     load,
 )
 from pointsman.config.base_model import ConfigModel
+from pointsman.config.providers import ModelPrices
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
@@ -61,6 +62,7 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
         LimitSettings,
         Timeouts,
         Quirks,
+        ModelPrices,
     ],
 )
 def test_every_key_is_explained(section: type[ConfigModel]) -> None:

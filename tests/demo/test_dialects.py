@@ -127,7 +127,7 @@ class TestGoodAnswers:
         is_asked = form != STREAMED[0]  # chat completions tell it in streams only if asked
         assert (answer.reader.usage is not None) is is_asked
         if answer.reader.usage:
-            assert (answer.reader.usage.prompt > 0, answer.reader.usage.completion) == (True, 3)
+            assert (answer.reader.usage.prompt > 0, answer.reader.usage.output) == (True, 3)
 
     async def test_an_echo_repeats_the_question(self, session, form):
         answer = await read(session, behaviours.echo("", ""), form)

@@ -40,6 +40,9 @@ def test_the_outcomes_that_operators_read_stay_the_same() -> None:
     }
 
 
+USED = {"input": 7, "cache_read": 5, "cache_write_5m": 0, "cache_write_1h": 0, "output": 34, "reasoning": 0}
+
+
 class TestPlainAttempt:
     def test_it_is_json_as_it_stands(self) -> None:
         told = attempt_record(error="503", message="busy", status=503).to_dict()
@@ -63,7 +66,8 @@ class TestPlainAttempt:
             "first_content_ms": 60.0,
             "settled_ms": 900.0,
             "bytes": 4096,
-            "usage": {"prompt": 12, "completion": 34, "cached": 5},
+            "usage": USED,
+            "cost_usd": None,
             "finish_reason": "stop",
         }
 
@@ -77,7 +81,14 @@ class TestPlainAttempt:
         }
 
     @pytest.mark.parametrize(
-        ("usage", "told"), [(None, None), (Usage(), {"prompt": 0, "completion": 0, "cached": 0})], ids=["none", "zero"]
+        ("usage", "told"),
+        [
+            (None, None),
+            (Usage(), dict.fromkeys(USED, 0)),
+            (Usage(7, 34, 5), USED),
+            (Usage(7, 34, 5, is_estimated=True), {**USED, "estimated": True}),
+        ],
+        ids=["none", "zero", "reported", "estimated"],
     )
     def test_no_usage_is_null_and_a_usage_of_nothing_is_not(self, usage: Usage | None, told: object) -> None:
         assert attempt_record(usage=usage).to_dict()["usage"] == told
@@ -100,6 +111,8 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "started": 1_700_000_000.0,
         "ended_ms": 901.5,
         "stream": True,
+        "usage": {**USED, "input": 14, "cache_read": 10, "output": 68},
+        "cost_usd": None,
         "attempts": [attempts[0].to_dict(), attempts[1].to_dict()],
         "excluded": list(excluded),
     }

@@ -16,7 +16,7 @@ from pointsman.masking import Masker
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
-from pointsman.wire.frames import Reader
+from pointsman.wire.frames import Reader, Usage
 from pointsman.wire.request_facts import RequestFacts
 from support.settings import provider, settings
 
@@ -239,7 +239,7 @@ class TestRecord:
         told = self.record(own)
         assert told["bytes"] == len(event("hello") + LAST)
         assert told["finish_reason"] == "stop"
-        assert told["usage"] == {"prompt": 3, "completion": 4, "cached": 0}
+        assert told["usage"] == Usage(input=3, output=4).to_dict()
 
     def test_a_key_is_named_by_its_label_and_never_shown(self) -> None:
         own = attempt(keys=["sk-very-secret"])

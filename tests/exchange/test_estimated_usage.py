@@ -5,12 +5,15 @@ import json
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, STOP, ExchangeHarness, event
+from pointsman.domain.records import Outcome
 from pointsman.routing.attempt_outcomes import observations
 from pointsman.wire.frames import Usage
 
 TEXT = "a word " * 8
 """56 bytes, 14 tokens."""
 REPORTED = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+
+HEDGE = {"after": "2s"}
 
 
 def answered(*pieces: bytes) -> ExchangeHarness:
@@ -29,7 +32,9 @@ def test_a_stream_without_usage() -> None:
     [record] = harness.records
     asked = harness.exchange.client_request.facts.tokens
     assert record.usage == Usage(asked, 16, is_estimated=True)
-    assert record.to_dict()["usage"] is None, "it reported none"
+    told = record.to_dict()["usage"]
+    assert isinstance(told, dict)
+    assert (told["input"], told["output"], told["estimated"]) == (asked, 16, True)
     assert used(harness) == asked + 16
     [seen] = observations(harness.exchange.to_record(), {"a/m"})
     assert (seen.tokens, seen.seconds) == (16, 2.0)
@@ -45,14 +50,14 @@ def test_a_stream_with_usage_counts_as_it_says() -> None:
 def test_a_part_of_a_token_is_one() -> None:
     [record] = answered(event("1"), STOP, DONE).records
     assert record.usage
-    assert record.usage.completion == 15
+    assert record.usage.output == 15
 
 
 def test_half_an_answer_counts_as_far_as_it_came() -> None:
     harness = answered().failed(1)
     [record] = harness.records
     assert record.usage
-    assert (record.usage.completion, record.usage.is_estimated) == (14, True)
+    assert (record.usage.output, record.usage.is_estimated) == (14, True)
 
 
 @pytest.mark.parametrize("usage", [{}, {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}])
@@ -62,9 +67,35 @@ def test_an_answer_in_one_piece(usage: dict[str, object]) -> None:
     harness.answers(1, 200, json.dumps({"id": "c", "choices": [choice], **usage}).encode(), JSON)
     [record] = harness.records
     assert record.usage
-    assert record.usage.completion == (4 if usage else 14)
+    assert record.usage.output == (4 if usage else 14)
 
 
 def test_an_attempt_without_an_answer_has_none() -> None:
     harness = ExchangeHarness(2).start().connected(1).answers(1, 503)
     assert harness.records[0].usage is None
+
+
+class TestAnswersThatWereCutOff:
+    """Providers bill what they were asked and what they have said, whether or not they come to report it."""
+
+    def test_a_report_of_the_beginning_alone_is_raised_to_what_was_said(self) -> None:
+        harness = answered(REPORTED, event(TEXT)).failed(1)
+        [record] = harness.records
+        assert record.usage == Usage(3, 28, is_estimated=True)
+
+    def test_a_cancelled_loser_has_read_the_request(self) -> None:
+        harness = ExchangeHarness(2, hedge=HEDGE).start().connected(1).wait(2).connected(2).head(2)
+        harness.data(2, event(TEXT))
+        loser = next(each for each in harness.records if each.outcome is Outcome.HEDGE_LOSER_CANCELLED)
+        assert loser.usage == Usage(harness.exchange.client_request.facts.tokens, is_estimated=True)
+
+    def test_a_loser_that_never_was_connected_has_read_nothing(self) -> None:
+        harness = ExchangeHarness(2, hedge=HEDGE).start().wait(2).connected(2).head(2).data(2, event(TEXT))
+        loser = next(each for each in harness.records if each.outcome is Outcome.HEDGE_LOSER_CANCELLED)
+        assert loser.usage is None
+
+    def test_the_notice_that_a_race_began_counts_nothing(self) -> None:
+        harness = ExchangeHarness(2, hedge=HEDGE).start().connected(1).head(1).data(1, REPORTED).wait(2)
+        [notice] = harness.exchange.attempt_log.records
+        assert notice.is_informational
+        assert notice.usage is None

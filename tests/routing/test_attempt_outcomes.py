@@ -133,8 +133,8 @@ class TestObservations:
         ("changes", "streamed", "wait", "tokens", "seconds"),
         [
             ({"usage": None}, True, 0.06, 0, 0),
-            ({"usage": Usage(prompt=3)}, True, 0.06, 0, 0),
-            ({"usage": Usage(completion=10**400)}, True, 0.06, 0, 0),
+            ({"usage": Usage(input=3)}, True, 0.06, 0, 0),
+            ({"usage": Usage(output=10**400)}, True, 0.06, 0, 0),
             ({"settled_ms": 100.0}, True, 0.06, 34, 0.1),
             ({}, False, None, 34, 0.9),
             ({"settled_ms": 0.0, "first_content_ms": 0.0}, True, 0.0, 0, 0),

@@ -55,8 +55,8 @@ def test_without_limits_they_take_turns() -> None:
 
 def test_the_one_with_most_room_goes_first() -> None:
     yard = Yard(tpm=1000)
-    yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
-    yard.ask(usage=Usage(prompt=200, completion=100, cached=0))
+    yard.ask(usage=Usage(input=700, output=100))
+    yard.ask(usage=Usage(input=200, output=100))
     assert yard.order()[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
 
 
@@ -64,7 +64,7 @@ def test_the_sessions_own_goes_before_that() -> None:
     yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
     plan = yard.plan(**session)
     plan.binding.set_pin(pin_on(yard.router, "a/m", "key-1"), NOW)
-    yard.ask(usage=Usage(prompt=700, completion=100, cached=0))
+    yard.ask(usage=Usage(input=700, output=100))
     assert yard.order(**session)[0] == "a/m#key-1"
     assert yard.order()[0] != "a/m#key-1"
 

@@ -26,7 +26,7 @@ ATTEMPT = AttemptRecord(
     first_content_ms=60.0,
     settled_ms=900.0,
     bytes_received=4096,
-    usage=Usage(prompt=12, completion=34, cached=5),
+    usage=Usage(input=7, output=34, cache_read=5),
     finish_reason="stop",
 )
 

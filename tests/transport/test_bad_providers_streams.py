@@ -198,7 +198,7 @@ class TestOddButGood:
         assert answer.body == expected
         assert attempt.outcome == "request_success"
         if USAGE in expected:
-            assert (attempt.usage.prompt, attempt.usage.completion) == (1, 2)
+            assert (attempt.usage.prompt, attempt.usage.output) == (1, 2)
 
     @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
     @pytest.mark.parametrize("name", TOLD)

@@ -13,7 +13,20 @@ from pointsman.config.enums import Capability, Dialect, Kind, LimitsScope, Pool,
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.quota_reset import MIDNIGHT_UTC, QuotaResetTime
 from pointsman.config.stream import Hedge, Stream
-from pointsman.config.values import BaseUrl, Flag, Limit, Line, Name, ProxyUrl, Rank, Secret, SmartFirst, Timer, unique
+from pointsman.config.values import (
+    BaseUrl,
+    Flag,
+    Limit,
+    Line,
+    Name,
+    Price,
+    ProxyUrl,
+    Rank,
+    Secret,
+    SmartFirst,
+    Timer,
+    unique,
+)
 
 
 class Key(ConfigModel):
@@ -146,6 +159,19 @@ class Quirks(ConfigModel):
     cache_marks: Flag | None = None  # it takes cache_control; None: for the models that are known to
 
 
+class ModelPrices(ConfigModel):
+    """Dollars for a million tokens of one model, in place of the built-in table's. What is absent costs as the input
+    does, or `cache_write_5m` for `cache_write_1h`, or `output` for `reasoning`.
+    """
+
+    input: Price
+    output: Price | None = None  # None: not known
+    cache_read: Price | None = None
+    cache_write_5m: Price | None = None
+    cache_write_1h: Price | None = None
+    reasoning: Price | None = None
+
+
 class Provider(ConfigModel):
     """An upstream account; `name` is its key in the file. The last ones are the catalog's, but may be written too."""
 
@@ -166,6 +192,7 @@ class Provider(ConfigModel):
     quirks: Quirks = Quirks()
     limits: ProviderLimits = ProviderLimits()
     limits_scope: LimitsScope = LimitsScope.MODEL  # what its rate limits and quotas apply to
+    prices: FrozenMapping[Name, ModelPrices] = empty_mapping()  # by the id that is sent; they override the table's
     quota_reset: QuotaResetTime = MIDNIGHT_UTC  # when its daily quotas begin again
     stream_usage: Flag = False  # it understands stream_options.include_usage
     keyless: Flag = False  # it answers without a key

@@ -7,6 +7,7 @@ subject ("must be a positive integer"); the report puts the path in front and wh
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ DAY = SECOND_UNITS["d"]
 TEN_YEARS = 3650 * DAY
 MAX_COUNT = 10**12
 """No count in the configuration is larger: a longer number is a slip of the keyboard."""
+MAX_PRICE = 10**6
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What HTTP allows as the name of a header."""
@@ -134,6 +136,17 @@ def _weight(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1000:
         raise ValueError("must be a number from 0 to 1000")
     return float(value)
+
+
+def _price(value: object) -> Decimal:
+    if isinstance(value, FromEnvironment) and re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,9})?", value):
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 <= value <= MAX_PRICE:
+        raise ValueError(f"must be dollars for a million tokens, a number from 0 to {MAX_PRICE}")
+    price = Decimal(str(value))
+    if price != round(price, 6):
+        raise ValueError("must have at most six decimals")
+    return price
 
 
 FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -275,6 +288,7 @@ Grace = Annotated[float, duration(zero=True)]
 Pause = Annotated[float, PlainValidator(_pause)]
 TimerOrOff = Annotated[float | None, duration_or("off")]
 HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]
+Price = Annotated[Decimal, PlainValidator(_price)]
 Weight = Annotated[float, PlainValidator(_weight)]
 Flag = Annotated[bool, PlainValidator(_flag)]
 SmartFirst = Annotated[int, PlainValidator(_smart_first)]

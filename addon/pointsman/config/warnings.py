@@ -51,11 +51,20 @@ def _provider_warnings(provider: Provider, catalog: Catalog) -> Iterator[str]:
     place = ("providers", provider.name)
     if not provider.models:
         yield f"{format_path((*place, 'models'))}: is empty, so {provider.name} gets no requests; list its model ids"
+    yield from _price_warnings(provider)
     is_at_home = provider.base_url == catalog.get(provider.name, {}).get("base_url")
     if is_at_home and not provider.keyless and not any(key.enabled for key in provider.keys):
         yield f"{format_path((*place, 'keys'))}: has no enabled key, and {provider.name} requires an API key"
     if is_at_home and provider.keys and (cloud := f"{provider.name}-cloud") in catalog:
         yield f"{format_path(place)}: is the server on this machine, which needs no key; the cloud service is {cloud}"
+
+
+def _price_warnings(provider: Provider) -> Iterator[str]:
+    ids = [*(model.id for model in provider.models), *(redirect.target for redirect in provider.redirects)]
+    for model in provider.prices:
+        if ids and model not in ids:
+            place = format_path(("providers", provider.name, "prices", model))
+            yield f"{place}: {provider.name} has no model {quoted(model)}{suggestion(model, ids)}"
 
 
 def _protection_warnings(name: str, sections: ConfigSections, catalog: Catalog) -> Iterator[str]:

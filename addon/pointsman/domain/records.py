@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pointsman.config.enums import Kind
 from pointsman.domain.failures import Failure
+from pointsman.prices.rates import dollars
 from pointsman.wire.frames import Usage
 
 
@@ -72,6 +73,8 @@ class AttemptRecord:
     finish_reason: str | None
     was_last_key: bool = False
     """When it settled, no other key of its target could have been tried."""
+    cost: int | None = None
+    """Nano-dollars; None: its price is not known."""
     is_unknown_path: bool = False
     """Its provider has no such path, whatever the model."""
 
@@ -124,9 +127,8 @@ class AttemptRecord:
             "first_content_ms": self.first_content_ms,
             "settled_ms": self.settled_ms,
             "bytes": self.bytes_received,
-            "usage": None
-            if self.usage is None or self.usage.is_estimated
-            else {"prompt": self.usage.prompt, "completion": self.usage.completion, "cached": self.usage.cached},
+            "usage": self.usage and self.usage.to_dict(),
+            "cost_usd": dollars(self.cost),
             "finish_reason": self.finish_reason,
         }
 
@@ -157,6 +159,19 @@ class ExchangeRecord:
         """Seconds on the wall clock."""
         return self.started + self.ended_ms / 1000
 
+    @property
+    def usage(self) -> Usage | None:
+        """What all attempts have used; None where none has used anything."""
+        used = [each.usage for each in self.attempts if each.usage and not each.is_informational]
+        return sum(used[1:], used[0]) if used else None
+
+    @property
+    def cost(self) -> int | None:
+        """Nano-dollars for all attempts; None: one of them has used something whose price is not known."""
+        billed = [each for each in self.attempts if not each.is_informational and (each.usage or each.cost is not None)]
+        costs = [each.cost for each in billed if each.cost is not None]
+        return sum(costs) if costs and len(costs) == len(billed) else None
+
     def to_dict(self) -> dict[str, object]:
         return {
             "request_id": self.request_id,
@@ -171,6 +186,8 @@ class ExchangeRecord:
             "started": self.started,
             "ended_ms": self.ended_ms,
             "stream": self.streamed,
+            "usage": self.usage and self.usage.to_dict(),
+            "cost_usd": dollars(self.cost),
             "attempts": [record.to_dict() for record in self.attempts],
             "excluded": list(self.excluded),
         }

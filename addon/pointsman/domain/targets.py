@@ -6,14 +6,17 @@ keep theirs.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from pointsman.config import Key, Model, Provider, Settings
 from pointsman.config.enums import Dialect, Kind, ProtectionLevel
+from pointsman.prices import Rates, model_rates
 
 type KeyId = tuple[str, str | None]
 """A provider and the id of one of its keys, None for a provider without keys."""
 ACCOUNT = "account"
 """What stands for a model where none is asked."""
+NO_RATES: Mapping[str, Rates | None] = MappingProxyType({})
 type PairId = tuple[str, str | None]
 """A target's label and the id of one of its keys: one model of one key."""
 
@@ -30,6 +33,8 @@ class Target:
     protection_level: ProtectionLevel
     scope: str
     """What its level speaks of: its provider's name, or its own label where it has a level of its own."""
+    rates: Mapping[str, Rates | None] = field(default_factory=dict, repr=False)
+    """What its provider's models cost, by the id that is sent; those that are absent are not known."""
 
     @property
     def enabled(self) -> bool:
@@ -104,12 +109,16 @@ class Inventory:
     @classmethod
     def from_settings(cls, settings: Settings) -> "Inventory":
         pairs = settings.targets()
-        targets = tuple(_target(provider, model, rank, settings) for rank, (provider, model) in enumerate(pairs))
+        rates = {name: _rates(provider) for name, provider in settings.providers.items()}
+        targets = tuple(
+            _target(provider, model, rank, settings, rates[provider.name])
+            for rank, (provider, model) in enumerate(pairs)
+        )
         by_id: dict[str, tuple[Target, ...]] = {}
         for target in targets:
             by_id[target.model.id] = (*by_id.get(target.model.id, ()), target)
         by_label = {target.label: target for target in targets}
-        for target in _redirect_targets(settings):
+        for target in _redirect_targets(settings, rates):
             by_label.setdefault(target.label, target)
         account, last = Model(id=ACCOUNT), len(targets)
         accounts = {name: _target(each, account, last, settings) for name, each in settings.providers.items()}
@@ -202,19 +211,27 @@ def _ids_by_last_part(ids: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def _redirect_targets(settings: Settings) -> Iterator[Target]:
+def _rates(provider: Provider) -> Mapping[str, Rates | None]:
+    ids = (*(model.id for model in provider.models), *(redirect.target for redirect in provider.redirects))
+    return {id: model_rates(provider, id) for id in (*ids, *provider.prices)}
+
+
+def _redirect_targets(settings: Settings, rates: Mapping[str, Mapping[str, Rates | None]]) -> Iterator[Target]:
     """Names that a redirect yields without their being listed as models: nothing is known of them, and only
     requests that name them get them.
     """
     for provider in settings.providers.values():
         for redirect in provider.redirects:
-            yield _target(provider, Model(id=redirect.target), len(settings.providers), settings)
+            model, rank = Model(id=redirect.target), len(settings.providers)
+            yield _target(provider, model, rank, settings, rates[provider.name])
 
 
-def _target(provider: Provider, model: Model, rank: int, settings: Settings) -> Target:
+def _target(
+    provider: Provider, model: Model, rank: int, settings: Settings, rates: Mapping[str, Rates | None] = NO_RATES
+) -> Target:
     label = f"{provider.name}/{model.id}"
     scope = label if label in settings.protection else provider.name
-    return Target(provider, model, rank, label, settings.protection_of(provider.name, model.id), scope)
+    return Target(provider, model, rank, label, settings.protection_of(provider.name, model.id), scope, rates)
 
 
 def _candidates(target: Target) -> tuple[Candidate, ...]:

@@ -1,6 +1,7 @@
 """One upstream request made for an exchange: its phase, what it holds back, and the times it leaves in the record."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from pointsman.config import Timeouts
@@ -9,6 +10,7 @@ from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
 from pointsman.exchange.state_machines import ATTEMPT_TRANSITIONS, AttemptMove, AttemptState, next_state
 from pointsman.masking import Masker
+from pointsman.prices.rates import cost
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -225,6 +227,15 @@ class Attempt:
                     assert_never(never)
         return b"".join(out), None
 
+    def _usage(self, estimate: Usage | None) -> Usage | None:
+        """What its provider reports; of an answer that was cut off, at least what was estimated of its output."""
+        reported = self.reader.usage if self.reader else None
+        if reported is None or estimate is None:
+            return reported or estimate
+        if estimate.output <= reported.output:
+            return reported
+        return replace(reported, output=estimate.output, is_estimated=True)
+
     def to_record(
         self,
         outcome: Outcome,
@@ -246,6 +257,8 @@ class Attempt:
         base_url, model_sent, why, finish = masker.texts(
             (self.base_url, self.model_sent, selected, finish_reason or "")
         )
+        is_informational = outcome is Outcome.HEDGE_TRIGGERED
+        usage = None if is_informational else self._usage(estimate)
         return AttemptRecord(
             n=self.n,
             provider=target.provider.name,
@@ -266,7 +279,8 @@ class Attempt:
             first_content_ms=ms(self.first_content_at),
             settled_ms=ms(now),
             bytes_received=self.bytes_received,
-            usage=(self.reader.usage if self.reader else None) or estimate,
+            usage=usage,
+            cost=None if is_informational else cost(usage, target.rates.get(self.model_sent), wall),
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
             is_unknown_path=fault is not None and is_unknown_path(fault),

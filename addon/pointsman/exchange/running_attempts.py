@@ -19,6 +19,8 @@ from pointsman.exchange.state_machines import AttemptMove
 from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Usage
 
+CANCELLED = frozenset({Outcome.HEDGE_LOSER_CANCELLED, Outcome.CLIENT_ABORT})
+
 
 class RunningAttempts:
     """Appends effects for attempts to `effects`. Only the exchange calls it. `estimate` gives the usage of the answer
@@ -98,15 +100,22 @@ class RunningAttempts:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self._plan.is_last_key(attempt.candidate, now)
-        estimate = self._estimate() if self._needs_estimate(attempt) else None
+        estimate = self._estimated_usage(attempt, outcome) if self._client_request.is_chat else None
         record = self._log.record(attempt, outcome, fault, now, was_last_key, estimate)
         notice = self._plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
         self._effects.append(Settled(record, notice))
 
-    def _needs_estimate(self, attempt: Attempt) -> bool:
-        """The client has seen an answer of it, which reports no usage."""
-        is_reported = attempt.reader is not None and attempt.reader.usage is not None
-        return attempt is self.winner and not is_reported and self._client_request.is_chat
+    def _estimated_usage(self, attempt: Attempt, outcome: Outcome) -> Usage | None:
+        """Of an answer whose usage was not reported, or not to its end. A provider bills what it was asked even if it
+        is cancelled before its first content; a refusal it does not.
+        """
+        reader = attempt.reader
+        if attempt is self.winner:
+            return self._estimate() if reader is None or reader.usage is None or not reader.finished else None
+        was_refused = attempt.status is not None and attempt.status >= 400
+        if outcome not in CANCELLED or attempt.connected_at is None or was_refused:
+            return None
+        return Usage(self._client_request.facts.tokens, is_estimated=True)
 
     def settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in self:

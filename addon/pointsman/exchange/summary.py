@@ -1,13 +1,16 @@
 """One exchange in one line, for logs and for the comment of its flow."""
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.prices.rates import dollars
 
 SEEN_BUT_FAILED = frozenset({Outcome.STREAM_STALLED, Outcome.STREAM_BROKEN, Outcome.CLIENT_ERROR_NON_RETRYABLE})
 """The client has seen something of such an attempt, though it did not end well."""
 
 
 def summary(record: ExchangeRecord) -> str:
-    """The result first: `200 groq/llama 0.4 s · 2 attempts · hit · a@503 · sticky hit 1f0c · 0.31 s to first token`."""
+    """The result first: `200 groq/llama 0.4 s · 2 attempts · hit · a@503 · sticky hit 1f0c · 0.31 s to first token`,
+    and what it cost, where that is known.
+    """
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
     seen = next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
@@ -27,6 +30,8 @@ def summary(record: ExchangeRecord) -> str:
     if seen and seen.first_content_ms is not None:
         waited = seen.started - record.started + seen.first_content_ms / 1000
         parts.append(f"{waited:.2f} s to first token")
+    if record.cost:
+        parts.append(f"${dollars(record.cost)}")
     return " · ".join(parts)
 
 

@@ -89,7 +89,7 @@ def _row(record: ExchangeRecord, attempt: AttemptRecord, verdict: Verdict, token
 def _tokens(attempt: AttemptRecord, asked: int, streamed: bool) -> tuple[int, int, bool]:
     """In, out, and whether they are estimated. What brought no answer cost none."""
     if usage := attempt.usage:
-        return _count(usage.prompt), _count(usage.completion), usage.is_estimated
+        return _count(usage.prompt), _count(usage.output), usage.is_estimated
     if attempt.first_content_ms is None:
         return 0, 0, False
     each = STREAMED_BYTES_PER_TOKEN if streamed else BYTES_PER_TOKEN

@@ -106,7 +106,7 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
 
 def _generation(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
     """The tokens of an answer, reported or estimated, and the seconds that they took; zeros where neither is known."""
-    tokens = attempt.usage.completion if attempt.usage else 0
+    tokens = attempt.usage.output if attempt.usage else 0
     whole = (attempt.settled_ms or 0.0) / 1000
     flowing = whole - (attempt.first_content_ms or 0.0) / 1000
     seconds = flowing if streamed and flowing >= MIN_STREAM_SECONDS else whole

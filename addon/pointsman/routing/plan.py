@@ -334,7 +334,7 @@ class Plan:
         """Returns when the attempt was launched."""
         lease, launched = self._leases.pop(record.n)
         usage = record.usage
-        tokens = usage.prompt + usage.completion if usage else None
+        tokens = usage.total if usage else None
         self.state.limits.settle(lease, tokens, record.connected_ms is not None)
         return launched
 

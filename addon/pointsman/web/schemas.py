@@ -4,6 +4,7 @@ from typing import Any
 
 from pointsman.config.enums import Kind, Mode, Pool, ProtectionLevel
 from pointsman.domain.records import Outcome
+from pointsman.wire.frames import TOKEN_KINDS
 
 type Schema = dict[str, Any]
 
@@ -84,6 +85,14 @@ PROVIDER_HEALTH = object_schema(
     next_probe=nullable(TIME),
 )
 
+COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
+USAGE: Schema = {
+    "type": "object",
+    "properties": {**dict.fromkeys(TOKEN_KINDS, INTEGER), "estimated": {"type": "boolean", "const": True}},
+    "required": list(TOKEN_KINDS),
+    "description": "Tokens. The numbers do not overlap, but `reasoning` is a part of `output`.",
+}
+
 ATTEMPT = object_schema(
     "Milliseconds count from the attempt's own start; `started` is on the wall clock.",
     n=INTEGER,
@@ -105,7 +114,8 @@ ATTEMPT = object_schema(
     first_content_ms=MILLISECONDS,
     settled_ms=MILLISECONDS,
     bytes=INTEGER,
-    usage=nullable(object_schema(prompt=nullable(INTEGER), completion=nullable(INTEGER), cached=nullable(INTEGER))),
+    usage=nullable(ref("Usage")),
+    cost_usd=COST,
     finish_reason=nullable(TEXT),
 )
 
@@ -122,6 +132,8 @@ EXCHANGE_MEMBERS: Schema = {
     "started": TIME,
     "ended_ms": NUMBER,
     "stream": BOOLEAN,
+    "usage": nullable(ref("Usage")),
+    "cost_usd": COST,
     "attempts": array_of(ref("Attempt")),
 }
 
@@ -254,6 +266,7 @@ SCHEMAS: dict[str, Schema] = {
     "Running": object_schema(request_id=TEXT, model=TEXT, started=TIME, stream=BOOLEAN, attempts=INTEGER),
     "Overview": OVERVIEW,
     "Attempt": ATTEMPT,
+    "Usage": USAGE,
     "Exchange": object_schema(**EXCHANGE_MEMBERS, excluded=array_of({"type": "object"})),
     "ExchangeRow": object_schema(
         "An exchange without its excluded candidates; GET one exchange for those.",

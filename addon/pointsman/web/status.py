@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sized
 from typing import Any
 
+from pointsman.prices import prices_as_of
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import table
@@ -19,7 +20,7 @@ def healthz(_: PageRequest, __: str) -> PageReply:
 def health_page(version: str, uptime: Callable[[], float], running: Sized) -> StatusHandler:
     def answer(_: PageRequest, __: str) -> PageReply:
         state = {"status": "healthy", "version": version, "uptime_seconds": round(uptime()), "running": len(running)}
-        return json_reply(state)
+        return json_reply({**state, "prices_as_of": prices_as_of()})
 
     return answer
 

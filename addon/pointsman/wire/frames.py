@@ -38,16 +38,51 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them, or as they are estimated where it does not. Of the prompt, `cached` came out
-    of a cache and `cache_written` went into one; of the completion, `reasoning` were thoughts.
+    """Tokens as the provider reports them, or as they are estimated where it does not, in numbers that do not overlap:
+    of the prompt, `input` was neither read from a cache nor written to one. Of `output`, `reasoning` were thoughts.
+
+    >>> Usage(input=100, output=20, cache_read=900).prompt
+    1000
     """
 
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    cache_written: int = 0
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    """Written to a cache for five minutes, or for whatever the provider's usual time is."""
+    cache_write_1h: int = 0
     reasoning: int = 0
+    cost: int | None = None
+    """What the provider says it bills, in nano-dollars; None where it says nothing."""
     is_estimated: bool = False
+
+    @property
+    def cache_write(self) -> int:
+        return self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def prompt(self) -> int:
+        """The whole prompt, with what was read from a cache or written to one."""
+        return self.input + self.cache_read + self.cache_write
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.output
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together; what they cost is known if both costs are, and estimated what one of them estimates."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in TOKEN_KINDS}
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage(**counts, cost=cost, is_estimated=self.is_estimated or other.is_estimated)
+
+    def to_dict(self) -> dict[str, object]:
+        """The tokens in plain JSON types, with `estimated` where they are."""
+        told: dict[str, object] = {name: getattr(self, name) for name in TOKEN_KINDS}
+        return {**told, "estimated": True} if self.is_estimated else told
+
+
+TOKEN_KINDS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+"""The numbers of a usage; `reasoning` is a part of `output`."""
 
 
 @dataclass(frozen=True, slots=True)

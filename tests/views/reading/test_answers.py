@@ -153,7 +153,7 @@ class TestEveryForm:
     def test_model_usage_and_finish_reason_are_told(self, dialect: Dialect, body: bytes) -> None:
         chat = read_answer(dialect, body)
         assert chat
-        assert (chat.model, chat.usage, chat.error) == ("m", Usage(12, 7, 4), None)
+        assert (chat.model, chat.usage, chat.error) == ("m", Usage(8, 7, 4), None)
         assert chat.finish in ("tool_calls", "tool_use", "stop")
         assert "12 prompt (4 cached), 7 completion tokens" in layout(chat)
 

@@ -24,7 +24,7 @@ from pointsman.wire.thinking_signatures import MARK
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Dialect
 WHO = Identity("7", "m", 1_700_000_000)
-USED = Usage(prompt=10, completion=5, cached=4)
+USED = Usage(input=6, output=5, cache_read=4)
 WRITERS: dict[Dialect, Callable[[], DialectWriter]] = {
     CHAT: lambda: ChatWriter(sends_usage=True),
     RESPONSES: lambda: ResponsesWriter({}, {}),
@@ -199,7 +199,7 @@ class TestUsage:
     def test_of_a_cache_is_counted_apart_by_anthropic(self) -> None:
         delta = documents(written(MessagesWriter(), [text("x")]))[-2]
         assert delta["usage"]["input_tokens"] + delta["usage"]["cache_read_input_tokens"] == USED.prompt
-        assert delta["usage"]["cache_read_input_tokens"] == USED.cached
+        assert delta["usage"]["cache_read_input_tokens"] == USED.cache_read
 
     def test_is_told_to_a_client_of_chat_completions_only_if_it_asked(self) -> None:
         assert b'"usage"' not in written(ChatWriter(sends_usage=False), [text("x")])

@@ -189,7 +189,7 @@ class TestEveryPair:
         assert [frame.fault for frame in frames if frame.fault] == []
         assert (own.finished, own.finish_reason) == (True, "stop")
         assert text_of(client, converted, stream) == ANSWER
-        assert stream or (own.usage and own.usage.completion == len(ANSWER.split()))
+        assert stream or (own.usage and own.usage.output == len(ANSWER.split()))
 
     def test_an_error_is_told_in_the_clients_words(self, client: Dialect, provider: Dialect, stream: bool) -> None:
         body, path = request_of(client, stream)

@@ -38,8 +38,8 @@ def _ending(chat: Transcript) -> Iterator[tuple[str, str]]:
     if chat.finish:
         yield "finish", chat.finish
     if usage := chat.usage:
-        cached = f" ({usage.cached} cached)" if usage.cached else ""
-        yield "usage", f"{usage.prompt} prompt{cached}, {usage.completion} completion tokens"
+        cached = f" ({usage.cache_read} cached)" if usage.cache_read else ""
+        yield "usage", f"{usage.prompt} prompt{cached}, {usage.output} completion tokens"
 
 
 def _rows(facts: Iterator[tuple[str, str]]) -> list[str]:

@@ -88,7 +88,8 @@ function inWords(attempt, slow) {
   const redirect = attempt.redirect;
   if (redirect) parts.push(`requested as ${redirect.redirected_model} (${redirect.match} ${redirect.source})`);
   const usage = attempt.usage;
-  if (usage) parts.push(`${large(usage.prompt)} tokens in, ${large(usage.completion)} out`);
+  if (usage) parts.push(`${large(usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h)} tokens in, ${large(usage.output)} out`);
+  if (attempt.cost_usd) parts.push(`$${attempt.cost_usd}`);
   if (attempt.finish_reason) parts.push(`finish reason ${attempt.finish_reason}`);
   return parts.join(" · ");
 }

@@ -107,9 +107,10 @@ class ConvertedReader(ABC):
     def _client_usage(self) -> Usage:
         """What the provider reports, estimated where it reports nothing: clients shorten their context by these."""
         reported = self._own.usage or Usage()
-        prompt, completion = reported.prompt or self._prompt_tokens, reported.completion or estimated_tokens(self._size)
-        is_estimated = self._own.usage is None or (prompt, completion) != (reported.prompt, reported.completion)
-        told = replace(reported, prompt=prompt, completion=completion, is_estimated=is_estimated)
+        asked = reported.input if reported.prompt else self._prompt_tokens
+        output = reported.output or estimated_tokens(self._size)
+        is_estimated = self._own.usage is None or (asked, output) != (reported.input, reported.output)
+        told = replace(reported, input=asked, output=output, is_estimated=is_estimated)
         self._told_usage = told
         return told
 

@@ -39,4 +39,4 @@ class DuoWriter:
 
 def _ending(finish: str, usage: Usage | None) -> dict[str, object]:
     counts = usage or Usage()
-    return {"over": OVER.get(finish, finish), "counts": {"in": counts.prompt, "out": counts.completion}}
+    return {"over": OVER.get(finish, finish), "counts": {"in": counts.prompt, "out": counts.output}}

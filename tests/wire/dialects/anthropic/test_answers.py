@@ -124,9 +124,9 @@ class TestEvents:
     def test_usage_comes_in_pieces(self) -> None:
         answer = reader()
         answer.read(START)
-        assert answer.usage == Usage(25, 0, 20)
+        assert answer.usage == Usage(5, 0, 20)
         answer.read(finish("end_turn", output_tokens=7))
-        assert answer.usage == Usage(25, 7, 20)
+        assert answer.usage == Usage(5, 7, 20)
 
     def test_nothing_comes_after_the_end(self) -> None:
         answer = reader()
@@ -156,7 +156,7 @@ class TestStreamsAsAWhole:
         answer = reader()
         frames = read_in_pieces(answer, self.STREAM, cuts)
         assert b"".join(frame.data for frame in frames) == self.STREAM
-        assert (answer.finished, answer.finish_reason, answer.usage) == (True, "length", Usage(25, 3, 20))
+        assert (answer.finished, answer.finish_reason, answer.usage) == (True, "length", Usage(5, 3, 20))
 
     def test_a_run_of_deltas_is_one_frame(self) -> None:
         answer = reader()

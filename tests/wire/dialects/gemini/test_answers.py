@@ -114,7 +114,7 @@ def test_no_reason_is_no_end(document: dict[str, Any]) -> None:
 def test_usage_is_counted_with_thoughts() -> None:
     answer = reader()
     answer.read(event(text(usageMetadata={"promptTokenCount": 10})) + event(chunk(finish="STOP", usageMetadata=USAGE)))
-    assert answer.usage == Usage(10, 7, 4, reasoning=2)
+    assert answer.usage == Usage(6, 7, 4, reasoning=2)
 
 
 def test_an_event_as_large_as_a_picture_is_read() -> None:
@@ -139,7 +139,7 @@ class TestEventsAsAWhole:
         answer = reader()
         frames = read_in_pieces(answer, self.STREAM, cuts)
         assert b"".join(frame.data for frame in frames) == self.STREAM
-        assert (answer.finished, answer.finish_reason, answer.usage) == (True, "stop", Usage(10, 7, 4, reasoning=2))
+        assert (answer.finished, answer.finish_reason, answer.usage) == (True, "stop", Usage(6, 7, 4, reasoning=2))
         assert FrameKind.END not in {frame.kind for frame in frames}
 
     def test_after_content_an_error_is_still_seen(self) -> None:

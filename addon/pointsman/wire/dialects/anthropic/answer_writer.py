@@ -109,11 +109,15 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "text", "text": part.text}
 
 
-def _usage(usage: Usage) -> dict[str, int]:
+def _usage(usage: Usage) -> dict[str, Any]:
     """Here what came out of a cache, or went into one, is no part of the prompt's count."""
-    return {
-        "input_tokens": max(0, usage.prompt - usage.cached - usage.cache_written),
-        "cache_creation_input_tokens": usage.cache_written,
-        "cache_read_input_tokens": usage.cached,
-        "output_tokens": usage.completion,
+    counts: dict[str, Any] = {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write,
+        "cache_read_input_tokens": usage.cache_read,
+        "output_tokens": usage.output,
     }
+    if usage.cache_write_1h:
+        each = {"ephemeral_5m_input_tokens": usage.cache_write_5m, "ephemeral_1h_input_tokens": usage.cache_write_1h}
+        counts["cache_creation"] = each
+    return counts

@@ -11,6 +11,7 @@ from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
+from pointsman.wire.usage_counts import billed, cache_writes
 from pointsman.wire.whole_reader import CountReader, WholeReader, reader_for
 
 FINISH_REASONS = {
@@ -25,7 +26,6 @@ FINISH_REASONS = {
 CONTENT_EVENT = "content_block_delta"
 SILENT_BLOCKS = ("text", "thinking")
 """Such a block is empty when it opens; of any other kind its mere being there says something."""
-PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
@@ -80,9 +80,9 @@ class MessagesStreamReader(StreamReader):
             self.finished = True
 
     def _count(self, counts: object) -> None:
-        """The opening counts the prompt, later events what was said; some repeat all of it."""
+        """The opening counts the prompt, later events what was said. Some repeat all of it; 0 corrects nothing."""
         if isinstance(counts, Mapping):
-            self._counts = {**self._counts, **{name: value for name, value in counts.items() if value is not None}}
+            self._counts = {**self._counts, **{name: value for name, value in counts.items() if value}}
             self.usage = usage_of(self._counts)
 
 
@@ -112,11 +112,14 @@ def speaks(delta: Mapping[str, Any]) -> bool:
 
 def usage_of(counts: Mapping[str, Any]) -> Usage:
     """The prompt is counted in three parts: what was cached, what is now, and the rest."""
-    prompt = sum(count(counts.get(name)) for name in PROMPT_COUNTS)
+    written, hour = cache_writes(counts)
+    output = count(counts.get("output_tokens"))
     return Usage(
-        prompt,
-        count(counts.get("output_tokens")),
-        count(counts.get("cache_read_input_tokens")),
-        count(counts.get("cache_creation_input_tokens")),
-        count(mapping(counts.get("output_tokens_details")).get("thinking_tokens")),
+        input=count(counts.get("input_tokens")),
+        output=output,
+        cache_read=count(counts.get("cache_read_input_tokens")),
+        cache_write_5m=written - hour,
+        cache_write_1h=hour,
+        reasoning=min(output, count(mapping(counts.get("output_tokens_details")).get("thinking_tokens"))),
+        cost=billed(counts),
     )

@@ -94,8 +94,8 @@ def _usage(usage: Usage | None) -> dict[str, Any]:
         return {}
     counts = {
         "promptTokenCount": usage.prompt,
-        "candidatesTokenCount": max(0, usage.completion - usage.reasoning),
-        "totalTokenCount": usage.prompt + usage.completion,
+        "candidatesTokenCount": max(0, usage.output - usage.reasoning),
+        "totalTokenCount": usage.total,
     }
-    optional = {"cachedContentTokenCount": usage.cached, "thoughtsTokenCount": usage.reasoning}
+    optional = {"cachedContentTokenCount": usage.cache_read, "thoughtsTokenCount": usage.reasoning}
     return {"usageMetadata": {**counts, **{name: number for name, number in optional.items() if number}}}

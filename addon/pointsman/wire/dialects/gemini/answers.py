@@ -152,10 +152,11 @@ def usage_of(document: Members) -> Usage | None:
     usage = document.get("usageMetadata")
     if not isinstance(usage, Mapping):
         return None
+    prompt, cached = count(usage.get("promptTokenCount")), count(usage.get("cachedContentTokenCount"))
     thoughts = count(usage.get("thoughtsTokenCount"))
     return Usage(
-        count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount")),
-        count(usage.get("candidatesTokenCount")) + thoughts,
-        count(usage.get("cachedContentTokenCount")),
+        input=max(0, prompt - cached) + count(usage.get("toolUsePromptTokenCount")),
+        output=count(usage.get("candidatesTokenCount")) + thoughts,
+        cache_read=cached,
         reasoning=thoughts,
     )

@@ -11,6 +11,7 @@ from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import DONE, StreamReader, malformed
+from pointsman.wire.usage_counts import usage_of_counts
 from pointsman.wire.whole_reader import WholeReader, reader_for
 
 CONTENT_MEMBERS = (
@@ -134,15 +135,8 @@ def finish_reason_of(choices: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def usage_of(document: Mapping[str, Any]) -> Usage | None:
-    """The root's usage; Groq streams it in a member of its own. DeepSeek has its own name for what was cached."""
+    """The root's usage; Groq streams it in a member of its own, Moonshot in the last choice."""
     usage = document.get("usage") or mapping(document.get("x_groq")).get("usage")
-    if not isinstance(usage, Mapping):
-        return None
-    prompt, completion = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
-    return Usage(
-        count(usage.get("prompt_tokens")),
-        count(usage.get("completion_tokens")),
-        count(prompt.get("cached_tokens")) or count(usage.get("prompt_cache_hit_tokens")),
-        count(prompt.get("cache_write_tokens")) or count(usage.get("cache_creation_input_tokens")),
-        count(completion.get("reasoning_tokens")),
-    )
+    if usage is None:
+        usage = next((choice["usage"] for choice in choices_of(document) if choice.get("usage")), None)
+    return usage_of_counts(usage) if isinstance(usage, Mapping) else None

@@ -24,6 +24,7 @@ from pointsman.wire.json_access import Members, count, mapping, mappings
 from pointsman.wire.messages import Conversation, MessageDraft
 from pointsman.wire.request_body import flag, json_size, model_of, parse_object, with_model
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, RequestFacts
+from pointsman.wire.usage_counts import billed
 from pointsman.wire.whole_reader import is_json, reader_for
 
 VERSIONS = ("/v1", "/v2")
@@ -74,8 +75,8 @@ def usage_in(document: Members) -> Usage | None:
     if not usage:
         return None
     prompt = count(usage.get("prompt_tokens")) or count(usage.get("input_tokens"))
-    completion = count(usage.get("completion_tokens")) or count(usage.get("output_tokens"))
-    return Usage(prompt or count(usage.get("total_tokens")) - completion, completion)
+    output = count(usage.get("completion_tokens")) or count(usage.get("output_tokens"))
+    return Usage(prompt or max(0, count(usage.get("total_tokens")) - output), output, cost=billed(usage))
 
 
 # Readers.

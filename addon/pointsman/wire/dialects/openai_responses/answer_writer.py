@@ -192,9 +192,9 @@ def _ending(finish: str, usage: Usage | None) -> dict[str, Any]:
         "incomplete_details": {"reason": reason} if reason else None,
         "usage": {
             "input_tokens": counts.prompt,
-            "input_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": counts.cache_written},
-            "output_tokens": counts.completion,
+            "input_tokens_details": {"cached_tokens": counts.cache_read, "cache_write_tokens": counts.cache_write},
+            "output_tokens": counts.output,
             "output_tokens_details": {"reasoning_tokens": counts.reasoning},
-            "total_tokens": counts.prompt + counts.completion,
+            "total_tokens": counts.total,
         },
     }

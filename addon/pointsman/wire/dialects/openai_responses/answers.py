@@ -9,10 +9,11 @@ from pointsman.wire.dialects.openai_responses.request import COMPACT, COUNT_TOKE
 from pointsman.wire.dialects.openai_responses.tools import CALLS
 from pointsman.wire.error_parsing import declared_fault, wrapped_fault
 from pointsman.wire.frames import Frame, FrameKind, Opening, Reader, Usage
-from pointsman.wire.json_access import count, mapping, mappings, text
+from pointsman.wire.json_access import mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
+from pointsman.wire.usage_counts import usage_of_counts
 from pointsman.wire.whole_reader import CountReader, PlainReader, WholeReader, reader_for
 
 FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
@@ -149,16 +150,7 @@ def finish_reason_of(answer: Mapping[str, Any]) -> str:
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     usage = answer.get("usage")
-    if not isinstance(usage, Mapping):
-        return None
-    prompt, completion = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
-    return Usage(
-        count(usage.get("input_tokens")),
-        count(usage.get("output_tokens")),
-        count(prompt.get("cached_tokens")),
-        count(prompt.get("cache_write_tokens")),
-        count(completion.get("reasoning_tokens")),
-    )
+    return usage_of_counts(usage) if isinstance(usage, Mapping) else None
 
 
 def number_of(raw: bytes) -> int:

@@ -1,0 +1,90 @@
+"""Token counts as OpenAI and those like it report them, made into numbers that do not overlap.
+
+>>> counts = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}
+>>> usage = usage_of_counts(counts)
+>>> (usage.input, usage.cache_read, usage.output)
+(6, 4, 5)
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from pointsman.wire.frames import Usage
+from pointsman.wire.json_access import Members, count, mapping
+
+NANO = 10**9
+XAI_TICK = Decimal("0.1")
+"""Nano-dollars in a tick, xAI's unit of money."""
+
+
+def usage_of_counts(usage: Members) -> Usage:
+    """Of a `usage` member, in the names of chat completions or of responses."""
+    read = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
+    said = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    prompt, output = _first(usage, "prompt_tokens", "input_tokens"), _first(usage, "completion_tokens", "output_tokens")
+    reasoning = count(said.get("reasoning_tokens")) or count(usage.get("reasoning_tokens"))
+    # Moonshot has `cached_tokens` beside the prompt's count; DeepSeek, Anthropic's and Perplexity's have other names.
+    cache_read = (
+        _first(read, "cached_tokens", "cache_read_input_tokens")
+        or _first(usage, "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+    )  # fmt: skip
+    written, written_1h = _cache_writes(usage, read)
+    hidden = count(usage.get("total_tokens")) - prompt - output
+    cached = cache_read + written
+    if 0 < cached == hidden or cached > prompt:
+        prompt += cached  # the prompt was counted without its caches
+    elif hidden > 0 and reasoning in (0, hidden):
+        output, reasoning = output + hidden, hidden  # xAI and Google count thoughts in the total alone
+    elif "citation_tokens" in usage:
+        output += reasoning  # Perplexity's total lacks them as well
+    return Usage(
+        input=prompt - cached,
+        output=output,
+        cache_read=cache_read,
+        cache_write_5m=written - written_1h,
+        cache_write_1h=written_1h,
+        reasoning=min(reasoning, output),
+        cost=billed(usage),
+    )
+
+
+def cache_writes(counts: Members) -> tuple[int, int]:
+    """Tokens written to a cache, and those of them that stay for an hour; in Anthropic's names."""
+    each = mapping(counts.get("cache_creation"))
+    hour = count(each.get("ephemeral_1h_input_tokens"))
+    five_minutes = count(each.get("ephemeral_5m_input_tokens"))
+    return max(count(counts.get("cache_creation_input_tokens")), hour + five_minutes), hour
+
+
+def _cache_writes(usage: Members, details: Members) -> tuple[int, int]:
+    """Alibaba has Anthropic's names in the details; OpenAI and OpenRouter do not tell how long a write stays."""
+    written, hour = cache_writes(details)
+    if not written:
+        written, hour = cache_writes(usage)
+    return written or count(details.get("cache_write_tokens")), hour
+
+
+def billed(usage: Members) -> int | None:
+    """Nano-dollars that the provider says it bills: OpenRouter's `cost`, with what the account of one's own costs
+    beside it; Perplexity's `cost.total_cost`; xAI's ticks. None: it says nothing.
+    """
+    cost = usage.get("cost")
+    dollars = _money(mapping(cost).get("total_cost") if isinstance(cost, dict) else cost)
+    if dollars is None:
+        ticks = _money(usage.get("cost_in_usd_ticks"))
+        return None if ticks is None else round(ticks * XAI_TICK)
+    if usage.get("is_byok") is True:
+        dollars += _money(mapping(usage.get("cost_details")).get("upstream_inference_cost")) or 0
+    return round(dollars * NANO)
+
+
+def _money(value: Any) -> Decimal | None:
+    """A number of a sane size; a bill of more than a million dollars is no bill."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**16:
+        return None
+    return Decimal(repr(value))
+
+
+def _first(counts: Members, *names: str) -> int:
+    """The first of these counts that is more than 0."""
+    return next((number for name in names if (number := count(counts.get(name)))), 0)
