@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it, with ROOT set to the repository: `set_up` finds a Python and makes the virtual
-# environment that requirements.lock describes, once. It holds packages and a link; the scripts read the code itself
-# from ROOT. Speaks on stderr. Written for bash 3.2, which macOS still ships.
+# environment that requirements.lock describes, once; `set_up dev` adds what requirements-dev.lock has beside that. The
+# environment holds packages and a link; the scripts read the code itself from ROOT. Speaks on stderr. Written for bash 3.2,
+# which macOS still ships.
 
 VENV=${POINTSMAN_VENV:-$ROOT/.venv}
 case $VENV in
@@ -9,14 +10,17 @@ case $VENV in
 *) VENV=$PWD/$VENV ;;
 esac
 LOCK=$ROOT/requirements.lock
+DEV_LOCK=$ROOT/requirements-dev.lock
 STAMP=$VENV/pointsman-stamp # empty: the environment is ours but half made; filled: complete for what it says
+DEV_STAMP=$VENV/pointsman-stamp-dev # the same, of what requirements-dev.lock adds
+SETUP_LOG=$VENV/pointsman-setup.log
 
-set_up() {
+set_up() { # [dev]
     local -x PYTHONSAFEPATH=1 # whatever lies in the user's current folder is not to be imported
-    if ! is_complete; then
+    if ! is_complete "$@"; then
         find_python
         take_turn
-        is_complete || make_environment # another set-up may have made it while we waited
+        is_complete "$@" || make_environment "$@" # another set-up may have made it while we waited
         end_turn
     fi
     export PYTHONPATH="$ROOT/addon${PYTHONPATH:+:$PYTHONPATH}"
@@ -37,20 +41,63 @@ stamp() {
     cat "$LOCK"
 }
 
-is_complete() {
-    # Running its Python notices an environment whose Python has gone or has been replaced by another version.
-    [ -s "$STAMP" ] && [ "$(cat "$STAMP")" = "$(stamp)" ] && "$VENV/bin/python" -c 'import mitmproxy' 2>/dev/null
+is_complete() { # [dev]
+    can_run && { [ "${1:-}" != dev ] || is_same "$DEV_STAMP" "$(cat "$DEV_LOCK")"; }
 }
 
-make_environment() {
-    clear_place
-    say "making $VENV with $PYTHON (once; a minute or so)"
-    "$PYTHON" -m venv "$VENV" >&2 || die "$PYTHON could not make a virtual environment in $VENV"
-    # Quiet twice: errors only. A pip.conf may set --user, which cannot work in here.
-    PIP_USER=0 "$VENV/bin/python" -m pip install --quiet --quiet --requirement "$LOCK" >&2 ||
-        die "pip could not install $LOCK: see above"
-    add_project
-    stamp >"$STAMP"
+can_run() {
+    # Running its Python notices an environment whose Python has gone or has been replaced by another version.
+    is_same "$STAMP" "$(stamp)" && "$VENV/bin/python" -c 'import mitmproxy' 2>/dev/null
+}
+
+is_same() { [ -s "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+make_environment() { # [dev]
+    if ! can_run || [ -e "$DEV_STAMP" ]; then # half of another lock's packages are no better than a new environment
+        clear_place
+        say "first start: making an environment in $VENV with $PYTHON"
+        "$PYTHON" -m venv "$VENV" >&2 || die "$PYTHON could not make a virtual environment in $VENV"
+        install_packages "$LOCK"
+        add_project
+        stamp >"$STAMP"
+    fi
+    if [ "${1:-}" = dev ]; then
+        say "adding the tests' packages"
+        : >"$DEV_STAMP"
+        install_packages "$DEV_LOCK"
+        cat "$DEV_LOCK" >"$DEV_STAMP"
+    fi
+    say "the environment is complete ($SECONDS s)"
+}
+
+install_packages() { # lock
+    # A pip.conf may set --user, which cannot work in here. The lock file names every dependency.
+    PIP_USER=0 "$VENV/bin/python" -m pip install --no-deps --no-input --disable-pip-version-check --progress-bar off \
+        --requirement "$1" 2>&1 | show_progress "$1" && return
+    cat "$SETUP_LOG" >&2
+    die "pip could not install $1: see above"
+}
+
+# Reads what pip prints. On a terminal, one line that counts; elsewhere, one line for each step. All of it is in the log.
+show_progress() { # lock
+    local line total=0 count=0
+    while IFS= read -r line; do
+        case $line in *==*) total=$((total + 1)) ;; esac
+    done <"$1"
+    [ -t 2 ] || say "fetching $total packages"
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >&8
+        case $line in
+        "Collecting "* | "Requirement already satisfied: "*)
+            count=$((count + 1))
+            [ ! -t 2 ] || printf '\rpointsman: fetching package %d of about %d ' "$count" "$total" >&2
+            ;;
+        "Installing collected packages"*)
+            [ ! -t 2 ] || printf '\n' >&2
+            say "unpacking them"
+            ;;
+        esac
+    done 8>"$SETUP_LOG"
 }
 
 # Empties the place, unless it may hold something of the user's.

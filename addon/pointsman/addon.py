@@ -36,7 +36,7 @@ from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
-from pointsman.overrides import Configuration, OverrideStore, data_folder
+from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
@@ -45,12 +45,13 @@ from pointsman.state_commands import StateCommands
 from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
 from pointsman.transport.http_layer import replace_http_layer
-from pointsman.transport.mitm_patches import compat_check
+from pointsman.transport.mitm_patches import compat_check, first_listen
 from pointsman.transport.mitm_patches.certificates import make_certificates
 from pointsman.transport.mitm_patches.hook_cache import HookCache
 from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
+from pointsman.warm_up import warm_up
 from pointsman.web.access import AccessControl
 from pointsman.web.context import PageContext
 from pointsman.web.routes import make_router
@@ -59,6 +60,8 @@ logger = logging.getLogger(__name__)
 
 OPTION, DATA_OPTION = "pointsman_config", "pointsman_data"
 DATA_VARIABLE = "POINTSMAN_DATA"
+LOOPBACK = "127.0.0.1"
+"""Where the router listens unless told otherwise."""
 OPTIONS = (OPTION, DATA_OPTION, RECORD_OPTION, retention.OPTION)
 
 
@@ -71,11 +74,14 @@ class Pointsman:
         self._demo = DemoMode()
         self._key_check: KeyCheck | None = None
         self._admin_key = ""
+        self._admin_key_is_kept = True
+        self._access: AccessControl | None = None
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
         self._watch_task: asyncio.Task[Any] | None = None
         self._sets_listen_host = False
-        """While the default is put in: no change of the user's."""
+        self._holds_ports = False
+        """mitmproxy's ports open in `running`."""
         self._hook_cache: HookCache | None = None
         self.ready: asyncio.Task[None] | None = None
         """Done once everything is up."""
@@ -102,6 +108,10 @@ class Pointsman:
         )
         # The default dials a request's original destination before it is routed, and fails the client if that fails.
         ctx.options.update(connection_strategy="lazy")
+        if not ctx.options.listen_host:  # mitmproxy's default is every interface
+            self._sets_listen_host = True
+            self._holds_ports = first_listen.hold(ctx.master.addons.get("proxyserver"))
+            ctx.options.update(listen_host=LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
         if self.gateway:
@@ -110,7 +120,7 @@ class Pointsman:
             if self.gateway is None and OPTION in updated:
                 self._start()
             return
-        if (changed := updated & {OPTION, "listen_host", "listen_port"}) and not self._sets_listen_host:
+        if changed := updated & {OPTION, "listen_host", "listen_port"}:
             logger.warning(f"Pointsman: restart to apply the new {', '.join(sorted(changed))}.")
         if "mode" in updated:
             logger.warning("Pointsman: the new mode applies to new connections; restart to apply it to existing ones.")
@@ -144,6 +154,8 @@ class Pointsman:
             logger.warning(advice)
         make_certificates()
         self._start_gateway(settings)
+        assert self.gateway
+        warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
         if path:
             self._watcher = ConfigWatcher(path, self._configuration.reload)
@@ -167,19 +179,21 @@ class Pointsman:
     def _exposure_problem(self, settings: Settings) -> str | None:
         return exposure_problem(settings, ctx.options.mode, ctx.options.listen_host)
 
+    def _folder(self, settings: Settings) -> Path:
+        named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
+        return data_folder(named, settings.history.path, Path.home())
+
     def _store_for(self, settings: Settings) -> OverrideStore | None:
         """None if the demo has no folder that it may use: it starts all the same."""
         named = ctx.options.pointsman_data or os.environ.get(DATA_VARIABLE)
-        folder = data_folder(named, settings.history.path, Path.home())
+        folder = self._folder(settings)
         if self._demo.is_serving and not named and (problem := _unusable(folder)):
             logger.warning(f"Pointsman: changes are kept until this process ends: {problem}.")
             return None
         return OverrideStore(folder)
 
     def _start_gateway(self, settings: Settings) -> None:
-        self._admin_key = (
-            settings.server.admin_key.get_secret_value() if settings.server.admin_key else secrets.token_urlsafe(24)
-        )
+        self._admin_key = self._find_admin_key(settings)
         self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key])
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
@@ -200,8 +214,22 @@ class Pointsman:
         upstream = partial(_default_upstream, self.gateway)
         return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key)
 
+    def _find_admin_key(self, settings: Settings) -> str:
+        """The configured one, else the kept one; one for this run if none can be kept."""
+        if settings.server.admin_key:
+            return settings.server.admin_key.get_secret_value()
+        folder = self._folder(settings)
+        try:
+            return keep_admin_key(folder)
+        except OSError as error:
+            logger.warning(
+                f"Pointsman: the admin key cannot be kept in {folder} ({error}). It is a new one at each start."
+            )
+            self._admin_key_is_kept = False
+            return secrets.token_urlsafe(24)
+
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
-        access = AccessControl(
+        self._access = access = AccessControl(
             lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
         )
         assert self._key_check
@@ -227,6 +255,7 @@ class Pointsman:
                 logger.warning(f"Unknown option {name}; Pointsman's options are {', '.join(OPTIONS)}.")
         if self.gateway is None:
             return
+        await self._listen()
         self._watch_for_changes()
         if switches().hook_cache:
             self._hook_cache = HookCache(ctx.master.addons)
@@ -238,7 +267,6 @@ class Pointsman:
         try:
             for provider in self._demo.providers:
                 await provider.start()
-            await self._listen_on_loopback()
             await gateway.restore_history()
             self._start_prober(gateway)
             _freeze_startup_objects()
@@ -262,19 +290,18 @@ class Pointsman:
         )
         self._probe_task = asyncio_utils.create_task(self._prober.run(), name="health watch", keep_ref=True)
 
-    async def _listen_on_loopback(self) -> None:
-        """mitmproxy listens on all addresses by default; this router listens on 127.0.0.1 by default."""
+    async def _listen(self) -> None:
+        """Open the ports that were held. Those that could not be held move to the default address."""
         server = ctx.master.addons.get("proxyserver")
-        if ctx.options.listen_host:
-            return
-        self._sets_listen_host = True
-        ctx.options.update(listen_host="127.0.0.1")
-        self._sets_listen_host = False
-        if all(is_loopback_name(address[0]) for address in server.listen_addrs()):
-            return
-        modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
-        await server.servers.update([])
-        await server.servers.update(modes)
+        if not ctx.options.listen_host:
+            self._sets_listen_host = True
+            ctx.options.update(listen_host=LOOPBACK)
+        if self._holds_ports:
+            await first_listen.start(server)
+        elif self._sets_listen_host and not all(is_loopback_name(address[0]) for address in server.listen_addrs()):
+            modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
+            await server.servers.update([])
+            await server.servers.update(modes)
 
     def _announce(self, settings: Settings) -> None:
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
@@ -290,8 +317,12 @@ class Pointsman:
                 f"Pointsman: keys that are added on the dashboard are kept in {store.path.parent}. The demo providers"
                 " leave when a provider of your own answers."
             )
-        if settings.server.admin_key is None:
-            print(f"Pointsman: admin key for this run: {self._admin_key}", file=sys.stderr, flush=True)
+        if addresses and self._access:
+            link = self._access.links.make(self._admin_key, time())
+            url = f"http://{_reachable(addresses[0][0])}:{addresses[0][1]}{link}"
+            _print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
+        if settings.server.admin_key is None and not self._admin_key_is_kept:
+            _print_secret(f"admin key for this run: {self._admin_key}")
 
     async def done(self) -> None:
         if self.ready is not None:
@@ -334,6 +365,17 @@ def _unusable(folder: Path) -> str | None:
     except OSError as error:
         return str(error)
     return None if folder.is_dir() else f"{folder} is not a folder; move it away"
+
+
+def _reachable(host: str) -> str:
+    """The address by which this machine reaches a listener."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _print_secret(text: str) -> None:
+    """To the terminal alone: mitmweb shows the log."""
+    print(f"Pointsman: {text}", file=sys.stderr, flush=True)
 
 
 def _log_flaws(settings: Settings) -> None:

@@ -32,7 +32,7 @@ from pointsman.wire.paths import StandardPath, standard_path
 
 OWN_HOST = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
-REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static")
+REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static", "/sign-in")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
 CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
 KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."

@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def start_mitmweb(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmweb  # here, because it takes a second and not every command needs it
 
+    load_scripts_first()
     sys.argv[0] = "pointsman web"  # the name mitmproxy gives itself in its usage and errors
     return mitmweb(mitmproxy_arguments(WEB_DEFAULTS, arguments)) or 0
 
@@ -65,8 +66,15 @@ def start_mitmweb(arguments: list[str]) -> int:
 def start_mitmdump(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmdump
 
+    load_scripts_first()
     sys.argv[0] = "pointsman dump"
     return mitmdump(mitmproxy_arguments(DEFAULTS, arguments)) or 0
+
+
+def load_scripts_first() -> None:
+    from pointsman.transport.mitm_patches import first_listen
+
+    first_listen.load_scripts_first()
 
 
 def write_configuration(arguments: list[str]) -> int:
@@ -87,6 +95,12 @@ def show_status(arguments: list[str]) -> int:
     return status.main(arguments)
 
 
+def show_dashboard(arguments: list[str]) -> int:
+    from pointsman.commands import dashboard
+
+    return dashboard.main(arguments)
+
+
 def show_top(arguments: list[str]) -> int:
     from pointsman.commands import top
 
@@ -103,6 +117,26 @@ def set_up_client(arguments: list[str]) -> int:
     from pointsman.commands import setup
 
     return setup.main(arguments)
+
+
+def manage_service(arguments: list[str]) -> int:
+    from pointsman.commands import service
+
+    return service.main(arguments)
+
+
+def print_completion(arguments: list[str]) -> int:
+    from pointsman.commands import completion
+
+    return completion.main(arguments, {name: (command.run, command.summary) for name, command in COMMANDS.items()})
+
+
+def print_script_path(arguments: list[str]) -> int:
+    if arguments:
+        print('usage: pointsman script\n\nPrints the path of the addon: mitmdump -s "$(pointsman script)"')
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    print(script_path())
+    return 0
 
 
 def run_client(arguments: list[str]) -> int:
@@ -165,10 +199,14 @@ COMMANDS: Mapping[str, Command] = {
     "dump": Command(start_mitmdump, "start mitmdump with Pointsman; arguments are mitmdump's"),
     "init": Command(write_configuration, "find keys and model servers on this machine, and write a configuration"),
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
+    "dashboard": Command(show_dashboard, "print a link that signs you in to the running router's dashboard"),
     "top": Command(show_top, "show the running router live"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
     "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
     "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
     "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
+    "service": Command(manage_service, "run the router as a service of your user (systemd, launchd)"),
+    "completion": Command(print_completion, "print a script that completes commands in bash, zsh or fish"),
+    "script": Command(print_script_path, "print the path of the addon, for mitmproxy's -s"),
 }

@@ -110,6 +110,12 @@ def test_what_is_no_address_is_refused(given: str) -> None:
         setup_of("codex", given)
 
 
+@pytest.mark.parametrize("port", ["0", "99999", "x"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(ValueError, match=r"(?i)port|is not an address"):
+        setup_of("codex", f"http://127.0.0.1:{port}")
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [

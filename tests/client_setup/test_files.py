@@ -129,6 +129,19 @@ def test_nothing_is_written_if_one_file_cannot_be(files: SetupFiles, setup: Setu
     assert tree(tmp_path) == before
 
 
+def test_a_backup_that_is_gone_is_named(files: SetupFiles, setup: Setup, tmp_path: Path) -> None:
+    path = tmp_path / ".claude/settings.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    [report] = files.write(setup("claude-code"))
+    assert report.kept
+    report.kept.unlink()
+    before = tree(tmp_path)
+    with pytest.raises(SetupFileError, match="pointsman-backup, its former content, is gone"):
+        files.undo("claude-code")
+    assert tree(tmp_path) == before
+
+
 def test_a_link_stays_a_link(files: SetupFiles, setup: Setup, tmp_path: Path) -> None:
     dotfile, link = tmp_path / "dotfiles" / "config.toml", tmp_path / ".codex" / "config.toml"
     dotfile.parent.mkdir()

@@ -85,8 +85,21 @@ class TestJson:
             merged(FileFormat.JSON, '{\n"a" 1}', {"b": 2})
 
     def test_an_object_is_not_merged_into_a_list(self) -> None:
-        with pytest.raises(MergeError, match="holds a list, not a dict"):
+        with pytest.raises(MergeError, match="holds a list, not an object"):
             merged(FileFormat.JSON, "[]", {"b": 2})
+
+    @pytest.mark.parametrize("mine", ["[1]", '"x"', "{}"])
+    def test_what_has_another_form_is_not_replaced(self, mine: str) -> None:
+        ours: Any = [{"name": "Pointsman"}] if mine == "{}" else {"c": 2}
+        with pytest.raises(MergeError, match=r"holds .* at a\.b, not an? "):
+            merged(FileFormat.JSON, f'{{"a": {{"b": {mine}}}}}', {"a": {"b": ours}})
+
+    def test_a_null_has_its_place_taken(self) -> None:
+        assert json.loads(merged(FileFormat.JSON, '{"a": null}', {"a": {"b": 1}})) == {"a": {"b": 1}}
+
+    def test_nothing_is_written_behind_a_null(self) -> None:
+        with pytest.raises(MergeError, match="cannot be changed safely"):
+            merged(FileFormat.JSON, "null\n", {"b": 2})
 
     def test_entries_of_a_list_are_known_by_their_name(self) -> None:
         had: Any = [{"name": "Mine"}, {"name": "Pointsman", "url": "old", "extra": 1}]

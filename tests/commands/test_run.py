@@ -74,7 +74,7 @@ async def test_starts_the_router_for_as_long_as_the_client_runs(tmp_path: Path) 
     assert "auto-fast" in log.read_text()
     assert log.stat().st_mode & 0o077 == 0
     assert not await answers(url)
-    assert os.listdir(log.parent) == [log.name]
+    assert sorted(os.listdir(log.parent)) == ["admin.key", log.name]
 
 
 async def test_uses_the_router_that_runs_and_leaves_it_running(tmp_path: Path) -> None:
@@ -88,6 +88,22 @@ async def test_uses_the_router_that_runs_and_leaves_it_running(tmp_path: Path) -
         assert "demo provider! You said" in process.text
         assert "starting the router" not in process.text
         assert await answers(url)
+
+
+async def test_two_that_are_started_together_share_one_router(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    path = install(tmp_path, "codex", WAITING)
+    async with (
+        client(tmp_path, "codex", url=url, path=path) as one,
+        client(tmp_path, "codex", url=url, path=path) as two,
+    ):
+        for each in (one, two):
+            await each.prints("the client waits")
+        assert (one.text + two.text).count("starting the router") == 1
+        for each in (one, two):
+            each.tell(signal.SIGTERM)
+            assert await each.ends() == 42
+    assert not await answers(url)
 
 
 async def test_a_signal_reaches_the_client_and_its_status_is_ours(tmp_path: Path) -> None:

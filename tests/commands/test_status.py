@@ -5,10 +5,13 @@ import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pointsman import cli
+from pointsman.commands.admin_client import admin_key
 from pointsman.demo import Provider, behaviours
+from pointsman.overrides import keep_admin_key
 from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.http_requests import ask
 from support.ports import free_port
@@ -97,3 +100,50 @@ async def test_another_server_is_not_taken_for_a_router(capsys: pytest.CaptureFi
         url = other.base_url.removesuffix("/v1")
         assert await asyncio.to_thread(cli.main, ["status", "--router", url]) == 1
     assert "is not Pointsman" in capsys.readouterr().err
+
+
+KEPT = {"server": {"client_key": CLIENT}}
+
+
+async def with_kept_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Router]:
+    """The router has made the key; commands find its data folder as users name it."""
+    monkeypatch.delenv("POINTSMAN_SERVER__ADMIN_KEY", raising=False)
+    monkeypatch.setenv("POINTSMAN_DATA", str(folder / "data"))
+    async with running(folder, {"good": provider()}, **KEPT) as router:
+        yield router
+
+
+@pytest.fixture
+async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Router]:
+    async for router in with_kept_key(tmp_path, monkeypatch):
+        yield router
+
+
+@pytest.mark.parametrize("command", [["status"], ["top", "--times", "1"], ["dashboard"]])
+async def test_commands_find_the_kept_key(kept: Router, command: list[str]) -> None:
+    assert await run(kept, *command) == 0
+
+
+async def test_the_router_may_be_named_without_a_scheme(kept: Router) -> None:
+    assert await asyncio.to_thread(cli.main, ["status", "--router", kept.url.removeprefix("http://")]) == 0
+
+
+async def test_the_dashboard_command_prints_a_link_that_signs_in(
+    kept: Router, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(kept, "dashboard") == 0
+    link = capsys.readouterr().out.strip()
+    assert link.startswith(f"{kept.url}/sign-in/")
+    async with httpx.AsyncClient(base_url=kept.url, trust_env=False) as browser:
+        assert (await browser.get(link)).status_code == 303
+        assert (await browser.get("/api/overview")).status_code == 200
+
+
+def test_the_kept_key_is_sent_to_no_other_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POINTSMAN_SERVER__ADMIN_KEY", raising=False)
+    monkeypatch.setenv("POINTSMAN_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    key = keep_admin_key(tmp_path)
+    assert admin_key(None, "http://127.0.0.1:8080") == admin_key(None, "http://localhost:8080") == key
+    assert admin_key(None, "http://192.0.2.1:8080") is None

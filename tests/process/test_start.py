@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -93,6 +94,47 @@ class TestStarting:
             assert (await router.base_url()).startswith("http://127.0.0.1:")
             assert foreign_listeners(router.pid) == []
 
+    @pytest.mark.parametrize("start", [mitmdump, plain_web], ids=["mitmdump", "mitmweb"])
+    async def test_a_plain_start_never_listens_on_a_foreign_address(self, tmp_path: Path, start: Start) -> None:
+        """mitmproxy logs each address that it listens on."""
+        async with start("-p", "0", folder=tmp_path) as router:
+            await router.base_url()
+            assert re.findall(r"proxy listening at (\S+):\d+", router.text) == ["127.0.0.1"]
+            assert "stopped" not in router.text
+
+    async def test_a_mode_with_an_address_of_its_own_is_moved_with_the_others(self, tmp_path: Path) -> None:
+        """It listens before the addon is loaded, so the other's start cannot be stopped."""
+        ports = [free_port() for _ in range(2)]
+        modes = ["--mode", f"regular@127.0.0.1:{ports[0]}", "--mode", f"regular@{ports[1]}"]
+        async with mitmdump(*modes, folder=tmp_path) as router:
+            await router.base_url()
+            assert foreign_listeners(router.pid) == []
+            assert {address[9:] for address in listeners(router.pid)} >= {f"{port:04X}" for port in ports}
+
+    async def test_a_port_in_use_ends_it_with_status_1_and_the_reason(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            async with mitmdump("-p", str(taken.getsockname()[1]), folder=tmp_path) as router:
+                assert await router.ends() == 1
+                assert "failed to listen on 127.0.0.1" in router.text
+                assert "Traceback" not in router.text
+
+    async def test_requests_import_nothing(self, tmp_path: Path) -> None:
+        """All modules and tables are loaded before the port opens."""
+        (watcher := tmp_path / "watcher.py").write_text(WATCHER)
+        async with Provider(behaviours.answer("hello")) as one:
+            write(tmp_path, {"one": provider(one.base_url), "far": provider("https://127.0.0.1:9/v1")})
+            async with mitmdump("-p", "0", "-s", str(watcher), folder=tmp_path) as router:
+                base_url = await router.base_url()
+                assert (await ask(base_url)).status == 200
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+                    answer = await client.post(f"{base_url}/messages", json=body)
+                    assert answer.status_code == 200
+                router.tell(signal.SIGTERM)
+                await router.ends_cleanly()
+                assert "late modules: []" in router.text
+                assert "late facts: 0; TLS contexts: 1, late: 0" in router.text
+
     async def test_several_modes_leave_none_either(self, tmp_path: Path) -> None:
         ports = [free_port() for _ in range(3)]
         modes = [f"regular@{ports[0]}", f"reverse:http://127.0.0.1:9@{ports[1]}", f"socks5@{ports[2]}"]
@@ -140,12 +182,35 @@ class TestStarting:
                 await router.ends_cleanly()
         assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
 
-    async def test_the_demo_leaves_nothing_at_home(self, tmp_path: Path) -> None:
+    async def test_the_demo_leaves_its_admin_key_at_home_and_nothing_else(self, tmp_path: Path) -> None:
         async with mitmdump("-p", "0", folder=tmp_path) as router:
             await ask(await router.base_url(), model="demo")
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()
-        assert not (tmp_path / ".pointsman").exists()
+        assert [path.name for path in (tmp_path / ".pointsman").iterdir()] == ["admin.key"]
+
+    async def test_the_start_prints_a_link_that_signs_in_and_keeps_the_admin_key(self, tmp_path: Path) -> None:
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            link = (await router.prints(r"within 5 minutes: (http://127\.0\.0\.1:\d+/sign-in/\S+)"))[1]
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                entered = await browser.get(link, follow_redirects=True)
+                assert (entered.status_code, entered.url.path) == (200, "/")
+                assert (await browser.get(entered.url.join("/api/overview"))).status_code == 200
+            key = (tmp_path / ".pointsman" / "admin.key").read_text().strip()
+            assert key not in router.text
+            router.tell(signal.SIGTERM)
+            await router.ends_cleanly()
+        async with mitmdump("-p", "0", folder=tmp_path) as again:
+            url = (await again.base_url()).removesuffix("/v1")
+            assert (await get(f"{url}/api/overview", authorization=f"Bearer {key}")).status == 200
+
+    async def test_a_key_that_cannot_be_kept_is_printed(self, tmp_path: Path) -> None:
+        (tmp_path / ".pointsman").write_text("in the way")
+        async with mitmdump("-p", "0", folder=tmp_path) as router:
+            key = (await router.prints(r"admin key for this run: (\S+)"))[1]
+            url = (await router.base_url()).removesuffix("/v1")
+            assert "cannot be kept" in router.text
+            assert (await get(f"{url}/api/overview", authorization=f"Bearer {key}")).status == 200
 
 
 class TestRefusingToStart:
@@ -187,6 +252,7 @@ class TestRefusingToStart:
             for path in ("providers.a.base_url", "providers.a.models[0].limits.rpm", "stream.stall"):
                 assert path in router.text
             assert "Traceback" not in router.text
+            assert "listening" not in router.text
 
     @pytest.mark.parametrize("start", [mitmdump, plain_web], ids=["mitmdump", "mitmweb"])
     async def test_another_mitmproxy_than_was_tested_is_refused_by_name(self, tmp_path: Path, start: Start) -> None:
@@ -201,6 +267,29 @@ class TestRefusingToStart:
             assert "Traceback" not in router.text
             assert not re.search("base URL", router.text)
 
+
+WATCHER = """
+import sys
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
+from pointsman.model_facts import facts_of
+from pointsman.transport.upstream_client import _ssl_context
+
+stock, before = AsyncioServerInstance.listen, {}
+
+def loaded():
+    return set(sys.modules), facts_of.cache_info().misses, _ssl_context.cache_info().misses
+
+async def listen(self, host, port):
+    before.setdefault("state", loaded())
+    return await stock(self, host, port)
+
+def done():
+    (modules, facts, contexts), (modules_now, facts_now, contexts_now) = before["state"], loaded()
+    print("late modules:", sorted(modules_now - modules))
+    print(f"late facts: {facts_now - facts}; TLS contexts: {contexts}, late: {contexts_now - contexts}")
+
+AsyncioServerInstance.listen = listen
+"""
 
 CHANGED_MITMPROXY = """
 from mitmproxy.proxy.layers import http

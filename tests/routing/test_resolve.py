@@ -168,6 +168,13 @@ def test_a_name_with_line_ends_stays_on_one_line_of_the_message() -> None:
     assert len(caught.value.message.splitlines()) == 1
 
 
+@pytest.mark.parametrize("policy", ["error", "auto", "map"])
+def test_a_name_beyond_all_bounds_means_nothing(policy: str) -> None:
+    with pytest.raises(Problem) as caught:
+        resolved("claude-" + "x" * 1_000, house(unknown_model=policy))
+    assert (caught.value.code, len(caught.value.message) < 300) == (Code.MODEL_NOT_FOUND, True)
+
+
 def test_a_known_name_is_not_widened_by_unknown_model() -> None:
     assert labels(resolved("llama", house(unknown_model="auto")).targets) == ["groq/llama"]
 

@@ -34,6 +34,8 @@ match [argument for argument in arguments if argument != "-P"]:
     case ["-m", *run]:
         with open(os.environ["JOURNAL"], "a") as journal:
             print(*run, file=journal)
+        if run[0] == "pip":
+            print("Collecting something", "WARNING: noise", "Installing collected packages: something", sep=os.linesep)
         if run[0] == "pip" and "GATE" in os.environ:
             open(os.environ["GATE"]).read()
         sys.exit(run[0] in os.environ.get("FAILING", "").split())
@@ -59,6 +61,7 @@ class Machine:
             (self.repository / script).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / script, self.repository / script)
         (self.repository / "requirements.lock").write_text("something==1.0\n")
+        (self.repository / "requirements-dev.lock").write_text("something==1.0\nmore==1.0\n")
         self.bin.mkdir()
         for tool in TOOLS:
             (self.bin / tool).symlink_to(shutil.which(tool) or f"/bin/{tool}")
@@ -225,6 +228,9 @@ class TestFindingAPython:
         assert "POINTSMAN_PYTHON=" in result.stderr
 
 
+PIP = "pip install --no-deps --no-input --disable-pip-version-check --progress-bar off --requirement"
+
+
 def installs(machine: Machine) -> int:
     return sum(line.startswith("pip install") for line in machine.journal)
 
@@ -240,11 +246,44 @@ class TestSettingUp:
     def test_the_first_run_installs_the_lock_file_and_starts_the_router(self, machine: Machine) -> None:
         result = machine.run(self.router(machine), "--dump", "-p", "9000")
         assert result.returncode == 0, result.stderr
-        assert machine.journal == [
-            f"pip install --quiet --quiet --requirement {machine.repository}/requirements.lock",
-            "pointsman --dump -p 9000",
-        ]
+        assert machine.journal == [f"{PIP} {machine.repository}/requirements.lock", "pointsman --dump -p 9000"]
         assert result.stdout == ""
+
+    def test_it_says_what_it_does_and_nothing_of_pips_noise(self, machine: Machine) -> None:
+        told = machine.run(self.router(machine)).stderr.splitlines()
+        assert [line.partition(" in /")[0] for line in told[:1]] == ["pointsman: first start: making an environment"]
+        assert told[1:3] == ["pointsman: fetching 1 packages", "pointsman: unpacking them"]
+        assert told[3].startswith("pointsman: the environment is complete (")
+        assert len(told) == 4
+
+    def test_a_failed_installation_shows_all_that_pip_said(self, machine: Machine) -> None:
+        assert "WARNING: noise" in machine.run(self.router(machine), FAILING="pip").stderr
+
+    def test_the_tests_add_their_packages_to_the_same_environment(self, machine: Machine) -> None:
+        machine.run(self.router(machine))
+        (machine.venv / "kept").touch()
+        machine.run(f"{machine.repository}/scripts/test", "-q")
+        assert machine.journal[2:] == [f"{PIP} {machine.repository}/requirements-dev.lock", "pytest -q"]
+        assert (machine.venv / "kept").exists()
+        machine.run(f"{machine.repository}/scripts/test", "-q")
+        machine.run(self.router(machine))
+        assert machine.journal[4:] == ["pytest -q", "pointsman"]
+
+    def test_changed_packages_of_the_tests_do_not_concern_the_router(self, machine: Machine) -> None:
+        machine.run(f"{machine.repository}/scripts/test", "-q")
+        (machine.venv / "leftover").touch()
+        (machine.repository / "requirements-dev.lock").write_text("something==1.0\nmore==2.0\n")
+        machine.run(self.router(machine))
+        assert installs(machine) == 2
+        machine.run(f"{machine.repository}/scripts/test", "-q")
+        assert installs(machine) == 4
+        assert not (machine.venv / "leftover").exists()
+
+    def test_an_interrupted_addition_is_done_again(self, machine: Machine) -> None:
+        machine.run(self.router(machine))
+        assert machine.run(f"{machine.repository}/scripts/test", "-q", FAILING="pip").returncode == 1
+        assert machine.run(f"{machine.repository}/scripts/test", "-q").returncode == 0
+        assert machine.journal[-1] == "pytest -q"
 
     def test_the_second_run_only_starts_the_router(self, machine: Machine) -> None:
         machine.run(self.router(machine))
@@ -338,7 +377,7 @@ class TestTheTestCommand:
     def test_without_arguments_it_checks_everything(self, machine: Machine) -> None:
         result = machine.run(f"{machine.repository}/scripts/test")
         assert result.returncode == 0, result.stderr
-        soak, steps = "pytest -q tests/scripts/test_soak.py", machine.journal[1:]
+        soak, steps = "pytest -q tests/scripts/test_soak.py", machine.journal[2:]
         steps.remove(soak)  # beside the others
         assert steps[:3] == ["ruff check .", "ruff format --check .", "mypy"]
         assert [line.split()[:2] for line in steps[3:]] == [["pytest", "-q"]]
@@ -346,7 +385,7 @@ class TestTheTestCommand:
     def test_quick_leaves_out_what_takes_long(self, machine: Machine) -> None:
         result = machine.run(f"{machine.repository}/scripts/test", "--quick")
         assert result.returncode == 0, result.stderr
-        *checks, tests = machine.journal[1:]
+        *checks, tests = machine.journal[2:]
         assert checks == ["ruff check .", "ruff format --check .", "mypy"]
         assert tests.startswith("pytest -q ")
         assert tests.endswith(" -m core --ignore tests/simulation")
@@ -356,11 +395,11 @@ class TestTheTestCommand:
         result = machine.run(f"{machine.repository}/scripts/test", "--quick", FAILING=tool)
         assert result.returncode == 1
         assert f"failed: {tool}" in result.stderr
-        assert len(machine.journal[1:]) == 4
+        assert len(machine.journal[2:]) == 4
 
     def test_with_arguments_it_runs_only_pytest(self, machine: Machine) -> None:
         machine.run(f"{machine.repository}/scripts/test", "-k", "two words")
-        assert machine.journal[1:] == ["pytest -k two words"]
+        assert machine.journal[2:] == ["pytest -k two words"]
 
     @pytest.mark.parametrize("command", ["scripts/test", ".ci/run"])
     @pytest.mark.parametrize("tool", ["ruff", "mypy", "pytest"])
@@ -370,4 +409,4 @@ class TestTheTestCommand:
         result = machine.run(f"{machine.repository}/{command}", FAILING=tool)
         assert result.returncode == 1
         assert f"failed: {tool}" in result.stderr
-        assert len(machine.journal[1:]) == 5
+        assert len(machine.journal[2:]) == 5

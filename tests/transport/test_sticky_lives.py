@@ -227,5 +227,8 @@ class TestPages:
             "recent_models": [
                 {"name": "m", "type": "openai-chat", "endpoints": [urls["a"]]},
                 {"name": "n", "type": "openai-chat", "endpoints": [urls["a"], urls["c"]]},
-            ]
+            ],
+            "aliases": {},
+            "unknown_model": "error",
+            "unknown_names": [],
         }

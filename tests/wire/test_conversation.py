@@ -40,7 +40,7 @@ def seen(dialect: Dialect, streamed: bool, query: str = "") -> ReceivedRequest:
 
 
 ANSWER = DemoAnswer(
-    ("hello", " there"), finish="tool_calls", tool_call=ToolCall("read", json.dumps(CALL)), reasoning=("hm",)
+    ("hello", " there"), finish="tool_calls", tool_calls=(ToolCall("read", json.dumps(CALL)),), reasoning=("hm",)
 )
 AGAIN = {
     CHAT: {

@@ -13,7 +13,7 @@ from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DIALECTS, account_route, route_of_path
 from pointsman.wire.errors import Problem
 from pointsman.wire.frames import FrameKind
-from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.request_facts import BYTES_PER_TOKEN, RequestFacts
 
 OPENAI = (
     "embeddings", "completions", "fim/completions", "images/generations", "images/edits", "images/variations",
@@ -151,3 +151,12 @@ def without_models(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_models(each) for name, each in value.items() if name != "model"}
     return [without_models(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("prompt", ["漢" * 40_000, "\udcff"], ids=["long", "not UTF-8"])
+def test_a_prompt_in_a_form_counts_and_is_not_judged(prompt: str) -> None:
+    endpoint, said = endpoint_of("/v1/images/edits"), prompt.encode(errors="surrogateescape")
+    body = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n%b\r\n--b--' % said
+    assert endpoint.form_facts
+    facts = endpoint.form_facts(body, "/v1/images/edits", "multipart/form-data; boundary=b")
+    assert facts.tokens == len(said) // BYTES_PER_TOKEN

@@ -98,7 +98,29 @@ def test_the_boundary(content_type: str, boundary: bytes) -> None:
     assert boundary_of(content_type) == boundary
 
 
-@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=ä"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=ä",
+        'multipart/form-data; boundary=" "',
+        "multipart/form-data; boundary*=undefined''abc",
+    ],
+)
 def test_a_form_without_a_boundary_is_refused(content_type: str) -> None:
     with pytest.raises(Problem, match="boundary"):
         boundary_of(content_type)
+
+
+@pytest.mark.parametrize("charset", ["undefined", "a\0b", "no-such-charset", "utf-8"])
+def test_the_character_set_of_a_file_name_does_not_matter(charset: str) -> None:
+    """Some of those that Python knows raise errors."""
+    head = f"form-data; name=\"file\"; filename*={charset}''x".encode()
+    body = b"--%b\r\nContent-Disposition: %b\r\n\r\nabc\r\n--%b--" % (BOUNDARY, head, BOUNDARY)
+    assert [(field.name, field.is_file) for field in fields_of(body, BOUNDARY)] == [("file", True)]
+
+
+def test_a_part_of_a_file_name_with_a_number_beyond_all_bounds_is_refused() -> None:
+    head = b'form-data; name="file"; filename*%b=x' % (b"9" * 5000)
+    with pytest.raises(Problem, match="RFC 2231"):
+        fields_of(b"--%b\r\nContent-Disposition: %b\r\n\r\nabc\r\n--%b--" % (BOUNDARY, head, BOUNDARY), BOUNDARY)

@@ -213,6 +213,10 @@ KEYWORDS = [
     ("unsupported_keyword: const in a tool schema", "const"),
     ("Additional properties are not allowed ('const' was unexpected)", "const"),
     ('grammar of the tool: unimplemented keys: ["pattern"]', "pattern"),
+    ("[{'loc': ('body', 'tools', 0, 'parameters', 'pattern'), 'msg': 'Extra inputs are not permitted'}]", "pattern"),
+    ("tool schema error: these keywords are not supported: const, pattern", "const, pattern"),
+    ("unsupported JSON schema feature: oneOf", "oneOf"),
+    ("'const' is not a valid JSON Schema keyword", "const"),
     ("additionalProperties should not be set for this kind of Schema", "additionalProperties"),
 ]
 OF_NO_KEYWORD = [

@@ -8,8 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from http.client import HTTPException
 from pathlib import Path
@@ -37,26 +36,43 @@ class Probe(Enum):
     ROUTER, NOTHING, OTHER = "router", "nothing", "other"
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundRouter:
-    """`started`: by us, with its output in `log`."""
-
-    started: bool
-    log: Path | None = None
-
-
 @contextmanager
-def router_at(url: str, config: str | None, data: Path, on_start: Callable[[Path], None]) -> Iterator[BackgroundRouter]:
+def router_at(url: str, config: str | None, data: Path, on_start: Callable[[Path], None]) -> Iterator[None]:
     """The router at `url`, started with the configuration file `config` if there is none, and stopped at the end then.
 
     `on_start` is told the log, which is in the folder `data` if that can be written. Raises RouterError.
     """
-    match probe(url):
-        case Probe.ROUTER:
-            yield BackgroundRouter(started=False)
-            return
-        case Probe.OTHER:
-            raise RouterError(f"the server at {url} is not Pointsman; stop it, or name another address with --router")
+    with ExitStack() as stack:
+        with _one_at_a_time(data):
+            match probe(url):
+                case Probe.NOTHING:
+                    _start(url, config, data, on_start, stack)
+                case Probe.OTHER:
+                    raise RouterError(
+                        f"the server at {url} is not Pointsman; stop it, or name another address with --router"
+                    )
+                case Probe.ROUTER:
+                    pass
+        yield
+
+
+@contextmanager
+def _one_at_a_time(data: Path) -> Iterator[None]:
+    """Of two clients that are started together, the second finds the first one's router, and starts none."""
+    with suppress(OSError):
+        private_files.make_folder(data)
+    with ExitStack() as stack:
+        with suppress(OSError):  # there is no such folder, or it cannot be locked, as on Windows
+            descriptor = os.open(data, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            import fcntl  # Windows, which has none, has raised by now
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def _start(url: str, config: str | None, data: Path, on_start: Callable[[Path], None], stack: ExitStack) -> None:
+    """Starts a router, which `stack` stops, and waits until it serves. Raises RouterError."""
     host, port = _listening_address(url)
     log = _new_log(data, port)
     with log.open("r+b") as output:
@@ -68,12 +84,9 @@ def router_at(url: str, config: str | None, data: Path, on_start: Callable[[Path
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the client
         )
-        try:
-            on_start(log)
-            _wait_until_it_serves(process, log)
-            yield BackgroundRouter(started=True, log=log)
-        finally:
-            _stop(process)
+    stack.callback(_stop, process)
+    on_start(log)
+    _wait_until_it_serves(process, log)
 
 
 def probe(url: str) -> Probe:
@@ -105,10 +118,9 @@ def is_loopback(parts: SplitResult) -> bool:
 
 
 def _new_log(data: Path, port: int) -> Path:
-    """An empty file for its owner alone: the admin key of the run is printed. One for each port, of the last run."""
+    """An empty file for its owner alone: a sign-in link is printed. One for each port, of the last run."""
     log = data / f"router-{port}.log"
     with suppress(OSError):
-        private_files.make_folder(data)
         log.unlink(missing_ok=True)
         os.close(private_files.create(log))
         return log

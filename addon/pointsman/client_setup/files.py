@@ -166,6 +166,8 @@ def _planned(file: SetupFile) -> bytes:
 def _restore(path: Path, record: FileRecord) -> FileReport:
     current = _read(path)
     kept = None
+    if record.backup is not None and not os.path.exists(record.backup):
+        raise SetupFileError(f"{path} cannot be restored: {record.backup}, its former content, is gone")
     if current is not None and (record.edited or _digest(current) != record.digest):
         kept = _free_name(path, CHANGED)
         write_new(kept, current)

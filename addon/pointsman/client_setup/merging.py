@@ -50,11 +50,10 @@ def merged(file_format: FileFormat, current: str | None, content: Any, initial: 
     wanted = deep_merge(had, content)
     if wanted == had:
         return current
-    if had is None:  # comments alone
-        return f"{current.rstrip()}\n{NEW_FILES[file_format](content)}"
-    if type(had) is not type(content):
-        raise MergeError(f"holds a {type(had).__name__}, not a {type(content).__name__}")
-    result = EDITS[file_format](current, content)
+    if had is None:  # comments alone, or a null
+        result = f"{current.rstrip()}\n{NEW_FILES[file_format](content)}"
+    else:
+        result = EDITS[file_format](current, content)
     try:
         is_right = parse(result) == wanted
     except (ValueError, YAMLError):
@@ -64,22 +63,32 @@ def merged(file_format: FileFormat, current: str | None, content: Any, initial: 
     return result
 
 
-def deep_merge(had: Any, new: Any) -> Any:
-    """`had` with everything of `new`; lists of named entries are merged entry by entry. Changes neither."""
+def deep_merge(had: Any, new: Any, place: str = "") -> Any:
+    """`had` with everything of `new`; lists of named entries are merged entry by entry. Changes neither.
+
+    `place`: the names that lead to both. Raises MergeError where an object or a list would replace something else.
+    """
     match had, new:
         case dict(), dict():
-            return {**had, **{name: deep_merge(had.get(name), value) for name, value in new.items()}}
+            return {**had, **{name: deep_merge(had.get(name), new[name], f"{place}.{name}") for name in new}}
         case list(), list() if _identity(new):
             result = list(had)
             for entry in new:
-                place = _place_of(entry, result)
-                if place is None:
+                at = _place_of(entry, result)
+                if at is None:
                     result.append(entry)
                 else:
-                    result[place] = deep_merge(result[place], entry)
+                    result[at] = deep_merge(result[at], entry, place)
             return result
+        case _, dict() | list() if had is not None and type(had) is not type(new):
+            where = f" at {place[1:]}" if place else ""
+            raise MergeError(f"holds {_form_of(had)}{where}, not {_form_of(new)}")
         case _:
             return new
+
+
+def _form_of(value: Any) -> str:
+    return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a single value"
 
 
 def _missing(initial: Mapping[str, Any], had: Any) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""How commands reach the running router: at its own address, with the admin key from the environment or the
-configuration.
+"""How commands reach the running router: at its own address, with the admin key from the environment, the
+configuration or the data folder.
 """
 
 import argparse
@@ -11,17 +11,25 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pointsman import config
+from pointsman.admission import is_loopback_name
 from pointsman.client_setup.resolve import normal_url
 from pointsman.commands.config_args import add_config_argument
 from pointsman.config import ConfigError
+from pointsman.overrides import data_folder, read_admin_key
 
 DEFAULT_ROUTER_URL = "http://127.0.0.1:8080"
 REQUEST_TIMEOUT = 10.0
 """Seconds."""
 ADMIN_KEY_VARIABLE = "POINTSMAN_SERVER__ADMIN_KEY"
+DATA_VARIABLE = "POINTSMAN_DATA"
+KEY_REMEDY = (
+    f"Set it in {ADMIN_KEY_VARIABLE}, or as server.admin_key in the configuration. A key that the router made is found"
+    f" in its data folder; if that is not the default one, name it in {DATA_VARIABLE}."
+)
 NOT_POINTSMAN = "the server at {} is not Pointsman; set --router"
 
 
@@ -38,13 +46,22 @@ class AdminClient:
 
     def get(self, path: str) -> Any:
         """The JSON at `path`, such as `/api/overview`. Raises AdminApiError."""
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        request = Request(f"{self.url.rstrip('/')}{path}", headers=headers)
+        return self._open(path, None)
+
+    def post(self, path: str, body: bytes = b"{}") -> Any:
+        """The JSON that answers a POST of a JSON body. Raises AdminApiError."""
+        return self._open(path, body)
+
+    def _open(self, path: str, body: bytes | None) -> Any:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        request = Request(f"{self.url.rstrip('/')}{path}", body, headers)
         try:
             with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
                 return json.load(response)
         except (OSError, HTTPException, ValueError) as error:
-            if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND:
+            if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND and body is None:
                 raise AdminApiError(NOT_POINTSMAN.format(self.url)) from None
             raise AdminApiError(describe_error(error, self.url)) from None
 
@@ -73,19 +90,30 @@ def _router_url(given: str) -> str:
 
 
 def connect(given: argparse.Namespace) -> AdminClient:
-    return AdminClient(given.router, admin_key(given.config))
+    return AdminClient(given.router, admin_key(given.config, given.router))
 
 
-def admin_key(named: str | None) -> str | None:
-    """The environment's, else the configuration's. None if there is none, or the configuration is invalid."""
+def admin_key(named: str | None, url: str) -> str | None:
+    """The environment's, else the configuration's, else the kept one, which is for a router at a loopback address.
+    None if there is none.
+    """
     if key := os.environ.get(ADMIN_KEY_VARIABLE):
         return key
+    history: Path | None = None
     try:
-        path = config.find_file(named, os.environ, Path.cwd(), Path.home())
-        found = config.load(path, os.environ).server.admin_key if path else None
+        if path := config.find_file(named, os.environ, Path.cwd(), Path.home()):
+            settings = config.load(path, os.environ)
+            if settings.server.admin_key:
+                return settings.server.admin_key.get_secret_value()
+            history = settings.history.path
     except ConfigError:
+        pass  # the router may run with an earlier version of the file
+    if not is_loopback_name(urlsplit(url).hostname or ""):
         return None
-    return found.get_secret_value() if found else None
+    try:
+        return read_admin_key(data_folder(os.environ.get(DATA_VARIABLE), history, Path.home()))
+    except OSError:
+        return None
 
 
 def describe_error(error: Exception, router: str) -> str:
@@ -95,12 +123,7 @@ def describe_error(error: Exception, router: str) -> str:
             message = json.load(error)["error"]["message"]
         except (ValueError, KeyError, TypeError):
             return NOT_POINTSMAN.format(router)
-        remedy = (
-            f" Set it in {ADMIN_KEY_VARIABLE}, or as server.admin_key in the configuration."
-            if error.code == 401
-            else ""
-        )
-        return f"{message}{remedy}"
+        return f"{message} {KEY_REMEDY}" if error.code == 401 else message
     if isinstance(error, URLError):
         return f"cannot connect to the router at {router} ({error.reason}); start it, or set --router"
     if isinstance(error, OSError):

@@ -4,14 +4,12 @@ Nothing is sent to any provider.
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
 
-from pointsman.commands.admin_client import ADMIN_KEY_VARIABLE, REQUEST_TIMEOUT, add_router_argument, describe_error
+from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
@@ -19,29 +17,19 @@ COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
     parser.add_argument("file", help="the body of a request, as JSON; - reads standard input")
-    add_router_argument(parser)
+    add_router(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
-        answer = ask(given.router, given.path, body)
+        answer = connect(given).post(f"/internal/explain?path={quote(given.path, safe='')}", body)
+    except AdminApiError as error:
+        return _failed(str(error))
     except OSError as error:
-        return _failed(describe_error(error, given.router))
-    except ValueError:
-        return _failed(f"the server at {given.router} is not Pointsman; set --router")
+        return _failed(f"{given.file}: {error.strerror or error}")
     print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
     return 0
-
-
-def ask(router: str, path: str, body: bytes) -> dict[str, Any]:
-    """The answer of `/internal/explain`. Raises OSError (HTTPError included), and ValueError if it is not JSON."""
-    key = os.environ.get(ADMIN_KEY_VARIABLE)
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    request = Request(f"{router.rstrip('/')}/internal/explain?path={quote(path, safe='')}", body, headers)
-    with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
-        answer: dict[str, Any] = json.load(response)
-        return answer
 
 
 def table(answer: dict[str, Any]) -> list[str]:

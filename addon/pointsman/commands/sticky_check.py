@@ -200,7 +200,7 @@ def _why_moved(turn: Turn, target: str, admin: AdminClient) -> str:
         return f"see /internal/exchanges/{turn.request_id}"
     for each in record["attempts"]:
         if f"{each['provider']}/{each['model']}" == target and each["failure"]:
-            return f"it failed there ({each['status'] or each['error']} {each['message']}".rstrip() + ")"
+            return f"it failed there ({each['error'] or each['status']} {each['message']}".rstrip() + ")"
     for each in record["excluded"]:
         if f"{each['provider']}/{each['model']}" == target:
             return f"it was excluded ({each['reason']}{f': {each["detail"]}' if each['detail'] else ''})"

@@ -27,6 +27,9 @@ from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.unknown_models import AUTO, taken_as
 from pointsman.wire.errors import Code, Problem
 
+MAX_NAME = 1_000
+"""Characters of a model name. Logs, records and the history hold the names that mean something."""
+MAX_SHOWN_NAME = 200
 MAX_LISTED = 5
 """Names of models that an error lists."""
 MAY_BE_UNNAMED = (Kind.IMAGE, Kind.AUDIO, Kind.RERANK, Kind.MODERATION)
@@ -60,6 +63,8 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory, kin
     if requested is None and kind is not Kind.CHAT:
         requested = _only_id(kind, inventory)
     requested = requested if requested is not None else AUTO
+    if len(requested) > MAX_NAME:
+        raise Problem(Code.MODEL_NOT_FOUND, _not_found(requested, inventory), param="model")
     name = resolve_alias(requested, settings)
     found = _resolve_name(requested, name, settings, inventory)
     if found is None and kind is Kind.CHAT and (mode := _taken_as(name, settings, inventory)):
@@ -111,7 +116,8 @@ def _taken_as(name: str, settings: Settings, inventory: Inventory) -> str | None
 def _not_found(name: str, inventory: Inventory) -> str:
     if ids := inventory.ids_by_last_part.get(name):
         return f"{name!r} may mean {' or '.join(sorted(ids))}; ask for one of these."
-    return f"No configured provider has a model named {name!r}; GET /v1/models lists the available models."
+    shown = name[:MAX_SHOWN_NAME]
+    return f"No configured provider has a model named {shown!r}; GET /v1/models lists the available models."
 
 
 def resolve_alias(requested: str | None, settings: Settings) -> str:

@@ -7,7 +7,7 @@ import errno
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
@@ -70,6 +70,13 @@ class UpstreamClient:
             async with response:
                 yield response
 
+    def prepare(self, url: str, own_proxy: str | None, upstream: UpstreamOptions) -> None:
+        """Read the certificates that requests to this URL need: it takes tens of milliseconds. What cannot be read
+        fails the requests.
+        """
+        with suppress(OSError):  # ssl.SSLError is one
+            self._tls_context(url, upstream.for_provider(url, own_proxy))
+
     @property
     def in_use(self) -> int:
         """Requests that are being sent or answered."""
@@ -84,10 +91,8 @@ class UpstreamClient:
     async def _request(
         self, request: UpstreamRequest, upstream: UpstreamOptions, pooled: bool
     ) -> aiohttp.ClientResponse:
-        secure: Any = True
+        secure = self._tls_context(request.url, upstream) or True
         tunnelled, proxy = request.url.startswith("https:"), upstream.proxy
-        if tunnelled or (proxy and proxy.url.startswith("https:")):
-            secure = _ssl_context(upstream, upstream.client_cert(urlsplit(request.url).hostname or ""))
         for_proxy = (("Proxy-Authorization", proxy.auth),) if proxy and proxy.auth else ()
         response = await self._session(upstream, pooled).request(
             request.method,
@@ -103,6 +108,13 @@ class UpstreamClient:
             response.close()  # the proxy's word on us, as it would be for a tunnel: the provider has seen nothing
             raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         return response
+
+    @staticmethod
+    def _tls_context(url: str, upstream: UpstreamOptions) -> ssl.SSLContext | None:
+        """None where no part of the way is encrypted. Raises OSError, ssl.SSLError."""
+        if url.startswith("https:") or (upstream.proxy and upstream.proxy.url.startswith("https:")):
+            return _ssl_context(upstream, upstream.client_cert(urlsplit(url).hostname or ""))
+        return None
 
     def _options_for(self, request: UpstreamRequest, upstream: UpstreamOptions) -> UpstreamOptions:
         """The options with the proxy for this request. A shell that sends its programs' requests through this router

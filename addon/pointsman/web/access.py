@@ -13,7 +13,7 @@ from pointsman.admission import client_problem, constant_time_equal, credentials
 from pointsman.auth_throttle import AuthThrottle, check_throttle, too_many_attempts
 from pointsman.config import Server
 from pointsman.web.http import PageRequest
-from pointsman.web.logins import LoginSession, LoginSessions
+from pointsman.web.logins import LoginSession, LoginSessions, SignInLinks
 from pointsman.web.openapi import CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
@@ -32,7 +32,7 @@ class AccessLevel(Enum):
     ADMIN = auto()
     """Clients with the admin key, or with a login session."""
     LOGIN = auto()
-    """Requests from the dashboard or from no web page; the admin key is in the body."""
+    """Requests from the dashboard or from no web page; the admin key is in the body, or a link's token in the path."""
 
 
 @dataclass(slots=True)
@@ -42,6 +42,7 @@ class AccessControl:
     server: Callable[[], Server]
     admin_key: Callable[[], str]
     logins: LoginSessions = field(default_factory=LoginSessions)
+    links: SignInLinks = field(default_factory=SignInLinks)
     admin_throttle: AuthThrottle = field(default_factory=AuthThrottle)
     """Counts wrong admin keys."""
     client_throttle: AuthThrottle = field(default_factory=AuthThrottle)
@@ -69,6 +70,13 @@ class AccessControl:
     def is_admin_key(self, given: str, request: PageRequest) -> bool:
         """A wrong one is counted."""
         if constant_time_equal(given, self.admin_key()):
+            return True
+        self.admin_throttle.record_failure(request.address, monotonic())
+        return False
+
+    def uses_link(self, token: str, request: PageRequest) -> bool:
+        """Whether a sign-in link is in force; it no longer is. A wrong one is counted."""
+        if self.links.use(token, self.admin_key(), time()):
             return True
         self.admin_throttle.record_failure(request.address, monotonic())
         return False

@@ -19,7 +19,12 @@ LIFETIME = 12 * 3600.0
 """Seconds from login."""
 MAX_SESSIONS = 100
 """Sessions at once; the least recently used goes first."""
+LINK_LIFETIME = 300.0
+"""Seconds in which a sign-in link can be used."""
+MAX_LINKS = 20
+"""Unused links at once; the oldest goes first."""
 TOKEN_BYTES = 32
+LINK_PATH = "/sign-in/"
 MAX_COOKIES = 200
 """Cookies of other services on this host that are passed over."""
 MAX_TOKEN = 100
@@ -63,6 +68,26 @@ class LoginSessions:
 
     def end(self, request: PageRequest) -> None:
         self._logins.pop(_digest(_token(request)), None)
+
+
+class SignInLinks:
+    """Links that begin a session once, without the admin key. They are kept as digests."""
+
+    def __init__(self) -> None:
+        self._clock = ManualClock()
+        self._links: TTLCache[bytes, bytes] = TTLCache(MAX_LINKS, LINK_LIFETIME, self._clock)
+
+    def make(self, admin_key: str, now: float) -> str:
+        """The path of a new link, in force until `now` + LINK_LIFETIME (wall clock, seconds)."""
+        self._clock.set(now)
+        token = token_urlsafe(TOKEN_BYTES)
+        self._links[_digest(token)] = _digest(admin_key)
+        return f"{LINK_PATH}{token}"
+
+    def use(self, token: str, admin_key: str, now: float) -> bool:
+        """Whether the link was in force; it no longer is."""
+        self._clock.set(now)
+        return self._links.pop(_digest(token), None) == _digest(admin_key)
 
 
 def cookie_name(request: PageRequest) -> str:

@@ -47,6 +47,7 @@ ROUTES = (
     ApiRoute("POST", "/api/login", "Log in: begin a dashboard session with a cookie", "Me", "Login", errors=(400,)),
     ApiRoute("POST", "/api/logout", "Log out", None, status=204),
     ApiRoute("GET", "/api/me", "Who is logged in, and the CSRF token for changes", "Me"),
+    ApiRoute("POST", "/api/sign-in-links", "Make a link that opens the dashboard once", "SignInLink", status=201),
     ApiRoute("GET", "/api/overview", "The current state of the router", "Overview"),
     ApiRoute(
         "GET",

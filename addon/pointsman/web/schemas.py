@@ -445,6 +445,7 @@ SCHEMAS: dict[str, Schema] = {
         problem=nullable(TEXT),
     ),
     "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),
+    "SignInLink": object_schema("`path` begins a session once, until `expires`.", path=TEXT, expires=TIME),
     "Me": object_schema(
         "`csrf` is the value of the header X-CSRF-Token, which every request but GET needs in a cookie session; null"
         " if the admin key itself was sent.",

@@ -24,19 +24,20 @@ class Field(NamedTuple):
     span: Span
     is_file: bool
 
+    @property
+    def size(self) -> int:
+        start, end = self.span
+        return end - start
+
 
 def boundary_of(content_type: str) -> bytes:
     """What separates the parts; empty if the body is no such form. Raises Problem."""
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         return b""
-    message = Message()
-    message["Content-Type"] = content_type
-    boundary = message.get_boundary()
-    if not boundary or not boundary.isascii():
-        raise refusal(
-            "The boundary in Content-Type", "a word in ASCII", "missing" if not boundary else "something else"
-        )
-    return boundary.encode()
+    boundary = _parameter(content_type, "boundary")
+    if not isinstance(boundary, str) or not boundary.isascii() or not boundary.strip():
+        raise refusal("The boundary in Content-Type", "a word in ASCII", "something else" if boundary else "missing")
+    return boundary.rstrip().encode()
 
 
 def fields_of(body: bytes, boundary: bytes) -> list[Field]:
@@ -92,10 +93,21 @@ def _fields(body: bytes, delimiter: bytes) -> Iterator[Field]:
 
 
 def _field(head: bytes, span: Span) -> Field:
+    lines = (line.partition(b":") for line in head.split(b"\r\n"))
+    given = (value for header, _, value in lines if header.strip().lower() == b"content-disposition")
+    disposition = next(given, b"").strip().decode("utf-8", "replace")
+    name = _parameter(disposition, "name")
+    return Field(name if isinstance(name, str) else "", span, _parameter(disposition, "filename") is not None)
+
+
+def _parameter(header: str, name: str) -> object:
+    """Of a header's value: a string, or something else where it is encoded; None where the header lacks it.
+
+    What is encoded is not decoded: its sender names the character set, and some of those raise errors.
+    """
     message = Message()
-    for line in head.split(b"\r\n"):
-        header, _, value = line.partition(b":")
-        if header.strip().lower() == b"content-disposition":
-            message["Content-Disposition"] = value.strip().decode("utf-8", "replace").replace("\n", " ")
-    name = message.get_param("name", header="content-disposition")
-    return Field(name if isinstance(name, str) else "", span, message.get_filename() is not None)
+    message["Content-Type"] = header
+    try:
+        return message.get_param(name)
+    except ValueError:
+        raise refusal(f"The parameter {name!r} of a header", "numbered as in RFC 2231", "numbered otherwise") from None

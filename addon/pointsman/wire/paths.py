@@ -53,7 +53,7 @@ CLIENT_PATHS = (
 )
 TAILS = frozenset(row.path.removeprefix("/v1/") for row in CLIENT_PATHS if row.path.startswith("/v1/"))
 """What may stand alone at the router's own address."""
-COLLECTIONS = ("models", "files", "uploads", "batches", "responses")
+COLLECTIONS = ("models/", "files/", "uploads/", "batches/", "messages/batches/", "responses/")
 """The same, with the name of one of them behind it."""
 _EXACT = frozenset(row.path for row in CLIENT_PATHS)
 
@@ -137,7 +137,7 @@ def _with_version(path: str) -> str:
     if found := _MODELS.search(path):
         return f"{'/v1' if found['version'] == '/v1' else '/v1beta'}{found['tail']}"
     found = _BARE.fullmatch(path)
-    is_known = found is not None and (found["tail"] in TAILS or found["tail"].partition("/")[0] in COLLECTIONS)
+    is_known = found is not None and (found["tail"] in TAILS or found["tail"].startswith(COLLECTIONS))
     return f"/v1/{found['tail']}" if found and is_known else path
 
 

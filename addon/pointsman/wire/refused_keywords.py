@@ -37,10 +37,11 @@ NAMES = _list_of(f"{QUOTE}?{KEYWORD}{QUOTE}?")
 QUOTED = _list_of(f"{QUOTE}{KEYWORD}{QUOTE}")
 PECULIAR = _one_of(each for each in KEYWORDS if not each.islower() or each.startswith("$"))
 """Those that are no common words count without quotes, too."""
-NOUN = r"(?:keyword|property|propertie|field|attribute|parameter|argument|key|name)s?(?:\(s\))?"
+NOUN = r"(?i:keyword|property|propertie|field|attribute|parameter|argument|feature|key|name)s?(?:\(s\))?"
 NOT = r"(?:(?:(?:is|are|was|were|do|does)(?: not|n't)|not)(?: yet| currently)?|(?:should|must|can)(?: not|not|n't) be)"
 PERMITTED = (
-    rf"(?:support|permit|allow|accept|expect|recogni[sz]|known|available|implement|set|used|specified|a valid {NOUN})"
+    rf"(?:support|permit|allow|accept|expect|recogni[sz]|known|available|implement|set|used|specified"
+    rf"|a valid (?i:JSON )?(?i:schema )?{NOUN})"
 )
 UNKNOWN = r"(?:un(?:known|supported|expected|implemented|recogni[sz]ed)|disallowed|forbidden|prohibited)"
 REFUSED = rf"(?:{NOT} {PERMITTED}|(?:(?:is|are|was|were) )?{UNKNOWN})"
@@ -50,11 +51,12 @@ NAMED = tuple(
         rf"{QUOTED} (?:{NOUN} )?{REFUSED}",
         rf"(?<![\w.'\"`$-]){_list_of(PECULIAR)} (?:{NOUN} )?{REFUSED}",
         rf"{NOUN} {NAMES} {REFUSED}",
+        rf"{NOUN} {NOT} {PERMITTED}\w*: ?[\[{{(]?{NAMES}",
         rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?(?: JSON)?(?: schema)?[ _]{NOUN}:? ?[\[{{(]?{NAMES}",
         rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?:? (?={QUOTE}|{PECULIAR}){NAMES}",
         rf"(?i:{UNKNOWN}) {NOUN}:? {QUOTE}[\w.\[\]]*\.(?P<names>{KEYWORD}){QUOTE}",
         rf"\.(?P<names>{KEYWORD}): (?:Extra|Unknown|Unexpected|Unsupported|Not )",
-        rf"{QUOTED}\s*\],[^\]}}]*{QUOTE}msg{QUOTE}:\s*{QUOTE}(?:Extra|Unknown|Unexpected)",
+        rf"{QUOTED}\s*[\])],[^\]}}]*{QUOTE}msg{QUOTE}:\s*{QUOTE}(?:Extra|Unknown|Unexpected)",
         rf"Extra inputs?[^.]{{0,40}}{NOUN}:? {NAMES}",
         r"\.(?P<names>format): only ",
     )

@@ -22,8 +22,22 @@ class StreamDocuments:
 
     def of(self, raw: bytes) -> Iterator[Document]:
         """What cannot be read is left out: the provider's own reader has counted it."""
-        if self._long_strings is not None and len(raw) > LONG:
-            raw = self._long_strings.take_out(raw)
+        if self._long_strings is None or len(raw) <= LONG:
+            yield from self._documents(raw)
+        else:
+            yield from self._shortened(raw, self._long_strings)
+
+    def _shortened(self, raw: bytes, long_strings: LongStrings) -> Iterable[Document]:
+        """What stood between two quotes and was no string is read as it is."""
+        known = len(long_strings)
+        short = long_strings.take_out(raw)
+        documents = list(self._documents(short))
+        if documents or short is raw:
+            return documents
+        long_strings.forget(known)
+        return self._documents(raw)
+
+    def _documents(self, raw: bytes) -> Iterator[Document]:
         for data in self._data_of(raw):
             if data and isinstance(document := self._parsed(data), dict):
                 yield document

@@ -82,3 +82,35 @@ async def test_the_chat_paths_tell_a_guesser_to_wait_and_serve_the_others(one: r
         right = await client.post(url, json=body, headers=bearer("the-client-key-of-tests"))
     assert wrong == [401] * 10 + [429]
     assert right.status_code == 200
+
+
+async def link_of(url: str) -> str:
+    made = await call(url, "POST", "sign-in-links")
+    assert made.status_code == 201
+    return str(made.json()["path"])
+
+
+async def test_a_sign_in_link_opens_the_dashboard_once(one: router.Router, browser: httpx.AsyncClient) -> None:
+    link = await link_of(one.url)
+    assert (await browser.head(link)).status_code == 405  # a preview does not use it up
+    entered = await browser.get(link)
+    assert (entered.status_code, entered.headers["location"]) == (303, "/")
+    assert "HttpOnly" in entered.headers["set-cookie"]
+    assert (await browser.get("/api/me")).json()["by"] == "session"
+    assert (await browser.get(link)).status_code == 303  # a signed-in browser is sent on
+    async with httpx.AsyncClient(base_url=one.url, trust_env=False) as another:
+        refused = await another.get(link)
+        assert refused.status_code == 401
+        assert "pointsman dashboard" in refused.json()["error"]["message"]
+        assert (await another.get("/api/me")).status_code == 401
+
+
+async def test_a_page_of_another_site_cannot_open_a_link(one: router.Router, browser: httpx.AsyncClient) -> None:
+    link = await link_of(one.url)
+    assert (await browser.get(link, headers={"sec-fetch-site": "cross-site"})).status_code == 403
+    assert (await browser.get(link)).status_code == 303
+
+
+async def test_guessed_links_are_counted(one: router.Router, browser: httpx.AsyncClient) -> None:
+    statuses = [(await browser.get(f"/sign-in/guess-{number}")).status_code for number in range(11)]
+    assert (statuses[0], statuses[-1]) == (401, 429)

@@ -255,3 +255,14 @@ class TestImages:
         got = told(GEMINI, RESPONSES, done, {"type": "response.completed", "response": answer}, stream=True)
         parts = [part for each in got for part in each["candidates"][0]["content"]["parts"]]
         assert [len(part["inlineData"]["data"]) for part in parts if "inlineData" in part] == [size]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, ANTHROPIC])
+def test_what_is_long_and_no_string_is_not_lost(client: Dialect, stream: bool) -> None:
+    args = {"samples": [1] * (64 << 10), "unit": "mV"}
+    content = {"role": "model", "parts": [{"functionCall": {"name": "plot", "args": args}}]}
+    answer = {"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]}
+    got = told(client, GEMINI, answer, stream=stream)
+    assert sum(json.dumps(each).count("1, 1") + json.dumps(each).count("1,1") for each in got) >= 32 << 10
+    assert "mV" in json.dumps(got)

@@ -150,6 +150,11 @@ class TestForcedTool:
         request, remarks = sent(ANTHROPIC, CHAT, "anthropic/claude-opus-5.5", tools=tools, tool_choice={"type": "any"})
         assert (request["tool_choice"], remarks) == ("auto", ["no tool is forced: the model refuses that"])
 
+    def test_gemini_gets_no_member_that_it_does_not_know(self) -> None:
+        request, remarks = sent(CHAT, GEMINI, "claude-opus-5.5", tools=TOOLS, tool_choice="required")
+        assert not {"toolChoice", "tool_choice"} & request.keys()
+        assert remarks == []
+
     @pytest.mark.parametrize("model", ["claude-opus-5", "claude-sonnet-5", "claude-haiku-5-5"])
     def test_turns_off_thinking_that_is_on_by_default(self, model: str) -> None:
         request, [remark] = sent(CHAT, ANTHROPIC, model, tools=TOOLS, tool_choice="required")

@@ -455,7 +455,6 @@ class TestToldHistory:
         ({"type": "web_search_call", "id": "ws", "action": {"type": "search", "query": "sides"}}, "web_search: sides"),
         ({"type": "file_search_call", "id": "fs", "queries": ["sides"], "results": None}, "sides"),
         ({"type": "code_interpreter_call", "id": "ci", "code": "print(1)", "container_id": "c"}, "print(1)"),
-        ({"type": "image_generation_call", "id": "ig", "result": "AAAA", "revised_prompt": "a side"}, "a side"),
         ({"type": "mcp_call", "id": "m", "name": "find", "arguments": "{}", "output": "found"}, "found"),
         ({"type": "x_new", "id": "x", "words": "some"}, "some"),
     )
@@ -466,7 +465,35 @@ class TestToldHistory:
         items = [{"role": "user", "content": GO}, item, {"role": "user", "content": "on"}]
         said = words(provider, crossed(RESPONSES, provider, {"input": items}))
         assert json.dumps(told)[1:-1] in said
-        assert "AAAA" not in said
+
+    IMAGES: tuple[tuple[Dialect, dict[str, Any]], ...] = (
+        (CHAT, {"messages": [{"role": "user", "content": GO}, {"role": "assistant", "content": "here", "images": [
+            {"type": "image_url", "image_url": {"url": f"data:image/webp;base64,{PNG}"}}
+        ]}]}),
+        (RESPONSES, {"input": [{"role": "user", "content": GO}, {
+            "type": "image_generation_call", "id": "ig", "result": PNG, "output_format": "webp",
+            "revised_prompt": "here",
+        }]}),
+        (GEMINI, {"contents": [{"role": "user", "parts": [{"text": GO}]}, {"role": "model", "parts": [
+            {"text": "here"}, {"inlineData": {"mimeType": "image/webp", "data": PNG}}
+        ]}]}),
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("provider", Dialect)
+    @pytest.mark.parametrize(("client", "document"), IMAGES, ids=[client for client, _ in IMAGES])
+    def test_images_that_a_model_made(self, client: Dialect, document: dict[str, Any], provider: Dialect) -> None:
+        """Only Gemini's models take them back."""
+        if client is provider:
+            return
+        request = crossed(client, provider, document)
+        assert_valid(provider, request)
+        assert "here" in words(provider, request)
+        data = {"mimeType": "image/webp", "data": PNG}
+        if provider is GEMINI:
+            assert data in [part.get("inlineData") for part in request["contents"][1]["parts"]]
+        else:
+            assert "[image image/webp]" in json.dumps(request)
+            assert PNG not in json.dumps(request)
 
     @pytest.mark.parametrize("provider", [CHAT, ANTHROPIC, GEMINI])
     def test_calls_that_a_client_ran_are_calls(self, provider: Dialect) -> None:

@@ -315,3 +315,67 @@ class TestWhatIsMalformed:
             if isinstance(each, dict):
                 joiner.add(each)
         json.dumps(joiner.whole())
+
+
+def chat_calls(*calls: Document) -> list[Document]:
+    """Each in a chunk of its own, all under one index."""
+    told: list[Document] = [{"delta": {"tool_calls": [{"index": 0, **call}]}} for call in calls]
+    choices = [*told, {"delta": {}, "finish_reason": "tool_calls"}]
+    return [{"id": "chatcmpl-1", "model": "m", "choices": [{"index": 0, **choice}]} for choice in choices]
+
+
+class TestCallsAsModelsWriteThem:
+    @pytest.mark.parametrize("ids", [{}, {"id": ""}, {"id": "call_a"}])
+    def test_calls_of_chat_under_one_index_stay_apart(self, ids: Document) -> None:
+        one, two = ({"function": {"name": name, "arguments": f'{{"{name}": 1}}'}, **ids} for name in "ab")
+        [choice] = joined(CHAT, chat_calls(one, two))["choices"]
+        calls = choice["message"]["tool_calls"]
+        assert [call["function"] for call in calls] == [one["function"], two["function"]]
+        assert all(call["id"] for call in calls)
+        assert calls[0]["id"] != calls[1]["id"]
+
+    @pytest.mark.parametrize("given", [{"a": 1}, '"{\\"a\\": 1}"', '{"a": 1}{"a": 1}'])
+    def test_arguments_are_of_the_type_that_the_dialect_has(self, given: Any) -> None:
+        call = {"function": {"name": "f", "arguments": given}}
+        [choice] = joined(CHAT, chat_calls(call))["choices"]
+        assert json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]) == {"a": 1}
+        message = {"role": "assistant", "content": None, "tool_calls": [call, call]}
+        answer = {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        told = split(CHAT, answer)[0]["choices"][0]["delta"]["tool_calls"]
+        assert [json.loads(each["function"]["arguments"]) for each in told] == [{"a": 1}] * 2
+        assert len({each["id"] for each in told}) == 2
+
+        item = {"type": "function_call", "id": "fc_1", "name": "f", "arguments": given}
+        events = split(RESPONSES, {"id": "resp_1", "status": "completed", "output": [item, item]})
+        deltas = [json.loads(each["delta"]) for each in events if each["type"].endswith("arguments.delta")]
+        assert deltas == [{"a": 1}] * 2
+        assert len({each["call_id"] for each in events[-1]["response"]["output"]}) == 2
+
+        block = {"type": "tool_use", "name": "f", "input": given}
+        events = split(ANTHROPIC, {"id": "msg_1", "stop_reason": "tool_use", "content": [block, block]})
+        deltas = [json.loads(each["delta"]["partial_json"]) for each in events if "partial_json" in str(each)]
+        assert deltas == [{"a": 1}] * 2
+        assert len({each["content_block"]["id"] for each in events if "content_block" in each}) == 2
+
+        if isinstance(given, dict):
+            return
+        content = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": given}}]}
+        answer = {"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]}
+        for got in (split(GEMINI, answer)[0], joined(GEMINI, [answer])):
+            assert got["candidates"][0]["content"]["parts"][0]["functionCall"]["args"] == {"a": 1}
+
+    def test_a_call_without_arguments_has_none(self) -> None:
+        [choice] = joined(CHAT, chat_calls({"id": "a", "function": {"name": "f", "arguments": None}}))["choices"]
+        assert choice["message"]["tool_calls"][0]["function"]["arguments"] == "{}"
+        block = {"type": "tool_use", "id": "t", "name": "f", "input": None}
+        events = split(ANTHROPIC, {"id": "msg_1", "stop_reason": "tool_use", "content": [block]})
+        whole = joined(ANTHROPIC, events)
+        assert whole["content"] == [{**block, "input": {}}]
+
+    def test_a_message_that_is_repeated_at_the_end_is_said_once(self) -> None:
+        chunks = [
+            {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}}]},
+            {"id": "c", "choices": [{"index": 0, "message": {"content": "Hi", "later": 1}, "finish_reason": "stop"}]},
+        ]
+        [choice] = joined(CHAT, chunks)["choices"]
+        assert choice["message"] == {"role": "assistant", "content": "Hi", "later": 1}

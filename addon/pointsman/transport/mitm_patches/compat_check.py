@@ -24,6 +24,7 @@ from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
 from mitmproxy.http import ResponseData
+from mitmproxy.master import Master
 from mitmproxy.proxy import context, layer
 from mitmproxy.proxy.layers import http, tls
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -86,6 +87,8 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     View.store_count: "(self)",
     BufferedH2Connection.send_data: "(self, stream_id, data, end_stream, pad_length)",
     Servers.update: "(self, modes)",
+    Proxyserver.setup_servers: "(self)",
+    Master.run: "(self)",
     TimeoutWatchdog.register_activity: "(self)",
     BaseConnector.connect: "(self, req, traces, timeout)",
     TCPConnector._create_connection: "(self, req, traces, timeout)",
@@ -142,6 +145,7 @@ INSTANCE_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     clientplayback.ReplayHandler: ("layer",),
     AddonManager: ("chain", "lookup"),
     Proxyserver: ("connections", "servers"),
+    Servers: ("_instances",),
     ReceiveBuffer: ("_data",),
     ChunkedReader: ("_reading_trailer",),
     TCPConnector: ("_factory",),

@@ -4,7 +4,7 @@ Chat completions have them too where a provider passes them on to Anthropic's mo
 tool has a hint; the result of a tool has one of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pointsman.wire.json_access import Document, Members, dicts, mapping, mappings
 
@@ -79,7 +79,7 @@ def mark_tools(request: Document, neutral: Members) -> None:
 
 
 def _is_mark(value: object) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("type"), str)
+    return isinstance(value, dict) and isinstance(value.get("type"), str)
 
 
 def _tool_mark(tool: Members) -> object:

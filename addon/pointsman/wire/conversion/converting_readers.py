@@ -118,7 +118,10 @@ class ConvertedReader(ABC):
         """What the client gets for a frame of the provider's."""
 
     def _pieces_of_whole(self, answer: bytes) -> list[Piece]:
-        return self._renamed(self.answer.whole(jsontext.loads(self._long_strings.take_out(answer))))
+        document = jsontext.parsed(self._long_strings.take_out(answer))
+        if document is None:  # what stood between two quotes was no string
+            document = jsontext.loads(answer)
+        return self._renamed(self.answer.whole(document))
 
     def _whole(self, pieces: list[Piece]) -> bytes:
         finish = self._own.finish_reason or "stop"

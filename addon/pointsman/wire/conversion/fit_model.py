@@ -69,6 +69,8 @@ def fit(
 def _leave_choice(request: Document) -> Iterator[str]:
     """Whether to call a tool is the model's choice."""
     choice = request.get("tool_choice")
+    if choice is None:
+        return  # Gemini's dialect puts the choice elsewhere, and none of its models has this rule
     if isinstance(choice, dict) and choice.get("type") in FORCED_MODES:
         kept = {name: value for name, value in choice.items() if name != "name"}
         request["tool_choice"] = {**kept, "type": "auto"}

@@ -57,6 +57,11 @@ def media_part(media: Media) -> Document:
     return {"type": "media", "media": media}
 
 
+def told_media(part: Document) -> Document:
+    """Any part; media become the text that stands for them, as where answers have no place for media."""
+    return {**text_part(part["media"].told()), **cache_marks.kept(part)} if part["type"] == "media" else part
+
+
 def thought_part(words: str) -> Document:
     return {"type": "reasoning", "reasoning": words}
 

@@ -3,7 +3,7 @@
 [Piece(Kind.TEXT, "Hel"), Piece(Kind.TEXT, "lo"), Piece(Kind.CALL, "{}", id="call_1", name="read")]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -153,6 +153,13 @@ class AnswerState:
     def arguments_of(self, call_id: str) -> str | None:
         """What was read of the arguments of a call; None if the library is to read them."""
         return next((call.text for call in self._all_calls if call.id == call_id and call.text), None)
+
+
+def distinct_ids(answer_id: object, given: Iterable[object]) -> Iterator[str]:
+    """Ids for the calls of an answer: those of its provider, unless one is missing or another call has it."""
+    state = AnswerState(Identity(stem_of(answer_id) if isinstance(answer_id, str) else "", "", 0))
+    for place, given_id in enumerate(given):
+        yield state.add_call(place, given_id, "").id
 
 
 def stem_of(answer_id: str) -> str:

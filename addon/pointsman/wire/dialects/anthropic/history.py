@@ -19,6 +19,7 @@ from pointsman.wire.conversion.history import (
     result_text,
     text_part,
     thought_part,
+    told_media,
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, PDF, Media, named_text
@@ -122,10 +123,12 @@ def _media(kind: str, block: Members, name: str = "") -> Media:
 
 
 def write(request: Document, messages: Sequence[Document]) -> None:
-    """All system prompts stand in one place."""
+    """All system prompts stand in one place. Anthropic takes no images in what the assistant said."""
     system = [block for message in messages if message["role"] == SYSTEM for block in _blocks(message["content"])]
     said = [
-        {"role": ASSISTANT if message["role"] == ASSISTANT else "user", "content": _blocks(message["content"])}
+        {"role": ASSISTANT, "content": _blocks([*map(told_media, message["content"])])}
+        if message["role"] == ASSISTANT
+        else {"role": "user", "content": _blocks(message["content"])}
         for message in messages
         if message["role"] != SYSTEM
     ]

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pointsman.wire import jsontext, sse
-from pointsman.wire.conversion.ir import Kind, Part
+from pointsman.wire.conversion.arguments import as_object, normalized
+from pointsman.wire.conversion.ir import Kind, Part, distinct_ids
 from pointsman.wire.dialects.anthropic.answers import FINISH_REASONS
 from pointsman.wire.dialects.base import OtherForm
 from pointsman.wire.json_access import Document, Members, count, dicts, mapping, text
@@ -87,12 +88,24 @@ class MessagesJoiner:
         for index, said in self._inputs.items():
             if said.strip():
                 self._blocks[index]["input"] = _input(said, is_cut)
-        return {**MESSAGE, **self._message, "content": [block for _, block in sorted(self._blocks.items())]}
+        blocks = [block for _, block in sorted(self._blocks.items())]
+        return {**MESSAGE, **self._message, "content": _well_formed(blocks, self._message.get("id"))}
+
+
+def _well_formed(blocks: list[Document], message_id: object) -> list[Document]:
+    """The same blocks. Each call has an id of its own, and its input is an object, even if its provider wrote none."""
+    calls = [block for block in blocks if block.get("type") == "tool_use"]
+    for call, call_id in zip(calls, distinct_ids(message_id, [each.get("id") for each in calls]), strict=True):
+        given = call.get("input")
+        if not isinstance(given, dict):
+            given = _input(given, False) if isinstance(given, str) else as_object(given)
+        call |= {"id": call_id, "input": given}
+    return blocks
 
 
 def _input(said: str, is_cut: bool) -> Document:
     try:
-        given = jsontext.loads_exactly(said.encode())
+        given = jsontext.loads_exactly(normalized(said).encode("utf-8", "surrogatepass"))
     except ValueError:
         given = None
     return given if isinstance(given, dict) else Part(Kind.CALL, said, is_cut=is_cut).arguments()
@@ -103,7 +116,8 @@ def split(document: Document, facts: RequestFacts) -> bytes:
 
 
 def _events(document: Document) -> Iterator[Document]:
-    blocks, usage = dicts(document.pop("content", None)), mapping(document.get("usage"))
+    blocks = _well_formed(dicts(document.pop("content", None)), document.get("id"))
+    usage = mapping(document.get("usage"))
     ending = {name: document[name] for name in ENDING if name in document}
     opened = {**document, **dict.fromkeys(ending), "content": [], "usage": {**usage, "output_tokens": 0}}
     yield {"type": "message_start", "message": opened}
@@ -135,9 +149,11 @@ def _block(block: Members) -> tuple[Members, list[Members]]:
             if signature := block.get("signature"):
                 deltas.append({"type": "signature_delta", "signature": signature})
             return {**block, "thinking": "", "signature": ""}, deltas
-        case {"input": dict() | str() as given}:
-            said = given if isinstance(given, str) else jsontext.dumps(given).decode()
+        case {"input": dict() as given}:
+            said = jsontext.dumps(given).decode()
             return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": said}] if given else []
+        case {"type": "text", "text": None}:
+            return {**block, "text": ""}, []
         case _:
             return block, []
 

@@ -1,9 +1,10 @@
 """Gemini's chunks joined into one answer; an answer is a chunk. Unknown members stay."""
 
 from pointsman.wire import jsontext
+from pointsman.wire.conversion.arguments import as_object
 from pointsman.wire.dialects.base import OtherForm
 from pointsman.wire.dialects.gemini.request import is_sse
-from pointsman.wire.json_access import Document, Members, count, dicts
+from pointsman.wire.json_access import Document, Members, count, dicts, mapping
 from pointsman.wire.request_facts import RequestFacts
 
 JUST_TEXT = {"text", "thought"}
@@ -23,7 +24,7 @@ class GeminiJoiner:
             held = self._candidates.setdefault(count(candidate.get("index")), {})
             content = candidate.pop("content", None)
             if isinstance(content, dict):
-                parts = dicts(content.pop("parts", None))
+                parts = _well_formed(content.pop("parts", None))
                 into = held.setdefault("content", {})
                 _replace(into, content)
                 _add_parts(into.setdefault("parts", []), parts)
@@ -32,6 +33,15 @@ class GeminiJoiner:
     def whole(self) -> Document:
         candidates = [held for _, held in sorted(self._candidates.items())]
         return {**({"candidates": candidates} if candidates else {}), **self._answer}
+
+
+def _well_formed(parts: object) -> list[Document]:
+    """The same parts. The arguments of each call are an object, even if its provider wrote none."""
+    for part in dicts(parts):
+        call = part.get("functionCall")
+        if isinstance(call, dict) and not isinstance(call.get("args", {}), dict):
+            call["args"] = as_object(call["args"])
+    return dicts(parts)
 
 
 def _add_parts(held: list[Document], parts: list[Document]) -> None:
@@ -59,6 +69,8 @@ def _replace(held: Document, said: Members, is_added: bool = False) -> None:
 
 
 def split(document: Document, facts: RequestFacts) -> bytes:
+    for candidate in dicts(document.get("candidates")):
+        _well_formed(mapping(candidate.get("content")).get("parts"))
     data = jsontext.dumps(document)
     return b"data: " + data + b"\n\n" if is_sse(facts) else b"[" + data + b"]"
 

@@ -186,9 +186,9 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
         for said in dicts([choice.get("delta"), choice.get("message")]):
             yield from _images(said)
             for place, call in enumerate(dicts(said.pop("tool_calls", None))):
-                yield _piece_of_call(state, call, place)
+                yield piece_of_call(state, call, place)
             if isinstance(legacy := said.pop("function_call", None), dict):
-                yield _piece_of_call(state, {"function": legacy}, 0)
+                yield piece_of_call(state, {"function": legacy}, 0)
 
 
 def _images(said: Document) -> Iterator[Piece]:
@@ -198,7 +198,8 @@ def _images(said: Document) -> Iterator[Piece]:
             yield Piece(Kind.IMAGE, url)
 
 
-def _piece_of_call(state: AnswerState, call: Members, place: int) -> Piece:
+def piece_of_call(state: AnswerState, call: Members, place: int) -> Piece:
+    """More of a call, or another one. `place`: among the calls of its message, for one without an index."""
     function, given_id = mapping(call.get("function") or call.get("custom")), text(call.get("id"))
     name, more = text(function.get("name")), function.get("arguments", function.get("input"))
     key: object = call.get("index")

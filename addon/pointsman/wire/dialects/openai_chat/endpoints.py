@@ -206,12 +206,12 @@ def _form_facts(endpoint: Endpoint, body: bytes, path: str, content_type: str) -
     fields = multipart_form.fields_of(body, boundary)
     text = partial(multipart_form.text_of, body, fields)
     model, span = text("model")
-    texts = (text(name)[0] or "" for name in endpoint.texts)
+    sizes = (field.size for field in fields if field.name in endpoint.texts)
     return RequestFacts(
         model=model or None,
         stream=(text("stream")[0] or "").lower() in ("true", "1"),
         needs=frozenset(),
-        tokens=sum(map(len, texts)) // BYTES_PER_TOKEN,
+        tokens=sum(sizes) // BYTES_PER_TOKEN,
         model_span=span,
         action=text("response_format")[0] or "",
         kind=endpoint.kind,

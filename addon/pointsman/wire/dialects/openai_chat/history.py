@@ -20,6 +20,7 @@ from pointsman.wire.conversion.history import (
     result_text,
     text_part,
     thought_part,
+    told_media,
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_input_audio, of_url
@@ -146,7 +147,7 @@ def _messages(message: Document) -> Iterator[Document]:
 
 
 def _answer(parts: Sequence[Document]) -> Document:
-    words = joined_texts([_as_text(part) for part in parts])
+    words = joined_texts([told_media(part) for part in parts])
     answer: Document = {"role": ASSISTANT, "content": _marked(parts) or words or None}
     if thoughts := "\n\n".join(part["reasoning"] for part in parts if part["type"] == "reasoning"):
         answer["reasoning_content"] = thoughts
@@ -157,10 +158,6 @@ def _answer(parts: Sequence[Document]) -> Document:
     elif not words:
         answer["content"] = ""
     return answer
-
-
-def _as_text(part: Document) -> Document:
-    return {**text_part(part["media"].told()), **cache_marks.kept(part)} if part["type"] == "media" else part
 
 
 def _call(part: Document) -> Document:
@@ -179,7 +176,7 @@ def _result(part: Document) -> Document:
 
 def _marked(parts: Sequence[Document]) -> list[Document]:
     """The texts of a message as parts, if one of them bears a mark."""
-    texts = [part for part in cache_marks.on_texts([_as_text(part) for part in parts]) if part["type"] == "text"]
+    texts = [part for part in cache_marks.on_texts([told_media(part) for part in parts]) if part["type"] == "text"]
     written = [{"type": "text", "text": part["text"], **cache_marks.mark(part)} for part in texts]
     return written if any(cache_marks.MARK in part for part in written) else []
 

@@ -61,7 +61,7 @@ def _messages(item: Members, names: Names, answered: set[str]) -> Iterator[Docum
 
 
 def _of_model(item: Members, names: Names, answered: set[str]) -> Iterator[Document]:
-    """What the client ran is a call; what the provider ran becomes text."""
+    """What the client ran is a call; what the provider ran becomes text, except an image."""
     kind, call_id, name = text(item.get("type")), text(item.get("call_id")), text(item.get("name"))
     name = names.get((text(item.get("namespace")), name), name)
     match kind:
@@ -74,6 +74,10 @@ def _of_model(item: Members, names: Names, answered: set[str]) -> Iterator[Docum
             yield call_part(call_id or text(item.get("id")), name, {WRAPPED: item.get("input", "")})
         case "compaction":
             return
+        case "image_generation_call" if text(item.get("result")):
+            if prompt := text(item.get("revised_prompt")):
+                yield unknown_part(kind.removesuffix(CALL), prompt)
+            yield media_part(Media(f"image/{text(item.get('output_format')) or 'png'}", text(item.get("result"))))
         case _ if kind.endswith(CALL) and call_id in answered:
             yield call_part(call_id, kind.removesuffix(CALL), _shown(item))
         case _ if kind.endswith(CALL):
@@ -87,11 +91,11 @@ def _shown(item: Members) -> Document:
 
 
 def _told(item: Members) -> object:
-    """Describes what a provider ran, without images, which are long."""
+    """Describes what a provider ran."""
     action = mapping(item.get("action"))
     if asked := text(action.get("query")) or text(action.get("url")):
         return asked
-    return {name: value for name, value in _shown(item).items() if name != "result"}
+    return _shown(item)
 
 
 def _output(item: Members) -> Iterator[Document]:

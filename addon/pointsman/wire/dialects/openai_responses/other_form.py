@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pointsman.wire import jsontext, sse
+from pointsman.wire.conversion.arguments import normalized
+from pointsman.wire.conversion.ir import distinct_ids, json_text
 from pointsman.wire.dialects.base import OtherForm
 from pointsman.wire.json_access import Document, Members, count, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
@@ -72,7 +74,18 @@ class ResponsesJoiner:
 
     def whole(self) -> Document:
         output = self._answer.get("output") or [item for _, item in sorted(self._items.items())]
-        return {"object": "response", **self._answer, "output": output}
+        return {"object": "response", **self._answer, "output": _well_formed(output, self._answer.get("id"))}
+
+
+def _well_formed(output: object, answer_id: object) -> list[Document]:
+    """The same items. Each call has an id of its own, and its arguments are a text, even if its provider wrote none."""
+    items = dicts(output)
+    calls = [item for item in items if item.get("type") in ("function_call", "custom_tool_call")]
+    for call, call_id in zip(calls, distinct_ids(answer_id, [each.get("call_id") for each in calls]), strict=True):
+        member = INPUTS[call["type"]][0]
+        given = "" if call.get(member) is None else json_text(call[member])
+        call |= {"call_id": call_id, member: normalized(given) if member == "arguments" else given}
+    return items
 
 
 def split(document: Document, facts: RequestFacts) -> bytes:
@@ -83,6 +96,7 @@ def split(document: Document, facts: RequestFacts) -> bytes:
 
 
 def _events(document: Document) -> Iterator[Document]:
+    document["output"] = _well_formed(document.get("output"), document.get("id"))
     opened = {**document, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
     yield {"type": "response.created", "response": opened}
     yield {"type": "response.in_progress", "response": opened}
