@@ -246,6 +246,7 @@ class TestOnboarding:
         monkeypatch.setenv("PRIVATE", KEY)
         for members in (
             {"name": "groq", "variable": "GROQ_API_KEY", "base_url": "http://198.51.100.7/v1"},
+            {"name": "groq", "variable": "GROQ_API_KEY", "base_url": "http://127.0.0.1:9/v1"},
             {"name": "groq", "variable": "PRIVATE"},
             {"name": "mine", "variable": "GROQ_API_KEY", "base_url": mine.base_url},
         ):

@@ -172,11 +172,13 @@ class ProviderPages:
         if new.variable:
             found = _variables(self._configuration.env).get(new.name, {})
             local = _local_variable(new, self._configuration.env)
-            if new.variable not in found and local is None:
-                problem = f"is not set to a key that the router would use for {new.name}; send the key itself"
+            if local is None and (new.variable not in found or base_url):
+                problem = (
+                    f"is not set to a key that the router would send to this address of {new.name}; send the key itself"
+                )
                 raise issues_problem([ConfigIssue("variable", problem)])
             value = local or self._configuration.env[new.variable].strip()
-            base_url = base_url or found.get(new.variable)
+            base_url = base_url or found.get(new.variable)  # where other variables say the address
         entry: Tree = {"base_url": base_url} if base_url else {}
         if new.dialect:
             entry["dialect"] = new.dialect.value

@@ -41,6 +41,7 @@ function enter(focus) {
 }
 
 function pulse(error) {
+  if (document.hidden) return; // the answer to what was asked before: it stays paused
   const sign = part("pulse");
   attribute(sign, "data-tone", error ? "bad" : "good");
   text(sign, error ? "not responding" : "live");
