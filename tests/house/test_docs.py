@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+DOC_PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *DOC_PAGES])
 BASES = (ROOT, ROOT / "addon", ROOT / "addon" / "pointsman")
 """Where a path named in a page may begin."""
 
@@ -103,13 +104,13 @@ def test_the_words_are_plain(page: Path) -> None:
     assert PLAIN_WORDS.findall(prose(page)) == []
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=page_id)
+@pytest.mark.parametrize("page", DOC_PAGES, ids=page_id)
 def test_the_index_lists_the_page_under_its_title(page: Path) -> None:
     if page.name == "index.md":
         return
     title = HEADING.search(prose(page))
     assert title
-    assert f"[{title[1]}]({page.name})" in (DOCS / "index.md").read_text(encoding="utf-8")
+    assert f"[{title[1]}]({page.relative_to(DOCS)})" in (DOCS / "index.md").read_text(encoding="utf-8")
 
 
 def test_what_is_wrong_in_a_page_is_found(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ CORE = (
 """Folders without sockets and processes. What is not listed gets `sockets`."""
 SOCKETS = ("house/test_enum_tables.py", "house/test_markers.py", "wire/test_control_events_and_sdks.py")
 """Exceptions within the folders of CORE."""
-BROWSER = ("web/dashboard", "recording/test_browser.py")
+BROWSER = ("web/dashboard", "recording/test_browser.py", "scripts/test_screenshots.py")
 
 
 def marker_of(path: Path) -> str:

@@ -54,10 +54,10 @@ class WebApi:
 
 
 @asynccontextmanager
-async def web(folder: Path, *arguments: str) -> AsyncIterator[WebApi]:
+async def web(folder: Path, *arguments: str, **env: str) -> AsyncIterator[WebApi]:
     port, token = free_port(), "a" * 32
     own = ("--no-web-open-browser", "--web-port", str(port), "--set", f"web_password={PASSWORD}", "-p", "0")
-    async with mitmweb(*own, *arguments, folder=folder) as process:
+    async with mitmweb(*own, *arguments, folder=folder, **env) as process:
         base_url = await process.base_url()
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}",

@@ -7,9 +7,10 @@ fish: pointsman completion fish | source
 
 import argparse
 import io
+import logging
 import re
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -30,11 +31,23 @@ def main(arguments: list[str], commands: Mapping[str, tuple[Callable[[list[str]]
 def words_of(run: Callable[[list[str]], int]) -> list[str]:
     """The options of a command, and the words it can be followed by, as its help lists them."""
     text = io.StringIO()
-    with redirect_stdout(text), redirect_stderr(io.StringIO()), suppress(SystemExit):
+    with redirect_stdout(text), redirect_stderr(io.StringIO()), _logging_kept(), suppress(SystemExit):
         run(["--help"])
     choices = re.findall(r"^ +\{([\w,-]+)\}", text.getvalue(), re.MULTILINE)
     options = re.findall(r"(?<![\w-])--[a-z][\w-]*", text.getvalue().partition("\noptions:")[2])
     return list(dict.fromkeys([*(word for group in choices for word in group.split(",")), *options]))
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """mitmproxy's help leaves handlers and a level behind, which fail at the next record: their loop is closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def bash(words: Mapping[str, list[str]], summaries: Mapping[str, str]) -> str:
