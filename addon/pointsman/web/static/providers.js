@@ -69,7 +69,7 @@ export function providerForm(stage) {
     h(
       "div",
       { class: "form-row" },
-      field("Base URL", address, "everything before /chat/completions"),
+      field("Base URL", address, "http or https, everything before /chat/completions"),
       field("Models", models, about),
     ),
     h("label", { class: "check" }, asks, h("span", { text: "Also ask a model for one token (may cost a little)" })),
@@ -83,7 +83,7 @@ export function providerForm(stage) {
     show(own, !known);
     attribute(name, "required", !known);
     attribute(address, "required", !known || known.needs_base_url);
-    attribute(address, "placeholder", known ? known.base_url : "https://api.example.com/v1");
+    attribute(address, "placeholder", known ? known.base_url : "");
     attribute(key, "required", Boolean(known && !known.keyless && !known.local));
     text(
       about,
