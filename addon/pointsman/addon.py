@@ -28,12 +28,13 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, private_files, python_version
 from pointsman.admission import is_loopback_name
-from pointsman.config import ConfigError, Key, Provider, Settings
+from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
 from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
+from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
 from pointsman.recording import retention
@@ -208,6 +209,11 @@ class Pointsman:
             self._demo.on_answer(provider.name)
         return result
 
+    async def _ask_model(self, provider: Provider, model: Model, key: Key | None) -> LiveReport:
+        assert self.gateway
+        upstream = partial(_default_upstream, self.gateway)
+        return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key)
+
     def _find_admin_key(self, settings: Settings) -> str:
         """The configured one, else the kept one; one for this run if none can be kept."""
         if settings.server.admin_key:
@@ -226,6 +232,7 @@ class Pointsman:
         self._access = access = AccessControl(
             lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
         )
+        assert self._key_check
         return PageContext(
             router=gateway.router,
             recent_exchanges=gateway.recent_exchanges,
@@ -235,6 +242,8 @@ class Pointsman:
             configuration=configuration,
             watcher=lambda: self._watcher,
             tester=self._test_key,
+            lister=self._key_check.report,
+            asker=self._ask_model,
             access=access,
             is_demo=lambda: self._demo.is_serving,
             started=time(),

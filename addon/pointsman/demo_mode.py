@@ -28,9 +28,9 @@ class DemoMode:
         """Empty where there is a configuration file."""
         self.is_serving = False
         self.reload: Callable[[], Awaitable[None]] | None = None
-        self.test: Callable[[Provider, Key], Awaitable[dict[str, Any]]] | None = None
+        self.test: Callable[[Provider, Key | None], Awaitable[dict[str, Any]]] | None = None
         self._tested: frozenset[tuple[str, str]] = frozenset()
-        """Own keys, as far as they are configured now."""
+        """Own keys, as far as they are configured now; the empty one stands for a provider without keys."""
 
     @property
     def names(self) -> Collection[str]:
@@ -67,19 +67,25 @@ class DemoMode:
         if not own and not self.is_serving:
             self.is_serving = True
             asyncio_utils.create_task(self._return(), name="demo returns", keep_ref=True)
-        keys = [(provider, key) for provider in own for key in provider.keys if provider.enabled and key.enabled]
-        new = [(provider, key) for provider, key in keys if (provider.name, key.id) not in self._tested]
-        self._tested = frozenset((provider.name, key.id) for provider, key in keys)
+        keys = {
+            (provider.name, key.id if key else ""): (provider, key)
+            for provider in own
+            for key in provider.keys or (None,)
+            if provider.enabled and (key is None or key.enabled)
+        }
+        new = [keys[name] for name in keys if name not in self._tested]
+        self._tested = frozenset(keys)
         if new and self.is_serving:
             asyncio_utils.create_task(self._test(new), name="test of own keys", keep_ref=True)
 
-    async def _test(self, keys: Sequence[tuple[Provider, Key]]) -> None:
+    async def _test(self, keys: Sequence[tuple[Provider, Key | None]]) -> None:
         assert self.test
         for provider, key in keys:
             result = await self.test(provider, key)
             if result["ok"]:
                 return self.on_answer(provider.name)
-            logger.warning(f"Pointsman: {provider.name}, key {key.label}: {result['message']}. {STAY}")
+            which = f", key {key.label}" if key else ""
+            logger.warning(f"Pointsman: {provider.name}{which}: {result['message']}. {STAY}")
 
     async def _leave(self, provider: str) -> None:
         assert self.reload

@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ import pytest
 from pointsman.config import ConfigError
 from pointsman.config.document import Document
 from pointsman.config.enums import Pool
-from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, KeyChange, RuntimeOverrides, TargetChange
+from pointsman.config.runtime_overrides import (
+    NO_OVERRIDES,
+    AddedKey,
+    AddedModel,
+    AddedProvider,
+    KeyChange,
+    RuntimeOverrides,
+    TargetChange,
+)
 from pointsman.overrides import Configuration, OverrideStore, data_folder
 from pointsman.overrides.atomic_file import write_new
 from pointsman.overrides.key_encryption import DecryptionError, KeyEncryption
@@ -26,6 +35,8 @@ WHOLE = RuntimeOverrides(
     order=("b/m", "a/m"),
     keys={("a", "key-1"): KeyChange(enabled=False, label="old")},
     added=(AddedKey("0123456789ab", "a", "new", SECRET, enabled=False),),
+    providers=(AddedProvider("mine", {"base_url": "http://127.0.0.1:9/v1", "dialect": "anthropic"}),),
+    models=(AddedModel("mine", {"id": "m", "kind": ["embedding"]}),),
 )
 
 
@@ -185,7 +196,7 @@ def test_with_a_damaged_key_file_everything_but_the_keys_holds(
     harm(tmp_path / KEY_FILE)
     with caplog.at_level(logging.WARNING):
         found = OverrideStore(tmp_path).load()
-    assert found == RuntimeOverrides(WHOLE.settings, WHOLE.targets, WHOLE.order, WHOLE.keys)
+    assert found == replace(WHOLE, added=())
     assert "1 keys that were added earlier cannot be read" in caplog.text
     assert (tmp_path / f"{FILE}.damaged-1").exists()
     again = OverrideStore(tmp_path)

@@ -114,6 +114,16 @@ async def test_the_demo_returns_when_the_last_own_provider_is_removed(tmp_path: 
         await end(router)
 
 
+async def test_the_demo_leaves_for_a_provider_that_needs_no_key(tmp_path: Path) -> None:
+    async with groq(keys=None, name="local") as own, start(tmp_path, own) as router:
+        url = await url_of(router)
+        new = {"name": "local", "base_url": own.base_url, "models": [{"id": "llama"}]}
+        assert (await call(url, "POST", "providers", json=new)).status_code == 201
+        await router.prints("local answers, so the demo providers")
+        assert b"a real answer" in (await ask(f"{url}/v1", model="auto", stream=False)).body
+        await end(router)
+
+
 @pytest.mark.parametrize("folder", ["open", "in the way"])
 async def test_a_folder_that_may_not_be_used_is_a_warning_and_the_demo_starts(tmp_path: Path, folder: str) -> None:
     (data := tmp_path / ".pointsman").mkdir()

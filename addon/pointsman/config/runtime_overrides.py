@@ -4,6 +4,7 @@ Overrides refer to things by name. Names that the configuration no longer has ar
 here and has been removed from the file is not an error.
 """
 
+import copy
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -45,6 +46,26 @@ class AddedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedProvider:
+    """A provider that stands in no file. `entry` is as the file would write it, without keys and models."""
+
+    name: str
+    entry: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class AddedModel:
+    """A model that stands neither in the file nor in the catalog's row. `entry` is as the file would write it."""
+
+    provider: str
+    entry: Tree
+
+    @property
+    def id(self) -> str:
+        return str(self.entry.get("id"))
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeOverrides:
     """`settings` is as the file would write it, `targets` is by `provider/model`, and `order` names the targets that
     come first.
@@ -55,6 +76,8 @@ class RuntimeOverrides:
     order: tuple[str, ...] = ()
     keys: Mapping[ConfigKeyId, KeyChange] = MappingProxyType({})
     added: tuple[AddedKey, ...] = ()
+    providers: tuple[AddedProvider, ...] = ()
+    models: tuple[AddedModel, ...] = ()
 
     @property
     def levels(self) -> Mapping[str, ProtectionLevel]:
@@ -66,12 +89,20 @@ NO_OVERRIDES = RuntimeOverrides()
 
 
 def add_providers(overrides: RuntimeOverrides, tree: Tree, catalog: Collection[str]) -> None:
-    """A key for a provider that only the catalog knows brings that provider in."""
-    for key in overrides.added:
-        if key.provider in catalog:
-            providers = tree.setdefault("providers", {})
-            if isinstance(providers, dict):
-                providers.setdefault(key.provider, {})
+    """Brings in the added providers, unless the file has one of that name meanwhile, and those of the catalog that have
+    an added key.
+    """
+    entries = {each.name: each.entry for each in overrides.providers}
+    entries |= {key.provider: {} for key in overrides.added if key.provider in catalog and key.provider not in entries}
+    if not entries:
+        return
+    providers = tree.get("providers")
+    if providers is None:
+        providers = tree["providers"] = {}
+    if not isinstance(providers, dict):
+        return
+    taken = {str(name).lower() for name in providers}
+    providers |= {name: copy.deepcopy(entry) for name, entry in entries.items() if name.lower() not in taken}
 
 
 def apply_overrides(overrides: RuntimeOverrides, tree: Tree) -> None:
@@ -79,6 +110,7 @@ def apply_overrides(overrides: RuntimeOverrides, tree: Tree) -> None:
     merge(tree, overrides.settings)
     for name, provider in as_mapping(tree.get("providers")).items():
         if isinstance(provider, dict):
+            _add_models(overrides, name, provider)
             _apply_to_targets(overrides, name, provider)
             if any(name == each for each, _ in overrides.keys) or any(name == key.provider for key in overrides.added):
                 _apply_to_keys(overrides, name, provider)
@@ -96,6 +128,17 @@ def merge(tree: Tree, changes: Tree) -> None:
 def added_keys(overrides: RuntimeOverrides, provider: str, written: Collection[str]) -> Iterator[AddedKey]:
     """The keys that are really added: one whose value the file has got meanwhile is not."""
     return (key for key in overrides.added if key.provider == provider and key.value not in written)
+
+
+def _add_models(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
+    """Behind those that are written; one that is written meanwhile is not added."""
+    models = provider.get("models") or []
+    if not isinstance(models, list | tuple):
+        return  # which is a fault that the models will find
+    written = {as_mapping(model).get("id") for model in models}
+    more = [dict(each.entry) for each in overrides.models if each.provider == name and each.id not in written]
+    if more:
+        provider["models"] = [*models, *more]
 
 
 def _apply_to_targets(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pointsman import private_files
 from pointsman.config.enums import Pool
-from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, KeyChange, RuntimeOverrides, TargetChange
+from pointsman.config.runtime_overrides import (
+    NO_OVERRIDES,
+    AddedKey,
+    AddedModel,
+    AddedProvider,
+    KeyChange,
+    RuntimeOverrides,
+    TargetChange,
+)
 from pointsman.overrides.atomic_file import move_aside, write_atomically
 from pointsman.overrides.key_encryption import DecryptionError, KeyEncryption
 from pointsman.private_files import NotPrivate
@@ -53,6 +62,16 @@ class StoredKey(StrictModel):
     sealed: str
 
 
+class StoredProvider(StrictModel):
+    name: str
+    entry: dict[str, Any]
+
+
+class StoredModel(StrictModel):
+    provider: str
+    entry: dict[str, Any]
+
+
 class StoredOverrides(StrictModel):
     """The file."""
 
@@ -62,6 +81,8 @@ class StoredOverrides(StrictModel):
     targets: list[StoredTarget] = []
     keys: list[StoredKeyChange] = []
     added: list[StoredKey] = []
+    providers: list[StoredProvider] = []
+    models: list[StoredModel] = []
 
 
 class OverrideStore:
@@ -136,6 +157,8 @@ class OverrideStore:
                 )
                 for key in overrides.added
             ],
+            providers=[StoredProvider(name=each.name, entry=each.entry) for each in overrides.providers],
+            models=[StoredModel(provider=each.provider, entry=each.entry) for each in overrides.models],
         )
 
     def _from_stored(self, written: StoredOverrides) -> RuntimeOverrides:
@@ -144,6 +167,8 @@ class OverrideStore:
             order=tuple(written.order),
             targets={each.target: TargetChange(each.enabled, each.pool) for each in written.targets},
             keys={(each.provider, each.label): KeyChange(each.enabled, each.new_label) for each in written.keys},
+            providers=tuple(AddedProvider(each.name, each.entry) for each in written.providers),
+            models=tuple(AddedModel(each.provider, each.entry) for each in written.models),
         )
         try:
             added = tuple(self._decrypted(written))
@@ -151,7 +176,7 @@ class OverrideStore:
             raise
         except (DecryptionError, OSError) as error:
             return self._without_keys(overrides, len(written.added), error)
-        return RuntimeOverrides(overrides.settings, overrides.targets, overrides.order, overrides.keys, added)
+        return replace(overrides, added=added)
 
     def _decrypted(self, written: StoredOverrides) -> Iterator[AddedKey]:
         for key in written.added:

@@ -12,6 +12,7 @@ from pointsman.recent_exchanges import RecentExchanges
 from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl
 from pointsman.web.api.keys import KeyTester
+from pointsman.web.api.providers import ModelAsker, ModelLister
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class PageContext:
     watcher: Callable[[], ConfigWatcher | None]
     """None while there is no configuration file."""
     tester: KeyTester
+    lister: ModelLister
+    asker: ModelAsker
     access: AccessControl
     is_demo: Callable[[], bool]
     """The built-in demo providers serve."""

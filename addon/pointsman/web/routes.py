@@ -10,7 +10,9 @@ from pointsman.web.api.account import AccountPages
 from pointsman.web.api.exchanges import ExchangePages
 from pointsman.web.api.fallback import FallbackPages
 from pointsman.web.api.keys import KeyPages
+from pointsman.web.api.onboarding import OnboardingPages
 from pointsman.web.api.overview import OverviewPages
+from pointsman.web.api.providers import ProviderPages
 from pointsman.web.api.settings import SettingsPages
 from pointsman.web.api.state import StatePages
 from pointsman.web.context import PageContext
@@ -48,6 +50,8 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     overview = OverviewPages(context, state)
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
+    onboarding = OnboardingPages(context.configuration, context.is_demo)
+    providers = ProviderPages(context.configuration, context.lister, context.asker)
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
@@ -84,6 +88,14 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("PATCH", "/api/keys/*", ADMIN, keys.change),
         ("DELETE", "/api/keys/*", ADMIN, keys.remove),
         ("POST", "/api/keys/*/test", ADMIN, keys.test),
+        ("GET", "/api/onboarding", ADMIN, onboarding.found),
+        ("GET", "/api/providers", ADMIN, providers.all),
+        ("POST", "/api/providers", ADMIN, providers.add),
+        ("DELETE", "/api/providers/*", ADMIN, providers.remove),
+        ("POST", "/api/providers/*/test", ADMIN, providers.try_saved),
+        ("POST", "/api/providers/*/models", ADMIN, providers.add_model),
+        ("DELETE", "/api/providers/*/models", ADMIN, providers.remove_model),
+        ("POST", "/api/provider-tests", ADMIN, providers.try_new),
         ("GET", "/api/settings", ADMIN, settings.all),
         ("PATCH", "/api/settings", ADMIN, settings.change),
         ("GET", "/api/cooldowns", ADMIN, state.cooldowns),

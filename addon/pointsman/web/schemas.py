@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.config.enums import Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.enums import Dialect, Kind, Mode, Pool, ProtectionLevel
 from pointsman.domain.records import Outcome
 from pointsman.wire.frames import TOKEN_KINDS
 
@@ -235,7 +235,97 @@ OVERVIEW = object_schema(
     kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
 )
 
+NEW_MODEL = without_others(
+    with_optional(
+        object_schema(
+            id=SHORT_TEXT,
+            kind=enum_of(*Kind),
+            pool=enum_of(*Pool),
+            context={"type": "integer", "minimum": 1, "description": "Tokens."},
+        ),
+        "kind",
+        "pool",
+        "context",
+    )
+)
+NEW_PROVIDER_MEMBERS: Schema = {
+    "name": {**SHORT_TEXT, "description": "Of the catalog, or one's own."},
+    "base_url": {**TEXT, "description": "Everything before /chat/completions; absent: the catalog's."},
+    "dialect": enum_of(*Dialect),
+    "key": {"type": "string", "minLength": 1, "maxLength": 4096, "format": "password"},
+    "variable": {**SHORT_TEXT, "description": "An environment variable of the router that holds the key."},
+    "label": SHORT_TEXT,
+    "models": {**array_of(ref("NewModel")), "maxItems": 200, "description": "Beside those of the catalog."},
+}
+OPTIONAL_OF_PROVIDER = tuple(name for name in NEW_PROVIDER_MEMBERS if name != "name")
+
 SCHEMAS: dict[str, Schema] = {
+    "NewModel": NEW_MODEL,
+    "NewProvider": without_others(with_optional(object_schema(**NEW_PROVIDER_MEMBERS), *OPTIONAL_OF_PROVIDER)),
+    "ProviderTest": without_others(
+        with_optional(
+            object_schema(**NEW_PROVIDER_MEMBERS, ask={**SHORT_TEXT, "description": "A model to ask for one token."}),
+            *OPTIONAL_OF_PROVIDER,
+            "ask",
+        )
+    ),
+    "ModelTest": without_others(with_optional(object_schema(ask=SHORT_TEXT), "ask")),
+    "ProviderReport": object_schema(
+        "How the provider's list of models, and the model that was asked, responded. Nothing is saved.",
+        ok=BOOLEAN,
+        status=nullable(INTEGER),
+        models={**nullable(INTEGER), "description": "The number of models listed, if known."},
+        ms=NUMBER,
+        message=TEXT,
+        listed={**array_of(TEXT), "description": "Models that chat."},
+        asked=nullable(object_schema(model=TEXT, ok=BOOLEAN, ms=NUMBER, message=TEXT)),
+    ),
+    "Provider": object_schema(
+        "`source` says where it comes from; `added` models were added here.",
+        name=TEXT,
+        base_url=TEXT,
+        dialect=enum_of(*Dialect),
+        enabled=BOOLEAN,
+        keyless=BOOLEAN,
+        keys=INTEGER,
+        source=enum_of("file", "override"),
+        models=array_of(object_schema(id=TEXT, enabled=BOOLEAN, added=BOOLEAN)),
+    ),
+    "Providers": object_schema(
+        providers=array_of(ref("Provider")),
+        catalog=array_of(
+            object_schema(
+                name=TEXT,
+                base_url=TEXT,
+                dialect=enum_of(*Dialect),
+                keyless=BOOLEAN,
+                local={**BOOLEAN, "description": "A server on this machine."},
+                needs_base_url={**BOOLEAN, "description": "A variable of its address is not set."},
+                models={**INTEGER, "description": "Models that come with it."},
+            )
+        ),
+        dialects=array_of(TEXT),
+    ),
+    "Onboarding": object_schema(
+        "What is found without reading a file. Keys are given by the names of their variables alone.",
+        demo=BOOLEAN,
+        kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
+        keys=array_of(
+            object_schema(provider=TEXT, variable=TEXT, configured=BOOLEAN, provider_configured=BOOLEAN),
+        ),
+        servers=array_of(
+            object_schema(
+                name=TEXT,
+                title=TEXT,
+                base_url=TEXT,
+                variable=nullable(TEXT),
+                configured=BOOLEAN,
+                models=array_of(ref("NewModel")),
+            )
+        ),
+        clients=array_of(object_schema(name=TEXT, title=TEXT, command=TEXT)),
+        notes=array_of(TEXT),
+    ),
     "Error": ERROR,
     "ProviderFault": object_schema(
         "A fault within one provider's entry: it is left out, or its entry from before the reload stays in force.",

@@ -1,6 +1,6 @@
 // The start of the page: login, navigation, and the end of a session.
 
-import { Ended, login, logout, onEnd, whoami } from "./api.js";
+import { Ended, login, logout, onEnd, read, whoami } from "./api.js";
 import { attribute, show, text } from "./dom.js";
 import { complain } from "./notices.js";
 import { Stage } from "./stage.js";
@@ -8,18 +8,21 @@ import * as analytics from "./analytics.js";
 import * as keys from "./keys.js";
 import * as models from "./models.js";
 import * as now from "./now.js";
+import * as providers from "./providers.js";
 import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
+import * as start from "./start.js";
 
-const ROOMS = { now, models, keys, sessions, analytics, settings };
+const ROOMS = { start, now, models, providers, keys, sessions, analytics, settings };
 
 const part = (id) => document.getElementById(id);
 let stage = null;
 let name = null;
+let first = "now"; // the page without a name: `start` while nothing is configured
 
 function named() {
   const asked = location.hash.slice(1);
-  return Object.hasOwn(ROOMS, asked) ? asked : "now";
+  return Object.hasOwn(ROOMS, asked) ? asked : first;
 }
 
 function enter(focus) {
@@ -38,18 +41,26 @@ function enter(focus) {
 }
 
 function pulse(error) {
+  if (document.hidden) return; // the answer to what was asked before: it stays paused
   const sign = part("pulse");
   attribute(sign, "data-tone", error ? "bad" : "good");
   text(sign, error ? "not responding" : "live");
 }
 
-function letIn(me) {
+async function letIn(me) {
+  await chooseFirst();
   text(part("version"), me.version);
   show(part("gate"), false);
   show(part("house"), true);
   show(part("logout"), me.by === "session");
   if (stage) stage.soon();
   else enter(false);
+}
+
+async function chooseFirst() {
+  const { demo } = await read("/api/overview");
+  first = demo ? "start" : "now";
+  show(part("start-way"), demo);
 }
 
 function shutOut(words) {
@@ -66,7 +77,7 @@ async function tryKey(event) {
   text(trouble, "");
   attribute(field, "aria-invalid", null);
   try {
-    letIn(await login(field.value));
+    await letIn(await login(field.value));
     field.value = "";
   } catch (error) {
     attribute(field, "aria-invalid", "true");
@@ -101,7 +112,7 @@ async function begin() {
   });
   onEnd(() => stage && shutOut("Your session ended. Log in again to continue."));
   try {
-    letIn(await whoami());
+    await letIn(await whoami());
   } catch (error) {
     shutOut(error instanceof Ended ? "Log in with the admin key." : error.message);
   }

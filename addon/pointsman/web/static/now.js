@@ -13,7 +13,7 @@ const EVERY = 1000;
 const PAGE = 50;
 const MOST = 400;
 const DEMO = (kept) =>
-  "No configuration file was found, so three built-in demo providers answer. To get real answers, add a key under Keys: it is kept " +
+  "No configuration file was found, so three built-in demo providers answer. To get real answers, add a provider under Start: it is kept " +
   (kept ? `in ${kept}, and is there after a restart. ` : "until this process ends. ") +
   "The demo providers leave when a provider of your own answers.";
 const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
