@@ -33,7 +33,7 @@ MAX_SHOWN_NAME = 200
 MAX_LISTED = 5
 """Names of models that an error lists."""
 MAY_BE_UNNAMED = (Kind.IMAGE, Kind.AUDIO, Kind.RERANK, Kind.MODERATION)
-"""Kinds of requests that may leave the choice to whoever serves them."""
+"""Kinds of requests that need not name a model: any model of that kind may answer."""
 
 
 @dataclass(frozen=True, slots=True)
