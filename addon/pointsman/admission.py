@@ -102,6 +102,8 @@ class ChatRequest:
     """A flow replayed from mitmproxy's user interface, not a client's request."""
     may_pass: bool = True
     """It may go to its original host where no provider has its model."""
+    client: str | None = None
+    """The name of the client that asks; None: it sent no key that is known here."""
     is_socket: bool = False
     """It opens a WebSocket connection, which brings the requests."""
 

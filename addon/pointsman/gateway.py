@@ -273,6 +273,7 @@ class Gateway:
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
             method=request.method,
+            client=chat.client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
             on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
             refusals=self.learnt_refusals,

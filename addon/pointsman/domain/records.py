@@ -153,6 +153,10 @@ class ExchangeRecord:
     """The mode that an unknown model name stands for; None for a known one."""
     kind: Kind | None = Kind.CHAT
     """None: it asked no model."""
+    client: str | None = None
+    """The name of the client that asked; None: it has none."""
+    dialect: str = ""
+    """The client's."""
 
     @property
     def ended(self) -> float:
@@ -175,6 +179,8 @@ class ExchangeRecord:
     def to_dict(self) -> dict[str, object]:
         return {
             "request_id": self.request_id,
+            "client": self.client,
+            "dialect": self.dialect,
             "session": self.session,
             "sticky": self.sticky,
             "mode": self.mode,

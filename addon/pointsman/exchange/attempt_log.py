@@ -70,4 +70,6 @@ class AttemptLog:
             attempts=tuple(self.records),
             excluded=tuple(plan.exclusion_dicts(ended, self.wall_time(ended))),
             kind=call.facts.kind,
+            client=call.client,
+            dialect=call.dialect.name.value,
         )

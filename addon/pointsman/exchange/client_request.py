@@ -37,6 +37,8 @@ class ClientRequest:
     own_answer: bytes | None = None
     """The router's own answer, as JSON, for when no provider has one."""
     method: str = "POST"
+    client: str | None = None
+    """The name of the client that asks; None: it has none."""
     is_chat: bool = True
     """A model is to answer; else it is asked for something that says nothing of how models answer."""
     on_items: OnItems = lambda _: None
