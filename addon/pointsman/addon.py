@@ -239,6 +239,7 @@ class Pointsman:
             history=gateway.history,
             running=gateway.running,
             table_sizes=gateway.table_sizes,
+            metrics=gateway.metrics_text,
             configuration=configuration,
             watcher=lambda: self._watcher,
             tester=self._test_key,

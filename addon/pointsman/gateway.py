@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from http import HTTPStatus
 from secrets import token_bytes, token_hex
 
 from mitmproxy import ctx, http
@@ -39,6 +40,7 @@ from pointsman.recording.flow_queue import FlowQueue
 from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
+from pointsman.telemetry import Gauges, RequestMetrics, metrics_text
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
@@ -75,6 +77,8 @@ class Gateway:
         self.router = Router(settings, token_bytes(32))
         self.recent_exchanges = RecentExchanges()
         self.learnt_refusals = LearntRefusals()
+        self.metrics = RequestMetrics()
+        self.gauges = Gauges(self.router)
         self.history = History(settings.history)
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
@@ -127,6 +131,9 @@ class Gateway:
             "cooldowns": sum(map(len, cooldowns.values())),
             "limits": len(self.router.limits),
         }
+
+    def metrics_text(self) -> bytes:
+        return metrics_text(self.metrics, self.gauges, time.monotonic())
 
     def update_settings(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
@@ -189,8 +196,10 @@ class Gateway:
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
 
-    def note_refusal(self, flow: http.HTTPFlow, problem: Problem) -> None:
+    def note_refusal(self, flow: http.HTTPFlow, problem: Problem, chat: ChatRequest) -> None:
+        """A request to a chat path, or one of another endpoint, is refused before an exchange begins."""
         note_refusal(flow, problem)
+        self.metrics.on_refusal(problem.status, chat.dialect.value, chat.client)
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
@@ -210,14 +219,22 @@ class Gateway:
         assert self.pages
         reply = self.pages.handle(request)
         if isinstance(reply, PageReply):
+            self._count_page(reply)
             return reply
         handler = stream.http_layer.handler
 
         async def post(pending: Awaitable[PageReply]) -> None:
-            await handler.server_event(PageReady(stream, await pending))
+            reply = await pending
+            self._count_page(reply)
+            await handler.server_event(PageReady(stream, reply))
 
         asyncio_utils.create_task(post(reply), name=f"page {request.path}", keep_ref=True)
         return None
+
+    def _count_page(self, reply: PageReply) -> None:
+        """What is read on own pages is no traffic; what they refuse counts."""
+        if reply.status >= HTTPStatus.BAD_REQUEST:
+            self.metrics.on_refusal(reply.status)
 
     # WebSocket connections.
 
@@ -257,7 +274,7 @@ class Gateway:
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
-            note_refusal(flow, problem)
+            self.note_refusal(flow, problem, chat)
             return self.error_response(problem, chat, flow.request)
         note_entry_mode(flow, chat.entry_mode)
         return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
@@ -319,12 +336,19 @@ class Gateway:
         record = exchange.to_record()
         self.recent_exchanges.add(record)
         note_exchange(flow, record)
-        asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow.comment)
+        asyncio.get_running_loop().call_soon(
+            self._record_exchange, exchange, record, flow.comment, flow.request.timestamp_end
+        )
 
-    def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, comment: str) -> None:
-        """Once the client has its answer, and before anything is heard from it again."""
+    def _record_exchange(
+        self, exchange: Exchange, record: ExchangeRecord, comment: str, received: float | None
+    ) -> None:
+        """Once the client has its answer, and before anything is heard from it again. `received`: when its request was
+        complete, in seconds on the wall clock.
+        """
         try:
             exchange.report_answer(time.monotonic())
+            self.metrics.on_exchange(record, received)
             if exchange.client_request.is_chat:
                 self.router.observe(record)
                 self.on_recorded(record)

@@ -114,6 +114,14 @@ class RateLimits:
         known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
         return min(known, default=1.0)
 
+    def remaining(self, place: PairId, limits: Configured, now: float) -> Iterator[tuple[str, int, int]]:
+        """Of each window in use its name, what is left of it, and its limit."""
+        windows = self._windows.get(place) or {}
+        for name, configured in _limited(limits):
+            if (window := windows.get(name)) is not None:
+                limit = window.limit(configured)
+                yield name, max(0, limit - window.used(now)), limit
+
     def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []
         for name, _ in _limited(limits):

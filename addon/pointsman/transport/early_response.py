@@ -52,6 +52,7 @@ class EarlyResponder:
     def reject(self, event: RequestHeaders, problem: Problem, answer: WholeResponse, is_bad: bool) -> Commands:
         """Answer at the request's head: `answer` says what the problem is. `is_bad`: the end of the body is unknown."""
         stream = self._stream
+        assert stream.chat
         stream.flow = http.HTTPFlow(stream.context.client, stream.context.server)
         stream.flow.request = event.request
         stream.flow.live = True
@@ -61,7 +62,7 @@ class EarlyResponder:
         if given := stream.flow.response:  # of another addon, such as `proxyauth`: its word comes first
             answer = WholeResponse(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
         else:
-            self._host.note_refusal(stream.flow, problem)
+            self._host.note_refusal(stream.flow, problem, stream.chat)
         yield from self._respond(answer, has_body=is_bad or not event.end_stream)
         if is_bad:
             yield from self._end_ambiguous()
@@ -112,7 +113,7 @@ class EarlyResponder:
 
     def _error(self, problem: Problem, headers: Headers = ()) -> WholeResponse:
         assert self._stream.chat
-        self._host.note_refusal(self._stream.flow, problem)
+        self._host.note_refusal(self._stream.flow, problem, self._stream.chat)
         return self._host.error_response(problem, self._stream.chat, self._stream.flow.request, headers)
 
     def _respond(self, answer: WholeResponse, has_body: bool = True) -> Commands:

@@ -25,6 +25,8 @@ class PageContext:
     running: Collection[Exchange]
     table_sizes: Callable[[float], Mapping[str, int]]
     """The number of entries in every table that grows and shrinks, at a time of `clock`."""
+    metrics: Callable[[], bytes]
+    """In Prometheus' text form."""
     configuration: Configuration
     watcher: Callable[[], ConfigWatcher | None]
     """None while there is no configuration file."""

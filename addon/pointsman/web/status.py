@@ -8,6 +8,7 @@ from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import table
 from pointsman.sessions.penalties import scope_to_dict
+from pointsman.telemetry import CONTENT_TYPE
 from pointsman.web.http import PageReply, PageRequest, json_reply
 
 type StatusHandler = Callable[[PageRequest, str], PageReply]
@@ -23,6 +24,11 @@ def health_page(version: str, uptime: Callable[[], float], running: Sized) -> St
         return json_reply({**state, "prices_as_of": prices_as_of()})
 
     return answer
+
+
+def metrics_page(text: Callable[[], bytes]) -> StatusHandler:
+    """Prometheus' text form. The path below `/internal` is the router's own in reverse mode too."""
+    return lambda _, __: PageReply(200, text(), (("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")))
 
 
 def tables_page(sizes: Callable[[float], Mapping[str, int]], clock: Callable[[], float]) -> StatusHandler:

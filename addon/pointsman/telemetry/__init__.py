@@ -1,0 +1,6 @@
+"""Numbers for operators: metrics in Prometheus' text form, and traces."""
+
+from pointsman.telemetry.gauges import Gauges
+from pointsman.telemetry.metrics import CONTENT_TYPE, RequestMetrics, metrics_text
+
+__all__ = ["CONTENT_TYPE", "Gauges", "RequestMetrics", "metrics_text"]
