@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
@@ -39,6 +38,7 @@ from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
+from pointsman.recording.log_output import LogOutput
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
 from pointsman.state_commands import StateCommands
@@ -89,7 +89,9 @@ class Pointsman:
         self._probe_task: asyncio.Task[Any] | None = None
         self._stop_replays: Callable[[], None] | None = None
         self._end_masking: Callable[[], None] | None = None
-        self.addons = [MitmIntegration(), StateCommands(lambda: self.gateway), ConnectionGuard(lambda: self.gateway)]
+        self._log = LogOutput()
+        state, guard = StateCommands(lambda: self.gateway), ConnectionGuard(lambda: self.gateway)
+        self.addons = [self._log, MitmIntegration(), state, guard]
 
     # Start and end.
 
@@ -166,6 +168,7 @@ class Pointsman:
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.gateway.update_settings(settings)
+        self._log.use(settings.log.format, partial(_masker, self.gateway))
         self._demo.on_settings(settings)
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
@@ -194,9 +197,10 @@ class Pointsman:
 
     def _start_gateway(self, settings: Settings) -> None:
         self._admin_key = self._find_admin_key(settings)
-        self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key])
+        self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key])
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
+        self._log.use(settings.log.format, partial(_masker, self.gateway))
         assert self._configuration
         self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
@@ -321,9 +325,9 @@ class Pointsman:
         if addresses and self._access:
             link = self._access.links.make(self._admin_key, time())
             url = f"http://{_reachable(addresses[0][0])}:{addresses[0][1]}{link}"
-            _print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
+            self._log.print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
         if settings.server.admin_key is None and not self._admin_key_is_kept:
-            _print_secret(f"admin key for this run: {self._admin_key}")
+            self._log.print_secret(f"admin key for this run: {self._admin_key}")
 
     async def done(self) -> None:
         if self.ready is not None:
@@ -372,11 +376,6 @@ def _reachable(host: str) -> str:
     """The address by which this machine reaches a listener."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
-
-
-def _print_secret(text: str) -> None:
-    """To the terminal alone: mitmweb shows the log."""
-    print(f"Pointsman: {text}", file=sys.stderr, flush=True)
 
 
 def _log_flaws(settings: Settings) -> None:

@@ -6,6 +6,7 @@ A command is one row in `COMMANDS`. It parses the arguments after its name itsel
 
 from __future__ import annotations
 
+import logging
 import platform
 import re
 import sys
@@ -75,6 +76,12 @@ def load_scripts_first() -> None:
     from pointsman.transport.mitm_patches import first_listen
 
     first_listen.load_scripts_first()
+    logging.getLogger("mitmproxy.addons.script").addFilter(_is_about_another_script)
+
+
+def _is_about_another_script(record: logging.LogRecord) -> bool:
+    """That the addon itself loads need not be said; what the log is to look like is not known by then."""
+    return record.getMessage() != f"Loading script {script_path()}"
 
 
 def write_configuration(arguments: list[str]) -> int:

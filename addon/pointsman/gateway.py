@@ -22,7 +22,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, constant_time_equal
+from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage, constant_time_equal
 from pointsman.client_admission import ClientAdmission
 from pointsman.config import Settings
 from pointsman.converted_items import ConvertedItems
@@ -37,6 +37,8 @@ from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
 from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
 from pointsman.recording.flow_queue import FlowQueue
+from pointsman.recording.json_log import exchange_fields, refusal_fields, told
+from pointsman.recording.log_output import LogOutput
 from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
@@ -73,7 +75,10 @@ SHUTDOWN_POLL_INTERVAL = 0.05
 class Gateway:
     """Implements `transport.stream_host.StreamHost`."""
 
-    def __init__(self, settings: Settings, providers: UpstreamClient, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, settings: Settings, providers: UpstreamClient, log: LogOutput, secrets: Iterable[str] = ()
+    ) -> None:
+        self.log = log
         self.router = Router(settings, token_bytes(32))
         self.recent_exchanges = RecentExchanges()
         self.learnt_refusals = LearntRefusals()
@@ -174,7 +179,12 @@ class Gateway:
     # Heads.
 
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
-        return self.admission.admit(request, context, mode)
+        decision, address = self.admission.admit(request, context, mode), context.client.peername
+        if isinstance(decision, OwnPage):
+            self.log.connections.on_page(address)
+        else:
+            self.log.connections.on_request(address)
+        return decision
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         decision = self.admission.admit_replay(flow, context, mode)
@@ -196,10 +206,14 @@ class Gateway:
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
 
-    def note_refusal(self, flow: http.HTTPFlow, problem: Problem, chat: ChatRequest) -> None:
+    def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem) -> None:
         """A request to a chat path, or one of another endpoint, is refused before an exchange begins."""
         note_refusal(flow, problem)
         self.metrics.on_refusal(problem.status, chat.dialect.value, chat.client)
+        if self.log.is_json and self.log.tells_of_flows:
+            name, seconds = self.request_id(flow.request), time.time() - flow.request.timestamp_start
+            fields = partial(refusal_fields, problem, name, chat.dialect.value, chat.client, seconds)
+            logger.info(f"{name}: {problem.status} refused: {problem.code.value}", extra=told(fields))
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
@@ -274,7 +288,7 @@ class Gateway:
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
-            self.note_refusal(flow, problem, chat)
+            self.note_refusal(flow, chat, problem)
             return self.error_response(problem, chat, flow.request)
         note_entry_mode(flow, chat.entry_mode)
         return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
@@ -355,8 +369,9 @@ class Gateway:
                 self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):
                     logger.warning(f"Pointsman: {notice}")
-            if getattr(ctx.options, "flow_detail", 1):  # else mitmdump is to say nothing of flows
-                logger.info(f"{record.request_id} {record.model}: {comment}")
+            if self.log.tells_of_flows:
+                fields = partial(exchange_fields, record)
+                logger.info(f"{record.request_id} {record.model}: {comment}", extra=told(fields))
         except Exception:
             logger.exception(f"The router failed to record exchange {record.request_id}.")
 

@@ -10,6 +10,7 @@ from pointsman.config.enums import (
     Dialect,
     Forward,
     KeySource,
+    LogFormat,
     Mode,
     Pool,
     ProtectionLevel,
@@ -19,7 +20,16 @@ from pointsman.config.enums import (
 from pointsman.config.errors import ConfigError, ConfigIssue
 from pointsman.config.loading import build, find_file, load, read_file
 from pointsman.config.providers import Key, LimitSettings, Model, Provider, Quirks, Redirect, Timeouts
-from pointsman.config.settings import CooldownSettings, HistorySettings, Routing, Server, Settings, Sticky, Weights
+from pointsman.config.settings import (
+    CooldownSettings,
+    HistorySettings,
+    LogSettings,
+    Routing,
+    Server,
+    Settings,
+    Sticky,
+    Weights,
+)
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import parse_duration, parse_size
 
@@ -35,6 +45,8 @@ __all__ = [
     "Key",
     "KeySource",
     "LimitSettings",
+    "LogFormat",
+    "LogSettings",
     "Mode",
     "Model",
     "Pool",

@@ -102,6 +102,13 @@ class UnknownModel(StrEnum):
     """Names of well-known families stand for modes, see `routing.unknown_models`."""
 
 
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class ContentFilter(StrEnum):
     """Whether a refusal for its content ends a request."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.enums import ContentFilter, Forward, KeySource, LogFormat, Mode, ProtectionLevel, UnknownModel
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
@@ -178,6 +178,12 @@ class HistorySettings(ConfigModel):
     keep: Span = 30 * 86400.0
 
 
+class LogSettings(ConfigModel):
+    """How the log is written."""
+
+    format: LogFormat = LogFormat.TEXT
+
+
 class ConfigSections(ConfigModel):
     """What a file may hold."""
 
@@ -189,6 +195,7 @@ class ConfigSections(ConfigModel):
     cooldowns: CooldownSettings = CooldownSettings()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
     history: HistorySettings = HistorySettings()
+    log: LogSettings = LogSettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()
 
 

@@ -62,7 +62,7 @@ class EarlyResponder:
         if given := stream.flow.response:  # of another addon, such as `proxyauth`: its word comes first
             answer = WholeResponse(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
         else:
-            self._host.note_refusal(stream.flow, problem, stream.chat)
+            self._host.note_refusal(stream.flow, stream.chat, problem)
         yield from self._respond(answer, has_body=is_bad or not event.end_stream)
         if is_bad:
             yield from self._end_ambiguous()
@@ -113,7 +113,7 @@ class EarlyResponder:
 
     def _error(self, problem: Problem, headers: Headers = ()) -> WholeResponse:
         assert self._stream.chat
-        self._host.note_refusal(self._stream.flow, problem, self._stream.chat)
+        self._host.note_refusal(self._stream.flow, self._stream.chat, problem)
         return self._host.error_response(problem, self._stream.chat, self._stream.flow.request, headers)
 
     def _respond(self, answer: WholeResponse, has_body: bool = True) -> Commands:

@@ -258,7 +258,7 @@ class RoutedStream(HttpStream):
         answer = handshake(self.flow.request)
         if isinstance(answer, Problem):
             self._upgrade = None
-            self.host.note_refusal(self.flow, answer, chat)
+            self.host.note_refusal(self.flow, chat, answer)
             yield from self.respond(self.host.error_response(answer, chat, self.flow.request))
         else:
             yield from self.respond(WholeResponse(101, answer, b""))

@@ -65,7 +65,7 @@ class StreamHost(Protocol):
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse: ...
 
-    def note_refusal(self, flow: http.HTTPFlow, problem: Problem, chat: ChatRequest) -> None:
+    def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem) -> None:
         """Say on the client's flow that no exchange begins, and why."""
 
     def internal_error(self, request: http.Request) -> Problem: ...
