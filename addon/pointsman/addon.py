@@ -349,6 +349,7 @@ class Pointsman:
         await self._upstream_client.close()
         for provider in self._demo.providers:
             await provider.close()
+        self._log.close()
         if self._end_masking is not None:
             self._end_masking()
 

@@ -42,7 +42,7 @@ from pointsman.recording.log_output import LogOutput
 from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
-from pointsman.telemetry import Gauges, RequestMetrics, metrics_text
+from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
@@ -103,6 +103,7 @@ class Gateway:
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
+        self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
     def settings(self) -> Settings:
@@ -148,6 +149,7 @@ class Gateway:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.update_settings(settings.history)
+        self.traces.update_settings(settings.telemetry)
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -173,6 +175,7 @@ class Gateway:
         await asyncio.sleep(0)  # until those that ended last are known
         await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
+        await self.traces.close()
         await self.flow_queue.close()
         self.worker.close()
 
@@ -350,19 +353,16 @@ class Gateway:
         record = exchange.to_record()
         self.recent_exchanges.add(record)
         note_exchange(flow, record)
-        asyncio.get_running_loop().call_soon(
-            self._record_exchange, exchange, record, flow.comment, flow.request.timestamp_end
-        )
+        asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
 
-    def _record_exchange(
-        self, exchange: Exchange, record: ExchangeRecord, comment: str, received: float | None
-    ) -> None:
-        """Once the client has its answer, and before anything is heard from it again. `received`: when its request was
-        complete, in seconds on the wall clock.
-        """
+    def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, flow: http.HTTPFlow) -> None:
+        """Once the client has its answer, and before anything is heard from it again."""
         try:
             exchange.report_answer(time.monotonic())
-            self.metrics.on_exchange(record, received)
+            self.metrics.on_exchange(record, flow.request.timestamp_end)
+            if self.traces.is_on:
+                parent, answer = flow.request.headers.get("traceparent"), flow.response
+                self.traces.add(record, parent, exchange.client_request.body, (answer and answer.raw_content) or b"")
             if exchange.client_request.is_chat:
                 self.router.observe(record)
                 self.on_recorded(record)
@@ -371,7 +371,7 @@ class Gateway:
                     logger.warning(f"Pointsman: {notice}")
             if self.log.tells_of_flows:
                 fields = partial(exchange_fields, record)
-                logger.info(f"{record.request_id} {record.model}: {comment}", extra=told(fields))
+                logger.info(f"{record.request_id} {record.model}: {flow.comment}", extra=told(fields))
         except Exception:
             logger.exception(f"The router failed to record exchange {record.request_id}.")
 

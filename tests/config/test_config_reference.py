@@ -22,6 +22,7 @@ from pointsman.config import (
     Settings,
     Sticky,
     Stream,
+    TelemetrySettings,
     Timeouts,
     load,
 )
@@ -40,7 +41,7 @@ def test_an_example_loads_without_a_warning(load_text: Callable[..., Settings], 
 
 def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings]) -> None:
     shown, plain = load_text(max(EXAMPLES, key=len), **ENVIRONMENT), load(None, {})
-    for section in ("sticky", "stream", "hedge", "cooldowns", "history", "log"):
+    for section in ("sticky", "stream", "hedge", "cooldowns", "history", "telemetry", "log"):
         assert getattr(shown, section) == getattr(plain, section)
     assert shown.routing.model_copy(update={"aliases": {}}) == plain.routing
     assert shown.server.model_copy(update={"client_key": None, "admin_key": None, "forward": None}) == plain.server
@@ -57,6 +58,7 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
         CooldownSettings,
         HistorySettings,
         LogSettings,
+        TelemetrySettings,
         Provider,
         Key,
         Redirect,

@@ -28,6 +28,7 @@ from pointsman.config.settings import (
     Server,
     Settings,
     Sticky,
+    TelemetrySettings,
     Weights,
 )
 from pointsman.config.stream import Hedge, Stream
@@ -60,6 +61,7 @@ __all__ = [
     "Settings",
     "Sticky",
     "Stream",
+    "TelemetrySettings",
     "Timeouts",
     "UnknownModel",
     "Weights",

@@ -6,6 +6,7 @@ one place does not hide one in another.
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from pointsman.config.declared_names import AUTO, DeclaredNames, as_list, as_mapping
@@ -16,6 +17,7 @@ from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+TRACE_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 
 
@@ -23,6 +25,7 @@ def rule_violations(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssu
     declared = DeclaredNames.from_tree(tree)
     yield from _server_keys_differ(tree)
     yield from _forward_has_a_key(tree)
+    yield from _traces_can_be_sent(tree)
     yield from _provider_names(tree)
     yield from _provider_addresses(tree, catalog)
     yield from _keys_differ(tree)
@@ -53,6 +56,20 @@ def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
         yield ConfigIssue(
             "server.forward", "is key, but there is no client key: set server.client_key, or use local or open"
         )
+
+
+def _traces_can_be_sent(tree: Tree) -> Iterator[ConfigIssue]:
+    if as_mapping(tree.get("telemetry")).get("otlp") is not None and not _is_installed(TRACE_EXPORTER):
+        yield ConfigIssue(
+            "telemetry.otlp", "needs packages that are not installed: pip install 'pointsman[otel]', or remove it"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # what it is part of
+        return False
 
 
 def _provider_names(tree: Tree) -> Iterator[ConfigIssue]:

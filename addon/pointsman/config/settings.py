@@ -16,6 +16,7 @@ from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
+    CollectorUrl,
     File,
     Flag,
     Grace,
@@ -178,6 +179,13 @@ class HistorySettings(ConfigModel):
     keep: Span = 30 * 86400.0
 
 
+class TelemetrySettings(ConfigModel):
+    """Where traces go."""
+
+    otlp: CollectorUrl | None = None  # an OTLP collector that takes HTTP; None: no traces
+    content: Flag = False  # traces hold what was asked and answered
+
+
 class LogSettings(ConfigModel):
     """How the log is written."""
 
@@ -195,6 +203,7 @@ class ConfigSections(ConfigModel):
     cooldowns: CooldownSettings = CooldownSettings()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
     history: HistorySettings = HistorySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()
 

@@ -256,6 +256,16 @@ def _base_url(value: object) -> str:
     return text
 
 
+def _collector_url(value: object) -> str:
+    text = _text(value)
+    if "@" in text or "?" in text or "#" in text:
+        raise HiddenValueError("must have no user name, password, query or fragment; see OTEL_EXPORTER_OTLP_HEADERS")
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or not VISIBLE.fullmatch(text):
+        raise ValueError("must be an absolute http or https URL, such as http://127.0.0.1:4318")
+    return text.rstrip("/")
+
+
 def _proxy(value: object) -> SecretStr:
     text = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
     try:
@@ -300,6 +310,7 @@ HeaderName = Annotated[str, PlainValidator(_header_name)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
+CollectorUrl = Annotated[str, PlainValidator(_collector_url)]
 ProxyUrl = Annotated[SecretStr, PlainValidator(_proxy)]
 File = Annotated[Path | None, PlainValidator(read_path)]
 Limit = Annotated[int, count()] | None

@@ -30,12 +30,6 @@ class LogOutput:
         self._flow_detail: int | None = None
         """mitmdump's own value, while its text is off."""
 
-    def load(self, _: object) -> None:
-        self.connections.install()
-
-    def done(self) -> None:
-        self.connections.remove()
-
     @property
     def is_json(self) -> bool:
         return self.format is LogFormat.JSON
@@ -49,6 +43,7 @@ class LogOutput:
     def use(self, format: LogFormat, masker: Callable[[], Masker]) -> None:
         """From now on lines have this form, mitmproxy's own too."""
         self.format = format
+        self.connections.install()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, TermLogHandler):
                 handler.setFormatter(self._formatter(handler, masker))
@@ -67,6 +62,9 @@ class LogOutput:
                 return JsonFormatter(masker)
             case _ as never:
                 assert_never(never)
+
+    def close(self) -> None:
+        self.connections.remove()
 
     def print_secret(self, text: str) -> None:
         """To the terminal alone: mitmweb shows the log."""
