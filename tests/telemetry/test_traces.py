@@ -1,6 +1,7 @@
 """Traces of a running router, decoded by a collector; and what a collector that fails costs: nothing."""
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -206,7 +207,8 @@ def test_nothing_of_it_is_imported_while_it_is_off() -> None:
         "from pointsman.config import TelemetrySettings; Traces(TelemetrySettings(), None);"
         "print(sorted({'opentelemetry.sdk', 'opentelemetry.exporter', 'requests'} & sys.modules.keys()))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "addon")}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert found.stdout.strip() == "[]"
 
 
