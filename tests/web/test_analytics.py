@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.config import HistorySettings, Server
+from pointsman.config import HistorySettings, Server, Settings
 from pointsman.history import History
+from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.analytics import analytics_page
 from pointsman.web.http import PageReply, PageRequest, json_reply
@@ -18,7 +19,8 @@ from web.page_requests import ADMIN, payload_of, request
 
 
 async def asked(history: History, query: str = "") -> Any:
-    return payload_of(await analytics_page(history)(request(query=query), ""))
+    router = Router(Settings(), b"0" * 32)
+    return payload_of(await analytics_page(history, router)(request(query=query), ""))
 
 
 @pytest.fixture
@@ -46,13 +48,13 @@ class TestAsking:
     @pytest.mark.parametrize(
         ("query", "name", "choices"),
         [
-            ("window=", "window", "24h, 7d, 30d"),
-            ("window=24H", "window", "24h, 7d, 30d"),
-            ("window=1d", "window", "24h, 7d, 30d"),
-            ("by=", "by", "target, provider, key, mode, outcome"),
-            ("by=model", "by", "target, provider, key, mode, outcome"),
-            ("by=target;DROP TABLE log", "by", "target, provider, key, mode, outcome"),
-            ("by=" + "9" * 5000, "by", "target, provider, key, mode, outcome"),
+            ("window=", "window", "1h, 24h, 7d, 30d"),
+            ("window=24H", "window", "1h, 24h, 7d, 30d"),
+            ("window=1d", "window", "1h, 24h, 7d, 30d"),
+            ("by=", "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=models", "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=target;DROP TABLE log", "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=" + "9" * 5000, "by", "target, provider, model, key, client, mode, outcome, day"),
         ],
     )
     async def test_anything_else_is_named_as_the_fault(self, query: str, name: str, choices: str) -> None:
