@@ -10,11 +10,13 @@ from pointsman.config import HistorySettings, Server, Settings
 from pointsman.history import History
 from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl, AccessLevel
-from pointsman.web.analytics import analytics_page
+from pointsman.web.analytics import analytics_page, reference_rates
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
+from support.settings import provider
 from web.page_requests import ADMIN, payload_of, request
 
 
@@ -63,6 +65,32 @@ class TestAsking:
         assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, name)
         assert choices in caught.value.message
         assert len(caught.value.message) < 200
+
+
+class TestReference:
+    @pytest.mark.parametrize(
+        ("name", "dollars_for_a_million"),
+        [("one/m", 2), ("m", 2), ("openai/gpt-4o", 2.5), ("gpt-4o", 2.5), ("one/other", None), ("no-such-model", None)],
+    )
+    def test_a_model_is_configured_or_of_the_table(self, name: str, dollars_for_a_million: float | None) -> None:
+        one = provider("http://one.test/v1", prices={"m": {"input": 2, "output": 4}})
+        settings = Settings.model_validate({"providers": {"one": {**one, "name": "one"}}})
+        if dollars_for_a_million is None:
+            with pytest.raises(Problem) as caught:
+                reference_rates(name, settings)
+            assert caught.value.param == "reference"
+            return
+        rates = reference_rates(name, settings)
+        assert rates.tier(10, 0.0).input == dollars_for_a_million * 10**6
+
+    async def test_each_group_says_what_it_had_cost_there(self, history: History) -> None:
+        used = attempt_record(started=4e9, usage=Usage(input=1000, output=100), cost=5)
+        history.record(exchange_record(attempts=(used,), client="ci"), 10)
+        [row] = (await asked(history, "by=client&reference=openai/gpt-4o"))["rows"]
+        assert (row["client"], row["cost_usd"], row["reference_cost_usd"]) == ("ci", "0.000000005", "0.0035")
+        [row] = (await asked(history, "by=client"))["rows"]
+        assert "reference_cost_usd" not in row
+        await history.close()
 
 
 class TestHistory:

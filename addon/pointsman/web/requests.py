@@ -1,9 +1,11 @@
 """`/api/requests`: the requests on record, refused ones too, as JSON, as lines of JSON and as CSV."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from math import inf
+from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -55,7 +57,7 @@ def requests_page(history: History) -> Page:
 
 def requests_lines(history: History) -> Page:
     async def answer(page: RequestsPage) -> PageReply:
-        body = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in page.rows)
+        body = await asyncio.to_thread(_lines, page.rows)
         return _file(page, "application/jsonl", "requests.jsonl", body)
 
     return _page(history, MAX_REQUESTS_IN_FILE, MAX_REQUESTS_IN_FILE, answer)
@@ -63,8 +65,8 @@ def requests_lines(history: History) -> Page:
 
 def requests_csv(history: History) -> Page:
     async def answer(page: RequestsPage) -> PageReply:
-        rows = [{**row, **(row["usage"] or {})} for row in page.rows]
-        return _file(page, "text/csv; charset=utf-8", "requests.csv", csv_bytes(csv_columns(), rows))
+        body = await asyncio.to_thread(_csv, page.rows)
+        return _file(page, "text/csv; charset=utf-8", "requests.csv", body)
 
     return _page(history, MAX_REQUESTS_IN_FILE, MAX_REQUESTS_IN_FILE, answer)
 
@@ -91,6 +93,14 @@ def _page(history: History, default: int, most: int, answer: Callable[[RequestsP
         return await answer(await history.requests(wanted, after, limit))
 
     return asked
+
+
+def _lines(rows: list[dict[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    return csv_bytes(csv_columns(), ({**row, **(row["usage"] or {})} for row in rows))
 
 
 def _file(page: RequestsPage, content_type: str, name: str, body: bytes) -> PageReply:
