@@ -114,6 +114,24 @@ def show_top(arguments: list[str]) -> int:
     return top.main(arguments)
 
 
+def list_requests(arguments: list[str]) -> int:
+    from pointsman.commands import requests
+
+    return requests.main(arguments)
+
+
+def follow_requests(arguments: list[str]) -> int:
+    from pointsman.commands import tail
+
+    return tail.main(arguments)
+
+
+def show_usage(arguments: list[str]) -> int:
+    from pointsman.commands import usage
+
+    return usage.main(arguments)
+
+
 def check_keys(arguments: list[str]) -> int:
     from pointsman.commands import check
 
@@ -208,6 +226,9 @@ COMMANDS: Mapping[str, Command] = {
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
     "dashboard": Command(show_dashboard, "print a link that signs you in to the running router's dashboard"),
     "top": Command(show_top, "show the running router live"),
+    "requests": Command(list_requests, "list the requests on record, refused ones too; filters, JSON, CSV"),
+    "tail": Command(follow_requests, "show requests as they end, with the same filters"),
+    "usage": Command(show_usage, "show tokens and cost by client, model, day and the like"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
     "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
     "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),

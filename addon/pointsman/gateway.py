@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from http import HTTPStatus
 from secrets import token_bytes, token_hex
 
 from mitmproxy import ctx, http
@@ -31,7 +30,7 @@ from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
-from pointsman.history import History
+from pointsman.history import History, RefusedRequest
 from pointsman.masking import Masker
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
@@ -47,6 +46,7 @@ from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport.header_map import header_map
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
@@ -54,8 +54,9 @@ from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
+from pointsman.web.access import is_dashboard_reading
 from pointsman.web.http import PageReply, PageRequest
-from pointsman.web.page_router import PageRouter
+from pointsman.web.page_router import PageRouter, asker_of
 from pointsman.wire.account_requests import PROVIDER_HEADER
 from pointsman.wire.dialects.base import Purpose, SocketConversation
 from pointsman.wire.dialects.registry import DIALECTS, count_body
@@ -204,19 +205,46 @@ class Gateway:
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse:
-        body = self._rules.masker.data(chat.form.error_body(problem))
-        routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
+        name = self.request_id(request)
+        body = self._rules.masker.data(chat.form.error_body(problem.with_request_id(name)))
+        routed = routing_headers(name, self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
 
-    def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem) -> None:
-        """A request to a chat path, or one of another endpoint, is refused before an exchange begins."""
+    def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem, model: str | None = None) -> None:
+        """Every request to a chat path for which no exchange begins comes by here; `model` is what it asks for."""
         note_refusal(flow, problem)
-        self.metrics.on_refusal(problem.status, chat.dialect.value, chat.client)
+        self._record_refusal(flow.request, problem, chat.form.name.value, chat.client, model)
+
+    def on_page_refused(self, request: http.Request, problem: Problem) -> None:
+        """A request for an own page has got this answer."""
+        path, headers = request.path.partition("?")[0], header_map(request.headers)
+        if not is_dashboard_reading(request.method, headers):
+            asker = asker_of(path, headers)
+            self._record_refusal(request, problem, asker.name.value if asker else None, None, None)
+
+    def _record_refusal(
+        self, request: http.Request, problem: Problem, dialect: str | None, client: str | None, model: str | None
+    ) -> None:
+        masker, now = self._rules.masker, time.time()
+        path, message = masker.line(request.path.partition("?")[0]), masker.line(problem.message)
+        refused = RefusedRequest(
+            request_id=self.request_id(request),
+            client=client,
+            dialect=dialect,
+            model=model and masker.line(model),
+            path=path,
+            status=problem.status,
+            reason=problem.code.value,
+            message=message,
+            started=request.timestamp_start or now,
+            ended=now,
+        )
+        self.history.record_refusal(refused)
+        self.metrics.on_refusal(problem.status, dialect, client)
         if self.log.is_json and self.log.tells_of_flows:
-            name, seconds = self.request_id(flow.request), time.time() - flow.request.timestamp_start
-            fields = partial(refusal_fields, problem, name, chat.dialect.value, chat.client, seconds)
-            logger.info(f"{name}: {problem.status} refused: {problem.code.value}", extra=told(fields))
+            said = f"{refused.request_id}: {problem.status} refused: {refused.reason}"
+            logger.info(said, extra=told(partial(refusal_fields, refused)))
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
@@ -236,22 +264,14 @@ class Gateway:
         assert self.pages
         reply = self.pages.handle(request)
         if isinstance(reply, PageReply):
-            self._count_page(reply)
             return reply
         handler = stream.http_layer.handler
 
         async def post(pending: Awaitable[PageReply]) -> None:
-            reply = await pending
-            self._count_page(reply)
-            await handler.server_event(PageReady(stream, reply))
+            await handler.server_event(PageReady(stream, await pending))
 
         asyncio_utils.create_task(post(reply), name=f"page {request.path}", keep_ref=True)
         return None
-
-    def _count_page(self, reply: PageReply) -> None:
-        """What is read on own pages is no traffic; what they refuse counts."""
-        if reply.status >= HTTPStatus.BAD_REQUEST:
-            self.metrics.on_refusal(reply.status)
 
     # WebSocket connections.
 
@@ -291,7 +311,8 @@ class Gateway:
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
-            self.note_refusal(flow, chat, problem)
+            model = None if isinstance(read, Problem) else read.facts.model
+            self.note_refusal(flow, chat, problem, model)
             return self.error_response(problem, chat, flow.request)
         note_entry_mode(flow, chat.entry_mode)
         return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
@@ -366,9 +387,11 @@ class Gateway:
             if exchange.client_request.is_chat:
                 self.router.observe(record)
                 self.on_recorded(record)
-                self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):
                     logger.warning(f"Pointsman: {notice}")
+            request = exchange.client_request
+            path = request.path.partition("?")[0]
+            self.history.record(record, request.facts.tokens, path, request.is_chat)
             if self.log.tells_of_flows:
                 fields = partial(exchange_fields, record)
                 logger.info(f"{record.request_id} {record.model}: {flow.comment}", extra=told(fields))

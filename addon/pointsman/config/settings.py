@@ -173,10 +173,11 @@ class CooldownSettings(ConfigModel):
 
 
 class HistorySettings(ConfigModel):
-    """The request log."""
+    """The request log, bounded by age and by size."""
 
     path: File = Field(default_factory=lambda: read_path("~/.pointsman/history.db"))  # None keeps no history
     keep: Span = 30 * 86400.0
+    max_size: Annotated[int, size(2**40, low=2**24)] = 2**30  # of the file; the oldest rows go first
 
 
 class TelemetrySettings(ConfigModel):

@@ -119,12 +119,12 @@ def count(high: int = MAX_COUNT) -> PlainValidator:
     return PlainValidator(read)
 
 
-def size(high: int) -> PlainValidator:
-    """A number of bytes from 1 to `high`."""
+def size(high: int, low: int = 1) -> PlainValidator:
+    """A number of bytes from `low` to `high`."""
 
     def read(value: object) -> int:
-        if not 1 <= (amount := parse_size(value)) <= high:
-            raise ValueError(f"must be from 1 to {high} bytes")
+        if not low <= (amount := parse_size(value)) <= high:
+            raise ValueError(f"must be from {low} to {high} bytes")
         return amount
 
     return PlainValidator(read)

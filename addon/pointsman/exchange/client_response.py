@@ -201,6 +201,7 @@ class ClientResponse:
             self.on_client_disconnected(now)
             return
         problem = replace(problem, message=self._rules.masker.text(problem.message))
+        problem = problem.with_request_id(self._client_request.request_id)
         if words := attempt_trail(records):
             problem = replace(problem, details=(("trail", words), *problem.details))
         if self.state is ResponseState.NOTHING_SENT:

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 FILE_SUFFIXES = ("", "-wal", "-shm")
 """What SQLite keeps beside a file belongs to it."""
+MAX_JOURNAL_BYTES = 4 * 2**20
+"""Of the file beside the file, once it has been written back."""
 LOCK_TIMEOUT = 5.0
 """Seconds for which another process may keep the file locked."""
 
@@ -79,9 +81,12 @@ def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     _make(path)
     db = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
     try:
+        if db.execute("PRAGMA page_count").fetchone()[0] == 0:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # another file needs VACUUM for that
         migrate(db, migrations)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA journal_size_limit = {MAX_JOURNAL_BYTES}")
     except BaseException:
         with closing(db):
             raise

@@ -13,9 +13,9 @@ import orjson
 from mitmproxy.utils import human
 
 from pointsman.domain.records import ExchangeRecord
+from pointsman.history import RefusedRequest
 from pointsman.masking import Masker
 from pointsman.prices.rates import dollars
-from pointsman.wire.errors import Problem
 
 FIELDS = "pointsman_fields"
 """The attribute of a log record that has the function."""
@@ -87,26 +87,25 @@ def exchange_fields(record: ExchangeRecord) -> dict[str, object]:
     }
 
 
-def refusal_fields(
-    problem: Problem, request_id: str, dialect: str | None, client: str | None, seconds: float
-) -> dict[str, object]:
-    """A request that was refused before an exchange began; `seconds` since its first byte."""
+def refusal_fields(refused: RefusedRequest) -> dict[str, object]:
+    """A request that was refused before an exchange began."""
     return {
-        "request_id": request_id,
-        "client": client,
-        "dialect": dialect,
+        "request_id": refused.request_id,
+        "client": refused.client,
+        "dialect": refused.dialect,
         "session": None,
         "sticky": None,
         "mode": None,
-        "model": None,
+        "model": refused.model,
+        "path": refused.path,
         "provider": None,
         "target": None,
-        "status": problem.status,
-        "reason": problem.code.value,
+        "status": refused.status,
+        "reason": refused.reason,
         "outcome": "refused",
         "attempts": 0,
         "trail": [],
         "usage": None,
         "cost_usd": None,
-        "duration_ms": round(seconds * 1000, 1),
+        "duration_ms": round((refused.ended - refused.started) * 1000, 1),
     }

@@ -180,7 +180,10 @@ class RoutedStream(HttpStream):
         self.flow = http.HTTPFlow(client, self.context.server)
         self.flow.request = request
         is_local, masker = self.host.is_local(client), self.host.masker
-        self._page = PageResponder(client, self.stream_id, request, self._upload, masker, serve, is_local)
+        name, refused = self.host.request_id(request), self.host.on_page_refused
+        self._page = PageResponder(
+            client, self.stream_id, request, name, self._upload, masker, serve, refused, is_local
+        )
         yield from self._page.open(self._bad_head(request))
 
     def _take_over(self, request: http.Request, door: EntryMode) -> None:

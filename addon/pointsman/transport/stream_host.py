@@ -66,7 +66,10 @@ class StreamHost(Protocol):
     ) -> WholeResponse: ...
 
     def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem) -> None:
-        """Say on the client's flow that no exchange begins, and why."""
+        """Record that no exchange begins, and why."""
+
+    def on_page_refused(self, request: http.Request, problem: Problem) -> None:
+        """A request for an own page is answered with an error."""
 
     def internal_error(self, request: http.Request) -> Problem: ...
 

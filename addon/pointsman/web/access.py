@@ -4,7 +4,7 @@ Requests under a host name that was made to point here (DNS rebinding) and reque
 refused whatever credentials they carry: a browser sends them without its user's knowledge. After that, keys decide.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from time import monotonic, time
@@ -14,7 +14,7 @@ from pointsman.auth_throttle import AuthThrottle, check_throttle, too_many_attem
 from pointsman.config import Server
 from pointsman.web.http import PageRequest
 from pointsman.web.logins import LoginSession, LoginSessions, SignInLinks
-from pointsman.web.openapi import CSRF_HEADER
+from pointsman.web.openapi import COOKIE, CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
 CROSS_SITE_MESSAGE = "Refused: the request comes from another site's page, or its host name is not in server.hosts."
@@ -128,6 +128,12 @@ class AccessControl:
     def _too_many(self, request: PageRequest) -> Problem | None:
         wait = self.admin_throttle.wait_seconds(request.address, monotonic())
         return None if wait is None else too_many_attempts(wait)
+
+
+def is_dashboard_reading(method: str, headers: Mapping[str, str]) -> bool:
+    """The dashboard asks for what it shows, or a browser for the dashboard."""
+    is_of_page = headers.get("sec-fetch-site", "").lower() == "same-origin"
+    return method in SAFE_METHODS and (is_of_page or f"{COOKIE}-" in headers.get("cookie", ""))
 
 
 def _is_same(origin: str | None, request: PageRequest) -> bool:

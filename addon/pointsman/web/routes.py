@@ -5,7 +5,7 @@
 
 from pointsman import __version__
 from pointsman.web.access import AccessLevel
-from pointsman.web.analytics import analytics_page, traffic_page
+from pointsman.web.analytics import analytics_csv, analytics_page, availability_page, traffic_page
 from pointsman.web.api.account import AccountPages
 from pointsman.web.api.exchanges import ExchangePages
 from pointsman.web.api.fallback import FallbackPages
@@ -22,6 +22,7 @@ from pointsman.web.logins import cookie_name
 from pointsman.web.models import model_page, models_page
 from pointsman.web.openapi import document
 from pointsman.web.page_router import PageRoute, PageRouter
+from pointsman.web.requests import request_page, requests_csv, requests_lines, requests_page
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,
@@ -83,6 +84,10 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/api/overview", ADMIN, overview.now),
         ("GET", "/api/exchanges", ADMIN, exchanges.page),
         ("GET", "/api/exchanges/*", ADMIN, exchanges.one),
+        ("GET", "/api/requests", ADMIN, requests_page(context.history)),
+        ("GET", "/api/requests.jsonl", ADMIN, requests_lines(context.history)),
+        ("GET", "/api/requests.csv", ADMIN, requests_csv(context.history)),
+        ("GET", "/api/requests/*", ADMIN, request_page(context.history)),
         ("GET", "/api/fallback", ADMIN, fallback.all),
         ("PUT", "/api/fallback", ADMIN, fallback.change),
         ("DELETE", "/api/fallback", ADMIN, fallback.forget),
@@ -107,7 +112,9 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("DELETE", "/api/bans", ADMIN, state.lift_bans),
         ("GET", "/api/sessions", ADMIN, state.sessions),
         ("DELETE", "/api/sessions/*", ADMIN, state.forget_session),
-        ("GET", "/api/analytics", ADMIN, analytics_page(context.history)),
+        ("GET", "/api/analytics", ADMIN, analytics_page(context.history, router)),
+        ("GET", "/api/analytics.csv", ADMIN, analytics_csv(context.history, router)),
+        ("GET", "/api/analytics/availability", ADMIN, availability_page(context.history)),
         ("GET", "/api/analytics/traffic", ADMIN, traffic_page(context.history)),
         ("GET", "/api/health", ADMIN, state.health),
         ("POST", "/api/reload", ADMIN, settings.reload),

@@ -210,8 +210,57 @@ ANALYTICS_ROW = object_schema(
     first_content_ms=ref("Percentiles"),
     tokens={"type": "object", "additionalProperties": NUMBER},
     tokens_estimated_of=INTEGER,
+    usage=ref("Usage"),
+    cache_hit_share={**RATE, "description": "Of the prompts' tokens, those that were read from a cache."},
+    cost_usd={**COST, "description": "Of the attempts whose price is known; null: of none of them."},
+    unpriced={**INTEGER, "description": "Attempts that used something whose price is not known."},
+    reference_cost_usd={**COST, "description": "Of the same at the reference model; null: cannot be said."},
     hedged=INTEGER,
     failures_by_kind={"type": "object", "additionalProperties": INTEGER},
+)
+ANALYTICS_ROW = with_optional(ANALYTICS_ROW, "reference_cost_usd")
+
+REQUEST_MEMBERS: Schema = {
+    "id": {**INTEGER, "description": "Of the row; a client may use a request id twice."},
+    "request_id": TEXT,
+    "time": {**TIME, "description": "When it ended, in seconds since 1970."},
+    "started": TIME,
+    "client": nullable(TEXT),
+    "dialect": nullable(TEXT),
+    "session": nullable(TEXT),
+    "mode": nullable(TEXT),
+    "model_kind": nullable(TEXT),
+    "model": {**nullable(TEXT), "description": "As the client asked for it."},
+    "provider": {**nullable(TEXT), "description": "The one that answered, or that was asked last."},
+    "target": {**nullable(TEXT), "description": "`provider/model` of that provider."},
+    "model_sent": nullable(TEXT),
+    "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
+    "reason": {**nullable(TEXT), "description": "The code of the error; null for an answer."},
+    "message": {**nullable(TEXT), "description": "Why the router refused it."},
+    "outcome": TEXT,
+    "attempts": INTEGER,
+    "trail": {**nullable(TEXT), "description": "The attempts that failed."},
+    "usage": nullable(ref("Usage")),
+    "cost_usd": COST,
+    "duration_ms": NUMBER,
+    "first_content_ms": MILLISECONDS,
+    "stream": BOOLEAN,
+    "path": nullable(TEXT),
+}
+RECORDED_ATTEMPT = object_schema(
+    n=INTEGER,
+    provider=TEXT,
+    model=TEXT,
+    key=nullable(TEXT),
+    outcome=enum_of(*Outcome),
+    status=nullable(INTEGER),
+    error=nullable(TEXT),
+    failure=nullable(TEXT),
+    ended=TIME,
+    first_content_ms=MILLISECONDS,
+    duration_ms=MILLISECONDS,
+    usage=nullable(ref("Usage")),
+    cost_usd=COST,
 )
 
 OVERVIEW = object_schema(
@@ -367,6 +416,14 @@ SCHEMAS: dict[str, Schema] = {
     "Exchanges": object_schema(
         exchanges=array_of(ref("ExchangeRow")), next={**nullable(INTEGER), "description": "`before` for the next page."}
     ),
+    "RecordedRequest": object_schema(**REQUEST_MEMBERS),
+    "RecordedAttempt": RECORDED_ATTEMPT,
+    "RequestDetails": object_schema(**REQUEST_MEMBERS, attempt_list=array_of(ref("RecordedAttempt"))),
+    "Requests": object_schema(
+        requests=array_of(ref("RecordedRequest")),
+        next={**nullable(TEXT), "description": "`cursor` for the next page."},
+        problem={**nullable(TEXT), "description": "Why there is no data."},
+    ),
     "Terms": TERMS,
     "Target": TARGET,
     "Fallback": object_schema(targets=array_of(ref("Target"))),
@@ -438,7 +495,7 @@ SCHEMAS: dict[str, Schema] = {
     "Cleared": object_schema(cleared=INTEGER),
     "AnalyticsRow": ANALYTICS_ROW,
     "Analytics": object_schema(
-        window=enum_of("24h", "7d", "30d"),
+        window=enum_of("1h", "24h", "7d", "30d"),
         by=TEXT,
         rows=array_of(ref("AnalyticsRow")),
         dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
@@ -450,11 +507,18 @@ SCHEMAS: dict[str, Schema] = {
     "Traffic": object_schema(
         "`at` has the start of each time step; each series has one value per step. The targets with the most attempts"
         " come first, `others` last. `first_content_ms` is the median.",
-        window=enum_of("24h", "7d", "30d"),
+        window=enum_of("1h", "24h", "7d", "30d"),
         step_seconds=NUMBER,
         at=array_of(TIME),
         total=ref("Series"),
         series=array_of(ref("Series")),
+        problem=nullable(TEXT),
+    ),
+    "Availability": object_schema(
+        "`at` has the start of each half hour; each provider has one value per half hour.",
+        step_seconds=NUMBER,
+        at=array_of(TIME),
+        providers=array_of(ref("Series")),
         problem=nullable(TEXT),
     ),
     "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),

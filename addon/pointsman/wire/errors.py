@@ -5,7 +5,7 @@ A `Problem` is an answer of the router itself, sent in the client's dialect. Rou
 nothing here does.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -145,3 +145,7 @@ class Problem(Exception):
     @property
     def status(self) -> int:
         return STATUS_OF[self.code]
+
+    def with_request_id(self, request_id: str) -> "Problem":
+        """The same, naming the request, so that it is found again."""
+        return replace(self, details=(*self.details, ("request_id", request_id)))
