@@ -73,5 +73,5 @@ class Gauges:
                 for window, left, limit in limits.remaining(candidate.pair_id, configured, now):
                     labels, share = (provider, candidate.key_label or "", model, window), (left / limit, left)
                     found[labels] = min(found.get(labels, share), share)  # labels of keys may be equal
-        for labels, (_, left) in nsmallest(MAX_LIMITS, found.items(), key=itemgetter(1)):
-            yield labels, left
+        for shown, (_, left) in nsmallest(MAX_LIMITS, found.items(), key=itemgetter(1)):
+            yield shown, left
