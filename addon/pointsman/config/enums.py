@@ -85,6 +85,16 @@ class RedirectMatch(StrEnum):
     REGEX = "regex"
 
 
+class Strategy(StrEnum):
+    """What orders the targets of a tier. `routing.strategies` has a class for each."""
+
+    SCORE = "score"
+    PRIORITY = "priority"
+    WEIGHTED = "weighted"
+    ROUND_ROBIN = "round_robin"
+    LEAST_BUSY = "least_busy"
+
+
 class Forward(StrEnum):
     """Who may use the port as an ordinary forward proxy."""
 

@@ -20,11 +20,13 @@ from pointsman.config.values import (
     Line,
     Name,
     Price,
+    Priority,
     ProxyUrl,
     Rank,
     Secret,
     SmartFirst,
     Timer,
+    Weight,
     unique,
 )
 
@@ -98,6 +100,8 @@ class Model(ConfigModel):
     limits: LimitSettings = LimitSettings()
     # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
     smart_first: SmartFirst = 0
+    priority: Priority | None = None  # its tier; None: its provider's
+    weight: Weight | None = None  # its share with the strategy `weighted`; None: its provider's
     protection: ProtectionLevel | None = None  # None: its provider's
     enabled: Flag = True
 
@@ -178,6 +182,8 @@ class Provider(ConfigModel):
     name: str
     base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
     enabled: Flag = True
+    priority: Priority = 1  # its tier: 1 comes first, the next one only where nothing of this one is usable
+    weight: Weight = 1.0  # its share with the strategy `weighted`; 0 comes last
     dialect: Dialect = Dialect.OPENAI_CHAT
     keys: Annotated[tuple[Key, ...], BeforeValidator(labelled)] = ()  # none: no Authorization header
     dialects: FrozenMapping[Dialect, BaseUrl] = empty_mapping()  # further dialects, each with its own base URL

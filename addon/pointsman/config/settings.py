@@ -5,17 +5,18 @@ Durations are seconds, sizes are bytes. Everything is frozen; a reload makes a n
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, Strategy, UnknownModel
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
+    AliasMeaning,
     File,
     Flag,
     Grace,
@@ -23,7 +24,6 @@ from pointsman.config.values import (
     HeaderPrefix,
     Host,
     MaybeSecret,
-    Name,
     Pause,
     Span,
     Timer,
@@ -115,6 +115,13 @@ class WeightsByMode(ConfigModel):
 require_total(WeightsByMode.model_fields, Mode, "config.settings.WeightsByMode")
 
 
+def _for_all_modes(written: Any) -> Any:
+    if not isinstance(written, str):
+        return written
+    modes = tuple(Mode) if written in Strategy else (Mode.BALANCED,)  # of what is wrong, one error is enough
+    return dict.fromkeys(map(str, modes), written)
+
+
 class Routing(ConfigModel):
     """Which targets a request may have, and how long new ones are tried."""
 
@@ -125,7 +132,10 @@ class Routing(ConfigModel):
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
-    aliases: FrozenMapping[str, Name] = empty_mapping()
+    # What each alias means: a name, or a chain of names that are tried in this order.
+    aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()
+    # What orders the targets of a tier, by mode; in the file it may be one word for all. Absent: score.
+    strategy: Annotated[FrozenMapping[Mode, Strategy], BeforeValidator(_for_all_modes)] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
 
 

@@ -21,6 +21,8 @@ SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DAY = SECOND_UNITS["d"]
 TEN_YEARS = 3650 * DAY
+MAX_CHAIN = 50
+"""Names of a chain."""
 MAX_COUNT = 10**12
 """No count in the configuration is larger: a longer number is a slip of the keyboard."""
 MAX_PRICE = 10**6
@@ -191,6 +193,18 @@ def _name(value: object) -> str:
     return text
 
 
+def _alias_meaning(value: object) -> str | tuple[str, ...]:
+    """A name, or a chain of at least one; a chain of one name is that name."""
+    if not isinstance(value, list | tuple):
+        return _name(value)
+    if not 1 <= len(value) <= MAX_CHAIN:
+        raise ValueError(f"must be a name, or a list of 1 to {MAX_CHAIN} names that are tried in this order")
+    names = tuple(map(_name, value))
+    if len(set(names)) < len(names):
+        raise ValueError("must not name the same thing twice")
+    return names if len(names) > 1 else names[0]
+
+
 def _secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
@@ -294,6 +308,8 @@ Flag = Annotated[bool, PlainValidator(_flag)]
 SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
+AliasMeaning = Annotated[str | tuple[str, ...], PlainValidator(_alias_meaning)]
+Priority = Annotated[int, count(100)]
 Secret = Annotated[SecretStr, PlainValidator(_secret)]
 MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]

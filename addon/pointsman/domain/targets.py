@@ -41,6 +41,18 @@ class Target:
         return self.provider.enabled and self.model.enabled
 
     @property
+    def priority(self) -> int:
+        """Its tier, 1 first."""
+        own = self.model.priority
+        return self.provider.priority if own is None else own
+
+    @property
+    def weight(self) -> float:
+        """Its share where the strategy is `weighted`."""
+        own = self.model.weight
+        return self.provider.weight if own is None else own
+
+    @property
     def addresses(self) -> tuple[object, ...]:
         """The provider's base URL, main dialect, and base URLs by dialect."""
         return self.provider.base_url, self.provider.dialect, dict(self.provider.dialects)

@@ -24,6 +24,11 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic
         else None,
+        "chain": [
+            {"name": step.requested, "targets": [target.label for target in step.targets]} for step in resolution.chain
+        ]
+        if resolution.chain
+        else None,
         "note": plan.candidates.note or None,
         "session": plan.session,
         "pin": pin and pin.to_dict(plan.inventory.key_labels),

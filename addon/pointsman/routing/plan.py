@@ -35,6 +35,7 @@ from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
+from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.ranking import ScoreSample
@@ -86,14 +87,17 @@ class Plan:
     """Of each attempt in flight."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
     """The entry of each attempt in flight at a guarded target."""
+    _work: dict[int, Work] = field(default_factory=dict)
+    """Of each attempt in flight."""
 
     def __post_init__(self) -> None:
         self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
-        facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
-        strategy = deepcopy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
+        facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng, self.state.load)
+        strategy = self.state.strategy(self.mode)
+        strategy = deepcopy(strategy) if self.rng else strategy  # a preview must not count
         self._strategy = strategy.for_exchange(facts)
         self._order = CandidateOrder(
             self.resolution,
@@ -157,6 +161,8 @@ class Plan:
             return "; ".join(("pin", *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
+        if step := self.candidates.steps.get(target):
+            notes.insert(0, step)
         if self.binding.pin_paused:
             notes.append("the pin is paused")
         why = self._strategy.why(target, now, wall)
@@ -220,6 +226,7 @@ class Plan:
         self.binding.touch(now)
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
+        self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)
         self.state.concurrency.begin(candidate)
         self._exclusions.begin_trial(candidate, now)
         self.inventory.advance_turn(candidate)
@@ -234,6 +241,9 @@ class Plan:
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this attempt's answer from here on. `was_slow`: another one was started beside it."""
+        for n, each in self._running.items():
+            if each is candidate:
+                self.state.load.on_content(self._work[n])
         self._exclusions.end_trial(candidate, has_passed=True)
         self._outcomes.on_committed(candidate, now, was_slow)
 
@@ -325,6 +335,7 @@ class Plan:
 
     def _release(self, n: int) -> None:
         candidate = self._running.pop(n)
+        self.state.load.end(self._work.pop(n))
         self._exclusions.end_trial(candidate)
         self.state.concurrency.end(candidate)
         if entry := self._in_flight.pop(n, None):

@@ -22,7 +22,6 @@ from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
 from pointsman.routing.stored_answer_plan import REPEATABLE_METHODS, StoredAnswerPlan, asked_for_stored
 from pointsman.routing.strategies.base import Strategy
-from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.request_facts import RequestFacts
@@ -34,13 +33,14 @@ class Router:
     """Asked synchronously by every exchange.
 
     A reload replaces the settings; plans already made keep the inventory they were made with. `rng` is where the
-    draws come from; without it they are those of a new generator. `strategy` orders the targets, by score unless given.
+    draws come from; without it they are those of a new generator. `strategy` orders the targets; without it those that
+    the settings name.
     """
 
     def __init__(
         self, settings: Settings, secret: bytes, rng: Random | None = None, strategy: Strategy | None = None
     ) -> None:
-        self.state = state = RoutingState(settings, secret, rng or Random(), strategy or STRATEGIES[DEFAULT_STRATEGY]())
+        self.state = state = RoutingState(settings, secret, rng or Random(), strategy)
         self._base_urls = BaseUrlFaults()
         # The parts of the state that a reload does not replace, for those who read them.
         self.sessions, self.cooldowns, self.limits = state.sessions, state.cooldowns, state.limits
