@@ -1,5 +1,6 @@
 """What a client sees, over real sockets, when providers fail before the first content."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -111,3 +112,20 @@ async def test_a_providers_client_error_goes_out_unchanged(stack, tmp_path):
     assert answer.status == 400
     assert answer.body == body
     assert not other.seen
+
+
+async def test_a_request_has_options_of_its_own_and_providers_do_not_see_them(stack, tmp_path):
+    first, second = await started(stack, behaviours.answer("one"), behaviours.answer("two"))
+    router = await stack.enter_async_context(
+        running(tmp_path, {"a": provider(first.base_url), "b": provider(second.base_url)})
+    )
+    answer = await ask(router.base_url, headers={"X-Pointsman-Provider": "b", "X-Pointsman-Timeout": "20s"})
+    assert answer.headers["x-routed-via"] == "b/m"
+    assert not any(name.lower().startswith("x-pointsman") for name, _ in second.seen[0].headers)
+    asked = await ask(router.base_url, metadata={"X-Pointsman-Provider": "b", "user": "u"})
+    assert asked.headers["x-routed-via"] == "b/m"
+    assert json.loads(second.seen[1].body)["metadata"] == {"user": "u"}
+    wrong = await ask(router.base_url, headers={"X-Pointsman-Mode": "fastest"})
+    assert wrong.status == 400
+    assert b"X-Pointsman-Mode must be one of balanced, smart, fast, got 'fastest'." in wrong.body
+    assert len(first.seen) == 0

@@ -126,6 +126,9 @@ class Exchange:
                 self._on_client_lost(now)
                 self._effects.append(Abort(f"the client read nothing for {CLIENT_STALL_TIMEOUT:g} s"))
             return self._take_effects()
+        if self._give_up_at is not None and now >= self._give_up_at and not self._attempts.winner:
+            asked = f"{self.client_request.facts.options.timeout:g} s, as the request asks"
+            return self.fail_with(Problem(Code.UPSTREAM_TIMEOUT, f"No content within {asked}."), now)
         for attempt in self._attempts:
             self._tick_attempt(attempt, now)
         for attempt in self._attempts:
@@ -400,7 +403,15 @@ class Exchange:
 
     # Time.
 
+    @property
+    def _give_up_at(self) -> float | None:
+        """When the client wants no content any more."""
+        timeout = self.client_request.facts.options.timeout
+        return None if timeout is None else self.attempt_log.started_at + timeout
+
     def _deadlines(self) -> Iterator[float]:
+        if self._give_up_at is not None and not self._attempts.winner:
+            yield self._give_up_at
         for attempt in self._running.values():
             yield attempt.stall_deadline() if attempt is self._attempts.winner else attempt.deadline()
         yield from self._response.deadlines()

@@ -69,6 +69,9 @@ class Exclusions:
         """Why none of its keys may take the request."""
         if not target.enabled:
             return Exclusion(target, None, ExclusionReason.DISABLED)
+        wanted = self.facts.options.providers
+        if wanted and target.provider.name not in wanted:
+            return Exclusion(target, None, ExclusionReason.NOT_REQUESTED, f"only {', '.join(wanted)}")
         if obstacle := self._unsupported(target):
             return Exclusion(target, None, ExclusionReason.DIALECT, obstacle)
         if not self.inventory.keys[target]:

@@ -18,6 +18,7 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
     return {
         "model": resolution.requested,
         "means": resolution.name,
+        "options": plan.facts.options.asked(),
         "is_unknown": resolution.taken_as is not None,
         "mode": plan.mode.value,
         "weights": _weights(plan.state.settings.routing.weights[plan.mode]),

@@ -81,6 +81,8 @@ class Plan:
     _strategy: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
     _outcomes: SessionOutcomes = field(init=False)
+    _launched: int = 0
+    """How many attempts there have been."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """The lease of each attempt in flight, and when it was launched (routing clock)."""
     _running: dict[int, Candidate] = field(default_factory=dict)
@@ -129,7 +131,7 @@ class Plan:
 
     def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
-        if self.retry_wait is not None:
+        if self.retry_wait is not None or (self._launched and not self.facts.options.fallback):
             return None
         if not running:
             return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
@@ -174,7 +176,8 @@ class Plan:
         return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
-        if self.facts.kind not in ONE_TEXT:
+        options = self.facts.options
+        if self.facts.kind not in ONE_TEXT or not (options.hedge and options.fallback):
             return None  # what it makes costs too much to be made twice
         return self.state.hedge_delay(candidate.target, wall)
 
@@ -193,6 +196,8 @@ class Plan:
         failure, setting = classify(fault), self.state.settings.routing.content_filter
         if failure in CONTENT_FAILURES and setting is not None:
             return setting is ContentFilter.FINAL
+        if not self.facts.options.fallback and fault.kind is FaultKind.STATUS:
+            return True
         return FAILURE_POLICIES[failure].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
@@ -224,6 +229,7 @@ class Plan:
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:
         self.binding.touch(now)
+        self._launched += 1
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
         self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)

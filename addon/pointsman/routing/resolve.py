@@ -27,6 +27,7 @@ from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.unknown_models import AUTO, taken_as
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.request_options import NO_OPTIONS, RequestOptions
 
 MAX_NAME = 1_000
 """Characters of a model name. Logs, records and the history hold the names that mean something."""
@@ -59,9 +60,15 @@ class Resolution:
     """What each name of a chain means, in order; those that mean nothing are left out."""
 
 
-def resolve(requested: str | None, settings: Settings, inventory: Inventory, kind: Kind = Kind.CHAT) -> Resolution:
-    """Raises Problem (model_not_found) for a name that means nothing here, or no model of that kind, and
-    (invalid_request) for a request that has to name a model.
+def resolve(
+    requested: str | None,
+    settings: Settings,
+    inventory: Inventory,
+    kind: Kind = Kind.CHAT,
+    options: RequestOptions = NO_OPTIONS,
+) -> Resolution:
+    """Raises Problem (model_not_found) for a name that means nothing here, or no model of that kind or of the providers
+    that the options name, and (invalid_request) for a request that has to name a model, or an unknown provider.
     """
     if requested is None and kind is not Kind.CHAT:
         requested = _only_id(kind, inventory)
@@ -77,7 +84,22 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory, kin
         found = replace(known, taken_as=mode) if known else None
     if found is None:
         raise Problem(Code.MODEL_NOT_FOUND, _not_found(name, inventory), param="model")
-    return _of_kind(found, kind, inventory)
+    return _as_asked(_of_kind(found, kind, inventory), options, settings)
+
+
+def _as_asked(found: Resolution, options: RequestOptions, settings: Settings) -> Resolution:
+    """The mode that the request names is that of every step that chooses by mode."""
+    if unknown := [name for name in options.providers if name not in settings.providers]:
+        known = ", ".join(settings.providers)
+        message = f"X-Pointsman-Provider names {unknown[0][:MAX_SHOWN_NAME]!r}; the providers are {known}."
+        raise Problem(Code.INVALID_REQUEST, message, param="x-pointsman-provider")
+    if options.providers and not any(target.provider.name in options.providers for target in found.targets):
+        named = " or ".join(options.providers)
+        raise Problem(Code.MODEL_NOT_FOUND, f"{found.requested!r} is no model of {named}.", param="model")
+    if options.mode is None:
+        return found
+    chain = tuple(replace(step, mode=options.mode) if step.automatic else step for step in found.chain)
+    return replace(found, mode=options.mode, chain=chain)
 
 
 def _of_kind(found: Resolution, kind: Kind, inventory: Inventory) -> Resolution:

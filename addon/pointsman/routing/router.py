@@ -91,7 +91,7 @@ class Router:
         (model_not_found).
         """
         settings = self.settings
-        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
+        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
@@ -109,7 +109,7 @@ class Router:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
         not for launching. Raises Problem (model_not_found).
         """
-        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT)
+        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
@@ -145,7 +145,7 @@ class Router:
 
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
-        resolution = resolve(facts.model, self.settings, self.inventory)
+        resolution = resolve(facts.model, self.settings, self.inventory, options=facts.options)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
         holder = self.state.holder_of(facts.held, None, now)
         return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state, holder=holder)
