@@ -65,6 +65,16 @@ class LimitsScope(StrEnum):
     KEY = "key"
 
 
+class FailureScope(StrEnum):
+    """What a failure of a status is charged to, where the configuration says so."""
+
+    MODEL = "model"
+    """One model of one key."""
+    KEY = "key"
+    PROVIDER = "provider"
+    """All of its keys."""
+
+
 class Capability(StrEnum):
     """What a request may need of a model."""
 

@@ -86,6 +86,16 @@ def _at_least_one(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
 Kinds = Annotated[tuple[Kind, ...], BeforeValidator(_in_a_list), AfterValidator(unique), AfterValidator(_at_least_one)]
 
 
+class Timeouts(ConfigModel):
+    """Seconds that an attempt may take for each step. What a model does not write is as at its provider, and what the
+    provider does not write as in `stream`."""
+
+    connect: Timer = 10.0
+    first_byte: Timer = Stream.model_fields["first_byte"].default
+    stall: Timer = Stream.model_fields["stall"].default
+    answer: Timer = Stream.model_fields["answer"].default
+
+
 class Model(ConfigModel):
     """A model as its provider spells it, and what is known of it."""
 
@@ -98,6 +108,7 @@ class Model(ConfigModel):
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
     limits: LimitSettings = LimitSettings()
+    timeouts: Timeouts | None = None  # None: its provider's
     # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
     smart_first: SmartFirst = 0
     priority: Priority | None = None  # its tier; None: its provider's
@@ -143,15 +154,6 @@ class Redirect(ConfigModel):
                 return self.source in name
             case RedirectMatch.REGEX:
                 return re.search(self.source, name) is not None
-
-
-class Timeouts(ConfigModel):
-    """Seconds that an attempt at this provider may take for each step. What is not written here is as in `stream`."""
-
-    connect: Timer = 10.0
-    first_byte: Timer = Stream.model_fields["first_byte"].default
-    stall: Timer = Stream.model_fields["stall"].default
-    answer: Timer = Stream.model_fields["answer"].default
 
 
 class Quirks(ConfigModel):

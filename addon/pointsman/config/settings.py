@@ -10,13 +10,23 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, Strategy, UnknownModel
+from pointsman.config.enums import (
+    ContentFilter,
+    FailureScope,
+    Forward,
+    KeySource,
+    Mode,
+    ProtectionLevel,
+    Strategy,
+    UnknownModel,
+)
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
     AliasMeaning,
+    ErrorStatus,
     File,
     Flag,
     Grace,
@@ -122,6 +132,13 @@ def _for_all_modes(written: Any) -> Any:
     return dict.fromkeys(map(str, modes), written)
 
 
+class FailureRule(ConfigModel):
+    """What an error status costs, in place of the router's own policy."""
+
+    cool: Pause  # 0 cools nothing
+    scope: FailureScope = FailureScope.MODEL
+
+
 class Routing(ConfigModel):
     """Which targets a request may have, and how long new ones are tried."""
 
@@ -132,6 +149,7 @@ class Routing(ConfigModel):
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
+    failures: FrozenMapping[ErrorStatus, FailureRule] = empty_mapping()
     # What each alias means: a name, or a chain of names that are tried in this order.
     aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()
     # What orders the targets of a tier, by mode; in the file it may be one word for all. Absent: score.

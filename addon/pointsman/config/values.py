@@ -205,6 +205,14 @@ def _alias_meaning(value: object) -> str | tuple[str, ...]:
     return names if len(names) > 1 else names[0]
 
 
+def _error_status(value: object) -> str:
+    """As text: what stands as a key is text in some files and a number in others."""
+    text = str(value)
+    if not re.fullmatch(r"[45][0-9]{2}", text):
+        raise ValueError("must be an error status, 400 to 599")
+    return text
+
+
 def _secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
@@ -309,6 +317,7 @@ SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
 AliasMeaning = Annotated[str | tuple[str, ...], PlainValidator(_alias_meaning)]
+ErrorStatus = Annotated[str, PlainValidator(_error_status)]
 Priority = Annotated[int, count(100)]
 Secret = Annotated[SecretStr, PlainValidator(_secret)]
 MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]

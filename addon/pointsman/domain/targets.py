@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pointsman.config import Key, Model, Provider, Settings
+from pointsman.config import Key, Model, Provider, Settings, Timeouts
 from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 from pointsman.prices import Rates, model_rates
 
@@ -51,6 +51,10 @@ class Target:
         """Its share where the strategy is `weighted`."""
         own = self.model.weight
         return self.provider.weight if own is None else own
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return self.model.timeouts or self.provider.timeouts
 
     @property
     def addresses(self) -> tuple[object, ...]:

@@ -199,6 +199,8 @@ class Exclusions:
         target, key = candidate.target, candidate.key_label
         if cooldown := self.state.cooldowns.candidate_cooldown(candidate, now):
             reason = KEY_REASONS.get(cooldown.reason, ExclusionReason.RATE_LIMITED)
+            if cooldown.reason.startswith("5"):  # a status that the configuration charges to a key
+                return Exclusion(target, key, ExclusionReason.COOLING, cooldown.reason, *_end_of(cooldown), holds=False)
             return Exclusion(target, key, reason, cooldown.reason, *_end_of(cooldown))
         frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
         if frees > now:

@@ -12,7 +12,7 @@ from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
-from pointsman.routing.failure_costs import cooldown_of, is_nearby
+from pointsman.routing.failure_costs import cooldown_of, is_nearby, rule_for
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
@@ -190,12 +190,17 @@ class RoutingState:
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
     ) -> str | None:
         """What the failure is charged to is not used for a while. Returns it in words."""
-        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key:
+        rules = self.settings.routing.failures
+        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key and not rule_for(fault, rules):
             return None
-        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall)
+        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall, rules)
         if cost is None:
             return None
-        cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
+        if cost.scope is Scope.PROVIDER:
+            for each in self.inventory.keys[candidate.target]:
+                cooldown = self.cooldowns.cool(each, Scope.KEY, cost.reason, cost.wait, now)
+        else:
+            cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
         if cooldown is None:
             return None
         return f"{_charged_to(candidate, cost.scope)} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
@@ -256,6 +261,8 @@ def _charged_to(candidate: Candidate, scope: Scope) -> str:
             return f"key {candidate.key_label or '(none)'} of {target.provider.name}"
         case Scope.MODEL_OF_KEY:
             return f"key {candidate.key_label or '(none)'} of {target.provider.name} for {target.model.id}"
+        case Scope.PROVIDER:
+            return f"provider {target.provider.name}"
         case Scope.TARGET | Scope.REQUEST:
             return target.label
         case _ as never:
