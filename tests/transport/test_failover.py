@@ -1,5 +1,7 @@
 """What a client sees, over real sockets, when providers fail before the first content."""
 
+import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -129,3 +131,19 @@ async def test_a_request_has_options_of_its_own_and_providers_do_not_see_them(st
     assert wrong.status == 400
     assert b"X-Pointsman-Mode must be one of balanced, smart, fast, got 'fastest'." in wrong.body
     assert len(first.seen) == 0
+
+
+async def test_requests_wait_in_line_where_only_one_may_run(stack, tmp_path):
+    [slow] = await started(stack, behaviours.answer("hello", first_delay=0.05))
+    models = [{"id": "m", "limits": {"concurrency": 1}}]
+    providers = {"a": {**provider(slow.base_url), "models": models}}
+    router = await stack.enter_async_context(running(tmp_path, providers, routing={"max_wait": "20s"}))
+    answers = await asyncio.gather(*(ask(router.base_url) for _ in range(6)))
+    assert [answer.status for answer in answers] == [200] * 6
+    records = (await get(f"{router.url}/internal/exchanges?limit=6")).json["exchanges"]
+    assert sum(record["waited_ms"] > 0 for record in records) == 5
+    ran = sorted(
+        (each["started"], each["started"] + each["settled_ms"] / 1000) for r in records for each in r["attempts"]
+    )
+    rounding = 0.001
+    assert all(later[0] > earlier[1] - rounding for earlier, later in itertools.pairwise(ran)), "one at a time"

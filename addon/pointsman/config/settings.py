@@ -35,6 +35,7 @@ from pointsman.config.values import (
     Host,
     MaybeSecret,
     Pause,
+    QueueWait,
     Span,
     Timer,
     Weight,
@@ -145,6 +146,8 @@ class Routing(ConfigModel):
     default_mode: Mode = Mode.BALANCED
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
+    # How long a request may wait for a limit, instead of a refusal; off: it does not.
+    max_wait: QueueWait = 0.0
     unknown_model: UnknownModel = UnknownModel.ERROR
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.

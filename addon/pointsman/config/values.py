@@ -21,6 +21,8 @@ SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DAY = SECOND_UNITS["d"]
 TEN_YEARS = 3650 * DAY
+LONGEST_WAIT = 30.0
+"""Seconds for which a client's request may wait for a limit."""
 MAX_CHAIN = 50
 """Names of a chain."""
 MAX_COUNT = 10**12
@@ -102,6 +104,13 @@ def _pause(value: object) -> float:
         raise ValueError(f"{error}, or off") from None
     if seconds > DAY:
         raise ValueError("must be at most 1d")
+    return seconds
+
+
+def _wait(value: object) -> float:
+    seconds = _pause(value)
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"must be at most {LONGEST_WAIT:g}s, or off")
     return seconds
 
 
@@ -307,6 +316,7 @@ def unique[T](items: Sequence[T]) -> Sequence[T]:
 Timer = Annotated[float, duration()]
 Span = Annotated[float, duration(longest=TEN_YEARS)]
 Grace = Annotated[float, duration(zero=True)]
+QueueWait = Annotated[float, PlainValidator(_wait)]
 Pause = Annotated[float, PlainValidator(_pause)]
 TimerOrOff = Annotated[float | None, duration_or("off")]
 HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]

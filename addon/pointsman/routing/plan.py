@@ -27,9 +27,9 @@ from pointsman.domain.failures import (
     classify,
 )
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
-from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.domain.targets import Candidate, Inventory, PairId, Target
 from pointsman.routing.candidate_order import CandidateOrder
-from pointsman.routing.exclusion_reasons import Exclusion
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
@@ -51,6 +51,9 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
 from pointsman.wire.thinking_signatures import LeftOut, PartId
+
+MIN_PAUSE = 0.01
+"""Seconds between two looks of a waiting request, at least."""
 
 
 @dataclass(slots=True)
@@ -137,6 +140,43 @@ class Plan:
             return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
         taken = {candidate.target.provider.name for candidate in running}
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
+
+    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+        """Nothing can be launched now. When to ask again, where the request waits for a limit; None where it does not
+        wait, or has waited `waited` seconds and may not wait on. `wake` is called when it is worth asking before that.
+        """
+        asked, general = self.facts.options.max_wait, self.state.settings.routing.max_wait
+        left = (general if asked is None else asked) - waited
+        if left <= 0 or self.retry_wait is not None:
+            return None
+        self._exclusions.forget_limits()
+        limited = list(self._limited_candidates(now, now + left))
+        ends = [until for _, until in limited if until <= now + left]
+        if not ends or not self._stand_in_line([candidate.pair_id for candidate, _ in limited], wake):
+            return None
+        return max(now + MIN_PAUSE, min(ends))
+
+    def _limited_candidates(self, now: float, latest: float) -> Iterator[tuple[Candidate, float]]:
+        """Those that a limit alone keeps from this request, and until when it does. An end that is only a guess is
+        looked at by `latest`.
+        """
+        for target in self._order.all_targets():
+            if self._exclusions.target_exclusion(target, now) is None:
+                for candidate in self.inventory.keys[target]:
+                    found = self._exclusions.key_exclusion(candidate, now)
+                    if found and found.reason is ExclusionReason.RATE_LIMITED and found.until is not None:
+                        yield candidate, min(found.until, latest) if found.is_estimate else found.until
+
+    def _stand_in_line(self, pairs: Sequence[PairId], wake: Callable[[], None]) -> bool:
+        if self._exclusions.waiter is None:
+            self._exclusions.waiter = self.state.waiting.join(pairs, 1, wake)
+        return self._exclusions.waiter is not None
+
+    def end_wait(self) -> None:
+        """The request waits no longer, whatever has come of it."""
+        if waiter := self._exclusions.waiter:
+            self._exclusions.waiter = None
+            self.state.waiting.leave(waiter)
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """A provider other than those running; a guarded one is not used while it serves another session."""
@@ -251,6 +291,7 @@ class Plan:
             if each is candidate:
                 self.state.load.on_content(self._work[n])
         self._exclusions.end_trial(candidate, has_passed=True)
+        self.state.waiting.on_freed(candidate.pair_id)
         self._outcomes.on_committed(candidate, now, was_slow)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
@@ -287,6 +328,7 @@ class Plan:
         """The exchange ends without further notice."""
         for n in list(self._running):
             self._release(n)
+        self.end_wait()
 
     @property
     def needs_answer(self) -> bool:
@@ -344,6 +386,7 @@ class Plan:
         self.state.load.end(self._work.pop(n))
         self._exclusions.end_trial(candidate)
         self.state.concurrency.end(candidate)
+        self.state.waiting.on_freed(candidate.pair_id)
         if entry := self._in_flight.pop(n, None):
             self.state.in_flight.end(entry)
 

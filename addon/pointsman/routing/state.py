@@ -27,6 +27,7 @@ from pointsman.routing.scoring import DEFAULT_RULE
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
+from pointsman.routing.waiting import WaitingLines
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.penalties import Ban
@@ -59,6 +60,7 @@ class RoutingState:
         self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
         self.load = Load()
+        self.waiting = WaitingLines()
         self.rng, self._strategy = rng, strategy
         self._strategies: dict[str, Strategy] = {}
         """By name, made when one is first used; bounded by their number."""

@@ -9,13 +9,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pointsman.config.enums import Mode
-from pointsman.config.values import parse_duration
+from pointsman.config.values import LONGEST_WAIT, parse_duration
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.jsontext import DuplicateMember, dumps, member_span, splice_raw, without_member
 
 PREFIX = "x-pointsman-"
 MAX_TIMEOUT = 3600.0
-MAX_WAIT = 30.0
 MAX_PROVIDERS = 50
 AUTO = "auto-"
 
@@ -125,5 +124,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     f"{PREFIX}hedge": ("hedge", _switch),
     f"{PREFIX}recover": ("recover", _switch),
     f"{PREFIX}timeout": ("timeout", _seconds(MAX_TIMEOUT)),
-    f"{PREFIX}max-wait": ("max_wait", _seconds(MAX_WAIT)),
+    f"{PREFIX}max-wait": ("max_wait", _seconds(LONGEST_WAIT)),
 }
