@@ -222,8 +222,8 @@ class Exchange:
         if self.ended or self._attempts.winner:
             return
         if candidate := self._next_candidate(now):
-            self._end_wait(now)
             self._launch(candidate, now)
+            self._end_wait(now)  # only now: whoever is next in line sees this one run
         elif not self._running and not self._waits_on(now):
             self._end_wait(now)
             self._end_without_candidates(now)

@@ -46,8 +46,8 @@ class ExchangeTimers:
             self._client_check.cancel()
 
     def tick_soon(self) -> None:
-        """The exchange wants a tick, though no time has passed."""
-        self._post_tick()
+        """The exchange wants a tick, though no time has passed. Not at once: another exchange is at work."""
+        self._loop.call_soon(self._post_tick)
 
     def close(self) -> None:
         for timer in (self._deadline, self._client_check):
