@@ -1,5 +1,7 @@
 """For all tests: each gets the marker of its place, and those that drive a browser are left out where there is none."""
 
+import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -7,6 +9,10 @@ import pytest
 
 from support.browser import installed
 from support.markers import marker_of, no_input_or_output
+
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""Otherwise every process that a test starts would compile the whole package again."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
