@@ -94,6 +94,20 @@ class TestAnswersThatWereCutOff:
         loser = next(each for each in harness.records if each.outcome is Outcome.HEDGE_LOSER_CANCELLED)
         assert loser.usage is None
 
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_one_that_was_given_up_for_being_slow_has_read_the_request(self, stream: bool) -> None:
+        harness = ExchangeHarness(2, stream=stream).start().connected(1).wait(1000)
+        slow = harness.records[0]
+        assert slow.error in ("first_byte_timeout", "answer_timeout")
+        assert slow.usage == Usage(harness.exchange.client_request.facts.tokens, is_estimated=True)
+
+    def test_an_answer_too_long_to_be_kept_counts_as_if_it_went_on_as_it_began(self) -> None:
+        piece = event("x" * 4000)
+        harness = answered(*[piece] * 600).failed(1)
+        [record] = harness.records
+        assert record.usage
+        assert record.usage.output == pytest.approx(600 * 1000, rel=0.01)
+
     def test_the_notice_that_a_race_began_counts_nothing(self) -> None:
         harness = ExchangeHarness(2, hedge=HEDGE).start().connected(1).head(1).data(1, REPORTED).wait(2)
         [notice] = harness.exchange.attempt_log.records

@@ -161,6 +161,17 @@ CHAT_USAGE: dict[str, Row] = {
         },
         Usage(input=1, output=291, cache_read=11, reasoning=290, cost=146_625),
     ),
+    # The same numbers, with as many tokens of thoughts as were cached.
+    "xai: as many cached as thought": (
+        {
+            "prompt_tokens": 300,
+            "completion_tokens": 1,
+            "total_tokens": 591,
+            "prompt_tokens_details": {"cached_tokens": 290},
+            "completion_tokens_details": {"reasoning_tokens": 290},
+        },
+        Usage(input=10, output=291, cache_read=290, reasoning=290),
+    ),
     # Recorded answer.
     "deepinfra: the total alone counts the reasoning": (
         {

@@ -36,7 +36,7 @@ from pointsman.wire.whole_reader import media_type
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
 MAX_KEPT_ANSWER_BYTES = 1 << 20
-"""Bytes of an answer kept to recognise the conversation and to estimate its tokens; a longer one is not kept."""
+"""Bytes of an answer kept to recognise the conversation and to estimate its tokens; of a longer one, its beginning."""
 CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
 CODE_OF_REFUSAL = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 413: Code.REQUEST_TOO_LARGE}
@@ -67,8 +67,8 @@ class ClientResponse:
         self._message: tuple[int, Message | None] | None = None
         """What the first so many bytes of the answer say."""
         self._answer_parts: list[bytes] | None = [] if client_request.facts.kind is Kind.CHAT else None
-        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer, and for one that is no chat."""
-        self._answer_bytes = 0
+        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for an answer that is no chat."""
+        self._kept_bytes = self._answer_bytes = 0
         self._last_sent = 0.0
         self._early_headers_due: float | None = None
         self._slow_since: float | None = None
@@ -114,10 +114,10 @@ class ClientResponse:
     def send_provider_data(self, data: bytes, now: float) -> None:
         """The provider's own words."""
         if self._answer_parts is not None and data:
-            self._answer_parts.append(data)
             self._answer_bytes += len(data)
-            if self._answer_bytes > MAX_KEPT_ANSWER_BYTES:
-                self._answer_parts = None
+            if self._answer_bytes <= MAX_KEPT_ANSWER_BYTES:
+                self._answer_parts.append(data)
+                self._kept_bytes = self._answer_bytes
         self.send(data, now)
 
     def send(self, data: bytes, now: float) -> None:
@@ -132,26 +132,29 @@ class ClientResponse:
 
     def report_answer(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
-        if self._is_whole and self._answer_parts and self._plan.needs_answer and (message := self._answer_message()):
+        is_kept = bool(self._answer_parts) and self._kept_bytes == self._answer_bytes
+        if self._is_whole and is_kept and self._plan.needs_answer and (message := self._answer_message()):
             self._plan.on_answer(message, now)
         self._answer_parts = self._message = None
 
     def estimated_usage(self) -> Usage | None:
         """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None
-        where the answer is too long to be kept.
+        where the answer is no chat. An answer too long to be kept counts as if it went on as it began.
         """
-        facts = self._client_request.facts
         if self._answer_parts is None:
             return None
         said = self._answer_message()
-        return Usage(facts.tokens, estimated_tokens(len(said.content)) if said else 0, is_estimated=True)
+        size = len(said.content) if said else 0
+        if self._kept_bytes < self._answer_bytes:
+            size = size * self._answer_bytes // self._kept_bytes if self._kept_bytes else self._answer_bytes
+        return Usage(self._client_request.facts.tokens, estimated_tokens(size), is_estimated=True)
 
     def _answer_message(self) -> Message | None:
         """What has been kept of the answer, read once for as many bytes."""
         assert self._answer_parts is not None
-        if self._message is None or self._message[0] != self._answer_bytes:
+        if self._message is None or self._message[0] != self._kept_bytes:
             call, answer = self._client_request, b"".join(self._answer_parts)
-            self._message = self._answer_bytes, answer_message(call.dialect.name, answer, call.facts.stream)
+            self._message = self._kept_bytes, answer_message(call.dialect.name, answer, call.facts.stream)
         return self._message[1]
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:

@@ -31,7 +31,7 @@ def usage_of_counts(usage: Members) -> Usage:
     written, written_1h = _cache_writes(usage, read)
     hidden = count(usage.get("total_tokens")) - prompt - output
     cached = cache_read + written
-    if 0 < cached == hidden or cached > prompt:
+    if 0 < cached == hidden != reasoning or cached > prompt:
         prompt += cached  # the prompt was counted without its caches
     elif hidden > 0 and reasoning in (0, hidden):
         output, reasoning = output + hidden, hidden  # xAI and Google count thoughts in the total alone
