@@ -575,6 +575,10 @@ class TestAnthropic:
         whole = {"content": [{"type": "text", "text": "hi"}], "usage": counts}
         assert usage_read(Dialect.ANTHROPIC, whole, streamed=False) == Usage(input=51, output=1699, reasoning=139)
 
+    def test_an_answer_that_reports_nothing_has_no_usage(self) -> None:
+        whole = {"type": "message", "content": [{"type": "text", "text": "hi"}]}
+        assert usage_read(Dialect.ANTHROPIC, whole, streamed=False) is None
+
     def test_a_write_of_no_stated_time_stays_for_five_minutes(self) -> None:
         whole = {"content": [{"type": "text", "text": "hi"}], "usage": {"cache_creation_input_tokens": 248}}
         assert usage_read(Dialect.ANTHROPIC, whole, streamed=False) == Usage(cache_write_5m=248)
