@@ -5,8 +5,10 @@ import json
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, STOP, ExchangeHarness, event
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.routing.attempt_outcomes import observations
+from pointsman.wire.conversation import answer_draft
 from pointsman.wire.frames import Usage
 
 TEXT = "a word " * 8
@@ -73,6 +75,41 @@ def test_an_answer_in_one_piece(usage: dict[str, object]) -> None:
 def test_an_attempt_without_an_answer_has_none() -> None:
     harness = ExchangeHarness(2).start().connected(1).answers(1, 503)
     assert harness.records[0].usage is None
+
+
+THOUGHTS = {
+    "chat": (Dialect.OPENAI_CHAT, {"choices": [{"index": 0, "delta": {"content": None, "reasoning_content": TEXT}}]}),
+    "chat, in another name": (Dialect.OPENAI_CHAT, {"choices": [{"delta": {"content": "", "reasoning": TEXT}}]}),
+    "gemini": (Dialect.GEMINI, {"candidates": [{"content": {"parts": [{"text": TEXT, "thought": True}]}}]}),
+    "responses": (Dialect.OPENAI_RESPONSES, {"type": "response.reasoning_text.delta", "delta": TEXT}),
+    "responses, a whole item": (
+        Dialect.OPENAI_RESPONSES,
+        {
+            "type": "response.output_item.done",
+            "item": {"type": "reasoning", "summary": [{"type": "summary_text", "text": TEXT}]},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("dialect", "document"), THOUGHTS.values(), ids=THOUGHTS)
+def test_thoughts_in_plain_sight_are_output(dialect: Dialect, document: dict[str, object]) -> None:
+    said = answer_draft(dialect, b"data: " + json.dumps(document).encode() + b"\n\n", True)
+    assert (said.thoughts, said.is_empty()) == (len(TEXT), True)
+
+
+def test_thoughts_of_anthropic_are_output() -> None:
+    start = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": TEXT}}
+    stream = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in (start, delta))
+    assert answer_draft(Dialect.ANTHROPIC, stream, True).thoughts == len(TEXT)
+
+
+def test_an_answer_counts_with_its_thoughts() -> None:
+    thought = event("").replace(b'"content":""', b'"reasoning_content":"12345678"')
+    [record] = answered(thought, STOP, DONE).records
+    assert record.usage
+    assert (record.usage.output, record.usage.reasoning) == (14 + 2, 2)
 
 
 class TestAnswersThatWereCutOff:

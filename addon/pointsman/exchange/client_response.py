@@ -24,11 +24,12 @@ from pointsman.exchange.response_headers import (
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
-from pointsman.wire.conversation import Message, answer_message
+from pointsman.wire.conversation import answer_draft
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_media_type, safe_type, to_client
+from pointsman.wire.messages import MessageDraft
 from pointsman.wire.request_facts import estimated_tokens
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
@@ -64,7 +65,7 @@ class ClientResponse:
         """The client got a whole answer of a provider's."""
         self._is_refused = False
         """The error for the client says that its request will never be served."""
-        self._message: tuple[int, Message | None] | None = None
+        self._draft: tuple[int, MessageDraft] | None = None
         """What the first so many bytes of the answer say."""
         self._answer_parts: list[bytes] | None = [] if client_request.facts.kind is Kind.CHAT else None
         """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for an answer that is no chat."""
@@ -133,9 +134,9 @@ class ClientResponse:
     def report_answer(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
         is_kept = bool(self._answer_parts) and self._kept_bytes == self._answer_bytes
-        if self._is_whole and is_kept and self._plan.needs_answer and (message := self._answer_message()):
-            self._plan.on_answer(message, now)
-        self._answer_parts = self._message = None
+        if self._is_whole and is_kept and self._plan.needs_answer and not (said := self._answer_draft()).is_empty():
+            self._plan.on_answer(said.message(), now)
+        self._answer_parts = self._draft = None
 
     def estimated_usage(self) -> Usage | None:
         """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None
@@ -143,19 +144,23 @@ class ClientResponse:
         """
         if self._answer_parts is None:
             return None
-        said = self._answer_message()
-        size = len(said.content) if said else 0
-        if self._kept_bytes < self._answer_bytes:
-            size = size * self._answer_bytes // self._kept_bytes if self._kept_bytes else self._answer_bytes
-        return Usage(self._client_request.facts.tokens, estimated_tokens(size), is_estimated=True)
+        said = self._answer_draft()
+        size, thoughts = 0 if said.is_empty() else len(said.message().content), said.thoughts
+        if not self._kept_bytes:
+            size = self._answer_bytes
+        elif self._kept_bytes < self._answer_bytes:
+            size, thoughts = (each * self._answer_bytes // self._kept_bytes for each in (size, thoughts))
+        reasoning = estimated_tokens(thoughts)
+        output = estimated_tokens(size) + reasoning
+        return Usage(self._client_request.facts.tokens, output, reasoning=reasoning, is_estimated=True)
 
-    def _answer_message(self) -> Message | None:
+    def _answer_draft(self) -> MessageDraft:
         """What has been kept of the answer, read once for as many bytes."""
         assert self._answer_parts is not None
-        if self._message is None or self._message[0] != self._kept_bytes:
+        if self._draft is None or self._draft[0] != self._kept_bytes:
             call, answer = self._client_request, b"".join(self._answer_parts)
-            self._message = self._kept_bytes, answer_message(call.dialect.name, answer, call.facts.stream)
-        return self._message[1]
+            self._draft = self._kept_bytes, answer_draft(call.dialect.name, answer, call.facts.stream)
+        return self._draft[1]
 
     def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
         """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker. Bytes that

@@ -32,6 +32,7 @@ DELTAS = frozenset({
     "response.function_call_arguments.delta",
     "response.custom_tool_call_input.delta",
 })  # fmt: skip
+THOUGHTS = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
 
 
 def answer(documents: Iterable[Members]) -> MessageDraft:
@@ -40,21 +41,25 @@ def answer(documents: Iterable[Members]) -> MessageDraft:
     """
     items: list[Members] = []
     output: list[Members] = []
-    unfinished: list[object] = []
+    unfinished: list[Members] = []
     for document in documents:
         kind = document.get("type")
         if kind == "response.output_item.done":
             items.append(mapping(document.get("item")))
             unfinished.clear()
-        elif kind in DELTAS:
-            unfinished.append(document.get("delta"))
+        elif kind in DELTAS or kind in THOUGHTS:
+            unfinished.append(document)
         output = mappings(mapping(document.get("response") or document).get("output")) or output
     draft = MessageDraft(ASSISTANT)
     for said in _drafts(items or output):
         draft.texts += said.texts
         draft.pieces += said.pieces
-    for delta in unfinished if not output else ():
-        draft.add_text(delta)
+    for item in items or output:
+        if item.get("type") == "reasoning":
+            for part in (*mappings(item.get("summary")), *mappings(item.get("content"))):
+                draft.add_thought(part.get("text"))
+    for piece in unfinished if not output else ():
+        (draft.add_text if piece["type"] in DELTAS else draft.add_thought)(piece.get("delta"))
     return draft
 
 
