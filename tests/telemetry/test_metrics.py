@@ -44,7 +44,7 @@ class Scrape:
 def test_an_exchange_counts_once_under_its_client_and_status() -> None:
     counted = RequestMetrics()
     counted.on_exchange(exchange_record(client="ci", dialect="anthropic", sticky="hit"), STARTED - 0.004)
-    counted.on_exchange(exchange_record(status=None), None)
+    counted.on_exchange(exchange_record(status=None, waited_ms=700.0), STARTED - 0.7)
     counted.on_refusal(401, "anthropic")
     seen = Scrape(counted)
     name = "pointsman_requests_total"

@@ -84,6 +84,7 @@ def exchange_fields(record: ExchangeRecord) -> dict[str, object]:
         "usage": record.usage and record.usage.to_dict(),
         "cost_usd": dollars(record.cost),
         "duration_ms": record.ended_ms,
+        "waited_ms": record.waited_ms,
     }
 
 
@@ -108,4 +109,5 @@ def refusal_fields(refused: RefusedRequest) -> dict[str, object]:
         "usage": None,
         "cost_usd": None,
         "duration_ms": round((refused.ended - refused.started) * 1000, 1),
+        "waited_ms": 0.0,
     }

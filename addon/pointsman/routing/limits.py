@@ -116,9 +116,9 @@ class RateLimits:
 
     def remaining(self, place: PairId, limits: Configured, now: float) -> Iterator[tuple[str, int, int]]:
         """Of each window in use its name, what is left of it, and its limit."""
-        windows = self._windows.get(place) or {}
-        for name, configured in _limited(limits):
-            if (window := windows.get(name)) is not None:
+        for name, window in self._windows.get(place, {}).items():
+            configured: int | None = getattr(limits, name)
+            if configured is not None:
                 limit = window.limit(configured)
                 yield name, max(0, limit - window.used(now)), limit
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from heapq import nsmallest
+from operator import itemgetter
 
 from pointsman.routing.router import Router
 from pointsman.telemetry.series import OTHER, Family, Labels, Number, gauge_lines
@@ -67,9 +68,10 @@ class Gauges:
         inventory, limits = self._router.inventory, self._router.limits
         found: dict[Labels, tuple[float, int]] = {}
         for target in inventory.targets:
+            provider, model, configured = target.provider.name, target.model.id, target.model.limits
             for candidate in inventory.keys[target]:
-                named = target.provider.name, candidate.key_label or "", target.model.id
-                for window, left, limit in limits.remaining(candidate.pair_id, target.model.limits, now):
-                    found[*named, window] = min(found.get((*named, window), (1.0, limit)), (left / limit, left))
-        for labels, (_, left) in nsmallest(MAX_LIMITS, found.items(), key=lambda row: row[1]):
-            yield labels, left
+                for window, left, limit in limits.remaining(candidate.pair_id, configured, now):
+                    labels, share = (provider, candidate.key_label or "", model, window), (left / limit, left)
+                    found[labels] = min(found.get(labels, share), share)  # labels of keys may be equal
+        for shown, (_, left) in nsmallest(MAX_LIMITS, found.items(), key=itemgetter(1)):
+            yield shown, left

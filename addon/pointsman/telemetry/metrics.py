@@ -100,7 +100,7 @@ class RequestMetrics:
         for attempt in attempts:
             if not attempt.is_informational:
                 self._on_attempt(attempt, client)
-        if attempts and received is not None:
+        if attempts and received is not None and not record.waited_ms:  # to wait in line is no overhead
             self.overhead.observe((), max(0.0, min(each.started for each in attempts) - received))
         if any(attempt.is_informational for attempt in attempts):
             self.hedges.add((_race_result(attempts),))
