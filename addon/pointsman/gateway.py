@@ -214,17 +214,29 @@ class Gateway:
     def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem, model: str | None = None) -> None:
         """Every request to a chat path for which no exchange begins comes by here; `model` is what it asks for."""
         note_refusal(flow, problem)
-        self._record_refusal(flow.request, problem, chat.form.name.value, chat.client, model)
+        began = flow.request.timestamp_start
+        self._record_refusal(flow.request, problem, chat.form.name.value, chat.client, model, began)
+
+    def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
+        """A message of a WebSocket connection that `upgrade` opened is no request."""
+        self._record_refusal(upgrade, problem, chat.form.name.value, chat.client, None, None)
 
     def on_page_refused(self, request: http.Request, problem: Problem) -> None:
         """A request for an own page has got this answer."""
         path, headers = request.path.partition("?")[0], header_map(request.headers)
         if not is_dashboard_reading(request.method, headers):
             asker = asker_of(path, headers)
-            self._record_refusal(request, problem, asker.name.value if asker else None, None, None)
+            dialect = asker.name.value if asker else None
+            self._record_refusal(request, problem, dialect, None, None, request.timestamp_start)
 
     def _record_refusal(
-        self, request: http.Request, problem: Problem, dialect: str | None, client: str | None, model: str | None
+        self,
+        request: http.Request,
+        problem: Problem,
+        dialect: str | None,
+        client: str | None,
+        model: str | None,
+        began: float | None,
     ) -> None:
         masker, now = self._rules.masker, time.time()
         path, message = masker.line(request.path.partition("?")[0]), masker.line(problem.message)
@@ -237,7 +249,7 @@ class Gateway:
             status=problem.status,
             reason=problem.code.value,
             message=message,
-            started=request.timestamp_start or now,
+            started=began or now,
             ended=now,
         )
         self.history.record_refusal(refused)

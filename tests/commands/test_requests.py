@@ -96,11 +96,12 @@ async def test_usage_shows_tokens_cost_and_the_cost_elsewhere(
 ) -> None:
     assert await run(router, "usage", "--by", "model", "--since", "7d", "--reference", "openai/gpt-4o") == 0
     [line] = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["m"]]
-    assert line[1:3] == ["2", "100.0%"]
+    assert line[1:4] == ["2", "2", "100.0%"]
     assert len([word for word in line if word.startswith("$0.")]) == 2
     assert await run(router, "usage", "--by", "day", "--csv") == 0
     [row] = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    assert (row["attempts"], row["unpriced"], row["reference_cost_usd"]) == ("2", "0", "")
+    assert (row["requests"], row["refused"], row["attempts"], row["unpriced"]) == ("3", "1", "2", "0")
+    assert row["reference_cost_usd"] == ""
     assert float(row["cost_usd"]) == pytest.approx((int(row["input"]) + 2 * int(row["output"])) / 10**6)
 
 

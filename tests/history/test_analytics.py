@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from history.history_builders import KEEP, ask, mixed_exchanges, writing
+from pointsman.domain.records import Outcome
 from pointsman.history.analytics import (
     GROUP_COLUMNS,
     SECONDS,
@@ -18,8 +19,10 @@ from pointsman.history.analytics import (
     percentile,
     usage_of,
 )
+from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
 from pointsman.history.rows import attempt_rows
 from pointsman.prices import Period, Rates, Tier, cost, dollars
+from support.audit_records import attempt_record, exchange_record
 
 NOW = 1_800_000_000.0
 EXPRESSIONS = {"day": "strftime('%Y-%m-%d', ended, 'unixepoch')"}
@@ -50,7 +53,7 @@ def test_every_number_equals_a_recount(log: Path, window: TimeWindow, by: GroupB
     told = analytics(log, window, by, NOW)
     groups = ask(log, f"SELECT DISTINCT {', '.join(names)} FROM attempts WHERE ended > ?", since)
     assert {tuple(row[name] for name in GROUP_COLUMNS[by]) for row in told} == set(groups)
-    assert len(told) == len(groups) >= (1 if by is GroupBy.DAY else 2)
+    assert len(told) == len(groups) >= (1 if by is GroupBy.DAY or window is TimeWindow.HOUR else 2)
     weight = f"total(min(1.0, max(0.0, 1.0 - ({NOW} - ended) / 86400.0 / 7)))"
     for row in told:
         group = tuple(row[name] for name in GROUP_COLUMNS[by])
@@ -74,7 +77,8 @@ def test_every_number_equals_a_recount(log: Path, window: TimeWindow, by: GroupB
         used_something = recount("sum(tokens_in + tokens_out)") > 0
         assert row["cost_usd"] == dollars(recount("sum(cost)" if used_something else "coalesce(sum(cost), 0)"))
         assert row["unpriced"] == recount("sum(cost IS NULL AND tokens_in + tokens_out > 0)")
-        assert row["cache_hit_share"] == pytest.approx(recount("sum(cache_read)") / (recount("sum(tokens_in)") or 1))
+        prompts = recount("sum(tokens_in)")
+        assert row["cache_hit_share"] == (pytest.approx(caches["cache_read"] / prompts) if prompts else None)
         assert row["tokens_estimated_of"] == recount("sum(tokens_estimated)")
         assert row["failures_by_kind"] == kinds(log, names, group, since)
         for share in (50, 95):
@@ -130,6 +134,21 @@ def test_a_window_in_which_nothing_happened_is_empty(log: Path) -> None:
 )
 def test_percentiles_are_by_nearest_rank(waits: list[float], p50: float | None, p95: float | None) -> None:
     assert (percentile(waits, 50), percentile(waits, 95)) == (p50, p95)
+
+
+def test_requests_are_counted_where_they_were_decided(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    failed = attempt_record(provider="bad", outcome=Outcome.RETRY_FAILED, started=NOW, usage=None)
+    retried = exchange_record(client="ci", started=NOW, attempts=(failed, attempt_record(n=2, started=NOW)))
+    refused = RefusedRequest("r", None, None, None, "/v1", 401, "invalid_api_key", "", NOW, NOW)
+    with writing(path, wall=lambda: NOW) as recorder:
+        recorder.enqueue((request_row(retried, ""), *attempt_rows(retried, 10), refusal_row(refused)))
+    told = {by: analytics(path, TimeWindow.HOUR, by, NOW) for by in GroupBy}
+    counts = {by: {row[by]: (row.get("requests"), row.get("refused")) for row in rows} for by, rows in told.items()}
+    assert counts[GroupBy.PROVIDER] == {"groq": (1, 0), "bad": (0, 0)}
+    assert counts[GroupBy.CLIENT] == {"ci": (1, 0), None: (1, 1)}
+    assert counts[GroupBy.DAY] == {"2027-01-15": (2, 1)}
+    assert set(counts[GroupBy.OUTCOME].values()) == {(None, None)}
 
 
 def spent(path: Path, reference: Rates) -> dict[str, str | None]:

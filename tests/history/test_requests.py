@@ -97,7 +97,7 @@ FILTERS: Sequence[tuple[RequestFilter, Callable[[dict[str, Any]], bool]]] = (
     (RequestFilter(text="model_not"), lambda row: row["reason"] == "model_not_found"),
     (
         RequestFilter(text="gr", model="auto"),
-        lambda row: (row["model"], row["target"].lower()[:5]) == ("auto", "groq/"),
+        lambda row: row["model"] == "auto" and row["target"].lower()[:5] == "groq/",
     ),
     (RequestFilter(client="nobody"), lambda row: False),
 )

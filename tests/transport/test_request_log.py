@@ -15,6 +15,7 @@ from support.admin import ADMIN, CLIENT, SERVER, bearer, call
 from support.http_requests import QUESTION, ask
 from support.router import Router, running
 from support.settings import provider
+from support.socket_client import BETA, socket_to
 
 KEY = bearer(CLIENT)
 CHAT = {"model": "m", "messages": QUESTION}
@@ -173,6 +174,19 @@ async def test_what_no_provider_could_answer_and_what_the_client_left_is_on_reco
     [row] = await found(router, q=request_id, status="5xx")
     assert (row["outcome"], row["target"], row["trail"]) == ("retry_failed", "one/m", answer.json["error"]["trail"])
     assert row["reason"] == answer.json["error"]["code"]
+
+
+async def test_a_message_that_is_refused_is_on_record(stack: AsyncExitStack, tmp_path: Path) -> None:
+    router = await start(stack, tmp_path)
+    socket = await stack.enter_async_context(socket_to(router.base_url, additional_headers={**BETA, **KEY}))
+    await socket.connection.send('{"type": "nonsense"}')
+    [error] = await socket.answer()
+    assert error["type"] == "error"
+    [row] = await found(router, q=error["headers"]["x-request-id"])
+    assert (row["status"], row["reason"], row["dialect"]) == (400, "invalid_request", "openai-responses")
+    assert row["duration_ms"] == 0
+    assert await socket.says("hi") == "hello"
+    assert [row["status"] for row in await found(router)] == [200, 400]
 
 
 async def test_a_restart_keeps_them(tmp_path: Path) -> None:

@@ -55,12 +55,25 @@ def render(answer: dict[str, Any]) -> Table:
     has_reference = any("reference_cost_usd" in row for row in rows)
     table = Table(box=SIMPLE_HEAD)
     table.add_column(by)
-    columns = ["attempts", "success", *(name.replace("_", " ") for name in TOKENS), "from cache", "cost", "unpriced"]
+    columns = [
+        "requests",
+        "attempts",
+        "success",
+        *(name.replace("_", " ") for name in TOKENS),
+        "from cache",
+        "cost",
+        "unpriced",
+    ]
     for column in [*columns, *(["at reference"] if has_reference else []), "first content"]:
         table.add_column(column, justify="right")
     for row in rows:
         usage = {**row["usage"], "cache_write": row["usage"]["cache_write_5m"] + row["usage"]["cache_write_1h"]}
-        words = [row[by] or "(none)", str(row["raw"]["attempts"]), rate(row["success_rate"])]
+        words = [
+            row[by] or "(none)",
+            str(row.get("requests", "–")),
+            str(row["raw"]["attempts"]),
+            rate(row["success_rate"]),
+        ]
         words += [str(usage[name]) for name in TOKENS]
         words += [rate(row["cache_hit_share"]), _dollars(row["cost_usd"]), str(row["unpriced"])]
         words += [_dollars(row["reference_cost_usd"])] if has_reference else []

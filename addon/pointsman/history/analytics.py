@@ -70,6 +70,15 @@ SELECT kinds.*, COUNT(*) AS attempts, SUM(min(1.0, max(0.0, 1.0 - (:now - ended)
 FROM kinds CROSS JOIN log ON kind = kinds.id AND ended > :since AND ended <= :until GROUP BY kinds.id
 """
 """One pass over the index by kind. Attempts weigh as in choosing, but each by its own age instead of its hour's."""
+REQUESTS_QUERY = """
+SELECT request_kinds.*, target_model AS model, COUNT(*) AS requests, SUM(outcome = 'refused') AS refused
+FROM request_kinds CROSS JOIN request_log ON request_log.kind = request_kinds.id AND ended > :since AND ended <= :until
+GROUP BY request_kinds.id
+"""
+COUNTS_REQUESTS = (GroupBy.TARGET, GroupBy.PROVIDER, GroupBy.MODEL, GroupBy.CLIENT, GroupBy.MODE, GroupBy.DAY)
+"""Where a request belongs to one group: that of the attempt that decided it."""
+BY_WHOM = (GroupBy.CLIENT, GroupBy.DAY)
+"""Where a group may have nothing but requests that were refused."""
 USAGE_QUERY = """
 SELECT kinds.*, SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(cache_read) AS cache_read,
     SUM(cache_write_5m) AS cache_write_5m, SUM(cache_write_1h) AS cache_write_1h, SUM(reasoning) AS reasoning
@@ -90,6 +99,8 @@ class Tally:
     waits: list[float] = field(default_factory=list)
     cost: int = 0
     priced: int = 0
+    requests: int = 0
+    refused: int = 0
     unpriced: int = 0
     """Attempts that have used something whose price is not known."""
     reference: int | None = 0
@@ -111,6 +122,10 @@ class Tally:
             self.kinds[row["failure"]] += row["attempts"]
         if row["waits"]:
             self.waits += map(float, row["waits"].split(","))
+
+    def add_requests(self, row: sqlite3.Row) -> None:
+        self.requests += row["requests"]
+        self.refused += row["refused"]
 
     def add_reference(self, row: sqlite3.Row, rates: Rates) -> None:
         """`rates` have one price, which is that of all in the row."""
@@ -168,6 +183,9 @@ def analytics(
         db.row_factory = sqlite3.Row
         for group, row in _sums(db, SUMS_QUERY, window, by, now):
             groups.setdefault(group, Tally()).add(row)
+        for group, row in _sums(db, REQUESTS_QUERY, window, by, now) if by in COUNTS_REQUESTS else ():
+            if by in BY_WHOM or group in groups:
+                groups.setdefault(group, Tally()).add_requests(row)
         for condition, rates in prices_in_sql(reference) if reference else ():
             for group, row in _sums(db, USAGE_QUERY.format(condition=condition), window, by, now):
                 groups.setdefault(group, Tally()).add_reference(row, rates)
@@ -176,6 +194,7 @@ def analytics(
         in_order.sort(key=lambda group: _name(group[0]))
     return [
         {by.value: _name(group), **dict(zip(GROUP_COLUMNS[by], group, strict=True)), **tally.to_dict()}
+        | ({"requests": tally.requests, "refused": tally.refused} if by in COUNTS_REQUESTS else {})
         | ({"reference_cost_usd": dollars(tally.reference)} if reference else {})
         for group, tally in in_order
     ]

@@ -19,7 +19,18 @@ MAX_REFERENCE = 200
 MAKERS = ("openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "groq", "cohere", "moonshotai")
 """Providers of the built-in table that a model name alone may mean."""
 CSV_COLUMNS = (
-    *("attempts", "successes", "failures", "success_rate", *TOKEN_KINDS, "cache_hit_share", "cost_usd", "unpriced"),
+    *(
+        "requests",
+        "refused",
+        "attempts",
+        "successes",
+        "failures",
+        "success_rate",
+        *TOKEN_KINDS,
+        "cache_hit_share",
+        "cost_usd",
+        "unpriced",
+    ),
     *("reference_cost_usd", "first_content_p50_ms", "first_content_p95_ms"),
 )
 

@@ -215,10 +215,12 @@ ANALYTICS_ROW = object_schema(
     cost_usd={**COST, "description": "Of the attempts whose price is known; null: of none of them."},
     unpriced={**INTEGER, "description": "Attempts that used something whose price is not known."},
     reference_cost_usd={**COST, "description": "Of the same at the reference model; null: cannot be said."},
+    requests={**INTEGER, "description": "Requests on record, by the attempt that decided; absent by key and outcome."},
+    refused={**INTEGER, "description": "Of them, those that no provider was asked for."},
     hedged=INTEGER,
     failures_by_kind={"type": "object", "additionalProperties": INTEGER},
 )
-ANALYTICS_ROW = with_optional(ANALYTICS_ROW, "reference_cost_usd")
+ANALYTICS_ROW = with_optional(ANALYTICS_ROW, "reference_cost_usd", "requests", "refused")
 
 REQUEST_MEMBERS: Schema = {
     "id": {**INTEGER, "description": "Of the row; a client may use a request id twice."},
