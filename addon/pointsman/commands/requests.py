@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -86,7 +87,8 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     table = Table(box=SIMPLE_HEAD)
     for column in COLUMNS:
-        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=column in ("time", "id"))
+        justify: JustifyMethod = "right" if column in NUMBERS else "left"
+        table.add_column(column, justify=justify, no_wrap=column in ("time", "id"), overflow="fold")
     for row in rows:
         table.add_row(*cells(row))
     console().print(table)
@@ -102,7 +104,7 @@ def cells(row: dict[str, Any]) -> list[Text]:
         else ""
     )
     words = (
-        time.strftime("%d.%m. %H:%M:%S", time.localtime(row["time"])),
+        time.strftime("%m-%d %H:%M:%S", time.localtime(row["time"])),
         Text(str(status or "left"), style=colour),
         row["reason"],
         row["client"],

@@ -54,7 +54,7 @@ def render(answer: dict[str, Any]) -> Table:
     by, rows = answer["by"], answer["rows"]
     has_reference = any("reference_cost_usd" in row for row in rows)
     table = Table(box=SIMPLE_HEAD)
-    table.add_column(by)
+    table.add_column(by, overflow="fold")
     columns = [
         "requests",
         "attempts",
