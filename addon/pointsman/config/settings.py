@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
+from pointsman.config.clients import ClientSettings
 from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
@@ -42,7 +43,7 @@ class Server(ConfigModel):
     client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
     admin_key: MaybeSecret = None  # None: one is generated at start
     forward: Forward | None = (
-        None  # who may use it as an ordinary proxy; None: local, and key where there is a client_key
+        None  # who may use it as an ordinary proxy; None: local, and key where there are clients with keys
     )
     header_prefix: HeaderPrefix = "X-"  # of the sticky headers
     # Hosts whose chat requests are routed when the router is the client's proxy.
@@ -190,10 +191,13 @@ class ConfigSections(ConfigModel):
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
     history: HistorySettings = HistorySettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()
+    clients: FrozenMapping[str, ClientSettings] = empty_mapping()  # by name
 
 
 class Settings(ConfigSections):
-    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
+    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in.
+    `clients` has `default` if there is a `server.client_key`.
+    """
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
     faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written

@@ -191,7 +191,7 @@ def _name(value: object) -> str:
     return text
 
 
-def _secret(value: object) -> SecretStr:
+def read_secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:
@@ -294,8 +294,8 @@ Flag = Annotated[bool, PlainValidator(_flag)]
 SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
-Secret = Annotated[SecretStr, PlainValidator(_secret)]
-MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
+Secret = Annotated[SecretStr, PlainValidator(read_secret)]
+MaybeSecret = Annotated[SecretStr | None, PlainValidator(read_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pointsman.config.declared_names import as_mapping
 from pointsman.config.inheritance import Catalog
 from pointsman.config.messages import SECRET_KEYS, format_path, quoted, suggestion
 from pointsman.config.providers import Provider
@@ -21,7 +22,9 @@ def config_warnings(sections: ConfigSections, catalog: Catalog) -> Iterator[str]
 
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
     """A warning if the file at `path` contains keys (in `tree`) and other users can read it."""
-    if _holds_keys(tree) and others_can_read(path):
+    clients = map(as_mapping, as_mapping(tree.get("clients")).values())
+    has_keys = _holds_keys(tree) or any(_holds_keys(client.get("key"), is_secret=True) for client in clients)
+    if has_keys and others_can_read(path):
         yield f"{path}: holds keys in clear text and can be read by other users; chmod 600 {path}, or use ${{NAME}}"
 
 
