@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
+from pointsman.clients.access import ModelAccess
 from pointsman.config.enums import ContentFilter, Dialect, Mode, ProtectionLevel
 from pointsman.domain.failures import (
     ALIKE_REFUSALS,
@@ -72,6 +73,10 @@ class Plan:
     rng: Random | None = None
     holder: Holder | None = None
     """The account that alone can serve the request, as it holds what the request refers to."""
+    access: ModelAccess | None = None
+    """What the client may use; None: every target of this request."""
+    client: str | None = None
+    """The name of the client."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """The targets that take part."""
@@ -88,7 +93,9 @@ class Plan:
     """The entry of each attempt in flight at a guarded target."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
+        self._exclusions = Exclusions(
+            self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self.access
+        )
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
@@ -284,18 +291,18 @@ class Plan:
 
     def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
         if self.facts.stores_answer:
-            self._record_issued((answer_id,), candidate, now)
+            self._record_issued((answer_id,), candidate, self.client, now)
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
         if answer_id:
             self.on_answer_begun(answer_id, candidate, now)
 
-    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
-        """Its account holds them, unless the answer is a converted one."""
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, client: str | None, now: float) -> None:
+        """Its account holds them for this client, unless the answer is a converted one."""
         target = candidate.target
         if ids and not target.needs_conversion(self.dialect):
-            self.state.issued_ids.record(ids, pin_on(candidate), now)
+            self.state.issued_ids.record(ids, pin_on(candidate), now, client)
 
     def on_answer(self, message: Message, now: float) -> None:
         """The session will be found by this answer too."""
@@ -319,7 +326,7 @@ class Plan:
     def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         held = self.facts.held
-        self._record_issued((*held.own, *held.shared), candidate, now)
+        self._record_issued((*held.own, *held.shared), candidate, None, now)
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None
 
