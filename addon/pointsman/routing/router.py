@@ -5,6 +5,7 @@ from copy import copy
 from random import Random
 from typing import Any
 
+from pointsman.clients.clients import RunningRequest
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Kind
 from pointsman.domain.outbound import UpstreamRequest
@@ -85,10 +86,16 @@ class Router:
         return self._base_urls.observe(record)
 
     def plan(
-        self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        caller: Caller,
+        now: float,
+        wall: float | None = None,
+        client: RunningRequest | None = None,
     ) -> Plan:
-        """`wall` is what the clock on the wall shows at `now`; without it both are one. Raises Problem
-        (model_not_found).
+        """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
+        `client`. Raises Problem (model_not_found).
         """
         settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
@@ -99,7 +106,18 @@ class Router:
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
         holder = self.state.holder_of(facts.held, binding.pin, now)
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead, holder=holder)
+        return Plan(
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            refused,
+            ahead,
+            holder=holder,
+            client=client,
+        )
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -163,7 +181,13 @@ class Router:
         return plan
 
     def account_plan(
-        self, facts: RequestFacts, dialect: Dialect, provider: str, now: float, wall: float | None = None
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        provider: str,
+        now: float,
+        wall: float | None = None,
+        client: RunningRequest | None = None,
     ) -> Plan:
         """The plan of a request about what an account holds; `provider` is the one that its client names, empty if it
         names none. Raises Problem (invalid_request) where it is not clear which one is meant.
@@ -175,7 +199,18 @@ class Router:
         own = holder if holder and holder.pin.provider == name else None
         ahead = 0.0 if wall is None else wall - now
         binding = SessionBinding(None)
-        return AccountPlan(resolution, facts, dialect, self.inventory, binding, self.state, None, ahead, holder=own)
+        return AccountPlan(
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            None,
+            ahead,
+            holder=own,
+            client=client,
+        )
 
     def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
         """The providers to probe now, and what to ask each; `rng` gives random numbers from 0 to 1."""
