@@ -34,6 +34,8 @@ from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own
 from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
+from pointsman.ledger_file import FILE as LEDGER_FILE
+from pointsman.ledger_file import LedgerFile
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
@@ -194,10 +196,12 @@ class Pointsman:
 
     def _start_gateway(self, settings: Settings) -> None:
         self._admin_key = self._find_admin_key(settings)
-        self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key])
+        assert self._configuration
+        store = self._configuration.store
+        ledger = LedgerFile(store.path.parent / LEDGER_FILE) if store else None
+        self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key], ledger=ledger)
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
-        assert self._configuration
         self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
         self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))

@@ -23,6 +23,7 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted
 from pointsman.client_admission import ClientAdmission
+from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.config import Settings
 from pointsman.converted_items import ConvertedItems
 from pointsman.domain.records import ExchangeRecord
@@ -31,12 +32,14 @@ from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
 from pointsman.history import History
+from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
 from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
 from pointsman.recording.flow_queue import FlowQueue
 from pointsman.request_reader import ParsedRequest, RequestReader
+from pointsman.routing.client_spending import reserved_usage
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.transport import entry_mode
@@ -66,16 +69,29 @@ make_converters_thread_safe()
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
+LEDGER_DELAY = 0.25
+"""Seconds for which changes of the ledger gather before they are written."""
 
 
 class Gateway:
-    """Implements `transport.stream_host.StreamHost`."""
+    """Implements `transport.stream_host.StreamHost`. Without a `ledger` what clients spend is forgotten in the end."""
 
-    def __init__(self, settings: Settings, providers: UpstreamClient, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        providers: UpstreamClient,
+        secrets: Iterable[str] = (),
+        ledger: LedgerFile | None = None,
+    ) -> None:
         self.router = Router(settings, token_bytes(32))
         self.recent_exchanges = RecentExchanges()
         self.learnt_refusals = LearntRefusals()
         self.history = History(settings.history)
+        self.clients = Clients(settings)
+        self._ledger_file = ledger
+        if ledger:
+            self.clients.ledger.restore(ledger.read())
+            self.clients.ledger.on_change = self._schedule_ledger_write
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
@@ -136,6 +152,7 @@ class Gateway:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.update_settings(settings.history)
+        self.clients.update_settings(settings)
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -147,6 +164,13 @@ class Gateway:
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
+
+    def _schedule_ledger_write(self) -> None:
+        asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
+
+    def _write_ledger(self) -> None:
+        assert self._ledger_file
+        self._ledger_file.put(self.clients.ledger.take_changes())
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -161,6 +185,9 @@ class Gateway:
         await asyncio.sleep(0)  # until those that ended last are known
         await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
+        if self._ledger_file:
+            self._write_ledger()
+            await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
 
@@ -252,7 +279,7 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read, flow.request)
+            plan = self._plan_for_client(chat, read, flow.request)
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
@@ -278,22 +305,48 @@ class Gateway:
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+    def _plan_for_client(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+        """The plan, which ends the request of its client in every ending. Counting tokens and asking for stored answers
+        costs nothing. Raises Problem.
+        """
+        if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
+            return self._plan(chat, read, request, None)
+        tokens = reserved_usage(read.facts).total
+        client = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
+        try:
+            return self._plan(chat, read, request, client)
+        except BaseException:
+            if client:
+                client.end()
+            raise
+
+    def _plan(
+        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, client: RunningRequest | None
+    ) -> Plan:
         if chat.purpose is Purpose.ACCOUNT:
             named = request.headers.get(PROVIDER_HEADER, "").strip()
             now, wall = time.monotonic(), time.time()
-            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, chat.client)
+            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, client, chat.client)
         now = time.monotonic()
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
         if chat.purpose is Purpose.STORED:
             return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now, chat.client)
-        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), client)
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
         return plan
 
     def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
+        try:
+            driver = self._make_driver(exchange, stream)
+        except BaseException:
+            exchange.plan.discard()
+            raise
+        self.running[exchange] = driver
+        return driver
+
+    def _make_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
         recorder = None
         if ctx.options.pointsman_record_attempts:
@@ -301,11 +354,9 @@ class Gateway:
                 stream.flow, exchange.client_request.request_id, exchange.rules.masker, self.flow_queue
             )
         upstream = self.upstream_options(client.proxy_mode)
-        driver = ExchangeDriver(
+        return ExchangeDriver(
             exchange, stream, stream.http_layer.handler, self.upstream_client, upstream, self.worker, recorder
         )
-        self.running[exchange] = driver
-        return driver
 
     def upstream_options(self, mode: ProxyMode) -> UpstreamOptions:
         """The way to providers for clients that come in by `mode`."""

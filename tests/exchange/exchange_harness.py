@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pointsman.clients.clients import RunningRequest
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
@@ -61,6 +62,8 @@ class ExchangeHarness:
         speaks: Mapping[str, Dialect] | None = None,
         more: Mapping[str, Any] | None = None,
         refusals: LearntRefusals | None = None,
+        client: RunningRequest | None = None,
+        now: float = 1000.0,
         **sections: Any,
     ) -> None:
         """`speaks` names providers with a dialect other than the client's; `more` goes into the entry of each."""
@@ -76,7 +79,7 @@ class ExchangeHarness:
             for name in names
         }
         self.settings = settings(own, stream=dict(timing or {}), **sections)
-        self.now = 1000.0
+        self.now = now
         self.effects: list[Effect] = []
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
@@ -87,7 +90,7 @@ class ExchangeHarness:
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)
         known = {"headers": {"x-session-id": session}} if session else {}
-        plan = self.router.plan(call.facts, dialect, caller(**known), self.now)
+        plan = self.router.plan(call.facts, dialect, caller(**known), self.now, client=client)
         self.exchange = Exchange(call, plan, rules)
 
     # What happens.

@@ -169,6 +169,10 @@ class Planner(Protocol):
         """The session headers of an answer."""
         ...
 
+    def budget_left(self, now: float) -> str:
+        """For the header `X-Budget-Left`: what is left of the client's budgets, once that is little; else empty."""
+        ...
+
     def stickiness(self, answered: Target | None) -> str: ...
 
     def is_refusal(self, fault: Fault) -> bool:

@@ -18,6 +18,8 @@ class ExclusionReason(StrEnum):
     SMART_FIRST = "smart_first"
     """Never chosen automatically in this mode."""
     CONTEXT = "context_too_small"
+    BUDGET = "budget"
+    """Its client has no room in a budget for what an attempt may cost."""
     BANNED = "banned"
     """The session has banned its provider, or the target itself."""
     OTHER_KEY = "other_key"

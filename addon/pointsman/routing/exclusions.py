@@ -14,6 +14,7 @@ from pointsman.clients.access import ModelAccess
 from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.client_spending import ClientSpending
 from pointsman.routing.concurrency import RETRY_WAIT
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -60,6 +61,8 @@ class Exclusions:
     """The account that holds what the request refers to."""
     access: ModelAccess | None = None
     """What the client may use; None: every target of this request."""
+    spending: ClientSpending | None = None
+    """None: what it costs is nobody's."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     _too_small: int | None = None
     """A window of so many tokens was too small."""
@@ -84,6 +87,8 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.NOT_HOLDER, f"held by {self.holder.pin.provider}")
         if small := self._context_problem(target):
             return Exclusion(target, None, ExclusionReason.CONTEXT, small)
+        if self.spending and (unpaid := self.spending.exclusion(target, now)):
+            return unpaid
         ban = self.state.ban_on(target, self.binding, now)
         cooldown = self.state.cooldowns.target_cooldown(target.label, now)
         is_gone = cooldown is not None and cooldown.reason == Failure.MODEL_GONE

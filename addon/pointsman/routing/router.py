@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from pointsman.clients.access import ModelAccess
+from pointsman.clients.clients import RunningRequest
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Kind, Mode
 from pointsman.domain.outbound import UpstreamRequest
@@ -87,21 +88,27 @@ class Router:
         return self._base_urls.observe(record)
 
     def plan(
-        self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        caller: Caller,
+        now: float,
+        wall: float | None = None,
+        client: RunningRequest | None = None,
     ) -> Plan:
-        """`wall` is what the clock on the wall shows at `now`; without it both are one. Raises Problem
-        (model_not_found, model_not_allowed, not_found).
+        """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
+        `client`. Raises Problem (model_not_found, model_not_allowed, not_found).
         """
-        settings, client = self.settings, caller.client
+        settings = self.settings
         resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
-        access = self._access(resolution, client)
+        access = self._access(resolution, caller.client)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        holder = self.state.holder_of(facts.held, binding.pin, now, client)
+        holder = self.state.holder_of(facts.held, binding.pin, now, caller.client)
         return Plan(
             resolution,
             facts,
@@ -113,6 +120,7 @@ class Router:
             ahead,
             holder=holder,
             access=access,
+            client_name=caller.client,
             client=client,
         )
 
@@ -213,22 +221,33 @@ class Router:
         provider: str,
         now: float,
         wall: float | None = None,
-        client: str | None = None,
+        client: RunningRequest | None = None,
+        client_name: str | None = None,
     ) -> Plan:
         """The plan of a request about what an account holds; `provider` is the one that its client names, empty if it
         names none. Raises Problem (invalid_request) where it is not clear which one is meant, and (model_not_allowed)
         if the client may use none of its models.
         """
-        holder = self.state.holder_of(facts.held, None, now, client)
+        holder = self.state.holder_of(facts.held, None, now, client_name)
         name = provider_of(provider, dialect, self.inventory, holder)
         account = self.inventory.accounts[name]
-        self._access(Resolution(name, name, Mode.BALANCED, self._targets_of(name), explicit=True), client)
+        self._access(Resolution(name, name, Mode.BALANCED, self._targets_of(name), explicit=True), client_name)
         resolution = Resolution(name, name, self.settings.routing.default_mode, (account,), explicit=True)
         own = holder if holder and holder.pin.provider == name else None
         ahead = 0.0 if wall is None else wall - now
         binding = SessionBinding(None)
         return AccountPlan(
-            resolution, facts, dialect, self.inventory, binding, self.state, None, ahead, holder=own, client=client
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            None,
+            ahead,
+            holder=own,
+            client_name=client_name,
+            client=client,
         )
 
     def _targets_of(self, provider: str) -> tuple[Target, ...]:

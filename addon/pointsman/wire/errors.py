@@ -88,6 +88,7 @@ class Code(StrEnum):
     HEAD_TOO_LARGE = "head_too_large"
     REQUEST_TIMEOUT = "request_timeout"
     RATE_LIMITED = "rate_limited"
+    BUDGET_EXHAUSTED = "budget_exhausted"
     STREAM_TIMEOUT = "stream_timeout"
     STREAM_BROKEN = "stream_broken"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -114,6 +115,7 @@ STATUS_OF: dict[Code, int] = {
     Code.HEAD_TOO_LARGE: 431,
     Code.REQUEST_TIMEOUT: 408,
     Code.RATE_LIMITED: 429,
+    Code.BUDGET_EXHAUSTED: 429,
     Code.STREAM_TIMEOUT: 504,
     Code.STREAM_BROKEN: 502,
     Code.UPSTREAM_TIMEOUT: 504,
