@@ -39,7 +39,7 @@ from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
-from pointsman.routing.ranking import ScoreSample
+from pointsman.routing.ranking import Ranking, ScoreSample
 from pointsman.routing.resolve import Resolution, resolve
 from pointsman.routing.session_outcomes import SessionOutcomes, pin_on
 from pointsman.routing.state import RoutingState
@@ -80,6 +80,8 @@ class Plan:
     candidates: CandidateSet = field(init=False)
     """The targets that take part."""
     scores: ScoreSample = field(init=False)
+    _ranking: Ranking = field(init=False)
+    """That of the inventory."""
     _order: CandidateOrder = field(init=False)
     _strategy: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
@@ -100,13 +102,14 @@ class Plan:
         self._exclusions = Exclusions(
             self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self._spending
         )
+        self._ranking = self.state.ranking
         self._select(self.resolution)
         self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
 
     def _select(self, resolution: Resolution) -> None:
         """The targets of that name take part, in an order of their own."""
         self.resolution = resolution
-        ranking, rng = self.state.ranking, self.rng or self.state.rng
+        ranking, rng = self._ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
