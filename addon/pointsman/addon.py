@@ -234,7 +234,10 @@ class Pointsman:
 
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         self._access = access = AccessControl(
-            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
+            lambda: gateway.settings.server,
+            lambda: self._admin_key,
+            lambda: gateway.admission.keys,
+            client_throttle=gateway.admission.throttle,
         )
         assert self._key_check
         return PageContext(

@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, constant_time_equal
+from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted
 from pointsman.client_admission import ClientAdmission
 from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.config import Settings
@@ -262,11 +262,10 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
-        settings = self.settings.server
-        shared = settings.client_key
-        if shared and credential and constant_time_equal(credential, shared.get_secret_value()):
-            credential = None  # a client that sends the key all clients share has told nothing of itself
-        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items)
+        key = None
+        if credential and self.admission.keys.client_of(credential) is not None:
+            key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
+        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items, key)
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)
@@ -302,7 +301,7 @@ class Gateway:
             method=request.method,
             client=chat.client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
-            on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
+            on_items=partial(self.converted_items.remember, read.caller.owner),
             refusals=self.learnt_refusals,
         )
 
@@ -313,26 +312,27 @@ class Gateway:
         if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
             return self._plan(chat, read, request, None)
         tokens = reserved_usage(read.facts).total
-        client = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
+        charged = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
         try:
-            return self._plan(chat, read, request, client)
+            return self._plan(chat, read, request, charged)
         except BaseException:
-            if client:
-                client.end()
+            if charged:
+                charged.end()
             raise
 
     def _plan(
-        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, client: RunningRequest | None
+        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, charged: RunningRequest | None
     ) -> Plan:
         if chat.purpose is Purpose.ACCOUNT:
             named = request.headers.get(PROVIDER_HEADER, "").strip()
-            return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time(), client)
+            now, wall = time.monotonic(), time.time()
+            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, chat.client, charged)
         now = time.monotonic()
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
         if chat.purpose is Purpose.STORED:
-            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now)
-        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), client)
+            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now, chat.client)
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), charged)
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
         return plan

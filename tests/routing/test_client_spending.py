@@ -108,7 +108,7 @@ def test_a_limit_of_the_provider_is_told_before_the_budget_of_another() -> None:
         "models": [{"id": "m", "limits": {"rpm": 1}}]
     }}  # fmt: skip
     ci = ClientHarness(limited, client={"budgets": [{"usd": "0.005", "per": "day"}]})
-    ci.ask().answers(1, 200, whole(1, 1))
+    ci.ask().connected(1).answers(1, 200, whole(1, 1))
     refused = ci.ask()
     assert error(refused)["code"] == "rate_limited"
     assert int(refused.headers["retry-after"]) < 70

@@ -59,11 +59,6 @@ class Server(ConfigModel):
     websocket: Flag = True  # accept WebSocket connections of Responses; else 426, and clients use POST
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
 
-    @property
-    def forwards(self) -> Forward:
-        """`forward`, or what it is where it is not written."""
-        return self.forward or (Forward.KEY if self.client_key else Forward.LOCAL)
-
 
 class Weights(ConfigModel):
     """How much each quality of a candidate counts in one mode."""

@@ -8,6 +8,8 @@ from pointsman.domain.targets import Target
 
 class ExclusionReason(StrEnum):
     DISABLED = "disabled"
+    NOT_ALLOWED = "not_allowed"
+    """The client may not use it."""
     NO_KEY = "no_key"
     DIALECT = "dialect"
     CAPABILITY = "missing_capability"

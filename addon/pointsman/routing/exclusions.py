@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import assert_never
 
+from pointsman.clients.access import ModelAccess
 from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
@@ -58,6 +59,8 @@ class Exclusions:
     binding: SessionBinding
     holder: Holder | None = None
     """The account that holds what the request refers to."""
+    access: ModelAccess | None = None
+    """What the client may use; None: every target of this request."""
     spending: ClientSpending | None = None
     """None: what it costs is nobody's."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
@@ -72,6 +75,8 @@ class Exclusions:
         """Why none of its keys may take the request."""
         if not target.enabled:
             return Exclusion(target, None, ExclusionReason.DISABLED)
+        if self.access and not self.access.allows_target(target):
+            return Exclusion(target, None, ExclusionReason.NOT_ALLOWED)
         if obstacle := self._unsupported(target):
             return Exclusion(target, None, ExclusionReason.DIALECT, obstacle)
         if not self.inventory.keys[target]:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
+from pointsman.clients.access import ModelAccess
 from pointsman.clients.clients import RunningRequest
+from pointsman.config.clients import Budget
 from pointsman.config.enums import ContentFilter, Dialect, Kind, Mode, ProtectionLevel
 from pointsman.domain.failures import (
     ALIKE_REFUSALS,
@@ -74,7 +76,11 @@ class Plan:
     rng: Random | None = None
     holder: Holder | None = None
     """The account that alone can serve the request, as it holds what the request refers to."""
-    client: RunningRequest | None = None
+    access: ModelAccess | None = None
+    """What the client may use; None: every target of this request."""
+    client: str | None = None
+    """The name of the client."""
+    charged: RunningRequest | None = None
     """The client's request, at whose expense attempts are; None: nobody counts what they cost."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
@@ -97,10 +103,10 @@ class Plan:
     """The entry of each attempt in flight at a guarded target."""
 
     def __post_init__(self) -> None:
-        if self.client:
-            self._spending = ClientSpending(self.client, self.facts, self.wall_offset, self._model_sent)
+        if self.charged:
+            self._spending = ClientSpending(self.charged, self.facts, self.wall_offset, self._model_sent)
         self._exclusions = Exclusions(
-            self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self._spending
+            self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self.access, self._spending
         )
         self._ranking = self.state.ranking
         self._select(self.resolution)
@@ -171,11 +177,18 @@ class Plan:
             self._select(resolve(name, self.state.settings, self.inventory, self.facts.kind or Kind.CHAT))
         except Problem:  # a reload has removed what the name meant, or it is of another kind
             return None
-        spending.lifted, self._fallback, self._outcomes.has_fallback = exhausted, name, True
+        self._set_fallback(name, exhausted)
         if (candidate := self._first_candidate(now)) is None:
-            spending.lifted, self._fallback, self._outcomes.has_fallback = [], None, False
+            self._set_fallback(None, [])
             self._select(requested)
         return candidate
+
+    def _set_fallback(self, name: str | None, lifted: list[Budget]) -> None:
+        """The name is the operator's choice: the client need not be allowed to ask for it."""
+        assert self._spending
+        self._fallback, self._spending.lifted = name, lifted
+        self._outcomes.has_fallback = name is not None
+        self._exclusions.access = None if name else self.access
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """A provider other than those running; a guarded one is not used while it serves another session."""
@@ -339,18 +352,18 @@ class Plan:
 
     def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
         if self.facts.stores_answer:
-            self._record_issued((answer_id,), candidate, now)
+            self._record_issued((answer_id,), candidate, self.client, now)
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
         if answer_id:
             self.on_answer_begun(answer_id, candidate, now)
 
-    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
-        """Its account holds them, unless the answer is a converted one."""
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, client: str | None, now: float) -> None:
+        """Its account holds them for this client, unless the answer is a converted one."""
         target = candidate.target
         if ids and not target.needs_conversion(self.dialect):
-            self.state.issued_ids.record(ids, pin_on(candidate), now)
+            self.state.issued_ids.record(ids, pin_on(candidate), now, client)
 
     def on_answer(self, message: Message, now: float) -> None:
         """The session will be found by this answer too."""
@@ -385,7 +398,7 @@ class Plan:
     def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         held = self.facts.held
-        self._record_issued((*held.own, *held.shared), candidate, now)
+        self._record_issued((*held.own, *held.shared), candidate, None, now)
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None
 

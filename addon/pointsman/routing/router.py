@@ -5,9 +5,10 @@ from copy import copy
 from random import Random
 from typing import Any
 
+from pointsman.clients.access import ModelAccess
 from pointsman.clients.clients import RunningRequest
 from pointsman.config import Settings
-from pointsman.config.enums import Dialect, Kind
+from pointsman.config.enums import Dialect, Kind, Mode
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
@@ -26,6 +27,7 @@ from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.request_facts import RequestFacts
 
 RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota", "concurrency"})
@@ -92,20 +94,21 @@ class Router:
         caller: Caller,
         now: float,
         wall: float | None = None,
-        client: RunningRequest | None = None,
+        charged: RunningRequest | None = None,
     ) -> Plan:
         """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
-        `client`. Raises Problem (model_not_found).
+        `charged`. Raises Problem (model_not_found, model_not_allowed, not_found).
         """
-        settings = self.settings
+        settings, client = self.settings, caller.client
         resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
+        access = self._access(resolution, client)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        holder = self.state.holder_of(facts.held, binding.pin, now)
+        holder = self.state.holder_of(facts.held, binding.pin, now, client)
         return Plan(
             resolution,
             facts,
@@ -116,8 +119,34 @@ class Router:
             refused,
             ahead,
             holder=holder,
+            access=access,
             client=client,
+            charged=charged,
         )
+
+    def require_access(self, model: str, kind: Kind, client: str | None) -> None:
+        """Raises Problem (model_not_allowed, model_not_found)."""
+        if self.state.access.of(client):
+            self._access(resolve(model, self.settings, self.inventory, kind), client)
+
+    def may_use(self, model: str, kind: Kind, client: str | None) -> bool:
+        """The client may ask for this name."""
+        try:
+            self.require_access(model, kind, client)
+        except Problem as problem:
+            return problem.code is not Code.MODEL_NOT_ALLOWED
+        return True
+
+    def _access(self, resolution: Resolution, client: str | None) -> ModelAccess | None:
+        """What the client may use of what it asks for; None: all of it. Raises Problem (model_not_allowed)."""
+        access = self.state.access.of(client)
+        if access is None or access.allows((resolution.requested, resolution.name, resolution.taken_as)):
+            return None
+        asked = self.ranking.candidate_set(resolution).targets if resolution.automatic else resolution.targets
+        if not any(map(access.allows_target, asked)):
+            message = f"The client {client} may not use {resolution.requested[:200]!r}; it may use: {access}."
+            raise Problem(Code.MODEL_NOT_ALLOWED, message, param="model")
+        return access
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -164,13 +193,18 @@ class Router:
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory)
+        access = self._access(resolution, caller.client)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
-        holder = self.state.holder_of(facts.held, None, now)
-        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state, holder=holder)
+        holder = self.state.holder_of(facts.held, None, now, caller.client)
+        return CountTokensPlan(
+            resolution, facts, dialect, self.inventory, binding, self.state, holder=holder, access=access
+        )
 
-    def stored_answer_plan(self, facts: RequestFacts, dialect: Dialect, method: str, now: float) -> Plan:
+    def stored_answer_plan(
+        self, facts: RequestFacts, dialect: Dialect, method: str, now: float, client: str | None = None
+    ) -> Plan:
         """The plan of a request about a stored answer. Raises Problem (not_found) where nobody can be asked for it."""
-        holder = self.state.holder_of(facts.held, None, now)
+        holder = self.state.holder_of(facts.held, None, now, client)
         targets = asked_for_stored(facts, dialect, holder, self.inventory)
         mode = self.settings.routing.default_mode
         resolution = Resolution("", targets[0].model.id, mode, targets, explicit=True)
@@ -187,14 +221,17 @@ class Router:
         provider: str,
         now: float,
         wall: float | None = None,
-        client: RunningRequest | None = None,
+        client: str | None = None,
+        charged: RunningRequest | None = None,
     ) -> Plan:
         """The plan of a request about what an account holds; `provider` is the one that its client names, empty if it
-        names none. Raises Problem (invalid_request) where it is not clear which one is meant.
+        names none. Raises Problem (invalid_request) where it is not clear which one is meant, and (model_not_allowed)
+        if the client may use none of its models.
         """
-        holder = self.state.holder_of(facts.held, None, now)
+        holder = self.state.holder_of(facts.held, None, now, client)
         name = provider_of(provider, dialect, self.inventory, holder)
         account = self.inventory.accounts[name]
+        self._access(Resolution(name, name, Mode.BALANCED, self._targets_of(name), explicit=True), client)
         resolution = Resolution(name, name, self.settings.routing.default_mode, (account,), explicit=True)
         own = holder if holder and holder.pin.provider == name else None
         ahead = 0.0 if wall is None else wall - now
@@ -210,7 +247,11 @@ class Router:
             ahead,
             holder=own,
             client=client,
+            charged=charged,
         )
+
+    def _targets_of(self, provider: str) -> tuple[Target, ...]:
+        return tuple(target for target in self.inventory.targets if target.provider.name == provider)
 
     def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
         """The providers to probe now, and what to ask each; `rng` gives random numbers from 0 to 1."""

@@ -43,8 +43,11 @@ def make_router(context: PageContext) -> PageRouter:
 
 def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     """Long, as it is the one list of all routes."""
+    client_of = context.access.client_of
     router, clock, wall, began = context.router, context.clock, context.wall, context.clock()
-    files, models, model = StaticFiles(), models_page(router, context.started), model_page(router, context.started)
+    files = StaticFiles()
+    models = models_page(router, context.started, client_of)
+    model = model_page(router, context.started, client_of)
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)

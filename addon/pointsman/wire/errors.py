@@ -79,6 +79,7 @@ class Code(StrEnum):
     PROXY_AUTH_REQUIRED = "proxy_auth_required"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
     UPGRADE_REQUIRED = "upgrade_required"
@@ -105,6 +106,7 @@ STATUS_OF: dict[Code, int] = {
     Code.PROXY_AUTH_REQUIRED: 407,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
+    Code.MODEL_NOT_ALLOWED: 403,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.CONFLICT: 409,
     Code.UPGRADE_REQUIRED: 426,
