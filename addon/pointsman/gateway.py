@@ -312,27 +312,27 @@ class Gateway:
         if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
             return self._plan(chat, read, request, None)
         tokens = reserved_usage(read.facts).total
-        client = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
+        charged = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
         try:
-            return self._plan(chat, read, request, client)
+            return self._plan(chat, read, request, charged)
         except BaseException:
-            if client:
-                client.end()
+            if charged:
+                charged.end()
             raise
 
     def _plan(
-        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, client: RunningRequest | None
+        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, charged: RunningRequest | None
     ) -> Plan:
         if chat.purpose is Purpose.ACCOUNT:
             named = request.headers.get(PROVIDER_HEADER, "").strip()
             now, wall = time.monotonic(), time.time()
-            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, client, chat.client)
+            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, chat.client, charged)
         now = time.monotonic()
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
         if chat.purpose is Purpose.STORED:
             return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now, chat.client)
-        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), client)
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), charged)
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
         return plan

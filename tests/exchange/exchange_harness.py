@@ -90,7 +90,7 @@ class ExchangeHarness:
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)
         known = {"headers": {"x-session-id": session}} if session else {}
-        plan = self.router.plan(call.facts, dialect, caller(**known), self.now, client=client)
+        plan = self.router.plan(call.facts, dialect, caller(**known), self.now, charged=client)
         self.exchange = Exchange(call, plan, rules)
 
     # What happens.

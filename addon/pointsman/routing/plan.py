@@ -18,6 +18,7 @@ from random import Random
 
 from pointsman.clients.access import ModelAccess
 from pointsman.clients.clients import RunningRequest
+from pointsman.config.clients import Budget
 from pointsman.config.enums import ContentFilter, Dialect, Kind, Mode, ProtectionLevel
 from pointsman.domain.failures import (
     ALIKE_REFUSALS,
@@ -40,7 +41,7 @@ from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
-from pointsman.routing.ranking import ScoreSample
+from pointsman.routing.ranking import Ranking, ScoreSample
 from pointsman.routing.resolve import Resolution, resolve
 from pointsman.routing.session_outcomes import SessionOutcomes, pin_on
 from pointsman.routing.state import RoutingState
@@ -77,13 +78,16 @@ class Plan:
     """The account that alone can serve the request, as it holds what the request refers to."""
     access: ModelAccess | None = None
     """What the client may use; None: every target of this request."""
-    client_name: str | None = None
-    client: RunningRequest | None = None
+    client: str | None = None
+    """The name of the client."""
+    charged: RunningRequest | None = None
     """The client's request, at whose expense attempts are; None: nobody counts what they cost."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """The targets that take part."""
     scores: ScoreSample = field(init=False)
+    _ranking: Ranking = field(init=False)
+    """That of the inventory."""
     _order: CandidateOrder = field(init=False)
     _strategy: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
@@ -99,25 +103,19 @@ class Plan:
     """The entry of each attempt in flight at a guarded target."""
 
     def __post_init__(self) -> None:
-        if self.client:
-            self._spending = ClientSpending(self.client, self.facts, self.wall_offset, self._model_sent)
+        if self.charged:
+            self._spending = ClientSpending(self.charged, self.facts, self.wall_offset, self._model_sent)
         self._exclusions = Exclusions(
-            self.facts,
-            self.dialect,
-            self.inventory,
-            self.state,
-            self.binding,
-            self.holder,
-            self.access,
-            self._spending,
+            self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self.access, self._spending
         )
+        self._ranking = self.state.ranking
         self._select(self.resolution)
         self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
 
     def _select(self, resolution: Resolution) -> None:
         """The targets of that name take part, in an order of their own."""
         self.resolution = resolution
-        ranking, rng = self.state.ranking, self.rng or self.state.rng
+        ranking, rng = self._ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
@@ -164,7 +162,7 @@ class Plan:
 
     def _fallback_candidate(self, now: float) -> Candidate | None:
         """Where budgets keep every candidate of the requested name from being used, one of the name that the client
-        asks instead; what is exhausted does not count there, nor what the client may ask for itself.
+        asks instead; what is exhausted does not count there.
         """
         spending = self._spending
         name = spending.request.settings.fallback if spending else None
@@ -179,13 +177,18 @@ class Plan:
             self._select(resolve(name, self.state.settings, self.inventory, self.facts.kind or Kind.CHAT))
         except Problem:  # a reload has removed what the name meant, or it is of another kind
             return None
-        spending.lifted, self._fallback, self._outcomes.has_fallback = exhausted, name, True
-        self._exclusions.access = None
+        self._set_fallback(name, exhausted)
         if (candidate := self._first_candidate(now)) is None:
-            spending.lifted, self._fallback, self._outcomes.has_fallback = [], None, False
-            self._exclusions.access = self.access
+            self._set_fallback(None, [])
             self._select(requested)
         return candidate
+
+    def _set_fallback(self, name: str | None, lifted: list[Budget]) -> None:
+        """The name is the operator's choice: the client need not be allowed to ask for it."""
+        assert self._spending
+        self._fallback, self._spending.lifted = name, lifted
+        self._outcomes.has_fallback = name is not None
+        self._exclusions.access = None if name else self.access
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """A provider other than those running; a guarded one is not used while it serves another session."""
@@ -349,7 +352,7 @@ class Plan:
 
     def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
         if self.facts.stores_answer:
-            self._record_issued((answer_id,), candidate, self.client_name, now)
+            self._record_issued((answer_id,), candidate, self.client, now)
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)

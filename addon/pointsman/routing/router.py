@@ -94,21 +94,21 @@ class Router:
         caller: Caller,
         now: float,
         wall: float | None = None,
-        client: RunningRequest | None = None,
+        charged: RunningRequest | None = None,
     ) -> Plan:
         """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
-        `client`. Raises Problem (model_not_found, model_not_allowed, not_found).
+        `charged`. Raises Problem (model_not_found, model_not_allowed, not_found).
         """
-        settings = self.settings
+        settings, client = self.settings, caller.client
         resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
-        access = self._access(resolution, caller.client)
+        access = self._access(resolution, client)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        holder = self.state.holder_of(facts.held, binding.pin, now, caller.client)
+        holder = self.state.holder_of(facts.held, binding.pin, now, client)
         return Plan(
             resolution,
             facts,
@@ -120,8 +120,8 @@ class Router:
             ahead,
             holder=holder,
             access=access,
-            client_name=caller.client,
             client=client,
+            charged=charged,
         )
 
     def require_access(self, model: str, kind: Kind, client: str | None) -> None:
@@ -221,17 +221,17 @@ class Router:
         provider: str,
         now: float,
         wall: float | None = None,
-        client: RunningRequest | None = None,
-        client_name: str | None = None,
+        client: str | None = None,
+        charged: RunningRequest | None = None,
     ) -> Plan:
         """The plan of a request about what an account holds; `provider` is the one that its client names, empty if it
         names none. Raises Problem (invalid_request) where it is not clear which one is meant, and (model_not_allowed)
         if the client may use none of its models.
         """
-        holder = self.state.holder_of(facts.held, None, now, client_name)
+        holder = self.state.holder_of(facts.held, None, now, client)
         name = provider_of(provider, dialect, self.inventory, holder)
         account = self.inventory.accounts[name]
-        self._access(Resolution(name, name, Mode.BALANCED, self._targets_of(name), explicit=True), client_name)
+        self._access(Resolution(name, name, Mode.BALANCED, self._targets_of(name), explicit=True), client)
         resolution = Resolution(name, name, self.settings.routing.default_mode, (account,), explicit=True)
         own = holder if holder and holder.pin.provider == name else None
         ahead = 0.0 if wall is None else wall - now
@@ -246,8 +246,8 @@ class Router:
             None,
             ahead,
             holder=own,
-            client_name=client_name,
             client=client,
+            charged=charged,
         )
 
     def _targets_of(self, provider: str) -> tuple[Target, ...]:
