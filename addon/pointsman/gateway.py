@@ -285,8 +285,12 @@ class Gateway:
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
-        note_entry_mode(flow, chat.entry_mode)
-        return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        try:
+            note_entry_mode(flow, chat.entry_mode)
+            return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        except BaseException:
+            plan.discard()
+            raise
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(

@@ -85,7 +85,7 @@ class LedgerFile:
                 return []
             private_files.check_file(self.path)
             with closing(open_to_read(self.path)) as db:
-                entries = list(_entries(db, self._wall() - CLOCK_TOLERANCE)) if _version(db) else []
+                entries = list(_entries(db, self._wall())) if _version(db) else []
         except (sqlite3.Error, OSError, UnknownFile, ValueError) as error:
             self._report(error)
             return []
@@ -208,19 +208,21 @@ def _version(db: sqlite3.Connection) -> int:
     return version
 
 
-def _entries(db: sqlite3.Connection, since: float) -> Iterator[Entry]:
-    """The totals, and the periods that end after `since`. Raises sqlite3.Error, ValueError."""
-    for client, requests, *counts, cost, unpriced, last_used in _select(db, "totals", TOTALS_COLUMNS):
+def _entries(db: sqlite3.Connection, wall: float) -> Iterator[Entry]:
+    """The totals, and the periods that have not ended. Raises sqlite3.Error, ValueError."""
+    for client, requests, *counts, cost, unpriced, last_used in _select(
+        db, "totals", TOTALS_COLUMNS, "WHERE last_used >= ?", (wall - KEPT_SECONDS,)
+    ):
         usage = Usage(**dict(zip(TOKEN_KINDS, counts, strict=True)))
         yield Totals(client, requests, usage, cost, unpriced, last_used)
     for client, per, zone, start, ended, cost, tokens in _select(
-        db, "periods", WINDOW_COLUMNS, "WHERE ended > ? ORDER BY start", (since,)
+        db, "periods", WINDOW_COLUMNS, "WHERE ended > ? ORDER BY start", (wall - CLOCK_TOLERANCE,)
     ):
         yield Window(client, SpanName(BudgetPeriod(per), zone), start, ended, cost, tokens)
 
 
 def _select(
-    db: sqlite3.Connection, table: str, columns: Sequence[str], which: str = "", values: Sequence[float] = ()
+    db: sqlite3.Connection, table: str, columns: Sequence[str], which: str, values: Sequence[float]
 ) -> sqlite3.Cursor:
     return db.execute(f"SELECT {', '.join(columns)} FROM {table} {which}", values)
 
