@@ -12,7 +12,7 @@ from pointsman import ledger_file
 from pointsman.clients.budgets import Entry, SpanName, Totals, Window
 from pointsman.config.enums import BudgetPeriod
 from pointsman.ledger_file import KEPT_SECONDS, LedgerFile
-from pointsman.wire.frames import Usage
+from pointsman.wire.frames import TOKEN_KINDS
 from support.leak_checks import soon
 
 DAY = 86_400.0
@@ -25,7 +25,7 @@ def window(cost: int, day: int = 20_000, client: str = "ci") -> Window:
 
 
 def totals(requests: int, last_used: float = NOW) -> Totals:
-    return Totals("ci", requests, Usage(1, 2, 3, 4, 5, 1), 60, 7, last_used)
+    return Totals("ci", requests, dict(zip(TOKEN_KINDS, range(6), strict=True)), 60, 7, last_used)
 
 
 def file_in(folder: Path) -> LedgerFile:
@@ -42,13 +42,13 @@ def written(folder: Path, *entries: Entry) -> None:
 def read(folder: Path) -> list[tuple[object, ...]]:
     def told(entry: Entry) -> tuple[object, ...]:
         if isinstance(entry, Totals):
-            return entry.client, entry.requests, entry.usage, entry.cost, entry.unpriced, entry.last_used
+            return entry.client, entry.requests, entry.tokens, entry.cost, entry.unpriced, entry.last_used
         return entry.client, entry.span, entry.start, entry.end, entry.cost, entry.tokens
 
     return [told(entry) for entry in file_in(folder).read()]
 
 
-CI = ("ci", 8, Usage(1, 2, 3, 4, 5, 1), 60, 7, NOW)
+CI = ("ci", 8, dict(zip(TOKEN_KINDS, range(6), strict=True)), 60, 7, NOW)
 TODAY = ("ci", SPAN, 20_000 * DAY, 20_001 * DAY, 50, 3)
 
 

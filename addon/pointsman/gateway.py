@@ -315,8 +315,8 @@ class Gateway:
         """
         if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
             return self._plan(chat, read, request, None)
-        tokens = reserved_usage(read.facts).total
-        charged = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
+        estimate = reserved_usage(read.facts)
+        charged = self.clients.begin(chat.client, estimate, time.monotonic(), time.time())
         try:
             return self._plan(chat, read, request, charged)
         except BaseException:

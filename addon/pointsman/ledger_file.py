@@ -18,7 +18,7 @@ from pointsman import private_files
 from pointsman.clients.budgets import Entry, SpanName, Totals, Window
 from pointsman.config.enums import BudgetPeriod
 from pointsman.history.database import LOCK_TIMEOUT, is_damage, make_file, move_aside, open_to_read, transaction
-from pointsman.wire.frames import TOKEN_KINDS, Usage
+from pointsman.wire.frames import TOKEN_KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -213,8 +213,7 @@ def _entries(db: sqlite3.Connection, wall: float) -> Iterator[Entry]:
     for client, requests, *counts, cost, unpriced, last_used in _select(
         db, "totals", TOTALS_COLUMNS, "WHERE last_used >= ?", (wall - KEPT_SECONDS,)
     ):
-        usage = Usage(**dict(zip(TOKEN_KINDS, counts, strict=True)))
-        yield Totals(client, requests, usage, cost, unpriced, last_used)
+        yield Totals(client, requests, dict(zip(TOKEN_KINDS, counts, strict=True)), cost, unpriced, last_used)
     for client, per, zone, start, ended, cost, tokens in _select(
         db, "periods", WINDOW_COLUMNS, "WHERE ended > ? ORDER BY start", (wall - CLOCK_TOLERANCE,)
     ):
@@ -233,7 +232,7 @@ def _row(entry: Entry) -> tuple[RowName, Row]:
         per, zone = entry.span
         row: Row = (entry.client, per.value, zone, entry.start, entry.end, entry.cost, entry.tokens)
         return RowName("periods", entry.client, per.value, zone), row
-    counts = (getattr(entry.usage, kind) for kind in TOKEN_KINDS)
+    counts = (entry.tokens[kind] for kind in TOKEN_KINDS)
     row = (entry.client, entry.requests, *counts, entry.cost, entry.unpriced, entry.last_used)
     return RowName("totals", entry.client), row
 
