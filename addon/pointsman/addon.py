@@ -28,6 +28,7 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, private_files, python_version
 from pointsman.admission import is_loopback_name
+from pointsman.clients.unpriced import unpriced_warnings
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
@@ -157,6 +158,7 @@ class Pointsman:
         make_certificates()
         self._start_gateway(settings)
         assert self.gateway
+        _log_unpriced(self.gateway)
         warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
         if path:
@@ -168,6 +170,7 @@ class Pointsman:
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.gateway.update_settings(settings)
+        _log_unpriced(self.gateway)
         self._demo.on_settings(settings)
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
@@ -392,6 +395,11 @@ def _log_flaws(settings: Settings) -> None:
         logger.warning(f"Pointsman: a provider's configuration is invalid. {fault}")
     for warning in settings.warnings:
         logger.warning(warning)
+
+
+def _log_unpriced(gateway: Gateway) -> None:
+    for warning in unpriced_warnings(gateway.settings.clients, gateway.router.inventory):
+        logger.warning(f"Pointsman: {warning}")
 
 
 def _masker(gateway: Gateway) -> Masker:

@@ -285,8 +285,12 @@ class Gateway:
                 return ForwardToOrigin()
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
-        note_entry_mode(flow, chat.entry_mode)
-        return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        try:
+            note_entry_mode(flow, chat.entry_mode)
+            return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        except BaseException:
+            plan.discard()
+            raise
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
@@ -311,8 +315,8 @@ class Gateway:
         """
         if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
             return self._plan(chat, read, request, None)
-        tokens = reserved_usage(read.facts).total
-        charged = self.clients.begin(chat.client, tokens, time.monotonic(), time.time())
+        estimate = reserved_usage(read.facts)
+        charged = self.clients.begin(chat.client, estimate, time.monotonic(), time.time())
         try:
             return self._plan(chat, read, request, charged)
         except BaseException:

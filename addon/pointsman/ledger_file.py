@@ -18,7 +18,7 @@ from pointsman import private_files
 from pointsman.clients.budgets import Entry, SpanName, Totals, Window
 from pointsman.config.enums import BudgetPeriod
 from pointsman.history.database import LOCK_TIMEOUT, is_damage, make_file, move_aside, open_to_read, transaction
-from pointsman.wire.frames import TOKEN_KINDS, Usage
+from pointsman.wire.frames import TOKEN_KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class LedgerFile:
                 return []
             private_files.check_file(self.path)
             with closing(open_to_read(self.path)) as db:
-                entries = list(_entries(db, self._wall() - CLOCK_TOLERANCE)) if _version(db) else []
+                entries = list(_entries(db, self._wall())) if _version(db) else []
         except (sqlite3.Error, OSError, UnknownFile, ValueError) as error:
             self._report(error)
             return []
@@ -208,19 +208,20 @@ def _version(db: sqlite3.Connection) -> int:
     return version
 
 
-def _entries(db: sqlite3.Connection, since: float) -> Iterator[Entry]:
-    """The totals, and the periods that end after `since`. Raises sqlite3.Error, ValueError."""
-    for client, requests, *counts, cost, unpriced, last_used in _select(db, "totals", TOTALS_COLUMNS):
-        usage = Usage(**dict(zip(TOKEN_KINDS, counts, strict=True)))
-        yield Totals(client, requests, usage, cost, unpriced, last_used)
+def _entries(db: sqlite3.Connection, wall: float) -> Iterator[Entry]:
+    """The totals, and the periods that have not ended. Raises sqlite3.Error, ValueError."""
+    for client, requests, *counts, cost, unpriced, last_used in _select(
+        db, "totals", TOTALS_COLUMNS, "WHERE last_used >= ?", (wall - KEPT_SECONDS,)
+    ):
+        yield Totals(client, requests, dict(zip(TOKEN_KINDS, counts, strict=True)), cost, unpriced, last_used)
     for client, per, zone, start, ended, cost, tokens in _select(
-        db, "periods", WINDOW_COLUMNS, "WHERE ended > ? ORDER BY start", (since,)
+        db, "periods", WINDOW_COLUMNS, "WHERE ended > ? ORDER BY start", (wall - CLOCK_TOLERANCE,)
     ):
         yield Window(client, SpanName(BudgetPeriod(per), zone), start, ended, cost, tokens)
 
 
 def _select(
-    db: sqlite3.Connection, table: str, columns: Sequence[str], which: str = "", values: Sequence[float] = ()
+    db: sqlite3.Connection, table: str, columns: Sequence[str], which: str, values: Sequence[float]
 ) -> sqlite3.Cursor:
     return db.execute(f"SELECT {', '.join(columns)} FROM {table} {which}", values)
 
@@ -231,7 +232,7 @@ def _row(entry: Entry) -> tuple[RowName, Row]:
         per, zone = entry.span
         row: Row = (entry.client, per.value, zone, entry.start, entry.end, entry.cost, entry.tokens)
         return RowName("periods", entry.client, per.value, zone), row
-    counts = (getattr(entry.usage, kind) for kind in TOKEN_KINDS)
+    counts = (entry.tokens[kind] for kind in TOKEN_KINDS)
     row = (entry.client, entry.requests, *counts, entry.cost, entry.unpriced, entry.last_used)
     return RowName("totals", entry.client), row
 

@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, ExchangeHarness, event
-from pointsman.clients.budgets import Window, limit_of
+from pointsman.clients.budgets import Window
 from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.config import Settings
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.effects import Launch
+from pointsman.routing.client_spending import reserved_usage
 from pointsman.routing.router import Router
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind, Problem
 from support.clients_in_core import SECRET
 from support.settings import provider, settings
@@ -68,9 +71,10 @@ class AnySpending(RuleBasedStateMachine):
     def begin(self, tokens: int, longest: int | None) -> None:
         limit = b"" if longest is None else b'"max_tokens":%d,' % longest
         body = b'{"model":"m","stream":true,%s"messages":[{"role":"user","content":"%s"}]}' % (limit, b"x" * 4 * tokens)
+        facts = DIALECTS[Dialect.OPENAI_CHAT].facts(body, "/v1/chat/completions")
         running = [each for each in self.requests if each._slot.is_open]
         try:
-            client = self.clients.begin("ci", tokens, self.now, self.now)
+            client = self.clients.begin("ci", reserved_usage(facts), self.now, self.now)
         except Problem:
             assert len(running) >= (self.settings.clients["ci"].limits.concurrency or 0)
             return
@@ -94,10 +98,9 @@ class AnySpending(RuleBasedStateMachine):
         account = self.clients.ledger["ci"]
         candidate = exchange.exchange.running_candidates[-1]
         estimate = spending._estimate(candidate.target, self.now)
-        for budget in account.budgets:
-            is_free = budget.tokens is None and not estimate.cost
-            if budget not in spending.lifted and not is_free:
-                assert account.window(budget, self.now).used(budget) <= limit_of(budget)
+        for line in account.lines(self.now):
+            if line.budget not in spending.lifted and line.amount(estimate):
+                assert line.left >= 0
 
     def chosen(self, data: st.DataObject) -> ExchangeHarness:
         return data.draw(st.sampled_from([each for each in self.exchanges if each not in self.lost]))
@@ -178,7 +181,7 @@ class AnySpending(RuleBasedStateMachine):
         owed, totals = sum(map(bill, records)), self.clients.ledger["ci"].totals
         assert totals.cost == owed == sum(window.cost for window in self.windows)
         used = sum(record.usage.total for record in records if record.usage)
-        assert totals.usage.total == used == sum(window.tokens for window in self.windows)
+        assert totals.tokens["input"] + totals.tokens["output"] == used == sum(window.tokens for window in self.windows)
         assert totals.requests == len(self.requests)
 
     @invariant()

@@ -4,7 +4,7 @@ import pytest
 
 from clients.client_builders import account, budget
 from pointsman.clients import budgets
-from pointsman.clients.budgets import Estimate, Ledger, Shortage, SpanName, Totals, Window
+from pointsman.clients.budgets import BudgetLine, Estimate, Ledger, Shortage, SpanName, Totals, Window
 from pointsman.config.clients import Budget
 from pointsman.config.enums import BudgetPeriod
 from pointsman.wire.frames import Usage
@@ -14,9 +14,13 @@ DAILY, TOKENS = budget(usd=1, per="day"), budget(tokens=100, per="day")
 NOON = 10.5 * DAY
 
 
+def line(own: budgets.Account, limit: Budget, wall: float = NOON) -> BudgetLine:
+    return next(each for each in own.lines(wall) if each.budget == limit)
+
+
 def spent(own: budgets.Account, limit: Budget, wall: float = NOON) -> tuple[int, int]:
-    window = own.window(limit, wall)
-    return window.spent(limit), window.used(limit) - window.spent(limit)
+    found = line(own, limit, wall)
+    return found.spent, found.reserved
 
 
 def test_a_reservation_counts_until_it_is_settled() -> None:
@@ -66,16 +70,16 @@ def test_what_has_no_price_counts_in_tokens_alone() -> None:
     own = account(DAILY, TOKENS)
     own.settle(own.reserve(Estimate(None, 10), NOON), Usage(input=3, output=4), None)
     assert (spent(own, DAILY), spent(own, TOKENS)) == ((0, 0), (7, 0))
-    assert (own.totals.unpriced, own.totals.cost, own.totals.usage.total) == (1, 0, 7)
+    assert (own.totals.unpriced, own.totals.cost, sum(own.totals.tokens.values())) == (1, 0, 7)
 
 
 def test_limits_of_one_period_share_what_is_counted_and_others_do_not() -> None:
     weekly, elsewhere = budget(usd=9, per="week"), budget(usd=1, per="day", zone="Asia/Tokyo")
     own = account(DAILY, TOKENS, weekly, elsewhere)
-    assert own.window(DAILY, NOON) is own.window(TOKENS, NOON)
-    assert len({own.window(each, NOON) for each in own.budgets}) == 3
+    assert line(own, DAILY).window is line(own, TOKENS).window
+    assert len({each.window for each in own.lines(NOON)}) == 3
     own.settle(own.reserve(Estimate(9, 9), NOON), Usage(output=9), 9)
-    assert all(own.window(each, NOON).cost == 9 for each in own.budgets)
+    assert all(each.window.cost == 9 for each in own.lines(NOON))
 
 
 def test_a_reload_keeps_what_is_spent_and_reserved() -> None:
@@ -94,7 +98,7 @@ def test_a_reload_keeps_what_is_spent_and_reserved() -> None:
 def test_what_an_earlier_run_has_left_is_restored() -> None:
     ledger = Ledger()
     span = SpanName(BudgetPeriod.DAY, "UTC")
-    left = [Totals("ci", 7, Usage(output=5), 50), Window("ci", span, 10 * DAY, 11 * DAY, 40, 4)]
+    left = [Totals("ci", 7, cost=50), Window("ci", span, 10 * DAY, 11 * DAY, 40, 4)]
     ledger.restore(left)
     own = account(DAILY, ledger=ledger)
     assert spent(own, DAILY) == (40, 0)
@@ -121,7 +125,7 @@ def test_a_change_is_told_once_until_the_changes_are_taken() -> None:
     own = account(DAILY, ledger=ledger)
     for _ in range(3):
         own.settle(own.reserve(Estimate(1, 1), NOON), Usage(output=1), 1)
-    assert (told, set(ledger.take_changes())) == (["changed"], {own.totals, own.window(DAILY, NOON)})
+    assert (told, set(ledger.take_changes())) == (["changed"], {own.totals, line(own, DAILY).window})
     assert ledger.take_changes() == []
     own.count_request(NOON)
     assert told == ["changed", "changed"]

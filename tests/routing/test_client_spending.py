@@ -174,7 +174,7 @@ def test_the_pin_stays_where_only_the_budget_keeps_it_from_being_used() -> None:
     ("budgets", "left"),
     [
         ([{"usd": "0.01", "per": "day"}], None),
-        ([{"usd": "0.00126", "per": "day"}], None),
+        ([{"usd": "0.001251", "per": "day"}], None),
         ([{"usd": "0.00125", "per": "day"}], "0.00025"),
         ([{"tokens": 1100, "per": "day"}], "100 tokens"),
         ([{"usd": "0.0011", "per": "day"}, {"tokens": 1200, "per": "day"}], "0.0001 usd, 200 tokens"),
@@ -190,7 +190,7 @@ def test_what_is_left_is_told_once_most_is_spent_or_reserved(budgets: list[Any],
 def test_a_repeated_attempt_and_each_of_a_race_reserve_for_themselves() -> None:
     ci = ClientHarness(TWO, client={"budgets": [{"usd": 1, "per": "day"}]}, hedge={"after": "1s", "max_parallel": 2})
     failed = ci.ask().answers(1, 500)
-    window = ci.account.window(ci.account.budgets[0], ci.now)
+    window = ci.account.lines(ci.now)[0].window
     assert (failed.launched, window.reserved_cost) == (["a", "b"], 10**6)
     failed.answers(2, 200, whole(1, 999))
     assert (window.cost, window.reserved_cost) == (10**6, 0)

@@ -4,14 +4,14 @@ An attempt reserves an estimate when it is launched, in the periods of that mome
 the place of the estimate in the same periods, also in one that has ended meanwhile. Money is integers of nano-dollars.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pointsman.clients.periods import period_at
 from pointsman.config.clients import Budget
 from pointsman.config.enums import BudgetPeriod
-from pointsman.wire.frames import Usage
+from pointsman.wire.frames import TOKEN_KINDS, Usage
 
 KEPT_PERIODS = 3
 """Periods of one kind that a client's account keeps, the last ones: the clock may be set back."""
@@ -46,15 +46,6 @@ class Window:
     reserved_cost: int = 0
     reserved_tokens: int = 0
 
-    def used(self, budget: Budget) -> int:
-        """Spent and reserved, in the unit of the budget."""
-        if budget.tokens is not None:
-            return self.tokens + self.reserved_tokens
-        return self.cost + self.reserved_cost
-
-    def spent(self, budget: Budget) -> int:
-        return self.cost if budget.tokens is None else self.tokens
-
 
 @dataclass(slots=True, eq=False)
 class Totals:
@@ -62,7 +53,8 @@ class Totals:
 
     client: str
     requests: int = 0
-    usage: Usage = field(default_factory=Usage)
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_KINDS, 0))
+    """By kind."""
     cost: int = 0
     unpriced: int = 0
     last_used: float = 0.0
@@ -70,6 +62,10 @@ class Totals:
 
 
 type Entry = Window | Totals
+
+
+NO_WINDOW = Window("", SpanName(BudgetPeriod.DAY, ""), 0.0, 0.0)
+"""Before the first moment is known."""
 
 
 class Shortage(NamedTuple):
@@ -89,39 +85,71 @@ class Reservation:
     is_open: bool = True
 
 
+@dataclass(slots=True, eq=False)
+class BudgetLine:
+    """A budget in force. `limit` is in nano-dollars or tokens, `window` the period that was current when last asked."""
+
+    budget: Budget
+    limit: int
+    is_money: bool
+    window: Window
+
+    def amount(self, estimate: Estimate) -> int:
+        return (estimate.cost or 0) if self.is_money else estimate.tokens
+
+    @property
+    def spent(self) -> int:
+        return self.window.cost if self.is_money else self.window.tokens
+
+    @property
+    def reserved(self) -> int:
+        return self.window.reserved_cost if self.is_money else self.window.reserved_tokens
+
+    @property
+    def left(self) -> int:
+        return self.limit - self.spent - self.reserved
+
+
 class Account:
     """One client's money. `on_change` is told each entry that changes. Moments are Unix time."""
 
     def __init__(self, client: str, on_change: Callable[[Entry], None]) -> None:
         self.client = client
-        self.budgets: tuple[Budget, ...] = ()
         self.totals = Totals(client)
         self._windows: dict[SpanName, list[Window]] = {}
         """The last periods of each kind, the current one last."""
+        self._lines: tuple[BudgetLine, ...] = ()
         self._on_change = on_change
 
-    def window(self, budget: Budget, wall: float) -> Window:
-        """The budget's period at that moment."""
-        span = SpanName(budget.per, budget.zone)
-        windows = self._windows.get(span)
-        if windows and windows[-1].start <= wall < windows[-1].end:
-            return windows[-1]
-        return self._turn_to(span, *period_at(budget.per, budget.clock, wall))
+    @property
+    def has_budgets(self) -> bool:
+        return bool(self._lines)
+
+    def update_settings(self, budgets: Iterable[Budget]) -> None:
+        """What is spent stays spent, whatever its limit is now."""
+        self._lines = tuple(BudgetLine(each, limit_of(each), each.tokens is None, NO_WINDOW) for each in budgets)
+
+    def lines(self, wall: float) -> tuple[BudgetLine, ...]:
+        """The budgets, in the periods of that moment."""
+        for line in self._lines:
+            if not line.window.start <= wall < line.window.end:
+                budget = line.budget
+                span = SpanName(budget.per, budget.zone)
+                line.window = self._turn_to(span, *period_at(budget.per, budget.clock, wall))
+        return self._lines
 
     def shortages(self, estimate: Estimate, wall: float, lifted: Collection[Budget] = ()) -> list[Shortage]:
         """The budgets that keep such an attempt from being launched. What costs nothing is not kept."""
         found = []
-        for budget in self.budgets:
-            amount, limit = _amount(budget, estimate), limit_of(budget)
-            if amount and budget not in lifted:
-                window = self.window(budget, wall)
-                if window.used(budget) + amount > limit:
-                    found.append(Shortage(budget, window.end if amount <= limit else None))
+        for line in self.lines(wall):
+            amount = line.amount(estimate)
+            if amount > max(0, line.left) and line.budget not in lifted:
+                found.append(Shortage(line.budget, line.window.end if amount <= line.limit else None))
         return found
 
     def reserve(self, estimate: Estimate, wall: float) -> Reservation:
         """Counts at once against every budget."""
-        windows = tuple(dict.fromkeys(self.window(budget, wall) for budget in self.budgets))
+        windows = tuple({line.window: None for line in self.lines(wall)})
         reservation = Reservation(windows, estimate.cost or 0, estimate.tokens)
         for window in windows:
             window.reserved_cost += reservation.cost
@@ -142,7 +170,8 @@ class Account:
             self._on_change(window)
         totals = self.totals
         if usage is not None:
-            totals.usage += usage
+            for kind in TOKEN_KINDS:
+                totals.tokens[kind] += getattr(usage, kind)
         totals.cost += cost or 0
         totals.unpriced += cost is None
         self._on_change(totals)
@@ -204,7 +233,7 @@ class Ledger:
         for name in self._accounts.keys() - budgets.keys():
             self._former[name] = self._accounts.pop(name)
         for name, own in budgets.items():
-            self._account(name).budgets = own
+            self._account(name).update_settings(own)
         while len(self._former) > MAX_FORMER_ACCOUNTS:
             del self._former[next(iter(self._former))]
 
@@ -245,7 +274,3 @@ def limit_of(budget: Budget) -> int:
         return budget.tokens
     assert budget.nano_dollars is not None
     return budget.nano_dollars
-
-
-def _amount(budget: Budget, estimate: Estimate) -> int:
-    return estimate.tokens if budget.tokens is not None else estimate.cost or 0

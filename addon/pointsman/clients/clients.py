@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.clients.budgets import Account, Ledger, Window, limit_of
+from pointsman.clients.budgets import Account, BudgetLine, Ledger
 from pointsman.clients.limits import RequestLimits, Slot
 from pointsman.config import Settings
-from pointsman.config.clients import Budget, ClientSettings
+from pointsman.config.clients import ClientSettings
 from pointsman.prices.rates import dollars
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.frames import Usage
 
-LOW = 0.8
-"""The part of a budget that is spent or reserved from which on answers say what is left."""
+LAST_PART = 5
+"""Answers say what is left of a budget once that is at most a fifth of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +23,8 @@ class RunningRequest:
     account: Account
     settings: ClientSettings
     """Those in force when it began."""
+    estimate: Usage
+    """What one attempt may use."""
     _slot: Slot
     used_tokens: int = 0
 
@@ -45,20 +48,20 @@ class Clients:
         self.ledger.update_settings({name: each.budgets for name, each in self._settings.items()})
         self.limits.keep_only(self._settings)
 
-    def begin(self, client: str, tokens: int, now: float, wall: float) -> RunningRequest | None:
-        """A request of about so many tokens, which must be ended. None for a client that a reload has removed. Raises
-        Problem (rate_limited).
+    def begin(self, client: str, estimate: Usage, now: float, wall: float) -> RunningRequest | None:
+        """A request, which must be ended; `estimate` is what one attempt may use. None for a client that a reload has
+        removed. Raises Problem (rate_limited).
         """
         settings = self._settings.get(client)
         if settings is None:
             return None
-        slot = self.limits.begin(client, settings.limits, tokens, now)
+        slot = self.limits.begin(client, settings.limits, estimate.total, now)
         if not isinstance(slot, Slot):
             message = f"The client {client} has reached its limit of {_LIMITED[slot.name](slot.limit)}."
             raise Problem(Code.RATE_LIMITED, message, retry_after=slot.wait)
         account = self.ledger[client]
         account.count_request(wall)
-        return RunningRequest(account, settings, slot)
+        return RunningRequest(account, settings, estimate, slot)
 
     def to_dicts(self, wall: float) -> dict[str, dict[str, Any]]:
         """By the name of each client, in plain JSON types: its totals, its budgets and its limits."""
@@ -71,10 +74,10 @@ class Clients:
             "name": name,
             "requests": totals.requests,
             "running": self.limits.running(name),
-            "usage": totals.usage.to_dict(),
+            "usage": dict(totals.tokens),
             "cost_usd": dollars(totals.cost),
             "unpriced": totals.unpriced,
-            "budgets": [_budget_dict(budget, account.window(budget, wall)) for budget in settings.budgets],
+            "budgets": [_budget_dict(line) for line in account.lines(wall)],
             "limits": settings.limits.model_dump(),
             "last_used": totals.last_used or None,
         }
@@ -87,10 +90,7 @@ _LIMITED: dict[str, Callable[[int], str]] = {
 }
 
 
-def amount_text(budget: Budget, amount: int) -> str:
-    """Dollars as plain decimals, tokens as such."""
-    if budget.tokens is not None:
-        return str(amount)
+def signed_dollars(amount: int) -> str:
     return f"-{dollars(-amount)}" if amount < 0 else str(dollars(amount))
 
 
@@ -98,31 +98,26 @@ def left_text(account: Account, wall: float) -> str:
     """What is left of the budgets that are mostly used, as the header `X-Budget-Left` has it: `0.84 usd, 1200 tokens`;
     `0.84` where it is money alone; empty while there is much. Of several budgets in one unit, the one with least.
     """
-    least: dict[bool, tuple[int, Budget]] = {}
-    for budget in account.budgets:
-        limit, used = limit_of(budget), account.window(budget, wall).used(budget)
-        if used >= LOW * limit:
-            unit = budget.tokens is not None
-            least[unit] = min(least.get(unit, (limit - used, budget)), (limit - used, budget), key=lambda each: each[0])
-    money = [amount_text(budget, left) for is_tokens, (left, budget) in least.items() if not is_tokens]
-    tokens = [f"{left} tokens" for is_tokens, (left, _) in least.items() if is_tokens]
-    return ", ".join([*(f"{each} usd" for each in money), *tokens]) if tokens else "".join(money)
+    low = [line for line in account.lines(wall) if line.left * LAST_PART <= line.limit]
+    if not low:
+        return ""
+    tokens = min((line.left for line in low if not line.is_money), default=None)
+    money = min((line.left for line in low if line.is_money), default=None)
+    if tokens is None:
+        return signed_dollars(money or 0)
+    return f"{tokens} tokens" if money is None else f"{signed_dollars(money)} usd, {tokens} tokens"
 
 
-def _budget_dict(budget: Budget, window: Window) -> dict[str, Any]:
-    limit, spent = limit_of(budget), window.spent(budget)
-    is_money, reserved = budget.tokens is None, window.used(budget) - spent
-    unit = "usd" if is_money else "tokens"
-
+def _budget_dict(line: BudgetLine) -> dict[str, Any]:
     def told(amount: int) -> str | int:
-        return amount_text(budget, amount) if is_money else amount
+        return signed_dollars(amount) if line.is_money else amount
 
     return {
-        unit: told(limit),
-        "per": budget.per.value,
-        "zone": budget.zone,
-        "spent": told(spent),
-        "reserved": told(reserved),
-        "left": told(limit - spent - reserved),
-        "resets": window.end,
+        "usd" if line.is_money else "tokens": told(line.limit),
+        "per": line.budget.per.value,
+        "zone": line.budget.zone,
+        "spent": told(line.spent),
+        "reserved": told(line.reserved),
+        "left": told(line.left),
+        "resets": line.window.end,
     }

@@ -92,7 +92,9 @@ class Planner(Protocol):
 
     @property
     def taken_as(self) -> str | None:
-        """The mode that an unknown model name stands for; None for a known one."""
+        """The mode that an unknown model name stands for, or what a client asks whose budget is exhausted; None where
+        the named model is asked.
+        """
         ...
 
     @property

@@ -18,7 +18,7 @@ def summary(record: ExchangeRecord) -> str:
     if record.client:
         parts.append(f"client {record.client}")
     if record.taken_as:
-        parts.append(f"unknown model taken as {record.taken_as}")
+        parts.append(f"routed as {record.taken_as}")
     if seen and not seen.outcome.is_success:
         parts.append(seen.outcome.value)
     if record.error:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pointsman.clients.budgets import Estimate, Reservation, Shortage
-from pointsman.clients.clients import RunningRequest, amount_text, left_text
+from pointsman.clients.clients import RunningRequest, left_text
 from pointsman.config.clients import Budget
 from pointsman.config.enums import Kind
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Candidate, Target
-from pointsman.prices.rates import cost
+from pointsman.prices.rates import cost, dollars
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.wire.frames import Usage
 from pointsman.wire.output_limit import output_limit
@@ -51,7 +51,7 @@ class ClientSpending:
 
     def exclusion(self, target: Target, now: float) -> Exclusion | None:
         """Why the client cannot pay for an attempt there, and until when."""
-        if not self.request.account.budgets:
+        if not self.request.account.has_budgets:
             return None
         found = self.shortages(target, now)
         if not found:
@@ -90,14 +90,12 @@ class ClientSpending:
 
     def _estimate(self, target: Target, wall: float) -> Estimate:
         if (known := self._estimates.get(target)) is None:
-            usage = reserved_usage(self.facts)
+            usage = self.request.estimate
             rates = target.rates.get(self.model_sent(target))
             known = self._estimates[target] = Estimate(cost(usage, rates, wall), usage.total)
         return known
 
 
 def _described(budget: Budget) -> str:
-    limit = budget.tokens if budget.tokens is not None else budget.nano_dollars
-    assert limit is not None
-    unit = "tokens" if budget.tokens is not None else "usd"
-    return f"{amount_text(budget, limit)} {unit} per {budget.per.value}"
+    limit = f"{budget.tokens} tokens" if budget.tokens is not None else f"{dollars(budget.nano_dollars)} usd"
+    return f"{limit} per {budget.per.value}"

@@ -126,7 +126,10 @@ EXCHANGE_MEMBERS: Schema = {
     "mode": TEXT,
     "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
-    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
+    "taken_as": {
+        **nullable(TEXT),
+        "description": "What was asked instead: the mode of an unknown model name, or a client's `on_exhausted`.",
+    },
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,

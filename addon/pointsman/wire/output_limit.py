@@ -1,6 +1,6 @@
 """How long an answer may become, as its request says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pointsman.wire.json_access import mapping
@@ -18,12 +18,17 @@ def output_limit(document: Mapping[str, Any]) -> int | None:
     >>> output_limit({"max_tokens": 100, "n": 2}), output_limit({"generationConfig": {"maxOutputTokens": 50}})
     (200, 50)
     """
-    places = (document, *(mapping(document.get(name)) for name in HOLDERS))
-    limits = [each for place in places for name in LIMITS if (each := _positive(place.get(name)))]
-    counts = [each for place in places for name in COUNTS if (each := _positive(place.get(name)))]
-    count = min(max(counts, default=1), MAX_COUNT)
-    return limits[0] * count if limits else None
+    for holder in (None, *HOLDERS):
+        members = document if holder is None else mapping(document.get(holder))
+        if limit := _first_number(members, LIMITS):
+            return limit * min(_first_number(members, COUNTS) or 1, MAX_COUNT)
+    return None
 
 
-def _positive(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+def _first_number(members: Mapping[str, Any], names: Iterable[str]) -> int:
+    """The first positive one; 0 where there is none."""
+    for name in names:
+        value = members.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return 0
