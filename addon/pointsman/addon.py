@@ -251,6 +251,7 @@ class Pointsman:
             table_sizes=gateway.table_sizes,
             configuration=configuration,
             watcher=lambda: self._watcher,
+            client_spending=gateway.clients.to_dicts,
             tester=self._test_key,
             lister=self._key_check.report,
             asker=self._ask_model,
