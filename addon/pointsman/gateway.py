@@ -320,8 +320,7 @@ class Gateway:
         try:
             return self._plan(chat, read, request, charged)
         except BaseException:
-            if charged:
-                charged.end()
+            charged.end()
             raise
 
     def _plan(

@@ -78,7 +78,6 @@ class AnySpending(RuleBasedStateMachine):
         except Problem:
             assert len(running) >= (self.settings.clients["ci"].limits.concurrency or 0)
             return
-        assert client
         assert len(running) < (self.settings.clients["ci"].limits.concurrency or 0)
         self.requests.append(client)
         made = ExchangeHarness(4, request=body, router=self.router, client=client, now=self.now)

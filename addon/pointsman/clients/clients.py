@@ -1,6 +1,5 @@
 """The one owner of what is known of clients: their accounts and their limits."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,8 @@ from pointsman.wire.frames import Usage
 
 LAST_PART = 5
 """Answers say what is left of a budget once that is at most a fifth of it."""
+LIMITED = {"rpm": "requests a minute", "tpm": "tokens a minute", "concurrency": "requests at once"}
+"""What each limit counts."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,16 +49,16 @@ class Clients:
         self.ledger.update_settings({name: each.budgets for name, each in self._settings.items()})
         self.limits.keep_only(self._settings)
 
-    def begin(self, client: str, estimate: Usage, now: float, wall: float) -> RunningRequest | None:
-        """A request, which must be ended; `estimate` is what one attempt may use. None for a client that a reload has
-        removed. Raises Problem (rate_limited).
+    def begin(self, client: str, estimate: Usage, now: float, wall: float) -> RunningRequest:
+        """A request, which must be ended; `estimate` is what one attempt may use. Raises Problem (rate_limited), and
+        (invalid_api_key) if a reload has removed the client since its request was admitted.
         """
         settings = self._settings.get(client)
         if settings is None:
-            return None
+            raise Problem(Code.INVALID_API_KEY, f"The client {client} has been removed.")
         slot = self.limits.begin(client, settings.limits, estimate.total, now)
         if not isinstance(slot, Slot):
-            message = f"The client {client} has reached its limit of {_LIMITED[slot.name](slot.limit)}."
+            message = f"The client {client} has reached its limit of {LIMITED[slot.name]} ({slot.limit})."
             raise Problem(Code.RATE_LIMITED, message, retry_after=slot.wait)
         account = self.ledger[client]
         account.count_request(wall)
@@ -81,13 +82,6 @@ class Clients:
             "limits": settings.limits.model_dump(),
             "last_used": totals.last_used or None,
         }
-
-
-_LIMITED: dict[str, Callable[[int], str]] = {
-    "rpm": lambda limit: f"{limit} requests a minute",
-    "tpm": lambda limit: f"{limit} tokens a minute",
-    "concurrency": lambda limit: f"{limit} requests at once",
-}
 
 
 def signed_dollars(amount: int) -> str:
