@@ -135,15 +135,12 @@ GENEROUS = {"budgets": [{"usd": 100, "per": "day"}], "limits": {"concurrency": 9
 
 
 @pytest.mark.parametrize(
-    "script",
-    [
-        behaviours.hang("before-headers"),
-        behaviours.stall("one two three", after_tokens=2),
-    ],
+    ("script", "has_begun"),
+    [(behaviours.hang("before-headers"), False), (behaviours.stall("one two three", after_tokens=2), True)],
     ids=["before its head", "in its midst"],
 )
 async def test_a_client_that_leaves_gives_back_what_it_did_not_use(
-    stack: AsyncExitStack, tmp_path: Path, script: Any
+    stack: AsyncExitStack, tmp_path: Path, script: Any, has_begun: bool
 ) -> None:
     router = await begun(stack, tmp_path, script, client=GENEROUS)
     async with h1_to(router.host, router.port) as client:
@@ -151,9 +148,11 @@ async def test_a_client_that_leaves_gives_back_what_it_did_not_use(
         await soon(lambda: any(driver.exchange.running_candidates for driver in router.drivers))
         assert told(router)["running"] == 1
         assert told(router)["budgets"][0]["reserved"] == dollars(1027 * TOKEN)
-        await asyncio.sleep(0.05)
+        if has_begun:
+            await client.head()
     await no_leaks(router)
     assert nothing_is_held(router)
+    assert (told(router)["usage"]["output"] > 0) is has_begun, "what had been received"
 
 
 @pytest.mark.parametrize(
