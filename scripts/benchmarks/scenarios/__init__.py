@@ -42,7 +42,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
-    "money": Scenario(money.run, "what a client's budgets and limits add to a request, on and off; not compared"),
+    "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
     "sessions": Scenario(
         sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),
