@@ -150,8 +150,9 @@ def admit(head: RequestHead, server: Server, keys: ClientKeys) -> Decision:
         return decision
     problem = _not_forwarded(head, server, keys)
     if isinstance(decision, ChatRequest):
-        may_pass, places = problem is None, known_key_places(head.headers, head.path, keys)
-        return replace(decision, may_pass=may_pass, client=client, key_places=places)
+        is_own = head.entry_mode is EntryMode.OWN  # from where nothing goes elsewhere
+        places = frozenset[str]() if is_own else known_key_places(head.headers, head.path, keys)
+        return replace(decision, may_pass=problem is None, client=client, key_places=places)
     if problem is None:
         return decision
     route = route_of_path(head.standard_path)

@@ -37,6 +37,13 @@ clients:
     assert any(warning.startswith("clients.ci.key: white space, quotes") for warning in settings.warnings)
 
 
+@pytest.mark.parametrize(("glob", "warns"), [("locl/*", True), ("local/*", False), ("auto-*", False), ("m", False)])
+def test_a_glob_that_matches_nothing_is_a_warning(load_text: Callable[..., Settings], glob: str, warns: bool) -> None:
+    settings = load_text(PROVIDERS + f'clients: {{ci: {{key: sk-1, models: ["{glob}"]}}}}')
+    told = [each for each in settings.warnings if each.startswith("clients.ci.models[0]")]
+    assert [("matches no model" in each) for each in told] == [True] * warns
+
+
 def test_a_variable_sets_a_key(load_text: Callable[..., Settings]) -> None:
     settings = load_text(PROVIDERS + "clients: {ci: {key: old}}", POINTSMAN_CLIENTS__CI__KEY="new")
     assert settings.clients["ci"].key == hash_key("new")

@@ -46,20 +46,24 @@ class AdminClient:
 
     def get(self, path: str) -> Any:
         """The JSON at `path`, such as `/api/overview`. Raises AdminApiError."""
-        return self._open(path, None)
+        return self._open("GET", path, None)
 
     def post(self, path: str, body: bytes = b"{}") -> Any:
         """The JSON that answers a POST of a JSON body. Raises AdminApiError."""
-        return self._open(path, body)
+        return self._open("POST", path, body)
 
-    def _open(self, path: str, body: bytes | None) -> Any:
+    def change(self, method: str, path: str, body: object) -> Any:
+        """The JSON that answers a change; None if the answer is empty. Raises AdminApiError."""
+        return self._open(method, path, json.dumps(body).encode())
+
+    def _open(self, method: str, path: str, body: bytes | None) -> Any:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = Request(f"{self.url.rstrip('/')}{path}", body, headers)
+        request = Request(f"{self.url.rstrip('/')}{path}", body, headers, method=method)
         try:
             with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
-                return json.load(response)
+                return None if response.status == HTTPStatus.NO_CONTENT else json.load(response)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND and body is None:
                 raise AdminApiError(NOT_POINTSMAN.format(self.url)) from None

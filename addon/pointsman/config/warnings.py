@@ -1,10 +1,12 @@
 """Warnings about settings that work but are probably not meant."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pointsman.config.declared_names import as_mapping
+from pointsman.config.declared_names import DeclaredNames, as_mapping
+from pointsman.config.enums import UnknownModel
 from pointsman.config.inheritance import Catalog
 from pointsman.config.messages import SECRET_KEYS, format_path, quoted, suggestion
 from pointsman.config.providers import Provider
@@ -18,6 +20,20 @@ def config_warnings(sections: ConfigSections, catalog: Catalog) -> Iterator[str]
         yield from _provider_warnings(provider, catalog)
     for name in sections.protection:
         yield from _protection_warnings(name, sections, catalog)
+    yield from _client_warnings(sections)
+
+
+def _client_warnings(sections: ConfigSections) -> Iterator[str]:
+    """Where unknown names are taken as a mode, a glob may be for those."""
+    if not sections.clients or sections.routing.unknown_model is not UnknownModel.ERROR:
+        return
+    known = DeclaredNames.from_providers(sections.providers.values(), sections.routing.aliases)
+    names = known.names()
+    for name, client in sections.clients.items():
+        for place, glob in enumerate(client.models):
+            if not known.is_known(glob) and not any(fnmatchcase(each, glob) for each in names):
+                path = format_path(("clients", name, "models", place))
+                yield f"{path}: {quoted(glob)} matches no model, alias or mode{suggestion(glob, names)}"
 
 
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:

@@ -121,6 +121,8 @@ ATTEMPT = object_schema(
 
 EXCHANGE_MEMBERS: Schema = {
     "request_id": TEXT,
+    "client": {**nullable(TEXT), "description": "The name of the client that asked; null: it has none."},
+    "dialect": {**TEXT, "description": "The client's."},
     "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
