@@ -107,7 +107,10 @@ class BudgetLine:
 
     @property
     def left(self) -> int:
-        return self.limit - self.spent - self.reserved
+        window = self.window
+        if self.is_money:
+            return self.limit - window.cost - window.reserved_cost
+        return self.limit - window.tokens - window.reserved_tokens
 
 
 class Account:
@@ -143,7 +146,7 @@ class Account:
         found = []
         for line in self.lines(wall):
             amount = line.amount(estimate)
-            if amount > max(0, line.left) and line.budget not in lifted:
+            if amount and amount > line.left and line.budget not in lifted:
                 found.append(Shortage(line.budget, line.window.end if amount <= line.limit else None))
         return found
 

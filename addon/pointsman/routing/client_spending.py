@@ -19,6 +19,8 @@ from pointsman.wire.request_facts import RequestFacts
 
 USUAL_OUTPUT = 1024
 """Tokens that are reserved for an answer whose request names no limit."""
+NO_ESTIMATE = Estimate(0, 0)
+"""Where no budget counts it."""
 WITHOUT_OUTPUT = frozenset({Kind.EMBEDDING, Kind.RERANK, Kind.MODERATION})
 
 
@@ -66,8 +68,9 @@ class ClientSpending:
         return self.request.account.shortages(self._estimate(target, wall), wall, self.lifted)
 
     def on_launched(self, n: int, candidate: Candidate, now: float) -> None:
-        wall = now + self.wall_offset
-        self._reservations[n] = self.request.account.reserve(self._estimate(candidate.target, wall), wall)
+        wall, account = now + self.wall_offset, self.request.account
+        estimate = self._estimate(candidate.target, wall) if account.has_budgets else NO_ESTIMATE
+        self._reservations[n] = account.reserve(estimate, wall)
 
     def on_settled(self, record: AttemptRecord) -> None:
         reservation = self._reservations.pop(record.n, None)

@@ -18,8 +18,7 @@ def output_limit(document: Mapping[str, Any]) -> int | None:
     >>> output_limit({"max_tokens": 100, "n": 2}), output_limit({"generationConfig": {"maxOutputTokens": 50}})
     (200, 50)
     """
-    for holder in (None, *HOLDERS):
-        members = document if holder is None else mapping(document.get(holder))
+    for members in (document, *(mapping(document[name]) for name in HOLDERS if name in document)):
         if limit := _first_number(members, LIMITS):
             return limit * min(_first_number(members, COUNTS) or 1, MAX_COUNT)
     return None
@@ -28,7 +27,8 @@ def output_limit(document: Mapping[str, Any]) -> int | None:
 def _first_number(members: Mapping[str, Any], names: Iterable[str]) -> int:
     """The first positive one; 0 where there is none."""
     for name in names:
-        value = members.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
+        if name in members:
+            value = members[name]
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
     return 0
