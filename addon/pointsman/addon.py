@@ -27,12 +27,15 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, private_files, python_version
 from pointsman.admission import is_loopback_name
+from pointsman.clients.unpriced import unpriced_warnings
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
 from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
+from pointsman.ledger_file import FILE as LEDGER_FILE
+from pointsman.ledger_file import LedgerFile
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
@@ -157,6 +160,7 @@ class Pointsman:
         make_certificates()
         self._start_gateway(settings)
         assert self.gateway
+        _log_unpriced(self.gateway)
         warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
         if path:
@@ -169,6 +173,7 @@ class Pointsman:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.gateway.update_settings(settings)
         self._log.use(settings.log.format, partial(_masker, self.gateway))
+        _log_unpriced(self.gateway)
         self._demo.on_settings(settings)
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
@@ -197,11 +202,13 @@ class Pointsman:
 
     def _start_gateway(self, settings: Settings) -> None:
         self._admin_key = self._find_admin_key(settings)
-        self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key])
+        assert self._configuration
+        store = self._configuration.store
+        ledger = LedgerFile(store.path.parent / LEDGER_FILE) if store else None
+        self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key], ledger=ledger)
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         self._log.use(settings.log.format, partial(_masker, self.gateway))
-        assert self._configuration
         self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
         self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
@@ -234,7 +241,10 @@ class Pointsman:
 
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         self._access = access = AccessControl(
-            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
+            lambda: gateway.settings.server,
+            lambda: self._admin_key,
+            lambda: gateway.admission.keys,
+            client_throttle=gateway.admission.throttle,
         )
         assert self._key_check
         return PageContext(
@@ -246,6 +256,7 @@ class Pointsman:
             metrics=gateway.metrics_text,
             configuration=configuration,
             watcher=lambda: self._watcher,
+            client_spending=gateway.clients.to_dicts,
             tester=self._test_key,
             lister=self._key_check.report,
             asker=self._ask_model,
@@ -385,6 +396,11 @@ def _log_flaws(settings: Settings) -> None:
         logger.warning(f"Pointsman: a provider's configuration is invalid. {fault}")
     for warning in settings.warnings:
         logger.warning(warning)
+
+
+def _log_unpriced(gateway: Gateway) -> None:
+    for warning in unpriced_warnings(gateway.settings.clients, gateway.router.inventory):
+        logger.warning(f"Pointsman: {warning}")
 
 
 def _masker(gateway: Gateway) -> Masker:

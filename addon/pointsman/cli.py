@@ -96,6 +96,12 @@ def list_models(arguments: list[str]) -> int:
     return models.main(arguments)
 
 
+def manage_clients(arguments: list[str]) -> int:
+    from pointsman.commands import clients
+
+    return clients.main(arguments)
+
+
 def show_status(arguments: list[str]) -> int:
     from pointsman.commands import status
 
@@ -233,6 +239,7 @@ COMMANDS: Mapping[str, Command] = {
     "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
     "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
+    "clients": Command(manage_clients, "list the clients of the running router; add, change and remove them"),
     "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
     "service": Command(manage_service, "run the router as a service of your user (systemd, launchd)"),
     "completion": Command(print_completion, "print a script that completes commands in bash, zsh or fish"),

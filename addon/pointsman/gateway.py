@@ -21,8 +21,9 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage, constant_time_equal
+from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage
 from pointsman.client_admission import ClientAdmission
+from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.config import Settings
 from pointsman.converted_items import ConvertedItems
 from pointsman.domain.records import ExchangeRecord
@@ -31,6 +32,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
 from pointsman.history import History, RefusedRequest
+from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
@@ -39,6 +41,7 @@ from pointsman.recording.flow_queue import FlowQueue
 from pointsman.recording.json_log import exchange_fields, refusal_fields, told
 from pointsman.recording.log_output import LogOutput
 from pointsman.request_reader import ParsedRequest, RequestReader
+from pointsman.routing.client_spending import reserved_usage
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
@@ -71,13 +74,20 @@ make_converters_thread_safe()
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
+LEDGER_DELAY = 0.25
+"""Seconds for which changes of the ledger gather before they are written."""
 
 
 class Gateway:
-    """Implements `transport.stream_host.StreamHost`."""
+    """Implements `transport.stream_host.StreamHost`. Without a `ledger` what clients spend is forgotten in the end."""
 
     def __init__(
-        self, settings: Settings, providers: UpstreamClient, log: LogOutput, secrets: Iterable[str] = ()
+        self,
+        settings: Settings,
+        providers: UpstreamClient,
+        log: LogOutput,
+        secrets: Iterable[str] = (),
+        ledger: LedgerFile | None = None,
     ) -> None:
         self.log = log
         self.router = Router(settings, token_bytes(32))
@@ -86,6 +96,12 @@ class Gateway:
         self.metrics = RequestMetrics()
         self.gauges = Gauges(self.router)
         self.history = History(settings.history)
+        self.clients = Clients(settings)
+        self._ledger_file = ledger
+        if ledger:
+            self.clients.ledger.restore(ledger.read())
+            self.clients.ledger.on_change = self._schedule_ledger_write
+        self.gauges.budgets = lambda: self.clients.budgets_left(time.time())
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
@@ -151,6 +167,7 @@ class Gateway:
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.update_settings(settings.history)
         self.traces.update_settings(settings.telemetry)
+        self.clients.update_settings(settings)
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -162,6 +179,13 @@ class Gateway:
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
+
+    def _schedule_ledger_write(self) -> None:
+        asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
+
+    def _write_ledger(self) -> None:
+        assert self._ledger_file
+        self._ledger_file.put(self.clients.ledger.take_changes())
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -177,6 +201,9 @@ class Gateway:
         await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
         await self.traces.close()
+        if self._ledger_file:
+            self._write_ledger()
+            await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
 
@@ -301,11 +328,10 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
-        settings = self.settings.server
-        shared = settings.client_key
-        if shared and credential and constant_time_equal(credential, shared.get_secret_value()):
-            credential = None  # a client that sends the key all clients share has told nothing of itself
-        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items)
+        key = None
+        if credential and self.admission.keys.client_of(credential) is not None:
+            key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
+        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items, key)
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)
@@ -319,15 +345,19 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read, flow.request)
+            plan = self._plan_for_client(chat, read, flow.request)
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
             model = None if isinstance(read, Problem) else read.facts.model
             self.note_refusal(flow, chat, problem, model)
             return self.error_response(problem, chat, flow.request)
-        note_entry_mode(flow, chat.entry_mode)
-        return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        try:
+            note_entry_mode(flow, chat.entry_mode)
+            return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        except BaseException:
+            plan.discard()
+            raise
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
@@ -342,25 +372,51 @@ class Gateway:
             method=request.method,
             client=chat.client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
-            on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
+            on_items=partial(self.converted_items.remember, read.caller.owner),
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+    def _plan_for_client(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+        """The plan, which ends the request of its client in every ending. Counting tokens and asking for stored answers
+        costs nothing. Raises Problem.
+        """
+        if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
+            return self._plan(chat, read, request, None)
+        estimate = reserved_usage(read.facts)
+        charged = self.clients.begin(chat.client, estimate, time.monotonic(), time.time())
+        try:
+            return self._plan(chat, read, request, charged)
+        except BaseException:
+            charged.end()
+            raise
+
+    def _plan(
+        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, charged: RunningRequest | None
+    ) -> Plan:
         if chat.purpose is Purpose.ACCOUNT:
             named = request.headers.get(PROVIDER_HEADER, "").strip()
-            return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time())
+            now, wall = time.monotonic(), time.time()
+            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, chat.client, charged)
         now = time.monotonic()
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
         if chat.purpose is Purpose.STORED:
-            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now)
-        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
+            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now, chat.client)
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), charged)
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
         return plan
 
     def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
+        try:
+            driver = self._make_driver(exchange, stream)
+        except BaseException:
+            exchange.plan.discard()
+            raise
+        self.running[exchange] = driver
+        return driver
+
+    def _make_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
         recorder = None
         if ctx.options.pointsman_record_attempts:
@@ -368,11 +424,9 @@ class Gateway:
                 stream.flow, exchange.client_request.request_id, exchange.rules.masker, self.flow_queue
             )
         upstream = self.upstream_options(client.proxy_mode)
-        driver = ExchangeDriver(
+        return ExchangeDriver(
             exchange, stream, stream.http_layer.handler, self.upstream_client, upstream, self.worker, recorder
         )
-        self.running[exchange] = driver
-        return driver
 
     def upstream_options(self, mode: ProxyMode) -> UpstreamOptions:
         """The way to providers for clients that come in by `mode`."""

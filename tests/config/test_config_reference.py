@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from pointsman.config import (
+    Budget,
+    ClientLimits,
+    ClientSettings,
     CooldownSettings,
     Hedge,
     HistorySettings,
@@ -31,7 +34,7 @@ from pointsman.config.providers import ModelPrices
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
-ENVIRONMENT = {"POINTSMAN_KEY": "a", "POINTSMAN_ADMIN": "b", "GROQ_API_KEY": "c", "GROQ_KEY_2": "d"}
+ENVIRONMENT = {"POINTSMAN_KEY": "a", "POINTSMAN_ADMIN": "b", "GROQ_API_KEY": "c", "GROQ_KEY_2": "d", "CI_KEY": "e"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -67,6 +70,9 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
         Timeouts,
         Quirks,
         ModelPrices,
+        ClientSettings,
+        ClientLimits,
+        Budget,
     ],
 )
 def test_every_key_is_explained(section: type[ConfigModel]) -> None:

@@ -15,7 +15,7 @@ from pointsman.transport.mitm_patches import compat_check
 from pointsman.transport.mitm_patches.switches import Switches
 
 PACKAGE = Path(__file__).parents[2] / "addon" / "pointsman"
-CORE = ("domain", "exchange", "sessions", "routing", "wire", "views/reading")
+CORE = ("clients", "domain", "exchange", "sessions", "routing", "wire", "views/reading")
 FORBIDDEN = {
     "aiohttp", "asyncio", "concurrent", "http", "logging", "mitmproxy", "os", "pathlib", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "threading", "tornado",

@@ -48,21 +48,27 @@ class AdminClient:
 
     def get(self, path: str) -> Any:
         """The JSON at `path`, such as `/api/overview`. Raises AdminApiError."""
-        return self._open(path, None, json.load)
+        return self._open("GET", path, None, json.load)
 
     def get_text(self, path: str) -> tuple[str, str | None]:
         """What is at `path`, with the cursor of its next page or None. Raises AdminApiError."""
-        return self._open(path, None, lambda response: (response.read().decode(), response.headers.get(CURSOR_HEADER)))
+        return self._open(
+            "GET", path, None, lambda response: (response.read().decode(), response.headers.get(CURSOR_HEADER))
+        )
 
     def post(self, path: str, body: bytes = b"{}") -> Any:
         """The JSON that answers a POST of a JSON body. Raises AdminApiError."""
-        return self._open(path, body, json.load)
+        return self._open("POST", path, body, json.load)
 
-    def _open[T](self, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
+    def change(self, method: str, path: str, body: object) -> Any:
+        """The JSON that answers a change; None if the answer is empty. Raises AdminApiError."""
+        return self._open(method, path, json.dumps(body).encode(), _json_if_any)
+
+    def _open[T](self, method: str, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = Request(f"{self.url.rstrip('/')}{path}", body, headers)
+        request = Request(f"{self.url.rstrip('/')}{path}", body, headers, method=method)
         try:
             with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
                 return read(response)
@@ -120,6 +126,10 @@ def admin_key(named: str | None, url: str) -> str | None:
         return read_admin_key(data_folder(os.environ.get(DATA_VARIABLE), history, Path.home()))
     except OSError:
         return None
+
+
+def _json_if_any(response: Any) -> Any:
+    return None if response.status == HTTPStatus.NO_CONTENT else json.load(response)
 
 
 def describe_error(error: Exception, router: str) -> str:

@@ -5,7 +5,9 @@ The way of a value: `document` reads the YAML, `environment` puts overrides over
 spans several, `loading` runs all that in order.
 """
 
+from pointsman.config.clients import Budget, ClientLimits, ClientSettings
 from pointsman.config.enums import (
+    BudgetPeriod,
     Capability,
     Dialect,
     Forward,
@@ -35,7 +37,11 @@ from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import parse_duration, parse_size
 
 __all__ = [
+    "Budget",
+    "BudgetPeriod",
     "Capability",
+    "ClientLimits",
+    "ClientSettings",
     "ConfigError",
     "ConfigIssue",
     "CooldownSettings",

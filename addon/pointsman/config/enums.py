@@ -113,6 +113,14 @@ class Forward(StrEnum):
     OPEN = "open"
 
 
+class BudgetPeriod(StrEnum):
+    """How long a budget lasts. A week begins on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
 class UnknownModel(StrEnum):
     """What happens to a request for an unknown model."""
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
+from pointsman.config import client_rules
 from pointsman.config.declared_names import AUTO, DeclaredNames, as_list, as_mapping
 from pointsman.config.enums import Forward
 from pointsman.config.errors import ConfigIssue
@@ -24,6 +25,7 @@ EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 def rule_violations(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssue]:
     declared = DeclaredNames.from_tree(tree)
     yield from _server_keys_differ(tree)
+    yield from client_rules.violations(tree, declared)
     yield from _forward_has_a_key(tree)
     yield from _traces_can_be_sent(tree)
     yield from _provider_names(tree)
@@ -52,9 +54,11 @@ def _server_keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
 
 def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
     server = as_mapping(tree.get("server"))
-    if server.get("forward") == Forward.KEY and server.get("client_key") is None:
+    has_key = server.get("client_key") is not None or bool(as_mapping(tree.get("clients")))
+    if server.get("forward") == Forward.KEY and not has_key:
         yield ConfigIssue(
-            "server.forward", "is key, but there is no client key: set server.client_key, or use local or open"
+            "server.forward",
+            "is key, but there is no client key: set server.client_key, add to clients, or use local or open",
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
+from pointsman.config.clients import ClientSettings
 from pointsman.config.enums import (
     ContentFilter,
     FailureScope,
@@ -55,7 +56,7 @@ class Server(ConfigModel):
     client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
     admin_key: MaybeSecret = None  # None: one is generated at start
     forward: Forward | None = (
-        None  # who may use it as an ordinary proxy; None: local, and key where there is a client_key
+        None  # who may use it as an ordinary proxy; None: local, and key where there are clients with keys
     )
     header_prefix: HeaderPrefix = "X-"  # of the sticky headers
     # Hosts whose chat requests are routed when the router is the client's proxy.
@@ -70,11 +71,6 @@ class Server(ConfigModel):
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
     websocket: Flag = True  # accept WebSocket connections of Responses; else 426, and clients use POST
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
-
-    @property
-    def forwards(self) -> Forward:
-        """`forward`, or what it is where it is not written."""
-        return self.forward or (Forward.KEY if self.client_key else Forward.LOCAL)
 
 
 class Weights(ConfigModel):
@@ -239,10 +235,13 @@ class ConfigSections(ConfigModel):
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()
+    clients: FrozenMapping[str, ClientSettings] = empty_mapping()  # by name
 
 
 class Settings(ConfigSections):
-    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
+    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in.
+    `clients` has `default` if there is a `server.client_key`.
+    """
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
     faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written

@@ -222,7 +222,7 @@ def _error_status(value: object) -> str:
     return text
 
 
-def _secret(value: object) -> SecretStr:
+def read_secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:
@@ -339,8 +339,8 @@ Name = Annotated[str, PlainValidator(_name)]
 AliasMeaning = Annotated[str | tuple[str, ...], PlainValidator(_alias_meaning)]
 ErrorStatus = Annotated[str, PlainValidator(_error_status)]
 Priority = Annotated[int, count(100)]
-Secret = Annotated[SecretStr, PlainValidator(_secret)]
-MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
+Secret = Annotated[SecretStr, PlainValidator(read_secret)]
+MaybeSecret = Annotated[SecretStr | None, PlainValidator(read_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import assert_never
 
+from pointsman.clients.access import AccessTable
 from pointsman.config import Settings
 from pointsman.config.enums import Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
@@ -47,6 +48,7 @@ class RoutingState:
     def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy | None) -> None:
         self.settings = settings
         self.inventory = Inventory.from_settings(settings)
+        self.access = AccessTable(settings.clients)
         self.sessions = SessionRegistry(settings, Digests(secret))
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
@@ -71,6 +73,7 @@ class RoutingState:
         before = self.inventory.routable_providers()
         old, self.inventory = self.inventory, Inventory.from_settings(settings)
         self.settings = settings
+        self.access = AccessTable(settings.clients)
         self.sessions.update_settings(settings, now)
         self.cooldowns.durations = settings.cooldowns
         same = self.inventory.unchanged_targets(old)
@@ -125,15 +128,16 @@ class RoutingState:
         """Seconds after which a second attempt starts beside one at this target; None for never."""
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
-    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
+    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float, client: str | None = None) -> Holder | None:
         """The account that holds what a request refers to; None where none is known, or it is no longer configured.
-        Stored parts of answers are taken to be at the session's pin.
+        Stored parts of answers are taken to be at the session's pin. Raises Problem (not_found) where that was issued
+        to another client.
         """
         if not held:
             return None
-        pin = self.issued_ids.find(held.own, now) or (session_pin if held.items else None)
+        pin = self.issued_ids.find(held.own, now, client) or (session_pin if held.items else None)
         holder = Holder(pin, is_exclusive=True) if pin else None
-        if holder is None and (pin := self.issued_ids.find(held.shared, now)):
+        if holder is None and (pin := self.issued_ids.find(held.shared, now, client)):
             holder = Holder(pin, is_exclusive=False)
         return holder if holder and self.inventory.has_key(holder.pin.provider, holder.pin.key) else None
 

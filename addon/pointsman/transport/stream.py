@@ -80,6 +80,8 @@ class RoutedStream(HttpStream):
         self._early = EarlyResponder(self, self._upload, host)
         self.responder = ExchangeResponder(self, host)
         self._masked_request: http.Request | None = None
+        self._key_places: frozenset[str] = frozenset()
+        """Where the request has a key that is for this router alone."""
         self._is_being_read = False
         self._page: PageResponder | None = None
         self._upgrade: http.Request | None = None
@@ -283,13 +285,14 @@ class RoutedStream(HttpStream):
 
     def _forward_to_origin(self) -> layer.CommandGenerator[bool]:
         """No provider has this model: the request goes to its original host, with the client's credentials."""
-        self.chat = None
+        assert self.chat
+        self._key_places, self.chat = self.chat.key_places, None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
             secrets = Masker([*self.host.masker.secrets, *self.credentials.tokens])  # which its host may repeat
             self._mask = ResponseMask(secrets, has_head=True)
             self._masked_request = self.flow.request
-            self.flow.request = self.credentials.with_credentials(self._masked_request)
+            self.flow.request = self.credentials.with_credentials(self._masked_request, self._key_places)
         return connected
 
     def state_consume_request_body(self, event: events.Event) -> Commands:

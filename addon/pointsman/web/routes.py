@@ -7,6 +7,7 @@ from pointsman import __version__
 from pointsman.web.access import AccessLevel
 from pointsman.web.analytics import analytics_csv, analytics_page, availability_page, traffic_page
 from pointsman.web.api.account import AccountPages
+from pointsman.web.api.clients import ClientPages
 from pointsman.web.api.exchanges import ExchangePages
 from pointsman.web.api.fallback import FallbackPages
 from pointsman.web.api.keys import KeyPages
@@ -45,11 +46,15 @@ def make_router(context: PageContext) -> PageRouter:
 
 def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     """Long, as it is the one list of all routes."""
+    client_of = context.access.client_of
     router, clock, wall, began = context.router, context.clock, context.wall, context.clock()
-    files, models, model = StaticFiles(), models_page(router, context.started), model_page(router, context.started)
+    files = StaticFiles()
+    models = models_page(router, context.started, client_of)
+    model = model_page(router, context.started, client_of)
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
+    clients = ClientPages(context.configuration, context.client_spending, wall)
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)
@@ -82,6 +87,11 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/api/me", ADMIN, account.me),
         ("POST", "/api/sign-in-links", ADMIN, account.make_link),
         ("GET", "/api/overview", ADMIN, overview.now),
+        ("GET", "/api/clients", ADMIN, clients.all),
+        ("POST", "/api/clients", ADMIN, clients.add),
+        ("PATCH", "/api/clients/*", ADMIN, clients.change),
+        ("DELETE", "/api/clients/*", ADMIN, clients.remove),
+        ("POST", "/api/clients/*/rotate", ADMIN, clients.rotate),
         ("GET", "/api/exchanges", ADMIN, exchanges.page),
         ("GET", "/api/exchanges/*", ADMIN, exchanges.one),
         ("GET", "/api/requests", ADMIN, requests_page(context.history)),

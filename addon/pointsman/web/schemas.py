@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.config.enums import Dialect, Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.enums import BudgetPeriod, Dialect, Kind, Mode, Pool, ProtectionLevel
 from pointsman.domain.records import Outcome
 from pointsman.wire.frames import TOKEN_KINDS
 
@@ -121,12 +121,17 @@ ATTEMPT = object_schema(
 
 EXCHANGE_MEMBERS: Schema = {
     "request_id": TEXT,
+    "client": {**nullable(TEXT), "description": "The name of the client that asked; null: it has none."},
+    "dialect": {**TEXT, "description": "The client's."},
     "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
     "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
-    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
+    "taken_as": {
+        **nullable(TEXT),
+        "description": "What was asked instead: the mode of an unknown model name, or a client's `on_exhausted`.",
+    },
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,
@@ -310,7 +315,55 @@ NEW_PROVIDER_MEMBERS: Schema = {
 }
 OPTIONAL_OF_PROVIDER = tuple(name for name in NEW_PROVIDER_MEMBERS if name != "name")
 
+AMOUNT: Schema = {"type": ["string", "integer"], "description": "Dollars as a decimal number, or a number of tokens."}
+BUDGET = with_optional(
+    object_schema(
+        "Of `usd` and `tokens`, one is there. `left` is what is neither spent nor reserved for running requests.",
+        usd=TEXT,
+        tokens=INTEGER,
+        per=enum_of(*BudgetPeriod),
+        zone=TEXT,
+        spent=AMOUNT,
+        reserved=AMOUNT,
+        left=AMOUNT,
+        resets=TIME,
+    ),
+    "usd",
+    "tokens",
+)
+NEW_CLIENT_MEMBERS: Schema = {
+    "models": {**nullable(array_of(SHORT_TEXT)), "description": "Globs; absent: all."},
+    "limits": {**nullable({"type": "object"}), "description": "`rpm`, `tpm`, `concurrency`."},
+    "budgets": {**nullable(array_of({"type": "object"})), "description": "Each `usd` or `tokens`, `per`, `zone`."},
+    "on_exhausted": {**nullable(TEXT), "description": "`refuse`, or a mode or model that is asked instead."},
+    "disabled": nullable(BOOLEAN),
+}
+CLIENT_MEMBERS: Schema = {
+    "name": TEXT,
+    "requests": {**INTEGER, "description": "Of all time."},
+    "running": INTEGER,
+    "usage": ref("Usage"),
+    "cost_usd": COST,
+    "unpriced": {**INTEGER, "description": "Attempts whose price is not known; they are not in `cost_usd`."},
+    "budgets": array_of(ref("Budget")),
+    "limits": object_schema(rpm=nullable(INTEGER), tpm=nullable(INTEGER), concurrency=nullable(INTEGER)),
+    "last_used": nullable(TIME),
+    "models": array_of(TEXT),
+    "on_exhausted": TEXT,
+    "disabled": BOOLEAN,
+    "editable": {**BOOLEAN, "description": "Added here: everything can be changed. Else only `disabled` can."},
+    "source": enum_of("file", "override"),
+}
+
 SCHEMAS: dict[str, Schema] = {
+    "Budget": BUDGET,
+    "Client": object_schema(**CLIENT_MEMBERS),
+    "ClientWithKey": object_schema(**CLIENT_MEMBERS, key={**TEXT, "description": "Kept as a hash alone."}),
+    "Clients": object_schema(clients=array_of(ref("Client"))),
+    "NewClient": without_others(
+        with_optional(object_schema(name=SHORT_TEXT, **NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)
+    ),
+    "ClientChange": without_others(with_optional(object_schema(**NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)),
     "NewModel": NEW_MODEL,
     "NewProvider": without_others(with_optional(object_schema(**NEW_PROVIDER_MEMBERS), *OPTIONAL_OF_PROVIDER)),
     "ProviderTest": without_others(

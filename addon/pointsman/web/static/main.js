@@ -5,6 +5,7 @@ import { attribute, show, text } from "./dom.js";
 import { complain } from "./notices.js";
 import { Stage } from "./stage.js";
 import * as analytics from "./analytics.js";
+import * as clients from "./clients.js";
 import * as keys from "./keys.js";
 import * as models from "./models.js";
 import * as now from "./now.js";
@@ -13,7 +14,7 @@ import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
 import * as start from "./start.js";
 
-const ROOMS = { start, now, models, providers, keys, sessions, analytics, settings };
+const ROOMS = { start, now, models, providers, keys, clients, sessions, analytics, settings };
 
 const part = (id) => document.getElementById(id);
 let stage = null;
