@@ -1,6 +1,7 @@
 """A stage in virtual time: one exchange, a clock that only moves when told, and everything the exchange wanted done."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pointsman.clients.clients import RunningRequest
@@ -15,6 +16,7 @@ from pointsman.routing.router import Router
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.headers import Headers
+from pointsman.wire.request_options import NO_OPTIONS, RequestOptions
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
@@ -64,6 +66,7 @@ class ExchangeHarness:
         refusals: LearntRefusals | None = None,
         client: RunningRequest | None = None,
         now: float = 1000.0,
+        options: RequestOptions = NO_OPTIONS,
         **sections: Any,
     ) -> None:
         """`speaks` names providers with a dialect other than the client's; `more` goes into the entry of each."""
@@ -84,7 +87,7 @@ class ExchangeHarness:
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
         learnt = refusals or LearntRefusals()
-        facts = spoken.facts(request, path)
+        facts = replace(spoken.facts(request, path), options=options)
         call = ClientRequest("req-1", spoken, facts, path, request, headers, WALL, refusals=learnt)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))

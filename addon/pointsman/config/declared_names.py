@@ -28,7 +28,8 @@ class DeclaredNames:
 
     models: Mapping[str, frozenset[str]]
     redirects: tuple[Redirect, ...]
-    aliases: Mapping[str, str]
+    aliases: Mapping[str, tuple[str, ...]]
+    """What each means: one name, or a chain."""
 
     @classmethod
     def from_tree(cls, tree: Tree) -> Self:
@@ -37,17 +38,17 @@ class DeclaredNames:
         return cls(
             models={name: frozenset(_ids(provider)) for name, provider in providers.items()},
             redirects=tuple(redirect for provider in providers.values() for redirect in _redirects(provider)),
-            aliases={name: target for name, target in aliases.items() if isinstance(target, str)},
+            aliases={name: tuple(_names(meaning)) for name, meaning in aliases.items()},
         )
 
     @classmethod
-    def from_providers(cls, providers: Iterable[Provider], aliases: Mapping[str, str]) -> Self:
+    def from_providers(cls, providers: Iterable[Provider], aliases: Mapping[str, str | tuple[str, ...]]) -> Self:
         """Of a configuration that is in force."""
         known = list(providers)
         return cls(
             models={each.name: frozenset(model.id for model in each.models) for each in known},
             redirects=tuple(redirect for each in known for redirect in each.redirects),
-            aliases=aliases,
+            aliases={name: (means,) if isinstance(means, str) else means for name, means in aliases.items()},
         )
 
     def is_known(self, name: str) -> bool:
@@ -68,6 +69,10 @@ class DeclaredNames:
         bare = {id for ids in self.models.values() for id in ids}
         full = {f"{provider}/{id}" for provider, ids in self.models.items() for id in ids}
         return sorted({*MODE_NAMES, *self.aliases, *bare, *full})
+
+
+def _names(meaning: Any) -> list[str]:
+    return [name for name in (meaning if isinstance(meaning, list) else [meaning]) if isinstance(name, str)]
 
 
 def _ids(provider: Tree) -> list[str]:

@@ -31,6 +31,7 @@ INCAPABLE_REASONS = frozenset(
     {
         ExclusionReason.DISABLED,
         ExclusionReason.NOT_ALLOWED,
+        ExclusionReason.NOT_REQUESTED,
         ExclusionReason.DIALECT,
         ExclusionReason.NO_KEY,
         ExclusionReason.CAPABILITY,

@@ -16,7 +16,13 @@ from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 
 REQUEST_REASONS = frozenset(
-    {ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT, ExclusionReason.BUDGET}
+    {
+        ExclusionReason.DIALECT,
+        ExclusionReason.CAPABILITY,
+        ExclusionReason.CONTEXT,
+        ExclusionReason.BUDGET,
+        ExclusionReason.NOT_REQUESTED,
+    }
 )
 """Reasons that concern the request, not the target."""
 
