@@ -185,6 +185,13 @@ async def test_a_client_gets_the_models_that_it_may_use(router: Router, model: s
         assert "auto-fast, small/*, nick" in answer.json["error"]["message"]
 
 
+async def test_a_mode_beside_the_name_must_be_allowed_too(router: Router) -> None:
+    answer = await ask(router.base_url, model="auto-fast", headers={"x-api-key": CI, "X-Pointsman-Mode": "smart"})
+    assert answer.headers["x-routed-via"] == "small/m"  # of that mode's models, the client may use this one
+    answer = await ask(router.base_url, model="nick", headers={"x-api-key": CI, "X-Pointsman-Mode": "fast"})
+    assert answer.headers["x-routed-via"] == "large/big"
+
+
 async def test_the_list_of_models_is_the_clients_own(router: Router) -> None:
     listed = {}
     for key in (CI, ANNA):

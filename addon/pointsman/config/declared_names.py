@@ -48,7 +48,7 @@ class DeclaredNames:
         return cls(
             models={each.name: frozenset(model.id for model in each.models) for each in known},
             redirects=tuple(redirect for each in known for redirect in each.redirects),
-            aliases={name: (means,) if isinstance(means, str) else means for name, means in aliases.items()},
+            aliases={name: (to,) if isinstance(to, str) else to for name, to in aliases.items()},
         )
 
     def is_known(self, name: str) -> bool:

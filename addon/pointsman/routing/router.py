@@ -24,6 +24,7 @@ from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
 from pointsman.routing.stored_answer_plan import REPEATABLE_METHODS, StoredAnswerPlan, asked_for_stored
 from pointsman.routing.strategies.base import Strategy
+from pointsman.routing.unknown_models import AUTO
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.errors import Code, Problem
@@ -101,7 +102,7 @@ class Router:
         """
         settings, client = self.settings, caller.client
         resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
-        access = self._access(resolution, client)
+        access = self._access(resolution, client, facts.options.mode)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
@@ -137,12 +138,18 @@ class Router:
             return problem.code is not Code.MODEL_NOT_ALLOWED
         return True
 
-    def _access(self, resolution: Resolution, client: str | None) -> ModelAccess | None:
-        """What the client may use of what it asks for; None: all of it. Raises Problem (model_not_allowed)."""
+    def _access(self, resolution: Resolution, client: str | None, mode: Mode | None = None) -> ModelAccess | None:
+        """What the client may use of what it asks for; None: all of it. `mode` is asked for beside the name, and takes
+        the place of a mode that is meant by it. Raises Problem (model_not_allowed).
+        """
         access = self.state.access.of(client)
-        if access is None or access.allows((resolution.requested, resolution.name, resolution.taken_as)):
+        names: Iterable[str | None] = (resolution.requested, resolution.name, resolution.taken_as)
+        by_mode = resolution.automatic or any(step.automatic for step in resolution.chain)
+        if mode is not None and by_mode:
+            names = (f"{AUTO}-{mode}",)
+        if access is None or access.allows(names):
             return None
-        asked = self.ranking.candidate_set(resolution).targets if resolution.automatic else resolution.targets
+        asked = self.ranking.candidate_set(resolution).targets if by_mode else resolution.targets
         if not any(map(access.allows_target, asked)):
             message = f"The client {client} may not use {resolution.requested[:200]!r}; it may use: {access}."
             raise Problem(Code.MODEL_NOT_ALLOWED, message, param="model")
@@ -193,7 +200,7 @@ class Router:
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory, options=facts.options)
-        access = self._access(resolution, caller.client)
+        access = self._access(resolution, caller.client, facts.options.mode)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
         holder = self.state.holder_of(facts.held, None, now, caller.client)
         return CountTokensPlan(

@@ -22,6 +22,7 @@ REQUEST_REASONS = frozenset(
         ExclusionReason.CONTEXT,
         ExclusionReason.BUDGET,
         ExclusionReason.NOT_REQUESTED,
+        ExclusionReason.BUDGET,
     }
 )
 """Reasons that concern the request, not the target."""
