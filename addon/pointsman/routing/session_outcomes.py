@@ -20,6 +20,7 @@ REQUEST_REASONS = frozenset(
         ExclusionReason.DIALECT,
         ExclusionReason.CAPABILITY,
         ExclusionReason.CONTEXT,
+        ExclusionReason.BUDGET,
         ExclusionReason.NOT_REQUESTED,
         ExclusionReason.BUDGET,
     }
