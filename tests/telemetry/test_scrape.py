@@ -47,7 +47,11 @@ async def test_answers_and_refusals_count(tmp_path: Path) -> None:
         seen = await scrape(router)
     assert sum(value for (name, _), value in seen.items() if name == "pointsman_requests_total") == 5
     refused = {("none", "401"), ("default", "404"), ("default", "400")}
-    assert [of(seen, "requests_total", client, "openai-chat", status) for client, status in refused] == [1, 1, 1]
+    assert [of(seen, "requests_total", client, "openai-chat", "none", status) for client, status in refused] == [
+        1,
+        1,
+        1,
+    ]
     assert of(seen, "requests_total", "none", "401") == 1  # of an own page
     assert of(seen, "attempts_total", "bad", "m", "retry_failed") == 1
     assert of(seen, "attempts_total", "good", "m", "retry_success") == 1
