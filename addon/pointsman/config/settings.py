@@ -16,6 +16,7 @@ from pointsman.config.enums import (
     FailureScope,
     Forward,
     KeySource,
+    ListedModels,
     LogFormat,
     Mode,
     ProtectionLevel,
@@ -158,6 +159,12 @@ class Routing(ConfigModel):
     weights: WeightsByMode = WeightsByMode()
 
 
+class ModelListSettings(ConfigModel):
+    """The model list of the router."""
+
+    listed: ListedModels = ListedModels.ALL
+
+
 def _at_least_one[T](items: Sequence[T]) -> Sequence[T]:
     if not items:
         raise HiddenValueError("must name at least one; to turn sticky sessions off, set sticky.enabled to false")
@@ -226,6 +233,7 @@ class ConfigSections(ConfigModel):
 
     server: Server = Server()
     routing: Routing = Routing()
+    models: ModelListSettings = ModelListSettings()
     sticky: Sticky = Sticky()
     stream: Stream = Stream()
     hedge: Hedge = Hedge()

@@ -250,6 +250,7 @@ REQUEST_MEMBERS: Schema = {
     "usage": nullable(ref("Usage")),
     "cost_usd": COST,
     "duration_ms": NUMBER,
+    "waited_ms": {**NUMBER, "description": "How much of it the request waited for limits."},
     "first_content_ms": MILLISECONDS,
     "stream": BOOLEAN,
     "path": nullable(TEXT),
@@ -336,6 +337,7 @@ NEW_CLIENT_MEMBERS: Schema = {
     "limits": {**nullable({"type": "object"}), "description": "`rpm`, `tpm`, `concurrency`."},
     "budgets": {**nullable(array_of({"type": "object"})), "description": "Each `usd` or `tokens`, `per`, `zone`."},
     "on_exhausted": {**nullable(TEXT), "description": "`refuse`, or a mode or model that is asked instead."},
+    "priority": {**nullable(INTEGER), "description": "Of its requests that wait for a limit, 1 first."},
     "disabled": nullable(BOOLEAN),
 }
 CLIENT_MEMBERS: Schema = {
@@ -350,6 +352,7 @@ CLIENT_MEMBERS: Schema = {
     "last_used": nullable(TIME),
     "models": array_of(TEXT),
     "on_exhausted": TEXT,
+    "priority": INTEGER,
     "disabled": BOOLEAN,
     "editable": {**BOOLEAN, "description": "Added here: everything can be changed. Else only `disabled` can."},
     "source": enum_of("file", "override"),
