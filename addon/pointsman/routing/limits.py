@@ -77,6 +77,13 @@ class UsageWindow:
         return step + self.span + self.span / STEPS_PER_WINDOW
 
 
+class WindowState(NamedTuple):
+    """How much of a window's limit is left."""
+
+    limit: int
+    left: int
+
+
 class WindowShare(NamedTuple):
     """What a request took of one window."""
 
@@ -113,6 +120,15 @@ class RateLimits:
             return 1.0
         known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
         return min(known, default=1.0)
+
+    def left(self, place: PairId, limits: Configured, now: float) -> dict[str, WindowState]:
+        """Of each limit that is configured, by its name."""
+        windows, found = self._windows.get(place, {}), {}
+        for name, configured in _limited(limits):
+            window = windows.get(name)
+            limit = window.limit(configured) if window else configured
+            found[name] = WindowState(limit, max(0, limit - window.used(now)) if window else limit)
+        return found
 
     def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []

@@ -23,6 +23,7 @@ from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.retry_storms import RetryStorms
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
+from pointsman.routing.tallies import Tallies
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.penalties import Ban
@@ -53,6 +54,7 @@ class RoutingState:
         self.retry_storms = RetryStorms()
         self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
+        self.tallies = Tallies(self.inventory)
         self.rng, self.strategy = rng, strategy
         self.ranking = self._make_ranking()
 
@@ -63,8 +65,9 @@ class RoutingState:
         self.settings = settings
         self.sessions.update_settings(settings, now)
         self.cooldowns.durations = settings.cooldowns
-        same = self.inventory.unchanged_targets(old)
-        self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
+        same, keys = self.inventory.unchanged_targets(old), self.inventory.unchanged_keys(old)
+        self.cooldowns.keep_only(same, keys)
+        self.tallies.update_inventory(self.inventory, same, keys)
         self.limits.keep_only(self.inventory.pair_ids())
         self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
@@ -89,10 +92,12 @@ class RoutingState:
         """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
         self.statistics.restore(hours, waits, wall)
         self.recent_outcomes.restore(attempts, wall)
+        self.tallies.restore(attempts, wall)
         self.ranking = self._make_ranking()
 
     def observe(self, record: ExchangeRecord) -> None:
         """The outcomes of an exchange that has ended go into the statistics of its targets."""
+        self.tallies.observe(record)
         for observation in observations(record, self.inventory.by_label):
             self.statistics.observe(observation)
             if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):

@@ -45,13 +45,16 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     """Long, as it is the one list of all routes."""
     router, clock, wall, began = context.router, context.clock, context.wall, context.clock()
     files, models, model = StaticFiles(), models_page(router, context.started), model_page(router, context.started)
+    health = health_page(
+        __version__, lambda: clock() - began, context.running, router, clock, wall, context.access.is_same_site
+    )
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)
-    providers = ProviderPages(context.configuration, context.lister, context.asker)
+    providers = ProviderPages(context.configuration, router, context.lister, context.asker, clock, wall)
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
@@ -64,7 +67,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/sign-in/*", AccessLevel.LOGIN, account.follow_link),
         ("GET", "/internal/exchanges", OPERATOR, exchanges.newest),
         ("GET", "/internal/exchanges/*", OPERATOR, exchanges.one),
-        ("GET", "/internal/health", OPEN, health_page(__version__, lambda: clock() - began, context.running)),
+        ("GET", "/internal/health", OPEN, health),
         ("GET", "/internal/stats/sticky", OPERATOR, sticky_page(router, clock)),
         ("GET", "/internal/status/cooldowns", OPERATOR, cooldowns_page(router, clock, wall)),
         ("GET", "/internal/status/endpoints", OPERATOR, endpoints_page(router, clock)),

@@ -4,6 +4,7 @@ from typing import Any
 
 from pointsman.config.enums import Dialect, Kind, Mode, Pool, ProtectionLevel
 from pointsman.domain.records import Outcome
+from pointsman.routing.conditions import State
 from pointsman.wire.frames import TOKEN_KINDS
 
 type Schema = dict[str, Any]
@@ -72,10 +73,42 @@ ERROR = object_schema(
     )
 )
 
+COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
+
+CONDITION = object_schema(
+    "`text` says it in words. `until`: when it may be used again. The counts are those of the last hour.",
+    state=enum_of(*State),
+    text=TEXT,
+    reason=nullable(TEXT),
+    until=nullable(TIME),
+    last_used=nullable(TIME),
+    successes=INTEGER,
+    attempts=INTEGER,
+)
+
+TOTALS = object_schema(
+    "Since the start of the router; of earlier runs it has the success of at most the last 64 attempts.",
+    successes=INTEGER,
+    failures=INTEGER,
+    last_hour=object_schema(successes=INTEGER, failures=INTEGER),
+    usage=ref("Usage"),
+    cost_usd=COST,
+    last_used=nullable(TIME),
+    last_error=nullable(object_schema(time=TIME, error=TEXT, message=TEXT)),
+)
+
+LIMITS: Schema = {
+    "type": "object",
+    "additionalProperties": object_schema(limit=INTEGER, left=INTEGER),
+    "description": "By the name of each configured limit: `rpm`, `rpd`, `tpm`, `tpd`.",
+}
+
 PROVIDER_HEALTH = object_schema(
     "`problem` says why it gets no requests.",
     name=TEXT,
     status=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
     dialect=TEXT,
     url=TEXT,
     targets=INTEGER,
@@ -85,7 +118,6 @@ PROVIDER_HEALTH = object_schema(
     next_probe=nullable(TIME),
 )
 
-COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
 USAGE: Schema = {
     "type": "object",
     "properties": {**dict.fromkeys(TOKEN_KINDS, INTEGER), "estimated": {"type": "boolean", "const": True}},
@@ -169,6 +201,15 @@ TARGET = object_schema(
     keys=ref("KeyCount"),
     cooldown=nullable(ref("Cooldown")),
     health=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
+    limits={**LIMITS, "description": "Of the key that has most left."},
+    price=nullable(
+        object_schema("Dollars for a million tokens, as decimal numbers.", input=nullable(TEXT), output=nullable(TEXT))
+    ),
+    samples={**INTEGER, "description": "Attempts of the last week, which scores are based on."},
+    tokens_per_second=nullable(NUMBER),
+    first_content_ms=MILLISECONDS,
     score=object_schema(**{mode.value: NUMBER for mode in Mode}),
     scores=object_schema(**{mode.value: ref("Terms") for mode in Mode}),
     overridden=array_of(enum_of("order", "enabled", "pool")),
@@ -184,6 +225,14 @@ KEY = object_schema(
     source=enum_of("file", "environment", "override"),
     invalid={**BOOLEAN, "description": "Rejected by its provider, and no success since."},
     cooldown=nullable(ref("Cooldown")),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
+    models={
+        **array_of(
+            object_schema(model=TEXT, condition=ref("Condition"), totals=ref("Totals"), limits=LIMITS),
+        ),
+        "description": "Those that were tried with this key, or have limits.",
+    },
     overridden=array_of(enum_of("enabled", "label")),
 )
 
@@ -289,6 +338,8 @@ SCHEMAS: dict[str, Schema] = {
         keyless=BOOLEAN,
         keys=INTEGER,
         source=enum_of("file", "override"),
+        condition=ref("Condition"),
+        totals=ref("Totals"),
         models=array_of(object_schema(id=TEXT, enabled=BOOLEAN, added=BOOLEAN)),
     ),
     "Providers": object_schema(
@@ -345,6 +396,8 @@ SCHEMAS: dict[str, Schema] = {
     "Bans": object_schema(bans=array_of(ref("Ban"))),
     "Storms": object_schema(refused=INTEGER, running=array_of(object_schema(asker=TEXT, refused=INTEGER, until=TIME))),
     "ProviderHealth": PROVIDER_HEALTH,
+    "Condition": CONDITION,
+    "Totals": TOTALS,
     "Health": object_schema(
         status=enum_of("healthy", "degraded"),
         version=TEXT,

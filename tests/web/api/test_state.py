@@ -5,6 +5,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
@@ -61,6 +62,23 @@ class TestOverview:
     async def test_what_is_older_than_the_window_does_not_count(self, one: router.Router) -> None:
         one.gateway.recent_exchanges.add(exchange_record(started=time() - WINDOW_SECONDS - 60))
         assert (await get(one, "overview"))["exchanges"] == 0
+
+
+class TestConditions:
+    async def test_one_set_of_words_is_everywhere(self, one: router.Router) -> None:
+        """For the provider, its model and its key, in the API and on the page of health checks."""
+        await ask(one.base_url, headers=bearer(CLIENT))
+        words = {"a": "works (100 % of 1 in the last hour)", "b": "not tried yet"}
+        for path, rows in (("overview", "providers"), ("health", "providers"), ("providers", "providers")):
+            assert {each["name"]: each["condition"]["text"] for each in (await get(one, path))[rows]} == words
+        targets = (await get(one, "fallback"))["targets"]
+        assert {each["provider"]: each["condition"]["text"] for each in targets} == words
+        (key,) = (await get(one, "keys"))["keys"]
+        assert (key["condition"]["text"], key["totals"]["successes"]) == (words["a"], 1)
+        assert key["models"][0]["condition"]["state"] == "works"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            checked = (await client.get(f"{one.url}/internal/health")).json()
+        assert {each["name"]: each["text"] for each in checked["providers"]} == words
 
 
 class TestExchanges:

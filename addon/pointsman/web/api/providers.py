@@ -26,9 +26,12 @@ from pointsman.onboarding.keys import keys_in
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
 from pointsman.provider_models import read_list
+from pointsman.routing.router import Router
+from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.keys import MAX_ADDED_KEYS
 from pointsman.web.api.parsing import not_found, parse_body, path_param, query_params
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.status import time_text
 from pointsman.wire.errors import Code, Problem
 
 MAX_ADDED_PROVIDERS, MAX_ADDED_MODELS = 200, 2000
@@ -99,14 +102,23 @@ class Addition:
 
 
 class ProviderPages:
-    def __init__(self, configuration: Configuration, lister: ModelLister, asker: ModelAsker) -> None:
-        self._configuration, self._lister, self._asker = configuration, lister, asker
+    def __init__(
+        self,
+        configuration: Configuration,
+        router: Router,
+        lister: ModelLister,
+        asker: ModelAsker,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._configuration, self._router, self._lister, self._asker = configuration, router, lister, asker
+        self._clock, self._wall = clock, wall
 
     def all(self, _: PageRequest, __: str) -> PageReply:
         state = self._configuration.current
         return json_reply(
             {
-                "providers": [_to_dict(each, state) for each in state.settings.providers.values()],
+                "providers": [self._to_dict(each, state) for each in state.settings.providers.values()],
                 "catalog": [_row_to_dict(name, self._configuration.env) for name in catalog.known()],
                 "dialects": [each.value for each in Dialect],
             }
@@ -156,7 +168,16 @@ class ProviderPages:
 
     def _one(self, name: str, status: int) -> PageReply:
         state = self._configuration.current
-        return json_reply(_to_dict(state.settings.providers[name], state), status)
+        return json_reply(self._to_dict(state.settings.providers[name], state), status)
+
+    def _to_dict(self, provider: Provider, state: ActiveConfig) -> dict[str, Any]:
+        wall, tallies = self._wall(), self._router.state.tallies.providers
+        condition = self._router.conditions(self._clock(), wall).of_provider(provider.name)
+        return {
+            **_to_dict(provider, state),
+            "condition": condition.to_dict(time_text(wall)),
+            "totals": tallies.get(provider.name, NO_TALLY).to_dict(wall),
+        }
 
     def _find(self, name: str) -> Provider:
         provider = self._configuration.current.settings.providers.get(name)

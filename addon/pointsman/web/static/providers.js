@@ -3,9 +3,11 @@
 import { confirmed } from "./dialogs.js";
 import { attribute, fresh, h, rows, show, text } from "./dom.js";
 import { plural } from "./format.js";
+import { listing } from "./listing.js";
 import { complain, tell } from "./notices.js";
 import { arrow, opens } from "./opening.js";
-import { button } from "./tables.js";
+import { statusTag, totalFacts } from "./status.js";
+import { button, fact } from "./tables.js";
 import { tested } from "./trial.js";
 
 export const TITLE = "Providers";
@@ -18,17 +20,29 @@ export function open(stage) {
   const form = providerForm(stage);
   const list = h("ul", { class: "providers" });
   const number = h("p", { class: "soft small" });
+  const listed = listing(
+    "providers",
+    (each) => `${each.name} ${each.base_url} ${each.condition.text}`,
+    (page) =>
+      rows(
+        list,
+        page,
+        (each) => each.name,
+        (each) => providerRow(each, stage),
+      ),
+  );
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
-    h("div", { class: "stack" }, form.element, h("section", { class: "sheet", "aria-label": "Providers" }, list)),
+    h(
+      "div",
+      { class: "stack" },
+      form.element,
+      listed.search,
+      h("section", { class: "sheet", "aria-label": "Providers" }, list, listed.pages),
+    ),
   );
   stage.watch("/api/providers", EVERY, (told) => {
-    rows(
-      list,
-      told.providers,
-      (each) => each.name,
-      (each) => providerRow(each, stage),
-    );
+    listed.update(told.providers);
     text(number, plural(told.providers.length, "provider"));
     form.update(told);
   });
@@ -156,6 +170,8 @@ function providerRow(first, stage) {
   const panel = h("div", { class: "provider-models", id: fresh("models"), hidden: true });
   const about = h("span", { class: "soft small" });
   const name = h("b", { text: first.name });
+  const status = statusTag();
+  const facts = h("dl", { class: "facts small" });
   const head = h("button", { class: "pool-head", type: "button" }, arrow(), name);
   opens(head, panel);
   const list = h("ul", { class: "models-of" });
@@ -169,11 +185,11 @@ function providerRow(first, stage) {
     if (!(await confirmed("Delete this provider?", explanation, "Delete"))) return;
     await stage.change("DELETE", at, undefined, "Provider deleted.");
   });
-  panel.append(list, modelForm(() => provider, at, stage));
+  panel.append(facts, list, modelForm(() => provider, at, stage));
   const element = h(
     "li",
     { "data-name": first.name },
-    h("div", { class: "provider-head" }, head, about, h("div", { class: "buttons" }, test, remove)),
+    h("div", { class: "provider-head" }, head, status.element, about, h("div", { class: "buttons" }, test, remove)),
     panel,
   );
   return [
@@ -181,9 +197,11 @@ function providerRow(first, stage) {
     (next) => {
       provider = next;
       const keys = provider.keys ? plural(provider.keys, "key") : "no key";
-      const facts = [provider.base_url, plural(provider.models.length, "model"), keys];
-      if (provider.source === "override") facts.push("added here");
-      text(about, facts.join(" · "));
+      const words = [provider.base_url, plural(provider.models.length, "model"), keys];
+      if (provider.source === "override") words.push("added here");
+      text(about, words.join(" · "));
+      status.update(provider.condition);
+      rows(facts, totalFacts(provider.totals), ([name]) => name, fact);
       show(remove, provider.source === "override");
       rows(
         list,

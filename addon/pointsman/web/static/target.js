@@ -7,7 +7,8 @@ import { endCooldown } from "./mending.js";
 import { arrow, opens } from "./opening.js";
 import { button, fact, unseen } from "./tables.js";
 import { toggle } from "./toggle.js";
-import { health, plain } from "./words.js";
+import { statusTag, totalFacts } from "./status.js";
+import { plain } from "./words.js";
 
 const MODES = ["fast", "balanced", "smart"];
 const TERMS = ["reliability", "speed", "latency", "intelligence", "headroom", "penalty"];
@@ -79,7 +80,7 @@ function mover(title, path, move) {
 }
 
 function targetState(stage) {
-  const state = h("span", { class: "tag" });
+  const state = statusTag();
   const keys = h("span", { class: "tag" });
   const cooling = h("span", { class: "tag", "data-tone": "warn" });
   const left = countdown(0);
@@ -89,16 +90,10 @@ function targetState(stage) {
   const end = button("End", () => endCooldown(stage, target));
   const cooldown = h("span", { class: "target-cooldown" }, cooling, end);
   return {
-    element: h("div", { class: "target-state" }, state, keys, cooldown),
+    element: h("div", { class: "target-state" }, state.element, keys, cooldown),
     update(next) {
       target = { provider: next.provider, model: next.model };
-      const status = next.provider_enabled && next.enabled ? next.health : "disabled";
-      const [tone, sign] = health(status);
-      attribute(state, "data-tone", tone);
-      text(
-        state,
-        `${sign} ${status === "disabled" ? (next.provider_enabled ? "disabled" : "provider disabled") : status}`,
-      );
+      state.update(next.condition);
       show(keys, next.keys.total > 0);
       attribute(keys, "data-tone", next.keys.usable ? null : "bad");
       text(keys, `${next.keys.usable}/${next.keys.total} keys usable`);
@@ -188,5 +183,6 @@ function described(target) {
     ["speed rank", target.speed === null ? "unranked" : count(target.speed)],
     ["protection", target.protection],
     ["changed here", target.overridden.join(", ") || "no"],
+    ...totalFacts(target.totals, target.limits),
   ];
 }
