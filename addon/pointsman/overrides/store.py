@@ -72,6 +72,13 @@ class StoredModel(StrictModel):
     entry: dict[str, Any]
 
 
+class StoredEntry(StrictModel):
+    """Changes within the entry of a provider or of a `provider/model`."""
+
+    of: str
+    changes: dict[str, Any]
+
+
 class StoredOverrides(StrictModel):
     """The file."""
 
@@ -83,6 +90,7 @@ class StoredOverrides(StrictModel):
     added: list[StoredKey] = []
     providers: list[StoredProvider] = []
     models: list[StoredModel] = []
+    entries: list[StoredEntry] = []
 
 
 class OverrideStore:
@@ -159,6 +167,7 @@ class OverrideStore:
             ],
             providers=[StoredProvider(name=each.name, entry=each.entry) for each in overrides.providers],
             models=[StoredModel(provider=each.provider, entry=each.entry) for each in overrides.models],
+            entries=[StoredEntry(of=name, changes=changes) for name, changes in overrides.entries.items()],
         )
 
     def _from_stored(self, written: StoredOverrides) -> RuntimeOverrides:
@@ -169,6 +178,7 @@ class OverrideStore:
             keys={(each.provider, each.label): KeyChange(each.enabled, each.new_label) for each in written.keys},
             providers=tuple(AddedProvider(each.name, each.entry) for each in written.providers),
             models=tuple(AddedModel(each.provider, each.entry) for each in written.models),
+            entries={each.of: each.changes for each in written.entries},
         )
         try:
             added = tuple(self._decrypted(written))

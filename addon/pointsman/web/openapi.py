@@ -101,6 +101,23 @@ ROUTES = (
         errors=(400, 404, 409),
     ),
     ApiRoute(
+        "GET",
+        "/api/providers/{id}/settings",
+        "All settings of a provider, or of one of its models",
+        "Entry",
+        query={"model": SHORT_TEXT},
+        errors=(400, 404),
+    ),
+    ApiRoute(
+        "PATCH",
+        "/api/providers/{id}/settings",
+        "Change settings of a provider, or of one of its models",
+        "Entry",
+        request="SettingsChange",
+        query={"model": SHORT_TEXT},
+        errors=(400, 404),
+    ),
+    ApiRoute(
         "POST",
         "/api/provider-tests",
         "Test a provider as it would be added; nothing is saved",

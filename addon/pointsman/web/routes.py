@@ -7,6 +7,7 @@ from pointsman import __version__
 from pointsman.web.access import AccessLevel
 from pointsman.web.analytics import analytics_page, traffic_page
 from pointsman.web.api.account import AccountPages
+from pointsman.web.api.entries import EntryPages
 from pointsman.web.api.exchanges import ExchangePages
 from pointsman.web.api.fallback import FallbackPages
 from pointsman.web.api.keys import KeyPages
@@ -55,6 +56,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)
     providers = ProviderPages(context.configuration, router, context.lister, context.asker, clock, wall)
+    entries = EntryPages(context.configuration)
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
@@ -98,6 +100,8 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("POST", "/api/providers/*/test", ADMIN, providers.try_saved),
         ("POST", "/api/providers/*/models", ADMIN, providers.add_model),
         ("DELETE", "/api/providers/*/models", ADMIN, providers.remove_model),
+        ("GET", "/api/providers/*/settings", ADMIN, entries.all),
+        ("PATCH", "/api/providers/*/settings", ADMIN, entries.change),
         ("POST", "/api/provider-tests", ADMIN, providers.try_new),
         ("GET", "/api/settings", ADMIN, settings.all),
         ("PATCH", "/api/settings", ADMIN, settings.change),

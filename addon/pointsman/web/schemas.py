@@ -3,6 +3,7 @@
 from typing import Any
 
 from pointsman.config.enums import Dialect, Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.values import Unit
 from pointsman.domain.records import Outcome
 from pointsman.routing.conditions import State
 from pointsman.wire.frames import TOKEN_KINDS
@@ -57,7 +58,7 @@ def without_others(made: Schema) -> Schema:
 COOLDOWN = {"reason": TEXT, "since": TIME, "until": TIME}
 SCOPE = {"provider": TEXT, "model": {**nullable(TEXT), "description": "null: all of the provider's models."}}
 ISSUES = array_of(object_schema(path=TEXT, problem=TEXT))
-SOURCE = enum_of("default", "file", "environment", "override")
+SOURCE = enum_of("default", "catalog", "file", "environment", "override")
 
 ERROR = object_schema(
     error=with_optional(
@@ -243,10 +244,14 @@ SETTING = with_optional(
         name=TEXT,
         path=array_of(TEXT),
         value=ANYTHING,
+        text={**nullable(TEXT), "description": "The value as the file would write it; null for lists, and if not set."},
+        unit=nullable(enum_of(*(unit.value for unit in Unit))),
+        is_list=BOOLEAN,
         source=SOURCE,
         changeable=BOOLEAN,
         choices=nullable(array_of(TEXT)),
-        beneath=object_schema(value=ANYTHING, source=SOURCE),
+        about={**nullable(TEXT), "description": "What it means, in Markdown."},
+        beneath=object_schema(value=ANYTHING, text=nullable(TEXT), source=SOURCE),
     ),
     "beneath",
 )
@@ -403,6 +408,10 @@ SCHEMAS: dict[str, Schema] = {
         version=TEXT,
         running=INTEGER,
         started=TIME,
+        refused_file={
+            **nullable(object_schema(file=TEXT, faults=ISSUES)),
+            "description": "The configuration file as it is now is invalid, and the one before it is in force.",
+        },
         providers=array_of(ref("ProviderHealth")),
         storms=ref("Storms"),
     ),
@@ -469,6 +478,7 @@ SCHEMAS: dict[str, Schema] = {
         warnings=array_of(TEXT),
         faults=array_of(ref("ProviderFault")),
     ),
+    "Entry": object_schema(settings=array_of(ref("Setting"))),
     "SettingsChange": {
         "type": "object",
         "description": 'In the form of the file: {"routing": {"default_mode": "smart"}}. null reverts a change.',

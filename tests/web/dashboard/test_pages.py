@@ -146,6 +146,55 @@ async def test_a_setting_is_changed_shown_as_changed_and_taken_back(busy: tuple[
     assert router.gateway.settings.routing.default_mode == "balanced"
 
 
+async def test_a_list_is_changed_as_a_list_and_a_number_in_its_unit(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("settings")
+    modes = "[data-name='sticky.modes']"
+    await dashboard.act(f"{modes} [data-value=fast] [aria-label^=Remove]")
+    await dashboard.until(f"document.querySelector({json.dumps(modes)}).innerText.includes('changed here')")
+    assert router.gateway.settings.sticky.modes == ("balanced", "smart")
+    await dashboard.act(f"{modes} [data-value=smart] [aria-label^=Earlier]")
+    await dashboard.until(f"document.querySelector({json.dumps(modes)} + ' .entries li').dataset.value === 'smart'")
+    assert router.gateway.settings.sticky.modes == ("smart", "balanced")
+    await dashboard.act(f"{modes} form button")
+    await dashboard.until(f"document.querySelectorAll({json.dumps(modes)} + ' .entries li').length === 3")
+    keep = "[data-name='sticky.idle_ttl'] input"
+    assert await dashboard.page.run(f"document.querySelector({json.dumps(keep)}).value") == "30 m"
+    await dashboard.type(keep, "2 h")
+    await dashboard.press("Enter")
+    await dashboard.sees("sticky.idle_ttl changed.")
+    assert router.gateway.settings.sticky.idle_ttl == 7200.0
+
+
+async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
+    busy: tuple[Router, Dashboard],
+) -> None:
+    router, dashboard = busy
+    (router.confdir / "pointsman.yaml").write_text("nonsense: 1")
+    await dashboard.until("document.querySelector('#banner-file').checkVisibility()")
+    [words] = await dashboard.texts("#banner-file")
+    assert "nonsense" in words
+    await dashboard.page.tell("Network.enable")
+    gone = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    await dashboard.page.tell("Network.emulateNetworkConditions", **gone)
+    await dashboard.until("document.querySelector('#room').hasAttribute('data-stale')")
+    [words] = await dashboard.texts("#banner-stopped")
+    assert "What is shown is as of" in words
+    await dashboard.page.tell("Network.emulateNetworkConditions", **gone | {"offline": False})
+    await dashboard.until("!document.querySelector('#room').hasAttribute('data-stale')")
+    assert await dashboard.texts("#banner-stopped") == []
+
+
+async def test_a_provider_is_changed_on_its_page(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("providers")
+    await dashboard.act("[data-name=good] .provider-head .buttons [aria-expanded]")
+    await dashboard.type("[data-name=good] [data-name='timeouts.stall'] input", "3 m")
+    await dashboard.press("Enter")
+    await dashboard.sees("timeouts.stall changed.")
+    assert router.gateway.settings.providers["good"].timeouts.stall == 180.0
+
+
 async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Router, Dashboard]) -> None:
     router, dashboard = busy
     await dashboard.enter("settings")

@@ -307,6 +307,7 @@ def _without(overrides: RuntimeOverrides, name: str) -> RuntimeOverrides:
         providers=tuple(each for each in overrides.providers if each.name != name),
         models=tuple(each for each in overrides.models if each.provider != name),
         added=tuple(each for each in overrides.added if each.provider != name),
+        entries={of: tree for of, tree in overrides.entries.items() if of.partition("/")[0] != name},
     )
 
 
@@ -336,7 +337,8 @@ def _without_model(state: ActiveConfig, name: str, model: str) -> RuntimeOverrid
     if len(state.settings.providers[name].models) == 1:
         raise Problem(Code.CONFLICT, f"This is the only model of {name}: add another one first, or delete {name}.")
     models = tuple(each for each in state.overrides.models if (each.provider, each.id) != (name, model))
-    return replace(state.overrides, models=models)
+    entries = {of: tree for of, tree in state.overrides.entries.items() if of != f"{name}/{model}"}
+    return replace(state.overrides, models=models, entries=entries)
 
 
 def _to_dict(provider: Provider, state: ActiveConfig) -> dict[str, Any]:

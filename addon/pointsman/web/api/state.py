@@ -37,13 +37,21 @@ class StatePages:
 
     def health(self, _: PageRequest, __: str) -> PageReply:
         providers = self._providers()
-        is_well = all(each["condition"]["state"] in WELL for each in providers)
+        watcher = self.context.watcher()
+        refused = watcher.refused if watcher else []
+        is_well = not refused and all(each["condition"]["state"] in WELL for each in providers)
         return json_reply(
             {
                 "status": "healthy" if is_well else "degraded",
                 "version": __version__,
                 "running": len(self.context.running),
                 "started": self.context.started,
+                "refused_file": {
+                    "file": str(watcher.path),
+                    "faults": [{"path": issue.path, "problem": issue.problem} for issue in refused],
+                }
+                if watcher and refused
+                else None,
                 "providers": providers,
                 "storms": self._storms(),
             }

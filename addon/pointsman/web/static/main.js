@@ -3,6 +3,7 @@
 import { Ended, login, logout, onEnd, read, whoami } from "./api.js";
 import { attribute, show, text } from "./dom.js";
 import { complain } from "./notices.js";
+import { answered, stopBanners, watchBanners } from "./banners.js";
 import { Stage } from "./stage.js";
 import * as analytics from "./analytics.js";
 import * as keys from "./keys.js";
@@ -42,6 +43,7 @@ function enter(focus) {
 
 function pulse(error) {
   if (document.hidden) return; // the answer to what was asked before: it stays paused
+  answered(error);
   const sign = part("pulse");
   attribute(sign, "data-tone", error ? "bad" : "good");
   text(sign, error ? "not responding" : "live");
@@ -55,6 +57,7 @@ async function letIn(me) {
   show(part("logout"), me.by === "session");
   if (stage) stage.soon();
   else enter(false);
+  watchBanners();
 }
 
 async function chooseFirst() {
@@ -64,6 +67,7 @@ async function chooseFirst() {
 }
 
 function shutOut(words) {
+  stopBanners();
   show(part("house"), false);
   show(part("gate"), true);
   text(part("gate-words"), words);

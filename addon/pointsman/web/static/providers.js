@@ -2,18 +2,20 @@
 
 import { confirmed } from "./dialogs.js";
 import { attribute, fresh, h, rows, show, text } from "./dom.js";
+import { entrySettings } from "./editors.js";
 import { plural } from "./format.js";
 import { listing } from "./listing.js";
 import { complain, tell } from "./notices.js";
 import { arrow, opens } from "./opening.js";
 import { statusTag, totalFacts } from "./status.js";
-import { button, fact } from "./tables.js";
+import { button, fact, unseen } from "./tables.js";
 import { tested } from "./trial.js";
 
 export const TITLE = "Providers";
 
 const EVERY = 4000;
 const OWN = ""; // the choice that is no provider of the catalog
+const MOST_SHOWN = 12; // models of a provider without a field to search them
 const MOST_TAKEN = 30; // listed models that are filled in
 
 export function open(stage) {
@@ -175,6 +177,7 @@ function providerRow(first, stage) {
   const head = h("button", { class: "pool-head", type: "button" }, arrow(), name);
   opens(head, panel);
   const list = h("ul", { class: "models-of" });
+  const settings = disclosed("Settings", first.name, entrySettings(stage, `${at}/settings`));
   const test = button("Test", async () => {
     const report = await tested(`${at}/test`, {}, false);
     if (report?.ok) tell(`${provider.name}: ${report.words}`);
@@ -185,11 +188,23 @@ function providerRow(first, stage) {
     if (!(await confirmed("Delete this provider?", explanation, "Delete"))) return;
     await stage.change("DELETE", at, undefined, "Provider deleted.");
   });
-  panel.append(facts, list, modelForm(() => provider, at, stage));
+  const listed = listing(
+    `models of ${first.name}`,
+    (model) => model.id,
+    (page) =>
+      rows(
+        list,
+        page,
+        (model) => model.id,
+        (model) => modelRow(model, at, stage),
+      ),
+  );
+  panel.append(facts, listed.search, list, listed.pages, modelForm(() => provider, at, stage));
   const element = h(
     "li",
     { "data-name": first.name },
-    h("div", { class: "provider-head" }, head, status.element, about, h("div", { class: "buttons" }, test, remove)),
+    h("div", { class: "provider-head" }, head, status.element, about, h("div", { class: "buttons" }, test, settings.button, remove)),
+    settings.panel,
     panel,
   );
   return [
@@ -203,22 +218,28 @@ function providerRow(first, stage) {
       status.update(provider.condition);
       rows(facts, totalFacts(provider.totals), ([name]) => name, fact);
       show(remove, provider.source === "override");
-      rows(
-        list,
-        provider.models,
-        (model) => model.id,
-        (model) => modelRow(model, at, stage),
-      );
+      listed.update(provider.models);
+      show(listed.search, provider.models.length > MOST_SHOWN);
     },
   ];
+}
+
+/** A button that opens the settings of a provider or model below it: `{ button, panel }`. */
+function disclosed(word, name, settings) {
+  const panel = h("div", { class: "entry-panel", id: fresh("settings"), hidden: true }, settings.element);
+  const press = h("button", { class: "button", type: "button" }, arrow(), word, unseen(` of ${name}`));
+  opens(press, panel, settings.load);
+  return { button: press, panel };
 }
 
 function modelRow(model, at, stage) {
   const path = `${at}/models?model=${encodeURIComponent(model.id)}`;
   const remove = button("Delete", () => stage.change("DELETE", path, undefined, `Model deleted: ${model.id}.`), model.id);
   const off = h("span", { class: "tag", text: "disabled" });
+  const asked = `${at}/settings?model=${encodeURIComponent(model.id)}`;
+  const settings = disclosed("Settings", model.id, entrySettings(stage, asked));
   return [
-    h("li", {}, h("code", { text: model.id }), off, remove),
+    h("li", {}, h("code", { text: model.id }), off, settings.button, remove, settings.panel),
     (next) => {
       show(off, !next.enabled);
       show(remove, next.added);
