@@ -25,6 +25,7 @@ from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, con
 from pointsman.client_admission import ClientAdmission
 from pointsman.config import Settings
 from pointsman.converted_items import ConvertedItems
+from pointsman.dashboard_admission import admit_session
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
@@ -167,7 +168,10 @@ class Gateway:
     # Heads.
 
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
-        return self.admission.admit(request, context, mode)
+        decision = self.admission.admit(request, context, mode)
+        if self.pages is None:
+            return decision
+        return admit_session(decision, request, context, mode, self.admission.server, self.pages.access)
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         decision = self.admission.admit_replay(flow, context, mode)

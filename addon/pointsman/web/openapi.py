@@ -84,6 +84,14 @@ ROUTES = (
     ),
     ApiRoute(
         "POST",
+        "/api/providers/{id}/model-tests",
+        "Ask a model for one token; a good answer ends its cooldowns",
+        "ModelReport",
+        request="OneModelTest",
+        errors=(400, 404),
+    ),
+    ApiRoute(
+        "POST",
         "/api/providers/{id}/models",
         "Add a model to a provider",
         "Provider",

@@ -98,6 +98,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("POST", "/api/providers", ADMIN, providers.add),
         ("DELETE", "/api/providers/*", ADMIN, providers.remove),
         ("POST", "/api/providers/*/test", ADMIN, providers.try_saved),
+        ("POST", "/api/providers/*/model-tests", ADMIN, providers.try_model),
         ("POST", "/api/providers/*/models", ADMIN, providers.add_model),
         ("DELETE", "/api/providers/*/models", ADMIN, providers.remove_model),
         ("GET", "/api/providers/*/settings", ADMIN, entries.all),

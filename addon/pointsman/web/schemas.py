@@ -324,6 +324,15 @@ SCHEMAS: dict[str, Schema] = {
         )
     ),
     "ModelTest": without_others(with_optional(object_schema(ask=SHORT_TEXT), "ask")),
+    "OneModelTest": without_others(object_schema(model=SHORT_TEXT)),
+    "ModelReport": object_schema(
+        ok=BOOLEAN,
+        message=TEXT,
+        ms=NUMBER,
+        first_content_ms=MILLISECONDS,
+        tokens_per_second={**nullable(NUMBER), "description": "As measured in the last week."},
+        key={**nullable(TEXT), "description": "The label of the key that was used."},
+    ),
     "ProviderReport": object_schema(
         "How the provider's list of models, and the model that was asked, responded. Nothing is saved.",
         ok=BOOLEAN,

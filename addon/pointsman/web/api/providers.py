@@ -7,7 +7,7 @@ variable, and goes to no other address than the one it is for.
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator
 
@@ -18,6 +18,7 @@ from pointsman.config.enums import Dialect, Pool
 from pointsman.config.providers import Kinds
 from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, AddedModel, AddedProvider, RuntimeOverrides
 from pointsman.config.values import BaseUrl, Limit, Line, Name, Secret, Tree
+from pointsman.domain.targets import Candidate
 from pointsman.key_check import KeyReport
 from pointsman.live_check import LiveReport
 from pointsman.masking import masked_credential
@@ -41,8 +42,13 @@ MAX_LISTED = 500
 """Models that the answer to a test names."""
 
 type ModelLister = Callable[[Provider, Key | None], Awaitable[KeyReport]]
-type ModelAsker = Callable[[Provider, Model, Key | None], Awaitable[LiveReport]]
-"""Asks a model for one token."""
+
+
+class ModelAsker(Protocol):
+    def __call__(
+        self, provider: Provider, model: Model, key: Key | None, streamed: bool = False
+    ) -> Awaitable[LiveReport]:
+        """Asks a model for one token."""
 
 
 class NewModel(ConfigModel):
@@ -82,6 +88,10 @@ class ProviderTest(NewProvider):
 
 class ModelTest(ConfigModel):
     ask: Name | None = None
+
+
+class OneModelTest(ConfigModel):
+    model: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,32 @@ class ProviderPages:
         """Raises Problem (invalid_request, not_found)."""
         given = parse_body(ModelTest, request, hidden=True)
         return json_reply(await self._tested(self._find(path_param(rest)), given.ask))
+
+    async def try_model(self, request: PageRequest, rest: str) -> PageReply:
+        """Asks a model for one token, with the first of its keys that may be used; a good answer ends its cooldowns.
+        Raises Problem (invalid_request, not_found).
+        """
+        given, provider = parse_body(OneModelTest, request, hidden=True), self._find(path_param(rest))
+        target = self._router.inventory.by_label.get(f"{provider.name}/{given.model}")
+        model = next((each for each in provider.models if each.id == given.model), None)
+        if target is None or model is None:
+            raise not_found("model")
+        candidates, began = self._router.inventory.keys[target], self._clock()
+        usable = (each for each in candidates if not self._router.cooldowns.candidate_cooldown(each, began))
+        candidate = next(usable, candidates[0] if candidates else Candidate(target, None))
+        report = await self._asker(provider, model, candidate.key, streamed=True)
+        if report.ok:
+            self._router.state.on_success(candidate, began)
+        return json_reply(
+            {
+                "ok": report.ok,
+                "message": _masked(report.message, candidate.key),
+                "ms": report.ms,
+                "first_content_ms": report.first_content_ms,
+                "tokens_per_second": self._router.statistics.stats_for(target.label, self._wall()).tokens_per_second,
+                "key": candidate.key_label,
+            }
+        )
 
     async def add_model(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request, not_found), ConfigError."""

@@ -9,12 +9,13 @@ import * as analytics from "./analytics.js";
 import * as keys from "./keys.js";
 import * as models from "./models.js";
 import * as now from "./now.js";
+import * as playground from "./playground.js";
 import * as providers from "./providers.js";
 import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
 import * as start from "./start.js";
 
-const ROOMS = { start, now, models, providers, keys, sessions, analytics, settings };
+const ROOMS = { start, now, models, providers, keys, sessions, playground, analytics, settings };
 
 const part = (id) => document.getElementById(id);
 let stage = null;
