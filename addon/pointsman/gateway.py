@@ -54,6 +54,7 @@ from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
 from pointsman.wire.account_requests import PROVIDER_HEADER
+from pointsman.wire.conversation import first_words
 from pointsman.wire.dialects.base import Purpose, SocketConversation
 from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
@@ -65,6 +66,8 @@ logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log piec
 make_converters_thread_safe()
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+MAX_SHOWN_WORDS = 120
+"""Characters of a conversation's first words that are kept for the page of sessions."""
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
 
@@ -264,7 +267,17 @@ class Gateway:
             note_refusal(flow, problem)
             return self.error_response(problem, chat, flow.request)
         note_entry_mode(flow, chat.entry_mode)
+        self._describe_session(plan, chat, read.facts)
         return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+
+    def _describe_session(self, plan: Plan, chat: ChatRequest, facts: RequestFacts) -> None:
+        """For the operators' page of sessions."""
+
+        def words() -> str:
+            said = "" if chat.endpoint else first_words(chat.dialect, facts.document)
+            return self.masker.line(said)[:MAX_SHOWN_WORDS]
+
+        self.router.sessions.on_request(plan.binding, chat.client, facts.model, words)
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(

@@ -19,6 +19,7 @@ from support.admin import CLIENT, SERVER, bearer, call
 from support.audit_records import attempt_record, exchange_record
 from support.http_requests import ask
 from support.settings import provider
+from web.api.conftest import FILE_KEY
 
 
 async def get(one: router.Router, path: str) -> Any:
@@ -152,6 +153,24 @@ class TestSessions:
         answer = await call(one.url, "DELETE", f"bans{query.format(id=row['session'])}")
         assert answer.json() == {"cleared": cleared}
         assert len((await get(one, "bans"))["bans"]) == 2 - cleared
+
+    async def test_a_session_tells_its_client_turns_and_model_but_no_words(self, one: router.Router) -> None:
+        for _ in range(2):
+            await ask(one.base_url, model="a/m", headers=bearer(CLIENT))
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert (row["model"], row["turns"], row["words"]) == ("a/m", 2, None)
+
+    async def test_first_words_are_shown_masked_and_forgotten_where_the_setting_says_so(
+        self, one: router.Router
+    ) -> None:
+        assert (await call(one.url, "PATCH", "settings", json={"sticky": {"show_words": True}})).status_code == 200
+        said = [{"role": "user", "content": f"Why is {FILE_KEY} refused?"}]
+        await ask(one.base_url, headers=bearer(CLIENT), messages=said)
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert row["words"] == "Why is *** refused?"
+        await call(one.url, "PATCH", "settings", json={"sticky": {"show_words": None}})
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert row["words"] is None
 
     async def test_a_session_that_is_dropped_begins_anew(self, one: router.Router) -> None:
         await ask(one.base_url, headers=bearer(CLIENT))

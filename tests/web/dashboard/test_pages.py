@@ -40,7 +40,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
 async def show(dashboard: Dashboard, room: str) -> None:
     """The room with everything in it open."""
     await dashboard.enter(room)
-    await dashboard.until("document.querySelector('.x-head, .target, tbody tr, .setting, .provider-head')")
+    await dashboard.until("document.querySelector('.x-head, .target, tbody tr, .setting, .provider-head, .playground')")
     await dashboard.page.run(
         "document.querySelectorAll('#room [aria-expanded=false]').forEach((each, at) => at < 2 && each.click())"
     )
