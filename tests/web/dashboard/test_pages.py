@@ -16,6 +16,8 @@ from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)
 SCHEMES = ("light", "dark")
+POLL_NOW = "document.dispatchEvent(new Event('visibilitychange')); 0"
+"""JavaScript that makes the page poll at once, as it does when its tab is seen again."""
 SERIOUS = ("serious", "critical")
 
 
@@ -171,6 +173,8 @@ async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
 ) -> None:
     router, dashboard = busy
     (router.confdir / "pointsman.yaml").write_text("nonsense: 1")
+    await dashboard.page.run("import('/static/api.js').then(api => api.send('POST', '/api/reload')).catch(() => 0)")
+    await dashboard.page.run(POLL_NOW)
     await dashboard.until("document.querySelector('#banner-file').checkVisibility()")
     [words] = await dashboard.texts("#banner-file")
     assert "nonsense" in words
@@ -181,6 +185,7 @@ async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
     [words] = await dashboard.texts("#banner-stopped")
     assert "What is shown is as of" in words
     await dashboard.page.tell("Network.emulateNetworkConditions", **gone | {"offline": False})
+    await dashboard.page.run(POLL_NOW)
     await dashboard.until("!document.querySelector('#room').hasAttribute('data-stale')")
     assert await dashboard.texts("#banner-stopped") == []
 
