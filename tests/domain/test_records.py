@@ -100,6 +100,8 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
     told = exchange_record(attempts=attempts, excluded=excluded, status=None, error="client_abort").to_dict()
     assert json.loads(json.dumps(told)) == {
         "request_id": "req-1",
+        "client": None,
+        "dialect": "",
         "session": None,
         "sticky": "disabled",
         "mode": "balanced",

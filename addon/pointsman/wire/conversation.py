@@ -10,14 +10,15 @@ from pointsman.config.enums import Dialect
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Members, mapping, mappings
-from pointsman.wire.messages import SEPARATOR, USER, Conversation, Message
+from pointsman.wire.messages import SEPARATOR, USER, Conversation, Message, MessageDraft
 from pointsman.wire.sse import Decoder
 
-__all__ = ["Conversation", "Message", "answer_message", "body_ids", "conversation", "first_words"]
+__all__ = ["Conversation", "Message", "answer_draft", "answer_message", "body_ids", "conversation", "first_words"]
 
 MAX_WORDS = 400
 """Characters of a conversation's first words."""
-_SECTION = re.compile(r"\s*<([a-z_-]{1,60})>.*?</\1>", re.DOTALL)
+_SECTION = re.compile(r"\s*<([a-z_-]{1,60})>")
+"""The beginning of a section in tags."""
 _OBJECT_LINE = re.compile(rb"^data: ?(\{.*)", re.MULTILINE)
 """An event's data, as nearly every provider writes it."""
 
@@ -33,15 +34,32 @@ def first_words(dialect: Dialect, document: Mapping[str, Any]) -> str:
     """
     for message in conversation(dialect, document).messages:
         text = message.content.partition(SEPARATOR)[0].decode("utf-8", "replace")
-        if message.role == USER and (words := _SECTION.sub("", text).strip() or text.strip()):
+        if message.role == USER and (words := _without_sections(text) or text.strip()):
             return " ".join(words[: 2 * MAX_WORDS].split())[:MAX_WORDS]
     return ""
 
 
+def _without_sections(text: str) -> str:
+    """Without the sections at its beginning. Takes no longer than to look at each character once."""
+    at = 0
+    while section := _SECTION.match(text, at):
+        end = f"</{section[1]}>"
+        closed = text.find(end, section.end())
+        if closed < 0:
+            break
+        at = closed + len(end)
+    return text[at:].strip()
+
+
 def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message | None:
     """What the assistant said, as its client will send it back; None where the answer says nothing. Never raises."""
-    said = DIALECTS[dialect].answer_message(_documents(answer) if streamed else [_document(answer)])
+    said = answer_draft(dialect, answer, streamed)
     return None if said.is_empty() else said.message()
+
+
+def answer_draft(dialect: Dialect, answer: bytes, streamed: bool) -> MessageDraft:
+    """The same before it is a message, with what was thought beside it. Never raises."""
+    return DIALECTS[dialect].answer_message(_documents(answer) if streamed else [_document(answer)])
 
 
 def _documents(stream: bytes) -> Iterator[Members]:
