@@ -124,17 +124,20 @@ class Conditions:
 
     def __init__(self, state: RoutingState, now: float, wall: float) -> None:
         self._state, self._now, self._wall = state, now, wall
+        self._targets: dict[str, list[Target]] = {}
+        """The enabled targets of each provider."""
+        for target in state.inventory.targets:
+            if target.enabled:
+                self._targets.setdefault(target.provider.name, []).append(target)
 
     def of_provider(self, name: str) -> Condition:
         state, tally = self._state, self._state.tallies.providers.get(name, NO_TALLY)
-        own = [each for each in state.inventory.targets if each.provider.name == name]
-        enabled = [target for target in own if target.enabled]
+        enabled = self._targets.get(name)
         if not enabled:
             return self._made(Closed(State.DISABLED, "", None), tally)
         if outage := state.health.outage(name):
             return self._made(Closed(State.UNREACHABLE, outage.reason, None), tally)
-        closed = [self._target_closed(target) for target in enabled]
-        return self._made(_first_to_end(closed), tally)
+        return self._made(_first_to_end(self._target_closed(target) for target in enabled), tally)
 
     def of_target(self, target: Target) -> Condition:
         tally = self._state.tallies.targets.get(target.label, NO_TALLY)
@@ -158,13 +161,8 @@ class Conditions:
         return self._made(self._candidate_closed(candidate), tally)
 
     def _candidates(self, provider: str) -> Iterable[Candidate]:
-        inventory = self._state.inventory
-        return (
-            candidate
-            for target in inventory.targets
-            if target.provider.name == provider and target.enabled
-            for candidate in inventory.keys[target]
-        )
+        targets = self._targets.get(provider, ())
+        return (candidate for target in targets for candidate in self._state.inventory.keys[target])
 
     def _target_closed(self, target: Target) -> Closed | None:
         candidates = self._state.inventory.keys[target]
@@ -212,10 +210,13 @@ def _state_of(tally: Tally, recent: RecentCounts) -> State:
 
 def _first_to_end(found: Iterable[Closed | None]) -> Closed | None:
     """None where anything is open; else what ends first. A refused key stands behind all that has a time."""
-    reasons = list(found)
-    if not reasons or not all(reasons):
+    closed = []
+    for each in found:
+        if each is None:
+            return None
+        closed.append(each)
+    if not closed:
         return None
-    closed = [each for each in reasons if each]
     return min(closed, key=lambda each: (each.state is State.KEY_REFUSED, each.until is None, each.until or 0.0))
 
 

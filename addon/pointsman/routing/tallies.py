@@ -6,7 +6,7 @@ that key even if another one answered instead. Times are Unix times.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -87,12 +87,12 @@ class Tally:
     _minutes: deque[list[int]] = field(default_factory=lambda: deque(maxlen=WINDOW_MINUTES + 1))
     """The number of a minute, its successes and its failures."""
 
-    def observe(self, result: Result, attempt: AttemptRecord, counts: bool = True) -> None:
-        """`counts`: its result is this one's own."""
+    def observe(self, result: Result, attempt: AttemptRecord, tokens: Sequence[int], counts: bool = True) -> None:
+        """`tokens` are in the order of TOKEN_KINDS. `counts`: the result is this one's own."""
         wall = attempt.ended
-        self.used = max(wall, self.used or wall)
-        if attempt.usage or attempt.cost is not None:
-            self._add_usage(attempt)
+        self.used = wall if self.used is None or wall > self.used else self.used
+        if tokens or attempt.cost:
+            self._add_usage(attempt, tokens)
         if result is Result.FAILURE:
             self.error = LastError(wall, attempt.error or "failed", attempt.message[:MAX_MESSAGE])
         self.count(result if counts else Result.NEITHER, wall)
@@ -113,11 +113,12 @@ class Tally:
         counted = [each for each in self._minutes if each[0] > since]
         return RecentCounts(sum(each[1] for each in counted), sum(each[2] for each in counted))
 
-    def _add_usage(self, attempt: AttemptRecord) -> None:
-        for place, name in enumerate(TOKEN_KINDS if attempt.usage else ()):
-            self.tokens[place] += getattr(attempt.usage, name)
+    def _add_usage(self, attempt: AttemptRecord, tokens: Sequence[int]) -> None:
+        for place, number in enumerate(tokens):
+            self.tokens[place] += number
         self.cost += attempt.cost or 0
-        self.is_cost_whole = self.is_cost_whole and attempt.cost is not None
+        if attempt.cost is None:
+            self.is_cost_whole = False
 
     def _minute(self, wall: float) -> list[int]:
         """The counts that an attempt of then belongs to; a clock that went back counts on where it was."""
@@ -161,15 +162,15 @@ class Tallies:
             key = self._key_ids.get((attempt.provider, attempt.key))
             if key is None or label not in self._labels or attempt.is_informational:
                 continue
-            result = result_of(attempt)
+            result, tokens = result_of(attempt), tokens_of(attempt)
             of_key = self.keys.setdefault(key, Tally()), self.pairs.setdefault((label, key[1]), Tally())
             of_all = self.providers.setdefault(attempt.provider, Tally()), self.targets.setdefault(label, Tally())
             for tally in of_key:
-                tally.observe(result, attempt)
+                tally.observe(result, attempt, tokens)
             # A key that failed while another one answered says nothing of the model.
             is_of_key = verdict is Verdict.KEY and result is Result.FAILURE
             for tally in of_all:
-                tally.observe(result, attempt, counts=not is_of_key)
+                tally.observe(result, attempt, tokens, counts=not is_of_key)
 
     def restore(self, attempts: Mapping[str, Iterable[tuple[float, bool]]], wall: float) -> None:
         """What the history holds of earlier runs: when attempts at each target ended, and whether they succeeded."""
@@ -196,6 +197,14 @@ class Tallies:
             for pair, tally in self.pairs.items()
             if pair[0] in same and (pair[0].partition("/")[0], pair[1]) in keys
         }
+
+
+def tokens_of(attempt: AttemptRecord) -> tuple[int, ...]:
+    """In the order of TOKEN_KINDS; empty where it used none."""
+    used = attempt.usage
+    if used is None:
+        return ()
+    return used.input, used.cache_read, used.cache_write_5m, used.cache_write_1h, used.output, used.reasoning
 
 
 def result_of(attempt: AttemptRecord) -> Result:

@@ -86,6 +86,7 @@ class FallbackPages:
             "pool": change.pool is not None,
         }
         cooldown = self._router.cooldowns.target_cooldown(target.label, now)
+        room = self._router.ranking.headroom(target, now)
         return target_to_dict(self._router, target, now, wall) | {
             "target": target.label,
             "order": target.rank,
@@ -100,7 +101,7 @@ class FallbackPages:
             "condition": conditions.of_target(target).to_dict(time_text(wall)),
             "totals": self._router.state.tallies.targets.get(target.label, NO_TALLY).to_dict(wall),
             **self._facts(target, now, wall),
-            "scores": {mode.value: self._terms(target, mode, now, wall) for mode in Mode},
+            "scores": {mode.value: self._terms(target, mode, room, wall) for mode in Mode},
             "overridden": [name for name, is_changed in changed.items() if is_changed],
         }
 
@@ -122,14 +123,13 @@ class FallbackPages:
             "first_content_ms": None if stats.first_content is None else stats.first_content * 1000,
         }
 
-    def _terms(self, target: Target, mode: Mode, now: float, wall: float) -> dict[str, float]:
-        ranking = self._router.ranking
-        terms = ranking.cached_terms((target,), mode, wall)[0]
+    def _terms(self, target: Target, mode: Mode, room: float, wall: float) -> dict[str, float]:
+        terms = self._router.ranking.cached_terms((target,), mode, wall)[0]
         told = {
-            "score": ranking.expected_score(target, mode, now, wall),
+            "score": terms.score_line.at(terms.reliability.mean) * room - terms.penalty,
             "reliability": terms.reliability.mean,
             **terms.qualities._asdict(),
-            "headroom": ranking.headroom(target, now),
+            "headroom": room,
             "penalty": terms.penalty,
         }
         return {name: round(value, 4) for name, value in told.items()}
