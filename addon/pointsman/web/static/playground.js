@@ -91,7 +91,7 @@ function side(label, first, listId) {
   const attempts = h("ol", { class: "answer-attempts small" });
   const element = h(
     "section",
-    { class: "sheet", hidden: true, "aria-label": "Answer" },
+    { class: "sheet", hidden: true, "aria-label": `Answer: ${label}` },
     h("div", { class: "sheet-head" }, title, state),
     h("div", { class: "sheet-body stack" }, answer, trouble, facts, attempts),
   );

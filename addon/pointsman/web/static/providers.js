@@ -263,7 +263,7 @@ function modelForm(provider, at, stage) {
   };
   const form = h(
     "form",
-    { class: "add-model", "aria-label": "Add a model" },
+    { class: "add-model", "aria-label": `Add a model to ${provider().name}` },
     id,
     known,
     add,
