@@ -140,6 +140,16 @@ def test_totals_have_tokens_cost_last_use_and_last_error() -> None:
     assert one.state.tallies.targets["a/m"].to_dict(WALL)["cost_usd"] is None
 
 
+def test_a_key_that_is_switched_off_keeps_its_totals() -> None:
+    one = router()
+    observe(one, attempt(key="key-1"))
+    name = candidate_of(one, "a/m", "key-1").key_id
+    off = provider(keys=[{"value": "one", "enabled": False}, "two"])
+    one.update_settings(settings({"a": off, "b": provider()}), NOW)
+    assert one.state.tallies.keys[name].successes == 1
+    assert text(one.conditions(NOW, WALL).of_key(name, False)) == "disabled"
+
+
 def test_a_reload_forgets_what_is_gone_and_a_restart_knows_what_was() -> None:
     one = router()
     observe(one, attempt(), attempt(provider="b", key=None))

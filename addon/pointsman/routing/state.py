@@ -7,7 +7,7 @@ from typing import assert_never
 from pointsman.config import Settings
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
-from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
@@ -67,7 +67,7 @@ class RoutingState:
         self.cooldowns.durations = settings.cooldowns
         same, keys = self.inventory.unchanged_targets(old), self.inventory.unchanged_keys(old)
         self.cooldowns.keep_only(same, keys)
-        self.tallies.update_inventory(self.inventory, same, keys)
+        self.tallies.update_inventory(self.inventory, same, _configured_keys(settings))
         self.limits.keep_only(self.inventory.pair_ids())
         self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
@@ -229,6 +229,12 @@ class RoutingState:
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
         return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
+
+
+def _configured_keys(settings: Settings) -> frozenset[KeyId]:
+    """Disabled ones too."""
+    keys = ((name, key.id) for name, provider in settings.providers.items() for key in provider.keys)
+    return frozenset((*keys, *((name, None) for name in settings.providers)))
 
 
 def _recovery_message(provider: str) -> str:

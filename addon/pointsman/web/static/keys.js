@@ -1,15 +1,15 @@
 // Keys: every key, masked, with its source and state; and the form that adds one.
 
 import { countdown, until } from "./countdown.js";
-import { confirmed, written } from "./dialogs.js";
+import { confirmed, shown, written } from "./dialogs.js";
 import { attribute, h, rows, show, text } from "./dom.js";
 import { large, moment, money, plural, wait } from "./format.js";
 import { endCooldown } from "./mending.js";
-import { listing } from "./listing.js";
+import { MOST_ROWS, listing } from "./listing.js";
 import { blank } from "./stage.js";
 import { complain, tell } from "./notices.js";
-import { button, cell, headings } from "./tables.js";
-import { limitFacts, statusTag } from "./status.js";
+import { button, cell, fact, headings } from "./tables.js";
+import { limitFacts, statusTag, totalFacts } from "./status.js";
 import { toggle } from "./toggle.js";
 
 export const TITLE = "Keys";
@@ -105,7 +105,8 @@ function keyRow(first, stage) {
   };
   const test = button("Test", () => tried(stage, at, key, test));
   const gone = button("Delete", remove);
-  const buttons = h("div", { class: "buttons" }, test, button("Label", rename), gone);
+  const details = button("Details", () => showDetails(key), `key ${first.label} of ${first.provider}`);
+  const buttons = h("div", { class: "buttons" }, test, button("Label", rename), details, gone);
   const row = h(
     "tr",
     { "data-id": first.id },
@@ -157,6 +158,21 @@ function keyState(stage) {
       if (key.cooldown) until(left, key.cooldown.until);
     },
   };
+}
+
+/** What the key has done so far, and each of its models that was tried or has limits. */
+function showDetails(key) {
+  const facts = h("dl", { class: "facts small" });
+  rows(facts, totalFacts(key.totals), ([name]) => name, fact);
+  const models = key.models.slice(0, MOST_ROWS).map(({ model, condition, totals, limits }) => {
+    const tag = statusTag();
+    tag.update(condition);
+    const own = h("dl", { class: "facts small" });
+    rows(own, totalFacts(totals, limits), ([name]) => name, fact);
+    return h("li", {}, h("code", { text: model }), " ", tag.element, own);
+  });
+  const more = key.models.length > MOST_ROWS ? h("p", { class: "soft small", text: `${MOST_ROWS} of ${key.models.length} models` }) : null;
+  shown(`${key.provider} ${key.label}`, facts, h("ul", { class: "key-models" }, models), more);
 }
 
 /** The limit of which the smallest share is left, over all models of the key. */
