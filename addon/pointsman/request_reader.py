@@ -4,6 +4,7 @@ A small request is read at once. Of a large one each of these takes longer than 
 read in a thread; nothing here touches what exchanges share.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,12 +13,13 @@ from mitmproxy import http
 from pointsman.admission import ChatRequest
 from pointsman.converted_items import ConvertedItems
 from pointsman.routing.router import Router
-from pointsman.sessions.key_sources import Caller
+from pointsman.sessions.key_sources import Caller, owner_of
 from pointsman.transport.decoding import BodyTooLarge, UnknownCoding, decode
 from pointsman.transport.header_map import header_map
 from pointsman.wire.conversation import Conversation, body_ids, conversation
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.request_options import has_options, is_option, read_options, without_options
 
 LARGE_BODY_BYTES = 512 * 1024
 """Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
@@ -47,6 +49,8 @@ class RequestReader:
     max_body: int
     router: Router = field(repr=False)
     converted_items: ConvertedItems = field(repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    """The key by which its client is known."""
 
     def read_if_small(self) -> ParsedRequest | Problem | None:
         """None for a large request. One that is compressed shows its size only when it is decoded so far."""
@@ -75,12 +79,21 @@ class RequestReader:
 
     def _read(self, body: bytes) -> ParsedRequest | Problem:
         if not self.chat.is_replay and self.chat.endpoint is None:
-            body = self.converted_items.resolved(self.credential or self.flow.client_conn.peername[0], body)
+            owner = owner_of(self.chat.client, self.credential, self.flow.client_conn.peername[0])
+            body = self.converted_items.resolved(owner, body)
+        headers = header_map(self.flow.request.headers)
         try:
             facts = self._facts(body)
+            metadata = facts.document.get("metadata")
+            asked = metadata if isinstance(metadata, dict) and any(map(is_option, metadata)) else {}
+            if asked:
+                body = without_options(body, facts.document)
+                facts = self._facts(body)
+            if asked or has_options(headers):
+                facts = replace(facts, options=read_options(headers, asked))
         except Problem as problem:
             return problem
-        return ParsedRequest(body, facts, self._caller(facts, body))
+        return ParsedRequest(body, facts, self._caller(facts, body, headers))
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""
@@ -90,15 +103,18 @@ class RequestReader:
             facts = form.form_facts(body, path, headers.get("content-type", ""))
         else:
             facts = form.facts(body, path)
+        if self.client_key and self.client_key in (model or facts.model or ""):  # which logs and records show
+            raise Problem(Code.INVALID_REQUEST, "The name of the model holds the client's key.", param="model")
         return facts if model is None else replace(facts, model=model)
 
-    def _caller(self, facts: RequestFacts, body: bytes) -> Caller:
+    def _caller(self, facts: RequestFacts, body: bytes, headers: Mapping[str, str]) -> Caller:
         """A replay is no client."""
         if self.chat.is_replay:
             return Caller({}, None, "", list, lambda: None)
         return Caller(
-            headers=header_map(self.flow.request.headers),
+            headers=headers,
             credential=self.credential,
+            client=self.chat.client,
             address=self.flow.client_conn.peername[0],
             body_ids=partial(body_ids, facts.document),
             conversation=partial(_beginning_of, body)

@@ -65,6 +65,16 @@ class LimitsScope(StrEnum):
     KEY = "key"
 
 
+class FailureScope(StrEnum):
+    """What a failure of a status is charged to, where the configuration says so."""
+
+    MODEL = "model"
+    """One model of one key."""
+    KEY = "key"
+    PROVIDER = "provider"
+    """All of its keys."""
+
+
 class Capability(StrEnum):
     """What a request may need of a model."""
 
@@ -85,12 +95,30 @@ class RedirectMatch(StrEnum):
     REGEX = "regex"
 
 
+class Strategy(StrEnum):
+    """What orders the targets of a tier. `routing.strategies` has a class for each."""
+
+    SCORE = "score"
+    PRIORITY = "priority"
+    WEIGHTED = "weighted"
+    ROUND_ROBIN = "round_robin"
+    LEAST_BUSY = "least_busy"
+
+
 class Forward(StrEnum):
     """Who may use the port as an ordinary forward proxy."""
 
     LOCAL = "local"
     KEY = "key"
     OPEN = "open"
+
+
+class BudgetPeriod(StrEnum):
+    """How long a budget lasts. A week begins on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
 
 
 class UnknownModel(StrEnum):
@@ -100,6 +128,13 @@ class UnknownModel(StrEnum):
     AUTO = "auto"
     MAP = "map"
     """Names of well-known families stand for modes, see `routing.unknown_models`."""
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class ContentFilter(StrEnum):

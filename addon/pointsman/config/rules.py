@@ -6,8 +6,10 @@ one place does not hide one in another.
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
+from pointsman.config import client_rules
 from pointsman.config.declared_names import AUTO, DeclaredNames, as_list, as_mapping
 from pointsman.config.enums import Forward
 from pointsman.config.errors import ConfigIssue
@@ -16,13 +18,16 @@ from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+TRACE_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 
 
 def rule_violations(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssue]:
     declared = DeclaredNames.from_tree(tree)
     yield from _server_keys_differ(tree)
+    yield from client_rules.violations(tree, declared)
     yield from _forward_has_a_key(tree)
+    yield from _traces_can_be_sent(tree)
     yield from _provider_names(tree)
     yield from _provider_addresses(tree, catalog)
     yield from _keys_differ(tree)
@@ -49,10 +54,26 @@ def _server_keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
 
 def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
     server = as_mapping(tree.get("server"))
-    if server.get("forward") == Forward.KEY and server.get("client_key") is None:
+    has_key = server.get("client_key") is not None or bool(as_mapping(tree.get("clients")))
+    if server.get("forward") == Forward.KEY and not has_key:
         yield ConfigIssue(
-            "server.forward", "is key, but there is no client key: set server.client_key, or use local or open"
+            "server.forward",
+            "is key, but there is no client key: set server.client_key, add to clients, or use local or open",
         )
+
+
+def _traces_can_be_sent(tree: Tree) -> Iterator[ConfigIssue]:
+    if as_mapping(tree.get("telemetry")).get("otlp") is not None and not _is_installed(TRACE_EXPORTER):
+        yield ConfigIssue(
+            "telemetry.otlp", "needs packages that are not installed: pip install 'pointsman[otel]', or remove it"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # what it is part of
+        return False
 
 
 def _provider_names(tree: Tree) -> Iterator[ConfigIssue]:
@@ -118,27 +139,31 @@ def _alias_names(declared: DeclaredNames) -> Iterator[ConfigIssue]:
 
 def _alias_targets(declared: DeclaredNames) -> Iterator[ConfigIssue]:
     circles: set[frozenset[str]] = set()
-    for alias, target in declared.aliases.items():
+    for alias, meaning in declared.aliases.items():
         path = format_path(("routing", "aliases", alias))
         circle = _circle(alias, declared)
         if circle and frozenset(circle) not in circles:
             circles.add(frozenset(circle))
             way = " -> ".join([*circle, alias])
             yield ConfigIssue(path, f"is circular ({way}); it must end at a model or a mode")
-        elif not declared.is_known(target):
-            hint = suggestion(target, declared.names())
+        elif unknown := next((name for name in meaning if not declared.is_known(name)), None):
+            hint = suggestion(unknown, declared.names())
             wanted = "must name a model, provider/model, a mode such as auto-smart, or another alias"
-            yield ConfigIssue(path, f"{wanted}, got {describe_value(target)}{hint}")
+            yield ConfigIssue(path, f"{wanted}, got {describe_value(unknown)}{hint}")
 
 
 def _circle(alias: str, declared: DeclaredNames) -> list[str]:
-    """The aliases on the way from `alias` back to itself; none if the way leads elsewhere."""
-    way: list[str] = []
-    name = alias
-    while name in declared.aliases and name not in way:
-        way.append(name)
-        name = declared.aliases[name]
-    return way if name == alias else []
+    """The aliases on a way from `alias` back to itself; none if no way leads there."""
+    ways, seen = [[alias]], {alias}
+    while ways:
+        way = ways.pop()
+        for name in declared.aliases.get(way[-1], ()):
+            if name == alias:
+                return way
+            if name in declared.aliases and name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def _protected_providers(tree: Tree, known: Collection[str]) -> Iterator[ConfigIssue]:

@@ -5,17 +5,31 @@ Durations are seconds, sizes are bytes. Everything is frozen; a reload makes a n
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.clients import ClientSettings
+from pointsman.config.enums import (
+    ContentFilter,
+    FailureScope,
+    Forward,
+    KeySource,
+    LogFormat,
+    Mode,
+    ProtectionLevel,
+    Strategy,
+    UnknownModel,
+)
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
+    AliasMeaning,
+    CollectorUrl,
+    ErrorStatus,
     File,
     Flag,
     Grace,
@@ -23,8 +37,8 @@ from pointsman.config.values import (
     HeaderPrefix,
     Host,
     MaybeSecret,
-    Name,
     Pause,
+    QueueWait,
     Span,
     Timer,
     Weight,
@@ -42,7 +56,7 @@ class Server(ConfigModel):
     client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
     admin_key: MaybeSecret = None  # None: one is generated at start
     forward: Forward | None = (
-        None  # who may use it as an ordinary proxy; None: local, and key where there is a client_key
+        None  # who may use it as an ordinary proxy; None: local, and key where there are clients with keys
     )
     header_prefix: HeaderPrefix = "X-"  # of the sticky headers
     # Hosts whose chat requests are routed when the router is the client's proxy.
@@ -57,11 +71,6 @@ class Server(ConfigModel):
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
     websocket: Flag = True  # accept WebSocket connections of Responses; else 426, and clients use POST
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
-
-    @property
-    def forwards(self) -> Forward:
-        """`forward`, or what it is where it is not written."""
-        return self.forward or (Forward.KEY if self.client_key else Forward.LOCAL)
 
 
 class Weights(ConfigModel):
@@ -115,17 +124,37 @@ class WeightsByMode(ConfigModel):
 require_total(WeightsByMode.model_fields, Mode, "config.settings.WeightsByMode")
 
 
+def _for_all_modes(written: Any) -> Any:
+    if not isinstance(written, str):
+        return written
+    modes = tuple(Mode) if written in Strategy else (Mode.BALANCED,)  # of what is wrong, one error is enough
+    return dict.fromkeys(map(str, modes), written)
+
+
+class FailureRule(ConfigModel):
+    """What an error status costs, in place of the router's own policy."""
+
+    cool: Pause  # 0 cools nothing
+    scope: FailureScope = FailureScope.MODEL
+
+
 class Routing(ConfigModel):
     """Which targets a request may have, and how long new ones are tried."""
 
     default_mode: Mode = Mode.BALANCED
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
+    # How long a request may wait for a limit, instead of a refusal; off: it does not.
+    max_wait: QueueWait = 0.0
     unknown_model: UnknownModel = UnknownModel.ERROR
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
-    aliases: FrozenMapping[str, Name] = empty_mapping()
+    failures: FrozenMapping[ErrorStatus, FailureRule] = empty_mapping()
+    # What each alias means: a name, or a chain of names that are tried in this order.
+    aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()
+    # What orders the targets of a tier, by mode; in the file it may be one word for all. Absent: score.
+    strategy: Annotated[FrozenMapping[Mode, Strategy], BeforeValidator(_for_all_modes)] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
 
 
@@ -173,10 +202,24 @@ class CooldownSettings(ConfigModel):
 
 
 class HistorySettings(ConfigModel):
-    """The request log."""
+    """The request log, bounded by age and by size."""
 
     path: File = Field(default_factory=lambda: read_path("~/.pointsman/history.db"))  # None keeps no history
     keep: Span = 30 * 86400.0
+    max_size: Annotated[int, size(2**40, low=2**24)] = 2**30  # of the file; the oldest rows go first
+
+
+class TelemetrySettings(ConfigModel):
+    """Where traces go."""
+
+    otlp: CollectorUrl | None = None  # an OTLP collector that takes HTTP; None: no traces
+    content: Flag = False  # traces hold what was asked and answered
+
+
+class LogSettings(ConfigModel):
+    """How the log is written."""
+
+    format: LogFormat = LogFormat.TEXT
 
 
 class ConfigSections(ConfigModel):
@@ -190,11 +233,16 @@ class ConfigSections(ConfigModel):
     cooldowns: CooldownSettings = CooldownSettings()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
     history: HistorySettings = HistorySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    log: LogSettings = LogSettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()
+    clients: FrozenMapping[str, ClientSettings] = empty_mapping()  # by name
 
 
 class Settings(ConfigSections):
-    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
+    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in.
+    `clients` has `default` if there is a `server.client_key`.
+    """
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
     faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written

@@ -22,6 +22,10 @@ SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DAY = SECOND_UNITS["d"]
 TEN_YEARS = 3650 * DAY
+LONGEST_WAIT = 30.0
+"""Seconds for which a client's request may wait for a limit."""
+MAX_CHAIN = 50
+"""Names of a chain."""
 MAX_COUNT = 10**12
 """No count in the configuration is larger: a longer number is a slip of the keyboard."""
 MAX_PRICE = 10**6
@@ -147,6 +151,16 @@ def _pause(value: object) -> float:
 _UNITS[_pause] = Unit.SECONDS
 
 
+def _wait(value: object) -> float:
+    seconds = _pause(value)
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"must be at most {LONGEST_WAIT:g}s, or off")
+    return seconds
+
+
+_UNITS[_wait] = Unit.SECONDS
+
+
 def count(high: int = MAX_COUNT) -> PlainValidator:
     """An integer from 1 to `high`."""
     sentence = "must be a positive integer" if high == MAX_COUNT else f"must be an integer from 1 to {high}"
@@ -163,12 +177,12 @@ def count(high: int = MAX_COUNT) -> PlainValidator:
     return PlainValidator(read)
 
 
-def size(high: int) -> PlainValidator:
-    """A number of bytes from 1 to `high`."""
+def size(high: int, low: int = 1) -> PlainValidator:
+    """A number of bytes from `low` to `high`."""
 
     def read(value: object) -> int:
-        if not 1 <= (amount := parse_size(value)) <= high:
-            raise ValueError(f"must be from 1 to {high} bytes")
+        if not low <= (amount := parse_size(value)) <= high:
+            raise ValueError(f"must be from {low} to {high} bytes")
         return amount
 
     _UNITS[read] = Unit.BYTES
@@ -236,7 +250,27 @@ def _name(value: object) -> str:
     return text
 
 
-def _secret(value: object) -> SecretStr:
+def _alias_meaning(value: object) -> str | tuple[str, ...]:
+    """A name, or a chain of at least one; a chain of one name is that name."""
+    if not isinstance(value, list | tuple):
+        return _name(value)
+    if not 1 <= len(value) <= MAX_CHAIN:
+        raise ValueError(f"must be a name, or a list of 1 to {MAX_CHAIN} names that are tried in this order")
+    names = tuple(map(_name, value))
+    if len(set(names)) < len(names):
+        raise ValueError("must not name the same thing twice")
+    return names if len(names) > 1 else names[0]
+
+
+def _error_status(value: object) -> str:
+    """As text: what stands as a key is text in some files and a number in others."""
+    text = str(value)
+    if not re.fullmatch(r"[45][0-9]{2}", text):
+        raise ValueError("must be an error status, 400 to 599")
+    return text
+
+
+def read_secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:
@@ -301,6 +335,16 @@ def _base_url(value: object) -> str:
     return text
 
 
+def _collector_url(value: object) -> str:
+    text = _text(value)
+    if "@" in text or "?" in text or "#" in text:
+        raise HiddenValueError("must have no user name, password, query or fragment; see OTEL_EXPORTER_OTLP_HEADERS")
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or not VISIBLE.fullmatch(text):
+        raise ValueError("must be an absolute http or https URL, such as http://127.0.0.1:4318")
+    return text.rstrip("/")
+
+
 def _proxy(value: object) -> SecretStr:
     text = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
     try:
@@ -330,6 +374,7 @@ def unique[T](items: Sequence[T]) -> Sequence[T]:
 Timer = Annotated[float, duration()]
 Span = Annotated[float, duration(longest=TEN_YEARS)]
 Grace = Annotated[float, duration(zero=True)]
+QueueWait = Annotated[float, PlainValidator(_wait)]
 Pause = Annotated[float, PlainValidator(_pause)]
 TimerOrOff = Annotated[float | None, duration_or("off")]
 HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]
@@ -339,12 +384,16 @@ Flag = Annotated[bool, PlainValidator(_flag)]
 SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
-Secret = Annotated[SecretStr, PlainValidator(_secret)]
-MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
+AliasMeaning = Annotated[str | tuple[str, ...], PlainValidator(_alias_meaning)]
+ErrorStatus = Annotated[str, PlainValidator(_error_status)]
+Priority = Annotated[int, count(100)]
+Secret = Annotated[SecretStr, PlainValidator(read_secret)]
+MaybeSecret = Annotated[SecretStr | None, PlainValidator(read_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
+CollectorUrl = Annotated[str, PlainValidator(_collector_url)]
 ProxyUrl = Annotated[SecretStr, PlainValidator(_proxy)]
 File = Annotated[Path | None, PlainValidator(read_path)]
 Limit = Annotated[int, count()] | None

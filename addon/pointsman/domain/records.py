@@ -150,13 +150,17 @@ class ExchangeRecord:
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
     taken_as: str | None = None
-    """The mode that an unknown model name stands for; None for a known one."""
+    """What was asked instead of the named model: the mode that an unknown name stands for, or what a client asks whose
+    budget is exhausted; None: nothing else.
+    """
     kind: Kind | None = Kind.CHAT
     """None: it asked no model."""
     client: str | None = None
     """The name of the client that asked; None: it has none."""
     dialect: str = ""
     """The client's."""
+    waited_ms: float = 0.0
+    """How long it has waited for limits before an attempt."""
 
     @property
     def ended(self) -> float:
@@ -191,6 +195,7 @@ class ExchangeRecord:
             "error": self.error,
             "started": self.started,
             "ended_ms": self.ended_ms,
+            "waited_ms": self.waited_ms,
             "stream": self.streamed,
             "usage": self.usage and self.usage.to_dict(),
             "cost_usd": dollars(self.cost),

@@ -92,7 +92,9 @@ class Planner(Protocol):
 
     @property
     def taken_as(self) -> str | None:
-        """The mode that an unknown model name stands for; None for a known one."""
+        """The mode that an unknown model name stands for, or what a client asks whose budget is exhausted; None where
+        the named model is asked.
+        """
         ...
 
     @property
@@ -107,6 +109,16 @@ class Planner(Protocol):
 
     def next_candidate(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
         """Who is to be launched now, beside those that run."""
+        ...
+
+    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+        """When to ask again where nothing can be launched, after `waited` seconds of waiting; None: not at all. `wake`
+        is called when it is worth asking before that.
+        """
+        ...
+
+    def end_wait(self) -> None:
+        """The request waits no longer."""
         ...
 
     def is_final(self, fault: Fault) -> bool:
@@ -167,6 +179,10 @@ class Planner(Protocol):
 
     def session_headers(self, prefix: str, answered: Target | None) -> Headers:
         """The session headers of an answer."""
+        ...
+
+    def budget_left(self, now: float) -> str:
+        """For the header `X-Budget-Left`: what is left of the client's budgets, once that is little; else empty."""
         ...
 
     def stickiness(self, answered: Target | None) -> str: ...

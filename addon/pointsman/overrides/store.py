@@ -14,6 +14,7 @@ from pointsman import private_files
 from pointsman.config.enums import Pool
 from pointsman.config.runtime_overrides import (
     NO_OVERRIDES,
+    AddedClient,
     AddedKey,
     AddedModel,
     AddedProvider,
@@ -79,6 +80,12 @@ class StoredEntry(StrictModel):
     changes: dict[str, Any]
 
 
+class StoredClient(StrictModel):
+    name: str
+    key_hash: str
+    entry: dict[str, Any]
+
+
 class StoredOverrides(StrictModel):
     """The file."""
 
@@ -91,6 +98,8 @@ class StoredOverrides(StrictModel):
     providers: list[StoredProvider] = []
     models: list[StoredModel] = []
     entries: list[StoredEntry] = []
+    clients: list[StoredClient] = []
+    disabled_clients: dict[str, bool] = {}
 
 
 class OverrideStore:
@@ -168,6 +177,10 @@ class OverrideStore:
             providers=[StoredProvider(name=each.name, entry=each.entry) for each in overrides.providers],
             models=[StoredModel(provider=each.provider, entry=each.entry) for each in overrides.models],
             entries=[StoredEntry(of=name, changes=changes) for name, changes in overrides.entries.items()],
+            clients=[
+                StoredClient(name=each.name, key_hash=each.key_hash, entry=each.entry) for each in overrides.clients
+            ],
+            disabled_clients=dict(overrides.disabled_clients),
         )
 
     def _from_stored(self, written: StoredOverrides) -> RuntimeOverrides:
@@ -179,6 +192,8 @@ class OverrideStore:
             providers=tuple(AddedProvider(each.name, each.entry) for each in written.providers),
             models=tuple(AddedModel(each.provider, each.entry) for each in written.models),
             entries={each.of: each.changes for each in written.entries},
+            clients=tuple(AddedClient(each.name, each.key_hash, each.entry) for each in written.clients),
+            disabled_clients=written.disabled_clients,
         )
         try:
             added = tuple(self._decrypted(written))

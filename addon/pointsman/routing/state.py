@@ -4,26 +4,32 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import assert_never
 
+from pointsman.clients.access import AccessTable
 from pointsman.config import Settings
+from pointsman.config.enums import Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
-from pointsman.routing.failure_costs import cooldown_of, is_nearby
+from pointsman.routing.failure_costs import cooldown_of, is_nearby, rule_for
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
 from pointsman.routing.issued_ids import Holder, IssuedIds
 from pointsman.routing.limits import Lease, RateLimits
+from pointsman.routing.load import Load
 from pointsman.routing.outages import LocalNetwork, Outages
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.retry_storms import RetryStorms
+from pointsman.routing.scoring import DEFAULT_RULE
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.routing.tallies import Tallies
+from pointsman.routing.waiting import WaitingLines
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.penalties import Ban
@@ -34,14 +40,16 @@ from pointsman.wire.request_facts import HeldIds
 
 
 class RoutingState:
-    """The one owner of all of it. `strategy` orders the targets; random draws come from `rng`.
+    """The one owner of all of it. `strategy` orders the targets, or where none is given those that the settings name;
+    random draws come from `rng`.
 
     A reload replaces settings, inventory and ranking; everything else lives as long as the process.
     """
 
-    def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy) -> None:
+    def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy | None) -> None:
         self.settings = settings
         self.inventory = Inventory.from_settings(settings)
+        self.access = AccessTable(settings.clients)
         self.sessions = SessionRegistry(settings, Digests(secret))
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
@@ -55,7 +63,11 @@ class RoutingState:
         self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
         self.tallies = Tallies(self.inventory)
-        self.rng, self.strategy = rng, strategy
+        self.load = Load()
+        self.waiting = WaitingLines()
+        self.rng, self._strategy = rng, strategy
+        self._strategies: dict[str, Strategy] = {}
+        """By name, made when one is first used; bounded by their number."""
         self.ranking = self._make_ranking()
 
     def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
@@ -63,6 +75,7 @@ class RoutingState:
         before = self.inventory.routable_providers()
         old, self.inventory = self.inventory, Inventory.from_settings(settings)
         self.settings = settings
+        self.access = AccessTable(settings.clients)
         self.sessions.update_settings(settings, now)
         self.cooldowns.durations = settings.cooldowns
         same, keys = self.inventory.unchanged_targets(old), self.inventory.unchanged_keys(old)
@@ -80,7 +93,17 @@ class RoutingState:
 
     def _make_ranking(self) -> Ranking:
         stats, recent = self.statistics.stats_for, self.recent_outcomes
-        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, self.strategy.rule)
+        rule = self._strategy.rule if self._strategy else DEFAULT_RULE
+        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, rule)
+
+    def strategy(self, mode: Mode) -> Strategy:
+        """What orders the targets in this mode."""
+        if self._strategy:
+            return self._strategy
+        name = self.settings.routing.strategy.get(mode, DEFAULT_STRATEGY)
+        if name not in self._strategies:
+            self._strategies[name] = STRATEGIES[name]()
+        return self._strategies[name]
 
     def restore(
         self,
@@ -110,15 +133,16 @@ class RoutingState:
         """Seconds after which a second attempt starts beside one at this target; None for never."""
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
-    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
+    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float, client: str | None = None) -> Holder | None:
         """The account that holds what a request refers to; None where none is known, or it is no longer configured.
-        Stored parts of answers are taken to be at the session's pin.
+        Stored parts of answers are taken to be at the session's pin. Raises Problem (not_found) where that was issued
+        to another client.
         """
         if not held:
             return None
-        pin = self.issued_ids.find(held.own, now) or (session_pin if held.items else None)
+        pin = self.issued_ids.find(held.own, now, client) or (session_pin if held.items else None)
         holder = Holder(pin, is_exclusive=True) if pin else None
-        if holder is None and (pin := self.issued_ids.find(held.shared, now)):
+        if holder is None and (pin := self.issued_ids.find(held.shared, now, client)):
             holder = Holder(pin, is_exclusive=False)
         return holder if holder and self.inventory.has_key(holder.pin.provider, holder.pin.key) else None
 
@@ -177,12 +201,17 @@ class RoutingState:
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
     ) -> str | None:
         """What the failure is charged to is not used for a while. Returns it in words."""
-        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key:
+        rules = self.settings.routing.failures
+        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key and not rule_for(fault, rules):
             return None
-        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall)
+        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall, rules)
         if cost is None:
             return None
-        cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
+        if cost.scope is Scope.PROVIDER:
+            for each in self.inventory.keys[candidate.target]:
+                cooldown = self.cooldowns.cool(each, Scope.KEY, cost.reason, cost.wait, now)
+        else:
+            cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
         if cooldown is None:
             return None
         return f"{_charged_to(candidate, cost.scope)} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
@@ -249,6 +278,8 @@ def _charged_to(candidate: Candidate, scope: Scope) -> str:
             return f"key {candidate.key_label or '(none)'} of {target.provider.name}"
         case Scope.MODEL_OF_KEY:
             return f"key {candidate.key_label or '(none)'} of {target.provider.name} for {target.model.id}"
+        case Scope.PROVIDER:
+            return f"provider {target.provider.name}"
         case Scope.TARGET | Scope.REQUEST:
             return target.label
         case _ as never:

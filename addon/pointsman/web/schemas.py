@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pointsman.config.enums import Dialect, Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.enums import BudgetPeriod, Dialect, Kind, Mode, Pool, ProtectionLevel
 from pointsman.config.values import Unit
 from pointsman.domain.records import Outcome
 from pointsman.routing.conditions import State
@@ -154,12 +154,17 @@ ATTEMPT = object_schema(
 
 EXCHANGE_MEMBERS: Schema = {
     "request_id": TEXT,
+    "client": {**nullable(TEXT), "description": "The name of the client that asked; null: it has none."},
+    "dialect": {**TEXT, "description": "The client's."},
     "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
     "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
-    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
+    "taken_as": {
+        **nullable(TEXT),
+        "description": "What was asked instead: the mode of an unknown model name, or a client's `on_exhausted`.",
+    },
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,
@@ -264,8 +269,59 @@ ANALYTICS_ROW = object_schema(
     first_content_ms=ref("Percentiles"),
     tokens={"type": "object", "additionalProperties": NUMBER},
     tokens_estimated_of=INTEGER,
+    usage=ref("Usage"),
+    cache_hit_share={**RATE, "description": "Of the prompts' tokens, those that were read from a cache."},
+    cost_usd={**COST, "description": "Of the attempts whose price is known; null: of none of them."},
+    unpriced={**INTEGER, "description": "Attempts that used something whose price is not known."},
+    reference_cost_usd={**COST, "description": "Of the same at the reference model; null: cannot be said."},
+    requests={**INTEGER, "description": "Requests on record, by the attempt that decided; absent by key and outcome."},
+    refused={**INTEGER, "description": "Of them, those that no provider was asked for."},
     hedged=INTEGER,
     failures_by_kind={"type": "object", "additionalProperties": INTEGER},
+)
+ANALYTICS_ROW = with_optional(ANALYTICS_ROW, "reference_cost_usd", "requests", "refused")
+
+REQUEST_MEMBERS: Schema = {
+    "id": {**INTEGER, "description": "Of the row; a client may use a request id twice."},
+    "request_id": TEXT,
+    "time": {**TIME, "description": "When it ended, in seconds since 1970."},
+    "started": TIME,
+    "client": nullable(TEXT),
+    "dialect": nullable(TEXT),
+    "session": nullable(TEXT),
+    "mode": nullable(TEXT),
+    "model_kind": nullable(TEXT),
+    "model": {**nullable(TEXT), "description": "As the client asked for it."},
+    "provider": {**nullable(TEXT), "description": "The one that answered, or that was asked last."},
+    "target": {**nullable(TEXT), "description": "`provider/model` of that provider."},
+    "model_sent": nullable(TEXT),
+    "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
+    "reason": {**nullable(TEXT), "description": "The code of the error; null for an answer."},
+    "message": {**nullable(TEXT), "description": "Why the router refused it."},
+    "outcome": TEXT,
+    "attempts": INTEGER,
+    "trail": {**nullable(TEXT), "description": "The attempts that failed."},
+    "usage": nullable(ref("Usage")),
+    "cost_usd": COST,
+    "duration_ms": NUMBER,
+    "first_content_ms": MILLISECONDS,
+    "stream": BOOLEAN,
+    "path": nullable(TEXT),
+}
+RECORDED_ATTEMPT = object_schema(
+    n=INTEGER,
+    provider=TEXT,
+    model=TEXT,
+    key=nullable(TEXT),
+    outcome=enum_of(*Outcome),
+    status=nullable(INTEGER),
+    error=nullable(TEXT),
+    failure=nullable(TEXT),
+    ended=TIME,
+    first_content_ms=MILLISECONDS,
+    duration_ms=MILLISECONDS,
+    usage=nullable(ref("Usage")),
+    cost_usd=COST,
 )
 
 OVERVIEW = object_schema(
@@ -313,7 +369,55 @@ NEW_PROVIDER_MEMBERS: Schema = {
 }
 OPTIONAL_OF_PROVIDER = tuple(name for name in NEW_PROVIDER_MEMBERS if name != "name")
 
+AMOUNT: Schema = {"type": ["string", "integer"], "description": "Dollars as a decimal number, or a number of tokens."}
+BUDGET = with_optional(
+    object_schema(
+        "Of `usd` and `tokens`, one is there. `left` is what is neither spent nor reserved for running requests.",
+        usd=TEXT,
+        tokens=INTEGER,
+        per=enum_of(*BudgetPeriod),
+        zone=TEXT,
+        spent=AMOUNT,
+        reserved=AMOUNT,
+        left=AMOUNT,
+        resets=TIME,
+    ),
+    "usd",
+    "tokens",
+)
+NEW_CLIENT_MEMBERS: Schema = {
+    "models": {**nullable(array_of(SHORT_TEXT)), "description": "Globs; absent: all."},
+    "limits": {**nullable({"type": "object"}), "description": "`rpm`, `tpm`, `concurrency`."},
+    "budgets": {**nullable(array_of({"type": "object"})), "description": "Each `usd` or `tokens`, `per`, `zone`."},
+    "on_exhausted": {**nullable(TEXT), "description": "`refuse`, or a mode or model that is asked instead."},
+    "disabled": nullable(BOOLEAN),
+}
+CLIENT_MEMBERS: Schema = {
+    "name": TEXT,
+    "requests": {**INTEGER, "description": "Of all time."},
+    "running": INTEGER,
+    "usage": ref("Usage"),
+    "cost_usd": COST,
+    "unpriced": {**INTEGER, "description": "Attempts whose price is not known; they are not in `cost_usd`."},
+    "budgets": array_of(ref("Budget")),
+    "limits": object_schema(rpm=nullable(INTEGER), tpm=nullable(INTEGER), concurrency=nullable(INTEGER)),
+    "last_used": nullable(TIME),
+    "models": array_of(TEXT),
+    "on_exhausted": TEXT,
+    "disabled": BOOLEAN,
+    "editable": {**BOOLEAN, "description": "Added here: everything can be changed. Else only `disabled` can."},
+    "source": enum_of("file", "override"),
+}
+
 SCHEMAS: dict[str, Schema] = {
+    "Budget": BUDGET,
+    "Client": object_schema(**CLIENT_MEMBERS),
+    "ClientWithKey": object_schema(**CLIENT_MEMBERS, key={**TEXT, "description": "Kept as a hash alone."}),
+    "Clients": object_schema(clients=array_of(ref("Client"))),
+    "NewClient": without_others(
+        with_optional(object_schema(name=SHORT_TEXT, **NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)
+    ),
+    "ClientChange": without_others(with_optional(object_schema(**NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)),
     "NewModel": NEW_MODEL,
     "NewProvider": without_others(with_optional(object_schema(**NEW_PROVIDER_MEMBERS), *OPTIONAL_OF_PROVIDER)),
     "ProviderTest": without_others(
@@ -438,6 +542,14 @@ SCHEMAS: dict[str, Schema] = {
     "Exchanges": object_schema(
         exchanges=array_of(ref("ExchangeRow")), next={**nullable(INTEGER), "description": "`before` for the next page."}
     ),
+    "RecordedRequest": object_schema(**REQUEST_MEMBERS),
+    "RecordedAttempt": RECORDED_ATTEMPT,
+    "RequestDetails": object_schema(**REQUEST_MEMBERS, attempt_list=array_of(ref("RecordedAttempt"))),
+    "Requests": object_schema(
+        requests=array_of(ref("RecordedRequest")),
+        next={**nullable(TEXT), "description": "`cursor` for the next page."},
+        problem={**nullable(TEXT), "description": "Why there is no data."},
+    ),
     "Terms": TERMS,
     "Target": TARGET,
     "Fallback": object_schema(targets=array_of(ref("Target"))),
@@ -514,7 +626,7 @@ SCHEMAS: dict[str, Schema] = {
     "Cleared": object_schema(cleared=INTEGER),
     "AnalyticsRow": ANALYTICS_ROW,
     "Analytics": object_schema(
-        window=enum_of("24h", "7d", "30d"),
+        window=enum_of("1h", "24h", "7d", "30d"),
         by=TEXT,
         rows=array_of(ref("AnalyticsRow")),
         dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
@@ -526,11 +638,18 @@ SCHEMAS: dict[str, Schema] = {
     "Traffic": object_schema(
         "`at` has the start of each time step; each series has one value per step. The targets with the most attempts"
         " come first, `others` last. `first_content_ms` is the median.",
-        window=enum_of("24h", "7d", "30d"),
+        window=enum_of("1h", "24h", "7d", "30d"),
         step_seconds=NUMBER,
         at=array_of(TIME),
         total=ref("Series"),
         series=array_of(ref("Series")),
+        problem=nullable(TEXT),
+    ),
+    "Availability": object_schema(
+        "`at` has the start of each half hour; each provider has one value per half hour.",
+        step_seconds=NUMBER,
+        at=array_of(TIME),
+        providers=array_of(ref("Series")),
         problem=nullable(TEXT),
     ),
     "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),

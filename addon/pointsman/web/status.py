@@ -10,6 +10,7 @@ from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import table
 from pointsman.sessions.penalties import scope_to_dict
+from pointsman.telemetry import CONTENT_TYPE
 from pointsman.web.http import PageReply, PageRequest, json_reply
 
 WELL = frozenset({State.DISABLED, State.WORKS, State.WORKED, State.UNTRIED, State.UNCLEAR})
@@ -65,6 +66,11 @@ def time_text(wall: float) -> Callable[[float], str]:
         return time.strftime(form, local)
 
     return text
+
+
+def metrics_page(text: Callable[[], bytes]) -> StatusHandler:
+    """Prometheus' text form. The path below `/internal` is the router's own in reverse mode too."""
+    return lambda _, __: PageReply(200, text(), (("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")))
 
 
 def tables_page(sizes: Callable[[float], Mapping[str, int]], clock: Callable[[], float]) -> StatusHandler:

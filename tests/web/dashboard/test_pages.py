@@ -18,6 +18,16 @@ WIDTHS = (360, 1600)
 SCHEMES = ("light", "dark")
 POLL_NOW = "document.dispatchEvent(new Event('visibilitychange')); 0"
 """JavaScript that makes the page poll at once, as it does when its tab is seen again."""
+CHAT = {"X-Session-ID": "a-chat", "x-api-key": "key-of-ci-0123456789"}
+CLIENTS = {
+    "ci": {
+        "key": CHAT["x-api-key"],
+        "models": ["auto-fast", "good/*", "bad/*"],
+        "limits": {"rpm": 60, "concurrency": 4},
+        "budgets": [{"usd": 5, "per": "day"}, {"tokens": 2000, "per": "month", "zone": "Europe/Berlin"}],
+        "on_exhausted": "auto-fast",
+    }
+}
 SERIOUS = ("serious", "critical")
 
 
@@ -32,10 +42,10 @@ async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
             "good": provider(good.base_url, "m", "other"),
         }
         router, dashboard = await stack.enter_async_context(
-            opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")})
+            opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")}, clients=CLIENTS)
         )
         for _ in range(4):
-            await ask(router.base_url, headers={"X-Session-ID": "a-chat"})
+            await ask(router.base_url, headers=CHAT)
         yield router, dashboard
 
 
@@ -118,7 +128,7 @@ async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) 
     await dashboard.act("tbody button")
     await dashboard.act("dialog .main")
     await dashboard.sees("No sessions yet.")
-    assert (await ask(router.base_url, headers={"X-Session-ID": "a-chat"})).headers["x-sticky-session"] == "miss"
+    assert (await ask(router.base_url, headers=CHAT)).headers["x-sticky-session"] == "miss"
 
 
 async def test_analytics_draw_what_was_written_down(busy: tuple[Router, Dashboard]) -> None:

@@ -26,7 +26,7 @@ CHANGEABLE: tuple[SettingPath, ...] = (
     ("cooldowns",),
 )
 """What may be changed while the router runs: these, and everything below them."""
-OTHER_SECTIONS = frozenset({"providers"})
+OTHER_SECTIONS = frozenset({"providers", "clients"})
 """Sections that have pages of their own."""
 
 

@@ -6,6 +6,7 @@ import { complain } from "./notices.js";
 import { answered, stopBanners, watchBanners } from "./banners.js";
 import { Stage } from "./stage.js";
 import * as analytics from "./analytics.js";
+import * as clients from "./clients.js";
 import * as keys from "./keys.js";
 import * as models from "./models.js";
 import * as now from "./now.js";
@@ -15,7 +16,7 @@ import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
 import * as start from "./start.js";
 
-const ROOMS = { start, now, models, providers, keys, sessions, playground, analytics, settings };
+const ROOMS = { start, now, models, providers, keys, clients, sessions, playground, analytics, settings };
 
 const part = (id) => document.getElementById(id);
 let stage = null;
