@@ -105,6 +105,14 @@ class Strategy(StrEnum):
     LEAST_BUSY = "least_busy"
 
 
+class ListedModels(StrEnum):
+    """What the model list shows. Whatever is not listed may be asked for all the same."""
+
+    ALL = "all"
+    AUTO = "auto"
+    """The modes and the aliases alone."""
+
+
 class Forward(StrEnum):
     """Who may use the port as an ordinary forward proxy."""
 

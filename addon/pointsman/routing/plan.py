@@ -227,7 +227,8 @@ class Plan:
 
     def _stand_in_line(self, pairs: Sequence[PairId], wake: Callable[[], None]) -> bool:
         if self._exclusions.waiter is None:
-            self._exclusions.waiter = self.state.waiting.join(pairs, 1, wake)
+            priority = self.charged.settings.priority if self.charged else 1
+            self._exclusions.waiter = self.state.waiting.join(pairs, priority, wake)
         return self._exclusions.waiter is not None
 
     def end_wait(self) -> None:

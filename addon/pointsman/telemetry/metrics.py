@@ -89,7 +89,14 @@ class RequestMetrics:
         self.sticky = _with_results(
             "sticky", "Exchanges by what became of their session's pin.", ("hit", "miss", "repin", "disabled")
         )
-        self.fallbacks.add((), 0)
+        self.waits = Counter("pointsman_waits_total", "Exchanges that have waited for a limit.")
+        self.waited = Counter(
+            "pointsman_waited_seconds_total",
+            "Seconds for which exchanges have waited for limits.",
+            shown=lambda milliseconds: f"{milliseconds / 1000:g}",
+        )
+        for unlabelled in (self.fallbacks, self.waits, self.waited):
+            unlabelled.add((), 0)
 
     def on_exchange(self, record: ExchangeRecord, received: float | None) -> None:
         """An exchange has ended; `received` is when its request was complete, in seconds on the wall clock."""
@@ -102,6 +109,9 @@ class RequestMetrics:
                 self._on_attempt(attempt, client)
         if attempts and received is not None and not record.waited_ms:  # to wait in line is no overhead
             self.overhead.observe((), max(0.0, min(each.started for each in attempts) - received))
+        if record.waited_ms:
+            self.waits.add(())
+            self.waited.add((), round(record.waited_ms))
         if any(attempt.is_informational for attempt in attempts):
             self.hedges.add((_race_result(attempts),))
 
@@ -141,6 +151,8 @@ class RequestMetrics:
             self.hedges,
             self.recoveries,
             self.sticky,
+            self.waits,
+            self.waited,
         )
 
     def lines(self) -> Iterator[str]:
