@@ -16,6 +16,7 @@ from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
 from web.dashboard.page_driver import Dashboard, opened
+from web.dashboard.test_pages import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -145,3 +146,18 @@ async def test_analytics_say_who_spends_and_what_another_model_had_cost(yard: tu
     assert "\r\nci," in csv
     await dashboard.act("[data-value='1h']")
     await dashboard.until("location.hash.includes('window=1h')")
+
+
+@pytest.mark.parametrize(
+    "address", ["#/requests/refused-ci", "#/requests", "#/analytics?window=7d&reference=openai/gpt-4o"]
+)
+async def test_at_any_width_nothing_sticks_out_and_nothing_is_faulty(
+    yard: tuple[Router, Dashboard], address: str
+) -> None:
+    _, dashboard = yard
+    for width in (390, 725, 830, 1000, 1440):
+        await dashboard.looks(width, "dark")
+        await enter(dashboard, address)
+        await dashboard.until("document.querySelector('.x-head, .usage-table tbody tr, .request-result')")
+        assert await dashboard.page.run("document.documentElement.scrollWidth") <= width, width
+    assert await faults(dashboard) == []

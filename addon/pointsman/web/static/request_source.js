@@ -80,10 +80,12 @@ function fits(row, wanted) {
     (!model || [row.model, row.target, row.target?.slice(row.provider.length + 1)].includes(model)) &&
     (!words || all.some((each) => each?.toLowerCase().includes(words))) &&
     (!wanted.get("status") || wanted.get("status").split(",").some((each) => hasStatus(row.status, each))) &&
-    row.time >= Date.parse(wanted.get("since") ?? 0) / 1000 &&
-    row.time < (wanted.get("until") ? Date.parse(wanted.get("until")) / 1000 : Infinity)
+    row.time >= unix(wanted.get("since"), 0) &&
+    row.time < unix(wanted.get("until"), Infinity)
   );
 }
+
+const unix = (moment, otherwise) => (moment ? Date.parse(moment) / 1000 : otherwise);
 
 function hasStatus(status, wanted) {
   if (wanted === "none") return status === null;
