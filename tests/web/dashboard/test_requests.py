@@ -144,8 +144,11 @@ async def test_analytics_say_who_spends_and_what_another_model_had_cost(yard: tu
     csv = await dashboard.page.run(f"fetch({link}).then(told => told.text())")
     assert csv.startswith("client,requests,")
     assert "\r\nci," in csv
-    await dashboard.act("[data-value='1h']")
-    await dashboard.until("location.hash.includes('window=1h')")
+    await dashboard.act("[data-value='24h']")
+    await dashboard.until("location.hash.includes('window=24h')")
+    await dashboard.until("document.querySelector('.usage-table a').href.endsWith('since=24h')")
+    await dashboard.page.click(".usage-table a", "ci")
+    await dashboard.until(f"location.hash === '#/requests?client=ci&since=24h' && {ROWS} === 60")
 
 
 @pytest.mark.parametrize(

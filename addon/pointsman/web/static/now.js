@@ -1,4 +1,4 @@
-// Now: current figures, cooldowns and bans, and the recent exchanges with their attempts.
+// Now: current figures, cooldowns and bans, and the last requests with their attempts.
 
 import { h, rows, show, svg, text } from "./dom.js";
 import { faultList } from "./faults.js";

@@ -18,13 +18,14 @@ const OUTCOMES = [
   "stream_broken",
 ];
 const DIALECTS = ["openai-chat", "openai-responses", "anthropic", "gemini"];
-const SPANS = { "15m": 15 * 60, "1h": 3600, "24h": 86_400, "7d": 7 * 86_400 };
+const SPANS = { "15m": 15 * 60, "1h": 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400 };
 const LAST = [
   ["", "any time"],
   ["15m", "the last 15 minutes"],
   ["1h", "the last hour"],
   ["24h", "the last day"],
   ["7d", "the last week"],
+  ["30d", "the last month"],
 ];
 const STATUSES = ["2xx", "4xx", "5xx", "401", "404", "429", "none"];
 const MINUTE = 60_000;

@@ -24,6 +24,9 @@ const COLUMNS = [
 const KINDS = 3; // of failures that are shown, the most frequent
 const COST = COLUMNS.findIndex(([title]) => title === "Cost");
 
+/** The filter of requests that finds those of a group. */
+const FILTERS = { client: "client", model: "model", target: "model", provider: "provider" };
+
 const written = (usage) => usage.cache_write_5m + usage.cache_write_1h;
 const amount = (dollars) => (dollars === null || dollars === undefined ? null : Number(dollars));
 
@@ -37,7 +40,7 @@ export function usageTable(by) {
   const heads = COLUMNS.map(([title, , , kind], column) => heading(title, column, kind));
   const table = h("table", { class: "table usage-table" }, h("thead", {}, h("tr", {}, name, heads, h("th", { scope: "col", class: "lesser", text: "Failures" }))), body);
   const listed = listing("groups", (row) => nameOf(row, last.by), (page) =>
-    rows(body, page, (row) => `${last.by} ${nameOf(row, last.by)}`, () => groupRow(last.by)),
+    rows(body, page, (row) => `${last.by} ${nameOf(row, last.by)}`, () => groupRow(last.by, () => last.window)),
   );
   const nothing = h("p", { class: "blank", text: "Nothing in this window.", hidden: true });
 
@@ -90,14 +93,17 @@ function nameOf(row, by) {
   return by === "outcome" ? plain(row[by]) : row[by];
 }
 
-function groupRow(by) {
-  const name = cell("", null, "lead");
+function groupRow(by, window) {
+  const filter = FILTERS[by];
+  const name = filter ? h("a") : h("span");
   const cells = COLUMNS.map(([title, , value, kind]) => [cell(title, null, `num ${kind ?? ""}`.trim()), value]);
   const failures = cell("Failures", null, "lesser");
   return [
-    h("tr", {}, name, cells.map(([each]) => each), failures),
+    h("tr", {}, cell("", name, "lead"), cells.map(([each]) => each), failures),
     (row) => {
       text(name, nameOf(row, by));
+      const isNamed = Boolean(filter && row[by]);
+      attribute(name, "href", isNamed && `#/requests?${new URLSearchParams({ [filter]: row[by], since: window() })}`);
       for (const [each, value] of cells) text(each, value(row));
       const kinds = Object.entries(row.failures_by_kind).map(([kind, times]) => `${plain(kind)} ${count(times)}`);
       text(failures, kinds.slice(0, KINDS).join(", ") + (kinds.length > KINDS ? " …" : ""));
