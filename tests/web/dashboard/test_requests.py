@@ -152,7 +152,7 @@ async def test_analytics_say_who_spends_and_what_another_model_had_cost(yard: tu
 
 
 @pytest.mark.parametrize(
-    "address", ["#/requests/refused-ci", "#/requests", "#/analytics?window=7d&reference=openai/gpt-4o"]
+    "address", ["#/requests/refused-ci", "#/requests?since=7d", "#/analytics?window=7d&reference=openai/gpt-4o"]
 )
 async def test_at_any_width_nothing_sticks_out_and_nothing_is_faulty(
     yard: tuple[Router, Dashboard], address: str
