@@ -12,7 +12,8 @@ def summary(record: ExchangeRecord) -> str:
     and what it cost, where that is known.
     """
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
-    seen = next((each for each in attempts if _was_seen(each)), None)
+    seen = next((each for each in attempts if each.outcome is Outcome.STREAM_CONTINUED), None)
+    seen = seen or next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [" ".join((_status(record), _target(seen), duration(record.ended_ms / 1000)))]
     if record.taken_as:
