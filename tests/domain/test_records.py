@@ -37,6 +37,7 @@ def test_the_outcomes_that_operators_read_stay_the_same() -> None:
         "client_abort",
         "stream_stalled",
         "stream_broken",
+        "stream_continued",
     }
 
 

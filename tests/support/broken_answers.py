@@ -1,6 +1,6 @@
 """Answers that break off, and models that are asked to go on with them: one exchange each, in virtual time.
 
-The fake model knows one text, the reference. What it writes when it is asked to go on is decided by its behaviour alone.
+The fake model knows one text, the reference. Its behaviour decides what it writes when it is asked to go on.
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from time import perf_counter
 from typing import Any
 
 from pointsman.config import Settings
@@ -63,6 +64,13 @@ class Behaviour(StrEnum):
     REFUSAL = "refusal"
 
 
+SOUND = {
+    Method.PREFILL: {Behaviour.HONOURS, Behaviour.OTHER_TOKENS, Behaviour.FULL_ECHO, Behaviour.ANCHOR_ECHO},
+    Method.ANCHOR: {Behaviour.HONOURS, Behaviour.OTHER_TOKENS, Behaviour.ANCHOR_ECHO},
+}
+"""What a model writes that does as it was asked, as far as models do."""
+
+
 class Break(StrEnum):
     """How the first answer breaks off."""
 
@@ -97,7 +105,8 @@ class Outcome:
     """The text that the second model was asked to go on from; None: it was not asked."""
     seen: Seen = field(default_factory=Seen)
     records: list[AttemptRecord] = field(default_factory=list)
-    calls: bool = False
+    seconds: float = 0.0
+    """How long the router took at the break."""
 
     @property
     def is_recovered(self) -> bool:
@@ -128,7 +137,8 @@ class Outcome:
             case Behaviour.FULL_ECHO | Behaviour.ANCHOR_ECHO:
                 return [case.text]
             case Behaviour.OVERLAP:
-                return [case.text] if overlap_of(case) >= 32 else [as_written]
+                is_known = overlap_of(case) >= min(32, len(self.prefix))
+                return [case.text] if is_known else [as_written]
             case _:
                 return [as_written]
 
@@ -161,8 +171,10 @@ LIST = "".join(
     f"{n}. Step number {n}: turn the valve by {n * 7 % 90} degrees,  \n   then wait.\n\n" for n in range(1, 15)
 )
 WIDE = (
-    "絵文字👩‍👩‍👧‍👦と漢字、そして結合文字 é à; “quotes” \\ backslashes / \u2028 separators \t tabs. " * 1
-    + "終わり。🏳️‍🌈 fin"
+    "絵文字👩‍👩‍👧‍👦と漢字、そして結合文字 e\u0301 a\u0300; “quotes” \\ backslashes / \u2028 separators \t tabs.\n"
+    "Ça marche: 🏳️‍🌈 et 🇨🇭, „Grüße“ aus Zürich, ẞ und ß; Ελληνικά και кириллица. 𠮷野家 𩸽 range far: 𓀀 𓁐 🜁.\n"
+    "السلام عليكم, שלום עולם, नमस्ते दुनिया, 안녕하세요 세계, สวัสดีชาวโลก — and \u200bzero\u200d width\ufeff too.\n"
+    '{"json": "in a text", "n": [1, 2.5e3, null]} <tag attr=\'x\'>&amp;</tag> ```sh\nrm -rf ./build\n```\n終わり。🌊'
 )
 LAUGHTER = "He laughed: " + "ha " * 60 + "and stopped.\n"
 LINES = "| cell | cell | cell | cell | cell |\n" * 12 + "The end.\n"
@@ -287,15 +299,19 @@ def _settings(first: Dialect, second: Dialect, method: Method, recover: str | No
     )
 
 
+def _first_events(case: Case) -> tuple[DemoEvent, ...]:
+    return _events_of(case.first, case.text, case.seed % 3)
+
+
 @lru_cache(maxsize=512)
-def _first_events(dialect: Dialect, text: str, seed: int) -> tuple[DemoEvent, ...]:
+def _events_of(dialect: Dialect, text: str, seed: int) -> tuple[DemoEvent, ...]:
     answer = DemoAnswer(tokens(text, random.Random(seed)), usage=ReportsUsage.ALWAYS)
     return tuple(DIALECTS[dialect].demo().events(answer, Request(client_body(dialect), PATHS[dialect], 1)))
 
 
 def cuts(case: Case) -> range:
     """How many events behind the first content there may be, without one that says why the answer ends."""
-    roles = [event.role for event in _first_events(case.first, case.text, case.seed)]
+    roles = [event.role for event in _first_events(case)]
     last = next(place for place, role in enumerate(roles) if role in (EventRole.FINISH, EventRole.END))
     return range(last - roles.index(EventRole.CONTENT))
 
@@ -318,7 +334,9 @@ class Run:
         self.apply(self.exchange.start(self.now))
         self.first_answer()
         self.outcome.said = read_stream(self.case.client, bytes(self.sent)).text
+        begun = perf_counter()
         self.break_off()
+        self.outcome.seconds = perf_counter() - begun
         if len(self.launched) == 2:
             self.second_answer()
         self.outcome.seen = read_stream(self.case.client, bytes(self.sent))
@@ -338,7 +356,7 @@ class Run:
                     self.has_ended = True
 
     def first_answer(self) -> None:
-        events = _first_events(self.case.first, self.case.text, self.case.seed)
+        events = _first_events(self.case)
         begun = next(place for place, event in enumerate(events) if event.role is EventRole.CONTENT)
         self.apply(self.exchange.on_head(1, 200, STREAM, self.now))
         self.feed(1, encoded(events[: begun + 1 + self.case.cut]))

@@ -33,6 +33,10 @@ class Outcome(StrEnum):
         )  # fmt: skip
 
 
+BROKEN = frozenset({Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED})
+"""The client has seen a part of such an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class AppliedRedirect:
     """The redirect that one attempt applied, with the rule that matched."""
@@ -184,6 +188,19 @@ class ExchangeRecord:
     def ended(self) -> float:
         """Seconds on the wall clock."""
         return self.started + self.ended_ms / 1000
+
+    @property
+    def recovery(self) -> str | None:
+        """What became of an answer that broke off within its stream: `continued`, `failed` (an attempt was to go on
+        with it and could not), or why none was asked to. None: nothing broke off.
+        """
+        broken = next((each for each in self.attempts if each.outcome in BROKEN), None)
+        if broken is None:
+            return None
+        follower = next((each for each in self.attempts if each.continuation), None)
+        if follower is None:
+            return broken.recovery
+        return "continued" if follower.outcome is Outcome.STREAM_CONTINUED else "failed"
 
     @property
     def usage(self) -> Usage | None:

@@ -17,6 +17,8 @@ LONG_ANCHOR = 32
 """One with fewer characters must stand at the very beginning."""
 LEAST_OVERLAP = 32
 """Correct texts overlap their own ends by chance, but hardly ever by so many characters."""
+LEAST_ECHO = 16
+"""A text that is shorter than that, and comes again from its beginning, is an echo from so many characters on."""
 TAIL = 16
 """Characters that show whether a text repeats itself at its end."""
 QUOTES = frozenset('`"“„«*')
@@ -171,10 +173,13 @@ class PrefillSeam:
         return self._compare_long(self._starts)
 
     def _compare_short(self) -> str:
-        """A short text that comes again may be an echo, or the model's own next words."""
-        if self._held.startswith(self._head):
+        """A short text that comes again is an echo; of a very short one that cannot be said."""
+        head = self._head
+        if not self._held.startswith(head):
+            return "" if head.startswith(self._held) else self._release()
+        if len(head) < LEAST_ECHO or _begins_as_it_ends(head):
             raise SeamError("it begins with the same words, which may be a repetition")
-        return "" if self._head.startswith(self._held) else self._release()
+        return self._drop(head)
 
     def _compare_long(self, starts: list[int]) -> str:
         head, held = self._head, self._held
