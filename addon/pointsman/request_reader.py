@@ -4,6 +4,7 @@ A small request is read at once. Of a large one each of these takes longer than 
 read in a thread; nothing here touches what exchanges share.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -18,6 +19,7 @@ from pointsman.transport.header_map import header_map
 from pointsman.wire.conversation import Conversation, body_ids, conversation
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.request_options import has_options, is_option, read_options, without_options
 
 LARGE_BODY_BYTES = 512 * 1024
 """Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
@@ -76,11 +78,19 @@ class RequestReader:
     def _read(self, body: bytes) -> ParsedRequest | Problem:
         if not self.chat.is_replay and self.chat.endpoint is None:
             body = self.converted_items.resolved(self.credential or self.flow.client_conn.peername[0], body)
+        headers = header_map(self.flow.request.headers)
         try:
             facts = self._facts(body)
+            metadata = facts.document.get("metadata")
+            asked = metadata if isinstance(metadata, dict) and any(map(is_option, metadata)) else {}
+            if asked:
+                body = without_options(body, facts.document)
+                facts = self._facts(body)
+            if asked or has_options(headers):
+                facts = replace(facts, options=read_options(headers, asked))
         except Problem as problem:
             return problem
-        return ParsedRequest(body, facts, self._caller(facts, body))
+        return ParsedRequest(body, facts, self._caller(facts, body, headers))
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""
@@ -92,12 +102,12 @@ class RequestReader:
             facts = form.facts(body, path)
         return facts if model is None else replace(facts, model=model)
 
-    def _caller(self, facts: RequestFacts, body: bytes) -> Caller:
+    def _caller(self, facts: RequestFacts, body: bytes, headers: Mapping[str, str]) -> Caller:
         """A replay is no client."""
         if self.chat.is_replay:
             return Caller({}, None, "", list, lambda: None)
         return Caller(
-            headers=header_map(self.flow.request.headers),
+            headers=headers,
             credential=self.credential,
             address=self.flow.client_conn.peername[0],
             body_ids=partial(body_ids, facts.document),

@@ -30,6 +30,8 @@ def report(run: RunResult) -> Iterator[str]:
     if run.before and run.after:
         grown = (run.after.memory - run.before.memory) / 2**20
         yield f"  {len(run.met)} of {len(FAULTS)} faults met, {run.met.total()} attempts; memory {grown:+.0f} MiB"
+    if run.ledger.attempts:
+        yield f"  {run.ledger}"
     if run.served:
         yield f"  {run.served} conversations served after all faults had ended"
     for fault in run.violations[:SHOWN]:

@@ -7,7 +7,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -15,10 +15,12 @@ from typing import Any
 
 from pointsman.demo import closed_port
 from robustness.answer_check import AnswerCheck, ReceivedAnswer
+from robustness.bills import ASKS, PRICES
 from robustness.clients import ClientPool, RouterAddress
 from robustness.deployment import ADMIN_KEY, Deployment, ResourceUsage
 from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
 from robustness.last_round import LastRound
+from robustness.ledger import CUT, Ledger, newest_first, text_size
 from robustness.promise import BAN, FaultPlan, Span, incidents
 from robustness.provider import RESETTING
 from robustness.requests import RISKY, SAFE, ChatRequest
@@ -27,6 +29,8 @@ FEW, ENOUGH = 7, 12
 """Attempts in one exchange at most: too few for all candidates, for odd seeds, or enough."""
 WORKERS = 24
 RELOAD_EVERY = 3.0
+LEDGER_EVERY = 1.0
+"""Seconds between two readings of the ledger; the router remembers 1,000 exchanges."""
 OUTAGE_EVERY, OUTAGE = 8.0, 0.7
 """Seconds between outages of the network to all providers, and of each."""
 MAX_FAILED = 5000
@@ -52,6 +56,7 @@ class RunResult:
     after: ResourceUsage | None = None
     served: int = 0
     """Conversations that were served after all faults had ended."""
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 def max_attempts(seed: int) -> int:
@@ -68,7 +73,15 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts
         url = urls.get(name) or closed_port()
         keys = [f"{name}-secret-key-{n}" for n in KEYS.get(name, ()) if n is not None]
         models_of = [{"id": model} for model in models]
-        return {"base_url": url, "dialects": dict.fromkeys(DIALECTS, url), "models": models_of, "keys": keys, **more}
+        paid = {"prices": dict.fromkeys(models, PRICES[name]), "stream_usage": name == ASKS}
+        return {
+            "base_url": url,
+            "dialects": dict.fromkeys(DIALECTS, url),
+            "models": models_of,
+            "keys": keys,
+            **paid,
+            **more,
+        }
 
     providers = {name: entry(name, SAFE, RISKY) for name in (FAULTY[0], GONE, RESETTING, *FAULTY[1:])}
     providers[STEADY] = entry(STEADY, SAFE, timeouts={"first_byte": "30s", "answer": "30s", "stall": "30s"})
@@ -121,7 +134,8 @@ class ChaosRun:
                 await hold_back()
 
         pool = ClientPool(RouterAddress("127.0.0.1", deployed.port, deployed.ca), run.seed, told, iter(numbers))
-        disturbing = [asyncio.create_task(act) for act in (self._reload_regularly(), self._cut_off_regularly())]
+        acts = (self._reload_regularly(), self._cut_off_regularly(), self._read_ledger_regularly())
+        disturbing = [asyncio.create_task(act) for act in acts]
         try:
             async with asyncio.TaskGroup() as clients:
                 for _ in range(workers):
@@ -151,6 +165,8 @@ class ChaosRun:
         self._latest = max(self._latest, request.n)
         may_be_forgotten = self._latest - request.n > REMEMBERED
         case = AnswerCheck(request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages)
+        if record and answer.ended and any(each["outcome"] in CUT for each in record["attempts"]):
+            self.result.ledger.said[request.id] = text_size(request, answer.body)
         if record and case.has_no_answer and len(self._failed) < MAX_FAILED:
             self._failed.append((request, record))
         self.result.violations += [f"{request.id} ({request.dialect.name}): {fault}" for fault in case.violations()]
@@ -189,10 +205,22 @@ class ChaosRun:
             finally:
                 self._plan.outages[-1] = Span(began, time.time() + OUTAGE)
 
+    async def _read_ledger_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(LEDGER_EVERY)
+            await self._read_ledger()
+
+    async def _read_ledger(self) -> None:
+        ledger = self.result.ledger
+        ledger.add(await newest_first(self._deployed.page, ledger.last))
+
     async def close(self) -> None:
         """Checks that nothing is left over, and ends the router."""
         run, deployed = self.result, self._deployed
-        await self._check_providers()
+        seen = await self._check_providers()
+        await self._read_ledger()
+        run.ledger.settle(seen)
+        run.violations += run.ledger.violations
         await deployed.end_providers()
         assert run.before
         run.after = await deployed.usage_after(run.before)
@@ -203,25 +231,27 @@ class ChaosRun:
             run.violations.append(f"the router ended with status {status}")
         run.violations += deployed.unexpected_log_lines()
 
-    async def _check_providers(self) -> None:
+    async def _check_providers(self) -> Mapping[str, Sequence[Sequence[Any]]]:
         """Checks that no request had too many attempts, that none failed without need, and that none is still being
-        answered.
+        answered. Returns what the providers have seen.
         """
         told = await self._deployed.report()
-        for n, seen in told["seen"].items():
+        seen: Mapping[str, Sequence[Sequence[Any]]] = told["seen"]
+        for n, rows in seen.items():
             if n in self._asked_last:
                 continue
-            self.result.met.update(fault for _, fault, *_ in seen)
-            repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used, *_ in seen)
-            if len(seen) - repeats > self._max_attempts:
-                self.result.violations.append(f"{n}: {len(seen)} attempts at providers: {seen}")
-        self._plan.add(incidents(told["seen"]))
+            self.result.met.update(fault for _, fault, *_ in rows)
+            repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used, *_ in rows)
+            if len(rows) - repeats > self._max_attempts:
+                self.result.violations.append(f"{n}: {len(rows)} attempts at providers: {rows}")
+        self._plan.add(incidents(seen))
         for request, record in self._failed:
             untried = self._plan.untried(request, record)
             self.result.violations += [f"{request.id} ({request.dialect.name}): {each}" for each in untried]
         for _ in range(50):
             if not told["unfinished"]:
-                return
+                return seen
             await asyncio.sleep(0.1)
             told = await self._deployed.report()
         self.result.violations += [f"still being answered without a client: {each}" for each in told["unfinished"]]
+        return seen

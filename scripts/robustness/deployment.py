@@ -7,7 +7,7 @@ import signal
 import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ LAUNCHER = "from mitmproxy.tools.main import {tool}; {tool}()"
 ADMIN_KEY = "chaos-admin-key"
 SETTLING = 15.0
 """Seconds after the last request until everything has to be released."""
+HISTORY = "history.db-shm"
+"""The last file that the router opens."""
 UNEXPECTED = (
     "Traceback",
     "crashed",
@@ -127,15 +129,29 @@ class Deployment:
     async def usage(self) -> ResourceUsage:
         """The request for `tables` itself counts as a client."""
         _, tables = await self.page("/internal/status/tables")
-        files = len(os.listdir(f"/proc/{self.router.pid}/fd"))
+        files = len(os.listdir(self._open_files))
         resident = int(Path(f"/proc/{self.router.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return ResourceUsage(files, resident, tables)
 
     async def idle_usage(self) -> ResourceUsage:
-        """Waits until there is no other client."""
-        while (usage := await self.usage()).tables["clients"] > 1:
-            await asyncio.sleep(0.05)
+        """Waits until there is no other client, and the thread of the history has opened its files. Raises
+        TimeoutError.
+        """
+        async with asyncio.timeout(SETTLING):
+            while (usage := await self.usage()).tables["clients"] > 1 or not self._has_opened_history():
+                await asyncio.sleep(0.05)
         return usage
+
+    def _has_opened_history(self) -> bool:
+        for number in os.listdir(self._open_files):
+            with suppress(FileNotFoundError):
+                if os.readlink(f"{self._open_files}/{number}").endswith(HISTORY):
+                    return True
+        return False
+
+    @property
+    def _open_files(self) -> str:
+        return f"/proc/{self.router.pid}/fd"
 
     async def usage_after(self, before: ResourceUsage) -> ResourceUsage:
         """Waits until it is as before, at most SETTLING seconds."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from pointsman.demo import Behaviour, Responder, behaviours
+from robustness.bills import Bill, bill, billed
 from robustness.requests import ChatRequest
 
 FAULTY = ("p1", "p2", "p3", "p4")
@@ -232,13 +233,16 @@ FAULTS = {**SAFE_MENU, **REFUSING}
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one provider does with one request. `faulty_key` is the one that meets the fault; None: every one does."""
+    """What one provider does with one request, and bills for it if that is an answer. `faulty_key` is the one that
+    meets the fault; None: every one does.
+    """
 
     provider: str
     name: str
     fault: Fault
     stream: bool
     text: str
+    bill: Bill
     faulty_key: int | None = None
 
     @property
@@ -257,7 +261,7 @@ class Assignment:
         return self._kind_of_fault if self.meets_fault(key) else Kind.GOOD
 
     def behaviour_for(self, key: int | None) -> Behaviour:
-        return (self.fault if self.meets_fault(key) else WELL["plain"]).make(self.text)
+        return billed((self.fault if self.meets_fault(key) else WELL["plain"]).make(self.text), self.bill)
 
     @property
     def _kind_of_fault(self) -> Kind:
@@ -273,7 +277,7 @@ def assignment(request: ChatRequest, provider: str) -> Assignment:
     faulty = None
     if fault.of_one_key and len(keys) > 1:
         faulty = RESERVE_KEY if fault.lasts else chance.choice(keys)
-    return Assignment(provider, name, fault, request.stream, text, faulty)
+    return Assignment(provider, name, fault, request.stream, text, bill(request, provider), faulty)
 
 
 def _table(request: ChatRequest, provider: str) -> Mapping[str, Fault]:

@@ -126,5 +126,5 @@ def incidents(seen: Mapping[str, Sequence[Sequence[Any]]]) -> Iterator[Incident]
     """Of a report of the providers."""
     for request_id, rows in seen.items():
         seed, n = request_id.split(".")
-        for provider, fault, _, key, at in rows:
+        for provider, fault, _, key, at, *_ in rows:
             yield Incident(at, provider, key, fault, ChatRequest.of(int(seed), int(n)))

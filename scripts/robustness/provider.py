@@ -9,9 +9,10 @@ import re
 import sys
 from collections import defaultdict
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
-from pointsman.demo import Behaviour, Provider, ReceivedRequest, behaviours
+from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from robustness.faults import FAULTY, STEADY, assignment
 from robustness.requests import ChatRequest, with_fixed_ids
 
@@ -22,11 +23,11 @@ KEEP = 4000
 
 class FaultyProviders:
     """All providers. For each request: who received it, with what fault, whether the connection was reused, with which
-    key, and when (Unix time).
+    key, when (Unix time), and whether the answer was written to its end.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[str, str, bool, int | None, float]]] = defaultdict(list)
+        self._seen: dict[str, list[list[Any]]] = defaultdict(list)
         self._connections: dict[str, set[int]] = defaultdict(set)
         self.providers = [Provider(self._script(name), name=name, keep=KEEP) for name in (*FAULTY, STEADY)]
         self.providers.append(Provider(behaviours.reset("connect"), name=RESETTING, keep=KEEP))
@@ -38,10 +39,9 @@ class FaultyProviders:
             chosen, key = assignment(request, name), _key(seen, name)
             was_used = seen.connection in self._connections[name]
             self._connections[name].add(seen.connection)
-            self._seen[request.id].append(
-                (name, chosen.name if chosen.meets_fault(key) else "plain", was_used, key, at)
-            )
-            return chosen.behaviour_for(key)
+            row = [name, chosen.name if chosen.meets_fault(key) else "plain", was_used, key, at, False]
+            self._seen[request.id].append(row)
+            return _noting_end(chosen.behaviour_for(key), row)
 
         return choose
 
@@ -63,6 +63,18 @@ class FaultyProviders:
             if not one.is_over
         ]
         return {"seen": seen, "unfinished": unfinished}
+
+
+def _noting_end(behaviour: Behaviour, row: list[Any]) -> Behaviour:
+    """The same behaviour, which notes in the last place of the row whether its answer was written to its end."""
+
+    async def play(responder: Responder) -> None:
+        try:
+            await behaviour.play(responder)
+        finally:
+            row[-1] = responder.request.finished
+
+    return replace(behaviour, play=play)
 
 
 def _key(seen: ReceivedRequest, provider: str) -> int | None:

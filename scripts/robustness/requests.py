@@ -122,6 +122,11 @@ class ChatRequest:
         return json.dumps(fields).encode()
 
     @property
+    def text_size(self) -> int:
+        """Bytes of all texts in it."""
+        return sum(len(text.encode()) for _, text in self._said)
+
+    @property
     def _said(self) -> list[tuple[str, str]]:
         """Roles and texts."""
         own = ("user", f"seed {self.seed}, request {self.n}: which track? {'x' * self.padding}")

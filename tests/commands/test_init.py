@@ -1,4 +1,4 @@
-"""`pointsman init`, as a new user runs it: in a process of its own, with an empty home."""
+"""`pointsman init`, as a new user runs it: with an empty home."""
 
 import asyncio
 import io
@@ -8,14 +8,15 @@ import pty
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, redirect_stdout, suppress
+from contextlib import asynccontextmanager, chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import aiohttp
 import pytest
 
-from pointsman import config
+from pointsman import cli, config
 from pointsman.commands import init
 from pointsman.config import document
 from pointsman.demo import Provider, behaviours
@@ -55,7 +56,26 @@ class Newcomer:
         return [sys.executable, "-m", "pointsman", "init", *arguments, *named]
 
     async def init(self, *arguments: str, ports: Mapping[str, int] = {}, **env: str) -> Ended:
-        """Without a terminal."""
+        """Without a terminal, in this process."""
+        out = io.StringIO()
+
+        def call() -> int:
+            with (
+                patch.dict(os.environ, self.environment(env), clear=True),
+                patch.object(sys, "stdin", io.StringIO()),
+                chdir(self.home),
+                redirect_stdout(out),
+                redirect_stderr(out),
+            ):
+                try:
+                    return cli.main(self.command(arguments, ports)[3:])
+                except SystemExit as ended:  # of its parser
+                    return int(ended.code or 0)
+
+        return Ended(await asyncio.to_thread(call), out.getvalue())
+
+    async def init_process(self, *arguments: str, ports: Mapping[str, int] = {}, **env: str) -> Ended:
+        """The same in a process of its own."""
         process = await asyncio.create_subprocess_exec(
             *self.command(arguments, ports),
             cwd=self.home,
@@ -125,7 +145,7 @@ async def test_keys_and_a_server_become_a_file_that_works(user: Newcomer) -> Non
             "POINTSMAN_PROVIDERS__GROQ__BASE_URL": f"http://127.0.0.1:{groq}/v1",
             "POINTSMAN_PROVIDERS__MISTRAL__BASE_URL": f"http://127.0.0.1:{groq}/v1",
         }
-        ended = await user.init("--yes", ports=ports, **env)
+        ended = await user.init_process("--yes", ports=ports, **env)
         assert ended.status == 0, ended.out
         text = user.file.read_text()
         assert "secret-" not in ended.out + text
@@ -137,7 +157,7 @@ async def test_keys_and_a_server_become_a_file_that_works(user: Newcomer) -> Non
         assert f"{user.file} is valid." in ended.out
         assert re.search(r"^ok +groq key-1", ended.out, re.MULTILINE)
         assert "Keep in the environment of the router: GROQ_API_KEY" in ended.out
-        assert await answer(user, env, model="ollama/qwen3:8b") == "Hello from here."
+        assert await answers(user, env, "ollama/qwen3:8b") == ["Hello from here."]
         assert [model.id for model in settings.providers["ollama"].models] == ["qwen3:8b", "nomic-embed-text"]
         assert local.seen[-1].fields["model"] == "qwen3:8b"
 
@@ -147,12 +167,12 @@ async def test_a_server_alone_serves_any_mode(user: Newcomer) -> None:
         ended = await user.init("--yes", ports=ports)
         assert ended.status == 0, ended.out
         assert user.settings().warnings == ()
-        for model in ("auto", "auto-smart", "gpt-4o"):
-            assert await answer(user, {}, model) == "Hello from here."
+        models = ("auto", "auto-smart", "gpt-4o")
+        assert await answers(user, {}, *models) == ["Hello from here."] * len(models)
 
 
-async def answer(user: Newcomer, env: Mapping[str, str], model: str) -> str:
-    """What a chat gets from a router that is started as the new user would."""
+async def answers(user: Newcomer, env: Mapping[str, str], *models: str) -> list[str]:
+    """What a chat with each model gets from a router that is started as the new user would."""
     command = [sys.executable, "-m", "pointsman", "dump", "--listen-port", str(free_port())]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -164,14 +184,19 @@ async def answer(user: Newcomer, env: Mapping[str, str], model: str) -> str:
     router = Process(process)
     try:
         url = await router.base_url()
-        body = {"model": model, "messages": [{"role": "user", "content": "Hello?"}]}
-        async with aiohttp.ClientSession() as client, client.post(f"{url}/chat/completions", json=body) as response:
-            told = await response.json()
-            assert response.status == 200, told
-            return str(told["choices"][0]["message"]["content"])
+        async with aiohttp.ClientSession() as client:
+            return [await _answer(client, url, model) for model in models]
     finally:
         process.terminate()
         await router.ends()
+
+
+async def _answer(client: aiohttp.ClientSession, url: str, model: str) -> str:
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello?"}]}
+    async with client.post(f"{url}/chat/completions", json=body) as response:
+        told = await response.json()
+        assert response.status == 200, told
+        return str(told["choices"][0]["message"]["content"])
 
 
 async def test_without_anything_it_says_what_to_do_and_writes_nothing(user: Newcomer) -> None:
@@ -249,14 +274,14 @@ async def test_a_key_of_another_tools_file_is_stored_encrypted(user: Newcomer) -
     leave_key(user.home)
     async with model_server(listed("gpt-4.1"), keys=["secret-codex-1"]) as port:
         env = {"POINTSMAN_PROVIDERS__OPENAI__BASE_URL": f"http://127.0.0.1:{port}/v1"}
-        ended = await user.init("--yes", "--read-files", **env)
+        ended = await user.init_process("--yes", "--read-files", **env)
     assert ended.status == 0, ended.out
     assert re.search(r"^ok +openai from Codex", ended.out, re.MULTILINE), ended.out
     folder = user.file.parent
     assert all(b"secret-codex" not in file.read_bytes() for file in folder.iterdir())
     [key] = OverrideStore(folder).load().added
     assert (key.provider, key.label, key.value) == ("openai", "from Codex", "secret-codex-1")
-    again = await user.init("--yes", "--read-files", "--force", "--no-check", **env)
+    again = await user.init_process("--yes", "--read-files", "--force", "--no-check", **env)
     assert again.status == 0, again.out
     assert len(OverrideStore(folder).load().added) == 1
 

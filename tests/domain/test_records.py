@@ -101,6 +101,8 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
     told = exchange_record(attempts=attempts, excluded=excluded, status=None, error="client_abort").to_dict()
     assert json.loads(json.dumps(told)) == {
         "request_id": "req-1",
+        "client": None,
+        "dialect": "",
         "session": None,
         "sticky": "disabled",
         "mode": "balanced",
@@ -111,6 +113,7 @@ def test_an_exchange_lists_its_attempts_in_order_and_who_was_left_out() -> None:
         "error": "client_abort",
         "started": 1_700_000_000.0,
         "ended_ms": 901.5,
+        "waited_ms": 0.0,
         "stream": True,
         "usage": {**USED, "input": 14, "cache_read": 10, "output": 68},
         "cost_usd": None,

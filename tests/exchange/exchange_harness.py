@@ -1,6 +1,7 @@
 """A stage in virtual time: one exchange, a clock that only moves when told, and everything the exchange wanted done."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pointsman.config.enums import Dialect
@@ -14,6 +15,7 @@ from pointsman.routing.router import Router
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.headers import Headers
+from pointsman.wire.request_options import NO_OPTIONS, RequestOptions
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
@@ -61,6 +63,7 @@ class ExchangeHarness:
         speaks: Mapping[str, Dialect] | None = None,
         more: Mapping[str, Any] | None = None,
         refusals: LearntRefusals | None = None,
+        options: RequestOptions = NO_OPTIONS,
         **sections: Any,
     ) -> None:
         """`speaks` names providers with a dialect other than the client's; `more` goes into the entry of each."""
@@ -81,7 +84,7 @@ class ExchangeHarness:
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
         learnt = refusals or LearntRefusals()
-        facts = spoken.facts(request, path)
+        facts = replace(spoken.facts(request, path), options=options)
         call = ClientRequest("req-1", spoken, facts, path, request, headers, WALL, refusals=learnt)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, STOP, ExchangeHarness, event
+from pointsman.config.enums import Dialect
 from pointsman.domain.records import Outcome
 from pointsman.routing.attempt_outcomes import observations
+from pointsman.wire.conversation import answer_draft
 from pointsman.wire.frames import Usage
 
 TEXT = "a word " * 8
@@ -75,6 +77,41 @@ def test_an_attempt_without_an_answer_has_none() -> None:
     assert harness.records[0].usage is None
 
 
+THOUGHTS = {
+    "chat": (Dialect.OPENAI_CHAT, {"choices": [{"index": 0, "delta": {"content": None, "reasoning_content": TEXT}}]}),
+    "chat, in another name": (Dialect.OPENAI_CHAT, {"choices": [{"delta": {"content": "", "reasoning": TEXT}}]}),
+    "gemini": (Dialect.GEMINI, {"candidates": [{"content": {"parts": [{"text": TEXT, "thought": True}]}}]}),
+    "responses": (Dialect.OPENAI_RESPONSES, {"type": "response.reasoning_text.delta", "delta": TEXT}),
+    "responses, a whole item": (
+        Dialect.OPENAI_RESPONSES,
+        {
+            "type": "response.output_item.done",
+            "item": {"type": "reasoning", "summary": [{"type": "summary_text", "text": TEXT}]},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("dialect", "document"), THOUGHTS.values(), ids=THOUGHTS)
+def test_thoughts_in_plain_sight_are_output(dialect: Dialect, document: dict[str, object]) -> None:
+    said = answer_draft(dialect, b"data: " + json.dumps(document).encode() + b"\n\n", True)
+    assert (said.thoughts, said.is_empty()) == (len(TEXT), True)
+
+
+def test_thoughts_of_anthropic_are_output() -> None:
+    start = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": TEXT}}
+    stream = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in (start, delta))
+    assert answer_draft(Dialect.ANTHROPIC, stream, True).thoughts == len(TEXT)
+
+
+def test_an_answer_counts_with_its_thoughts() -> None:
+    thought = event("").replace(b'"content":""', b'"reasoning_content":"12345678"')
+    [record] = answered(thought, STOP, DONE).records
+    assert record.usage
+    assert (record.usage.output, record.usage.reasoning) == (14 + 2, 2)
+
+
 class TestAnswersThatWereCutOff:
     """Providers bill what they were asked and what they have said, whether or not they come to report it."""
 
@@ -93,6 +130,20 @@ class TestAnswersThatWereCutOff:
         harness = ExchangeHarness(2, hedge=HEDGE).start().wait(2).connected(2).head(2).data(2, event(TEXT))
         loser = next(each for each in harness.records if each.outcome is Outcome.HEDGE_LOSER_CANCELLED)
         assert loser.usage is None
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_one_that_was_given_up_for_being_slow_has_read_the_request(self, stream: bool) -> None:
+        harness = ExchangeHarness(2, stream=stream).start().connected(1).wait(1000)
+        slow = harness.records[0]
+        assert slow.error in ("first_byte_timeout", "answer_timeout")
+        assert slow.usage == Usage(harness.exchange.client_request.facts.tokens, is_estimated=True)
+
+    def test_an_answer_too_long_to_be_kept_counts_as_if_it_went_on_as_it_began(self) -> None:
+        piece = event("x" * 4000)
+        harness = answered(*[piece] * 600).failed(1)
+        [record] = harness.records
+        assert record.usage
+        assert record.usage.output == pytest.approx(600 * 1000, rel=0.01)
 
     def test_the_notice_that_a_race_began_counts_nothing(self) -> None:
         harness = ExchangeHarness(2, hedge=HEDGE).start().connected(1).head(1).data(1, REPORTED).wait(2)

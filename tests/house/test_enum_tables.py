@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,33 +35,41 @@ PARTIAL_TABLES = {
 """Tables that are partial on purpose, each with its reason."""
 PARTIAL_MATCHES = {("views/llm_chat.py", "NoteKind"): "a refusal has no view of its own"}
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text()) for path in MODULES}
+type Use = tuple[str, int, str, frozenset[str]]
+"""A table or a `match`: file, line, enum, members."""
+
+
+@cache
+def trees() -> Mapping[Path, ast.Module]:
+    """Of all modules; read by the first test that needs them, so that no other has to wait."""
+    return {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def enums() -> Iterator[tuple[str, frozenset[str]]]:
-    for tree in TREES.values():
+    for tree in trees().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and ENUM_BASES & {ast.unparse(base) for base in node.bases}:
                 named = (each.targets[0] for each in node.body if isinstance(each, ast.Assign))
                 yield node.name, frozenset(name.id for name in named if isinstance(name, ast.Name))
 
 
-MEMBERS = dict(enums())
+@cache
+def members() -> Mapping[str, frozenset[str]]:
+    return dict(enums())
 
 
 def member(node: ast.expr | None) -> tuple[str, str] | None:
     """The enum and the member that an expression such as `Mode.FAST` names."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         name = ALIASES.get(node.value.id, node.value.id)
-        if node.attr in MEMBERS.get(name, ()):
+        if node.attr in members().get(name, ()):
             return name, node.attr
     return None
 
 
-def tables() -> Iterator[tuple[str, int, str, frozenset[str]]]:
-    """Every dict display keyed by members of one enum alone: file, line, enum, keys."""
-    for path, tree in TREES.items():
+def tables() -> Iterator[Use]:
+    """Every dict display keyed by members of one enum alone."""
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Dict) and node.keys and all(found := [member(key) for key in node.keys]):
                 keys = [each for each in found if each]
@@ -68,9 +77,9 @@ def tables() -> Iterator[tuple[str, int, str, frozenset[str]]]:
                     yield str(path.relative_to(PACKAGE)), node.lineno, keys[0][0], frozenset(key for _, key in keys)
 
 
-def matches() -> Iterator[tuple[str, int, str, frozenset[str]]]:
-    """Every `match` whose cases are members of one enum, without a wildcard: file, line, enum, members."""
-    for path, tree in TREES.items():
+def matches() -> Iterator[Use]:
+    """Every `match` whose cases are members of one enum, without a wildcard."""
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Match) or any(_is_wildcard(case.pattern) for case in node.cases):
                 continue
@@ -89,35 +98,31 @@ def _alternatives(pattern: ast.pattern) -> list[ast.pattern]:
     return pattern.patterns if isinstance(pattern, ast.MatchOr) else [pattern]
 
 
-TABLES, MATCHES = list(tables()), list(matches())
-
-
-def place(entry: object) -> str | None:
-    return entry.replace("/", ".") if isinstance(entry, str) else None
+def incomplete(found: Iterable[Use], partial: Container[tuple[str, str]]) -> Iterator[str]:
+    """A line for each that lacks members and is none of the `partial` ones."""
+    for path, line, name, keys in found:
+        if (missing := members()[name] - keys) and (path, name) not in partial:
+            yield f"{path}:{line} has no entry for {name}: {', '.join(sorted(missing))}"
 
 
 def test_tables_and_matches_are_found() -> None:
-    assert {name for _, _, name, _ in TABLES} >= {"Mode", "Failure", "KeySource", "Outcome", "Code", "FaultKind"}
-    assert len(TABLES) > 15
-    assert len(MATCHES) >= 3
+    assert {name for _, _, name, _ in tables()} >= {"Mode", "Failure", "KeySource", "Outcome", "Code", "FaultKind"}
+    assert len([*tables()]) > 15
+    assert len([*matches()]) >= 3
 
 
-@pytest.mark.parametrize(("path", "line", "name", "keys"), TABLES, ids=place)
-def test_a_table_has_every_member(path: str, line: int, name: str, keys: frozenset[str]) -> None:
-    missing = MEMBERS[name] - keys
-    assert not missing or (path, name) in PARTIAL_TABLES, f"{path}:{line} has no entry for {name}: {sorted(missing)}"
+def test_every_table_has_every_member() -> None:
+    assert [*incomplete(tables(), PARTIAL_TABLES)] == []
 
 
-@pytest.mark.parametrize(("path", "line", "name", "keys"), MATCHES, ids=place)
-def test_a_match_has_every_member(path: str, line: int, name: str, keys: frozenset[str]) -> None:
-    missing = MEMBERS[name] - keys
-    assert not missing or (path, name) in PARTIAL_MATCHES, f"{path}:{line} has no case for {name}: {sorted(missing)}"
+def test_every_match_has_every_member() -> None:
+    assert [*incomplete(matches(), PARTIAL_MATCHES)] == []
 
 
 def test_every_exception_is_still_one() -> None:
-    partial = {(path, name) for path, _, name, keys in TABLES if keys != MEMBERS[name]}
+    partial = {(path, name) for path, _, name, keys in tables() if keys != members()[name]}
     assert partial == PARTIAL_TABLES.keys()
-    assert {(path, name) for path, _, name, keys in MATCHES if keys != MEMBERS[name]} == PARTIAL_MATCHES.keys()
+    assert {(path, name) for path, _, name, keys in matches() if keys != members()[name]} == PARTIAL_MATCHES.keys()
 
 
 def test_a_missing_entry_is_named() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pointsman.demo import Behaviour, Provider, behaviours
+from pointsman.demo import Behaviour, Provider, Script, behaviours
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
 from support.process import Process, mitmdump, mitmweb
@@ -74,7 +74,7 @@ class Busy:
 
 
 @asynccontextmanager
-async def busy(folder: Path, script: Behaviour, drain: str, start: Start = mitmdump) -> AsyncIterator[Busy]:
+async def busy(folder: Path, script: Script, drain: str, start: Start = mitmdump) -> AsyncIterator[Busy]:
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(Provider(script))
         write(folder, {"one": provider(one.base_url)}, server={"drain": drain})
@@ -97,42 +97,27 @@ def until(gate: asyncio.Event) -> Behaviour:
 SIGNALS = pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
 
 
-@SIGNALS
-@pytest.mark.parametrize("start", [mitmdump, web], ids=["mitmdump", "mitmweb"])
 class TestWithinTheDrain:
-    async def test_a_stream_goes_on_to_its_end_and_the_process_ends_with_it(
-        self, tmp_path: Path, signum: signal.Signals, start: Start
+    @SIGNALS
+    async def test_a_stream_goes_on_to_its_end_and_mitmweb_ends_with_it(
+        self, tmp_path: Path, signum: signal.Signals
     ) -> None:
         gate = asyncio.Event()
-        async with busy(tmp_path, until(gate), UNLIMITED, start) as router:
+        async with busy(tmp_path, until(gate), UNLIMITED, web) as router:
             client = await router.streaming()
             await router.tell(signum)
-            gate.set()
-            rest = await client.chunks()
-            assert b" four" in rest
-            assert b"error" not in rest
-            assert rest.endswith(DONE)
+            await goes_on(client, gate)
             await router.ends_in_order()
 
-
-class TestWhoComesMeanwhile:
-    async def test_a_new_connection_is_refused(self, tmp_path: Path) -> None:
+    async def test_nobody_new_is_served_and_mitmdump_ends_with_its_last_stream(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
         async with busy(tmp_path, until(gate), UNLIMITED) as router:
-            await router.streaming()
-            await router.tell()
-            assert not await router.listens()
-            gate.set()
-            await router.ends_in_order()
-
-    async def test_a_request_on_a_connection_that_is_there_is_told_to_go_elsewhere(self, tmp_path: Path) -> None:
-        gate = asyncio.Event()
-        async with busy(tmp_path, until(gate), UNLIMITED) as router:
-            await router.streaming()
-            idle = await router.client()
+            client, idle, slow = await router.streaming(), await router.client(), await router.client()
             await idle.ask(chat(model="no-such-model"))
             assert await told(idle) == (404, "model_not_found")
+            slow.send(head("/v1/chat/completions", len(chat())) + chat()[:10])
             await router.tell()
+            assert not await router.listens()
             for _ in range(2):
                 await idle.ask(chat())
                 status, headers = await idle.head()
@@ -140,60 +125,37 @@ class TestWhoComesMeanwhile:
                 assert (status, body["error"]["code"]) == (503, "shutting_down")
                 assert int(headers["retry-after"]) > 0
                 assert headers["x-request-id"]
-            assert len(router.one.seen) == 1
-            gate.set()
-            await router.ends_in_order()
-
-    async def test_so_is_one_whose_body_was_still_on_its_way(self, tmp_path: Path) -> None:
-        gate = asyncio.Event()
-        async with busy(tmp_path, until(gate), UNLIMITED) as router:
-            await router.streaming()
-            slow, body = await router.client(), chat()
-            slow.send(head("/v1/chat/completions", len(body)) + body[:10])
-            await router.tell()
-            slow.send(body[10:])
-            assert await told(slow) == (503, "shutting_down")
-            gate.set()
-            await router.ends_in_order()
-
-    async def test_own_pages_still_answer(self, tmp_path: Path) -> None:
-        gate = asyncio.Event()
-        async with busy(tmp_path, until(gate), UNLIMITED) as router:
-            await router.streaming()
-            idle = await router.client()
-            await router.tell()
             idle.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await idle.head())[0] == 200
-            gate.set()
+            slow.send(chat()[10:])
+            assert await told(slow) == (503, "shutting_down")
+            assert len(router.one.seen) == 1
+            await goes_on(client, gate)
             await router.ends_in_order()
 
 
 @SIGNALS
 class TestBeyondTheDrain:
-    async def test_a_stream_ends_in_one_error_frame_and_the_marker(
+    async def test_streams_end_in_one_error_frame_and_what_has_no_answer_yet_gets_the_true_status(
         self, tmp_path: Path, signum: signal.Signals
     ) -> None:
-        async with busy(tmp_path, stalled(), "300ms") as router:
-            clients = [await router.streaming() for _ in range(3)]
+        scripts = [*[stalled()] * 3, *[behaviours.hang()] * 2]
+        async with busy(tmp_path, scripts, "300ms") as router:
+            streaming = [await router.streaming() for _ in range(3)]
+            waiting = [await router.client() for _ in range(2)]
+            for client, stream in zip(waiting, (True, False), strict=True):
+                await client.ask(chat(stream=stream))
+            await router.one.arrived(5)
             await router.tell(signum)
-            for client in clients:
+            for client in waiting:
+                assert await told(client) == (503, "shutting_down")
+            for client in streaming:
                 rest = await client.chunks()
                 assert rest.count(b'"shutting_down"') == rest.count(b'"error"') == 1
                 assert rest.endswith(DONE)
                 assert await client.reader.read() == b""
             for seen in router.one.seen:
                 assert await seen.closed_by_peer()
-            await router.ends_in_order()
-
-    async def test_who_has_heard_nothing_yet_gets_the_true_status(self, tmp_path: Path, signum: signal.Signals) -> None:
-        async with busy(tmp_path, behaviours.hang(), "300ms") as router:
-            clients = [await router.client() for _ in range(2)]
-            for client, stream in zip(clients, (True, False), strict=True):
-                await client.ask(chat(stream=stream))
-            await router.one.arrived(2)
-            await router.tell(signum)
-            for client in clients:
-                assert await told(client) == (503, "shutting_down")
             await router.ends_in_order()
 
 
@@ -257,6 +219,15 @@ class TestWhateverTheClientsDo:
             await other.arrived()
             await router.tell()
             await router.ends_in_order()
+
+
+async def goes_on(client: H1Client, gate: asyncio.Event) -> None:
+    """Its stream comes to its natural end."""
+    gate.set()
+    rest = await client.chunks()
+    assert b" four" in rest
+    assert b"error" not in rest
+    assert rest.endswith(DONE)
 
 
 async def told(client: H1Client) -> tuple[int, str]:

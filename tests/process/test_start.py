@@ -42,11 +42,14 @@ WAYS = pytest.mark.parametrize(
 
 class TestStarting:
     @WAYS
-    async def test_it_announces_itself_answers_and_ends_with_status_0(self, tmp_path: Path, start: Start) -> None:
+    async def test_it_answers_on_loopback_alone_and_ends_with_status_0(self, tmp_path: Path, start: Start) -> None:
         async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)})
             async with start("-p", "0", folder=tmp_path) as router:
                 base_url = await router.base_url()
+                assert base_url.startswith("http://127.0.0.1:")
+                assert foreign_listeners(router.pid) == []
+                assert re.findall(r"proxy listening at (\S+):\d+", router.text) == ["127.0.0.1"], "nor ever did"
                 answer = await ask(base_url)
                 assert (answer.status, answer.headers["x-routed-via"]) == (200, "one/m")
                 assert b"hello" in answer.body
@@ -70,37 +73,31 @@ class TestStarting:
                 router.tell(signal.SIGTERM)
                 await router.ends_cleanly()
 
-    async def test_without_configuration_names_that_clients_insist_on_are_answered(self, tmp_path: Path) -> None:
+    async def test_without_configuration_the_demo_answers_and_its_link_signs_in(self, tmp_path: Path) -> None:
         async with mitmdump("-p", "0", folder=tmp_path) as router:
             base_url = await router.base_url()
-            answer = await ask(base_url, model="claude-opus-4-5-20251101")
-            assert (answer.status, answer.headers["x-routed-as"]) == (200, "auto-smart")
-            assert (await ask(base_url, model="nobody")).status == 404
-
-    async def test_without_configuration_the_demo_answers(self, tmp_path: Path) -> None:
-        async with mitmdump("-p", "0", folder=tmp_path) as router:
-            base_url = await router.base_url()
+            assert foreign_listeners(router.pid) == []
             first, second = await ask(base_url, model="demo"), await ask(base_url, model="demo")
             assert first.status == second.status == 200
             assert b"Which" in first.body
             assert {first.headers["x-fallback-attempts"], second.headers["x-fallback-attempts"]} == {"0", "1"}
+            answer = await ask(base_url, model="claude-opus-4-5-20251101")  # a name that clients insist on
+            assert (answer.status, answer.headers["x-routed-as"]) == (200, "auto-smart")
+            assert (await ask(base_url, model="nobody")).status == 404
+            link = (await router.prints(r"within 5 minutes: (http://127\.0\.0\.1:\d+/sign-in/\S+)"))[1]
+            async with httpx.AsyncClient(trust_env=False) as browser:
+                entered = await browser.get(link, follow_redirects=True)
+                assert (entered.status_code, entered.url.path) == (200, "/")
+                assert (await browser.get(entered.url.join("/api/overview"))).status_code == 200
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()
             assert "restart to apply" not in router.text
-
-    @WAYS
-    async def test_a_plain_start_leaves_no_socket_on_a_foreign_address(self, tmp_path: Path, start: Start) -> None:
-        async with start("-p", "0", folder=tmp_path) as router:
-            assert (await router.base_url()).startswith("http://127.0.0.1:")
-            assert foreign_listeners(router.pid) == []
-
-    @pytest.mark.parametrize("start", [mitmdump, plain_web], ids=["mitmdump", "mitmweb"])
-    async def test_a_plain_start_never_listens_on_a_foreign_address(self, tmp_path: Path, start: Start) -> None:
-        """mitmproxy logs each address that it listens on."""
-        async with start("-p", "0", folder=tmp_path) as router:
-            await router.base_url()
-            assert re.findall(r"proxy listening at (\S+):\d+", router.text) == ["127.0.0.1"]
-            assert "stopped" not in router.text
+        assert [path.name for path in (tmp_path / ".pointsman").iterdir()] == ["admin.key"]
+        key = (tmp_path / ".pointsman" / "admin.key").read_text().strip()
+        assert key not in router.text
+        async with mitmdump("-p", "0", folder=tmp_path) as again:
+            url = (await again.base_url()).removesuffix("/v1")
+            assert (await get(f"{url}/api/overview", authorization=f"Bearer {key}")).status == 200
 
     async def test_a_mode_with_an_address_of_its_own_is_moved_with_the_others(self, tmp_path: Path) -> None:
         """It listens before the addon is loaded, so the other's start cannot be stopped."""
@@ -182,28 +179,6 @@ class TestStarting:
                 await router.ends_cleanly()
         assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
 
-    async def test_the_demo_leaves_its_admin_key_at_home_and_nothing_else(self, tmp_path: Path) -> None:
-        async with mitmdump("-p", "0", folder=tmp_path) as router:
-            await ask(await router.base_url(), model="demo")
-            router.tell(signal.SIGTERM)
-            await router.ends_cleanly()
-        assert [path.name for path in (tmp_path / ".pointsman").iterdir()] == ["admin.key"]
-
-    async def test_the_start_prints_a_link_that_signs_in_and_keeps_the_admin_key(self, tmp_path: Path) -> None:
-        async with mitmdump("-p", "0", folder=tmp_path) as router:
-            link = (await router.prints(r"within 5 minutes: (http://127\.0\.0\.1:\d+/sign-in/\S+)"))[1]
-            async with httpx.AsyncClient(trust_env=False) as browser:
-                entered = await browser.get(link, follow_redirects=True)
-                assert (entered.status_code, entered.url.path) == (200, "/")
-                assert (await browser.get(entered.url.join("/api/overview"))).status_code == 200
-            key = (tmp_path / ".pointsman" / "admin.key").read_text().strip()
-            assert key not in router.text
-            router.tell(signal.SIGTERM)
-            await router.ends_cleanly()
-        async with mitmdump("-p", "0", folder=tmp_path) as again:
-            url = (await again.base_url()).removesuffix("/v1")
-            assert (await get(f"{url}/api/overview", authorization=f"Bearer {key}")).status == 200
-
     async def test_a_key_that_cannot_be_kept_is_printed(self, tmp_path: Path) -> None:
         (tmp_path / ".pointsman").write_text("in the way")
         async with mitmdump("-p", "0", folder=tmp_path) as router:
@@ -214,7 +189,9 @@ class TestStarting:
 
 
 class TestRefusingToStart:
-    @WAYS
+    """Each reason with one of mitmproxy's tools and with the other; each way of starting with one reason at least."""
+
+    @pytest.mark.parametrize("start", [plain_web, dump], ids=["mitmweb", "pointsman dump"])
     async def test_serving_other_machines_without_a_client_key_is_refused_in_one_line(
         self, tmp_path: Path, start: Start
     ) -> None:
@@ -242,7 +219,7 @@ class TestRefusingToStart:
             assert said in router.text
             assert "Traceback" not in router.text
 
-    @WAYS
+    @pytest.mark.parametrize("start", [mitmdump, web], ids=["mitmdump", "pointsman web"])
     async def test_every_fault_of_the_configuration_is_told_at_once(self, tmp_path: Path, start: Start) -> None:
         (tmp_path / "pointsman.yaml").write_text(
             "providers: {a: {base_url: ftp://x, models: [{id: m, limits: {rpm: 30/min}}]}}\nstream: {stall: soon}\n"

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from pointsman import config
+from pointsman.config.errors import ConfigError
 from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope
 from pointsman.routing.cooldowns import Wait
 from pointsman.routing.failure_costs import Cost, cooldown_of
+from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault
-from routing.routing_builders import status
+from routing.routing_builders import called, candidate_of, status
+from support.clients_in_core import SECRET
 from support.settings import provider, settings
 
 NOON = 86_400.0 * 20_000 + 43_200
@@ -103,3 +106,42 @@ def test_the_default_is_shorter_for_a_provider_nearby() -> None:
     assert cost(Failure.CONNECT, base_url="http://127.0.0.1:9/v1").wait == Wait(5.0)
     assert cost(Failure.CONNECT, base_url="http://127.0.0.1:9/v1", cooldowns={"rate_limit": "1s"}).wait == Wait(5.0)
     assert cost(Failure.CONNECT).wait == Wait(15.0)
+
+
+def ruled(rule: dict[str, Any], code: int, **more: Any) -> Cost | None:
+    made = settings({"a": provider("https://a.test/v1")}, routing={"failures": {429: rule}})
+    fault = status(code, **more)
+    return cooldown_of(Failure.RATE_LIMIT, fault, made.providers["a"], made.cooldowns, NOON, made.routing.failures)
+
+
+def test_a_rule_for_a_status_holds_as_written() -> None:
+    assert ruled({"cool": "5m", "scope": "key"}, 429, retry_after=2.0) == Cost(
+        Scope.KEY, "429", Wait(300.0, is_stated=True)
+    )
+    assert ruled({"cool": "1m"}, 429) == Cost(Scope.MODEL_OF_KEY, "429", Wait(60.0, is_stated=True))
+    assert ruled({"cool": 0}, 429) is None
+    assert ruled({"cool": "5m"}, 430) == Cost(Scope.MODEL_OF_KEY, "rate_limit", Wait(90.0, HOUR)), "of another status"
+
+
+@pytest.mark.parametrize(
+    ("scope", "cooling"), [("model", ["a/m#one"]), ("key", ["a/m#one", "a/n#one"]), ("provider", 4)]
+)
+def test_it_is_charged_to_what_the_rule_says(scope: str, cooling: object) -> None:
+    keys = [{"value": f"secret-{name}", "label": name} for name in ("one", "two")]
+    own = Router(
+        settings(
+            {"a": provider("https://a.test/v1", "m", "n", keys=keys)},
+            routing={"failures": {503: {"cool": "5m", "scope": scope}}},
+        ),
+        SECRET,
+    )
+    own.state.on_failure(candidate_of(own, "a/m", "one"), Failure.SERVER_ERROR, status(503), False, NOON, 0.0)
+    candidates = [each for target in own.inventory.targets for each in own.inventory.keys[target]]
+    found = called(each for each in candidates if own.cooldowns.candidate_cooldown(each, 299.0))
+    assert found == (called(candidates) if scope == "provider" else cooling)
+
+
+@pytest.mark.parametrize("status", [200, 600, "often"])
+def test_a_rule_is_for_an_error_status(status: object) -> None:
+    with pytest.raises(ConfigError, match=r"must be an error status, 400 to 599"):
+        settings({"a": provider()}, routing={"failures": {status: {"cool": "5m"}}})

@@ -4,6 +4,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ SOCKETS = ("house/test_enum_tables.py", "house/test_markers.py", "wire/test_cont
 BROWSER = ("web/dashboard", "recording/test_browser.py", "scripts/test_screenshots.py")
 
 
+@cache
 def marker_of(path: Path) -> str:
     """The marker of all tests in a file of the tests."""
     place = path.resolve().relative_to(TESTS)

@@ -22,6 +22,7 @@ from pointsman.exchange.engine import Exchange
 from pointsman.gateway import Gateway
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
+from support.certificate_authority import CertificateAuthority
 from support.settings import write
 
 MAX_WAIT = 60.0
@@ -105,6 +106,8 @@ async def running(
     with taddons.context(*stock, addon, watcher, *addons) as context:
         given = {"listen_host": "127.0.0.1", "listen_port": 0, "confdir": str(folder), **(options or {})}
         given.setdefault("pointsman_data", str(folder / "data"))
+        if not (folder / "mitmproxy-ca.pem").exists():
+            CertificateAuthority(folder, "mitmproxy").for_mitmproxy()
         modes = [mode] if isinstance(mode, str) else list(mode)
         context.configure(server, mode=modes, pointsman_config=str(path), **given)
         assert addon.gateway, "the configuration is at fault"

@@ -1,11 +1,14 @@
 """What a client sees, over real sockets, when providers fail before the first content."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from pointsman.demo import behaviours, closed_port
+from pointsman.demo.script import Behaviour
 from support.http_requests import ask, get, started
 from support.router import running
 from support.settings import provider
@@ -111,3 +114,40 @@ async def test_a_providers_client_error_goes_out_unchanged(stack, tmp_path):
     assert answer.status == 400
     assert answer.body == body
     assert not other.seen
+
+
+async def test_a_request_has_options_of_its_own_and_providers_do_not_see_them(stack, tmp_path):
+    first, second = await started(stack, behaviours.answer("one"), behaviours.answer("two"))
+    router = await stack.enter_async_context(
+        running(tmp_path, {"a": provider(first.base_url), "b": provider(second.base_url)})
+    )
+    answer = await ask(router.base_url, headers={"X-Pointsman-Provider": "b", "X-Pointsman-Timeout": "20s"})
+    assert answer.headers["x-routed-via"] == "b/m"
+    assert not any(name.lower().startswith("x-pointsman") for name, _ in second.seen[0].headers)
+    asked = await ask(router.base_url, metadata={"X-Pointsman-Provider": "b", "user": "u"})
+    assert asked.headers["x-routed-via"] == "b/m"
+    assert json.loads(second.seen[1].body)["metadata"] == {"user": "u"}
+    wrong = await ask(router.base_url, headers={"X-Pointsman-Mode": "fastest"})
+    assert wrong.status == 400
+    assert b"X-Pointsman-Mode must be one of balanced, smart, fast, got 'fastest'." in wrong.body
+    assert len(first.seen) == 0
+
+
+async def test_requests_wait_in_line_where_only_one_may_run(stack, tmp_path):
+    answer, running_now, most = behaviours.answer("hello", first_delay=0.05), 0, 0
+
+    async def counted(responder):
+        nonlocal running_now, most
+        running_now += 1
+        most = max(most, running_now)
+        await answer.play(responder)
+        running_now -= 1
+
+    [slow] = await started(stack, Behaviour("counted", counted))
+    providers = {"a": {**provider(slow.base_url), "models": [{"id": "m", "limits": {"concurrency": 1}}]}}
+    router = await stack.enter_async_context(running(tmp_path, providers, routing={"max_wait": "20s"}))
+    answers = await asyncio.gather(*(ask(router.base_url) for _ in range(6)))
+    assert [answer.status for answer in answers] == [200] * 6
+    assert most <= 2, "one at a time; the provider may be told late that an answer has arrived"
+    records = (await get(f"{router.url}/internal/exchanges?limit=6")).json["exchanges"]
+    assert sum(record["waited_ms"] > 0 for record in records) == 5

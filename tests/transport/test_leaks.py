@@ -1,4 +1,4 @@
-"""Ten thousand requests, good and bad: what the router holds afterwards is what it held before."""
+"""Five thousand requests, good and bad: what the router holds afterwards is what it held before."""
 
 import asyncio
 import gc
@@ -29,12 +29,12 @@ from support.leak_checks import leaks, no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 
-REQUESTS = 10_000
+REQUESTS = 5_000
 CONCURRENCY = 50
 WARM_UP = 1_500
 CONVERSATIONS = 100
 """At most, in memory."""
-ROOM = 16 * 2**20
+ROOM = 8 * 2**20
 """Bytes of memory that may have come and stayed: less than two KiB for each request."""
 CHAT = "/v1/chat/completions"
 KEY = "a-client-key-0123456789"

@@ -121,6 +121,23 @@ def test_a_responses_stream_that_repeats_nothing_at_its_end_is_read_all_the_same
     assert message.content == b"hi"
 
 
+def test_a_responses_stream_that_was_cut_has_what_came_of_its_last_item() -> None:
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}
+    delta = {"type": "response.output_text.delta"}
+    events = (
+        {"type": "response.created", "response": {"output": []}},
+        {**delta, "delta": "hi"},
+        {"type": "response.output_item.done", "item": item},
+        {**delta, "delta": " the"},
+        {**delta, "delta": "re"},
+    )
+    message = answer_message(
+        RESPONSES, b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in events), True
+    )
+    assert message
+    assert message.content == b"hi there"
+
+
 SAME = [
     (
         CHAT,

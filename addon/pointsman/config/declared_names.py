@@ -28,7 +28,8 @@ class DeclaredNames:
 
     models: Mapping[str, frozenset[str]]
     redirects: tuple[Redirect, ...]
-    aliases: Mapping[str, str]
+    aliases: Mapping[str, tuple[str, ...]]
+    """What each means: one name, or a chain."""
 
     @classmethod
     def from_tree(cls, tree: Tree) -> Self:
@@ -37,7 +38,7 @@ class DeclaredNames:
         return cls(
             models={name: frozenset(_ids(provider)) for name, provider in providers.items()},
             redirects=tuple(redirect for provider in providers.values() for redirect in _redirects(provider)),
-            aliases={name: target for name, target in aliases.items() if isinstance(target, str)},
+            aliases={name: tuple(_names(meaning)) for name, meaning in aliases.items()},
         )
 
     def is_known(self, name: str) -> bool:
@@ -58,6 +59,10 @@ class DeclaredNames:
         bare = {id for ids in self.models.values() for id in ids}
         full = {f"{provider}/{id}" for provider, ids in self.models.items() for id in ids}
         return sorted({*MODE_NAMES, *self.aliases, *bare, *full})
+
+
+def _names(meaning: Any) -> list[str]:
+    return [name for name in (meaning if isinstance(meaning, list) else [meaning]) if isinstance(name, str)]
 
 
 def _ids(provider: Tree) -> list[str]:

@@ -65,6 +65,16 @@ class LimitsScope(StrEnum):
     KEY = "key"
 
 
+class FailureScope(StrEnum):
+    """What a failure of a status is charged to, where the configuration says so."""
+
+    MODEL = "model"
+    """One model of one key."""
+    KEY = "key"
+    PROVIDER = "provider"
+    """All of its keys."""
+
+
 class Capability(StrEnum):
     """What a request may need of a model."""
 
@@ -83,6 +93,16 @@ class RedirectMatch(StrEnum):
     SUFFIX = "suffix"
     CONTAINS = "contains"
     REGEX = "regex"
+
+
+class Strategy(StrEnum):
+    """What orders the targets of a tier. `routing.strategies` has a class for each."""
+
+    SCORE = "score"
+    PRIORITY = "priority"
+    WEIGHTED = "weighted"
+    ROUND_ROBIN = "round_robin"
+    LEAST_BUSY = "least_busy"
 
 
 class Forward(StrEnum):

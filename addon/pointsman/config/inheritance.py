@@ -58,10 +58,18 @@ def _merged(known: Mapping[str, Any], written: Mapping[str, Any]) -> Tree:
 
 
 def complete_provider(provider: Provider, sections: ConfigSections) -> Provider:
-    """The provider with its timers complete: what it does not write is as in `stream` and `hedge`."""
+    """The provider with its timers complete, and those of its models: what it does not write is as in `stream` and
+    `hedge`.
+    """
+    timeouts = with_defaults_from(provider.timeouts, sections.stream)
+    models = (
+        model.model_copy(update={"timeouts": with_defaults_from(model.timeouts, timeouts)}) if model.timeouts else model
+        for model in provider.models
+    )
     return provider.model_copy(
         update={
-            "timeouts": with_defaults_from(provider.timeouts, sections.stream),
+            "timeouts": timeouts,
             "hedge": with_defaults_from(provider.hedge, sections.hedge),
+            "models": tuple(models),
         }
     )

@@ -20,11 +20,13 @@ from pointsman.config.values import (
     Line,
     Name,
     Price,
+    Priority,
     ProxyUrl,
     Rank,
     Secret,
     SmartFirst,
     Timer,
+    Weight,
     unique,
 )
 
@@ -88,6 +90,16 @@ def _word_of_flag(written: Any) -> Any:
     return str(written).lower() if isinstance(written, bool) else written
 
 
+class Timeouts(ConfigModel):
+    """Seconds that an attempt may take for each step. What a model does not write is as at its provider, and what the
+    provider does not write as in `stream`."""
+
+    connect: Timer = 10.0
+    first_byte: Timer = Stream.model_fields["first_byte"].default
+    stall: Timer = Stream.model_fields["stall"].default
+    answer: Timer = Stream.model_fields["answer"].default
+
+
 class Model(ConfigModel):
     """A model as its provider spells it, and what is known of it."""
 
@@ -100,10 +112,13 @@ class Model(ConfigModel):
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
     limits: LimitSettings = LimitSettings()
+    timeouts: Timeouts | None = None  # None: its provider's
     # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
     smart_first: SmartFirst = 0
     # It goes on after a text of the assistant at the end of a request. None: for the models that are known to.
     prefill: Annotated[Prefill | None, BeforeValidator(_word_of_flag)] = None
+    priority: Priority | None = None  # its tier; None: its provider's
+    weight: Weight | None = None  # its share with the strategy `weighted`; None: its provider's
     protection: ProtectionLevel | None = None  # None: its provider's
     enabled: Flag = True
 
@@ -147,15 +162,6 @@ class Redirect(ConfigModel):
                 return re.search(self.source, name) is not None
 
 
-class Timeouts(ConfigModel):
-    """Seconds that an attempt at this provider may take for each step. What is not written here is as in `stream`."""
-
-    connect: Timer = 10.0
-    first_byte: Timer = Stream.model_fields["first_byte"].default
-    stall: Timer = Stream.model_fields["stall"].default
-    answer: Timer = Stream.model_fields["answer"].default
-
-
 class Quirks(ConfigModel):
     """What chat completions of this provider want otherwise than others."""
 
@@ -184,6 +190,8 @@ class Provider(ConfigModel):
     name: str
     base_url: BaseUrl  # everything before /chat/completions, /responses, /messages, /models/…; no slash at the end
     enabled: Flag = True
+    priority: Priority = 1  # its tier: 1 comes first, the next one only where nothing of this one is usable
+    weight: Weight = 1.0  # its share with the strategy `weighted`; 0 comes last
     dialect: Dialect = Dialect.OPENAI_CHAT
     keys: Annotated[tuple[Key, ...], BeforeValidator(labelled)] = ()  # none: no Authorization header
     dialects: FrozenMapping[Dialect, BaseUrl] = empty_mapping()  # further dialects, each with its own base URL

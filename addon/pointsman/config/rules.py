@@ -118,27 +118,31 @@ def _alias_names(declared: DeclaredNames) -> Iterator[ConfigIssue]:
 
 def _alias_targets(declared: DeclaredNames) -> Iterator[ConfigIssue]:
     circles: set[frozenset[str]] = set()
-    for alias, target in declared.aliases.items():
+    for alias, meaning in declared.aliases.items():
         path = format_path(("routing", "aliases", alias))
         circle = _circle(alias, declared)
         if circle and frozenset(circle) not in circles:
             circles.add(frozenset(circle))
             way = " -> ".join([*circle, alias])
             yield ConfigIssue(path, f"is circular ({way}); it must end at a model or a mode")
-        elif not declared.is_known(target):
-            hint = suggestion(target, declared.names())
+        elif unknown := next((name for name in meaning if not declared.is_known(name)), None):
+            hint = suggestion(unknown, declared.names())
             wanted = "must name a model, provider/model, a mode such as auto-smart, or another alias"
-            yield ConfigIssue(path, f"{wanted}, got {describe_value(target)}{hint}")
+            yield ConfigIssue(path, f"{wanted}, got {describe_value(unknown)}{hint}")
 
 
 def _circle(alias: str, declared: DeclaredNames) -> list[str]:
-    """The aliases on the way from `alias` back to itself; none if the way leads elsewhere."""
-    way: list[str] = []
-    name = alias
-    while name in declared.aliases and name not in way:
-        way.append(name)
-        name = declared.aliases[name]
-    return way if name == alias else []
+    """The aliases on a way from `alias` back to itself; none if no way leads there."""
+    ways, seen = [[alias]], {alias}
+    while ways:
+        way = ways.pop()
+        for name in declared.aliases.get(way[-1], ()):
+            if name == alias:
+                return way
+            if name in declared.aliases and name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def _protected_providers(tree: Tree, known: Collection[str]) -> Iterator[ConfigIssue]:

@@ -5,17 +5,28 @@ Durations are seconds, sizes are bytes. Everything is frozen; a reload makes a n
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import ContentFilter, Forward, KeySource, Mode, ProtectionLevel, UnknownModel
+from pointsman.config.enums import (
+    ContentFilter,
+    FailureScope,
+    Forward,
+    KeySource,
+    Mode,
+    ProtectionLevel,
+    Strategy,
+    UnknownModel,
+)
 from pointsman.config.faulty_providers import ProviderFault
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
+    AliasMeaning,
+    ErrorStatus,
     File,
     Flag,
     Grace,
@@ -23,8 +34,8 @@ from pointsman.config.values import (
     HeaderPrefix,
     Host,
     MaybeSecret,
-    Name,
     Pause,
+    QueueWait,
     Span,
     Timer,
     Weight,
@@ -115,17 +126,37 @@ class WeightsByMode(ConfigModel):
 require_total(WeightsByMode.model_fields, Mode, "config.settings.WeightsByMode")
 
 
+def _for_all_modes(written: Any) -> Any:
+    if not isinstance(written, str):
+        return written
+    modes = tuple(Mode) if written in Strategy else (Mode.BALANCED,)  # of what is wrong, one error is enough
+    return dict.fromkeys(map(str, modes), written)
+
+
+class FailureRule(ConfigModel):
+    """What an error status costs, in place of the router's own policy."""
+
+    cool: Pause  # 0 cools nothing
+    scope: FailureScope = FailureScope.MODEL
+
+
 class Routing(ConfigModel):
     """Which targets a request may have, and how long new ones are tried."""
 
     default_mode: Mode = Mode.BALANCED
     max_attempts: Annotated[int, count(100)] = 12  # launches, with hedges and second keys, without stale connections
     deadline: Timer = 120.0  # before commit, after which nothing more is launched
+    # How long a request may wait for a limit, instead of a refusal; off: it does not.
+    max_wait: QueueWait = 0.0
     unknown_model: UnknownModel = UnknownModel.ERROR
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
-    aliases: FrozenMapping[str, Name] = empty_mapping()
+    failures: FrozenMapping[ErrorStatus, FailureRule] = empty_mapping()
+    # What each alias means: a name, or a chain of names that are tried in this order.
+    aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()
+    # What orders the targets of a tier, by mode; in the file it may be one word for all. Absent: score.
+    strategy: Annotated[FrozenMapping[Mode, Strategy], BeforeValidator(_for_all_modes)] = empty_mapping()
     weights: WeightsByMode = WeightsByMode()
 
 

@@ -21,6 +21,10 @@ SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DAY = SECOND_UNITS["d"]
 TEN_YEARS = 3650 * DAY
+LONGEST_WAIT = 30.0
+"""Seconds for which a client's request may wait for a limit."""
+MAX_CHAIN = 50
+"""Names of a chain."""
 MAX_COUNT = 10**12
 """No count in the configuration is larger: a longer number is a slip of the keyboard."""
 MAX_PRICE = 10**6
@@ -100,6 +104,13 @@ def _pause(value: object) -> float:
         raise ValueError(f"{error}, or off") from None
     if seconds > DAY:
         raise ValueError("must be at most 1d")
+    return seconds
+
+
+def _wait(value: object) -> float:
+    seconds = _pause(value)
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"must be at most {LONGEST_WAIT:g}s, or off")
     return seconds
 
 
@@ -188,6 +199,26 @@ def _name(value: object) -> str:
     text = _text(value)
     if not VISIBLE.fullmatch(text) or len(text) > 200:
         raise ValueError("must be 1 to 200 visible ASCII characters without spaces")
+    return text
+
+
+def _alias_meaning(value: object) -> str | tuple[str, ...]:
+    """A name, or a chain of at least one; a chain of one name is that name."""
+    if not isinstance(value, list | tuple):
+        return _name(value)
+    if not 1 <= len(value) <= MAX_CHAIN:
+        raise ValueError(f"must be a name, or a list of 1 to {MAX_CHAIN} names that are tried in this order")
+    names = tuple(map(_name, value))
+    if len(set(names)) < len(names):
+        raise ValueError("must not name the same thing twice")
+    return names if len(names) > 1 else names[0]
+
+
+def _error_status(value: object) -> str:
+    """As text: what stands as a key is text in some files and a number in others."""
+    text = str(value)
+    if not re.fullmatch(r"[45][0-9]{2}", text):
+        raise ValueError("must be an error status, 400 to 599")
     return text
 
 
@@ -285,6 +316,7 @@ def unique[T](items: Sequence[T]) -> Sequence[T]:
 Timer = Annotated[float, duration()]
 Span = Annotated[float, duration(longest=TEN_YEARS)]
 Grace = Annotated[float, duration(zero=True)]
+QueueWait = Annotated[float, PlainValidator(_wait)]
 Pause = Annotated[float, PlainValidator(_pause)]
 TimerOrOff = Annotated[float | None, duration_or("off")]
 HedgeAfter = Annotated[float | Literal["auto"] | None, duration_or("off", "auto")]
@@ -294,6 +326,9 @@ Flag = Annotated[bool, PlainValidator(_flag)]
 SmartFirst = Annotated[int, PlainValidator(_smart_first)]
 Line = Annotated[str, PlainValidator(_line)]
 Name = Annotated[str, PlainValidator(_name)]
+AliasMeaning = Annotated[str | tuple[str, ...], PlainValidator(_alias_meaning)]
+ErrorStatus = Annotated[str, PlainValidator(_error_status)]
+Priority = Annotated[int, count(100)]
 Secret = Annotated[SecretStr, PlainValidator(_secret)]
 MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]

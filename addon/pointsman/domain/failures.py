@@ -48,6 +48,8 @@ class Scope(Enum):
     MODEL_OF_KEY = auto()
     KEY = auto()
     TARGET = auto()
+    PROVIDER = auto()
+    """All of its keys."""
 
 
 class CooldownLength(Enum):

@@ -183,6 +183,8 @@ class ExchangeRecord:
     """The name of the client that asked; None: it has none."""
     dialect: str = ""
     """The client's."""
+    waited_ms: float = 0.0
+    """How long it has waited for limits before an attempt."""
 
     @property
     def ended(self) -> float:
@@ -230,6 +232,7 @@ class ExchangeRecord:
             "error": self.error,
             "started": self.started,
             "ended_ms": self.ended_ms,
+            "waited_ms": self.waited_ms,
             "stream": self.streamed,
             "usage": self.usage and self.usage.to_dict(),
             "cost_usd": dollars(self.cost),

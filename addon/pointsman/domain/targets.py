@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pointsman.config import Key, Model, Provider, Settings
+from pointsman.config import Key, Model, Provider, Settings, Timeouts
 from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 from pointsman.prices import Rates, model_rates
 
@@ -39,6 +39,22 @@ class Target:
     @property
     def enabled(self) -> bool:
         return self.provider.enabled and self.model.enabled
+
+    @property
+    def priority(self) -> int:
+        """Its tier, 1 first."""
+        own = self.model.priority
+        return self.provider.priority if own is None else own
+
+    @property
+    def weight(self) -> float:
+        """Its share where the strategy is `weighted`."""
+        own = self.model.weight
+        return self.provider.weight if own is None else own
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return self.model.timeouts or self.provider.timeouts
 
     @property
     def addresses(self) -> tuple[object, ...]:

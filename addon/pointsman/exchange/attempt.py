@@ -239,7 +239,8 @@ class Attempt:
             return reported or estimate
         if estimate.output <= reported.output:
             return reported
-        return replace(reported, output=estimate.output, is_estimated=True)
+        reasoning = max(reported.reasoning, estimate.reasoning)
+        return replace(reported, output=estimate.output, reasoning=reasoning, is_estimated=True)
 
     def to_record(
         self,

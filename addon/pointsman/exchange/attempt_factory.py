@@ -34,7 +34,7 @@ def create_attempt(
         codec = continuation.codec(codec, n)
     base_url = target.base_url_for(codec.dialect.name)
     assert base_url
-    attempt = Attempt(n, candidate, base_url, target.provider.timeouts, streamed, now)
+    attempt = Attempt(n, candidate, base_url, target.timeouts, streamed, now)
     attempt.codec, attempt.sends_signed_parts = codec, repeat.sends_signed_parts
     attempt.selection_reason = plan.selection_reason(candidate, now, wall)
     attempt.redirect, attempt.continuation = redirect, continuation

@@ -52,8 +52,10 @@ class AttemptLog:
         """An attempt was so slow that another one was started beside it."""
         return any(record.is_informational for record in self.records)
 
-    def exchange_record(self, call: ClientRequest, plan: Planner, response: ClientResponse) -> ExchangeRecord:
-        """The whole of it, as far as it has come."""
+    def exchange_record(
+        self, call: ClientRequest, plan: Planner, response: ClientResponse, waited: float
+    ) -> ExchangeRecord:
+        """The whole of it, as far as it has come; `waited` is what it has waited for limits, in seconds."""
         ended = response.ended_at
         unnamed = "auto" if call.facts.kind is Kind.CHAT else "unnamed"
         request_id, model = self._masker.texts((call.request_id, call.facts.model or unnamed))
@@ -74,4 +76,5 @@ class AttemptLog:
             kind=call.facts.kind,
             client=call.client,
             dialect=call.dialect.name.value,
+            waited_ms=round(waited * 1000, 1),
         )

@@ -116,6 +116,16 @@ class Planner(Protocol):
         """Who is to go on with the answer of a candidate that broke off: never the same target."""
         ...
 
+    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+        """When to ask again where nothing can be launched, after `waited` seconds of waiting; None: not at all. `wake`
+        is called when it is worth asking before that.
+        """
+        ...
+
+    def end_wait(self) -> None:
+        """The request waits no longer."""
+        ...
+
     def is_final(self, fault: Fault) -> bool:
         """The request itself is invalid, so no other candidate is tried."""
         ...

@@ -25,11 +25,12 @@ from pointsman.exchange.response_headers import (
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
 from pointsman.wire.continuation.base import SeenAnswer
-from pointsman.wire.conversation import Message, answer_message
+from pointsman.wire.conversation import answer_draft
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_media_type, safe_type, to_client
+from pointsman.wire.messages import MessageDraft
 from pointsman.wire.request_facts import estimated_tokens
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
@@ -37,7 +38,7 @@ from pointsman.wire.whole_reader import media_type
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
 MAX_KEPT_ANSWER_BYTES = 1 << 20
-"""Bytes of an answer kept to recognise the conversation and to estimate its tokens; a longer one is not kept."""
+"""Bytes of an answer kept to recognise the conversation and to estimate its tokens; of a longer one, its beginning."""
 CLIENT_STALL_TIMEOUT = 300.0
 """Seconds after which a client that takes nothing is given up."""
 CODE_OF_REFUSAL = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 413: Code.REQUEST_TOO_LARGE}
@@ -72,11 +73,11 @@ class ClientResponse:
         """The client got a whole answer of a provider's."""
         self._is_refused = False
         """The error for the client says that its request will never be served."""
-        self._message: tuple[int, Message | None] | None = None
+        self._draft: tuple[int, MessageDraft] | None = None
         """What the first so many bytes of the answer say."""
         self._answer_parts: list[bytes] | None = [] if client_request.facts.kind is Kind.CHAT else None
-        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for a longer answer, and for one that is no chat."""
-        self._answer_bytes = 0
+        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for an answer that is no chat."""
+        self._kept_bytes = self._answer_bytes = 0
         self._last_sent = 0.0
         self._early_headers_due: float | None = None
         self._slow_since: float | None = None
@@ -132,10 +133,10 @@ class ClientResponse:
         if self._seen is not None:
             self._seen.feed(data)
         if self._answer_parts is not None and data:
-            self._answer_parts.append(data)
             self._answer_bytes += len(data)
-            if self._answer_bytes > MAX_KEPT_ANSWER_BYTES:
-                self._answer_parts = None
+            if self._answer_bytes <= MAX_KEPT_ANSWER_BYTES:
+                self._answer_parts.append(data)
+                self._kept_bytes = self._answer_bytes
         self.send(data, now)
 
     def send(self, data: bytes, now: float) -> None:
@@ -150,27 +151,34 @@ class ClientResponse:
 
     def report_answer(self, now: float) -> None:
         """The session is to be known by this answer. The client need not wait for that."""
-        if self._is_whole and self._answer_parts and self._plan.needs_answer and (message := self._answer_message()):
-            self._plan.on_answer(message, now)
-        self._answer_parts = self._message = None
+        is_kept = bool(self._answer_parts) and self._kept_bytes == self._answer_bytes
+        if self._is_whole and is_kept and self._plan.needs_answer and not (said := self._answer_draft()).is_empty():
+            self._plan.on_answer(said.message(), now)
+        self._answer_parts = self._draft = None
 
     def estimated_usage(self) -> Usage | None:
         """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None
-        where the answer is too long to be kept.
+        where the answer is no chat. An answer too long to be kept counts as if it went on as it began.
         """
-        facts = self._client_request.facts
         if self._answer_parts is None:
             return None
-        said = self._answer_message()
-        return Usage(facts.tokens, estimated_tokens(len(said.content)) if said else 0, is_estimated=True)
+        said = self._answer_draft()
+        size, thoughts = 0 if said.is_empty() else len(said.message().content), said.thoughts
+        if not self._kept_bytes:
+            size = self._answer_bytes
+        elif self._kept_bytes < self._answer_bytes:
+            size, thoughts = (each * self._answer_bytes // self._kept_bytes for each in (size, thoughts))
+        reasoning = estimated_tokens(thoughts)
+        output = estimated_tokens(size) + reasoning
+        return Usage(self._client_request.facts.tokens, output, reasoning=reasoning, is_estimated=True)
 
-    def _answer_message(self) -> Message | None:
+    def _answer_draft(self) -> MessageDraft:
         """What has been kept of the answer, read once for as many bytes."""
         assert self._answer_parts is not None
-        if self._message is None or self._message[0] != self._answer_bytes:
+        if self._draft is None or self._draft[0] != self._kept_bytes:
             call, answer = self._client_request, b"".join(self._answer_parts)
-            self._message = self._answer_bytes, answer_message(call.dialect.name, answer, call.facts.stream)
-        return self._message[1]
+            self._draft = self._kept_bytes, answer_draft(call.dialect.name, answer, call.facts.stream)
+        return self._draft[1]
 
     def end_broken(self, problem: Problem, now: float, said: bytes) -> None:
         """The answer cannot go on: the provider's own error frame, `said`, or else one of the router's, and the end

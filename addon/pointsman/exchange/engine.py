@@ -12,8 +12,8 @@ deadlines, compared in `on_tick`; `next_tick_at` is the next one. They are pause
 Input for a settled attempt is ignored. The tables in `state_machines` define the legal transitions.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from pointsman.domain.records import ExchangeRecord, Outcome
@@ -40,6 +40,14 @@ OF_NO_PROVIDER = (FaultKind.INTERNAL, FaultKind.UNUSABLE)
 """What breaks an answer within its stream, and is not its provider's fault."""
 
 
+@dataclass(slots=True)
+class Wait:
+    """For a limit: since when, and until the next look. On the exchange's clock."""
+
+    since: float
+    until: float
+
+
 class Exchange:
     """Call it with each input, and execute the effects it returns.
 
@@ -60,6 +68,11 @@ class Exchange:
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
         self._repeats = Repeats(client_request, plan)
+        self._wait: Wait | None = None
+        self.waited = 0.0
+        """Seconds for which it has waited for limits."""
+        self.on_wake: Callable[[], None] = lambda: None
+        """Called when the exchange wants a tick at once, though no time has passed."""
 
     # Inputs.
 
@@ -133,10 +146,15 @@ class Exchange:
                 self._on_client_lost(now)
                 self._effects.append(Abort(f"the client read nothing for {CLIENT_STALL_TIMEOUT:g} s"))
             return self._take_effects()
+        if self._give_up_at is not None and now >= self._give_up_at and not self._attempts.winner:
+            asked = f"{self.client_request.facts.options.timeout:g} s, as the request asks"
+            return self.fail_with(Problem(Code.UPSTREAM_TIMEOUT, f"No content within {asked}."), now)
         for attempt in self._attempts:
             self._tick_attempt(attempt, now)
         for attempt in self._attempts:
             self._hedge(attempt, now)
+        if self._wait and now >= self._wait.until:
+            self._advance(now)
         if not self.ended:
             self._response.on_tick(now)
         return self._take_effects()
@@ -157,6 +175,7 @@ class Exchange:
     def fail_with(self, problem: Problem, now: float) -> list[Effect]:
         """The router cannot continue: the exchange ends with this error, and no provider is blamed."""
         if not self.ended:
+            self._end_wait(now)
             self._attempts.settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
             self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
@@ -201,7 +220,7 @@ class Exchange:
 
     def to_record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
-        return self.attempt_log.exchange_record(self.client_request, self.plan, self._response)
+        return self.attempt_log.exchange_record(self.client_request, self.plan, self._response, self.waited)
 
     # What now?
 
@@ -211,8 +230,30 @@ class Exchange:
             return
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
-        elif not self._running:
+            self._end_wait(now)  # only now: whoever is next in line sees this one run
+        elif not self._running and not self._waits_on(now):
+            self._end_wait(now)
             self._end_without_candidates(now)
+
+    def _waits_on(self, now: float) -> bool:
+        """The exchange waits for a limit. What failed before that no longer decides its answer."""
+        if self._is_late(now):
+            return False
+        since = self._wait.since if self._wait else now
+        again = self.plan.wait_until(self.waited + now - since, self._wake, now)
+        self._wait = None if again is None else Wait(since, again)
+        return again is not None
+
+    def _end_wait(self, now: float) -> None:
+        if self._wait:
+            self.waited += now - self._wait.since
+            self._wait = None
+        self.plan.end_wait()
+
+    def _wake(self) -> None:
+        if self._wait:
+            self._wait.until = 0.0
+            self.on_wake()
 
     def _end_without_candidates(self, now: float) -> None:
         """No candidate is left."""
@@ -231,10 +272,12 @@ class Exchange:
             )
 
     def _next_candidate(self, now: float) -> Candidate | None:
-        is_late = now - self.attempt_log.started_at >= self.rules.deadline
-        if is_late or self._attempts.launched >= self.rules.max_attempts:
-            return None
-        return self.plan.next_candidate(now, self.running_candidates)
+        return None if self._is_late(now) else self.plan.next_candidate(now, self.running_candidates)
+
+    def _is_late(self, now: float) -> bool:
+        """Nothing is launched any more."""
+        too_late = now - self.attempt_log.started_at >= self.rules.deadline
+        return too_late or self._attempts.launched >= self.rules.max_attempts
 
     def _hedge(self, attempt: Attempt, now: float) -> None:
         """Starts another attempt beside a stream that is slow to begin, if the limit allows it."""
@@ -432,11 +475,22 @@ class Exchange:
 
     def _on_client_lost(self, now: float) -> None:
         self._attempts.settle_all(Outcome.CLIENT_ABORT, now)
+        self._end_wait(now)
         self._response.on_client_disconnected(now)
 
     # Time.
 
+    @property
+    def _give_up_at(self) -> float | None:
+        """When the client wants no content any more."""
+        timeout = self.client_request.facts.options.timeout
+        return None if timeout is None else self.attempt_log.started_at + timeout
+
     def _deadlines(self) -> Iterator[float]:
+        if self._wait:
+            yield self._wait.until
+        if self._give_up_at is not None and not self._attempts.winner:
+            yield self._give_up_at
         for attempt in self._running.values():
             yield attempt.stall_deadline() if attempt is self._attempts.winner else attempt.deadline()
         yield from self._response.deadlines()

@@ -10,6 +10,7 @@ from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.continuation import Continuation
 from pointsman.model_facts import facts_of
+from pointsman.wire import jsontext
 from pointsman.wire.continuation.base import Method, Obstacle, SeenAnswer, is_whole_text
 from pointsman.wire.continuation.reader import Break
 from pointsman.wire.continuation.reasons import NotContinued
@@ -36,7 +37,7 @@ class Recovery:
 
     def _why_never(self) -> NotContinued | None:
         call = self._client_request
-        if self._policy is Recover.OFF:
+        if self._policy is Recover.OFF or not call.facts.options.recover:
             return NotContinued.OFF
         continuation, is_chat = call.dialect.continuation, call.is_chat and call.facts.kind is Kind.CHAT
         if not (call.facts.stream and is_chat and continuation):
@@ -60,11 +61,11 @@ class Recovery:
         return self._choose(attempt, self.seen, text, now)
 
     def _choose(self, attempt: Attempt, seen: SeenAnswer, text: str, now: float) -> Continuation | NotContinued:
-        bodies: dict[Method, bytes] = {}
-        reason = NotContinued.NO_CANDIDATE
+        call, bodies = self._client_request, dict[Method, bytes]()
+        reason, asked = NotContinued.NO_CANDIDATE, jsontext.loads_exactly(call.body)
         for method in self._methods:
             try:
-                bodies[method] = self._body(text, method)
+                bodies[method] = continued_body(call.dialect, asked, text, method)
             except Obstacle as obstacle:
                 reason = obstacle.reason
         chosen = self._plan.next_continuation(attempt.candidate, self._takes(bodies), now) if bodies else None
@@ -73,7 +74,7 @@ class Recovery:
         prefill = self._prefill(chosen.target)
         method = Method.ANCHOR if prefill is Prefill.NO or Method.PREFILL not in bodies else Method.PREFILL
         usage = attempt.reader.usage if attempt.reader else None
-        broken = Break(seen, text, usage, self._client_request.facts.tokens)
+        broken = Break(seen, text, usage, call.facts.tokens)
         return Continuation(chosen, self._request(bodies[method]), broken, attempt.n, method, prefill)
 
     @property
@@ -97,10 +98,6 @@ class Recovery:
             return Prefill.YES
         return configured or Prefill.NO
 
-    def _body(self, text: str, method: Method) -> bytes:
-        call = self._client_request
-        return continued_body(call.dialect, call.facts.document, text, method)
-
     def _request(self, body: bytes) -> ClientRequest:
         call = self._client_request
-        return replace(call, body=body, facts=call.dialect.facts(body, call.path))
+        return replace(call, body=body, facts=replace(call.dialect.facts(body, call.path), options=call.facts.options))

@@ -18,10 +18,12 @@ from pointsman.exchange.effects import Cancel, Effect, Launch, LaunchLarge, Rele
 from pointsman.exchange.repeats import Repeat
 from pointsman.exchange.state_machines import AttemptMove
 from pointsman.wire.continuation.reasons import NotContinued
-from pointsman.wire.errors import Fault
+from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 
 CANCELLED = frozenset({Outcome.HEDGE_LOSER_CANCELLED, Outcome.CLIENT_ABORT})
+GIVEN_UP = frozenset({FaultKind.FIRST_BYTE_TIMEOUT, FaultKind.ANSWER_TIMEOUT})
+"""The router cancels what its provider may still be at work on."""
 
 
 class RunningAttempts:
@@ -117,22 +119,23 @@ class RunningAttempts:
             whole = attempt.reader is not None and attempt.reader.finished
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self._plan.is_last_key(attempt.candidate, now)
-        estimate = self._estimated_usage(attempt, outcome) if self._client_request.is_chat else None
+        estimate = self._estimated_usage(attempt, outcome, fault) if self._client_request.is_chat else None
         record = self._log.record(attempt, outcome, fault, now, was_last_key, estimate, recovery)
         notice = self._plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
         self._effects.append(Settled(record, notice))
 
-    def _estimated_usage(self, attempt: Attempt, outcome: Outcome) -> Usage | None:
+    def _estimated_usage(self, attempt: Attempt, outcome: Outcome, fault: Fault | None) -> Usage | None:
         """Of an answer whose usage was not reported, or not to its end. A provider bills what it was asked even if it
-        is cancelled before its first content; a refusal it does not.
+        is cancelled before its first content, by the client or for being slow; a refusal it does not.
         """
         reader = attempt.reader
         if attempt.continuation and attempt.first_content_at is not None:
             return None  # its reader estimates its own part of the answer
         if attempt is self.winner:
             return self._estimate() if reader is None or reader.usage is None or not reader.finished else None
+        was_cancelled = outcome in CANCELLED or (fault is not None and fault.kind in GIVEN_UP)
         was_refused = attempt.status is not None and attempt.status >= 400
-        if outcome not in CANCELLED or attempt.connected_at is None or was_refused:
+        if not was_cancelled or attempt.connected_at is None or was_refused:
             return None
         return Usage(self._client_request.facts.tokens, is_estimated=True)
 

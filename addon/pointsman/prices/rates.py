@@ -55,7 +55,11 @@ class Rates(NamedTuple):
 
     def tier(self, prompt: int, at: float) -> Tier:
         """The tier for a prompt of so many tokens at `at` (Unix time)."""
-        period = next((each for each in reversed(self.periods) if each.counts(at)), self.periods[0])
+        period = self.periods[0]
+        if len(self.periods) > 1:
+            period = next((each for each in reversed(self.periods) if each.counts(at)), period)
+        if len(period.tiers) == 1:
+            return period.tiers[0]
         return next((tier for tier in reversed(period.tiers) if prompt > tier.above), period.tiers[0])
 
 
@@ -80,9 +84,10 @@ def cost(usage: Usage | None, rates: Rates | None, at: float) -> int | None:
     )
     total = 0
     for tokens, rate in counts:
-        if tokens and rate is None:
-            return None
-        total += tokens * (rate or 0)
+        if tokens:
+            if rate is None:
+                return None
+            total += tokens * rate
     return (total + PICO // 2) // PICO
 
 

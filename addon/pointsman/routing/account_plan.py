@@ -1,6 +1,6 @@
 """The plan of a request about what an account holds: one provider, one key, one attempt."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import Failure, classify
@@ -26,6 +26,9 @@ class AccountPlan(Plan):
             keys = tuple(sorted(keys, key=lambda each: each.key_id != holder.pin.key_id))
         usable = (each for each in keys if self._order.exclusion(each, now) is None)
         return next(usable, None) or self._order.last_resort(now)
+
+    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+        return None
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         return None

@@ -233,7 +233,7 @@ class CooldownTable:
                 return self._keys.extend(candidate.key_id, reason, wait, now)
             case Scope.MODEL_OF_KEY:
                 return self._pairs.extend(candidate.pair_id, reason, wait, now)
-            case Scope.REQUEST:
+            case Scope.REQUEST | Scope.PROVIDER:  # of a provider, each key cools
                 return None
             case _ as never:
                 assert_never(never)

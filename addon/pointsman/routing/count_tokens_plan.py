@@ -15,6 +15,9 @@ class CountTokensPlan(Plan):
     not tried.
     """
 
+    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+        return None
+
     def on_launched(
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:

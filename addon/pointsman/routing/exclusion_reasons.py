@@ -11,6 +11,8 @@ class ExclusionReason(StrEnum):
     NO_KEY = "no_key"
     DIALECT = "dialect"
     CAPABILITY = "missing_capability"
+    NOT_REQUESTED = "not_requested"
+    """The request names the providers that may serve it, and its own is not among them."""
     POOL = "other_pool"
     """The mode does not choose from its pool."""
     SMART_FIRST = "smart_first"

@@ -18,6 +18,7 @@ from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.issued_ids import Holder
 from pointsman.routing.state import RoutingState
+from pointsman.routing.waiting import Waiter
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.penalties import Ban
 from pointsman.wire import provider_quirks
@@ -43,6 +44,10 @@ more keys and models than that. As many keys of a target speak for all of them.
 MAX_GUESS = 60.0
 """Seconds at most that a client is told to wait where no provider and no configured limit names a time."""
 TRIED_BY_ANOTHER = "another request is trying it"
+OTHERS_WAIT = "other requests wait for it"
+LIMIT_FAILURES = frozenset(
+    {Failure.RATE_LIMIT, Failure.KEY_RATE_LIMIT, Failure.CONCURRENCY, Failure.QUOTA, Failure.KEY_QUOTA}
+)
 SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
@@ -58,6 +63,10 @@ class Exclusions:
     holder: Holder | None = None
     """The account that holds what the request refers to."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
+    waiter: Waiter | None = None
+    """The request's place, if it waits for a limit."""
+    _limited: set[Candidate] = field(default_factory=set)
+    """Those that are skipped for a limit."""
     _too_small: int | None = None
     """A window of so many tokens was too small."""
     _unsupported_by_dialects: dict[tuple[Dialect, ...], str] = field(default_factory=dict)
@@ -69,6 +78,9 @@ class Exclusions:
         """Why none of its keys may take the request."""
         if not target.enabled:
             return Exclusion(target, None, ExclusionReason.DISABLED)
+        wanted = self.facts.options.providers
+        if wanted and target.provider.name not in wanted:
+            return Exclusion(target, None, ExclusionReason.NOT_REQUESTED, f"only {', '.join(wanted)}")
         if obstacle := self._unsupported(target):
             return Exclusion(target, None, ExclusionReason.DIALECT, obstacle)
         if not self.inventory.keys[target]:
@@ -167,6 +179,8 @@ class Exclusions:
                 pass
             case SkipScope.KEY:
                 self._skipped[candidate] = fault.label
+                if failure in LIMIT_FAILURES:
+                    self._limited.add(candidate)
             case SkipScope.TARGET | SkipScope.ALL:
                 self.skip_target(target, fault.label)
             case SkipScope.SMALLER:
@@ -179,6 +193,12 @@ class Exclusions:
     def skip_target(self, target: Target, why: str) -> None:
         """Excludes the target from the rest of this exchange."""
         self._skipped[target] = why
+
+    def forget_limits(self) -> None:
+        """The request waits: what is skipped for a limit may be used once that has ended."""
+        for candidate in self._limited:
+            self._skipped.pop(candidate, None)
+        self._limited.clear()
 
     def begin_trial(self, candidate: Candidate, now: float) -> None:
         """A request of this exchange goes there: it tries what has cooled, unless another one is trying it."""
@@ -196,15 +216,21 @@ class Exclusions:
         target, key = candidate.target, candidate.key_label
         if cooldown := self.state.cooldowns.candidate_cooldown(candidate, now):
             reason = KEY_REASONS.get(cooldown.reason, ExclusionReason.RATE_LIMITED)
+            if cooldown.reason.startswith("5"):  # a status that the configuration charges to a key
+                return Exclusion(target, key, ExclusionReason.COOLING, cooldown.reason, *_end_of(cooldown), holds=False)
             return Exclusion(target, key, reason, cooldown.reason, *_end_of(cooldown))
         frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
         if frees > now:
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
+        if self.state.waiting.is_behind(candidate.pair_id, self.waiter):
+            return Exclusion(target, key, ExclusionReason.RATE_LIMITED, OTHERS_WAIT, now + RETRY_WAIT, True)
         is_full = self.state.concurrency.is_full(candidate)
         if is_full or self.state.concurrency.seems_full(candidate, now):
             until = now + RETRY_WAIT
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", until, True, holds=is_full)
         if self.state.cooldowns.is_key_tried(candidate, self, now):
+            if self.waiter:  # it goes on waiting until that one has its first content
+                return Exclusion(target, key, ExclusionReason.RATE_LIMITED, TRIED_BY_ANOTHER, now + RETRY_WAIT, True)
             return Exclusion(target, key, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
         return None
 

@@ -18,11 +18,17 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
     return {
         "model": resolution.requested,
         "means": resolution.name,
+        "options": plan.facts.options.asked(),
         "is_unknown": resolution.taken_as is not None,
         "mode": plan.mode.value,
         "weights": _weights(plan.state.settings.routing.weights[plan.mode]),
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic
+        else None,
+        "chain": [
+            {"name": step.requested, "targets": [target.label for target in step.targets]} for step in resolution.chain
+        ]
+        if resolution.chain
         else None,
         "note": plan.candidates.note or None,
         "session": plan.session,

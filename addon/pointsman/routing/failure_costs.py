@@ -1,14 +1,18 @@
 """How long a failure cools, and what: the policy of its row, with what the configuration and the fault say."""
 
 import ipaddress
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, assert_never
 from urllib.parse import urlsplit
 
 from pointsman.config import CooldownSettings, Provider
-from pointsman.config.enums import LimitsScope
+from pointsman.config.enums import FailureScope, LimitsScope
+from pointsman.config.settings import FailureRule
 from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope
+from pointsman.enum_tables import require_total
 from pointsman.routing.cooldowns import MAX_RATE_LIMIT_COOLDOWN, Wait, within_bounds
-from pointsman.wire.errors import Fault
+from pointsman.wire.errors import Fault, FaultKind
 
 CONCURRENCY_COOLDOWN = 2.0
 HOUR = 3600.0
@@ -17,6 +21,13 @@ MAX_NEARBY_COOLDOWN = 5.0
 """Seconds at most that a provider on this machine or network cools unless `cooldowns.transient` is written: it is back
 in a moment, or dead for good.
 """
+NO_RULES: Mapping[str, FailureRule] = MappingProxyType({})
+SCOPES: Mapping[FailureScope, Scope] = {
+    FailureScope.MODEL: Scope.MODEL_OF_KEY,
+    FailureScope.KEY: Scope.KEY,
+    FailureScope.PROVIDER: Scope.PROVIDER,
+}
+require_total(SCOPES, FailureScope, "routing.failure_costs.SCOPES")
 LIMITS = frozenset({CooldownLength.RATE_LIMIT, CooldownLength.QUOTA})
 
 
@@ -29,9 +40,18 @@ class Cost(NamedTuple):
 
 
 def cooldown_of(
-    failure: Failure, fault: Fault, provider: Provider, durations: CooldownSettings, wall: float
+    failure: Failure,
+    fault: Fault,
+    provider: Provider,
+    durations: CooldownSettings,
+    wall: float,
+    rules: Mapping[str, FailureRule] = NO_RULES,
 ) -> Cost | None:
-    """What such a failure at this provider costs everyone, if anything; `wall` is Unix time."""
+    """What such a failure at this provider costs everyone, if anything; `wall` is Unix time. A rule for its status
+    holds as written, whatever the provider states.
+    """
+    if rule := rule_for(fault, rules):
+        return Cost(SCOPES[rule.scope], str(fault.status), Wait(rule.cool, is_stated=True)) if rule.cool else None
     policy = FAILURE_POLICIES[failure]
     if policy.cooldown is None:
         return None
@@ -40,6 +60,11 @@ def cooldown_of(
     if scope is Scope.MODEL_OF_KEY and length in LIMITS and provider.limits_scope is LimitsScope.KEY:
         scope = Scope.KEY
     return Cost(scope, _reason(length, failure, fault), _wait(length, fault, provider, durations, wall))
+
+
+def rule_for(fault: Fault, rules: Mapping[str, FailureRule]) -> FailureRule | None:
+    """Of the configuration, for the status that a provider has answered."""
+    return rules.get(str(fault.status)) if rules and fault.kind is FaultKind.STATUS else None
 
 
 def _reason(length: CooldownLength, failure: Failure, fault: Fault) -> str:

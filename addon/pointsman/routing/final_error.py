@@ -30,6 +30,7 @@ RETRYABLE_ACCOUNT_STATUSES = frozenset({402, 429})
 INCAPABLE_REASONS = frozenset(
     {
         ExclusionReason.DISABLED,
+        ExclusionReason.NOT_REQUESTED,
         ExclusionReason.DIALECT,
         ExclusionReason.NO_KEY,
         ExclusionReason.CAPABILITY,

@@ -27,14 +27,15 @@ from pointsman.domain.failures import (
     classify,
 )
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
-from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.domain.targets import Candidate, Inventory, PairId, Target
 from pointsman.routing.candidate_order import CandidateOrder
-from pointsman.routing.exclusion_reasons import Exclusion
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
 from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
+from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.ranking import ScoreSample
@@ -50,6 +51,9 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
 from pointsman.wire.thinking_signatures import LeftOut, PartId
+
+MIN_PAUSE = 0.01
+"""Seconds between two looks of a waiting request, at least."""
 
 
 @dataclass(slots=True)
@@ -80,20 +84,25 @@ class Plan:
     _strategy: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
     _outcomes: SessionOutcomes = field(init=False)
+    _launched: int = 0
+    """How many attempts there have been."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
     """The lease of each attempt in flight, and when it was launched (routing clock)."""
     _running: dict[int, Candidate] = field(default_factory=dict)
     """Of each attempt in flight."""
     _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
     """The entry of each attempt in flight at a guarded target."""
+    _work: dict[int, Work] = field(default_factory=dict)
+    """Of each attempt in flight."""
 
     def __post_init__(self) -> None:
         self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
         ranking, rng = self.state.ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
-        facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng)
-        strategy = deepcopy(self.state.strategy) if self.rng else self.state.strategy  # a preview must not count
+        facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng, self.state.load)
+        strategy = self.state.strategy(self.mode)
+        strategy = deepcopy(strategy) if self.rng else strategy  # a preview must not count
         self._strategy = strategy.for_exchange(facts)
         self._order = CandidateOrder(
             self.resolution,
@@ -125,7 +134,7 @@ class Plan:
 
     def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
-        if self.retry_wait is not None:
+        if self.retry_wait is not None or (self._launched and not self.facts.options.fallback):
             return None
         if not running:
             return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
@@ -134,10 +143,49 @@ class Plan:
 
     def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
         """Another target to go on with an answer that broke off: one with the same model before all others."""
+        if not self.facts.options.fallback:
+            return None
         usable = (each for each in self.ranked_candidates(now) if each.target is not broken.target)
         found = [each for each in usable if can_go_on(each.target)]
         model = bare_name(broken.target.model.id)
         return min(found, key=lambda each: bare_name(each.target.model.id) != model, default=None)
+
+    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+        """Nothing can be launched now. When to ask again, where the request waits for a limit; None where it does not
+        wait, or has waited `waited` seconds and may not wait on. `wake` is called when it is worth asking before that.
+        """
+        asked, general = self.facts.options.max_wait, self.state.settings.routing.max_wait
+        left = (general if asked is None else asked) - waited
+        if left <= 0 or self.retry_wait is not None:
+            return None
+        self._exclusions.forget_limits()
+        limited = list(self._limited_candidates(now, now + left))
+        ends = [until for _, until in limited if until <= now + left]
+        if not ends or not self._stand_in_line([candidate.pair_id for candidate, _ in limited], wake):
+            return None
+        return max(now + MIN_PAUSE, min(ends))
+
+    def _limited_candidates(self, now: float, latest: float) -> Iterator[tuple[Candidate, float]]:
+        """Those that a limit alone keeps from this request, and until when it does. An end that is only a guess is
+        looked at by `latest`.
+        """
+        for target in self._order.all_targets():
+            if self._exclusions.target_exclusion(target, now) is None:
+                for candidate in self.inventory.keys[target]:
+                    found = self._exclusions.key_exclusion(candidate, now)
+                    if found and found.reason is ExclusionReason.RATE_LIMITED and found.until is not None:
+                        yield candidate, min(found.until, latest) if found.is_estimate else found.until
+
+    def _stand_in_line(self, pairs: Sequence[PairId], wake: Callable[[], None]) -> bool:
+        if self._exclusions.waiter is None:
+            self._exclusions.waiter = self.state.waiting.join(pairs, 1, wake)
+        return self._exclusions.waiter is not None
+
+    def end_wait(self) -> None:
+        """The request waits no longer, whatever has come of it."""
+        if waiter := self._exclusions.waiter:
+            self._exclusions.waiter = None
+            self.state.waiting.leave(waiter)
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """A provider other than those running; a guarded one is not used while it serves another session."""
@@ -164,6 +212,8 @@ class Plan:
             return "; ".join(("pin", *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
+        if step := self.candidates.steps.get(target):
+            notes.insert(0, step)
         if self.binding.pin_paused:
             notes.append("the pin is paused")
         why = self._strategy.why(target, now, wall)
@@ -175,7 +225,8 @@ class Plan:
         return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
-        if self.facts.kind not in ONE_TEXT:
+        options = self.facts.options
+        if self.facts.kind not in ONE_TEXT or not (options.hedge and options.fallback):
             return None  # what it makes costs too much to be made twice
         return self.state.hedge_delay(candidate.target, wall)
 
@@ -194,6 +245,8 @@ class Plan:
         failure, setting = classify(fault), self.state.settings.routing.content_filter
         if failure in CONTENT_FAILURES and setting is not None:
             return setting is ContentFilter.FINAL
+        if not self.facts.options.fallback and fault.kind is FaultKind.STATUS:
+            return True
         return FAILURE_POLICIES[failure].skip is SkipScope.ALL
 
     def is_refusal(self, fault: Fault) -> bool:
@@ -225,8 +278,10 @@ class Plan:
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:
         self.binding.touch(now)
+        self._launched += 1
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
+        self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)
         self.state.concurrency.begin(candidate)
         self._exclusions.begin_trial(candidate, now)
         self.inventory.advance_turn(candidate)
@@ -241,7 +296,11 @@ class Plan:
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this attempt's answer from here on. `was_slow`: another one was started beside it."""
+        for n, each in self._running.items():
+            if each is candidate:
+                self.state.load.on_content(self._work[n])
         self._exclusions.end_trial(candidate, has_passed=True)
+        self.state.waiting.on_freed(candidate.pair_id)
         self._outcomes.on_committed(candidate, now, was_slow)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
@@ -278,6 +337,7 @@ class Plan:
         """The exchange ends without further notice."""
         for n in list(self._running):
             self._release(n)
+        self.end_wait()
 
     @property
     def needs_answer(self) -> bool:
@@ -332,8 +392,10 @@ class Plan:
 
     def _release(self, n: int) -> None:
         candidate = self._running.pop(n)
+        self.state.load.end(self._work.pop(n))
         self._exclusions.end_trial(candidate)
         self.state.concurrency.end(candidate)
+        self.state.waiting.on_freed(candidate.pair_id)
         if entry := self._in_flight.pop(n, None):
             self.state.in_flight.end(entry)
 

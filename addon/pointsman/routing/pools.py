@@ -3,12 +3,14 @@
 A mode's pools are a table: those in one group compete with each other, the next group only gets what the first one
 cannot take. Where none of them holds an enabled target, the next pool is used, and the field says so.
 
+A target's `priority` comes before its pool: the next number is used only where nothing of this one is usable.
+
 `smart_first` models stand before all others in `smart`, in the order of their numbers, and are never chosen by
 themselves in another mode. Names and pins reach every target: what the client asks for by name is no automatic request.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from pointsman.config.enums import Kind, Mode, Pool
@@ -41,11 +43,40 @@ class CandidateSet:
     targets: Tier
     excluded: tuple[Exclusion, ...] = ()
     note: str = ""
+    steps: Mapping[Target, str] = field(default_factory=dict)
+    """Of a chain: the step that each target belongs to, for people."""
 
 
 def for_named_model(resolution: Resolution) -> CandidateSet:
     """The client named a model: pools do not apply."""
-    return CandidateSet((resolution.targets,), resolution.targets)
+    return by_priority(CandidateSet((resolution.targets,), resolution.targets))
+
+
+def for_chain(steps: Sequence[tuple[str, CandidateSet]]) -> CandidateSet:
+    """All of a step, which is what one name means, come before any of the next one. A target belongs to its first
+    step.
+    """
+    belongs: dict[Target, str] = {}
+    tiers: list[Tier] = []
+    for number, (name, step) in enumerate(steps, start=1):
+        for tier in step.tiers:
+            fresh = tuple(target for target in tier if target not in belongs)
+            belongs.update(dict.fromkeys(fresh, f"step {number} of {len(steps)}, {name}"))
+            tiers += [fresh] if fresh else []
+    excluded = {each.target: each for _, step in steps for each in step.excluded if each.target not in belongs}
+    note = "; ".join(dict.fromkeys(step.note for _, step in steps if step.note))
+    return CandidateSet(tuple(tiers), tuple(belongs), tuple(excluded.values()), note, belongs)
+
+
+def by_priority(candidates: CandidateSet) -> CandidateSet:
+    """The tiers of priority 1 before those of priority 2, whatever their pools."""
+    numbers = sorted({target.priority for target in candidates.targets})
+    if len(numbers) < 2:
+        return candidates
+    parts = (
+        tuple(target for target in tier if target.priority == number) for number in numbers for tier in candidates.tiers
+    )
+    return replace(candidates, tiers=tuple(filter(None, parts)))
 
 
 def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
@@ -62,12 +93,13 @@ def for_mode(mode: Mode, inventory: Inventory) -> CandidateSet:
         tiers = [*(tuple(tier) for _, tier in groupby(first, _smart_place)), *tiers]
     tiers = [tier for tier in tiers if tier]
     members = {target for tier in tiers for target in tier}
-    return CandidateSet(
+    found = CandidateSet(
         tuple(tiers),
         tuple(target for target in chats if target in members),
         tuple(_pool_exclusion(target, mode) for target in chats if target not in members),
         _note(others, used, inventory),
     )
+    return by_priority(found)
 
 
 def _smart_place(target: Target) -> int:

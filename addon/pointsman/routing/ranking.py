@@ -80,6 +80,8 @@ class Ranking:
 
     def candidate_set(self, resolution: Resolution) -> CandidateSet:
         """Who takes part."""
+        if resolution.chain:
+            return pools.for_chain([(step.requested, self.candidate_set(step)) for step in resolution.chain])
         return self._candidate_sets[resolution.mode] if resolution.automatic else pools.for_named_model(resolution)
 
     def sample(self, mode: Mode, rng: Random | None = None, dialect: Dialect | None = None) -> "ScoreSample":

@@ -3,7 +3,8 @@
 The name is read in this order, the first that fits wins:
 
 1. absent: `auto`;
-2. an alias (aliases may name aliases; the configuration has no circles);
+2. an alias (aliases may name aliases; the configuration has no circles). One that stands for several names is a chain:
+   each of them is read like this, and all targets of a name come before those of the next one;
 3. a mode: `auto`, `auto-balanced`, `auto-smart`, `auto-fast`: every target, ranked in that mode;
 4. `provider/rest`, when the part before the first slash is a configured provider that has `rest`;
 5. a bare id: every provider that has it;
@@ -16,7 +17,7 @@ Of all these only the targets count whose model is of the kind that the request 
 So vectors of two models are never mixed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pointsman.config import Settings, UnknownModel
@@ -26,6 +27,7 @@ from pointsman.domain.targets import Inventory, Target
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.unknown_models import AUTO, taken_as
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.request_options import NO_OPTIONS, RequestOptions
 
 MAX_NAME = 1_000
 """Characters of a model name. Logs, records and the history hold the names that mean something."""
@@ -54,11 +56,19 @@ class Resolution:
     """The rules by which an unknown name led to these targets."""
     taken_as: str | None = None
     """The mode that an unknown name stands for; None for a known one."""
+    chain: tuple["Resolution", ...] = ()
+    """What each name of a chain means, in order; those that mean nothing are left out."""
 
 
-def resolve(requested: str | None, settings: Settings, inventory: Inventory, kind: Kind = Kind.CHAT) -> Resolution:
-    """Raises Problem (model_not_found) for a name that means nothing here, or no model of that kind, and
-    (invalid_request) for a request that has to name a model.
+def resolve(
+    requested: str | None,
+    settings: Settings,
+    inventory: Inventory,
+    kind: Kind = Kind.CHAT,
+    options: RequestOptions = NO_OPTIONS,
+) -> Resolution:
+    """Raises Problem (model_not_found) for a name that means nothing here, or no model of that kind or of the providers
+    that the options name, and (invalid_request) for a request that has to name a model, or an unknown provider.
     """
     if requested is None and kind is not Kind.CHAT:
         requested = _only_id(kind, inventory)
@@ -67,25 +77,49 @@ def resolve(requested: str | None, settings: Settings, inventory: Inventory, kin
         raise Problem(Code.MODEL_NOT_FOUND, _not_found(requested, inventory), param="model")
     name = resolve_alias(requested, settings)
     found = _resolve_name(requested, name, settings, inventory)
+    if found is not None and not found.targets:
+        found = None
     if found is None and kind is Kind.CHAT and (mode := _taken_as(name, settings, inventory)):
         known = _resolve_name(requested, mode, settings, inventory)
         found = replace(known, taken_as=mode) if known else None
     if found is None:
         raise Problem(Code.MODEL_NOT_FOUND, _not_found(name, inventory), param="model")
-    return _of_kind(found, kind, inventory)
+    return _as_asked(_of_kind(found, kind, inventory), options, settings)
+
+
+def _as_asked(found: Resolution, options: RequestOptions, settings: Settings) -> Resolution:
+    """The mode that the request names is that of every step that chooses by mode."""
+    if unknown := [name for name in options.providers if name not in settings.providers]:
+        known = ", ".join(settings.providers)
+        message = f"X-Pointsman-Provider names {unknown[0][:MAX_SHOWN_NAME]!r}; the providers are {known}."
+        raise Problem(Code.INVALID_REQUEST, message, param="x-pointsman-provider")
+    if options.providers and not any(target.provider.name in options.providers for target in found.targets):
+        named = " or ".join(options.providers)
+        raise Problem(Code.MODEL_NOT_FOUND, f"{found.requested!r} is no model of {named}.", param="model")
+    if options.mode is None:
+        return found
+    chain = tuple(replace(step, mode=options.mode) if step.automatic else step for step in found.chain)
+    return replace(found, mode=options.mode, chain=chain)
 
 
 def _of_kind(found: Resolution, kind: Kind, inventory: Inventory) -> Resolution:
     """The same with the targets of that kind alone. Raises Problem where there is none."""
-    targets = tuple(target for target in found.targets if kind in target.model.kind)
+    if found.chain:
+        steps = [step for step in found.chain if kind is Kind.CHAT or not step.automatic]
+        found = _chain(found, [replace(step, targets=_only(kind, step.targets)) for step in steps])
+    targets = _only(kind, found.targets)
     if found.automatic and kind is not Kind.CHAT:
         message = f"{found.requested!r} is for chats; name a model of kind {kind}{_listed(kind, inventory)}."
         raise Problem(Code.INVALID_REQUEST, message, param="model")
     if not targets and not found.automatic:
-        other = " and ".join(found.targets[0].model.kind)
+        other = " and ".join(found.targets[0].model.kind) if found.targets else "another"
         message = f"{found.requested!r} is of kind {other}; this path needs a model of kind {kind}"
         raise Problem(Code.MODEL_NOT_FOUND, f"{message}{_listed(kind, inventory)}.", param="model")
     return found if len(targets) == len(found.targets) else replace(found, targets=targets)
+
+
+def _only(kind: Kind, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    return tuple(target for target in targets if kind in target.model.kind)
 
 
 def _only_id(kind: Kind, inventory: Inventory) -> str:
@@ -121,15 +155,21 @@ def _not_found(name: str, inventory: Inventory) -> str:
 
 
 def resolve_alias(requested: str | None, settings: Settings) -> str:
-    """The name that a requested one stands for."""
+    """The name that a requested one stands for; a chain stands for itself."""
     name = requested if requested is not None else AUTO
-    while name in settings.routing.aliases:
-        name = settings.routing.aliases[name]
+    while isinstance(meaning := settings.routing.aliases.get(name), str):
+        name = meaning
     return name
 
 
 def _resolve_name(requested: str, name: str, settings: Settings, inventory: Inventory) -> Resolution | None:
     default = settings.routing.default_mode
+    if name in settings.routing.aliases:
+        steps = [
+            _resolve_name(step, resolve_alias(step, settings), settings, inventory)
+            for step in settings.routing.aliases[name]
+        ]
+        return _chain(Resolution(requested, name, default, ()), filter(None, steps))
     if mode := mode_from_name(name, default):
         return Resolution(requested, name, mode, inventory.targets, automatic=True)
     if target := inventory.by_label.get(name):
@@ -140,6 +180,18 @@ def _resolve_name(requested: str, name: str, settings: Settings, inventory: Inve
         return found
     ids = inventory.ids_by_last_part.get(name, ())
     return Resolution(requested, name, default, inventory.by_id[ids[0]]) if len(ids) == 1 else None
+
+
+def _chain(whole: Resolution, steps: Iterable[Resolution]) -> Resolution:
+    """Those steps that mean something, as one. Its mode is that of its first step that is one."""
+    found = tuple(step for step in steps if step.targets)
+    return replace(
+        whole,
+        mode=next((step.mode for step in found if step.automatic), whole.mode),
+        targets=tuple(dict.fromkeys(target for step in found for target in step.targets)),
+        redirects={target: redirect for step in reversed(found) for target, redirect in step.redirects.items()},
+        chain=found,
+    )
 
 
 def _resolve_redirect(requested: str, name: str, mode: Mode, inventory: Inventory) -> Resolution | None:

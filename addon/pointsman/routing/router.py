@@ -22,7 +22,6 @@ from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
 from pointsman.routing.stored_answer_plan import REPEATABLE_METHODS, StoredAnswerPlan, asked_for_stored
 from pointsman.routing.strategies.base import Strategy
-from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.request_facts import RequestFacts
@@ -34,13 +33,14 @@ class Router:
     """Asked synchronously by every exchange.
 
     A reload replaces the settings; plans already made keep the inventory they were made with. `rng` is where the
-    draws come from; without it they are those of a new generator. `strategy` orders the targets, by score unless given.
+    draws come from; without it they are those of a new generator. `strategy` orders the targets; without it those that
+    the settings name.
     """
 
     def __init__(
         self, settings: Settings, secret: bytes, rng: Random | None = None, strategy: Strategy | None = None
     ) -> None:
-        self.state = state = RoutingState(settings, secret, rng or Random(), strategy or STRATEGIES[DEFAULT_STRATEGY]())
+        self.state = state = RoutingState(settings, secret, rng or Random(), strategy)
         self._base_urls = BaseUrlFaults()
         # The parts of the state that a reload does not replace, for those who read them.
         self.sessions, self.cooldowns, self.limits = state.sessions, state.cooldowns, state.limits
@@ -91,7 +91,7 @@ class Router:
         (model_not_found).
         """
         settings = self.settings
-        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT)
+        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
@@ -109,7 +109,7 @@ class Router:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
         not for launching. Raises Problem (model_not_found).
         """
-        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT)
+        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
@@ -145,7 +145,7 @@ class Router:
 
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
-        resolution = resolve(facts.model, self.settings, self.inventory)
+        resolution = resolve(facts.model, self.settings, self.inventory, options=facts.options)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
         holder = self.state.holder_of(facts.held, None, now)
         return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state, holder=holder)

@@ -15,7 +15,14 @@ from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault
 from pointsman.wire.request_facts import RequestFacts
 
-REQUEST_REASONS = frozenset({ExclusionReason.DIALECT, ExclusionReason.CAPABILITY, ExclusionReason.CONTEXT})
+REQUEST_REASONS = frozenset(
+    {
+        ExclusionReason.DIALECT,
+        ExclusionReason.CAPABILITY,
+        ExclusionReason.CONTEXT,
+        ExclusionReason.NOT_REQUESTED,
+    }
+)
 """Reasons that concern the request, not the target."""
 
 

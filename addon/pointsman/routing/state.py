@@ -5,24 +5,29 @@ from random import Random
 from typing import assert_never
 
 from pointsman.config import Settings
+from pointsman.config.enums import Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
-from pointsman.routing.failure_costs import cooldown_of, is_nearby
+from pointsman.routing.failure_costs import cooldown_of, is_nearby, rule_for
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
 from pointsman.routing.issued_ids import Holder, IssuedIds
 from pointsman.routing.limits import Lease, RateLimits
+from pointsman.routing.load import Load
 from pointsman.routing.outages import LocalNetwork, Outages
 from pointsman.routing.ranking import Ranking
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.retry_storms import RetryStorms
+from pointsman.routing.scoring import DEFAULT_RULE
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
+from pointsman.routing.waiting import WaitingLines
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
 from pointsman.sessions.penalties import Ban
@@ -33,12 +38,13 @@ from pointsman.wire.request_facts import HeldIds
 
 
 class RoutingState:
-    """The one owner of all of it. `strategy` orders the targets; random draws come from `rng`.
+    """The one owner of all of it. `strategy` orders the targets, or where none is given those that the settings name;
+    random draws come from `rng`.
 
     A reload replaces settings, inventory and ranking; everything else lives as long as the process.
     """
 
-    def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy) -> None:
+    def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy | None) -> None:
         self.settings = settings
         self.inventory = Inventory.from_settings(settings)
         self.sessions = SessionRegistry(settings, Digests(secret))
@@ -53,7 +59,11 @@ class RoutingState:
         self.retry_storms = RetryStorms()
         self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
-        self.rng, self.strategy = rng, strategy
+        self.load = Load()
+        self.waiting = WaitingLines()
+        self.rng, self._strategy = rng, strategy
+        self._strategies: dict[str, Strategy] = {}
+        """By name, made when one is first used; bounded by their number."""
         self.ranking = self._make_ranking()
 
     def update_settings(self, settings: Settings, now: float) -> dict[str, int]:
@@ -77,7 +87,17 @@ class RoutingState:
 
     def _make_ranking(self) -> Ranking:
         stats, recent = self.statistics.stats_for, self.recent_outcomes
-        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, self.strategy.rule)
+        rule = self._strategy.rule if self._strategy else DEFAULT_RULE
+        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, rule)
+
+    def strategy(self, mode: Mode) -> Strategy:
+        """What orders the targets in this mode."""
+        if self._strategy:
+            return self._strategy
+        name = self.settings.routing.strategy.get(mode, DEFAULT_STRATEGY)
+        if name not in self._strategies:
+            self._strategies[name] = STRATEGIES[name]()
+        return self._strategies[name]
 
     def restore(
         self,
@@ -172,12 +192,17 @@ class RoutingState:
         self, candidate: Candidate, failure: Failure, fault: Fault, has_untried_key: bool, wall: float, now: float
     ) -> str | None:
         """What the failure is charged to is not used for a while. Returns it in words."""
-        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key:
+        rules = self.settings.routing.failures
+        if FAILURE_POLICIES[failure].after_all_keys and has_untried_key and not rule_for(fault, rules):
             return None
-        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall)
+        cost = cooldown_of(failure, fault, candidate.target.provider, self.cooldowns.durations, wall, rules)
         if cost is None:
             return None
-        cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
+        if cost.scope is Scope.PROVIDER:
+            for each in self.inventory.keys[candidate.target]:
+                cooldown = self.cooldowns.cool(each, Scope.KEY, cost.reason, cost.wait, now)
+        else:
+            cooldown = self.cooldowns.cool(candidate, cost.scope, cost.reason, cost.wait, now)
         if cooldown is None:
             return None
         return f"{_charged_to(candidate, cost.scope)} cools for {cooldown.until - now:.1f} s: {cooldown.reason}"
@@ -238,6 +263,8 @@ def _charged_to(candidate: Candidate, scope: Scope) -> str:
             return f"key {candidate.key_label or '(none)'} of {target.provider.name}"
         case Scope.MODEL_OF_KEY:
             return f"key {candidate.key_label or '(none)'} of {target.provider.name} for {target.model.id}"
+        case Scope.PROVIDER:
+            return f"provider {target.provider.name}"
         case Scope.TARGET | Scope.REQUEST:
             return target.label
         case _ as never:

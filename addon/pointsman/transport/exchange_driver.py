@@ -100,6 +100,7 @@ class ExchangeDriver:
         self._traces: dict[int, tuple[str, ConnectionTrace]] = {}
         self._flow_control = FlowControl(stream, handler)
         self._timers = ExchangeTimers(exchange, handler, self._flow_control)
+        exchange.on_wake = self._timers.tick_soon
         self._deferred: list[ClientEffect] = []
         """Effects of direct writes that must go through the layers."""
         self._is_winner_reported = False

@@ -45,6 +45,10 @@ class ExchangeTimers:
         elif self._client_check is not None and self._exchange.ended:
             self._client_check.cancel()
 
+    def tick_soon(self) -> None:
+        """The exchange wants a tick, though no time has passed. Not at once: another exchange is at work."""
+        self._loop.call_soon(self._post_tick)
+
     def close(self) -> None:
         for timer in (self._deadline, self._client_check):
             if timer is not None:

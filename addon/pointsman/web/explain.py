@@ -17,6 +17,7 @@ from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.paths import standard_path
+from pointsman.wire.request_options import read_options
 
 type ExplainHandler = Callable[[PageRequest, str], PageReply]
 type Clock = Callable[[], float]
@@ -38,6 +39,8 @@ def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
         facts = (found.endpoint or DIALECTS[found.dialect]).facts(request.body, path)
         if model is not None:
             facts = replace(facts, model=model)
+        metadata = facts.document.get("metadata")
+        facts = replace(facts, options=read_options(request.headers, metadata if isinstance(metadata, dict) else {}))
         caller = Caller(
             headers=request.headers,
             credential=None,

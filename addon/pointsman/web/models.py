@@ -57,7 +57,8 @@ def listed_models(router: Router) -> Iterator[ListedModel]:
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)
     for alias, meaning in router.settings.routing.aliases.items():
-        yield ListedModel(alias, OWNER, alias_of=meaning, kinds=_kinds_of(alias, router))
+        means = meaning if isinstance(meaning, str) else ", ".join(meaning)
+        yield ListedModel(alias, OWNER, alias_of=means, kinds=_kinds_of(alias, router))
     for target in router.inventory.targets:
         if target.enabled:
             model = target.model
@@ -67,6 +68,9 @@ def listed_models(router: Router) -> Iterator[ListedModel]:
 def _kinds_of(alias: str, router: Router) -> tuple[Kind, ...]:
     """Of the first model that the alias means."""
     name, inventory = resolve_alias(alias, router.settings), router.inventory
+    meaning = router.settings.routing.aliases.get(name)
+    if meaning:
+        return _kinds_of(meaning[0], router)  # a chain: resolve_alias has followed all that mean one name
     target = inventory.by_label.get(name) or next(iter(inventory.by_id.get(name, ())), None)
     return target.model.kind if target else (Kind.CHAT,)
 

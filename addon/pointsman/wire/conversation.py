@@ -10,10 +10,10 @@ from pointsman.config.enums import Dialect
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Members, mapping, mappings
-from pointsman.wire.messages import Conversation, Message
+from pointsman.wire.messages import Conversation, Message, MessageDraft
 from pointsman.wire.sse import Decoder
 
-__all__ = ["Conversation", "Message", "answer_message", "body_ids", "conversation"]
+__all__ = ["Conversation", "Message", "answer_draft", "answer_message", "body_ids", "conversation"]
 
 _OBJECT_LINE = re.compile(rb"^data: ?(\{.*)", re.MULTILINE)
 """An event's data, as nearly every provider writes it."""
@@ -26,8 +26,13 @@ def conversation(dialect: Dialect, document: Mapping[str, Any]) -> Conversation:
 
 def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message | None:
     """What the assistant said, as its client will send it back; None where the answer says nothing. Never raises."""
-    said = DIALECTS[dialect].answer_message(_documents(answer) if streamed else [_document(answer)])
+    said = answer_draft(dialect, answer, streamed)
     return None if said.is_empty() else said.message()
+
+
+def answer_draft(dialect: Dialect, answer: bytes, streamed: bool) -> MessageDraft:
+    """The same before it is a message, with what was thought beside it. Never raises."""
+    return DIALECTS[dialect].answer_message(_documents(answer) if streamed else [_document(answer)])
 
 
 def _documents(stream: bytes) -> Iterator[Members]:

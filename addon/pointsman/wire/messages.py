@@ -39,15 +39,21 @@ class Conversation:
 
 @dataclass(slots=True)
 class MessageDraft:
-    """A message in the making: its texts, and pieces of other kinds, each in order."""
+    """A message in the making: its texts, and pieces of other kinds, each in order. `thoughts` are the bytes of what
+    was thought in plain sight, which is no part of it.
+    """
 
     role: str
     texts: list[bytes] = field(default_factory=list, repr=False)
     pieces: list[bytes] = field(default_factory=list, repr=False)
+    thoughts: int = 0
 
     def add_text(self, text: object) -> None:
         if isinstance(text, str) and text:
             self.texts.append(encoded(text))
+
+    def add_thought(self, text: object) -> None:
+        self.thoughts += len(encoded(text))
 
     def add_call(self, name: object, arguments: object) -> None:
         """`arguments` is an object, or its JSON text."""

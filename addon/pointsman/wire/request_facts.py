@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.config.enums import Capability, Kind
+from pointsman.wire.request_options import NO_OPTIONS, RequestOptions
 
 IMAGE_TOKENS = 1500
 BYTES_PER_TOKEN = 4
@@ -92,3 +93,5 @@ class RequestFacts:
     kind: Kind | None = Kind.CHAT
     boundary: bytes = b""
     passes_bytes: bool = False
+    options: RequestOptions = NO_OPTIONS
+    """What the client asks of the router."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from pointsman.wire.frames import Usage
-from pointsman.wire.json_access import Members, count, mapping
+from pointsman.wire.json_access import NOTHING, Members, count, mapping, mappings
 
 NANO = 10**9
 XAI_TICK = Decimal("0.1")
@@ -19,19 +19,19 @@ XAI_TICK = Decimal("0.1")
 
 def usage_of_counts(usage: Members) -> Usage:
     """Of a `usage` member, in the names of chat completions or of responses."""
-    read = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
-    said = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    read = _details(usage, "prompt_tokens_details", "input_tokens_details", "prompt_token_details")
+    said = _details(usage, "completion_tokens_details", "output_tokens_details")
     prompt, output = _first(usage, "prompt_tokens", "input_tokens"), _first(usage, "completion_tokens", "output_tokens")
     reasoning = count(said.get("reasoning_tokens")) or count(usage.get("reasoning_tokens"))
-    # Moonshot has `cached_tokens` beside the prompt's count; DeepSeek, Anthropic's and Perplexity's have other names.
+    # Moonshot has `cached_tokens` beside the prompt's count; DeepSeek, Mistral and Anthropic have other names there.
     cache_read = (
         _first(read, "cached_tokens", "cache_read_input_tokens")
-        or _first(usage, "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+        or _first(usage, "cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens")
     )  # fmt: skip
     written, written_1h = _cache_writes(usage, read)
     hidden = count(usage.get("total_tokens")) - prompt - output
     cached = cache_read + written
-    if 0 < cached == hidden or cached > prompt:
+    if 0 < cached == hidden != reasoning or cached > prompt:
         prompt += cached  # the prompt was counted without its caches
     elif hidden > 0 and reasoning in (0, hidden):
         output, reasoning = output + hidden, hidden  # xAI and Google count thoughts in the total alone
@@ -57,10 +57,15 @@ def cache_writes(counts: Members) -> tuple[int, int]:
 
 
 def _cache_writes(usage: Members, details: Members) -> tuple[int, int]:
-    """Alibaba has Anthropic's names in the details; OpenAI and OpenRouter do not tell how long a write stays."""
+    """Alibaba has Anthropic's names in the details, and in responses within a list beside them; OpenAI and OpenRouter
+    do not tell how long a write stays.
+    """
     written, hour = cache_writes(details)
     if not written:
         written, hour = cache_writes(usage)
+    if not written and "x_details" in usage:
+        turns = [cache_writes(mapping(turn.get("prompt_tokens_details"))) for turn in mappings(usage["x_details"])]
+        written, hour = sum(each for each, _ in turns), sum(each for _, each in turns)
     return written or count(details.get("cache_write_tokens")), hour
 
 
@@ -83,6 +88,11 @@ def _money(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**16:
         return None
     return Decimal(repr(value))
+
+
+def _details(usage: Members, *names: str) -> Members:
+    """The first of these members that has anything."""
+    return next((details for name in names if (details := mapping(usage.get(name)))), NOTHING)
 
 
 def _first(counts: Members, *names: str) -> int:

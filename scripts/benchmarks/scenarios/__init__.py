@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Report
-from benchmarks.scenarios import converted, holding, idle, patches, recording, routing, sessions, streams
+from benchmarks.scenarios import converted, holding, idle, money, patches, recording, routing, sessions, streams
 from benchmarks.testbed import Versions
 
 
@@ -42,6 +42,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
+    "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
     "sessions": Scenario(
         sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.targets import Target
+from pointsman.routing.load import Load
 from pointsman.routing.ranking import Ranking, ScoreSample
 from pointsman.routing.scoring import DEFAULT_RULE, ScoringRule
 
@@ -29,6 +30,7 @@ from pointsman.routing.scoring import DEFAULT_RULE, ScoringRule
 class OrderFacts:
     """What the order of one exchange may depend on. `ranking` knows every target's expected score and headroom,
     `scores` holds the scores drawn for this exchange, `rng` is the source of random numbers. `dialect` is the client's.
+    `load` knows what each target is working on.
     """
 
     mode: Mode
@@ -36,6 +38,7 @@ class OrderFacts:
     ranking: Ranking
     scores: ScoreSample
     rng: Random
+    load: Load
 
 
 class TargetOrder(Protocol):

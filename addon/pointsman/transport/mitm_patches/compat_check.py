@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from aiohttp import ClientResponse, StreamReader, TCPConnector
@@ -227,6 +228,7 @@ def _annotations(owner: type) -> Mapping[str, Any]:
     return inspect.get_annotations(owner)
 
 
+@cache
 def _assigned_by_init(owner: type) -> set[str]:
     code = getattr(vars(owner).get("__init__"), "__code__", None)
     return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_ATTR"} if code else set()

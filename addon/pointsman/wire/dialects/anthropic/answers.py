@@ -91,7 +91,7 @@ class MessagesWholeReader(WholeReader):
         if not isinstance(document.get("content"), list):
             return [malformed("an answer without content")]
         reason = document.get("stop_reason")
-        self.usage = usage_of(mapping(document.get("usage")))
+        self.usage = usage_of(usage) if isinstance(usage := document.get("usage"), Mapping) else None
         self.finish_reason = FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else None
         self.finished = True
         if any(map(block_speaks, mappings(document.get("content")))):

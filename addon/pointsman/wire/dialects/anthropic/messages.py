@@ -32,6 +32,8 @@ def _add(block: dict[str, object], delta: Members) -> None:
     """The arguments of a call come as pieces of JSON text."""
     if "text" in delta:
         block["text"] = text(block.get("text")) + text(delta["text"])
+    elif "thinking" in delta:
+        block["thinking"] = text(block.get("thinking")) + text(delta["thinking"])
     elif "partial_json" in delta:
         so_far = block.get("input")
         block["input"] = text(so_far) + text(delta["partial_json"])
@@ -49,6 +51,8 @@ def _draft(role: str, content: object) -> MessageDraft:
             case "tool_result":
                 inner = _draft(role, block.get("content"))
                 draft.add_result(b"".join(inner.texts), inner.pieces)
+            case "thinking":
+                draft.add_thought(block.get("thinking"))
             case kind if kind not in REASONING:
                 draft.add_other(block)
     return draft

@@ -34,8 +34,8 @@ def answer(documents: Iterable[Members]) -> MessageDraft:
 def _say(draft: MessageDraft, content: Members) -> None:
     for part in mappings(content.get("parts")):
         if part.get("thought") is True:
-            continue
-        if isinstance(part.get("text"), str):
+            draft.add_thought(part.get("text"))
+        elif isinstance(part.get("text"), str):
             draft.add_text(part["text"])
         elif call := mapping(member(part, "functionCall")):
             draft.add_call(call.get("name"), call.get("args") or {})

@@ -6,6 +6,9 @@ from typing import Any
 from pointsman.wire.json_access import Members, mapping, mappings, text
 from pointsman.wire.messages import ASSISTANT, Conversation, MessageDraft, messages_of, preamble_of, split_preamble
 
+PLAIN = frozenset({"role", "content"})
+"""What nearly every chunk has and no more."""
+
 
 def conversation(document: Members) -> Conversation:
     system, drafts = split_preamble([_draft(message) for message in mappings(document.get("messages"))])
@@ -20,9 +23,10 @@ def answer(documents: Iterable[Members]) -> MessageDraft:
     for document in documents:
         for choice in mappings(document.get("choices"))[:1]:
             said = mapping(choice.get("delta") or choice.get("message"))
-            if type(content := said.get("content")) is str and "tool_calls" not in said:
+            if type(content := said.get("content")) is str and said.keys() <= PLAIN:
                 draft.add_text(content)  # nearly every chunk
                 continue
+            draft.add_thought(said.get("reasoning_content") or said.get("reasoning"))
             _say(draft, content)
             for place, call in enumerate(mappings(said.get("tool_calls"))):
                 function, index = mapping(call.get("function")), call.get("index")

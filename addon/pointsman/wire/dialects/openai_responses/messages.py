@@ -26,18 +26,40 @@ def conversation(document: Members) -> Conversation:
     return Conversation(preamble_of([instructions, *system], document.get("tools")), messages_of(drafts))
 
 
+DELTAS = frozenset({
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.function_call_arguments.delta",
+    "response.custom_tool_call_input.delta",
+})  # fmt: skip
+THOUGHTS = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
+
+
 def answer(documents: Iterable[Members]) -> MessageDraft:
-    """Events of a stream, or one whole answer. The last event repeats what was said, though not with all providers."""
+    """Events of a stream, or one whole answer. The last event repeats what was said, though not with all providers.
+    Of a stream that was cut, what came of an item counts as well.
+    """
     items: list[Members] = []
     output: list[Members] = []
+    unfinished: list[Members] = []
     for document in documents:
-        if document.get("type") == "response.output_item.done":
+        kind = document.get("type")
+        if kind == "response.output_item.done":
             items.append(mapping(document.get("item")))
+            unfinished.clear()
+        elif kind in DELTAS or kind in THOUGHTS:
+            unfinished.append(document)
         output = mappings(mapping(document.get("response") or document).get("output")) or output
     draft = MessageDraft(ASSISTANT)
     for said in _drafts(items or output):
         draft.texts += said.texts
         draft.pieces += said.pieces
+    for item in items or output:
+        if item.get("type") == "reasoning":
+            for part in (*mappings(item.get("summary")), *mappings(item.get("content"))):
+                draft.add_thought(part.get("text"))
+    for piece in unfinished if not output else ():
+        (draft.add_text if piece["type"] in DELTAS else draft.add_thought)(piece.get("delta"))
     return draft
 
 

@@ -1,0 +1,126 @@
+"""Requests that wait for a limit, in virtual time: until it ends, in order, and no longer than they may."""
+
+from typing import Any
+
+import pytest
+
+from exchange.exchange_harness import DONE, STOP, ExchangeHarness, event
+from pointsman.routing.router import Router
+from pointsman.routing.waiting import MAX_IN_LINE
+from pointsman.wire.request_options import RequestOptions
+from support.clients_in_core import SECRET
+from support.settings import provider, settings
+
+LIMITED = b'{"error":{"message":"slow down","type":"rate_limit_error"}}'
+
+
+def stage(own: Router | None = None, max_wait: str = "10s", **more: Any) -> ExchangeHarness:
+    return ExchangeHarness(1, router=own, routing={"max_wait": max_wait}, **more)
+
+
+def router(max_wait: str = "10s", **limits: int) -> Router:
+    """One provider with one key, whose model has these limits."""
+    models = [{"id": "m", "limits": limits}]
+    return Router(
+        settings({"a": {**provider("http://a.test/v1"), "models": models}}, routing={"max_wait": max_wait}), SECRET
+    )
+
+
+def limited(one: ExchangeHarness, n: int, seconds: int) -> ExchangeHarness:
+    return one.answers(n, 429, LIMITED, {"content-type": "application/json", "retry-after": str(seconds)})
+
+
+def served(one: ExchangeHarness, n: int) -> ExchangeHarness:
+    return one.head(n).data(n, event("x"), STOP, DONE)
+
+
+def test_a_stated_wait_that_is_short_enough_is_waited_out() -> None:
+    one = limited(stage().start().connected(1), 1, 4).wait(3.9)
+    assert not one.ended
+    assert one.launched == ["a"]
+    one.wait(0.2)
+    assert one.launched == ["a", "a"]
+    assert served(one.connected(2), 2).response.status == 200
+    assert one.exchange.to_record().waited_ms == pytest.approx(4000, abs=50)
+    assert [record.settled_ms for record in one.records][1] < 1000, "waiting is nobody's slowness"
+
+
+@pytest.mark.parametrize(("max_wait", "seconds"), [("off", 4), ("3s", 4)])
+def test_a_wait_that_is_too_long_is_refused_at_once(max_wait: str, seconds: int) -> None:
+    one = limited(stage(max_wait=max_wait).start().connected(1), 1, seconds)
+    assert one.ended
+    assert one.response.status == 429
+    assert one.headers["retry-after"] == str(seconds)
+
+
+@pytest.mark.parametrize(("own", "status"), [(10.0, None), (1.0, 429)])
+def test_a_request_may_say_how_long(own: float, status: int | None) -> None:
+    one = limited(stage(max_wait="5s", options=RequestOptions(max_wait=own)).start().connected(1), 1, 8)
+    assert (one.response.status if one.ended else None) == status
+
+
+def test_whoever_leaves_waits_no_longer() -> None:
+    own = router(concurrency=1)
+    first, second, third = (stage(own).start() for _ in range(3))
+    assert [each.launched for each in (first, second, third)] == [["a"], [], []]
+    assert len(own.state.waiting) == 2
+    second.client_gone()
+    served(first.connected(1), 1)
+    assert third.wait(0).launched == ["a"]
+    served(third.connected(1), 1)
+    assert len(own.state.waiting) == 0
+
+
+def test_the_first_to_come_is_the_first_to_be_served() -> None:
+    own = router("20s", concurrency=1)
+    stages = [stage(own, "20s").start() for _ in range(5)]
+    for number, one in enumerate(stages):
+        assert [len(each.launched) for each in stages] == [1] * (number + 1) + [0] * (4 - number)
+        served(one.connected(1), 1)
+        for each in reversed(stages):
+            each.wait(0)
+    assert all(one.response.status == 200 for one in stages)
+
+
+def test_a_late_arrival_does_not_overtake() -> None:
+    own = router(rpm=1)
+    first = stage(own).start()
+    waiting = [stage(own, options=RequestOptions(max_wait=30.0)) for _ in range(2)]
+    served(first.connected(1), 1)
+    for one in (*waiting, first):
+        one.now += 45
+    assert [one.start().launched for one in waiting] == [[], []]
+    for one in waiting:
+        one.wait(17)
+    assert [one.launched for one in waiting] == [["a"], []]
+
+
+def test_when_the_time_is_over_the_client_gets_the_refusal() -> None:
+    own = router("5s", concurrency=1)
+    stage(own, "5s").start()
+    one = stage(own, "5s").start().wait(4.9)
+    assert not one.ended
+    one.wait(0.2)
+    assert one.response.status == 429
+    assert len(own.state.waiting) == 0
+
+
+def test_a_line_is_bounded() -> None:
+    own = router("30s", concurrency=1)
+    stages = [stage(own, "30s").start() for _ in range(MAX_IN_LINE + 2)]
+    assert [one.ended for one in stages[:-1]] == [False] * (MAX_IN_LINE + 1)
+    assert stages[-1].response.status == 429
+
+
+def test_a_stream_that_waits_gets_keep_alives() -> None:
+    own = router("30s", concurrency=1)
+    stage(own, "30s").start()
+    one = stage(own, "30s", timing={"early_headers": "5s"}).start().wait(6)
+    assert one.response.status == 200
+    assert one.sent.startswith(b": keep-alive")
+
+
+def test_a_failure_that_is_no_limit_is_not_waited_for() -> None:
+    one = stage().start().connected(1).answers(1, 503)
+    assert one.ended
+    assert one.response.status == 502
