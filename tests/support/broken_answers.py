@@ -112,6 +112,13 @@ class Outcome:
     def is_recovered(self) -> bool:
         return self.seen.is_whole
 
+    @property
+    def is_sound(self) -> bool:
+        """The second model did as it was asked, and there was something to do: enough text, and some left to write."""
+        case, said = self.case, self.said.strip()
+        is_plain = case.text in PLAIN_TEXTS and case.behaviour in SOUND[case.method]
+        return is_plain and len(said) >= 16 and len(self.said) < len(case.text.rstrip())
+
     def fault(self) -> str | None:
         """What is wrong with what the client got; None: it is right."""
         if self.seen.faults:

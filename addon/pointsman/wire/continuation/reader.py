@@ -123,7 +123,7 @@ class ContinuationReader(StreamedAnswerReader):
             raise SeamError(f"it ended with {word!r}")
         rest = "" if self._is_calling else self.seam.end()
         out = self._writer.take([Piece(Kind.TEXT, rest)]) if rest else b""
-        if not (out or self._has_written or self.method is Method.ANCHOR):
+        if not (out or self._has_written or self.seam.is_placed):
             raise SeamError("it is empty")
         return [Frame(FrameKind.CONTENT, out + self._writer.end(word, self._client_usage())), Frame(FrameKind.END, b"")]
 

@@ -33,6 +33,11 @@ class Seam(Protocol):
     trimmed: int
     """Characters of the second text that were dropped."""
 
+    @property
+    def is_placed(self) -> bool:
+        """What was dropped shows where the second text goes on, so that it may be whole although nothing follows."""
+        ...
+
     def take(self, text: str) -> str:
         """What goes out, perhaps nothing yet. Raises SeamError."""
         ...
@@ -82,6 +87,10 @@ class AnchorSeam:
         self._room = PREAMBLE if len(anchor) >= LONG_ANCHOR else 0
         self._held = ""
         self._is_found = False
+
+    @property
+    def is_placed(self) -> bool:
+        return self._is_found
 
     def take(self, text: str) -> str:
         if self._owed is None:
@@ -151,6 +160,11 @@ class PrefillSeam:
         """The overlap that was dropped."""
         self._owed = text[len(self._head) :]
         self.take = self._state_compare
+
+    @property
+    def is_placed(self) -> bool:
+        """White space alone shows it: an overlap without anything behind it may be the next repetition."""
+        return self.trimmed > 0 and self._repeated is None
 
     def end(self) -> str:
         rest = self._held
