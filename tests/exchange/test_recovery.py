@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, ExchangeHarness, event
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import Failure
 from pointsman.exchange.effects import Launch
 from pointsman.wire.errors import Code, FaultKind, Problem
@@ -300,6 +301,30 @@ class TestInBetween:
         stage = broken().answers(2, 200, json.dumps(whole).encode(), JSON)
         assert contents(stage) == f"{SAID} and sleeps."
         assert stage.outcomes[-1] == "stream_continued"
+
+
+def test_an_answer_of_gemini_that_is_a_list_stays_one():
+    def element(text: str, finish: str = "") -> bytes:
+        candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}
+        said = {**candidate, "finishReason": finish} if finish else candidate
+        return json.dumps({"candidates": [said], "responseId": "r", "modelVersion": "m"}).encode()
+
+    stage = ExchangeHarness(
+        2,
+        dialect=Dialect.GEMINI,
+        path="/v1beta/models/m:streamGenerateContent",
+        request=b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}',
+        timing={"recover": "prefill"},
+        more=PREFILL,
+    )
+    stage.start().head(1, headers=JSON).data(1, b"[" + element(SAID[:20]), b"," + element(SAID[20:])).failed(1)
+    assert stage.effects_of(Launch)[1].request.url.endswith(":streamGenerateContent?alt=sse")
+    stage.head(2).data(2, b"data: " + element(" and sleeps.", "STOP") + b"\n\n").end(2)
+    answer = json.loads(stage.sent)
+    assert "".join(each["candidates"][0]["content"]["parts"][0]["text"] for each in answer) == f"{SAID} and sleeps."
+    assert {each["responseId"] for each in answer} == {"r"}
+    assert answer[-1]["candidates"][0]["finishReason"] == "STOP"
+    assert stage.outcomes == ["stream_broken", "stream_continued"]
 
 
 class TestSession:

@@ -99,5 +99,7 @@ class Recovery:
         return configured or Prefill.NO
 
     def _request(self, body: bytes) -> ClientRequest:
+        """The answer to it is a stream of events, whatever form the client's has."""
         call = self._client_request
-        return replace(call, body=body, facts=replace(call.dialect.facts(body, call.path), options=call.facts.options))
+        facts = replace(call.dialect.facts(body, call.path), options=call.facts.options)
+        return replace(call, body=body, facts=call.dialect.conversion.asked_in_path(facts))

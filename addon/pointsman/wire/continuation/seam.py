@@ -159,18 +159,21 @@ class PrefillSeam:
         self._repeated: str | None = None
         """The overlap that was dropped."""
         self._owed = text[len(self._head) :]
-        self.take = self._state_compare
+        self._state = self._state_compare
 
     @property
     def is_placed(self) -> bool:
         """White space alone shows it: an overlap without anything behind it may be the next repetition."""
         return self.trimmed > 0 and self._repeated is None
 
+    def take(self, text: str) -> str:
+        return self._state(text)
+
     def end(self) -> str:
         rest = self._held
         if self._repeated is None and self._matched:
             raise SeamError("it repeats a part of the text and ends")
-        self.take = self._state_pass
+        self._state = self._state_pass
         return self._without_owed(rest)
 
     def _state_compare(self, text: str) -> str:
@@ -224,8 +227,8 @@ class PrefillSeam:
     def _drop(self, overlap: str) -> str:
         self._repeated = overlap
         self.trimmed, self._held = len(overlap), self._held[len(overlap) :]
-        self.take = self._state_compare_again
-        return self.take("")
+        self._state = self._state_compare_again
+        return self._state("")
 
     def _state_compare_again(self, text: str) -> str:
         """The same words once more: the overlap may have been no overlap, but the first of many repetitions."""
@@ -236,14 +239,14 @@ class PrefillSeam:
         return "" if self._repeated.startswith(self._held) else self._release()
 
     def _release(self) -> str:
-        self.take = self._state_white_space
-        return self.take("")
+        self._state = self._state_white_space
+        return self._state("")
 
     def _state_white_space(self, text: str) -> str:
         self._held += text
         if self._owed.startswith(self._held) and len(self._held) < len(self._owed):
             return ""
-        self.take = self._state_pass
+        self._state = self._state_pass
         return self._without_owed(self._held)
 
     def _without_owed(self, rest: str) -> str:
