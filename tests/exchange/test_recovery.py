@@ -106,7 +106,7 @@ class TestPrefill:
 
 class TestAnchor:
     def test_a_model_without_prefill_repeats_the_last_words_first(self):
-        stage = broken("any", more={}).head(2).data(2, event("Sure:\n"), event(SAID), event(" and sleeps."), STOP, DONE)
+        stage = broken("any", more={}).head(2).data(2, event("\\n"), event(SAID), event(" and sleeps."), STOP, DONE)
         *_, answer, instruction = asked(stage)["messages"]
         assert answer == {"role": "assistant", "content": SAID}
         assert instruction["role"] == "user"

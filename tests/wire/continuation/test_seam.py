@@ -22,11 +22,25 @@ def pieces(text: str, size: int) -> list[str]:
 
 class TestAnchor:
     @pytest.mark.parametrize("size", [1, 5, 47, 1000])
-    @pytest.mark.parametrize("preamble", ["", "Sure, here is the rest:\n\n", "\n", HEAD[-60:-ANCHOR], HEAD[:-ANCHOR]])
+    @pytest.mark.parametrize("preamble", ["", "\n", HEAD[-60:-ANCHOR], HEAD[:-ANCHOR]])
     def test_what_follows_it_goes_out(self, size, preamble):
         seam = AnchorSeam(HEAD)
         assert joined(seam, *pieces(preamble + HEAD[-ANCHOR:] + REST, size)) == REST
         assert seam.trimmed == len(preamble) + ANCHOR
+
+    @pytest.mark.parametrize("size", [1, 5, 47, 1000])
+    def test_words_may_announce_it_behind_a_text_that_shows_whether_it_repeats_itself(self, size):
+        said = "Never before, and never since, has so much been said of so little: " + HEAD
+        second = "Sure, here is the rest:\n\n" + HEAD[-ANCHOR:] + REST
+        assert joined(AnchorSeam(said), *pieces(second, size)) == REST
+        with pytest.raises(SeamError):
+            joined(AnchorSeam(HEAD), second)
+
+    def test_a_text_that_goes_on_without_it_may_come_to_it_again(self):
+        verse = "Row, row, row your boat:\ngently down the stream, and merrily:\n"
+        said = "An old song, which everybody knows, and hardly anybody knows to its very end, begins so: " + verse
+        with pytest.raises(SeamError):
+            joined(AnchorSeam(said + verse[:20]), verse[20:] + verse)
 
     @pytest.mark.parametrize(
         "second",

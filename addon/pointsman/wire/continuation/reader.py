@@ -62,19 +62,24 @@ class ContinuationReader(StreamedAnswerReader):
         return self.seam.trimmed
 
     def _frames(self, frame: Frame) -> Sequence[Frame]:
+        had_written, written = self._has_written, list[bytes]()
         try:
-            return self._rest_of(frame)
+            return self._rest_of(frame, written)
         except (SeamError, Obstacle) as error:
             self._has_failed = True
             why = f"the answer does not go on from the text so far: {error}"
-            return [Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.UNUSABLE, why))]
+            failed = Frame(FrameKind.MALFORMED, b"", Fault(FaultKind.UNUSABLE, why))
+            return [Frame(FrameKind.CONTENT, b"".join(written)), failed] if had_written else [failed]
 
-    def _rest_of(self, frame: Frame) -> list[Frame]:
+    def _rest_of(self, frame: Frame, written: list[bytes]) -> list[Frame]:
+        """Adds to `written` what it makes of the frame, as far as it comes."""
         if frame.fault:
             return [frame._replace(data=b"")]
         if frame.kind is FrameKind.PING:
             return [Frame(FrameKind.PING, b"")]
-        out = b"".join([self._writer.take(self._spliced(piece)) for piece in self._pieces(frame)])
+        for piece in self._pieces(frame):
+            written.append(self._writer.take(self._spliced(piece)))
+        out = b"".join(written)
         frames = [Frame(FrameKind.CONTENT if out else FrameKind.PING, out)]
         self._has_written = self._has_written or bool(out)
         if frame.kind is FrameKind.END:

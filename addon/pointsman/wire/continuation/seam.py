@@ -21,6 +21,8 @@ LEAST_ECHO = 16
 """A text that is shorter than that, and comes again from its beginning, is an echo from so many characters on."""
 TAIL = 16
 """Characters that show whether a text repeats itself at its end."""
+LEAST_TAIL = 4
+"""So many may do, where the text before them is shorter."""
 QUOTES = frozenset('`"“„«*')
 """A preamble with one of these may have put the anchor into quotes, or into a block of code."""
 
@@ -117,16 +119,18 @@ class AnchorSeam:
             raise SeamError("it does not repeat the last words")
 
     def _may_precede(self, words: str) -> bool:
-        """Nothing, more of the text, or words that end before the anchor begins and are not from the text."""
+        """Nothing, more of the text, or words that announce it. Behind words, the anchor may be that of the next
+        repetition of a text that repeats itself.
+        """
         if not words:
             return True
-        text = self._before + self._anchor
+        text, near = self._before + self._anchor, range(1, PREAMBLE + ANCHOR + 1)
+        if any(_comes_again(text, each, LEAST_TAIL) for each in near):
+            return False
         if self._before.endswith(words):
             return not _begins_as_it_ends(words + self._anchor)
-        near = range(1, PREAMBLE + ANCHOR + 1)
-        if words[:LEAST_ANCHOR] in text[-near.stop :] or any(_comes_again(text, each, 4) for each in near):
-            return False
-        return words[-1].isspace() and QUOTES.isdisjoint(words)
+        is_announced = words.rstrip().endswith(":") and words[-1].isspace() and QUOTES.isdisjoint(words)
+        return is_announced and len(text) >= near.stop + TAIL
 
     def _after_white_space(self) -> str:
         assert self._owed is not None
@@ -222,7 +226,7 @@ class PrefillSeam:
         if self._head.find(self._head[-overlap:]) != len(self._head) - overlap or _comes_again(self._head, overlap, 1):
             return True
         shorter = range(overlap - LEAST_OVERLAP + 1, overlap)
-        return any(_comes_again(self._head, each, 4) for each in shorter)
+        return any(_comes_again(self._head, each, LEAST_TAIL) for each in shorter)
 
     def _drop(self, overlap: str) -> str:
         self._repeated = overlap
