@@ -8,6 +8,7 @@ const OUTCOMES = [
   "request_success",
   "retry_success",
   "hedge_winner",
+  "stream_continued",
   "hedge_loser_cancelled",
   "own_answer",
   "refused",
